@@ -1,0 +1,6 @@
+"""`python -m hornbook` is the console script."""
+
+from hornbook.cli import main
+
+if __name__ == "__main__":
+    main()

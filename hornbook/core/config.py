@@ -1,0 +1,78 @@
+"""Strict, frozen configs and recipes: unknown keys are errors that name the nearest valid key.
+
+Knows pydantic and YAML, and nothing of what the configs configure.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pydantic
+import yaml
+
+from hornbook.core.errors import UsageError, nearest
+
+
+class Config(pydantic.BaseModel):
+    """A small frozen value object. Built from code with keywords, from files with `parse`."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str) -> Self:
+        """Build from plain data read at `where` (a file or option, for the message).
+
+        Raises UsageError naming the first offending key, its value and the nearest valid key.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except pydantic.ValidationError as error:
+            raise UsageError(f"{where}: {_first_problem(cls, error)}") from None
+
+    def plain(self) -> dict[str, Any]:
+        """The values as JSON-ready data; `parse` takes it back."""
+        return self.model_dump(mode="json")
+
+
+def _first_problem(cls: type[Config], error: pydantic.ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"]) or "value"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}. {nearest(str(problem['loc'][-1]), cls.model_fields)}"
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing."
+    return f"{key} = {problem['input']!r}: {problem['msg']}."
+
+
+def read_recipe(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a YAML recipe and apply `key=value` overrides (dotted keys reach inside).
+
+    Raises UsageError for a missing file, broken YAML, or an override without `=`.
+    """
+    recipe: dict[str, Any] = _read_yaml(path) if path else {}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {override!r} is not key=value.")
+        target = recipe
+        *parents, last = key.split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise UsageError(f"--set {override!r}: {parent!r} holds a value, not keys.")
+        target[last] = yaml.safe_load(value)
+    return recipe
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"Cannot read the recipe {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid YAML: {error}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path} holds a {type(loaded).__name__}, not keys and values.")
+    return loaded

@@ -1,0 +1,134 @@
+"""Whole files or none: write aside, flush to disk, rename; and honest messages when disks fail.
+
+Knows paths and bytes, and nothing of what they mean.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hornbook.core.errors import HornbookError
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals (full disk, no permission) into one sentence naming `path`."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: f"The disk is full while writing {path}.",
+            errno.EDQUOT: f"The disk quota is used up while writing {path}.",
+            errno.EACCES: f"No permission to write {path}.",
+            errno.EPERM: f"No permission to write {path}.",
+            errno.EROFS: f"{path} is on a read-only disk.",
+        }
+        if error.errno not in reasons:
+            raise
+        message = f"{reasons[error.errno]} Nothing half-written was left."
+        raise HornbookError(message) from error
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it becomes `path` only when the block succeeds.
+
+    A crash leaves the old `path` as it was. Raises HornbookError when the disk refuses.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            _flush(aside)
+            aside.replace(path)
+            _flush(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; it replaces `path` only when the block succeeds."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        with disk_errors(path):
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            yield aside
+            for file in sorted(aside.rglob("*")):
+                _flush(file)
+            if path.exists():
+                path.rename(old)
+            aside.rename(path)
+            _flush(path.parent)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to put a file's or folder's content on the disk before we rename."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic_file(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raises HornbookError naming the file when it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HornbookError(f"{path} does not exist.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise HornbookError(f"{path} is not valid JSON: {error}.") from None
+
+
+def hash_json(value: Any) -> str:
+    """A 32-digit hexadecimal fingerprint of plain data, the same on every machine."""
+    packed = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(packed.encode("utf-8"), digest_size=16).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """A 32-digit hexadecimal fingerprint of a file's bytes, read in pieces of 1 MiB."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def require_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Refuse before long work when `folder`'s disk has less than `needed_bytes` free."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes:
+        raise HornbookError(
+            f"{what} needs about {needed_bytes / 2**20:,.0f} MiB in {folder}, "
+            f"but the disk has {free / 2**20:,.0f} MiB free."
+        )

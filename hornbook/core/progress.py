@@ -1,0 +1,61 @@
+"""Progress for people: bars with rate and ETA on a terminal, sparse plain lines elsewhere.
+
+Everything goes to stderr, so that stdout stays free for results.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+Advance = Callable[[float], None]
+
+
+class Progress:
+    """Says what is going on. `quiet` says nothing."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._bar_open = False
+
+    def say(self, message: str) -> None:
+        """One line for the user, above any open bar."""
+        if self.quiet:
+            return
+        if self._bar_open:
+            self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(message + "\n")
+            sys.stderr.flush()
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: float | None, unit: str) -> Iterator[Advance]:
+        """A bar for `total` units (None: unknown); yields a function that moves it on.
+
+        Shown on a terminal only: a log file is not filled with bars.
+        """
+        if self.quiet or self._bar_open or not sys.stderr.isatty():
+            yield lambda amount: None
+            return
+        from rich import progress as rich_progress
+        from rich.console import Console
+
+        columns = (
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            rich_progress.TaskProgressColumn(),
+            rich_progress.TextColumn("{task.fields[rate]}"),
+            rich_progress.TimeRemainingColumn(),
+        )
+        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as live:
+            task = live.add_task(title, total=total, rate="")
+
+            def advance(amount: float) -> None:
+                live.advance(task, amount)
+                speed = live.tasks[0].speed
+                live.update(task, rate=f"{speed:,.0f} {unit}/s" if speed else "")
+
+            self._live, self._bar_open = live, True
+            try:
+                yield advance
+            finally:
+                self._bar_open = False

@@ -1,0 +1,49 @@
+"""Intervals: how far a figure may be trusted. Plain functions on numbers.
+
+Knows nothing of what is measured.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Estimate(NamedTuple):
+    """A value with the 95 % interval it was measured to."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int) -> Estimate:
+    """A proportion with Wilson's score interval (Wilson 1927), 95 %."""
+    if trials == 0:
+        return Estimate(math.nan, 0.0, 1.0)
+    z = 1.959964
+    share = successes / trials
+    scale = 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    return Estimate(share, centre - half, centre + half)
+
+
+def bootstrap_ratio(
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    seed: int = 0,
+    rounds: int = 2000,
+) -> Estimate:
+    """Σ numerators / Σ denominators with a percentile bootstrap over the pairs, 95 %.
+
+    The corpus metrics of language models are such ratios (bits over bytes, a pair a document).
+    """
+    top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
+    weights = np.random.default_rng(seed).multinomial(
+        len(top), np.full(len(top), 1 / len(top)), size=rounds
+    )
+    ratios = (weights @ top) / (weights @ bottom)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return Estimate(float(top.sum() / bottom.sum()), float(low), float(high))
