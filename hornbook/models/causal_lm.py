@@ -1,0 +1,96 @@
+"""The decoder family: embed, stack, head. It continues text.
+
+Knows nothing of files, training or sampling.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from hornbook.core.config import Config
+from hornbook.nn.contract import Context, Mask, State
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.initialise import Rule, constant, fan_in, initialise, normal
+from hornbook.nn.stack import StackConfig
+
+
+class CausalLMConfig(Config):
+    """A decoder. Shared sizes stand here once and flow down at build.
+
+    context: the longest sequence, in tokens. tied: the head is the token embedding transposed.
+    """
+
+    vocab: int
+    width: int
+    context: int
+    embedding: EmbeddingConfig
+    stack: StackConfig
+    tied: bool
+
+    def build(self, seed: int = 0) -> "CausalLM":
+        """A model with freshly initialised weights, the same for the same seed."""
+        model = CausalLM(self)
+        initialise(model, INITIAL, seed)
+        return model
+
+    def parameters(self) -> int:
+        """How many parameters the model has, without building it."""
+        head = 0 if self.tied else self.vocab * self.width
+        return (
+            self.embedding.parameters(self.vocab, self.width)
+            + self.stack.parameters(self.width)
+            + head
+        )
+
+
+INITIAL: tuple[tuple[str, Rule], ...] = (
+    ("*norm*.weight", constant(1.0)),
+    ("*.bias", constant(0.0)),
+    # Layers begin as the identity: nothing is added to the stream until it has been learned.
+    ("stack.*.output.weight", constant(0.0)),
+    ("stack.*.down.weight", constant(0.0)),
+    ("stack.*.weight", fan_in()),
+    ("embedding.*", normal(0.02)),
+    ("head.weight", normal(0.02)),
+)
+
+
+class CausalLM(nn.Module):
+    """tokens (B, T) -> logits (B, T, V)"""
+
+    def __init__(self, config: CausalLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = config.embedding.build(config.vocab, config.width)
+        self.stack = config.stack.build(config.width)
+        self.head = nn.Linear(config.width, config.vocab, bias=False)
+        if config.tied:
+            self.head.weight = self.embedding.token.weight
+
+    def forward(
+        self, tokens: Tensor, state: State | None = None, valid: Tensor | None = None
+    ) -> Tensor:
+        """Logits of the token after each of `tokens`.
+
+        tokens: (B, T) int64. With a `state` the rows continue from it and its clock moves by the
+        number of valid tokens. valid: (B, T) bool, True = real; with a state, padding is on the
+        right. Raises HornbookError when a row would outgrow the state's room.
+        """
+        time = tokens.shape[1]
+        if state is None:
+            pos = torch.arange(time, device=tokens.device)[None]
+            return self.head(self.features(tokens, Context(pos, Mask(causal=True, valid=valid))))
+        ctx = state.context(time, valid)
+        x = self.stack(self.embedding(tokens, ctx.pos), ctx, state.caches)
+        state.advance(time if valid is None else valid.sum(1))
+        return self.head(x)
+
+    def features(self, tokens: Tensor, ctx: Context) -> Tensor:
+        """What the head reads, (B, T, D), for whole sequences."""
+        return self.stack(self.embedding(tokens, ctx.pos), ctx)
+
+    def new_state(self, rows: int, room: int | None = None) -> State:
+        """An empty state for `rows` sequences of at most `room` tokens (None: the context)."""
+        like = self.head.weight
+        room = self.config.context if room is None else min(room, self.config.context)
+        length = torch.zeros(rows, dtype=torch.int64, device=like.device)
+        return State(length, room, self.stack.new_caches(rows, room, like.detach()))

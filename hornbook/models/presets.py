@@ -1,0 +1,101 @@
+"""Decoder presets: functions that read like the diagram of the architecture.
+
+Each corresponds to a `model_type` of the Hugging Face ecosystem.
+"""
+
+from collections.abc import Callable
+
+from hornbook.core.config import Config
+from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.nn.attention import AttentionConfig, Bias
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
+from hornbook.nn.norm import LayerNormConfig, RMSNormConfig
+from hornbook.nn.residual import PreNormConfig
+from hornbook.nn.rotary import RotaryConfig
+from hornbook.nn.stack import StackConfig
+
+
+class Sizes(Config):
+    """What every decoder preset asks for.
+
+    vocab, width, depth, context: tokens, channels, blocks, tokens. heads query heads of `head`
+    channels share kv_heads key/value heads. hidden: channels between the matrices of an MLP.
+    tied: the head is the token embedding transposed.
+    """
+
+    vocab: int
+    width: int
+    depth: int
+    context: int
+    heads: int
+    kv_heads: int
+    head: int
+    hidden: int
+    tied: bool
+
+
+def qwen3(sizes: Sizes, theta: float = 10_000.0, epsilon: float = 1e-6) -> CausalLMConfig:
+    """RMSNorm, rotary attention with normalised queries and keys, SwiGLU (Qwen3 report, 2025)."""
+    norm = RMSNormConfig(epsilon=epsilon)
+    attention = AttentionConfig(
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head=sizes.head,
+        rotary=RotaryConfig(theta=theta),
+        qk_norm=norm,
+    )
+    return _decoder(sizes, norm, attention, GatedMLPConfig(hidden=sizes.hidden))
+
+
+def llama(sizes: Sizes, theta: float = 10_000.0, epsilon: float = 1e-6) -> CausalLMConfig:
+    """RMSNorm, rotary attention, SwiGLU (Touvron et al. 2023)."""
+    attention = AttentionConfig(
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head=sizes.head,
+        rotary=RotaryConfig(theta=theta),
+    )
+    norm = RMSNormConfig(epsilon=epsilon)
+    return _decoder(sizes, norm, attention, GatedMLPConfig(hidden=sizes.hidden))
+
+
+def gpt2(sizes: Sizes, epsilon: float = 1e-5) -> CausalLMConfig:
+    """LayerNorm, learned positions, attention and a GELU MLP with biases (Radford et al. 2019)."""
+    attention = AttentionConfig(
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head=sizes.head,
+        bias=Bias(inputs=True, output=True),
+    )
+    norm, mlp = (
+        LayerNormConfig(epsilon=epsilon),
+        MLPConfig(hidden=sizes.hidden, activation="gelu_tanh"),
+    )
+    return _decoder(sizes, norm, attention, mlp, positions=sizes.context)
+
+
+PRESETS: dict[str, Callable[[Sizes], CausalLMConfig]] = {
+    "qwen3": qwen3,
+    "llama": llama,
+    "gpt2": gpt2,
+}
+
+
+def _decoder(
+    sizes: Sizes,
+    norm: RMSNormConfig | LayerNormConfig,
+    attention: AttentionConfig,
+    mlp: MLPConfig | GatedMLPConfig,
+    positions: int | None = None,
+) -> CausalLMConfig:
+    """The frame that all three share: pre-norm attention and MLP, block after block."""
+    block = (PreNormConfig(norm=norm, layer=attention), PreNormConfig(norm=norm, layer=mlp))
+    return CausalLMConfig(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        embedding=EmbeddingConfig(positions=positions),
+        stack=StackConfig(pattern=(block,), depth=sizes.depth, norm=norm),
+        tied=sizes.tied,
+    )

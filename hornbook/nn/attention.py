@@ -1,0 +1,101 @@
+"""Multi-head self-attention (Vaswani et al. 2017) with grouped keys and values.
+
+Rotary positions and the normalisation of queries and keys are parts that may be absent.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hornbook.core.config import Config
+from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.masks import cached_attention_mask, self_attention_mask
+from hornbook.nn.norm import RMSNormConfig
+from hornbook.nn.rotary import RotaryConfig, rotate
+
+
+class Bias(Config):
+    """Which projections add a bias."""
+
+    inputs: bool = False
+    output: bool = False
+
+
+@register("attention")
+class AttentionConfig(LayerConfig):
+    """heads query heads share kv_heads key/value heads (Ainslie et al. 2023) of `head` channels."""
+
+    heads: int
+    kv_heads: int
+    head: int
+    rotary: RotaryConfig | None = None
+    qk_norm: RMSNormConfig | None = None
+    bias: Bias = Bias()
+
+    def build(self, width: int) -> Layer:
+        return Attention(self, width)
+
+    def parameters(self, width: int) -> int:
+        queries, keys = self.heads * self.head, self.kv_heads * self.head
+        weights = width * (2 * queries + 2 * keys)
+        biases = self.bias.inputs * (queries + 2 * keys) + self.bias.output * width
+        norms = 2 * self.qk_norm.parameters(self.head) if self.qk_norm else 0
+        return weights + biases + norms
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        return (
+            cls(heads=4, kv_heads=4, head=4),
+            cls(heads=4, kv_heads=2, head=8, rotary=RotaryConfig(), qk_norm=RMSNormConfig()),
+            cls(heads=2, kv_heads=1, head=6, bias=Bias(inputs=True, output=True)),
+        )
+
+
+class Attention(Layer):
+    """softmax(Q K^T / sqrt(C)) V, eq. 1 of Vaswani et al. 2017."""
+
+    def __init__(self, config: AttentionConfig, width: int) -> None:
+        super().__init__()
+        self.config = config
+        queries, keys = config.heads * config.head, config.kv_heads * config.head
+        self.query = nn.Linear(width, queries, bias=config.bias.inputs)
+        self.key = nn.Linear(width, keys, bias=config.bias.inputs)
+        self.value = nn.Linear(width, keys, bias=config.bias.inputs)
+        self.output = nn.Linear(queries, width, bias=config.bias.output)
+        norm = config.qk_norm
+        self.query_norm = norm.build(config.head) if norm else nn.Identity()
+        self.key_norm = norm.build(config.head) if norm else nn.Identity()
+
+    def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
+        q = self.query_norm(self._heads(self.query(x)))  # (B, H, T, C)
+        k = self.key_norm(self._heads(self.key(x)))  # (B, H_kv, T, C)
+        v = self._heads(self.value(x))
+        if self.config.rotary is not None:
+            q = rotate(q, ctx.pos, self.config.rotary.theta)
+            k = rotate(k, ctx.pos, self.config.rotary.theta)
+        if cache is None:
+            mask = self_attention_mask(ctx.mask, x.shape[1])
+        else:
+            k, v = _remember(cache, k, v, ctx)
+            mask = cached_attention_mask(ctx.mask, ctx.pos, k.shape[2])
+        shared = self.config.kv_heads != self.config.heads
+        y = F.scaled_dot_product_attention(q, k, v, enable_gqa=shared, **mask)
+        return self.output(y.transpose(1, 2).flatten(2))
+
+    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+        shape = (rows, self.config.kv_heads, room, self.config.head)
+        return {"key": like.new_zeros(shape), "value": like.new_zeros(shape)}
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, T, H*C) -> (B, H, T, C)"""
+        return x.unflatten(-1, (-1, self.config.head)).transpose(1, 2)
+
+
+def _remember(cache: Cache, k: Tensor, v: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+    """Write the chunk's keys and values at its positions; return the used part of the cache."""
+    at = ctx.pos[:, None, :, None].expand_as(k)
+    cache["key"].scatter_(2, at, k)
+    cache["value"].scatter_(2, at, v)
+    return cache["key"][:, :, : ctx.reach], cache["value"][:, :, : ctx.reach]

@@ -1,0 +1,168 @@
+"""The contract that every layer keeps, and the state that lets a sequence go on in chunks.
+
+A layer maps (B, T, D) to (B, T, D) given a `Context`. With a cache it continues where the rows
+stopped. Layers never count time: `State` owns the only clock, and `Context.pos` tells it.
+Knows nothing of any particular layer.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
+
+import pydantic
+import torch
+from torch import Tensor, nn
+
+from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError, unknown
+
+
+class Mask(NamedTuple):
+    """What may be seen, as a meaning; `masks.py` turns it into kernel arguments.
+
+    causal: position t sees positions up to t only.
+    valid: (B, T) bool, True = a real token, or None when all are real. With a cache, the
+        invalid tokens of a chunk come after the valid ones (right padding).
+    segments: (B, T) int, tokens see tokens of their own segment only, or None for one segment.
+        For packed training batches; a cache holds one segment a row.
+    """
+
+    causal: bool
+    valid: Tensor | None = None
+    segments: Tensor | None = None
+
+
+class Context(NamedTuple):
+    """What a layer may know besides its input.
+
+    pos: (B, T) or (1, T) int64, the position of each token in its sequence.
+    reach: with a cache, how many of its entries are in use once this chunk is written.
+    memory, memory_valid: (B, S, D) and (B, S) bool, what cross-attention looks at.
+    """
+
+    pos: Tensor
+    mask: Mask
+    reach: int = 0
+    memory: Tensor | None = None
+    memory_valid: Tensor | None = None
+
+
+Cache = dict[str, Tensor]
+"""A layer's memory of the past: tensors with rows first and a fixed shape, updated in place."""
+
+
+class Layer(nn.Module, ABC):
+    """(B, T, D) -> (B, T, D). The contract test runs over every registered one."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor: ...
+
+    @abstractmethod
+    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+        """Empty memory for `rows` sequences of at most `room` tokens, on `like`'s device/dtype."""
+
+
+class LayerConfig(Config, ABC):
+    """The few numbers a layer is built from. Shared sizes come at `build`."""
+
+    @abstractmethod
+    def build(self, width: int) -> Layer: ...
+
+    @abstractmethod
+    def parameters(self, width: int) -> int:
+        """How many parameters `build(width)` has, without building it."""
+
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> Sequence[Self]:
+        """Small variants for the contract test, each fit for a width of 16."""
+
+
+LAYERS: dict[str, type[LayerConfig]] = {}
+"""Every layer by name; the contract test runs over all of them."""
+
+_Config = TypeVar("_Config", bound=type[LayerConfig])
+
+
+def register(name: str) -> Callable[[_Config], _Config]:
+    """Class decorator that enters a LayerConfig into LAYERS, and so into the contract test."""
+
+    def enter(cls: _Config) -> _Config:
+        assert name not in LAYERS, name
+        LAYERS[name] = cls
+        return cls
+
+    return enter
+
+
+def _from_plain(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    name = str(value.get("kind"))
+    if name not in LAYERS:
+        raise unknown("layer kind", name, LAYERS)
+    return LAYERS[name].parse({k: v for k, v in value.items() if k != "kind"}, name)
+
+
+def _to_plain(config: LayerConfig) -> dict[str, Any]:
+    (kind,) = (name for name, cls in LAYERS.items() if cls is type(config))
+    return {"kind": kind, **config.plain()}
+
+
+AnyLayer = Annotated[
+    pydantic.SkipValidation[LayerConfig],
+    pydantic.BeforeValidator(_from_plain),
+    pydantic.PlainSerializer(_to_plain),
+]
+"""A config field that holds any registered layer's config; plain data carries its `kind`."""
+
+
+@dataclass
+class State:
+    """How far each row has come (`length`, the only clock) and every layer's cache.
+
+    length: (rows,) int64. caches: one `Cache` a layer, in the order of the stack.
+    """
+
+    length: Tensor
+    room: int
+    caches: list[Cache]
+
+    def context(self, time: int, valid: Tensor | None) -> Context:
+        """The context of the next `time` tokens of every row.
+
+        Raises HornbookError, before any cache is written, when a row would outgrow its room.
+        """
+        reach = int(self.length.max()) + time
+        if reach > self.room:
+            raise HornbookError(f"The context holds {self.room} tokens; {reach} are needed.")
+        pos = self.length[:, None] + torch.arange(time, device=self.length.device)
+        return Context(pos, Mask(causal=True, valid=valid), reach)
+
+    def advance(self, counts: Tensor | int) -> None:
+        """Move the clock by the number of valid tokens just seen, (rows,) or one for all."""
+        self.length += counts
+
+    def take(self, rows: Tensor) -> "State":
+        """A copy of some rows (int64 indices) as a state of their own."""
+        caches = [{name: t[rows].clone() for name, t in cache.items()} for cache in self.caches]
+        return State(self.length[rows].clone(), self.room, caches)
+
+    def put(self, rows: Tensor, other: "State") -> None:
+        """Overwrite some rows with the rows of another state of the same model and room."""
+        self.length[rows] = other.length
+        for mine, theirs in zip(self.caches, other.caches, strict=True):
+            for name, tensor in mine.items():
+                tensor[rows] = theirs[name]
+
+    def clear(self, rows: Tensor) -> None:
+        """Make rows new: length 0 and empty caches."""
+        self.length[rows] = 0
+        for cache in self.caches:
+            for tensor in cache.values():
+                tensor[rows] = 0
+
+    def snapshot(self) -> "State":
+        """A copy that later updates do not touch."""
+        return self.take(torch.arange(len(self.length), device=self.length.device))

@@ -1,0 +1,54 @@
+"""Initialisation as a table from parameter names to rules; an unmatched parameter is an error.
+
+Knows parameter names and shapes; knows nothing of architectures.
+"""
+
+import fnmatch
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Rule = Callable[[Tensor, torch.Generator], None]
+
+
+def normal(std: float) -> Rule:
+    """Independent normal values of mean 0."""
+
+    def fill(weight: Tensor, generator: torch.Generator) -> None:
+        nn.init.normal_(weight, 0.0, std, generator=generator)
+
+    return fill
+
+
+def fan_in(gain: float = 1.0) -> Rule:
+    """Normal values of standard deviation gain / sqrt(inputs), so that outputs keep the scale."""
+
+    def fill(weight: Tensor, generator: torch.Generator) -> None:
+        nn.init.normal_(weight, 0.0, gain / math.sqrt(weight.shape[-1]), generator=generator)
+
+    return fill
+
+
+def constant(value: float) -> Rule:
+    """One value everywhere."""
+
+    def fill(weight: Tensor, generator: torch.Generator) -> None:
+        nn.init.constant_(weight, value)
+
+    return fill
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, table: Sequence[tuple[str, Rule]], seed: int) -> None:
+    """Fill every parameter by the first rule whose glob matches its name, in the order of names.
+
+    The values depend on the seed, the names and the shapes only.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in sorted(model.named_parameters()):
+        rules = [rule for pattern, rule in table if fnmatch.fnmatchcase(name, pattern)]
+        if not rules:
+            raise LookupError(f"no initialisation rule matches {name!r}")
+        rules[0](weight, generator)

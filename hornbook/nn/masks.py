@@ -1,0 +1,51 @@
+"""The one place where a mask's meaning becomes kernel arguments.
+
+Knows `scaled_dot_product_attention`; knows nothing of layers.
+"""
+
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+
+from hornbook.nn.contract import Mask
+
+
+class KernelMask(TypedDict):
+    """Keyword arguments of torch's scaled_dot_product_attention."""
+
+    attn_mask: Tensor | None
+    is_causal: bool
+
+
+def self_attention_mask(mask: Mask, time: int) -> KernelMask:
+    """Tokens of one chunk look at each other: keys are the queries' own positions.
+
+    Every token sees itself, so that no softmax is over nothing; what an invalid token computes
+    is seen by nobody else.
+    """
+    if mask.valid is None and mask.segments is None:
+        return KernelMask(attn_mask=None, is_causal=mask.causal)
+    like = mask.valid if mask.valid is not None else mask.segments
+    assert like is not None
+    seen = torch.ones(1, time, time, dtype=torch.bool, device=like.device)
+    if mask.causal:
+        seen = seen.tril()
+    if mask.valid is not None:
+        seen = seen & mask.valid[:, None, :]
+    if mask.segments is not None:
+        seen = seen & (mask.segments[:, :, None] == mask.segments[:, None, :])
+    itself = torch.eye(time, dtype=torch.bool, device=like.device)
+    return KernelMask(attn_mask=(seen | itself)[:, None], is_causal=False)
+
+
+def cached_attention_mask(mask: Mask, pos: Tensor, keys: int) -> KernelMask:
+    """Queries at `pos` (B, T) look at a cache whose entry s holds the token of position s.
+
+    Entries later than the query are either not written yet or right padding, so causality hides
+    both: a cache needs no record of what is valid.
+    """
+    assert mask.causal, "a cache continues causal sequences only"
+    assert mask.segments is None, "a cache holds one segment a row"
+    entries = torch.arange(keys, device=pos.device)
+    return KernelMask(attn_mask=(entries <= pos[..., None])[:, None], is_causal=False)

@@ -1,0 +1,46 @@
+"""Residual rules: how a layer's output joins the stream. Each is a layer around a layer."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import Tensor
+
+from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.contract import AnyLayer, Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.mlp import MLPConfig
+from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
+
+
+@register("pre_norm")
+class PreNormConfig(LayerConfig):
+    """x + layer(norm(x)) (Xiong et al. 2020)."""
+
+    norm: NormConfig
+    layer: AnyLayer
+
+    def build(self, width: int) -> Layer:
+        return PreNorm(self, width)
+
+    def parameters(self, width: int) -> int:
+        return self.norm.parameters(width) + self.layer.parameters(width)
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        attention = AttentionConfig(heads=2, kv_heads=2, head=8)
+        return (
+            cls(norm=RMSNormConfig(), layer=attention),
+            cls(norm=LayerNormConfig(), layer=MLPConfig(hidden=8)),
+        )
+
+
+class PreNorm(Layer):
+    def __init__(self, config: PreNormConfig, width: int) -> None:
+        super().__init__()
+        self.norm = config.norm.build(width)
+        self.layer = config.layer.build(width)
+
+    def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
+        return x + self.layer(self.norm(x), ctx, cache)
+
+    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+        return self.layer.new_cache(rows, room, like)

@@ -1,0 +1,55 @@
+"""Blocks and stacks: a block is a tuple of layers, a stack repeats a pattern of blocks.
+
+Knows nothing of what the layers do, of embeddings or of heads.
+"""
+
+from collections.abc import Iterable
+from typing import cast
+
+from torch import Tensor, nn
+
+from hornbook.core.config import Config
+from hornbook.nn.contract import AnyLayer, Cache, Context, Layer
+from hornbook.nn.norm import NormConfig
+
+Block = tuple[AnyLayer, ...]
+
+
+class StackConfig(Config):
+    """`depth` blocks, the pattern over and over, then one normalisation."""
+
+    pattern: tuple[Block, ...]
+    depth: int
+    norm: NormConfig
+
+    def blocks(self) -> list[Block]:
+        """The blocks in order."""
+        return [self.pattern[i % len(self.pattern)] for i in range(self.depth)]
+
+    def build(self, width: int) -> "Stack":
+        return Stack(self, width)
+
+    def parameters(self, width: int) -> int:
+        layers = sum(layer.parameters(width) for block in self.blocks() for layer in block)
+        return layers + self.norm.parameters(width)
+
+
+class Stack(nn.Module):
+    """(B, T, D) -> (B, T, D) through all blocks."""
+
+    def __init__(self, config: StackConfig, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            layer.build(width) for block in config.blocks() for layer in block
+        )
+        self.norm = config.norm.build(width)
+
+    def forward(self, x: Tensor, ctx: Context, caches: list[Cache] | None = None) -> Tensor:
+        for i, layer in enumerate(self.layers):
+            x = layer(x, ctx, caches[i] if caches is not None else None)
+        return self.norm(x)
+
+    def new_caches(self, rows: int, room: int, like: Tensor) -> list[Cache]:
+        """One empty cache a layer, in the order of the layers."""
+        layers = cast(Iterable[Layer], self.layers)
+        return [layer.new_cache(rows, room, like) for layer in layers]
