@@ -6,6 +6,7 @@ Rotary positions and the normalisation of queries and keys are parts that may be
 from collections.abc import Sequence
 from typing import Self
 
+import pydantic
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,6 +34,14 @@ class AttentionConfig(LayerConfig):
     rotary: RotaryConfig | None = None
     qk_norm: RMSNormConfig | None = None
     bias: Bias = Bias()
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.heads % self.kv_heads:
+            raise ValueError(f"kv_heads = {self.kv_heads} does not divide heads = {self.heads}")
+        if self.rotary and self.head % 2:
+            raise ValueError(f"rotary positions need an even head, not {self.head}")
+        return self
 
     def build(self, width: int) -> Layer:
         return Attention(self, width)

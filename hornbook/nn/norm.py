@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from hornbook.core.config import Config
 
@@ -14,10 +16,23 @@ class RMSNormConfig(Config):
     epsilon: float = 1e-6
 
     def build(self, width: int) -> nn.Module:
-        return nn.RMSNorm(width, eps=self.epsilon)
+        return RMSNorm(width, self.epsilon)
 
     def parameters(self, width: int) -> int:
         return width
+
+
+class RMSNorm(nn.Module):
+    """Computed in float32 whatever comes in: squares overflow and lose digits in short floats."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.epsilon)
+        return y.to(x.dtype)
 
 
 class LayerNormConfig(Config):

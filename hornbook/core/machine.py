@@ -1,0 +1,148 @@
+"""What this machine is and how fast it multiplies: measured, not believed.
+
+A `Machine` is a value that others are given; nothing here is global but the allocator's setting.
+Imports torch only when it measures.
+"""
+
+import ctypes
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError, unknown
+
+DType = Literal["float32", "bfloat16"]
+
+
+class Machine(Config):
+    """device: torch's name ("cpu", "cuda"). rates: measured matrix products, FLOP/s by type.
+
+    threads: of torch on the CPU. compiler: whether torch.compile can build kernels here.
+    """
+
+    device: str
+    name: str
+    threads: int
+    rates: dict[DType, float]
+    compiler: bool
+
+    @property
+    def dtype(self) -> DType:
+        """The type in which matrix products are clearly faster; float32 unless it is 1.2 times."""
+        faster = self.rates["bfloat16"] > 1.2 * self.rates["float32"]
+        return "bfloat16" if faster else "float32"
+
+
+def measure_machine(device: str | None = None) -> Machine:
+    """Look at this machine and time matrix products on it (about a second).
+
+    device: "cpu", "cuda" or None for the best there is. Raises UsageError for one that is not here.
+    """
+    import torch
+
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise unknown("device", device, ("cpu", "cuda"))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise HornbookError("This machine has no GPU that torch can use; leave --device out.")
+    keep_freed_memory()
+    rates: dict[DType, float] = {
+        "float32": _matmul_rate(device, "float32"),
+        "bfloat16": _matmul_rate(device, "bfloat16"),
+    }
+    return Machine(
+        device=device,
+        name=torch.cuda.get_device_name() if device == "cuda" else _cpu_name(),
+        threads=torch.get_num_threads(),
+        rates=rates,
+        compiler=device == "cuda" or shutil.which(os.environ.get("CXX", "g++")) is not None,
+    )
+
+
+def _matmul_rate(device: str, dtype: DType) -> float:
+    """FLOP/s of a square product of the best of a few tries, large enough to fill the machine."""
+    import torch
+
+    size = 8192 if device == "cuda" else 1024
+    matrix = torch.randn(size, size, device=device, dtype=getattr(torch, dtype))
+
+    def product() -> None:
+        matrix @ matrix
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return 2 * size**3 / fastest(product, tries=5)
+
+
+def fastest(work: Callable[[], object], tries: int) -> float:
+    """Seconds of the fastest of `tries` calls, after one that is not counted."""
+    work()
+    seconds = []
+    for _ in range(tries):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc reuse large blocks instead of returning each to the system.
+
+    Training frees and allocates tensors of megabytes at every step; taking them from the system
+    anew costs a page fault for every 4 KiB, a third of the loss's time (docs/log.md).
+    """
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        m_trim_threshold, m_mmap_max = -1, -4  # <malloc.h>
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            names = (
+                line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+            )
+            return next(names)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def peak_memory_bytes(device: str = "cpu") -> int:
+    """The most memory this process has held so far: resident on the CPU, allocated on a GPU."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides results, for run folders and benchmarks."""
+    names = ("hornbook", "torch", "tokenizers", "safetensors", "numpy", "pyarrow")
+    found: dict[str, str] = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe(machine: Machine) -> dict[str, Any]:
+    """The machine as plain data for people: rates in GFLOP/s."""
+    rates: dict[str, str] = {
+        str(dtype): f"{rate / 1e9:,.0f} GFLOP/s" for dtype, rate in machine.rates.items()
+    }
+    return {"name": machine.name, "device": machine.device, "threads": machine.threads} | rates

@@ -1,0 +1,96 @@
+"""What happens once in a while in training: log, evaluate, sample, checkpoint, stop on request.
+
+Each hook is called after every step and decides for itself. Knows the state; the work to do is
+given as functions.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from hornbook.core.errors import Interrupted
+from hornbook.core.metrics import MetricsLog
+from hornbook.train.loop import Hook
+from hornbook.train.state import TrainState
+
+
+def every(steps: int, last: int, work: Hook) -> Hook:
+    """Do `work` after each `steps` steps and after step `last`."""
+
+    def hook(state: TrainState) -> None:
+        if state.step % steps == 0 or state.step == last:
+            work(state)
+
+    return hook
+
+
+def log_to(metrics: MetricsLog) -> Hook:
+    """Write one row of training figures."""
+
+    def hook(state: TrainState) -> None:
+        metrics.append(
+            state.step,
+            kind="train",
+            tokens=state.tokens,
+            loss=state.loss,
+            gradient_norm=state.gradient_norm,
+            elapsed_s=round(state.elapsed_s, 3),
+        )
+
+    return hook
+
+
+def record(metrics: MetricsLog, kind: str, measure: Callable[[], dict[str, Any]]) -> Hook:
+    """Write what `measure` finds as one row of `kind`."""
+
+    def hook(state: TrainState) -> None:
+        metrics.append(
+            state.step,
+            kind=kind,
+            tokens=state.tokens,
+            **measure(),
+            elapsed_s=round(state.elapsed_s, 3),
+        )
+
+    return hook
+
+
+class StopRequest:
+    """Set by Ctrl-C (SIGINT) or SIGTERM; read between steps."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator["StopRequest"]:
+        """While inside, a first signal asks to stop and a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {kind: signal.signal(kind, self._note) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+def stop_when(request: StopRequest, save: Hook, resume: str) -> Hook:
+    """On request, save and leave. resume: the command that goes on, for the message."""
+
+    def hook(state: TrainState) -> None:
+        if request.signal is not None:
+            save(state)
+            raise Interrupted(
+                f"Stopped at step {state.step}; all of it is saved. Go on with: {resume}"
+            )
+
+    return hook

@@ -1,0 +1,96 @@
+"""The training loop, on one page. What happens once in a while is a hook.
+
+Knows the objective's contract; knows nothing of what is trained or why.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from hornbook.batches.batch import Batch
+from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError
+from hornbook.core.machine import DType
+from hornbook.train.objective import Objective
+from hornbook.train.precision import product_type
+from hornbook.train.schedule import ScheduleConfig
+from hornbook.train.state import TrainState
+
+Hook = Callable[[TrainState], None]
+"""Called after every optimiser step."""
+
+
+class Batches(Protocol):
+    """Gives the batch of any step, the same one whenever it is asked."""
+
+    def batch(self, step: int) -> Batch: ...
+
+
+class LoopConfig(Config):
+    """steps: optimiser steps in all. micro_rows: rows computed at once; fewer need less memory."""
+
+    steps: int
+    micro_rows: int
+    schedule: ScheduleConfig
+    device: str
+    dtype: DType
+
+
+class Diverged(HornbookError):
+    """A loss or gradient stopped being a finite number."""
+
+
+def train(
+    state: TrainState,
+    objective: Objective,
+    batches: Batches,
+    config: LoopConfig,
+    hooks: Sequence[Hook] = (),
+) -> None:
+    """Run from `state.step` to `config.steps`. Raises Diverged at the first non-finite step."""
+    state.model.train()
+    while state.step < config.steps:
+        started = time.perf_counter()
+        loss, count = _gradient(state.model, objective, batches.batch(state.step), config)
+        norm = float(state.optimiser.finish_gradient(count))
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise Diverged(_reason(state, loss / count, norm))
+        state.optimiser.step(config.schedule.factor(state.step, config.steps))
+        state.optimiser.clear_gradient()
+        state.step += 1
+        state.tokens += count
+        state.loss, state.gradient_norm = loss / count, norm
+        state.elapsed_s += time.perf_counter() - started
+        for hook in hooks:
+            hook(state)
+
+
+def _gradient(
+    model: nn.Module, objective: Objective, batch: Batch, config: LoopConfig
+) -> tuple[float, int]:
+    """Add up the gradient of the loss sum over micro-batches; return that sum and its count."""
+    total, count = 0.0, 0
+    for part in batch.split(config.micro_rows):
+        with product_type(config.device, config.dtype):
+            loss, targets = objective(model, part.to(config.device))
+        loss.backward()
+        total, count = total + float(loss.detach()), count + targets
+    return total, max(1, count)
+
+
+def _reason(state: TrainState, loss: float, norm: float) -> str:
+    broken = [
+        name
+        for name, weight in state.model.named_parameters()
+        if weight.grad is not None and not bool(torch.isfinite(weight.grad).all())
+    ]
+    where = f"the gradient of {broken[0]} and {len(broken) - 1} more" if broken else "the sum"
+    return (
+        f"Step {state.step + 1} is not finite: loss {loss}, gradient norm {norm}, in {where}. "
+        f"The step before had loss {state.loss:.4f} and gradient norm {state.gradient_norm:.3g}. "
+        "The weights before this step are untouched; lower the learning rates and resume."
+    )

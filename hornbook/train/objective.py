@@ -1,0 +1,114 @@
+"""What is minimised: the cross-entropy of the next token, as a sum over the trained targets.
+
+The head and the softmax are computed a few rows at a time, forward and gradient together, so
+that the (B*T, V) logits are never stored. Knows decoders; knows nothing of steps or optimisers.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from hornbook.batches.batch import IGNORE, Batch
+from hornbook.models.causal_lm import CausalLM
+from hornbook.nn.contract import Context, Mask
+
+# 256 rows of 8,192 float32 logits are 8 MiB: they stay in the cache between the passes over them,
+# and the matrix products are still large enough to run at full speed (measured, docs/log.md).
+_LOGITS_AT_ONCE = 2 * 2**20
+
+
+class Objective(Protocol):
+    """(model, batch) -> (sum of the loss over valid targets in nats, their number)."""
+
+    def __call__(self, model: nn.Module, batch: Batch) -> tuple[Tensor, int]: ...
+
+
+def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+    """The objective of decoders. Returns the loss sum (scalar, nats) and the trained targets."""
+    assert isinstance(model, CausalLM)
+    x = _features(model, batch)
+    targets = batch.targets.flatten()
+    loss: Tensor = _LinearCrossEntropy.apply(x, model.head.weight, targets)
+    return loss, int((targets != IGNORE).sum())
+
+
+@torch.no_grad()
+def token_losses(model: nn.Module, batch: Batch) -> Tensor:
+    """The loss of each target in nats, (B, T) float32; 0 where the target is IGNORE."""
+    assert isinstance(model, CausalLM)
+    x, weight = _short(_features(model, batch)), _short(model.head.weight)
+    targets = batch.targets.flatten()
+    losses = [
+        _losses(_log_probabilities(x[rows], weight), targets[rows])
+        for rows in _chunks(len(x), len(weight))
+    ]
+    return torch.cat(losses).view_as(batch.targets)
+
+
+def _features(model: CausalLM, batch: Batch) -> Tensor:
+    """(B*T, D)"""
+    mask = Mask(causal=True, segments=batch.segments)
+    return model.features(batch.tokens, Context(batch.pos, mask)).flatten(0, 1)
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """sum over rows of -log softmax(x W^T)[target], with gradients made on the way forward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        short_x, short_weight = _short(x), _short(weight)
+        total = torch.zeros((), device=x.device)
+        grad_x, grad_weight = torch.empty_like(short_x), torch.zeros_like(weight)
+        with torch.autocast(x.device.type, enabled=False):
+            for rows in _chunks(len(x), len(weight)):
+                logs = _log_probabilities(short_x[rows], short_weight)
+                total += _losses(logs, targets[rows]).sum()
+                delta = _logit_gradient(logs, targets[rows]).to(short_x.dtype)
+                torch.mm(delta, short_weight, out=grad_x[rows])
+                _accumulate(grad_weight, delta, short_x[rows])
+        ctx.save_for_backward(grad_x.to(x.dtype), grad_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        grad_x, grad_weight = ctx.saved_tensors
+        return grad_x.mul_(grad), grad_weight.mul_(grad), None
+
+
+def _short(x: Tensor) -> Tensor:
+    """x in the type that matrix products run in here: autocast's, when it is on."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
+def _chunks(rows: int, vocab: int) -> Iterator[slice]:
+    size = max(1, _LOGITS_AT_ONCE // vocab)
+    return (slice(start, start + size) for start in range(0, rows, size))
+
+
+def _log_probabilities(x: Tensor, weight: Tensor) -> Tensor:
+    """log softmax(x W^T), (N, V) float32"""
+    return (x @ weight.T).float().log_softmax(1)
+
+
+def _losses(logs: Tensor, targets: Tensor) -> Tensor:
+    """-log p(target) of each row, 0 for IGNORE."""
+    return -logs.gather(1, targets.clamp(min=0)[:, None])[:, 0] * (targets != IGNORE)
+
+
+def _logit_gradient(logs: Tensor, targets: Tensor) -> Tensor:
+    """softmax(logits) - onehot(target), 0 for ignored rows; overwrites `logs`."""
+    trained = targets != IGNORE
+    delta = logs.exp_()
+    delta.scatter_add_(1, targets.clamp(min=0)[:, None], torch.full_like(delta[:, :1], -1.0))
+    return delta if bool(trained.all()) else delta.mul_(trained[:, None])
+
+
+def _accumulate(total: Tensor, delta: Tensor, x: Tensor) -> None:
+    """total += delta^T x, the sum kept in total's type."""
+    if total.dtype == x.dtype:
+        total.addmm_(delta.T, x)
+    else:
+        total += delta.T @ x

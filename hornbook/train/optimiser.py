@@ -1,0 +1,101 @@
+"""Which parameter is moved by which rule: Muon for hidden matrices, AdamW for everything else.
+
+Knows parameter names of the families' stacks; knows nothing of data or steps.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from hornbook.core.config import Config
+from hornbook.train.muon import Muon
+
+
+class OptimiserConfig(Config):
+    """Peak learning rates and the rest.
+
+    matrix_rate: Muon's, for hidden matrices. embedding_rate, head_rate, scalar_rate: AdamW's
+    (Loshchilov & Hutter 2019) for token vectors, the head, and norms and biases. clip: the
+    largest norm of the whole gradient (per-token mean loss), or None.
+    """
+
+    matrix_rate: float = 0.02
+    embedding_rate: float = 0.01
+    head_rate: float = 0.003
+    scalar_rate: float = 0.003
+    momentum: float = 0.95
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.0
+    clip: float | None = 1.0
+
+
+class Optimiser:
+    """Both rules as one: a step, a learning-rate factor, and named state for checkpoints."""
+
+    def __init__(self, model: nn.Module, config: OptimiserConfig, dtype: torch.dtype) -> None:
+        """dtype: what Muon orthogonalises in."""
+        self.config = config
+        self.names = {weight: name for name, weight in model.named_parameters()}
+        matrices, groups = _groups(model, config)
+        self._rules: list[torch.optim.Optimizer] = [
+            Muon(matrices, config.matrix_rate, config.momentum, config.weight_decay, dtype),
+            torch.optim.AdamW(groups, betas=config.betas, eps=1e-10, weight_decay=0.0, fused=True),
+        ]
+        for group in self._param_groups():
+            group["peak"] = group["lr"]
+
+    def step(self, factor: float) -> None:
+        """One update with every learning rate at `factor` of its peak."""
+        for group in self._param_groups():
+            group["lr"] = group["peak"] * factor
+        for rule in self._rules:
+            rule.step()
+
+    def finish_gradient(self, count: int) -> Tensor:
+        """Turn summed gradients into means over `count` targets, clip; return the norm before."""
+        gradients = [weight.grad for weight in self.names if weight.grad is not None]
+        torch._foreach_div_(gradients, count)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.config.clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(list(self.names), self.config.clip, norm)
+        return norm
+
+    def clear_gradient(self) -> None:
+        """Forget the gradient."""
+        for weight in self.names:
+            weight.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Every moment by `parameter/moment`, for a checkpoint."""
+        return {
+            f"{name}/{moment}": tensor
+            for rule in self._rules
+            for weight, name in self.names.items()
+            for moment, tensor in rule.state.get(weight, {}).items()
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+        weights = {name: weight for weight, name in self.names.items()}
+        owners = {w: rule for rule in self._rules for g in rule.param_groups for w in g["params"]}
+        for key, tensor in state.items():
+            name, moment = key.rsplit("/", 1)
+            owners[weights[name]].state[weights[name]][moment] = tensor
+
+    def _param_groups(self) -> list[dict]:
+        return [group for rule in self._rules for group in rule.param_groups]
+
+
+def _groups(model: nn.Module, config: OptimiserConfig) -> tuple[list[Tensor], list[dict]]:
+    """Hidden matrices, and AdamW's groups of the rest, each parameter once."""
+    matrices: list[Tensor] = []
+    groups: dict[float, list[Tensor]] = {}
+    for name, weight in model.named_parameters():
+        if weight.ndim < 2:
+            groups.setdefault(config.scalar_rate, []).append(weight)
+        elif name.startswith("embedding."):
+            groups.setdefault(config.embedding_rate, []).append(weight)
+        elif name.startswith("head."):
+            groups.setdefault(config.head_rate, []).append(weight)
+        else:
+            matrices.append(weight)
+    return matrices, [{"params": weights, "lr": rate} for rate, weights in groups.items()]

@@ -1,0 +1,36 @@
+"""In which number type the products run, and whether kernels are compiled: decided, not believed.
+
+Knows torch's switches; knows nothing of objectives or data.
+"""
+
+import contextlib
+from contextlib import AbstractContextManager
+
+import torch
+from torch import nn
+
+from hornbook.core.machine import DType
+
+
+def product_type(device: str, dtype: DType) -> AbstractContextManager[object]:
+    """Inside, matrix products run in `dtype`; weights and sums stay float32."""
+    if dtype == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device, dtype=getattr(torch, dtype))
+
+
+def compile_layers(stack: nn.Module) -> None:
+    """Let torch.compile fuse each layer of a stack; layers of one kind share their kernels.
+
+    Compiling layers instead of the whole model takes seconds instead of half a minute, and runs
+    as fast (docs/log.md). Parameter names do not change.
+    """
+    layers = stack.get_submodule("layers")
+    assert isinstance(layers, nn.ModuleList)
+    for layer in layers:
+        layer.compile(dynamic=False)
+
+
+def uncompiled() -> AbstractContextManager[object]:
+    """Inside, compiled layers run as written: for shapes that are not worth compiling for."""
+    return torch.compiler.set_stance("force_eager")

@@ -1,0 +1,16 @@
+"""The learning rate over a run whose end is known: warm-up, plateau, straight fall to zero."""
+
+from hornbook.core.config import Config
+
+
+class ScheduleConfig(Config):
+    """warmup, cooldown: shares of all steps (trapezoid of Hägele et al. 2024)."""
+
+    warmup: float = 0.02
+    cooldown: float = 0.6
+
+    def factor(self, step: int, steps: int) -> float:
+        """The factor of the peak learning rate at optimiser step `step` (from 0) of `steps`."""
+        rising = (step + 1) / max(1.0, self.warmup * steps)
+        falling = (steps - step) / max(1.0, self.cooldown * steps)
+        return min(1.0, rising, falling)

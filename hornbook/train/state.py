@@ -1,0 +1,24 @@
+"""Everything that a restart needs, as one object."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from hornbook.train.optimiser import Optimiser
+
+
+@dataclass
+class TrainState:
+    """A model in training.
+
+    step, tokens: optimiser steps and trained targets so far. elapsed_s: seconds in steps, hooks
+    not counted. loss: mean of the last step, nats a token. gradient_norm: before clipping.
+    """
+
+    model: nn.Module
+    optimiser: Optimiser
+    step: int = 0
+    tokens: int = 0
+    elapsed_s: float = 0.0
+    loss: float = float("nan")
+    gradient_norm: float = float("nan")
