@@ -9,7 +9,7 @@ from hornbook.core.config import Config
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
+from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
 from hornbook.nn.norm import LayerNormConfig, RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
 from hornbook.nn.rotary import RotaryConfig
@@ -35,7 +35,13 @@ class Sizes(Config):
     tied: bool
 
 
-def qwen3(sizes: Sizes, theta: float = 10_000.0, epsilon: float = 1e-6) -> CausalLMConfig:
+def qwen3(
+    sizes: Sizes,
+    theta: float = 10_000.0,
+    epsilon: float = 1e-6,
+    biased: bool = False,
+    activation: Activation = "silu",
+) -> CausalLMConfig:
     """RMSNorm, rotary attention with normalised queries and keys, SwiGLU (Qwen3 report, 2025)."""
     norm = RMSNormConfig(epsilon=epsilon)
     attention = AttentionConfig(
@@ -44,23 +50,34 @@ def qwen3(sizes: Sizes, theta: float = 10_000.0, epsilon: float = 1e-6) -> Causa
         head=sizes.head,
         rotary=RotaryConfig(theta=theta),
         qk_norm=norm,
+        bias=Bias(inputs=biased, output=biased),
     )
-    return _decoder(sizes, norm, attention, GatedMLPConfig(hidden=sizes.hidden))
+    mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
+    return _decoder(sizes, norm, attention, mlp)
 
 
-def llama(sizes: Sizes, theta: float = 10_000.0, epsilon: float = 1e-6) -> CausalLMConfig:
+def llama(
+    sizes: Sizes,
+    theta: float = 10_000.0,
+    epsilon: float = 1e-6,
+    biased: bool = False,
+    activation: Activation = "silu",
+) -> CausalLMConfig:
     """RMSNorm, rotary attention, SwiGLU (Touvron et al. 2023)."""
     attention = AttentionConfig(
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head=sizes.head,
         rotary=RotaryConfig(theta=theta),
+        bias=Bias(inputs=biased, output=biased),
     )
-    norm = RMSNormConfig(epsilon=epsilon)
-    return _decoder(sizes, norm, attention, GatedMLPConfig(hidden=sizes.hidden))
+    mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
+    return _decoder(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
-def gpt2(sizes: Sizes, epsilon: float = 1e-5) -> CausalLMConfig:
+def gpt2(
+    sizes: Sizes, epsilon: float = 1e-5, activation: Activation = "gelu_tanh"
+) -> CausalLMConfig:
     """LayerNorm, learned positions, attention and a GELU MLP with biases (Radford et al. 2019)."""
     attention = AttentionConfig(
         heads=sizes.heads,
@@ -68,10 +85,8 @@ def gpt2(sizes: Sizes, epsilon: float = 1e-5) -> CausalLMConfig:
         head=sizes.head,
         bias=Bias(inputs=True, output=True),
     )
-    norm, mlp = (
-        LayerNormConfig(epsilon=epsilon),
-        MLPConfig(hidden=sizes.hidden, activation="gelu_tanh"),
-    )
+    mlp = MLPConfig(hidden=sizes.hidden, activation=activation)
+    norm = LayerNormConfig(epsilon=epsilon)
     return _decoder(sizes, norm, attention, mlp, positions=sizes.context)
 
 

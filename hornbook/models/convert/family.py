@@ -1,0 +1,109 @@
+"""What a converter is: a config both ways and a table of tensor names.
+
+Knows names and shapes; knows neither files nor any particular architecture.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.models.convert.fields import Fields
+from hornbook.nn.mlp import Activation
+
+ACTIVATIONS: dict[str, Activation] = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "relu2": "relu_squared",
+}
+"""Their activation names to ours; the first of several is the one we write."""
+
+
+def activation_name(ours: Activation) -> str:
+    """Their name of an activation."""
+    return next(theirs for theirs, name in ACTIVATIONS.items() if name == ours)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One of their tensors: our parameters one below the other, transposed when they say so.
+
+    Names may hold {block}, and ours {mixer} and {mlp}: the places of the block's two layers in
+    our stack. A rule whose parameters a model does not have does not apply to it.
+    """
+
+    theirs: str
+    ours: tuple[str, ...]
+    transposed: bool = False
+
+    def named(self, block: int) -> "Rule":
+        """The rule for one block."""
+        places = {"block": block, "mixer": 2 * block, "mlp": 2 * block + 1}
+        ours = tuple(name.format(**places) for name in self.ours)
+        return Rule(self.theirs.format(**places), ours, self.transposed)
+
+    def shape(self, parameters: Mapping[str, Tensor]) -> tuple[int, ...]:
+        """The shape that their tensor must have."""
+        first = parameters[self.ours[0]]
+        rows = sum(parameters[name].shape[0] for name in self.ours)
+        shape = (rows, *first.shape[1:])
+        return shape[::-1] if self.transposed else shape
+
+    def pack(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Our parameters as their tensor, contiguous on the CPU."""
+        parts = [parameters[name].detach().cpu() for name in self.ours]
+        tensor = torch.cat(parts) if len(parts) > 1 else parts[0]
+        return (tensor.T if self.transposed else tensor).contiguous()
+
+    @torch.no_grad()
+    def unpack(self, tensor: Tensor, parameters: Mapping[str, Tensor]) -> None:
+        """Copy their tensor into our parameters, whatever their type and device."""
+        rows = [parameters[name].shape[0] for name in self.ours]
+        parts = (tensor.T if self.transposed else tensor).split(rows)
+        for name, part in zip(self.ours, parts, strict=True):
+            parameters[name].copy_(part)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A `model_type` of the ecosystem.
+
+    read: takes the keys it knows and returns our config. write: our config as their keys, or None
+    when it is wired otherwise. base: the prefix of all their tensors but the head; some files
+    were saved without it. obsolete: globs of constant tensors in old files.
+    """
+
+    model_type: str
+    architecture: str
+    read: Callable[[Fields], CausalLMConfig]
+    write: Callable[[CausalLMConfig], dict[str, Any] | None]
+    rules: tuple[Rule, ...]
+    base: str
+    head: str = "lm_head.weight"
+    obsolete: tuple[str, ...] = ()
+
+    def table(self, config: CausalLMConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
+        """The rules that apply to a model, block by block. Every parameter has exactly one."""
+        rules = [rule for rule in self._expanded(config) if rule.ours[0] in parameters]
+        named = sorted(name for rule in rules for name in rule.ours)
+        assert named == sorted(parameters), set(named) ^ set(parameters)
+        return rules
+
+    def full_names(self, stored: Iterable[str]) -> dict[str, str]:
+        """Names as the rules have them to names as stored, without obsolete ones."""
+        kept = [name for name in stored if not any(fnmatchcase(name, g) for g in self.obsolete)]
+        bare = not any(name.startswith(self.base) for name in kept)
+        return {self.base + name if bare and name != self.head else name: name for name in kept}
+
+    def _expanded(self, config: CausalLMConfig) -> Iterator[Rule]:
+        for rule in self.rules:
+            repeats = config.stack.depth if "{block}" in rule.theirs else 1
+            yield from (rule.named(block) for block in range(repeats))

@@ -1,0 +1,145 @@
+"""Reading a foreign config: every key is used, known to change nothing, or refused.
+
+Knows JSON values and messages; knows nothing of any architecture.
+"""
+
+import fnmatch
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+from hornbook.core.errors import HornbookError, nearest
+
+Value = TypeVar("Value")
+
+WITHOUT_EFFECT = (
+    # Labels, versions, and how outputs are returned.
+    "model_type",
+    "architectures",
+    "transformers_version",
+    "name_or_path",
+    "_name_or_path",
+    "_commit_hash",
+    "dtype",
+    "torch_dtype",
+    "use_cache",
+    "return_dict",
+    "output_hidden_states",
+    "output_attentions",
+    "id2label",
+    "label2id",
+    "problem_type",
+    "task_specific_params",
+    "transformers.js_config",
+    "tokenizer_class",
+    "unsloth_*",
+    # Training only.
+    "initializer_range",
+    "*_dropout",
+    "*_pdrop",
+    # Speed only.
+    "chunk_size_feed_forward",
+    "pretraining_tp",
+    "attn_implementation",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    # Token ids and sampling; the tokenizer and generation_config.json rule these.
+    "*_token_id",
+    "temperature",
+    "top_k",
+    "top_p",
+    "do_sample",
+    "max_length",
+    "repetition_penalty",
+)
+"""Keys (globs) that do not change what a decoder computes, whatever their value."""
+
+
+class Fields:
+    """The keys of a config file, taken one by one; `finish` refuses what nobody took.
+
+    null counts as absent. All errors are HornbookErrors naming file, key and value.
+    """
+
+    def __init__(self, values: Mapping[str, Any], where: str) -> None:
+        self.where = where
+        self._known = set(values)
+        self._left = {key: value for key, value in values.items() if value is not None}
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there and nobody took it yet."""
+        return key in self._left
+
+    def size(self, key: str, default: int | None = None) -> int:
+        """A positive whole number; without a default the key must be there."""
+        value = self._take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self.refuse(key, value, "It must be a positive whole number.")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A positive number."""
+        value = self._take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            self.refuse(key, value, "It must be a positive number.")
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        """true or false."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            self.refuse(key, value, "It must be true or false.")
+        return value
+
+    def choice(self, key: str, default: str, table: Mapping[str, Value]) -> Value:
+        """What the table has under the key's value."""
+        value = self._take(key, default)
+        if value not in table:
+            self.refuse(key, value, nearest(str(value), table))
+        return table[value]
+
+    def inner(self, key: str) -> "Fields":
+        """The keys of an object inside this one; none when it is absent."""
+        value = self._left.pop(key, {})
+        if not isinstance(value, Mapping):
+            self.refuse(key, value, "It must be an object.")
+        return Fields(value, f"{self.where}, {key}")
+
+    def only(self, key: str, *allowed: Any) -> None:
+        """Accept the key when it is absent or has one of the values that we compute."""
+        value = self._left.pop(key, None)
+        if value is not None and value not in allowed:
+            names = " or ".join(_json(choice) for choice in (*allowed, None))
+            self.refuse(key, value, f"Only {names} is supported.")
+
+    def ignore(self, *globs: str) -> None:
+        """Drop keys that do not change what the model computes."""
+        for key in list(self._left):
+            if any(fnmatch.fnmatchcase(key, glob) for glob in globs):
+                del self._left[key]
+
+    def finish(self) -> None:
+        """Refuse the first key that is left: it may change what the model computes."""
+        for key, value in self._left.items():
+            self.refuse(
+                key,
+                value,
+                "The key is not known here and may change what the model computes. "
+                "Remove it from the file if it does not.",
+            )
+
+    def refuse(self, key: str, value: Any, reason: str) -> NoReturn:
+        """Raise the error for a key's value."""
+        shown = _json(value)
+        shown = shown if len(shown) <= 120 else shown[:117] + "..."
+        raise HornbookError(f"{self.where}: {key} = {shown}. {reason}")
+
+    def _take(self, key: str, default: Any) -> Any:
+        if key not in self._left and default is None:
+            state = "null" if key in self._known else "missing"
+            raise HornbookError(f"{self.where}: key {key!r} is {state}.")
+        return self._left.pop(key, default)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

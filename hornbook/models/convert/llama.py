@@ -1,0 +1,138 @@
+"""`llama`: RMSNorm, rotary attention, SwiGLU (Touvron et al. 2023)."""
+
+from typing import Any
+
+from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
+from hornbook.models.convert.fields import Fields
+from hornbook.models.presets import Sizes, llama
+from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.mlp import GatedMLPConfig
+from hornbook.nn.norm import RMSNormConfig
+from hornbook.nn.residual import PreNormConfig
+
+
+def read(fields: Fields) -> CausalLMConfig:
+    """Llama's keys; what they leave out is what `transformers` assumes."""
+    fields.only("mlp_bias", False)
+    fields.only("rope_interleaved", False)
+    fields.ignore("is_llama_config")
+    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    if width % heads:
+        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    return llama(read_sizes(fields, width, heads, width // heads), **read_variant(fields))
+
+
+def read_sizes(fields: Fields, width: int, heads: int, head: int) -> Sizes:
+    """The sizes of a Llama-like family. head: channels of a head when the file does not say."""
+    return Sizes(
+        vocab=fields.size("vocab_size"),
+        width=width,
+        depth=fields.size("num_hidden_layers"),
+        context=fields.size("max_position_embeddings"),
+        heads=heads,
+        kv_heads=fields.size("num_key_value_heads", heads),
+        head=fields.size("head_dim", head),
+        hidden=fields.size("intermediate_size"),
+        tied=fields.flag("tie_word_embeddings", False),
+    )
+
+
+def read_variant(fields: Fields) -> dict[str, Any]:
+    """What else the presets of the Llama-like families take."""
+    return {
+        "theta": _read_theta(fields),
+        "epsilon": fields.number("rms_norm_eps", 1e-6),
+        "biased": fields.flag("attention_bias", False),
+        "activation": fields.choice("hidden_act", "silu", ACTIVATIONS),
+    }
+
+
+def _read_theta(fields: Fields) -> float:
+    """The base of plain rotary positions; every scaling of them is refused.
+
+    `transformers` 4 has it at the top and scalings in `rope_scaling`; version 5 has all in
+    `rope_parameters`.
+    """
+    scaling, parameters = fields.inner("rope_scaling"), fields.inner("rope_parameters")
+    thetas = []
+    for place in (fields, scaling, parameters):
+        place.only("rope_type", "default")
+        place.only("partial_rotary_factor", 1.0)
+        if place.has("rope_theta"):
+            thetas.append(place.number("rope_theta", 10_000.0))
+            if thetas[-1] != thetas[0]:
+                place.refuse("rope_theta", thetas[-1], f"The file also says {thetas[0]}.")
+    scaling.only("type", "default")
+    scaling.finish()
+    parameters.finish()
+    return thetas[0] if thetas else 10_000.0
+
+
+def write(config: CausalLMConfig) -> dict[str, Any] | None:
+    """Our config in the keys of the Llama-like families, or None when it is wired otherwise.
+
+    Says nothing of a normalisation of queries and keys: the family does.
+    """
+    match config.stack.pattern:
+        case ((PreNormConfig(layer=AttentionConfig() as attention), PreNormConfig(layer=mlp)),):
+            norm, rotary = config.stack.norm, attention.rotary
+        case _:
+            return None
+    if not isinstance(norm, RMSNormConfig) or not isinstance(mlp, GatedMLPConfig) or not rotary:
+        return None
+    return {
+        "vocab_size": config.vocab,
+        "hidden_size": config.width,
+        "num_hidden_layers": config.stack.depth,
+        "max_position_embeddings": config.context,
+        "num_attention_heads": attention.heads,
+        "num_key_value_heads": attention.kv_heads,
+        "head_dim": attention.head,
+        "intermediate_size": mlp.hidden,
+        "tie_word_embeddings": config.tied,
+        "hidden_act": activation_name(mlp.activation),
+        "rms_norm_eps": norm.epsilon,
+        "attention_bias": attention.bias.inputs,
+        # Both places: version 4 of `transformers` reads the first, version 5 the second.
+        "rope_theta": rotary.theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": rotary.theta},
+    }
+
+
+_MIXER, _MLP = "stack.layers.{mixer}", "stack.layers.{mlp}"
+RULES = (
+    Rule("model.embed_tokens.weight", ("embedding.token.weight",)),
+    Rule("model.layers.{block}.input_layernorm.weight", (f"{_MIXER}.norm.weight",)),
+    *(
+        Rule(f"model.layers.{{block}}.self_attn.{theirs}", (f"{_MIXER}.layer.{ours}",))
+        for theirs, ours in (
+            ("q_proj.weight", "query.weight"),
+            ("q_proj.bias", "query.bias"),
+            ("k_proj.weight", "key.weight"),
+            ("k_proj.bias", "key.bias"),
+            ("v_proj.weight", "value.weight"),
+            ("v_proj.bias", "value.bias"),
+            ("o_proj.weight", "output.weight"),
+            ("o_proj.bias", "output.bias"),
+            ("q_norm.weight", "query_norm.weight"),
+            ("k_norm.weight", "key_norm.weight"),
+        )
+    ),
+    Rule("model.layers.{block}.post_attention_layernorm.weight", (f"{_MLP}.norm.weight",)),
+    Rule("model.layers.{block}.mlp.gate_proj.weight", (f"{_MLP}.layer.gate.weight",)),
+    Rule("model.layers.{block}.mlp.up_proj.weight", (f"{_MLP}.layer.up.weight",)),
+    Rule("model.layers.{block}.mlp.down_proj.weight", (f"{_MLP}.layer.down.weight",)),
+    Rule("model.norm.weight", ("stack.norm.weight",)),
+    Rule("lm_head.weight", ("head.weight",)),
+)
+
+FAMILY = Family(
+    model_type="llama",
+    architecture="LlamaForCausalLM",
+    read=read,
+    write=write,
+    rules=RULES,
+    base="model.",
+    obsolete=("*.rotary_emb.inv_freq",),
+)

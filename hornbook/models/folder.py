@@ -1,0 +1,210 @@
+"""A model on disk: a Hugging Face folder, written whole or not at all, and read back.
+
+Knows the files of such a folder; what is in config.json and how tensors are named is `convert`'s.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hornbook.core.errors import HornbookError, UsageError, nearest
+from hornbook.core.files import atomic_folder, read_json, require_space, write_json, write_text
+from hornbook.models.causal_lm import CausalLM, CausalLMConfig
+from hornbook.models.convert import Family, from_hf, to_hf
+from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
+
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+_TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja")
+
+
+def resolve(path: Path) -> Path:
+    """The model folder that `path` means: a model folder, or a run folder with `model` in it.
+
+    Raises UsageError saying what was found instead.
+    """
+    for folder in (path, path / "model"):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise UsageError(
+        f"{_what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, "
+        "or the folder of a finished run."
+    )
+
+
+def load_config(folder: Path) -> CausalLMConfig:
+    """The config of a model or run folder, without its weights."""
+    return _read_config(resolve(folder))[1]
+
+
+def load_model(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> CausalLM:
+    """The model of a model or run folder, its weights as `dtype` on `device`.
+
+    Besides the model itself, memory holds one tensor of the file at a time. Raises UsageError
+    when there is no model, and HornbookError naming file, key or tensor when the folder is
+    broken or holds what we cannot compute exactly.
+    """
+    folder = resolve(folder)
+    family, config = _read_config(folder)
+    if (folder / TOKENIZER).is_file():
+        _check_tokenizer(folder, config)
+    with torch.device("meta"):
+        model = CausalLM(config)
+    assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
+    model.to(dtype).to_empty(device=device)
+    if config.tied:  # moving from meta made two of one
+        model.head.weight = model.embedding.token.weight
+    _fill(model, family, TensorFiles(folder))
+    return model
+
+
+def save_model(
+    model: CausalLM,
+    folder: Path,
+    *,
+    tokenizer_folder: Path | None = None,
+    card: str | None = None,
+    generation: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a folder that `transformers` opens; an older model in its place stays until then.
+
+    card: the text of README.md. generation: what generation_config.json says besides token ids.
+    Raises HornbookError when no `model_type` computes what the model does, when the tokenizer has
+    more tokens than the model, or when the disk is full; UsageError when `folder` holds other
+    things than a model.
+    """
+    family, values = to_hf(model.config)
+    _check_place(folder)
+    ids: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    stops: dict[str, Any] = {}
+    if tokenizer_folder is not None:
+        _check_tokenizer(tokenizer_folder, model.config)
+        from hornbook.tokenize.tokenizer import Tokenizer
+
+        tokenizer = Tokenizer.load(tokenizer_folder)
+        ids.update(eos_token_id=tokenizer.eos_id, pad_token_id=tokenizer.pad_id)
+        stops = {"eos_token_id": sorted(tokenizer.stop_ids), "pad_token_id": tokenizer.pad_id}
+    parameters = dict(model.named_parameters())
+    kind = str(model.head.weight.dtype).removeprefix("torch.")
+    size = sum(weight.numel() * weight.element_size() for weight in parameters.values())
+    require_space(folder, size, "The model")
+    with atomic_folder(folder) as aside:
+        # `torch_dtype`, not `dtype`: every version of `transformers` reads it.
+        write_json(aside / CONFIG, {**values, **ids, "torch_dtype": kind})
+        write_json(aside / "generation_config.json", {**stops, **(generation or {})})
+        rules = family.table(model.config, parameters)
+        write_tensors(aside / WEIGHTS, {rule.theirs: rule.pack(parameters) for rule in rules})
+        if tokenizer_folder is not None:
+            _copy_tokenizer(tokenizer_folder, aside, model.config.context)
+        if card is not None:
+            write_text(aside / "README.md", card)
+
+
+def _fill(model: CausalLM, family: Family, files: TensorFiles) -> None:
+    """Copy every tensor into its parameter; none may be missing, left over or of another shape."""
+    parameters = dict(model.named_parameters())
+    names = family.full_names(files.names())
+    for rule in family.table(model.config, parameters):
+        name = names.pop(rule.theirs, None)
+        if name is None:
+            raise HornbookError(f"{files.folder}: the tensor {rule.theirs} is missing.")
+        wanted, found = rule.shape(parameters), files.shape(name)
+        if wanted != found:
+            raise HornbookError(
+                f"{files.path(name)}: {name} has shape {found}, but {CONFIG} says {wanted}."
+            )
+        rule.unpack(files.read(name), parameters)
+    if model.config.tied and (name := names.pop(family.head, None)):
+        _check_same(files, name, parameters["embedding.token.weight"])
+    for name in names.values():
+        raise HornbookError(
+            f"{files.path(name)}: {name} {files.shape(name)} has no place in the model of {CONFIG}."
+        )
+
+
+@torch.no_grad()
+def _check_same(files: TensorFiles, name: str, embedding: torch.Tensor) -> None:
+    """A head stored beside the embedding that it is tied to must say the same."""
+    head = files.read(name)
+    if head.shape != embedding.shape or not torch.equal(head.to(embedding), embedding):
+        raise HornbookError(
+            f"{files.path(name)}: {name} differs from the token embedding, but {CONFIG} says "
+            "tie_word_embeddings = true."
+        )
+
+
+def _read_config(folder: Path) -> tuple[Family, CausalLMConfig]:
+    path = folder / CONFIG
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise HornbookError(f"{path} does not hold keys and values.")
+    return from_hf(values, str(path))
+
+
+def _check_tokenizer(folder: Path, config: CausalLMConfig) -> None:
+    """Every id that the tokenizer can give must have an embedding."""
+    path = folder / TOKENIZER
+    values = read_json(path)
+    try:
+        vocabulary = values["model"]["vocab"]
+        ids = range(len(vocabulary)) if isinstance(vocabulary, list) else vocabulary.values()
+        top = max((*ids, *(token["id"] for token in values["added_tokens"])))
+    except (KeyError, TypeError, ValueError):
+        raise HornbookError(f"{path} is not a tokenizer of the `tokenizers` library.") from None
+    if top >= config.vocab:
+        raise HornbookError(
+            f"{path} has ids up to {top}, but the model has embeddings for {config.vocab} tokens, "
+            f"0 to {config.vocab - 1}."
+        )
+
+
+def _copy_tokenizer(source: Path, target: Path, context: int) -> None:
+    """Copy the tokenizer's files; its config learns how long the model's context is."""
+    for name in (TOKENIZER, *_TOKENIZER_EXTRAS):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    path = source / TOKENIZER_CONFIG
+    values = read_json(path) if path.is_file() else {}
+    write_json(target / TOKENIZER_CONFIG, {**values, "model_max_length": context})
+
+
+def _check_place(folder: Path) -> None:
+    """A model replaces a model or an empty folder, and nothing else."""
+    if folder.is_dir():
+        names = sorted(path.name for path in folder.iterdir())
+        if not names or CONFIG in names:
+            return
+    elif not folder.exists():
+        return
+    raise UsageError(f"{_what_is_there(folder)} A model is not written over it; name a new folder.")
+
+
+def _what_is_there(path: Path) -> str:
+    """A sentence on what stands where a model was expected."""
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir())
+        shown = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+        return f"{path} holds {shown}." if names else f"{path} is empty."
+    if not path.exists():
+        return f"{path} does not exist.{_neighbour(path)}"
+    if path.suffix == ".gguf":
+        return f"{path} is a GGUF file, which cannot be opened yet."
+    if path.suffix in PICKLES:
+        return f"{path} is not safetensors. {NO_PICKLES}"
+    return f"{path} is a file."
+
+
+def _neighbour(path: Path) -> str:
+    """The closest model beside a path that does not exist, if there are any."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        return ""
+    folders = [place for place in parent.iterdir() if (place / CONFIG).is_file()]
+    folders += [place for place in parent.iterdir() if (place / "model" / CONFIG).is_file()]
+    return " " + nearest(path.name, [folder.name for folder in folders]) if folders else ""
