@@ -19,16 +19,19 @@ def product_type(device: str, dtype: DType) -> AbstractContextManager[object]:
     return torch.autocast(device, dtype=getattr(torch, dtype))
 
 
-def compile_layers(stack: nn.Module) -> None:
+def compile_layers(stack: nn.Module, undo: bool = False) -> None:
     """Let torch.compile fuse each layer of a stack; layers of one kind share their kernels.
 
     Compiling layers instead of the whole model takes seconds instead of half a minute, and runs
-    as fast (docs/log.md). Parameter names do not change.
+    as fast (docs/log.md). Parameter names do not change. undo: run them as written again.
     """
     layers = stack.get_submodule("layers")
     assert isinstance(layers, nn.ModuleList)
     for layer in layers:
-        layer.compile(dynamic=False)
+        if undo:
+            layer._compiled_call_impl = None  # torch has no public word for this
+        else:
+            layer.compile(dynamic=False)
 
 
 def uncompiled() -> AbstractContextManager[object]:

@@ -1,0 +1,81 @@
+"""Conversations packed into rows: several a row, none seeing another, loss on the answers only.
+
+Knows token ids and masks; knows nothing of templates or models.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from hornbook.batches.batch import IGNORE, Batch
+
+
+class Example(NamedTuple):
+    """One conversation: ids (N,) int and trained (N,) bool, True where the token is learned."""
+
+    ids: np.ndarray
+    trained: np.ndarray
+
+
+class PackedConversations:
+    """Batches of `rows` rows of `context` tokens; every example is seen exactly once an epoch.
+
+    Examples that do not fit must be left out before. They are packed once; each epoch takes the
+    rows in another order, which depends on (seed, epoch) only.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], context: int, rows: int, seed: int, padding: int
+    ) -> None:
+        assert examples and all(fits(example, context) for example in examples)
+        self.context, self.rows, self.seed, self.padding = context, rows, seed, padding
+        self._packed = _first_fit(examples, context, seed)
+        self.steps_per_epoch = -(-len(self._packed) // rows)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of optimiser step `step`; the last of an epoch may end in empty rows."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self._packed))
+        chosen = [self._packed[i] for i in order[index * self.rows : (index + 1) * self.rows]]
+        empty: list[list[Example]] = [[]] * (self.rows - len(chosen))
+        return stack([*chosen, *empty], self.context, self.padding)
+
+
+def _first_fit(examples: Sequence[Example], context: int, seed: int) -> list[list[Example]]:
+    """Examples in random order, each put into the first row that has room for it."""
+    rows: list[list[Example]] = []
+    room: list[int] = []
+    for i in np.random.default_rng(seed).permutation(len(examples)).tolist():
+        need = len(examples[i].ids) - 1
+        at = next((r for r, free in enumerate(room) if free >= need), None)
+        if at is None:
+            rows.append([])
+            room.append(context)
+            at = len(rows) - 1
+        rows[at].append(examples[i])
+        room[at] -= need
+    return rows
+
+
+def fits(example: Example, context: int) -> bool:
+    """Whether the example is trained somewhere and is no longer than a row."""
+    return 1 < len(example.ids) <= context + 1 and bool(example.trained[1:].any())
+
+
+def stack(rows: Sequence[Sequence[Example]], context: int, padding: int) -> Batch:
+    """Put each row's examples side by side."""
+    shape = (len(rows), context)
+    tokens, targets = np.full(shape, padding, np.int64), np.full(shape, IGNORE, np.int64)
+    segments, pos = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for r, row in enumerate(rows):
+        at = 0
+        for number, example in enumerate(row, start=1):
+            part = slice(at, at + len(example.ids) - 1)
+            tokens[r, part] = example.ids[:-1]
+            targets[r, part] = np.where(example.trained[1:], example.ids[1:], IGNORE)
+            segments[r, part] = number
+            pos[r, part] = np.arange(len(example.ids) - 1)
+            at = part.stop
+    return Batch(*(torch.from_numpy(x) for x in (tokens, targets, pos, segments)))

@@ -1,0 +1,143 @@
+"""The forecast: what a run will take and reach, from a rehearsal of a few seconds.
+
+The rehearsal trains the real model on the real data for a few steps, with a schedule of its own
+that ends at zero. Where it ends, and a law for how runs of this kind go on, give the forecast.
+Knows the loop; knows nothing of reports or folders.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from hornbook.core.config import Config
+from hornbook.core.machine import Machine, peak_memory_bytes
+from hornbook.train.loop import Batches, LoopConfig, train
+from hornbook.train.objective import Objective
+from hornbook.train.precision import compile_layers
+from hornbook.train.state import TrainState
+
+# Runs that end their schedule after n steps reach bits per byte ~ n^-slope. Slope and its spread
+# between corpora, model sizes and lengths were fitted to the runs in docs/log.md ("forecast").
+SLOPE, SLOPE_SPREAD = 0.11, 0.03
+
+
+class Forecast(Config):
+    """What is expected before the start; the report sets what came of it beside it.
+
+    seconds: of training, hooks included. low, high: 90 % interval of bits_per_byte. epochs: how
+    often each token of the text is a target.
+    """
+
+    steps: int
+    tokens: int
+    epochs: float
+    seconds: float
+    peak_bytes: int
+    disk_bytes: int
+    bits_per_byte: float
+    low: float
+    high: float
+
+
+class Rehearsal(NamedTuple):
+    """What was measured before the start.
+
+    steps, bits_per_byte: the short run and what it reached. step_s: seconds of an optimiser step
+    as the run will do it. compiled: whether kernels are compiled; reason: why or why not.
+    """
+
+    steps: int
+    bits_per_byte: float
+    step_s: float
+    compiled: bool
+    reason: str
+
+
+class Run(NamedTuple):
+    """What is rehearsed: `fresh` gives the model new weights and an optimiser, `score` measures."""
+
+    fresh: Callable[[], TrainState]
+    objective: Objective
+    batches: Batches
+    score: Callable[[], float]
+    machine: Machine
+
+
+def rehearse(run: Run, config: LoopConfig, seconds: float, compiled: bool | None) -> Rehearsal:
+    """Time steps, settle compilation, then train about a sixteenth of `seconds` to the end.
+
+    config: of the run; its `steps` are ignored. compiled: the user's word, or None to measure.
+    """
+    plain_s = _step_seconds(run, config, 3)
+    use, reason = _settle_compilation(run, config, plain_s, seconds, compiled)
+    step_s = _step_seconds(run, config, 3) if use else plain_s
+    steps = int(min(max(seconds / 16 / step_s, 8), 400))
+    state = run.fresh()
+    train(state, run.objective, run.batches, config.model_copy(update={"steps": steps}))
+    return Rehearsal(steps, run.score(), state.elapsed_s / steps, use, reason)
+
+
+def forecast(
+    rehearsal: Rehearsal, steps: int, tokens: int, epochs: float, seconds: float, disk_bytes: int
+) -> Forecast:
+    """Go on from the rehearsal's end by the law of `SLOPE`; the interval grows with the distance."""
+    distance = math.log(steps / rehearsal.steps)
+    expected = rehearsal.bits_per_byte * math.exp(-SLOPE * distance)
+    spread = 1.645 * math.hypot(SLOPE_SPREAD * distance, 0.01)
+    return Forecast(
+        steps=steps,
+        tokens=tokens,
+        epochs=epochs,
+        seconds=seconds,
+        peak_bytes=peak_memory_bytes(),
+        disk_bytes=disk_bytes,
+        bits_per_byte=expected,
+        low=expected * math.exp(-spread),
+        high=expected * math.exp(spread),
+    )
+
+
+def _settle_compilation(
+    run: Run, config: LoopConfig, plain_s: float, seconds: float, wanted: bool | None
+) -> tuple[bool, str]:
+    """Compile the model's layers if that pays within `seconds` of training; say why or why not."""
+    if wanted is False:
+        return False, "you said no"
+    if not run.machine.compiler:
+        return False, "this machine has no C++ compiler"
+    if wanted is None and seconds < 60:
+        return False, "the run is too short to earn back the compilation"
+    state = run.fresh()
+    compile_layers(state.model.get_submodule("stack"))
+    start = time.perf_counter()
+    try:
+        _train_steps(run, config, state, 1)
+    except torch._dynamo.exc.TorchDynamoException as error:
+        compile_layers(state.model.get_submodule("stack"), undo=True)
+        return False, f"torch.compile failed here: {str(error).splitlines()[0]}"
+    cost_s = time.perf_counter() - start - plain_s
+    compiled_s = _step_seconds(run, config, 2)
+    figures = f"{plain_s:.3f} s a step plain, {compiled_s:.3f} s compiled after {cost_s:.0f} s"
+    # The cost is paid by now, here; what counts is whether the steps are faster from now on.
+    if wanted or compiled_s < 0.97 * plain_s:
+        return True, figures
+    compile_layers(state.model.get_submodule("stack"), undo=True)
+    return False, figures
+
+
+def _step_seconds(run: Run, config: LoopConfig, steps: int) -> float:
+    """Seconds of the fastest of a few steps."""
+    state, seconds = run.fresh(), []
+    for _ in range(steps):
+        before = state.elapsed_s
+        _train_steps(run, config, state, 1)
+        seconds.append(state.elapsed_s - before)
+    return min(seconds)
+
+
+def _train_steps(run: Run, config: LoopConfig, state: TrainState, more: int) -> None:
+    config = config.model_copy(update={"steps": state.step + more})
+    train(state, run.objective, run.batches, config)
