@@ -1,0 +1,239 @@
+"""The layer contract, over every registered layer: a new layer is covered by its registration.
+
+Parameters are random here, because models begin with layers that add nothing. Outputs are around
+1; what a tolerance of 1e-4 must still catch, a wrongly seen token, moves them by 0.01 and more.
+"""
+
+import importlib
+import pkgutil
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import hornbook.nn
+from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError
+from hornbook.nn.contract import LAYERS, AnyLayer, Context, Layer, LayerConfig, Mask, State
+
+for module in pkgutil.walk_packages(hornbook.nn.__path__, "hornbook.nn."):
+    importlib.import_module(module.name)
+
+WIDTH, ROWS, TIME = 16, 3, 7
+CASES = {f"{name}-{i}": c for name, cls in LAYERS.items() for i, c in enumerate(cls.examples())}
+every_layer = pytest.mark.parametrize("config", CASES.values(), ids=CASES.keys())
+
+
+class Holder(Config):
+    layer: AnyLayer
+
+
+def build(config: LayerConfig) -> Layer:
+    layer = config.build(WIDTH)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.normal_(0, 0.3, generator=generator)
+    return layer.requires_grad_(False)
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def whole(layer: Layer, x: Tensor, valid: Tensor | None = None, causal: bool = True) -> Tensor:
+    """The output without a cache, positions counted from 0."""
+    return layer(x, Context(torch.arange(x.shape[1])[None], Mask(causal, valid)))
+
+
+def new_state(layer: Layer, rows: int, room: int) -> State:
+    length = torch.zeros(rows, dtype=torch.int64)
+    return State(length, room, [layer.new_cache(rows, room, torch.zeros(()))])
+
+
+def go_on(layer: Layer, x: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
+    """The output of the next chunk; moves the clock."""
+    y = layer(x, state.context(x.shape[1], valid), state.caches[0])
+    state.advance(x.shape[1] if valid is None else valid.sum(1))
+    return y
+
+
+def same(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_some_layers_are_registered():
+    assert {"attention", "mlp", "gated_mlp", "pre_norm"} <= set(LAYERS)
+
+
+@every_layer
+def test_it_keeps_the_shape_and_says_something(config):
+    x = noise(ROWS, TIME, WIDTH)
+    y = whole(build(config), x)
+    assert y.shape == x.shape
+    assert torch.isfinite(y).all()
+    assert (y - x).std() > 0.01
+
+
+@every_layer
+def test_nothing_looks_ahead(config):
+    layer, x = build(config), noise(ROWS, TIME, WIDTH)
+    y = whole(layer, x)
+    for t in range(TIME - 1):
+        changed = x.clone()
+        changed[:, t + 1 :] = noise(ROWS, TIME - t - 1, WIDTH, seed=2) * 3
+        same(whole(layer, changed)[:, : t + 1], y[:, : t + 1])
+
+
+@every_layer
+def test_without_causality_a_mixer_sees_both_sides_or_refuses(config):
+    layer, x = build(config), noise(1, TIME, WIDTH)
+    first, last = x.clone(), x.clone()
+    first[:, 0] += 1
+    last[:, -1] += 1
+    y = whole(layer, x)
+    if torch.allclose(whole(layer, first)[:, -1], y[:, -1]):
+        return  # positions do not meet in this layer
+    try:
+        y = whole(layer, x, causal=False)
+    except (HornbookError, AssertionError):
+        return
+    assert (whole(layer, first, causal=False)[:, -1] - y[:, -1]).abs().max() > 0.001
+    assert (whole(layer, last, causal=False)[:, 0] - y[:, 0]).abs().max() > 0.001
+
+
+@every_layer
+def test_rows_are_independent(config):
+    layer, x = build(config), noise(ROWS, TIME, WIDTH)
+    y = whole(layer, x)
+    for row in range(ROWS):
+        same(whole(layer, x[row : row + 1]), y[row : row + 1])
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(counts=st.lists(st.tuples(*[st.integers(0, 4)] * ROWS), min_size=1, max_size=5))
+@every_layer
+def test_any_chunks_with_a_cache_are_the_whole(config, counts):
+    """counts[c][r]: how many tokens row r has in chunk c; the rest of the chunk is padding."""
+    layer = build(config)
+    totals = [sum(column) for column in zip(*counts, strict=True)]
+    x = noise(ROWS, max(*totals, 1), WIDTH)
+    state = new_state(layer, ROWS, room=sum(max(*chunk, 1) for chunk in counts))
+    outputs: list[list[Tensor]] = [[] for _ in range(ROWS)]
+    for seed, chunk in enumerate(counts):
+        time = max(*chunk, 1)
+        padded = noise(ROWS, time, WIDTH, seed=seed) * 3
+        for row, count in enumerate(chunk):
+            start = int(state.length[row])
+            padded[row, :count] = x[row, start : start + count]
+        valid = torch.arange(time) < torch.tensor(chunk)[:, None]
+        y = go_on(layer, padded, state, valid)
+        for row, count in enumerate(chunk):
+            outputs[row].append(y[row, :count])
+    assert state.length.tolist() == totals
+    for row, total in enumerate(totals):
+        if total:
+            same(torch.cat(outputs[row]), whole(layer, x[row : row + 1, :total])[0])
+
+
+@every_layer
+def test_one_token_at_a_time_is_the_whole(config):
+    layer, x = build(config), noise(ROWS, TIME, WIDTH)
+    state = new_state(layer, ROWS, room=TIME)
+    same(torch.cat([go_on(layer, x[:, t : t + 1], state) for t in range(TIME)], 1), whole(layer, x))
+
+
+@every_layer
+def test_a_cache_has_rows_first_and_is_updated_in_place(config):
+    layer = build(config)
+    state = new_state(layer, ROWS, room=TIME)
+    before = {name: (t.data_ptr(), t.shape) for name, t in state.caches[0].items()}
+    go_on(layer, noise(ROWS, 3, WIDTH), state)
+    after = {name: (t.data_ptr(), t.shape) for name, t in state.caches[0].items()}
+    assert before == after
+    assert all(shape[0] == ROWS for _, shape in before.values())
+    short = layer.new_cache(ROWS, TIME, torch.zeros((), dtype=torch.bfloat16))
+    assert all(t.dtype == torch.bfloat16 for t in short.values() if t.is_floating_point())
+
+
+@every_layer
+def test_rows_of_a_state_can_be_taken_put_cleared_and_kept(config):
+    layer = build(config)
+    x, more = noise(ROWS, 4, WIDTH), noise(ROWS, 3, WIDTH, seed=2)
+    state = new_state(layer, ROWS, room=9)
+    ragged = torch.arange(4) < torch.tensor([[4], [2], [3]])
+    go_on(layer, x, state, ragged)
+    kept, taken = state.snapshot(), state.take(torch.tensor([2, 0]))
+    y = go_on(layer, more, state)
+    same(go_on(layer, more[[2, 0]], taken), y[[2, 0]])
+    same(go_on(layer, more, kept.snapshot()), y)
+
+    other = new_state(layer, ROWS, room=9)
+    go_on(layer, noise(ROWS, 5, WIDTH, seed=3), other)
+    other.put(torch.tensor([1, 0]), kept.take(torch.tensor([0, 1])))
+    other.clear(torch.tensor([2]))
+    z = go_on(layer, more[[1, 0, 2]], other)
+    same(z[:2], y[[1, 0]])
+    same(z[2:], whole(layer, more[2:]))
+    assert other.length.tolist() == [5, 7, 3]
+
+
+@every_layer
+@pytest.mark.parametrize(
+    "real", [[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1, 1]]
+)
+def test_invalid_tokens_are_invisible(config, real):
+    layer, x = build(config), noise(ROWS, TIME, WIDTH)
+    valid = torch.tensor([real, [1] * TIME, real]).bool()
+    changed = torch.where(valid[..., None], x, noise(ROWS, TIME, WIDTH, seed=2) * 3)
+    y = whole(layer, x, valid)
+    same(whole(layer, changed, valid)[valid], y[valid])
+    assert torch.isfinite(y).all()
+    start, stop = real.index(1), TIME - real[::-1].index(1)
+    if sum(real) == stop - start:  # in one piece: what the piece alone gives, at its positions
+        alone = Context(torch.arange(start, stop)[None], Mask(causal=True))
+        same(y[0, start:stop], layer(x[:1, start:stop], alone)[0])
+
+
+@every_layer
+def test_segments_do_not_see_each_other(config):
+    layer, x = build(config), noise(2, TIME, WIDTH)
+    segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 2, 2]])
+    pos = torch.tensor([[0, 1, 2, 0, 1, 2, 3], [0, 0, 1, 2, 3, 0, 1]])
+    x.requires_grad_(True)
+    y = layer(x, Context(pos, Mask(causal=True, segments=segments)))
+    for row in range(2):
+        for segment in segments[row].unique():
+            inside = segments[row] == segment
+            same(y[row, inside], whole(layer, x[row : row + 1, inside])[0])
+            (gradient,) = torch.autograd.grad(y[row, inside].sum(), x, retain_graph=True)
+            assert gradient[row, inside].abs().sum() > 0
+            assert not gradient[row, ~inside].any()
+            assert not gradient[1 - row].any()
+
+
+@every_layer
+def test_its_config_survives_plain_data_and_predicts_its_size(config):
+    held = Holder(layer=config)
+    assert Holder.parse(held.plain(), "here") == held
+    layer = config.build(WIDTH)
+    assert sum(weight.numel() for weight in layer.parameters()) == config.parameters(WIDTH)
+
+
+@every_layer
+def test_all_that_it_holds_are_parameters(config):
+    """Folders hold parameters only; a buffer would come back unfilled."""
+    assert not list(config.build(WIDTH).buffers())
+
+
+def test_an_unknown_kind_names_the_nearest():
+    with pytest.raises(HornbookError, match=r"'atention'.*Did you mean 'attention'"):
+        Holder.parse({"layer": {"kind": "atention"}}, "recipe.yaml")
+
+
+def test_an_unknown_key_of_a_layer_names_the_nearest():
+    plain = {"kind": "mlp", "hiden": 3}
+    with pytest.raises(HornbookError, match=r"mlp.*'hiden'|'hidden' is missing"):
+        Holder.parse({"layer": plain}, "recipe.yaml")

@@ -1,0 +1,44 @@
+"""The clock of a sequence that goes on in chunks."""
+
+import pytest
+import torch
+
+from hornbook.core.errors import HornbookError
+from hornbook.nn.contract import State
+
+
+def make(*length: int, room: int = 8) -> State:
+    return State(torch.tensor(length), room, [{"sum": torch.ones(len(length), 2)}])
+
+
+def test_each_row_goes_on_at_its_own_position():
+    ctx = make(3, 5).context(2, None)
+    assert ctx.pos.tolist() == [[3, 4], [5, 6]]
+    assert ctx.reach == 7
+    assert ctx.mask.causal
+
+
+def test_the_clock_moves_by_one_number_or_one_for_each_row():
+    state = make(3, 5)
+    state.advance(2)
+    state.advance(torch.tensor([0, 1]))
+    assert state.length.tolist() == [5, 8]
+
+
+def test_the_last_token_fits_and_one_more_is_an_error_with_both_numbers():
+    state = make(3, 5)
+    state.context(3, None)
+    with pytest.raises(HornbookError, match=r"8 tokens; 9 are needed"):
+        state.context(4, None)
+    assert state.length.tolist() == [3, 5]
+
+
+def test_a_snapshot_does_not_move():
+    state = make(3, 5)
+    kept = state.snapshot()
+    state.advance(1)
+    state.clear(torch.tensor([0]))
+    assert kept.length.tolist() == [3, 5]
+    assert kept.caches[0]["sum"].tolist() == [[1, 1], [1, 1]]
+    assert state.length.tolist() == [0, 6]
+    assert state.caches[0]["sum"].tolist() == [[0, 0], [1, 1]]
