@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_folder, read_json, write_json
+from hornbook.models.tensors import write_tensors
 from hornbook.train.state import TrainState
 
 KEPT = 2
@@ -25,8 +26,8 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     target = folder / f"step-{state.step:08d}"
     weights = {name: weight.detach() for name, weight in state.model.named_parameters()}
     with atomic_folder(target) as aside:
-        save_file(weights, aside / "model.safetensors")
-        save_file(state.optimiser.state(), aside / "optimiser.safetensors")
+        write_tensors(aside / "model.safetensors", weights)
+        write_tensors(aside / "optimiser.safetensors", state.optimiser.state())
         write_json(aside / "state.json", {name: getattr(state, name) for name in _COUNTERS})
     for old in _checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import PositiveInt
 
 from hornbook.batches.batch import Batch
 from hornbook.core.config import Config
@@ -22,14 +23,14 @@ class Plan(Config):
     """What a run is made of. rows: sequences a step. micro_rows: computed at once."""
 
     preset: str
-    vocab: int
-    depth: int
-    width: int
-    heads: int
-    hidden: int
-    context: int
-    rows: int
-    micro_rows: int
+    vocab: PositiveInt
+    depth: PositiveInt
+    width: PositiveInt
+    heads: PositiveInt
+    hidden: PositiveInt
+    context: PositiveInt
+    rows: PositiveInt
+    micro_rows: PositiveInt
 
     def sizes(self, vocab: int) -> Sizes:
         """What the preset asks for; `vocab` is the finished tokenizer's."""
@@ -142,11 +143,11 @@ def choose(
     micro = pick(
         "micro_rows", min(rows, _micro_rows(machine, context)), "keeps the step's memory small"
     )
-    plan = Plan(
-        preset=preset, vocab=vocab, depth=depth, width=width, heads=heads, hidden=hidden,
-        context=context, rows=rows, micro_rows=micro,
-    )  # fmt: skip
-    return plan, choices
+    plan = {
+        "preset": preset, "vocab": vocab, "depth": depth, "width": width, "heads": heads,
+        "hidden": hidden, "context": context, "rows": rows, "micro_rows": micro,
+    }  # fmt: skip
+    return Plan.parse(plan, "the plan"), choices
 
 
 def _vocab(text_bytes: int, budget: float) -> tuple[str, int, str]:

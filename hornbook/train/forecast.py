@@ -66,24 +66,28 @@ class Run(NamedTuple):
     machine: Machine
 
 
-def rehearse(run: Run, config: LoopConfig, seconds: float, compiled: bool | None) -> Rehearsal:
-    """Time steps, settle compilation, then train about a sixteenth of `seconds` to the end.
+def rehearse(
+    run: Run, config: LoopConfig, seconds: float | None, steps: int, compiled: bool | None
+) -> Rehearsal:
+    """Time steps, settle compilation, then train a sixteenth of the run to an end of its own.
 
-    config: of the run; its `steps` are ignored. compiled: the user's word, or None to measure.
+    The run lasts `seconds`, or `steps` when that is None; config's own `steps` are ignored.
+    compiled: the user's word, or None to measure.
     """
     plain_s = _step_seconds(run, config, 3)
+    seconds = steps * plain_s if seconds is None else seconds
     use, reason = _settle_compilation(run, config, plain_s, seconds, compiled)
     step_s = _step_seconds(run, config, 3) if use else plain_s
-    steps = int(min(max(seconds / 16 / step_s, 8), 400))
+    short = int(min(max(seconds / 16 / step_s, 8), 400))
     state = run.fresh()
-    train(state, run.objective, run.batches, config.model_copy(update={"steps": steps}))
-    return Rehearsal(steps, run.score(), state.elapsed_s / steps, use, reason)
+    train(state, run.objective, run.batches, config.model_copy(update={"steps": short}))
+    return Rehearsal(short, run.score(), state.elapsed_s / short, use, reason)
 
 
 def forecast(
     rehearsal: Rehearsal, steps: int, tokens: int, epochs: float, seconds: float, disk_bytes: int
 ) -> Forecast:
-    """Go on from the rehearsal's end by the law of `SLOPE`; the interval grows with the distance."""
+    """Go on from the rehearsal by the law of `SLOPE`; the interval grows with the distance."""
     distance = math.log(steps / rehearsal.steps)
     expected = rehearsal.bits_per_byte * math.exp(-SLOPE * distance)
     spread = 1.645 * math.hypot(SLOPE_SPREAD * distance, 0.01)

@@ -1,0 +1,117 @@
+"""From a corpus to what training reads: a tokenizer, token shards, and the model to train.
+
+Each stage is reused when its inputs are unchanged. Knows the front doors of tokenize, batches
+and models; knows nothing of training.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hornbook.batches.packing import PackedWindows
+from hornbook.batches.shards import TokenShards, write_shards
+from hornbook.core.machine import Machine
+from hornbook.core.progress import Progress
+from hornbook.core.stages import run_stage
+from hornbook.corpus.build import Corpus
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.presets import PRESETS
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.train.dial import Plan
+
+SPLITS = ("train", "validation")
+
+
+@dataclass
+class Bench:
+    """All that is built before the first step. token_bytes: (V,) bytes of text of each token."""
+
+    tokenizer: Tokenizer
+    tokenizer_folder: Path
+    token_bytes: np.ndarray
+    train: TokenShards
+    validation: TokenShards
+    batches: PackedWindows
+    model: CausalLM
+
+
+def prepare_tokenizer(corpus: Corpus, folder: Path, vocab: int, progress: Progress) -> Tokenizer:
+    """Train a tokenizer of `vocab` tokens on the training text, or reuse the one in `folder`."""
+    inputs = {"stage": "tokenizer-1", "corpus": corpus.fingerprint, "vocab": vocab}
+    built = run_stage(
+        folder,
+        inputs,
+        lambda aside: _ignore(train_tokenizer(corpus.texts("train"), vocab, aside, progress)),
+    )
+    tokenizer = Tokenizer.load(folder)
+    done = "Trained" if built else "Reused"
+    progress.say(f"{done} a tokenizer of {tokenizer.vocab_size:,} tokens. {tokenizer.encoder}")
+    return tokenizer
+
+
+def prepare_shards(
+    corpus: Corpus, tokenizer: Tokenizer, folder: Path, progress: Progress
+) -> tuple[TokenShards, TokenShards]:
+    """Encode both splits, or reuse what lies in `folder`. Returns (train, validation)."""
+
+    def build(aside: Path) -> None:
+        for split in SPLITS:
+            (aside / split).mkdir()
+            write_shards(corpus.documents(split), tokenizer, aside / split, progress=progress)
+
+    inputs = {
+        "stage": "shards-1",
+        "corpus": corpus.fingerprint,
+        "tokenizer": tokenizer.fingerprint,
+    }
+    run_stage(folder, inputs, build)
+    train, validation = (TokenShards.open(folder / split) for split in SPLITS)
+    progress.say(
+        f"Tokens: {train.tokens:,} to train on, {validation.tokens:,} to validate on "
+        f"({train.bytes / train.tokens:.2f} bytes a token)."
+    )
+    return train, validation
+
+
+def prepare(
+    corpus: Corpus,
+    run: Path,
+    plan: Plan,
+    machine: Machine,
+    tokenizer_folder: Path | None,
+    seed: int,
+    isolate: bool,
+    progress: Progress,
+) -> Bench:
+    """Build or reuse everything up to an untrained model on `machine`'s device."""
+    if tokenizer_folder is None:
+        tokenizer_folder = run / "tokenizer"
+        tokenizer = prepare_tokenizer(corpus, tokenizer_folder, plan.vocab, progress)
+    else:
+        tokenizer = Tokenizer.load(tokenizer_folder)
+    train, validation = prepare_shards(corpus, tokenizer, run / "shards", progress)
+    config = PRESETS[plan.preset](plan.sizes(tokenizer.vocab_size))
+    return Bench(
+        tokenizer=tokenizer,
+        tokenizer_folder=tokenizer_folder,
+        token_bytes=token_bytes(tokenizer),
+        train=train,
+        validation=validation,
+        batches=PackedWindows(train, plan.context, plan.rows, seed, isolate),
+        model=config.build(seed).to(machine.device),
+    )
+
+
+def token_bytes(tokenizer: Tokenizer) -> np.ndarray:
+    """(V,) int64: how many bytes of text each token stands for; special tokens stand for none."""
+    special = set(tokenizer.special_ids)
+    sizes = [
+        0 if i in special else len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)
+    ]
+    return np.array(sizes, np.int64)
+
+
+def _ignore(_: object) -> None:
+    """The stage wants no value."""

@@ -1,0 +1,259 @@
+"""Pretraining as a user means it: corpus in, a measured model folder and a report out.
+
+Calls the stages in order: dial, tokenizer, shards, rehearsal, forecast, training, validation,
+floors. Knows the other packages' front doors; computes nothing itself.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hornbook.core.files import require_space, write_json
+from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes, versions
+from hornbook.core.metrics import MetricsLog
+from hornbook.core.progress import Progress
+from hornbook.corpus.build import Corpus
+from hornbook.models.causal_lm import INITIAL
+from hornbook.models.folder import save_model
+from hornbook.nn.initialise import initialise
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.train.checkpoint import load_checkpoint, save_checkpoint
+from hornbook.train.dial import Choice, Plan, choose, probe_speed
+from hornbook.train.forecast import Run, forecast, rehearse
+from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
+from hornbook.train.loop import Hook, LoopConfig, train
+from hornbook.train.objective import next_token, token_losses
+from hornbook.train.optimiser import Optimiser
+from hornbook.train.precision import compile_layers
+from hornbook.train.state import TrainState
+from hornbook.train.validation import Score, Validation
+from hornbook.workflows import run as layout
+from hornbook.workflows.floors import measure_floors
+from hornbook.workflows.prepare import Bench, prepare
+from hornbook.workflows.run import PretrainRequest, Recipe
+from hornbook.workflows.samples import Sampler
+
+_HOOKS_SHARE = 0.06
+"""Of the time given, what evaluations, samples and checkpoints may take."""
+_EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
+"""How often each happens in a run."""
+
+
+def pretrain(
+    corpus: Corpus,
+    run: Path,
+    request: PretrainRequest,
+    tokenizer: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train a decoder on `corpus` into the folder `run`; returns the facts of result.json.
+
+    A finished run of the same request is reused. Raises UsageError for a folder that holds
+    another run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint
+    before it in place.
+    """
+    progress = progress or Progress()
+    request.check()
+    recipe = layout.previous(run, request, resume)
+    if recipe and (run / layout.RESULT).is_file():
+        progress.say(f"Reused: {run} already holds this run, finished.")
+        return layout.result(run)
+    resumed = recipe is not None
+    machine = recipe.machine if recipe else measure_machine(request.device)
+    torch.set_num_threads(machine.threads)
+    plan, choices = (recipe.plan, recipe.choices) if recipe else _plan(machine, corpus, request)
+    for choice in choices:
+        progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
+    bench = prepare(corpus, run, plan, machine, tokenizer, request.seed, request.isolate, progress)
+    if recipe is None:
+        recipe = _settle(run, request, machine, plan, choices, bench, corpus, tokenizer, progress)
+        recipe.save(run)
+    elif recipe.compiled:
+        compile_layers(bench.model.stack)
+    state = _fresh(bench, recipe.request, recipe.loop)
+    if resumed:
+        load_checkpoint(run / layout.CHECKPOINTS, state)
+        progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
+    _train(run, recipe, bench, state, progress)
+    return _finish(run, recipe, bench, state, corpus, progress)
+
+
+def request_of(corpus: Corpus, tokenizer: Path | None, values: dict[str, Any]) -> PretrainRequest:
+    """The request that plain `values` make on this corpus and tokenizer; raises UsageError."""
+    brought = Tokenizer.load(tokenizer).fingerprint if tokenizer else None
+    known = {"corpus": corpus.fingerprint, "tokenizer": brought}
+    return PretrainRequest.parse({**values, **known}, "pretrain")
+
+
+def resume_run(run: Path, progress: Progress) -> dict[str, Any]:
+    """Go on with the stopped run in `run`, which knows its own request and corpus."""
+    recipe = Recipe.load(run)
+    tokenizer = Path(recipe.tokenizer_folder) if recipe.tokenizer_folder else None
+    corpus = Corpus.open(Path(recipe.corpus_folder))
+    return pretrain(corpus, run, recipe.request, tokenizer, True, progress)
+
+
+def _plan(machine: Machine, corpus: Corpus, request: PretrainRequest) -> tuple[Plan, list[Choice]]:
+    """Probe this machine and turn the dial."""
+    flops = probe_speed(machine)
+    seconds = request.minutes * 60 if request.minutes else _seconds_for(request.tokens, flops)
+    return choose(flops, machine, corpus.bytes("train"), seconds, request.plan)
+
+
+def _seconds_for(tokens: int | None, flops: float) -> float:
+    """A guess at the time `tokens` take, at 10 M weights: only the dial's shape depends on it."""
+    assert tokens is not None
+    return tokens * 6e7 / flops
+
+
+def _settle(
+    run: Path,
+    request: PretrainRequest,
+    machine: Machine,
+    plan: Plan,
+    choices: list[Choice],
+    bench: Bench,
+    corpus: Corpus,
+    tokenizer: Path | None,
+    progress: Progress,
+) -> Recipe:
+    """Rehearse, forecast, and fix the number of steps."""
+    started = time.perf_counter()
+    loop = LoopConfig(
+        steps=1,
+        micro_rows=plan.micro_rows,
+        schedule=request.schedule,
+        device=machine.device,
+        dtype=request.dtype or machine.dtype,
+    )
+    quick = _quick_validation(bench, plan)
+    rehearsed = Run(
+        fresh=lambda: _fresh(bench, request, loop),
+        objective=next_token,
+        batches=bench.batches,
+        score=lambda: _score(quick, bench, loop).bits_per_byte.value,
+        machine=machine,
+    )
+    step_tokens = plan.rows * plan.context
+    wanted = -(-(request.tokens or 0) // step_tokens)
+    seconds = request.minutes * 60 if request.minutes else None
+    progress.say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
+    rehearsal = rehearse(rehearsed, loop, seconds, wanted, request.compiled)
+    if seconds is not None:
+        left = max(seconds - (time.perf_counter() - started), 0.3 * seconds)
+        wanted = max(1, int(left * (1 - _HOOKS_SHARE) / rehearsal.step_s))
+    expected = forecast(
+        rehearsal,
+        steps=wanted,
+        tokens=wanted * step_tokens,
+        epochs=wanted / bench.batches.steps_per_epoch,
+        seconds=wanted * rehearsal.step_s / (1 - _HOOKS_SHARE),
+        disk_bytes=_disk_bytes(bench),
+    )
+    require_space(run, expected.disk_bytes, "Checkpoints and the model")
+    return Recipe(
+        request=request,
+        corpus_folder=str(corpus.folder.absolute()),
+        tokenizer_folder=str(tokenizer.absolute()) if tokenizer else None,
+        machine=machine,
+        plan=plan,
+        choices=choices,
+        loop=loop.model_copy(update={"steps": wanted}),
+        compiled=rehearsal.compiled,
+        compiled_reason=rehearsal.reason,
+        forecast=expected,
+        versions=versions(),
+    )
+
+
+def _fresh(bench: Bench, request: PretrainRequest, loop: LoopConfig) -> TrainState:
+    """The model with new weights, and an optimiser that has seen nothing."""
+    initialise(bench.model, INITIAL, request.seed)
+    dtype: torch.dtype = getattr(torch, loop.dtype)
+    return TrainState(bench.model, Optimiser(bench.model, request.optimiser, dtype))
+
+
+def _train(run: Path, recipe: Recipe, bench: Bench, state: TrainState, progress: Progress) -> None:
+    """The loop with its hooks: log, evaluate, sample, checkpoint, stop on request."""
+    metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
+    metrics.rewind(state.step)
+    samples.rewind(state.step)
+    steps, loop = recipe.loop.steps, recipe.loop
+    quick, sampler = _quick_validation(bench, recipe.plan), Sampler(bench)
+
+    def save(state: TrainState) -> None:
+        save_checkpoint(run / layout.CHECKPOINTS, state)
+
+    def evaluate() -> dict[str, Any]:
+        score = _score(quick, bench, loop)
+        bits = score.bits_per_byte.value
+        progress.say(f"  step {state.step:>6} of {steps}: {bits:.4f} bits per byte")
+        return {"bits_per_byte": bits, "nats_per_token": score.nats_per_token}
+
+    def sample() -> dict[str, Any]:
+        found = sampler.sample(seed=state.step)
+        progress.say(f"  sample: {found['prompt']}⁞{found['text']}")
+        return found
+
+    request = StopRequest()
+    hooks: list[Hook] = [
+        every(max(1, steps // 400), steps, log_to(metrics)),
+        every(-(-steps // _EVALUATIONS), steps, record(metrics, "validation", evaluate)),
+        every(-(-steps // _SAMPLES), steps, record(samples, "sample", sample)),
+        every(-(-steps // _CHECKPOINTS), steps, save),
+        stop_when(request, save, f"the same command with --resume (run {run})"),
+    ]
+    with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
+        hooks.append(lambda state: advance(1))
+        train(state, next_token, bench.batches, loop, hooks)
+
+
+def _finish(
+    run: Path,
+    recipe: Recipe,
+    bench: Bench,
+    state: TrainState,
+    corpus: Corpus,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure the trained model on all of the validation text, beside the floors; write it out."""
+    peak_bytes = peak_memory_bytes(recipe.machine.device)
+    plan = recipe.plan
+    thorough = Validation(
+        bench.validation, bench.token_bytes, plan.context, plan.rows, stride=plan.context // 2
+    )
+    progress.say("Measuring on all of the validation text ...")
+    score = _score(thorough, bench, recipe.loop)
+    save_model(bench.model, run / layout.MODEL, tokenizer_folder=bench.tokenizer_folder)
+    floors = measure_floors(corpus, bench, run / layout.FLOORS, progress)
+    result = {
+        "run": str(run),
+        "seconds": state.elapsed_s,
+        "tokens": state.tokens,
+        "tokens_per_second": state.tokens / state.elapsed_s,
+        "parameters": sum(weight.numel() for weight in bench.model.parameters()),
+        "bits_per_byte": score.bits_per_byte._asdict(),
+        "peak_bytes": peak_bytes,
+        "floors": floors,
+    }
+    write_json(run / layout.RESULT, result)
+    return result
+
+
+def _quick_validation(bench: Bench, plan: Plan) -> Validation:
+    """A part of the validation text, small enough to measure often."""
+    limit = 64 * plan.context
+    return Validation(bench.validation, bench.token_bytes, plan.context, plan.rows, limit=limit)
+
+
+def _score(validation: Validation, bench: Bench, loop: LoopConfig) -> Score:
+    return validation.score(bench.model, token_losses, loop.device, loop.dtype)
+
+
+def _disk_bytes(bench: Bench) -> int:
+    """Two checkpoints of weights and moments (Muon one, AdamW two), one being written, a model."""
+    weights = sum(weight.numel() * weight.element_size() for weight in bench.model.parameters())
+    return 3 * 3 * weights + weights

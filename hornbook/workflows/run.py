@@ -1,0 +1,127 @@
+"""A run folder: what was asked, what was settled, and where each thing lies.
+
+The recipe holds all that a resumed or repeated run needs to give the same bits. Knows names and
+settings; does no work.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hornbook.core.config import Config, read_recipe
+from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.core.files import read_json, write_text
+from hornbook.core.machine import DType, Machine
+from hornbook.train.dial import Choice, Plan
+from hornbook.train.forecast import Forecast
+from hornbook.train.loop import LoopConfig
+from hornbook.train.optimiser import OptimiserConfig
+from hornbook.train.schedule import ScheduleConfig
+
+
+class PretrainRequest(Config):
+    """What the user asked for. Exactly one of minutes and tokens says how long to train.
+
+    corpus, tokenizer: fingerprints of the corpus and of a tokenizer brought along. plan: sizes
+    the user set himself. isolate: documents in one window do not see each other. dtype, compiled,
+    device: the user's word, or None to measure.
+    """
+
+    corpus: str
+    minutes: float | None = None
+    tokens: int | None = None
+    seed: int = 0
+    tokenizer: str | None = None
+    plan: dict[str, Any] = {}
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    isolate: bool = False
+    dtype: DType | None = None
+    compiled: bool | None = None
+    device: str | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be trained, before any work."""
+        if (self.minutes is None) == (self.tokens is None):
+            raise UsageError("Say how long to train: either --minutes or --tokens.")
+        if self.minutes is not None and self.minutes < 0.1:
+            raise UsageError(f"--minutes {self.minutes:g} is too short; the least is 0.1.")
+        if self.tokens is not None and self.tokens < 1:
+            raise UsageError(f"--tokens {self.tokens} is too few; the least is 1.")
+        for key in self.plan:
+            if key not in Plan.model_fields:
+                raise unknown("size", key, Plan.model_fields)
+
+
+class Recipe(Config):
+    """What was settled before the first step of the run.
+
+    corpus_folder, tokenizer_folder: where they lay then, so that a run resumes by its name alone.
+    """
+
+    request: PretrainRequest
+    corpus_folder: str
+    tokenizer_folder: str | None
+    machine: Machine
+    plan: Plan
+    choices: list[Choice]
+    loop: LoopConfig
+    compiled: bool
+    compiled_reason: str
+    forecast: Forecast
+    versions: dict[str, str]
+
+    def save(self, run: Path) -> None:
+        """Write recipe.yaml."""
+        text = yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True)
+        write_text(run / RECIPE, text)
+
+    @classmethod
+    def load(cls, run: Path) -> "Recipe":
+        """Read recipe.yaml; raises UsageError naming the file and the key that is wrong."""
+        return cls.parse(read_recipe(run / RECIPE), str(run / RECIPE))
+
+
+RECIPE = "recipe.yaml"
+TOKENIZER = "tokenizer"
+SHARDS = "shards"
+CHECKPOINTS = "checkpoints"
+METRICS = "metrics.jsonl"
+SAMPLES = "samples.jsonl"
+FLOORS = "floors"
+MODEL = "model"
+RESULT = "result.json"
+REPORT = "report.html"
+
+
+def previous(run: Path, request: PretrainRequest, resume: bool) -> Recipe | None:
+    """The recipe of the unfinished or finished run of the same request in `run`, if any.
+
+    Raises UsageError when the folder holds another run, or an unfinished one and `resume` is not
+    set, so that nothing is overwritten by accident.
+    """
+    if not (run / RECIPE).is_file():
+        if resume:
+            raise UsageError(f"{run} holds no run to resume: there is no {RECIPE}.")
+        return None
+    recipe = Recipe.load(run)
+    if recipe.request != request:
+        changed = _difference(recipe.request, request)
+        raise UsageError(f"{run} holds another run ({changed}); choose another --out.")
+    if not resume and not (run / RESULT).is_file():
+        raise UsageError(f"{run} holds an unfinished run; continue it with --resume.")
+    return recipe
+
+
+def _difference(old: PretrainRequest, new: PretrainRequest) -> str:
+    was, now = old.plain(), new.plain()
+    return ", ".join(f"{key} was {was[key]}, now {now[key]}" for key in was if was[key] != now[key])
+
+
+def result(run: Path) -> dict[str, Any]:
+    """The facts of a finished run. Raises HornbookError when it has not finished."""
+    if not (run / RESULT).is_file():
+        raise HornbookError(f"{run} holds no finished run.")
+    facts: dict[str, Any] = read_json(run / RESULT)
+    return facts
