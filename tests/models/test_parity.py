@@ -1,0 +1,201 @@
+"""Equal to `transformers`, both ways, on tiny models with random weights.
+
+Logits are around 1 and must agree to 1e-4. Measured differences are below 1e-5; what the bound
+must still catch, a norm's epsilon, the other GELU or one angle off, moves logits by 1e-3 and more
+at these sizes and with weights this large.
+"""
+
+import copy
+import json
+
+import pytest
+import torch
+import transformers
+from torch import Tensor
+
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.folder import load_model, save_model
+from hornbook.models.presets import PRESETS, Sizes
+from hornbook.nn.contract import Context, Mask
+
+transformers.utils.logging.disable_progress_bar()
+
+VOCAB, CONTEXT = 53, 48
+IDS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+ROTARY = {
+    "vocab_size": VOCAB,
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": CONTEXT,
+    "rms_norm_eps": 1e-3,
+    **IDS,
+}
+GPT2 = {"vocab_size": VOCAB, "n_embd": 24, "n_layer": 3, "n_head": 4, "n_positions": CONTEXT, **IDS}
+THETA = {"rope_type": "default", "rope_theta": 500.0}
+THEIRS = {
+    "qwen3": transformers.Qwen3Config(**ROTARY, rope_parameters=THETA),
+    "qwen3-tied": transformers.Qwen3Config(**ROTARY, tie_word_embeddings=True),
+    "qwen3-biased": transformers.Qwen3Config(**ROTARY, attention_bias=True, hidden_act="gelu"),
+    "llama": transformers.LlamaConfig(**ROTARY, rope_parameters=THETA),
+    "llama-tied": transformers.LlamaConfig(
+        **{**ROTARY, "num_key_value_heads": 1}, tie_word_embeddings=True
+    ),
+    "llama-biased": transformers.LlamaConfig(**ROTARY, attention_bias=True, hidden_act="relu2"),
+    "gpt2": transformers.GPT2Config(**GPT2, layer_norm_epsilon=1e-3),
+    "gpt2-untied": transformers.GPT2Config(
+        **GPT2, n_inner=32, activation_function="gelu", tie_word_embeddings=False
+    ),
+}
+
+
+def loud(model: torch.nn.Module) -> torch.nn.Module:
+    """Random weights that make all parts of a model count."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weight in sorted(model.named_parameters()):
+            weight.normal_(0, 0.3, generator=generator)
+            weight += "norm" in name or "ln_" in name
+    return model.eval().requires_grad_(False)
+
+
+def their_model(config) -> transformers.PreTrainedModel:
+    return loud(transformers.AutoModelForCausalLM.from_config(copy.deepcopy(config)))
+
+
+def tokens(rows: int, time: int) -> Tensor:
+    return torch.randint(VOCAB, (rows, time), generator=torch.Generator().manual_seed(1))
+
+
+def same(ours: Tensor, theirs: Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+@pytest.fixture(scope="module", params=THEIRS.values(), ids=THEIRS.keys())
+def pair(request, tmp_path_factory):
+    """A model made there and the same one loaded here."""
+    folder = tmp_path_factory.mktemp("theirs")
+    theirs = their_model(request.param)
+    theirs.save_pretrained(folder)
+    return theirs, load_model(folder).requires_grad_(False)
+
+
+def test_made_there_loaded_here(pair):
+    theirs, ours = pair
+    assert ours(tokens(2, CONTEXT)).std() > 0.3
+    same(ours(tokens(2, CONTEXT)), theirs(tokens(2, CONTEXT)).logits)
+    assert ours.config.parameters() == theirs.num_parameters()
+
+
+def test_in_chunks_with_a_cache(pair):
+    theirs, ours = pair
+    x, state = tokens(2, 20), ours.new_state(2)
+    chunks = [ours(chunk, state) for chunk in x.split([7, 1, 5, 1, 6], dim=1)]
+    same(torch.cat(chunks, 1), theirs(x).logits)
+
+
+@pytest.mark.parametrize(
+    "real", [[0] * 4 + [1] * 8, [1] * 8 + [0] * 4, [1] * 4 + [0] * 4 + [1] * 4]
+)
+def test_padding_on_any_side(pair, real):
+    theirs, ours = pair
+    x, valid = tokens(2, 12), torch.tensor([real, [1] * 12])
+    logits = ours(x, valid=valid.bool())
+    pos = torch.arange(12).expand(2, -1)
+    expected = theirs(x, attention_mask=valid, position_ids=pos).logits
+    same(logits[valid.bool()], expected[valid.bool()])
+
+
+def test_greedy_ids(pair):
+    theirs, ours = pair
+    prompt, new = tokens(2, 6), 24
+    expected = theirs.generate(prompt, max_new_tokens=new, do_sample=False, pad_token_id=0)
+    assert torch.equal(greedy(ours, prompt, new), expected)
+
+
+def greedy(model: CausalLM, prompt: Tensor, new: int) -> Tensor:
+    state, ids = model.new_state(len(prompt)), prompt
+    chosen = prompt
+    for _ in range(new):
+        chosen = model(chosen, state)[:, -1:].argmax(-1)
+        ids = torch.cat([ids, chosen], 1)
+    return ids
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("tied", [True, False])
+def test_made_here_loaded_there(preset, tied, tmp_path):
+    heads = 4 if preset == "gpt2" else 2
+    sizes = Sizes(
+        vocab=VOCAB, width=24, depth=2, context=CONTEXT, heads=4, kv_heads=heads, head=6,
+        hidden=40, tied=tied,
+    )  # fmt: skip
+    ours = loud(PRESETS[preset](sizes).build())
+    save_model(ours, tmp_path / "m")
+    theirs, loading = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "m", output_loading_info=True
+    )
+    assert not any(loading.values()), loading
+    assert theirs.config.model_type == preset
+    assert theirs.dtype == torch.float32
+    same(ours(tokens(2, CONTEXT)), theirs(tokens(2, CONTEXT)).logits)
+
+
+def test_there_and_back_is_exact(pair, tmp_path):
+    theirs, ours = pair
+    save_model(ours, tmp_path / "m")
+    back = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m")
+    before, after = theirs.state_dict(), back.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_far_positions_turn_by_the_same_angles(tmp_path):
+    """The last bit of a wavelength moves an angle by 4e-3 at position 30,000."""
+    config = transformers.LlamaConfig(**ROTARY, rope_parameters={**THETA, "rope_theta": 1e6})
+    theirs = their_model(config)
+    theirs.save_pretrained(tmp_path)
+    x, pos = tokens(1, 16), torch.arange(0, 32_000, 2_000)[None]
+    ours = load_model(tmp_path)
+    logits = ours.head(ours.features(x, Context(pos, Mask(causal=True))))
+    same(logits, theirs(x, position_ids=pos).logits)
+
+
+def test_a_folder_in_pieces(tmp_path):
+    theirs = their_model(THEIRS["qwen3"])
+    theirs.save_pretrained(tmp_path, max_shard_size="10KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 2
+    same(load_model(tmp_path)(tokens(1, 9)), theirs(tokens(1, 9)).logits)
+
+
+def test_a_folder_saved_without_its_head(tmp_path):
+    """What AutoModel saves: no head, and names without the prefix."""
+    theirs = their_model(THEIRS["gpt2"])
+    theirs.transformer.save_pretrained(tmp_path)
+    same(load_model(tmp_path)(tokens(1, 9)), theirs(tokens(1, 9)).logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_short_weights_are_opened_as_asked(dtype, tmp_path):
+    their_model(THEIRS["llama"]).to(dtype).save_pretrained(tmp_path)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    long = load_model(tmp_path)
+    assert long.head.weight.dtype == torch.float32
+    same(long(tokens(1, 9)), theirs(tokens(1, 9)).logits)
+    assert load_model(tmp_path, dtype=dtype).head.weight.dtype == dtype
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama"])
+def test_a_config_of_version_4(family, tmp_path):
+    """Rotary positions where version 4 wrote them: at the top, with a null scaling."""
+    theirs = their_model(THEIRS[family])
+    theirs.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text())
+    theta = values.pop("rope_parameters")["rope_theta"]
+    values |= {"rope_theta": theta, "rope_scaling": None, "torch_dtype": values.pop("dtype")}
+    path.write_text(json.dumps(values))
+    same(load_model(tmp_path)(tokens(1, 9)), theirs(tokens(1, 9)).logits)

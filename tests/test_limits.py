@@ -1,0 +1,93 @@
+"""Limits that keep the house habitable and safe, over every file of ours."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = [
+    p for d in ("hornbook", "tests", "benchmarks", "scripts") for p in (ROOT / d).rglob("*.py")
+]
+PACKAGE = [path for path in FILES if path.is_relative_to(ROOT / "hornbook")]
+FILE_LINES, FUNCTION_LINES = 400, 80
+
+UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+FORBIDDEN_CALLS = {"eval", "exec", "torch.save", "torch.load", "pd.read_pickle"}
+REGISTRY = re.compile(
+    r"https?://[\w.-]*(pypi\.org|pythonhosted\.org|huggingface\.co|hf\.co|hf-mirror\.com|"
+    r"modelscope\.cn|tuna\.tsinghua\.edu\.cn|download\.pytorch\.org)"
+)
+
+
+def every(files: list[Path]) -> pytest.MarkDecorator:
+    names = [str(path.relative_to(ROOT)) for path in files]
+    return pytest.mark.parametrize("path", files, ids=names)
+
+
+def unsafe(tree: ast.AST) -> Iterator[str]:
+    """What in a module can run code that came with data."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        else:
+            modules = []
+        yield from (m for m in modules if m.split(".")[0] in UNPICKLERS)
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in FORBIDDEN_CALLS:
+                yield name
+            for keyword in node.keywords:
+                value = keyword.value
+                if keyword.arg in ("allow_pickle", "trust_remote_code", "shell") and not (
+                    isinstance(value, ast.Constant) and value.value is False
+                ):
+                    yield f"{name}({keyword.arg}={ast.unparse(value)})"
+
+
+@every(FILES)
+def test_a_file_fits_in_the_head(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= FUNCTION_LINES, f"{node.name} has {lines} lines"
+
+
+@every(PACKAGE)
+def test_a_module_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@every(PACKAGE)
+def test_data_never_runs_and_nothing_is_fetched_unasked(path):
+    text = path.read_text(encoding="utf-8")
+    assert not list(unsafe(ast.parse(text)))
+    assert not REGISTRY.search(text)
+
+
+def test_these_limits_see_what_they_forbid():
+    source = """
+import pickle, os
+from joblib import load
+np.load(f, allow_pickle=True)
+np.load(f, allow_pickle=False)
+torch.load(f)
+model.eval()
+eval("1")
+run("ls", shell=yes)
+"""
+    assert sorted(unsafe(ast.parse(source))) == [
+        "eval",
+        "joblib",
+        "np.load(allow_pickle=True)",
+        "pickle",
+        "run(shell=yes)",
+        "torch.load",
+    ]
+    assert REGISTRY.search("https://files.pythonhosted.org/packages")
