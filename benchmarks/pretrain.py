@@ -1,0 +1,185 @@
+"""Wall time to a peer's validation loss: `pip install -e '.[bench]'`, then run this file.
+
+The peer is GPT-2's architecture as `transformers` writes it, trained with nanoGPT's recipe: AdamW
+(0.9, 0.95), weight decay 0.1 on matrices, clipping at 1, warm-up and a cosine to a tenth. Ours is
+the default preset with the same depth, width, vocabulary, context and batch on the same batches of
+the same shards, and no more arithmetic per token. Both run in the same number type. Compilation
+counts in our time; evaluation counts in neither's. `--tune` tries the peer's peak learning rates.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.common import default_text, report
+from hornbook.batches.batch import Batch
+from hornbook.batches.packing import PackedWindows
+from hornbook.core.machine import Machine, measure_machine
+from hornbook.core.progress import Progress
+from hornbook.corpus.build import build
+from hornbook.models.presets import PRESETS
+from hornbook.train.dial import Plan, flops_per_token
+from hornbook.train.loop import LoopConfig, train
+from hornbook.train.objective import next_token, token_losses
+from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from hornbook.train.precision import compile_layers, product_type
+from hornbook.train.schedule import ScheduleConfig
+from hornbook.train.state import TrainState
+from hornbook.train.validation import Validation
+from hornbook.workflows.prepare import prepare_shards, prepare_tokenizer, token_bytes
+
+PLAN = Plan(
+    preset="qwen3", vocab=8192, depth=4, width=256, heads=4, hidden=672,
+    context=256, rows=16, micro_rows=16,
+)  # fmt: skip
+"""hidden 672 keeps our arithmetic a token below GPT-2's, whose MLP has two matrices of 1,024."""
+PEER_RATES = (1e-3, 2e-3, 3e-3)
+PEER_RATE = 2e-3
+"""The best of PEER_RATES by `--tune`; see docs/log.md."""
+PEER_STEPS = 600
+OUR_STEPS = 130
+
+_WARMUP = 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: measured")
+    parser.add_argument("--tune", action="store_true", help="try all peak rates of the peer")
+    parser.add_argument("--our-steps", type=int, default=OUR_STEPS)
+    parser.add_argument("--peer-steps", type=int, default=PEER_STEPS)
+    arguments = parser.parse_args()
+    machine = measure_machine("cpu")
+    dtype = arguments.dtype or machine.dtype
+    with tempfile.TemporaryDirectory() as folder:
+        batches, validation, text = _data(Path(folder))
+        rates = PEER_RATES if arguments.tune else (PEER_RATE,)
+        peers = [_peer(r, arguments.peer_steps, batches, validation, dtype) for r in rates]
+        peer = min(peers, key=lambda found: found["nats"])
+        ours = _ours(arguments.our_steps, batches, validation, machine, dtype)
+    reached = ours["nats"] <= peer["nats"]
+    report(
+        ours=ours,
+        peers={"transformers GPT-2, AdamW": peer, "tried": peers},
+        ratio=ours["seconds"] / peer["seconds"] if reached else None,
+        verdict="reached the peer's loss" if reached else "did not reach the peer's loss",
+        text=text,
+        dtype=dtype,
+        share_of_sgemm=ours["flops_per_second"] / machine.rates["float32"],
+        rates=machine.rates,
+    )
+
+
+def _data(folder: Path) -> tuple[PackedWindows, Validation, str]:
+    """The same shards for both."""
+    sources, name = default_text("text_books_en")
+    quiet = Progress(quiet=True)
+    corpus = build(sources, folder / "corpus", progress=quiet)
+    tokenizer = prepare_tokenizer(corpus, folder / "tokenizer", PLAN.vocab, quiet)
+    shards, held_out = prepare_shards(corpus, tokenizer, folder / "shards", quiet)
+    batches = PackedWindows(shards, PLAN.context, PLAN.rows, seed=0)
+    validation = Validation(held_out, token_bytes(tokenizer), PLAN.context, PLAN.rows)
+    return batches, validation, name
+
+
+def _ours(
+    steps: int, batches: PackedWindows, validation: Validation, machine: Machine, dtype: Any
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    model = PRESETS[PLAN.preset](PLAN.sizes(PLAN.vocab)).build()
+    compile_layers(model.stack)
+    state = TrainState(model, Optimiser(model, OptimiserConfig(), getattr(torch, dtype)))
+    loop = LoopConfig(
+        steps=steps,
+        micro_rows=PLAN.micro_rows,
+        schedule=ScheduleConfig(),
+        device="cpu",
+        dtype=dtype,
+    )
+    durations: list[float] = []
+
+    def clock(state: TrainState) -> None:
+        durations.append(state.elapsed_s - sum(durations))
+
+    train(state, next_token, batches, loop, [clock])
+    seconds = time.perf_counter() - start
+    step_s = sorted(durations)[len(durations) // 2]
+    flops = PLAN.rows * PLAN.context * flops_per_token(PLAN, PLAN.vocab)
+    return {
+        "steps": steps,
+        "seconds": seconds,
+        "seconds_of_first_step": durations[0],
+        "seconds_a_step": step_s,
+        "nats": validation.score(model, token_losses, "cpu", dtype).nats_per_token,
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "flops_per_token": flops_per_token(PLAN, PLAN.vocab),
+        "flops_per_second": flops / step_s,
+    }
+
+
+def _peer(
+    rate: float, steps: int, batches: PackedWindows, validation: Validation, dtype: Any
+) -> dict[str, Any]:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    start = time.perf_counter()
+    config = GPT2Config(
+        vocab_size=PLAN.vocab, n_positions=PLAN.context, n_embd=PLAN.width, n_layer=PLAN.depth,
+        n_head=PLAN.heads, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    matrices = [w for w in model.parameters() if w.ndim > 1]
+    vectors = [w for w in model.parameters() if w.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _cosine(step, steps))
+    durations = []
+    for step in range(steps):
+        begun = time.perf_counter()
+        batch = batches.batch(step)
+        with product_type("cpu", dtype):
+            logits = model(batch.tokens).logits
+            loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-1)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        schedule.step()
+        durations.append(time.perf_counter() - begun)
+    seconds = time.perf_counter() - start
+    return {
+        "rate": rate,
+        "steps": steps,
+        "seconds": seconds,
+        "seconds_a_step": sorted(durations)[len(durations) // 2],
+        "nats": validation.score(model, _peer_losses, "cpu", dtype).nats_per_token,
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+    }
+
+
+def _peer_losses(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """The loss of each target in nats, (B, T)."""
+    logits = model(batch.tokens).logits.float()
+    losses = F.cross_entropy(
+        logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-1, reduction="none"
+    )
+    return losses.view_as(batch.targets)
+
+
+def _cosine(step: int, steps: int) -> float:
+    """nanoGPT's schedule: up in a straight line, then half a cosine down to a tenth."""
+    if step < _WARMUP:
+        return (step + 1) / _WARMUP
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - _WARMUP) / (steps - _WARMUP)))
+
+
+if __name__ == "__main__":
+    main()
