@@ -4,6 +4,7 @@ import errno
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -83,6 +84,21 @@ def test_a_failing_write_leaves_the_old_model(saved, fails, monkeypatch):
     monkeypatch.setattr(folder_module, fails, full)
     with pytest.raises(HornbookError, match="disk is full"):
         save_model(model(seed=2), saved, card="new")
+    assert equal(load_model(saved), model())
+    assert [path.name for path in saved.parent.iterdir()] == ["m"]
+
+
+def test_a_failing_last_step_brings_the_old_model_back(saved, monkeypatch):
+    rename = Path.rename
+
+    def broken(path, target):
+        if path.suffix == ".partial":
+            raise OSError(errno.EACCES, "Permission denied", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(HornbookError, match="No permission"):
+        save_model(model(seed=2), saved)
     assert equal(load_model(saved), model())
     assert [path.name for path in saved.parent.iterdir()] == ["m"]
 
