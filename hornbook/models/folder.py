@@ -13,7 +13,8 @@ import torch
 from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.files import atomic_folder, read_json, require_space, write_json, write_text
 from hornbook.models.causal_lm import CausalLM, CausalLMConfig
-from hornbook.models.convert import Family, from_hf, to_hf
+from hornbook.models.convert import from_hf, to_hf
+from hornbook.models.convert.family import Family, Rule
 from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
 
 CONFIG = "config.json"
@@ -46,9 +47,9 @@ def load_model(
 ) -> CausalLM:
     """The model of a model or run folder, its weights as `dtype` on `device`.
 
-    Besides the model itself, memory holds one tensor of the file at a time. Raises UsageError
-    when there is no model, and HornbookError naming file, key or tensor when the folder is
-    broken or holds what we cannot compute exactly.
+    The file is mapped and copied tensor by tensor, so the weights are in memory once. Raises
+    UsageError when there is no model, and HornbookError naming file, key or tensor when the
+    folder is broken or holds what we cannot compute exactly.
     """
     folder = resolve(folder)
     family, config = _read_config(folder)
@@ -57,10 +58,16 @@ def load_model(
     with torch.device("meta"):
         model = CausalLM(config)
     assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
+    files = TensorFiles(folder)
+    places = _match(family, model, files)  # before memory is taken for sizes that are not true
     model.to(dtype).to_empty(device=device)
     if config.tied:  # moving from meta made two of one
         model.head.weight = model.embedding.token.weight
-    _fill(model, family, TensorFiles(folder))
+    parameters = dict(model.named_parameters())
+    for name, rule in places.items():
+        rule.unpack(files.read(name), parameters)
+    if config.tied and family.head in files.names():
+        _check_same(files, family.head, model.head.weight)
     return model
 
 
@@ -81,15 +88,7 @@ def save_model(
     """
     family, values = to_hf(model.config)
     _check_place(folder)
-    ids: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
-    stops: dict[str, Any] = {}
-    if tokenizer_folder is not None:
-        _check_tokenizer(tokenizer_folder, model.config)
-        from hornbook.tokenize.tokenizer import Tokenizer
-
-        tokenizer = Tokenizer.load(tokenizer_folder)
-        ids.update(eos_token_id=tokenizer.eos_id, pad_token_id=tokenizer.pad_id)
-        stops = {"eos_token_id": sorted(tokenizer.stop_ids), "pad_token_id": tokenizer.pad_id}
+    ids, stops = _token_ids(tokenizer_folder, model.config)
     parameters = dict(model.named_parameters())
     kind = str(model.head.weight.dtype).removeprefix("torch.")
     size = sum(weight.numel() * weight.element_size() for weight in parameters.values())
@@ -106,12 +105,31 @@ def save_model(
             write_text(aside / "README.md", card)
 
 
-def _fill(model: CausalLM, family: Family, files: TensorFiles) -> None:
-    """Copy every tensor into its parameter; none may be missing, left over or of another shape."""
+def _token_ids(
+    tokenizer_folder: Path | None, config: CausalLMConfig
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What config.json and generation_config.json say of a checked tokenizer's special tokens."""
+    if tokenizer_folder is None:
+        return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}, {}
+    _check_tokenizer(tokenizer_folder, config)
+    from hornbook.tokenize.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    pad = {"pad_token_id": tokenizer.pad_id}
+    return (
+        {"bos_token_id": None, "eos_token_id": tokenizer.eos_id, **pad},
+        {"eos_token_id": sorted(tokenizer.stop_ids), **pad},
+    )
+
+
+def _match(family: Family, model: CausalLM, files: TensorFiles) -> dict[str, Rule]:
+    """The rule of each stored tensor; none may be missing, left over or of another shape."""
     parameters = dict(model.named_parameters())
-    names = family.full_names(files.names())
+    stored, places = family.full_names(files.names()), {}
+    if model.config.tied:
+        stored.pop(family.head, None)
     for rule in family.table(model.config, parameters):
-        name = names.pop(rule.theirs, None)
+        name = stored.pop(rule.theirs, None)
         if name is None:
             raise HornbookError(f"{files.folder}: the tensor {rule.theirs} is missing.")
         wanted, found = rule.shape(parameters), files.shape(name)
@@ -119,20 +137,18 @@ def _fill(model: CausalLM, family: Family, files: TensorFiles) -> None:
             raise HornbookError(
                 f"{files.path(name)}: {name} has shape {found}, but {CONFIG} says {wanted}."
             )
-        rule.unpack(files.read(name), parameters)
-    if model.config.tied and (name := names.pop(family.head, None)):
-        _check_same(files, name, parameters["embedding.token.weight"])
-    for name in names.values():
+        places[name] = rule
+    for name in stored.values():
         raise HornbookError(
             f"{files.path(name)}: {name} {files.shape(name)} has no place in the model of {CONFIG}."
         )
+    return places
 
 
 @torch.no_grad()
 def _check_same(files: TensorFiles, name: str, embedding: torch.Tensor) -> None:
     """A head stored beside the embedding that it is tied to must say the same."""
-    head = files.read(name)
-    if head.shape != embedding.shape or not torch.equal(head.to(embedding), embedding):
+    if not torch.equal(files.read(name).to(embedding), embedding):
         raise HornbookError(
             f"{files.path(name)}: {name} differs from the token embedding, but {CONFIG} says "
             "tie_word_embeddings = true."

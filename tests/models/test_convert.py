@@ -92,6 +92,8 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e6}
         ({**LLAMA, "rope_scaling": {"factor": 2.0}}, "factor", "2.0"),
         ({**LLAMA, "rope_theta": 5, "rope_parameters": {"rope_theta": 7}}, "rope_theta", "7.0"),
         ({**LLAMA, "partial_rotary_factor": 0.5}, "partial_rotary_factor", "0.5"),
+        ({**LLAMA, "hidden_act": ["silu"]}, "hidden_act", '["silu"]'),
+        ({**LLAMA, "rms_norm_eps": float("nan")}, "rms_norm_eps", "NaN"),
         ({**LLAMA, "rope_theta": -1.0}, "rope_theta", "-1.0"),
         ({**LLAMA, "rope_interleaved": True}, "rope_interleaved", "true"),
         ({**LLAMA, "mlp_bias": True}, "mlp_bias", "true"),

@@ -166,6 +166,12 @@ def test_a_wrong_shape_is_named_with_both(saved):
     refused(saved, "model.safetensors", NORM, "(15,)", "(16,)")
 
 
+def test_sizes_that_are_not_true_take_no_memory(saved):
+    path = saved / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocab_size": 10**15}))
+    refused(saved, EMBEDDING, "(50, 16)", "(1000000000000000, 16)")
+
+
 def test_a_missing_and_a_surplus_tensor_are_named(saved):
     rewrite(saved, lambda tensors: tensors.update({"model.extra": tensors.pop(NORM)}))
     refused(saved, NORM, "missing")

@@ -5,6 +5,7 @@ Knows JSON values and messages; knows nothing of any architecture.
 
 import fnmatch
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -80,7 +81,8 @@ class Fields:
     def number(self, key: str, default: float) -> float:
         """A positive number."""
         value = self._take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not 0 < value < math.inf:
             self.refuse(key, value, "It must be a positive number.")
         return float(value)
 
@@ -94,7 +96,7 @@ class Fields:
     def choice(self, key: str, default: str, table: Mapping[str, Value]) -> Value:
         """What the table has under the key's value."""
         value = self._take(key, default)
-        if value not in table:
+        if not isinstance(value, str) or value not in table:
             self.refuse(key, value, nearest(str(value), table))
         return table[value]
 
