@@ -111,8 +111,17 @@ def test_padding_on_any_side(pair, real):
 def test_greedy_ids(pair):
     theirs, ours = pair
     prompt, new = tokens(2, 6), 24
-    expected = theirs.generate(prompt, max_new_tokens=new, do_sample=False, pad_token_id=0)
+    expected = prompt
+    for _ in range(new):
+        expected = torch.cat([expected, theirs(expected).logits[:, -1:].argmax(-1)], 1)
     assert torch.equal(greedy(ours, prompt, new), expected)
+
+
+def test_greedy_ids_of_their_own_generation(tmp_path):
+    theirs = their_model(THEIRS["qwen3"])
+    theirs.save_pretrained(tmp_path)
+    expected = theirs.generate(tokens(2, 6), max_new_tokens=24, do_sample=False, pad_token_id=0)
+    assert torch.equal(greedy(load_model(tmp_path), tokens(2, 6), 24), expected)
 
 
 def greedy(model: CausalLM, prompt: Tensor, new: int) -> Tensor:
