@@ -16,10 +16,10 @@ from hornbook.models.causal_lm import CausalLM, CausalLMConfig
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
 from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
+from hornbook.tokenize.tokenizer import CONFIG as TOKENIZER_CONFIG
+from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
 
 CONFIG = "config.json"
-TOKENIZER = "tokenizer.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
 _TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja")
 
 
@@ -112,13 +112,11 @@ def _token_ids(
     if tokenizer_folder is None:
         return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}, {}
     _check_tokenizer(tokenizer_folder, config)
-    from hornbook.tokenize.tokenizer import Tokenizer
-
     tokenizer = Tokenizer.load(tokenizer_folder)
     pad = {"pad_token_id": tokenizer.pad_id}
     return (
         {"bos_token_id": None, "eos_token_id": tokenizer.eos_id, **pad},
-        {"eos_token_id": sorted(tokenizer.stop_ids), **pad},
+        {"eos_token_id": sorted(tokenizer.stop_ids) or None, **pad},
     )
 
 

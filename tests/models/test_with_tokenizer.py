@@ -5,10 +5,10 @@ import json
 import pytest
 import transformers
 
+from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS, Sizes
-
-train = pytest.importorskip("hornbook.tokenize.train")
+from hornbook.tokenize.train import train_tokenizer
 
 TEXTS = ["A hornbook is a small tablet from which people learned to read.", "字帖", "3 + 4 = 7"]
 
@@ -16,7 +16,7 @@ TEXTS = ["A hornbook is a small tablet from which people learned to read.", "字
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "tokenizer"
-    made = train.train_tokenizer(TEXTS * 20, 300, folder)
+    made = train_tokenizer(TEXTS * 20, 300, folder, Progress(quiet=True))
     return folder, made
 
 
