@@ -1,0 +1,119 @@
+"""Bulk encoding through the fastest library that gives the same ids, which is checked every time.
+
+`gigatoken` was the fastest exact one measured (docs/log.md); `tokie` splits some control
+characters otherwise. Knows tokenizer.json and ids; knows nothing of special tokens or files.
+"""
+
+import random
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Encode = Callable[[Sequence[str]], list[np.ndarray]]
+
+_REFRESH_CHARACTERS = 128 * 2**20
+"""gigatoken remembers every word it meets; a new instance forgets them, which bounds memory."""
+
+
+class BulkEncoder(NamedTuple):
+    """encode: texts to uint32 arrays of ids. description: which library, and why."""
+
+    encode: Encode
+    description: str
+
+
+def bulk_encoder(json: str, reference: Any, tokens: Sequence[str]) -> BulkEncoder:
+    """Choose the encoder for a tokenizer.json without special tokens.
+
+    reference: the same tokenizer opened by `tokenizers`, whose ids are the right ones. tokens: the
+    vocabulary, for the probe texts.
+    """
+    slow = _slow(reference)
+    try:
+        fast = _Gigatoken(json, slow).encode
+        probe = probe_texts(tokens)
+        same = all(map(np.array_equal, fast(probe), slow(probe)))
+    except Exception as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return BulkEncoder(slow, f"Encodes with tokenizers; gigatoken cannot be used: {why}.")
+    if not same:
+        return BulkEncoder(slow, "Encodes with tokenizers; gigatoken gives other ids here.")
+    return BulkEncoder(fast, "Encodes with gigatoken; its ids equal those of tokenizers.")
+
+
+def probe_texts(tokens: Sequence[str]) -> list[str]:
+    """Texts of many scripts, spaces, digits, signs and controls, and of the vocabulary itself."""
+    alphabets = [
+        "abcXYZ", "äßéœñÅ", "абвЖ", "αβγΩ", "אבג", "ابت٣", "कखग१", "ไทย", "中文汉字漢", "ひらカタ",
+        "한국어", "0123456789", "½²Ⅷ", "😀👩‍👩‍👧🏳️‍🌈", ".,;:!?-–—…«»“”'’", "<|>{}[]()#@$%^&*_=+~`\\/",
+        " ", "  ", "\t", "\n", "\r\n", "\v\f\x00\x1b\x85", "\u00a0\u2003\u3000\u2028\ufeff",
+        "\u0301\u200d\ufe0f", "'s'LL'Re", "<|endoftext|><|im_end|>",
+    ]  # fmt: skip
+    draw = random.Random(0)
+    mixed = [
+        "".join(
+            draw.choice(alphabet)
+            for alphabet in draw.choices(alphabets, k=draw.randint(1, 12))
+            for _ in range(draw.randint(1, 4))
+        )
+        for _ in range(2000)
+    ]
+    words = " ".join(draw.sample(list(tokens), min(2000, len(tokens))))
+    return ["", words, *alphabets, *mixed, "a" * 5000, " " * 3000, "\n" * 3000, "7" * 1000]
+
+
+class _Gigatoken:
+    """gigatoken for texts of characters that every Unicode table agrees on, `slow` for others."""
+
+    def __init__(self, json: str, slow: Encode) -> None:
+        self._json, self._slow = json, slow
+        self._instance = self._open()
+        self._seen = 0
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        found = [self._slow([t])[0] if _disputed(t) else None for t in texts]
+        rest = iter(self._encode([t for t, ids in zip(texts, found, strict=True) if ids is None]))
+        return [next(rest) if ids is None else ids for ids in found]
+
+    def _encode(self, texts: list[str]) -> Iterator[np.ndarray]:
+        if self._seen > _REFRESH_CHARACTERS:
+            self._instance, self._seen = self._open(), 0
+        self._seen += sum(map(len, texts))
+        layout = self._instance.encode_batch(texts).layout if texts else None
+        if layout is None:
+            return iter(())
+        offsets, ids = np.asarray(layout.offsets.data), np.asarray(layout.content.data)
+        return iter(np.split(ids, offsets[1:-1]))
+
+    def _open(self) -> Any:
+        import gigatoken
+
+        return gigatoken.Tokenizer.from_json(self._json)
+
+
+def _slow(reference: Any) -> Encode:
+    def encode(texts: Sequence[str]) -> list[np.ndarray]:
+        encodings = reference.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, np.uint32) for encoding in encodings]
+
+    return encode
+
+
+def _disputed(text: str) -> bool:
+    """Whether the text has characters that Unicode has not assigned, as far as Python knows.
+
+    Whether those are letters is what libraries with other Unicode tables disagree about.
+    """
+    if text.isascii():
+        return False
+    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    return bool(_unassigned()[codes].any())
+
+
+@cache
+def _unassigned() -> np.ndarray:
+    """(0x110000,) bool"""
+    return np.array([unicodedata.category(chr(code)) == "Cn" for code in range(0x110000)])

@@ -1,0 +1,102 @@
+"""Train a byte-level BPE tokenizer (Sennrich et al. 2016 on the bytes of UTF-8).
+
+The pre-tokenizer is the one that llama.cpp calls `qwen2`; there is no normaliser, so any text
+comes back as it went in. Knows text; knows nothing of corpora or models.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hornbook.core.errors import UsageError
+from hornbook.core.files import write_json
+from hornbook.core.progress import Progress
+from hornbook.tokenize.chat import CHATML
+from hornbook.tokenize.special import END_OF_TEXT, PAD, SPECIAL
+from hornbook.tokenize.tokenizer import CONFIG, TOKENIZER, Tokenizer
+
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Qwen2's split: words with one sign or space before them, single digits, runs of signs."""
+
+SMALLEST = 256 + len(SPECIAL)
+_SAMPLE_BYTES = 256 * 2**20
+"""Merges settle long before this much text; more would only cost memory and time."""
+_PIECE = 64 * 2**10
+"""Characters handed over at once: long documents must not stand in memory twice."""
+
+
+def train_tokenizer(
+    texts: Iterable[str],
+    vocab_size: int,
+    out: Path,
+    progress: Progress,
+    text_bytes: int | None = None,
+) -> Tokenizer:
+    """Train on `texts` and write tokenizer.json and tokenizer_config.json into `out`.
+
+    text_bytes: how much text there is; above 256 MiB an evenly spread part is used. Text that
+    supports fewer than `vocab_size` tokens gives a smaller vocabulary, and it is said. Raises
+    UsageError for a size that cannot hold the bytes and special tokens.
+    """
+    import tokenizers
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+
+    if vocab_size < SMALLEST:
+        raise UsageError(
+            f"A vocabulary of {vocab_size} cannot hold 256 bytes and {len(SPECIAL)} special "
+            f"tokens; the least is {SMALLEST}."
+        )
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(tokenizers.Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    share = 1.0 if not text_bytes else min(1.0, _SAMPLE_BYTES / text_bytes)
+    if share < 1:
+        progress.say(f"The tokenizer learns from an even {share:.0%} of the text.")
+    tokenizer.train_from_iterator(_pieces(texts, share), trainer)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(out / TOKENIZER))
+    write_json(out / CONFIG, _config())
+    if tokenizer.get_vocab_size() < vocab_size:
+        progress.say(f"The text supports {tokenizer.get_vocab_size():,} of {vocab_size:,} tokens.")
+    return Tokenizer.load(out)
+
+
+def _config() -> dict[str, object]:
+    """What `transformers` reads beside tokenizer.json."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": None,
+        "eos_token": END_OF_TEXT,
+        "pad_token": PAD,
+        "unk_token": None,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHATML,
+    }
+
+
+def _pieces(texts: Iterable[str], share: float) -> Iterator[str]:
+    """Pieces of the texts, cut after line breaks; every 1/share-th of them."""
+    due = 0.0
+    for text in texts:
+        start = 0
+        while start < len(text):
+            stop = text.rfind("\n", start, start + _PIECE) + 1
+            stop = stop or start + _PIECE
+            due += share
+            if due >= 1:
+                due -= 1
+                yield text[start:stop]
+            start = stop
