@@ -7,15 +7,19 @@ special tokens. `{% generation %}` blocks mark what a model learns. Knows text; 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hornbook.core.errors import HornbookError
+
+if TYPE_CHECKING:
+    import jinja2
 
 CHATML = (
     "{% for message in messages %}"
     "<|im_start|>{{ message['role'] }}\n"
     "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] }}<|im_end|>{% endgeneration %}\n"
+    "{% generation %}{{ message['content'] }}<|im_end|>{% endgeneration %}{{ '\n' }}"
     "{% else %}{{ message['content'] }}<|im_end|>\n{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -63,21 +67,48 @@ def render(
 
 def _render(template: str, messages: list[dict], prompt: bool, names: Mapping[str, str]) -> str:
     import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = lambda value, **kw: json.dumps(value, ensure_ascii=False, **kw)
-    environment.globals["raise_exception"] = _refuse
-    marked = re.sub(r"\{%-?\s*generation\s*-?%\}", _BEGIN, template)
-    marked = re.sub(r"\{%-?\s*endgeneration\s*-?%\}", _END, marked)
     try:
-        return environment.from_string(marked).render(
-            messages=messages, add_generation_prompt=prompt, **names
+        return (
+            _environment()
+            .from_string(template)
+            .render(messages=messages, add_generation_prompt=prompt, **names)
         )
     except jinja2.TemplateError as error:
         raise HornbookError(f"The chat template cannot be used: {error}.") from None
+
+
+@cache
+def _environment() -> "jinja2.Environment":
+    """What templates are written for, as in `transformers`, in a sandbox."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension
+    from jinja2.parser import Parser
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """{% generation %} ... {% endgeneration %}: puts marks around what it encloses."""
+
+        tags = {"generation"}  # noqa: RUF012
+
+        def parse(self, parser: Parser) -> list[nodes.Node]:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            begin, end = (
+                nodes.Output([nodes.TemplateData(m)], lineno=line) for m in (_BEGIN, _END)
+            )
+            return [begin, *body, end]
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _refuse
+    return environment
+
+
+def _tojson(value: Any, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, **options)
 
 
 def _refuse(reason: Any) -> None:

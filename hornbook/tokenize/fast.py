@@ -48,7 +48,8 @@ def probe_texts(tokens: Sequence[str]) -> list[str]:
     """Texts of many scripts, spaces, digits, signs and controls, and of the vocabulary itself."""
     alphabets = [
         "abcXYZ", "äßéœñÅ", "абвЖ", "αβγΩ", "אבג", "ابت٣", "कखग१", "ไทย", "中文汉字漢", "ひらカタ",
-        "한국어", "0123456789", "½²Ⅷ", "😀👩‍👩‍👧🏳️‍🌈", ".,;:!?-–—…«»“”'’", "<|>{}[]()#@$%^&*_=+~`\\/",
+        "한국어", "0123456789",
+        "½²Ⅷ", "😀👩‍👩‍👧🏳️‍🌈", ".,;:!?-–—…«»“”'’", "<|>{}[]()#@$%^&*_=+~`\\/",
         " ", "  ", "\t", "\n", "\r\n", "\v\f\x00\x1b\x85", "\u00a0\u2003\u3000\u2028\ufeff",
         "\u0301\u200d\ufe0f", "'s'LL'Re", "<|endoftext|><|im_end|>",
     ]  # fmt: skip

@@ -1,0 +1,163 @@
+"""Token shards: ids as memory-mapped arrays, and an index that leads back to every document.
+
+A folder holds `tokens-NNNNN.npy`, `index.parquet` (id, shard, offset, tokens, bytes; a row a
+document) and `meta.json`. Knows documents and a tokenizer; knows nothing of windows or models.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import read_json, write_json
+from hornbook.core.progress import Progress
+from hornbook.corpus.documents import Document
+from hornbook.tokenize.tokenizer import Tokenizer
+
+INDEX = "index.parquet"
+META = "meta.json"
+SHARD_TOKENS = 2**27
+_BATCH_CHARACTERS = 4 * 2**20
+"""Text encoded at once: enough to keep all cores busy, little enough to hold."""
+
+
+def write_shards(
+    documents: Iterable[Document],
+    tokenizer: Tokenizer,
+    out: Path,
+    progress: Progress,
+    total_bytes: int | None = None,
+    shard_tokens: int = SHARD_TOKENS,
+) -> None:
+    """Encode `documents` into the folder `out`; each ends with the end-of-text token.
+
+    total_bytes: of all texts, for the progress bar. Raises HornbookError when the tokenizer names
+    no end-of-text token or there is no document.
+    """
+    if tokenizer.eos_id is None:
+        raise HornbookError(f"{tokenizer.where} names no end-of-text token to end documents with.")
+    writer = _Writer(out, np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32, shard_tokens)
+    with progress.bar("encoding", total_bytes, "B") as advance:
+        for batch in _batches(documents):
+            ids = tokenizer.encode_batch([document.text for document in batch])
+            for document, tokens in zip(batch, ids, strict=True):
+                size = len(document.text.encode("utf-8"))
+                writer.add(document.id, np.append(tokens, tokenizer.eos_id), size)
+                advance(size)
+    writer.finish({"tokenizer": tokenizer.fingerprint, "eos": tokenizer.eos_id})
+
+
+class TokenShards:
+    """The shards of a folder as one stream of `tokens` ids.
+
+    bytes: of UTF-8 text in all documents. eos: the id that ends each. document_starts: (N,) int64.
+    """
+
+    def __init__(self, folder: Path, meta: dict[str, Any], arrays: list[np.ndarray]) -> None:
+        self.folder, self._arrays = folder, arrays
+        self.tokens: int = meta["tokens"]
+        self.bytes: int = meta["bytes"]
+        self.eos: int = meta["eos"]
+        self.fingerprint: str = meta["tokenizer"]
+        self._starts = np.cumsum([0, *(len(array) for array in arrays)])
+
+    @classmethod
+    def open(cls, folder: Path) -> "TokenShards":
+        """Map the shards; raises HornbookError naming a file that is missing or cut short."""
+        meta = read_json(folder / META)
+        arrays = []
+        for name, count in meta["shards"].items():
+            try:
+                array = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise HornbookError(f"{folder / name} is damaged: {error}.") from None
+            if len(array) != count:
+                raise HornbookError(f"{folder / name} holds {len(array)} tokens, not {count}.")
+            arrays.append(array)
+        return cls(folder, meta, arrays)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Tokens start .. stop of the stream, across shards."""
+        parts = []
+        while start < stop:
+            shard = int(np.searchsorted(self._starts, start, side="right")) - 1
+            begin = int(self._starts[shard])
+            part = self._arrays[shard][start - begin : stop - begin]
+            parts.append(part)
+            start += len(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts or [self._arrays[0][:0]])
+
+    @cached_property
+    def _index(self) -> dict[str, np.ndarray]:
+        import pyarrow.parquet as parquet
+
+        table = parquet.read_table(self.folder / INDEX)
+        return {name: table[name].to_numpy() for name in table.column_names}
+
+    @cached_property
+    def document_starts(self) -> np.ndarray:
+        """Where each document begins in the stream, (N,) int64."""
+        starts: np.ndarray = self._starts[self._index["shard"]] + self._index["offset"]
+        return starts
+
+    def locate(self, position: int) -> tuple[str, int]:
+        """The document that holds a position of the stream, and the token within it."""
+        row = int(np.searchsorted(self.document_starts, position, side="right")) - 1
+        return str(self._index["id"][row]), position - int(self.document_starts[row])
+
+
+class _Writer:
+    """Collects documents and writes a shard whenever one is full; a document is never split."""
+
+    def __init__(self, out: Path, dtype: type, shard_tokens: int) -> None:
+        self.out, self.dtype, self.shard_tokens = out, dtype, shard_tokens
+        self.pending: list[np.ndarray] = []
+        self.pending_tokens = 0
+        self.shards: dict[str, int] = {}
+        self.rows: list[tuple[str, int, int, int, int]] = []
+
+    def add(self, document: str, tokens: np.ndarray, size: int) -> None:
+        if self.pending and self.pending_tokens + len(tokens) > self.shard_tokens:
+            self._flush()
+        self.rows.append((document, len(self.shards), self.pending_tokens, len(tokens), size))
+        self.pending.append(tokens.astype(self.dtype))
+        self.pending_tokens += len(tokens)
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+
+        if not self.rows:
+            raise HornbookError(f"There is no document to write into {self.out}.")
+        self._flush()
+        columns = zip(*self.rows, strict=True)
+        names = ("id", "shard", "offset", "tokens", "bytes")
+        table = arrow.table({name: list(c) for name, c in zip(names, columns, strict=True)})
+        parquet.write_table(table, self.out / INDEX)
+        tokens, size = sum(row[3] for row in self.rows), sum(row[4] for row in self.rows)
+        assert tokens == sum(self.shards.values()), "every token of every document is written"
+        totals = {"documents": len(self.rows), "tokens": tokens, "bytes": size}
+        write_json(self.out / META, {**facts, **totals, "shards": self.shards})
+
+    def _flush(self) -> None:
+        name = f"tokens-{len(self.shards):05d}.npy"
+        np.save(self.out / name, np.concatenate(self.pending), allow_pickle=False)
+        self.shards[name] = self.pending_tokens
+        self.pending, self.pending_tokens = [], 0
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents in lists of about `_BATCH_CHARACTERS`."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
