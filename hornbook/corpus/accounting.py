@@ -1,0 +1,54 @@
+"""The books of a stage: in = kept + Σ dropped(reason), in documents and in bytes, checked.
+
+Knows counts; knows nothing of where they come from.
+"""
+
+from collections import Counter
+from typing import Any
+
+
+class Account:
+    """What came in, what was kept and what was dropped for which reason."""
+
+    def __init__(self) -> None:
+        self.documents_in = self.bytes_in = 0
+        self.documents_kept = self.bytes_kept = 0
+        self.dropped_documents: Counter[str] = Counter()
+        self.dropped_bytes: Counter[str] = Counter()
+
+    def enter(self, size: int) -> None:
+        """A record of `size` bytes came in."""
+        self.documents_in += 1
+        self.bytes_in += size
+
+    def keep(self, size: int) -> None:
+        """It was kept."""
+        self.documents_kept += 1
+        self.bytes_kept += size
+
+    def drop(self, reason: str, size: int) -> None:
+        """It was dropped."""
+        self.dropped_documents[reason] += 1
+        self.dropped_bytes[reason] += size
+
+    def check(self) -> None:
+        """Every record that came in is kept or dropped; anything else is our mistake."""
+        documents = self.documents_kept + self.dropped_documents.total()
+        size = self.bytes_kept + self.dropped_bytes.total()
+        assert self.documents_in == documents, f"{self.documents_in} in, {documents} accounted for"
+        assert self.bytes_in == size, f"{self.bytes_in} bytes in, {size} accounted for"
+
+    def plain(self) -> dict[str, Any]:
+        """{documents, bytes} each {in, kept, dropped {reason: n}}."""
+        return {
+            "documents": {
+                "in": self.documents_in,
+                "kept": self.documents_kept,
+                "dropped": dict(sorted(self.dropped_documents.items())),
+            },
+            "bytes": {
+                "in": self.bytes_in,
+                "kept": self.bytes_kept,
+                "dropped": dict(sorted(self.dropped_bytes.items())),
+            },
+        }

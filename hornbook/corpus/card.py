@@ -1,0 +1,82 @@
+"""The data card as text: measured facts only.
+
+Knows the facts' names; measures nothing.
+"""
+
+from typing import Any
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """Markdown of a card's facts."""
+    documents, size = card["documents"], card["bytes"]
+    lines = [
+        "# Data card",
+        "",
+        f"{documents['in']:,} records in, {documents['kept']:,} documents kept, "
+        f"{sum(documents['dropped'].values()):,} dropped.",
+        f"{size['in']:,} bytes in, {size['kept']:,} kept.",
+        "",
+        "## Sources",
+        "",
+        "| format | files | bytes |",
+        "|---|---|---|",
+        *(
+            f"| {s['format']} | {_number(s['files'])} | {_number(s['bytes'])} |"
+            for s in card["sources"]
+        ),
+        "",
+        "## Kept and dropped",
+        "",
+        "| | documents | bytes |",
+        "|---|---|---|",
+        f"| in | {documents['in']:,} | {size['in']:,} |",
+        f"| kept | {documents['kept']:,} | {size['kept']:,} |",
+        *(
+            f"| dropped: {reason} | {count:,} | {size['dropped'][reason]:,} |"
+            for reason, count in documents["dropped"].items()
+        ),
+        "",
+        "## Text",
+        "",
+        f"{card['characters']:,} characters. Letters by script: "
+        + ", ".join(f"{name} {share:.1%}" for name, share in card["scripts"].items())
+        + ".",
+        "",
+        "| characters | documents |",
+        "|---|---|",
+        *(f"| {b['from']:,} to {b['to']:,} | {b['documents']:,} |" for b in card["lengths"]),
+        "",
+        "## Split",
+        "",
+        _how(card),
+        "",
+        "| side | documents | bytes |",
+        "|---|---|---|",
+        *(f"| {side} | {n['documents']:,} | {n['bytes']:,} |" for side, n in card["split"].items()),
+    ]
+    if card["quarantine"]:
+        lines += ["", "## Quarantine (first records)", "", "| file | line | reason | detail |"]
+        lines += ["|---|---|---|---|"]
+        lines += [
+            f"| {q['file']} | {_number(q['line'])} | {q['reason']} | {_cell(q['detail'])} |"
+            for q in card["quarantine"]
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _how(card: dict[str, Any]) -> str:
+    if card["section"] is None:
+        return "Whole documents, by content hash: copies always fall on one side."
+    return (
+        f"Documents are cut into sections of about {card['section']:,} characters, split by "
+        "content hash, because whole documents could not be split fairly. Held-out sections have "
+        "neighbours in the training text."
+    )
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

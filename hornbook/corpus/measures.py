@@ -1,0 +1,69 @@
+"""What a card says of the kept text: lengths and scripts, counted as the documents pass by.
+
+Knows text; knows nothing of files.
+"""
+
+from collections import Counter
+
+import numpy as np
+
+_SCRIPTS = (
+    (0x41, "Latin"),
+    (0x250, "other"),
+    (0x370, "Greek"),
+    (0x400, "Cyrillic"),
+    (0x530, "other"),
+    (0x590, "Hebrew"),
+    (0x600, "Arabic"),
+    (0x780, "other"),
+    (0x900, "Devanagari"),
+    (0x980, "other"),
+    (0xE00, "Thai"),
+    (0xE80, "other"),
+    (0x1E00, "Latin"),
+    (0x1F00, "Greek"),
+    (0x2000, "signs"),
+    (0x3040, "Kana"),
+    (0x3100, "other"),
+    (0x3400, "Han"),
+    (0xA000, "other"),
+    (0xAC00, "Hangul"),
+    (0xD7B0, "other"),
+    (0xF900, "Han"),
+    (0xFB00, "signs"),
+    (0x20000, "Han"),
+    (0x32000, "other"),
+)
+"""Where the Unicode blocks of a script begin; letters below the first are signs and digits."""
+_STARTS = np.array([start for start, _ in _SCRIPTS])
+_NAMES = ["signs", *(name for _, name in _SCRIPTS)]
+
+
+class TextMeasures:
+    """Counts characters by script, and documents by length."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self._scripts = np.zeros(len(_NAMES), np.int64)
+        self._lengths: Counter[int] = Counter()
+
+    def add(self, text: str) -> None:
+        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        self.characters += len(codes)
+        places = np.searchsorted(_STARTS, codes, side="right")
+        self._scripts += np.bincount(places, minlength=len(_NAMES))
+        self._lengths[len(text).bit_length()] += 1
+
+    def scripts(self) -> dict[str, float]:
+        """Share of each script among the characters that are no signs or digits, largest first."""
+        found: Counter[str] = Counter()
+        for name, count in zip(_NAMES, self._scripts.tolist(), strict=True):
+            found[name] += count
+        del found["signs"]
+        letters = max(1, found.total())
+        return {name: count / letters for name, count in found.most_common() if count}
+
+    def lengths(self) -> list[dict[str, int]]:
+        """Documents with from <= characters < to, in powers of two."""
+        bins = range(min(self._lengths), max(self._lengths) + 1) if self._lengths else ()
+        return [{"from": 2**b // 2, "to": 2**b, "documents": self._lengths[b]} for b in bins]

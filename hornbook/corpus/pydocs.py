@@ -1,0 +1,58 @@
+"""The default text: the documentation that comes with Python itself.
+
+The language's topics and the docstrings of the standard library, read as text: no module is
+imported. Knows where Python keeps them.
+"""
+
+import ast
+import platform
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from hornbook.corpus.documents import Document
+
+_LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo", "__pycache__"}
+
+
+def fingerprint() -> str:
+    """What decides the text: the version of Python."""
+    return f"python-docs {platform.python_version()}"
+
+
+def read_pydocs() -> Iterator[Document]:
+    """A document for each topic and for each module that says something."""
+    from pydoc_data import topics
+
+    for name, text in sorted(topics.topics.items()):
+        yield _document(f"topic {name}", name, text)
+    library = Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(library.rglob("*.py")):
+        parts = path.relative_to(library).with_suffix("").parts
+        if not _LEFT_OUT.intersection(parts):
+            module = ".".join(parts).removesuffix(".__init__")
+            text = "\n\n".join(_docstrings(path, module))
+            if text:
+                yield _document(f"module {module}", module, text)
+
+
+def _document(name: str, title: str, text: str) -> Document:
+    return Document(f"python-docs:{name}", text, "python-docs", metadata={"title": title})
+
+
+def _docstrings(path: Path, module: str) -> Iterator[str]:
+    """Each docstring under its qualified name, in the order of the source."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    yield from _named(tree, module)
+
+
+def _named(node: ast.AST, name: str) -> Iterator[str]:
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if text := ast.get_docstring(node):
+            yield f"{name}\n\n{text.strip()}"
+        for child in node.body:
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from _named(child, f"{name}.{child.name}")

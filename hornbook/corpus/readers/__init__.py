@@ -1,0 +1,31 @@
+"""Readers, one file a format: a stream of bytes in, documents and rejections out.
+
+A reader is `read(stream, source) -> Iterator[Document | Rejection]`; ids are given later. A new
+format is one file and one line here. Knows formats; knows nothing of folders or compression.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from hornbook.corpus.documents import Document, Rejection
+from hornbook.corpus.readers import docx, html, pdf, records, table, text
+
+Reader = Callable[[BinaryIO, str], Iterator[Document | Rejection]]
+
+READERS: dict[str, Reader] = {
+    ".txt": text.read_text,
+    ".text": text.read_text,
+    ".md": text.read_markdown,
+    ".markdown": text.read_markdown,
+    ".rst": text.read_text,
+    ".py": text.read_text,
+    ".html": html.read_html,
+    ".htm": html.read_html,
+    ".xhtml": html.read_html,
+    ".jsonl": records.read_jsonl,
+    ".ndjson": records.read_jsonl,
+    ".csv": table.read_csv,
+    ".tsv": table.read_csv,
+    ".pdf": pdf.read_pdf,
+    ".docx": docx.read_docx,
+}
