@@ -6,10 +6,10 @@ token shards; knows nothing of models.
 
 import numpy as np
 import torch
-from hornbook.batches.shards import TokenShards
 from torch import Tensor
 
 from hornbook.batches.batch import IGNORE, Batch
+from hornbook.batches.shards import TokenShards
 
 
 class PackedWindows:

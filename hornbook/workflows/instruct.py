@@ -19,6 +19,7 @@ from hornbook.core.stages import run_stage
 from hornbook.core.stats import bootstrap_ratio
 from hornbook.corpus.build import Corpus
 from hornbook.generate.sampling import SamplingConfig
+from hornbook.generate.text import reply_to, stream
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, save_model
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -33,6 +34,7 @@ from hornbook.workflows.run import MODEL, RESULT, Recipe
 
 _GENTLE = 0.2
 """Share of the pretraining learning rates: enough to learn a form, little enough to forget less."""
+_GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
 _EPOCHS, _MOST_PAIRS, _HELD_OUT = 3, 1500, 100
 
 
@@ -139,7 +141,7 @@ def _messages(pair: Pair) -> list[dict[str, str]]:
 
 def _padding(tokenizer: Tokenizer) -> int:
     """A padding id; what stands there is never looked at, so any will do where none is named."""
-    return tokenizer.eos_id if tokenizer.pad_id is None else tokenizer.pad_id
+    return 0 if tokenizer.pad_id is None else tokenizer.pad_id
 
 
 def _answer_loss(
@@ -166,8 +168,8 @@ def _answers(
     found = []
     for pair in asked:
         messages = [{"role": "user", "content": pair.question}]
-        answer = chat_answer(
-            model, tokenizer, messages, SamplingConfig(temperature=0.0, max_tokens=80)
-        )
-        found.append({"question": pair.question, "answer": answer, "reference": pair.answer})
+        answer, stop_ids = reply_to(tokenizer, messages, context)
+        for _ in stream(model, tokenizer, answer, stop_ids, _GREEDY):
+            pass
+        found.append({"question": pair.question, "answer": answer.text, "reference": pair.answer})
     return found

@@ -4,6 +4,7 @@ No text is invented: the answer is the documents' own, and the question names th
 of the text's language. Knows documents; knows nothing of tokens or training.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -32,7 +33,7 @@ def pairs_of(document: Document) -> Iterator[Pair]:
     title = str(document.metadata.get("title") or "").strip()
     if title:
         yield from _pair(title, next((b for b in blocks if b != title), ""), document)
-    for heading, paragraph in zip(blocks, blocks[1:], strict=False):
+    for heading, paragraph in itertools.pairwise(blocks):
         if heading != title and _is_heading(heading) and not _is_heading(paragraph):
             yield from _pair(heading, paragraph, document)
 

@@ -15,13 +15,14 @@ from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.build import Corpus
+from hornbook.corpus.split import Side
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.presets import PRESETS
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import Plan
 
-SPLITS = ("train", "validation")
+SPLITS: tuple[Side, ...] = ("train", "validation")
 
 
 @dataclass
@@ -39,12 +40,12 @@ class Bench:
 
 def prepare_tokenizer(corpus: Corpus, folder: Path, vocab: int, progress: Progress) -> Tokenizer:
     """Train a tokenizer of `vocab` tokens on the training text, or reuse the one in `folder`."""
+
+    def build(aside: Path) -> None:
+        train_tokenizer(corpus.texts("train"), vocab, aside, progress, corpus.bytes("train"))
+
     inputs = {"stage": "tokenizer-1", "corpus": corpus.fingerprint, "vocab": vocab}
-    built = run_stage(
-        folder,
-        inputs,
-        lambda aside: _ignore(train_tokenizer(corpus.texts("train"), vocab, aside, progress)),
-    )
+    built = run_stage(folder, inputs, build)
     tokenizer = Tokenizer.load(folder)
     done = "Trained" if built else "Reused"
     progress.say(f"{done} a tokenizer of {tokenizer.vocab_size:,} tokens. {tokenizer.encoder}")
@@ -59,7 +60,8 @@ def prepare_shards(
     def build(aside: Path) -> None:
         for split in SPLITS:
             (aside / split).mkdir()
-            write_shards(corpus.documents(split), tokenizer, aside / split, progress=progress)
+            documents, size = corpus.documents(split), corpus.bytes(split)
+            write_shards(documents, tokenizer, aside / split, progress, size)
 
     inputs = {
         "stage": "shards-1",
@@ -111,7 +113,3 @@ def token_bytes(tokenizer: Tokenizer) -> np.ndarray:
         0 if i in special else len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)
     ]
     return np.array(sizes, np.int64)
-
-
-def _ignore(_: object) -> None:
-    """The stage wants no value."""

@@ -77,7 +77,7 @@ def pretrain(
     if resumed:
         load_checkpoint(run / layout.CHECKPOINTS, state)
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
-    _train(run, recipe, bench, state, progress)
+    _train(run, recipe, bench, state, corpus, progress)
     return _finish(run, recipe, bench, state, corpus, progress)
 
 
@@ -176,13 +176,21 @@ def _fresh(bench: Bench, request: PretrainRequest, loop: LoopConfig) -> TrainSta
     return TrainState(bench.model, Optimiser(bench.model, request.optimiser, dtype))
 
 
-def _train(run: Path, recipe: Recipe, bench: Bench, state: TrainState, progress: Progress) -> None:
+def _train(
+    run: Path,
+    recipe: Recipe,
+    bench: Bench,
+    state: TrainState,
+    corpus: Corpus,
+    progress: Progress,
+) -> None:
     """The loop with its hooks: log, evaluate, sample, checkpoint, stop on request."""
     metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
     metrics.rewind(state.step)
     samples.rewind(state.step)
     steps, loop = recipe.loop.steps, recipe.loop
-    quick, sampler = _quick_validation(bench, recipe.plan), Sampler(bench)
+    quick = _quick_validation(bench, recipe.plan)
+    sampler = Sampler(corpus, bench.model, bench.tokenizer)
 
     def save(state: TrainState) -> None:
         save_checkpoint(run / layout.CHECKPOINTS, state)
@@ -228,7 +236,14 @@ def _finish(
     progress.say("Measuring on all of the validation text ...")
     score = _score(thorough, bench, recipe.loop)
     save_model(bench.model, run / layout.MODEL, tokenizer_folder=bench.tokenizer_folder)
-    floors = measure_floors(corpus, bench, run / layout.FLOORS, progress)
+    floors = measure_floors(
+        corpus,
+        bench.train,
+        bench.validation,
+        bench.tokenizer.vocab_size,
+        run / layout.FLOORS,
+        progress,
+    )
     result = {
         "run": str(run),
         "seconds": state.elapsed_s,

@@ -14,8 +14,6 @@ from hornbook.corpus.build import build
 from hornbook.workflows import run as layout
 from hornbook.workflows.instruct import instruct
 from hornbook.workflows.pretrain import pretrain, request_of
-from hornbook.workflows.report import write_report
-from hornbook.workflows.report_facts import gather
 
 DEFAULT_TEXT = "python-docs"
 
@@ -42,8 +40,6 @@ def quickstart(
     result = pretrain(corpus, run, request, resume=unfinished, progress=progress)
     progress.say("3. Learning to answer")
     tuned = instruct(corpus, run, out / "instruct", progress)
-    report = out / layout.REPORT
-    write_report(report, gather(corpus, run, tuned, _next_commands(out, tuned is not None)))
-    for command, meaning in _next_commands(out, tuned is not None):
-        progress.say(f"  {command}    # {meaning}")
-    return {**result, "report": str(report)}
+    facts = {"pretrain": result, "instruct": tuned}
+    progress.say(str({k: v for k, v in result.items() if k != "samples"}))
+    return {**result, **facts}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError, unknown
@@ -33,7 +34,7 @@ class PretrainRequest(Config):
     tokens: int | None = None
     seed: int = 0
     tokenizer: str | None = None
-    plan: dict[str, Any] = {}
+    plan: dict[str, Any] = Field(default_factory=dict)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     isolate: bool = False

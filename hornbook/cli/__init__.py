@@ -1,0 +1,65 @@
+"""The command line: one file a command, each a thin layer over a workflow.
+
+Only `typer` and the commands' signatures are imported here; a command's work is imported when it
+runs, so that `hornbook --help` answers at once. An error meant for people is one line on stderr.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from hornbook import __version__
+from hornbook.cli import chat, corpus, generate, pretrain, quickstart, tokenizer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="From raw text to a trained, measured, talking language model.",
+)
+app.command("quickstart")(quickstart.command)
+app.add_typer(corpus.app, name="corpus")
+app.add_typer(tokenizer.app, name="tokenizer")
+app.command("pretrain")(pretrain.command)
+app.command("generate")(generate.command)
+app.command("chat")(chat.command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"hornbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    from hornbook.core.errors import HornbookError
+
+    try:
+        app()
+    except HornbookError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+    except BrokenPipeError:
+        # The reader went away (`hornbook ... | head`): nothing is wrong and nobody listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stdout.flush()
+    print(f"error: {message}" if code != 130 else message, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,65 @@
+"""`hornbook chat`: talk to a tuned model."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hornbook.cli import options
+
+HELP = "Type a message; /reset starts over, /exit or Ctrl-D leaves."
+
+
+def command(
+    model: options.Model,
+    system: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
+    max_tokens: options.MaxTokens = 200,
+    temperature: options.Temperature = 0.7,
+    top_k: options.TopK = None,
+    top_p: options.TopP = 0.95,
+    min_p: options.MinP = 0.0,
+    seed: options.Seed = 0,
+    stop: options.Stop = None,
+    device: options.Device = None,
+) -> None:
+    """Talk to a model in the terminal; messages may also be piped in, one a line."""
+    from hornbook.generate.text import reply_to, stream
+    from hornbook.workflows.open_model import open_model
+
+    config = options.sampling(
+        stop,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        seed=seed,
+    )
+    opened, tokenizer = open_model(model, device)
+    first = [{"role": "system", "content": system}] if system else []
+    messages = list(first)
+    if sys.stdin.isatty():
+        print(HELP, file=sys.stderr)
+    while (message := _read()) is not None:
+        if message == "/exit":
+            return
+        if message == "/reset":
+            messages = list(first)
+        elif message:
+            messages.append({"role": "user", "content": message})
+            answer, stop_ids = reply_to(tokenizer, messages, opened.config.context)
+            if answer.dropped_turns:
+                messages = first + messages[len(first) + answer.dropped_turns :]
+                print(f"({answer.dropped_turns} oldest messages forgotten)", file=sys.stderr)
+            for piece in stream(opened, tokenizer, answer, stop_ids, config):
+                print(piece, end="", flush=True)
+            print()
+            messages.append({"role": "assistant", "content": answer.text})
+
+
+def _read() -> str | None:
+    """The next message, or None at the end of the input; the prompt shows on a terminal only."""
+    if sys.stdin.isatty():
+        print("> ", end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    return line.strip() if line else None

@@ -1,0 +1,29 @@
+"""Options that several commands share, declared once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from hornbook.generate.sampling import SamplingConfig
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")]
+Model = Annotated[Path, typer.Argument(help="A model folder, or the folder of a finished run.")]
+MaxTokens = Annotated[int, typer.Option(help="Generate at most so many tokens.")]
+Temperature = Annotated[float, typer.Option(help="0 is greedy; higher is more varied.")]
+TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest tokens.")]
+TopP = Annotated[float, typer.Option(help="Draw from the smallest set with this probability.")]
+MinP = Annotated[float, typer.Option(help="Leave out tokens below this share of the likeliest.")]
+Seed = Annotated[int, typer.Option(help="The same seed draws the same text.")]
+Stop = Annotated[
+    list[str] | None, typer.Option(help="End before this text; may be given several times.")
+]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if not given.")]
+
+
+def sampling(stop: list[str] | None, **values: Any) -> "SamplingConfig":
+    """The sampling config of a command's options; raises UsageError naming the one that is off."""
+    from hornbook.generate.sampling import SamplingConfig
+
+    return SamplingConfig.parse({**values, "stop": tuple(stop or ())}, "sampling")
