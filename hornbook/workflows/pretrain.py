@@ -18,6 +18,7 @@ from hornbook.corpus.build import Corpus
 from hornbook.models.causal_lm import INITIAL
 from hornbook.models.folder import save_model
 from hornbook.nn.initialise import initialise
+from hornbook.tokenize.measure import measure
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.checkpoint import load_checkpoint, save_checkpoint
 from hornbook.train.dial import Choice, Plan, choose, probe_speed
@@ -32,6 +33,7 @@ from hornbook.train.validation import Score, Validation
 from hornbook.workflows import run as layout
 from hornbook.workflows.floors import measure_floors
 from hornbook.workflows.prepare import Bench, prepare
+from hornbook.workflows.report import write_report
 from hornbook.workflows.run import PretrainRequest, Recipe
 from hornbook.workflows.samples import Sampler
 
@@ -251,10 +253,15 @@ def _finish(
         "tokens_per_second": state.tokens / state.elapsed_s,
         "parameters": sum(weight.numel() for weight in bench.model.parameters()),
         "bits_per_byte": score.bits_per_byte._asdict(),
-        "peak_bytes": peak_bytes,
         "floors": floors,
+        "forecast": recipe.forecast.plain(),
+        "peak_bytes": peak_bytes,
+        "disk_bytes": sum(file.stat().st_size for file in run.rglob("*.safetensors")),
+        "tokenizer": measure(bench.tokenizer, corpus.texts("validation")),
+        "report": str(run / layout.REPORT),
     }
     write_json(run / layout.RESULT, result)
+    write_report(run / layout.REPORT, corpus, run)
     return result
 
 

@@ -4,16 +4,19 @@ Calls corpus, pretraining, instruction tuning and the report in order; each reus
 unchanged from an earlier run. Computes nothing itself.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
-from hornbook.corpus.build import build
+from hornbook.corpus.build import Corpus, build
 from hornbook.workflows import run as layout
 from hornbook.workflows.instruct import instruct
 from hornbook.workflows.pretrain import pretrain, request_of
+from hornbook.workflows.report import Next, write_report
+from hornbook.workflows.samples import beginnings
 
 DEFAULT_TEXT = "python-docs"
 
@@ -40,6 +43,34 @@ def quickstart(
     result = pretrain(corpus, run, request, resume=unfinished, progress=progress)
     progress.say("3. Learning to answer")
     tuned = instruct(corpus, run, out / "instruct", progress)
-    facts = {"pretrain": result, "instruct": tuned}
-    progress.say(str({k: v for k, v in result.items() if k != "samples"}))
-    return {**result, **facts}
+    report = out / layout.REPORT
+    following = _following(out, corpus, tuned is not None)
+    write_report(report, corpus, run, tuned, following)
+    progress.say(f"4. Done: {_verdict(result)}\nThe report: {report}\nWhat to try next:")
+    for command, meaning, _ in following:
+        progress.say(f"  {command}    # {meaning}")
+    return {**result, "report": str(report)}
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    floors = ", ".join(f"{name} {value:.3f}" for name, value in result["floors"].items())
+    return f"{result['bits_per_byte']['value']:.3f} bits per byte of held-out text ({floors})."
+
+
+def _following(out: Path, corpus: Corpus, tuned: bool) -> list[Next]:
+    """Three commands to try next."""
+    prompt = beginnings(corpus, 1)[0].splitlines()[0]
+    run, instruct = out / "pretrain", out / "instruct"
+    longer = f"hornbook pretrain --corpus {out / 'corpus'} --minutes 30 --out {out / 'longer'}"
+    found = [
+        (
+            f"hornbook generate {run} --prompt {shlex.quote(prompt)}",
+            "Let the base model continue a text.",
+            "让基础模型续写一段文字。",
+        ),
+        (longer, "Train longer on the same text.", "用同样的文本训练更久。"),
+    ]
+    if tuned:
+        chat = f"hornbook chat {instruct}", "Talk to the tuned model.", "和微调后的模型对话。"
+        found.insert(1, chat)
+    return found

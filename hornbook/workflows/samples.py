@@ -23,7 +23,7 @@ class Sampler:
 
     def __init__(self, corpus: Corpus, model: CausalLM, tokenizer: Tokenizer) -> None:
         self._model, self._tokenizer = model, tokenizer
-        self._prompts = _beginnings(corpus, 5)
+        self._prompts = beginnings(corpus, 5)
 
     def sample(self, seed: int) -> dict[str, Any]:
         """{prompt, text} of one beginning; the same for the same weights and seed."""
@@ -39,7 +39,7 @@ class Sampler:
         return {"prompt": prompt, "text": answer.text}
 
 
-def _beginnings(corpus: Corpus, count: int) -> list[str]:
+def beginnings(corpus: Corpus, count: int) -> list[str]:
     """How the first held-out documents begin; a document's first line may be a title."""
     found: list[str] = []
     for text in corpus.texts("validation"):

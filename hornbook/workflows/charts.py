@@ -1,0 +1,124 @@
+"""Two small pictures as SVG: a line over a logarithmic axis with floors, and bars.
+
+Colours come from the page's style sheet, so that light, dark and print work; text stays text, so
+that the reader's fonts draw Chinese. Knows numbers; knows nothing of reports.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+_WIDTH, _HEIGHT = 720, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 16, 40
+
+Points = Sequence[tuple[float, float]]
+
+
+def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str) -> str:
+    """Lines (x > 0, y) over log x, with a horizontal line for each floor, as SVG."""
+    points = [point for line in lines.values() for point in line]
+    if not points:
+        return ""
+    xs = [math.log10(x) for x, _ in points]
+    ys = [y for _, y in points] + list(floors.values())
+    x_scale = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
+    top = min(max(ys), 1.6 * max([*floors.values(), min(ys)]))
+    y_scale = _scale(top, min(ys) * 0.97, _TOP, _HEIGHT - _BOTTOM)
+    parts = [_y_axis(min(ys) * 0.97, top, y_scale), _x_axis(min(xs), max(xs), x_scale, x_label)]
+    parts += [_floors(floors, y_scale)]
+    for number, (name, line) in enumerate(lines.items()):
+        path = " ".join(
+            f"{x_scale(math.log10(x)):.1f},{max(_TOP, y_scale(y)):.1f}" for x, y in line
+        )
+        x, y = line[-1]
+        parts.append(f'<polyline class="line{number}" points="{path}"/>')
+        place = f'x="{x_scale(math.log10(x)) + 6:.1f}" y="{y_scale(y) + 4:.1f}"'
+        parts.append(f'<text class="line{number}" {place}>{escape(name)} {y:.3f}</text>')
+    return _svg(parts)
+
+
+def bars(heights: Sequence[tuple[str, float]], x_label: str) -> str:
+    """A bar for each (label, height), as SVG."""
+    if not heights:
+        return ""
+    most = max(height for _, height in heights) or 1
+    step = (_WIDTH - _LEFT - 16) / len(heights)
+    parts = []
+    for i, (label, height) in enumerate(heights):
+        x, size = _LEFT + i * step, (_HEIGHT - _TOP - _BOTTOM) * height / most
+        y = _HEIGHT - _BOTTOM - size
+        title = f"<title>{escape(label)}: {height:,.0f}</title>"
+        parts.append(
+            f'<rect x="{x + 2:.1f}" y="{y:.1f}" width="{max(1, step - 4):.1f}" '
+            f'height="{size:.1f}">{title}</rect>'
+        )
+        if len(heights) <= 24 or i % 4 == 0:
+            parts.append(_label(x + step / 2, _HEIGHT - _BOTTOM + 16, label, "middle"))
+    parts.append(_label((_LEFT + _WIDTH) / 2, _HEIGHT - 4, x_label, "middle"))
+    parts.append(_label(_LEFT - 6, _TOP + 10, f"{most:,.0f}", "end"))
+    parts.append(_label(_LEFT - 6, _HEIGHT - _BOTTOM, "0", "end"))
+    return _svg(parts)
+
+
+class _scale:
+    """A straight map from values to picture coordinates."""
+
+    def __init__(self, low: float, high: float, start: float, stop: float) -> None:
+        self._low, self._start = low, start
+        self._factor = (stop - start) / ((high - low) or 1)
+
+    def __call__(self, value: float) -> float:
+        return self._start + (value - self._low) * self._factor
+
+
+def _y_axis(low: float, high: float, scale: _scale) -> str:
+    step = _round_step((high - low) / 5)
+    ticks = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return "".join(
+        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{scale(t):.1f}" '
+        f'y2="{scale(t):.1f}"/>' + _label(_LEFT - 6, scale(t) + 4, f"{t:.4g}", "end")
+        for t in ticks
+    )
+
+
+def _x_axis(low: float, high: float, scale: _scale, name: str) -> str:
+    ticks = [
+        (math.log10(digit * 10**power), f"{digit * 10**power:,.0f}")
+        for power in range(math.floor(low), math.ceil(high) + 1)
+        for digit in (1, 3)
+    ]
+    labels = [
+        _label(scale(at), _HEIGHT - _BOTTOM + 16, label, "middle")
+        for at, label in ticks
+        if low <= at <= high
+    ]
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    return "".join(labels) + _label(middle, _HEIGHT - 4, name, "middle")
+
+
+def _floors(floors: Mapping[str, float], scale: _scale) -> str:
+    """Dashed lines, their names on the right, moved apart where they would overlap."""
+    parts, lowest = [], -math.inf
+    for name, value in sorted(floors.items(), key=lambda item: -item[1]):
+        y = max(scale(value), _TOP)
+        text_y = max(y + 4, lowest + 13)
+        lowest = text_y
+        parts.append(
+            f'<line class="floor" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="floor" x="{_WIDTH - _RIGHT + 70}" y="{text_y:.1f}">'
+            f"{escape(name)} {value:.3f}</text>"
+        )
+    return "".join(parts)
+
+
+def _round_step(raw: float) -> float:
+    power = 10 ** math.floor(math.log10(raw or 1))
+    return float(next(m * power for m in (1, 2, 5, 10) if m * power >= raw))
+
+
+def _label(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>'
