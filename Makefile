@@ -1,0 +1,31 @@
+# Two commands do all the set-up: `make quickstart` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+ifneq ($(wildcard ../shared/data),)
+export HORNBOOK_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: quickstart test test-slow test-data test-browser test-gpu clean
+
+quickstart: .venv/installed
+	$(BIN)/hornbook quickstart --out runs/quickstart $(ARGS)
+
+test: .venv/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+test-slow test-data test-browser test-gpu: test-%: .venv/installed-dev
+	$(BIN)/python -m pytest -m $* || test $$? -eq 5
+
+.venv/installed: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
