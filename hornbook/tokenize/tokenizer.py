@@ -26,7 +26,10 @@ Message = Mapping[str, str]
 
 
 class Tokenizer:
-    """Opened with `load`. Ids are ints below `vocab_size`."""
+    """Opened with `load`. Ids are ints below `vocab_size`.
+
+    reference: the same tokenizer in the library `tokenizers`, without its special tokens.
+    """
 
     def __init__(self, values: dict[str, Any], config: dict[str, Any], where: Path) -> None:
         import tokenizers
@@ -39,8 +42,8 @@ class Tokenizer:
         # Without its special tokens the same file encodes any text as ordinary text.
         ordinary = [token for token in values["added_tokens"] if not token["special"]]
         self._json = json.dumps({**values, "added_tokens": ordinary, "post_processor": None})
-        self._ordinary = tokenizers.Tokenizer.from_str(self._json)
-        tokens = {**self._ordinary.get_vocab(), **self._special}
+        self.reference = tokenizers.Tokenizer.from_str(self._json)
+        tokens = {**self.reference.get_vocab(), **self._special}
         self.vocab_size = max(tokens.values()) + 1
         self._tokens = [""] * self.vocab_size
         for token, i in tokens.items():
@@ -77,7 +80,7 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of ordinary text. Raises HornbookError for half a surrogate pair."""
         _require_unicode(text)
-        ids: list[int] = self._ordinary.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self.reference.encode(text, add_special_tokens=False).ids
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
@@ -91,7 +94,7 @@ class Tokenizer:
 
     @cached_property
     def _bulk(self) -> BulkEncoder:
-        return bulk_encoder(self._json, self._ordinary, self._tokens)
+        return bulk_encoder(self._json, self.reference, self._tokens)
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """The bytes that ids stand for; special tokens give their spelling."""
@@ -133,7 +136,7 @@ class Tokenizer:
         text = "".join(piece.text for piece in run)
         flags = [piece.trained for piece in run for _ in piece.text]
         _require_unicode(text)
-        encoding = self._ordinary.encode(text, add_special_tokens=False)
+        encoding = self.reference.encode(text, add_special_tokens=False)
         ids += encoding.ids
         trained += [flags[start] for start, _ in encoding.offsets]
 

@@ -65,8 +65,9 @@ class Validation:
                 found = losses(model, batch.to(device)).double().cpu().numpy()
             targets = batch.targets.numpy()
             scored = targets != IGNORE
-            nats.append(found.sum(1))
-            sizes.append(np.where(scored, self.token_bytes[targets], 0).sum(1))
+            real = scored.any(1)
+            nats.append(found.sum(1)[real])
+            sizes.append(np.where(scored, self.token_bytes[targets], 0).sum(1)[real])
             count += int(scored.sum())
         model.train(was_training)
         total_nats, total_bytes = np.concatenate(nats), np.concatenate(sizes)

@@ -1,0 +1,1 @@
+"""Measurements against real peers in the same run; each prints one JSON object."""
