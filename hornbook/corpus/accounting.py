@@ -8,7 +8,11 @@ from typing import Any
 
 
 class Account:
-    """What came in, what was kept and what was dropped for which reason."""
+    """What came in, what was kept and what was dropped for which reason.
+
+    The two sides are to be counted at their own ends: `enter` where records are read, `keep` and
+    `drop` from what was written.
+    """
 
     def __init__(self) -> None:
         self.documents_in = self.bytes_in = 0
@@ -33,10 +37,15 @@ class Account:
 
     def check(self) -> None:
         """Every record that came in is kept or dropped; anything else is our mistake."""
-        documents = self.documents_kept + self.dropped_documents.total()
-        size = self.bytes_kept + self.dropped_bytes.total()
-        assert self.documents_in == documents, f"{self.documents_in} in, {documents} accounted for"
-        assert self.bytes_in == size, f"{self.bytes_in} bytes in, {size} accounted for"
+        found = (
+            self.documents_kept + self.dropped_documents.total(),
+            self.bytes_kept + self.dropped_bytes.total(),
+        )
+        if found != (self.documents_in, self.bytes_in):
+            raise AssertionError(
+                f"{self.documents_in} records of {self.bytes_in} bytes came in, "
+                f"{found[0]} of {found[1]} are accounted for"
+            )
 
     def plain(self) -> dict[str, Any]:
         """{documents, bytes} each {in, kept, dropped {reason: n}}."""

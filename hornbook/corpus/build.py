@@ -3,36 +3,56 @@
 `Corpus` is what the rest of the house reads. Knows the steps; each step is its own file.
 """
 
-import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import Field
 
 from hornbook.core.config import Config
-from hornbook.core.errors import HornbookError
-from hornbook.core.files import read_json, write_json, write_text
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.files import hash_file, read_json, write_json, write_text
 from hornbook.core.progress import Progress
 from hornbook.core.stages import fingerprint as stage_fingerprint
 from hornbook.core.stages import run_stage
 from hornbook.corpus.accounting import Account
 from hornbook.corpus.card import card_text
-from hornbook.corpus.documents import Document, Rejection, content_hash
+from hornbook.corpus.documents import Document, Rejection
+from hornbook.corpus.intake import (
+    count_written,
+    counted,
+    keep_first,
+    quarantine_samples,
+    write_all,
+)
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.pydocs import read_pydocs
-from hornbook.corpus.read import PYTHON_DOCS, find_files, fingerprint, format_of, read_file
-from hornbook.corpus.split import Side, Split, choose_sections, choose_split
-from hornbook.corpus.store import DocumentWriter, Stored, read_documents, read_tags
+from hornbook.corpus.read import (
+    PYTHON_DOCS,
+    find_files,
+    fingerprint,
+    format_of,
+    read_file,
+    size_of,
+)
+from hornbook.corpus.split import Side, Split, choose_sections, choose_split, require_text
+from hornbook.corpus.store import DOCUMENTS, read_documents, read_tags
 
-VERSION = "corpus-1"
+VERSION = "corpus-2"
 """Part of the fingerprint: change it when the same sources would give another corpus."""
 
 
 class BuildConfig(Config):
-    """validation_share: of the bytes, held out. validation_most: bytes held out at the most."""
+    """validation_share: of the bytes, held out. validation_most: bytes held out at the most, about.
 
-    validation_share: float = 0.05
-    validation_most: int = 2 * 2**20
+    text_field: where JSON Lines and tables have their text; None: found by name.
+    """
+
+    validation_share: float = Field(default=0.05, ge=0.001, le=0.2)
+    validation_most: int = Field(default=2 * 2**20, ge=1)
+    text_field: str | None = None
 
 
 class Corpus:
@@ -78,6 +98,13 @@ class Corpus:
             yield from self.split.parts(document, digest)
 
 
+class Sources(NamedTuple):
+    """What is read: files in order, and Python's documentation or not."""
+
+    files: list[Path]
+    pydocs: bool
+
+
 def build(
     sources: Sequence[str | Path],
     out: Path,
@@ -90,98 +117,68 @@ def build(
     HornbookError when nothing readable was found, before anything is written.
     """
     config, progress = config or BuildConfig(), progress or Progress()
-    paths = [Path(source) for source in sources if not _is_pydocs(source)]
-    files, pydocs = find_files(paths), len(paths) < len(sources)
-    inputs = {
-        "stage": VERSION,
-        "sources": fingerprint(files, pydocs),
-        "config": config.plain(),
-    }
     started = time.perf_counter()
-    built = run_stage(out, inputs, lambda aside: _build(files, pydocs, aside, config, progress))
+    found = _find(sources, out)
+    inputs = {"stage": VERSION, "sources": fingerprint(*found), "config": config.plain()}
+    built = run_stage(out, inputs, lambda aside: _build(found, aside, config, progress))
     corpus = Corpus.open(out)
-    seconds = time.perf_counter() - started
-    progress.say(_summary(corpus, built, seconds))
+    progress.say(_summary(corpus, built, time.perf_counter() - started))
     return corpus
+
+
+def _find(sources: Sequence[str | Path], out: Path) -> Sources:
+    """The files of the sources without those of an earlier build in `out`."""
+    paths = [Path(source) for source in sources if not _is_pydocs(source)]
+    inside = [path for path in paths if path.resolve().is_relative_to(out.resolve())]
+    if inside:
+        raise UsageError(f"{inside[0]} lies in {out}, which would be replaced; choose another out.")
+    folder = out.resolve()
+    files = [file for file in find_files(paths) if not file.resolve().is_relative_to(folder)]
+    return Sources(files, len(paths) < len(sources))
 
 
 def _is_pydocs(source: str | Path) -> bool:
     return str(source) == PYTHON_DOCS and not Path(source).exists()
 
 
-def _build(
-    files: Sequence[Path], pydocs: bool, out: Path, config: BuildConfig, progress: Progress
-) -> None:
-    account, measures = Account(), TextMeasures()
-    samples = _store(files, pydocs, out, account, measures, progress)
+def _build(sources: Sources, out: Path, config: BuildConfig, progress: Progress) -> None:
+    account = Account()
+    read = counted(_read_all(sources, config, progress), account)
+    measures = write_all(keep_first(read), out)
+    count_written(out, account)
     account.check()
     if not account.documents_kept:
-        raise HornbookError(f"Nothing readable was found: {_reasons(account)}.")
+        raise HornbookError(_nothing(account, out))
+    require_text(measures.characters)
     split = _choose(out, config, measures)
     write_json(out / "split.json", split.plain())
+    sides = _count_sides(out, split)
+    if sum(side["bytes"] for side in sides.values()) != account.bytes_kept:
+        raise AssertionError(f"the sides hold {sides}, but {account.bytes_kept} bytes were kept")
     card = {
         **account.plain(),
-        "sources": _sources(files, pydocs),
+        "sources": _by_format(sources),
         "characters": measures.characters,
         "scripts": measures.scripts(),
         "lengths": measures.lengths(),
-        "split": _count_sides(out, split),
+        "fields": dict(measures.fields.most_common()),
+        "split": sides,
         "section": split.section,
-        "quarantine": samples,
+        "quarantine": quarantine_samples(out),
+        "checksums": {f.name: hash_file(f) for f in sorted((out / DOCUMENTS).iterdir())},
     }
     write_json(out / "card.json", card)
     write_text(out / "card.md", card_text(card))
 
 
-def _store(
-    files: Sequence[Path],
-    pydocs: bool,
-    out: Path,
-    account: Account,
-    measures: TextMeasures,
-    progress: Progress,
-) -> list[dict[str, Any]]:
-    """Read everything once: keep, drop or quarantine each record. Returns quarantine samples."""
-    writer, first_with = DocumentWriter(out), dict[str, str]()
-    samples: list[dict[str, Any]] = []
-    with (
-        (out / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine,
-        (out / "dropped.jsonl").open("w", encoding="utf-8") as dropped,
-    ):
-        for item in _read_all(files, pydocs, progress):
-            if isinstance(item, Rejection):
-                account.enter(item.size)
-                account.drop(item.reason, item.size)
-                row = {"file": item.file, "line": item.line, "reason": item.reason}
-                row |= {"detail": item.detail, "bytes": item.size}
-                quarantine.write(json.dumps(row, ensure_ascii=False) + "\n")
-                samples += [row] if len(samples) < 20 else []
-                continue
-            size, digest = len(item.text.encode("utf-8")), content_hash(item.text)
-            account.enter(size)
-            reason = "empty" if not item.text.strip() else "duplicate"
-            if reason == "empty" or digest in first_with:
-                account.drop(reason, size)
-                row = {"id": item.id, "reason": reason, "duplicate_of": first_with.get(digest)}
-                dropped.write(json.dumps(row, ensure_ascii=False) + "\n")
-                continue
-            first_with[digest] = item.id
-            account.keep(size)
-            measures.add(item.text)
-            writer.add(Stored(item, digest, size))
-    writer.close()
-    return samples
-
-
 def _read_all(
-    files: Sequence[Path], pydocs: bool, progress: Progress
+    sources: Sources, config: BuildConfig, progress: Progress
 ) -> Iterator[Document | Rejection]:
-    total = sum(file.stat().st_size for file in files)
-    with progress.bar("reading", total, "B") as advance:
-        for file in files:
-            yield from read_file(file)
-            advance(file.stat().st_size)
-    if pydocs:
+    total = sum(size_of(file) for file in sources.files) / 1e6
+    with progress.bar("reading", total, "MB") as advance:
+        for file in sources.files:
+            yield from read_file(file, config.text_field, lambda size: advance(size / 1e6))
+    if sources.pydocs:
         yield from read_pydocs()
 
 
@@ -204,28 +201,41 @@ def _count_sides(out: Path, split: Split) -> dict[str, dict[str, int]]:
     return sides
 
 
-def _sources(files: Sequence[Path], pydocs: bool) -> list[dict[str, Any]]:
+def _by_format(sources: Sources) -> list[dict[str, Any]]:
     """Files and bytes by format."""
-    formats: dict[str, dict[str, Any]] = {}
-    for file in files:
-        row = formats.setdefault(format_of(file), {"files": 0, "bytes": 0})
-        row["files"] += 1
-        row["bytes"] += file.stat().st_size
-    rows = [{"format": name or "no suffix", **row} for name, row in sorted(formats.items())]
-    return rows + ([{"format": PYTHON_DOCS, "files": None, "bytes": None}] if pydocs else [])
+    files, sizes = Counter[str](), Counter[str]()
+    for file in sources.files:
+        files[format_of(file)] += 1
+        sizes[format_of(file)] += size_of(file)
+    rows: list[dict[str, Any]] = [
+        {"format": name or "no suffix", "files": files[name], "bytes": sizes[name]}
+        for name in sorted(files)
+    ]
+    return rows + ([{"format": PYTHON_DOCS, "files": None, "bytes": None}] * sources.pydocs)
 
 
-def _reasons(account: Account) -> str:
-    reasons = account.dropped_documents.most_common()
-    return ", ".join(f"{count} x {reason}" for reason, count in reasons) or "no text at all"
+def _nothing(account: Account, out: Path) -> str:
+    """What was found instead of text, with the first example."""
+    counts = account.dropped_documents.most_common()
+    reasons = ", ".join(f"{count:,} x {reason}" for reason, count in counts) or "no record at all"
+    example = next(iter(quarantine_samples(out, 1)), None)
+    if example is None:
+        return f"Nothing readable was found: {reasons}."
+    line = f", line {example['line']}" if example["line"] else ""
+    return (
+        f"Nothing readable was found: {reasons}. "
+        f"The first: {example['file']}{line}: {example['reason']} ({example['detail']})."
+    )
 
 
 def _summary(corpus: Corpus, built: bool, seconds: float) -> str:
     documents, size = corpus.facts["documents"], corpus.facts["bytes"]
     verb = f"Read in {seconds:.1f} s" if built else "Reused"
-    dropped = ", ".join(f"{n} {reason}" for reason, n in documents["dropped"].items()) or "none"
+    dropped = ", ".join(f"{n:,} {reason}" for reason, n in documents["dropped"].items()) or "none"
+    fields = ", ".join(f"{name} ({n:,})" for name, n in corpus.facts["fields"].items())
     return (
         f"{verb}: {documents['kept']:,} of {documents['in']:,} documents kept "
         f"({size['kept'] / 1e6:,.1f} MB; dropped: {dropped}); "
         f"{corpus.bytes('validation') / 1e6:,.2f} MB held out."
+        + (f" Text taken from the field {fields}." if fields else "")
     )

@@ -42,6 +42,7 @@ def card_text(card: dict[str, Any]) -> str:
         + ", ".join(f"{name} {share:.1%}" for name, share in card["scripts"].items())
         + ".",
         "",
+        *(_fields(card["fields"])),
         "| characters | documents |",
         "|---|---|",
         *(f"| {b['from']:,} to {b['to']:,} | {b['documents']:,} |" for b in card["lengths"]),
@@ -54,14 +55,28 @@ def card_text(card: dict[str, Any]) -> str:
         "|---|---|---|",
         *(f"| {side} | {n['documents']:,} | {n['bytes']:,} |" for side, n in card["split"].items()),
     ]
+    lines += ["", "## Checksums", "", "| file | BLAKE2b, 128 bits |", "|---|---|"]
+    lines += [f"| {name} | {digest} |" for name, digest in card["checksums"].items()]
     if card["quarantine"]:
-        lines += ["", "## Quarantine (first records)", "", "| file | line | reason | detail |"]
+        lines += [
+            "",
+            "## Quarantine (first records of each reason)",
+            "",
+            "| file | line | reason | detail |",
+        ]
         lines += ["|---|---|---|---|"]
         lines += [
-            f"| {q['file']} | {_number(q['line'])} | {q['reason']} | {_cell(q['detail'])} |"
+            f"| {_cell(q['file'])} | {_number(q['line'])} | {q['reason']} | {_cell(q['detail'])} |"
             for q in card["quarantine"]
         ]
     return "\n".join(lines) + "\n"
+
+
+def _fields(fields: dict[str, int]) -> list[str]:
+    if not fields:
+        return []
+    named = ", ".join(f"`{name}` ({count:,} documents)" for name, count in fields.items())
+    return [f"Text taken from the field {named}.", ""]
 
 
 def _how(card: dict[str, Any]) -> str:

@@ -7,12 +7,16 @@ imported. Knows where Python keeps them.
 import ast
 import platform
 import sysconfig
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from hornbook.corpus.documents import Document
 
 _LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo", "__pycache__"}
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DOCUMENTED = (ast.Module, ast.ClassDef, *_FUNCTIONS)
 
 
 def fingerprint() -> str:
@@ -42,17 +46,20 @@ def _document(name: str, title: str, text: str) -> Document:
 
 def _docstrings(path: Path, module: str) -> Iterator[str]:
     """Each docstring under its qualified name, in the order of the source."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's own odd escapes are not the user's business
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            return
     yield from _named(tree, module)
 
 
 def _named(node: ast.AST, name: str) -> Iterator[str]:
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        if text := ast.get_docstring(node):
-            yield f"{name}\n\n{text.strip()}"
-        for child in node.body:
-            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                yield from _named(child, f"{name}.{child.name}")
+    if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
+        yield f"{name}\n\n{text.strip()}"
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _named(child, f"{name}.{child.name}")
+        elif isinstance(child, ast.If | ast.Try) and not isinstance(node, _FUNCTIONS):
+            yield from _named(child, name)  # defined only on some systems

@@ -5,31 +5,38 @@ Knows files and compression; what is in a format is `readers`' business.
 
 import dataclasses
 import gzip
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file
 from hornbook.corpus import pydocs
-from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers import READERS
-from hornbook.corpus.readers.decode import NotText, decode, encoding_of
-from hornbook.corpus.readers.lines import BROKEN
+from hornbook.corpus.documents import Document, Rejection, unstorable
+from hornbook.corpus.readers import READERS, RECORD_READERS
+from hornbook.corpus.readers.decode import is_text
+from hornbook.corpus.readers.lines import BROKEN, fault_of
 
 PYTHON_DOCS = "python-docs"
 """The name of the source that is on every machine with Python."""
+
+_DETAIL = 300
+"""Characters of a rejection's detail: enough to see what is wrong."""
 
 
 def find_files(sources: Sequence[Path]) -> list[Path]:
     """All files of the sources, sorted; hidden ones and those behind links to folders are left out.
 
-    Raises UsageError for a path that does not exist or a source without any file.
+    A folder that may not be entered stands in the list itself, so that reading it is refused by
+    name. Raises UsageError for a path that does not exist or a source without any file.
     """
     found: list[Path] = []
     for source in sources:
         if not source.exists():
             raise UsageError(f"{source} does not exist.")
+        if not source.is_file() and not source.is_dir():
+            raise UsageError(f"{source} is neither a file nor a folder.")
         files = [source] if source.is_file() else _walk(source)
         if not files:
             raise UsageError(f"{source} holds no files.")
@@ -38,36 +45,39 @@ def find_files(sources: Sequence[Path]) -> list[Path]:
 
 
 def _walk(folder: Path) -> list[Path]:
-    files = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_file():
-            files.append(entry)
-        elif entry.is_dir() and not entry.is_symlink():
-            files += _walk(entry)
-    return files
+    files: list[Path] = []
+    closed: list[OSError] = []
+    for where, folders, names in os.walk(folder, onerror=closed.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(where, name) for name in names if not name.startswith("."))
+        files += [path for path in paths if path.is_file()]
+    return files + [Path(error.filename) for error in closed]
 
 
 def fingerprint(files: Sequence[Path], with_pydocs: bool) -> list[str]:
     """What decides the result of reading: every file's name and content."""
-    names = [f"{file}:{hash_file(file)}" for file in files]
+    names = [f"{name_of(file)}:{_hash(file)}" for file in files]
     return names + ([pydocs.fingerprint()] if with_pydocs else [])
 
 
-def read_file(path: Path) -> Iterator[Document | Rejection]:
-    """The documents of one file with their ids, and a rejection for each record that is broken."""
-    name, count = str(path), 0
+def _hash(file: Path) -> str:
     try:
-        with _open(path) as stream:
-            for item in _read(stream, path, name):
-                if isinstance(item, Document):
-                    item = dataclasses.replace(item, id=f"{name}:{count}")
-                    count += 1
-                yield item
-    except BROKEN as error:
-        reason = "broken gzip" if path.suffix == ".gz" else "unreadable file"
-        yield Rejection(name, None, reason, str(error), path.stat().st_size)
+        return hash_file(file)
+    except OSError as error:
+        return str(error.strerror)
+
+
+def name_of(path: Path) -> str:
+    """The path as text that can be written anywhere: names need not be UTF-8."""
+    return _printable(str(path))
+
+
+def size_of(path: Path) -> int:
+    """Bytes on the disk; 0 for a file that is no longer there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def format_of(path: Path) -> str:
@@ -76,30 +86,62 @@ def format_of(path: Path) -> str:
     return inner.suffix.lower()
 
 
-def _open(path: Path) -> BinaryIO:
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    return cast(BinaryIO, opener(path, "rb"))
+def read_file(
+    path: Path,
+    text_field: str | None = None,
+    advance: Callable[[int], None] = lambda bytes_read: None,
+) -> Iterator[Document | Rejection]:
+    """The documents of one file with their ids, and a rejection for each record that is broken.
+
+    text_field: where JSON Lines and tables have their text. advance: told of bytes read on disk.
+    """
+    name, count, item = name_of(path), 0, None
+    for item in _read(path, name, text_field, advance):
+        if isinstance(item, Document) and (problem := unstorable(item)):
+            item = Rejection(name, None, "not Unicode", problem)
+        if isinstance(item, Rejection):
+            size = size_of(path) if item.line is None else item.size
+            yield dataclasses.replace(item, detail=_printable(item.detail)[:_DETAIL], size=size)
+        else:
+            yield dataclasses.replace(item, id=f"{name}:{count}")
+            count += 1
+    if item is None:
+        yield Rejection(name, None, "empty", "the file holds no record", size_of(path))
 
 
-def _read(stream: BinaryIO, path: Path, name: str) -> Iterator[Document | Rejection]:
-    reader = READERS.get(format_of(path))
-    if reader is not None:
-        yield from reader(stream, name)
-        return
-    start = stream.read(65536)
-    stream.seek(0)
-    if _is_text(start):
-        yield from READERS[".txt"](stream, name)
-    else:
-        kind = format_of(path) or "no suffix"
-        yield Rejection(name, None, "unsupported format", kind, path.stat().st_size)
-
-
-def _is_text(start: bytes) -> bool:
-    """Whether a file's first bytes are text; the last character may be cut."""
+def _read(
+    path: Path, name: str, text_field: str | None, advance: Callable[[int], None]
+) -> Iterator[Document | Rejection]:
     try:
-        cut = start if encoding_of(start) == "utf-16" else start[: max(0, len(start) - 3)]
-        decode(cut or start)
-    except NotText as error:
-        return error.reason == "not UTF-8" and str(error).startswith(f"byte {len(start) - 3}")
-    return True
+        with path.open("rb") as raw:
+            done = 0
+            for item in _choose(raw, path, name, text_field):
+                yield item
+                if raw.tell() - done > 2**20:  # a bar that moves at each record costs more time
+                    advance(raw.tell() - done)
+                    done = raw.tell()
+            advance(raw.tell() - done)
+    except BROKEN as error:
+        yield Rejection(name, None, *fault_of(error))
+
+
+def _choose(
+    raw: BinaryIO, path: Path, name: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """Read with the reader of the suffix; without one, what looks like text is read as text."""
+    packed = path.suffix.lower() == ".gz"
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+    kind = format_of(path)
+    if kind in RECORD_READERS:
+        return RECORD_READERS[kind](stream, name, text_field)
+    if kind in READERS:
+        return READERS[kind](stream, name)
+    start = stream.read(2**16)
+    stream.seek(0)
+    if is_text(start):
+        return READERS[".txt"](stream, name)
+    return iter([Rejection(name, None, "unsupported format", kind or "no suffix")])
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

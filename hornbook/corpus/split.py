@@ -6,6 +6,7 @@ documents are cut into sections, and the sections are split by their own hashes.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -54,6 +55,15 @@ def sections(document: Document, size: int) -> Iterator[Document]:
         start, number = stop, number + 1
 
 
+def require_text(characters: int) -> None:
+    """Raises HornbookError when there is too little text for two sides."""
+    if characters < _LEAST_CHARACTERS:
+        raise HornbookError(
+            f"The text has {characters:,} characters in all; at least {_LEAST_CHARACTERS:,} are "
+            "needed to train on one part and measure on another."
+        )
+
+
 _CUTS = ("\n\n", "\n", " ")
 
 
@@ -79,18 +89,12 @@ def choose_split(
 def choose_sections(
     documents: Iterable[Document], characters: int, share: float, most: int
 ) -> Split:
-    """A split by sections. Raises HornbookError when there is too little text for two sides."""
+    """A split by sections. Raises HornbookError when nearly all of them are copies."""
     size = min(_LONGEST_SECTION, characters // _FEWEST_SECTIONS)
-    if characters < _LEAST_CHARACTERS:
-        raise HornbookError(
-            f"The text has {characters:,} characters in all; at least {_LEAST_CHARACTERS:,} are "
-            "needed to train on one part and measure on another."
-        )
-    found = {
-        content_hash(part.text): len(part.text.encode("utf-8"))
-        for document in documents
-        for part in sections(document, size)
-    }
+    found: Counter[str] = Counter()
+    for document in documents:
+        for part in sections(document, size):
+            found[content_hash(part.text)] += len(part.text.encode("utf-8"))
     split = choose_split(list(found), list(found.values()), share, most)
     if split is None:
         raise HornbookError("The text repeats itself: no part of it can be held out to measure on.")

@@ -12,8 +12,10 @@ from hornbook.corpus.documents import Document
 
 DOCUMENTS = "documents"
 ATTRIBUTES = "attributes/content"
-_ROW_GROUP_BYTES, _PART_BYTES = 16 * 2**20, 256 * 2**20
+_ROW_GROUP_BYTES, _PART_BYTES = 16 * 2**20, 64 * 2**20
 """Text held before it is written, and text in one file."""
+_ROW_BYTES = 1024
+"""What a document takes in memory beside its text, about; it bounds groups of tiny documents."""
 
 
 class Stored(NamedTuple):
@@ -31,14 +33,27 @@ class DocumentWriter:
         self.folder = folder
         for name in (DOCUMENTS, ATTRIBUTES):
             (folder / name).mkdir(parents=True)
-        self._rows: list[Stored] = []
+        self._documents: list[dict[str, str]] = []
+        self._tags: list[dict[str, Any]] = []
         self._pending = self._in_part = 0
         self._part = 0
         self._writers: tuple[Any, Any] | None = None
 
     def add(self, row: Stored) -> None:
-        self._rows.append(row)
-        self._pending += row.size
+        document = row.document
+        metadata = json.dumps(document.metadata, ensure_ascii=False)
+        self._documents.append(
+            {
+                "id": document.id,
+                "text": document.text,
+                "source": document.source,
+                "added": document.added,
+                "created": document.created,
+                "metadata": metadata,
+            }
+        )
+        self._tags.append({"id": document.id, "hash": row.hash, "bytes": row.size})
+        self._pending += row.size + len(metadata) + _ROW_BYTES
         if self._pending >= _ROW_GROUP_BYTES:
             self._flush()
 
@@ -48,33 +63,16 @@ class DocumentWriter:
         self._close_part()
 
     def _flush(self) -> None:
-        if not self._rows:
+        if not self._documents:
             return
         import pyarrow as arrow
 
-        documents = [row.document for row in self._rows]
-        text = arrow.table(
-            {
-                "id": [d.id for d in documents],
-                "text": arrow.array([d.text for d in documents], arrow.large_string()),
-                "source": [d.source for d in documents],
-                "added": [d.added for d in documents],
-                "created": [d.created for d in documents],
-                "metadata": [json.dumps(d.metadata, ensure_ascii=False) for d in documents],
-            }
-        )
-        tags = arrow.table(
-            {
-                "id": [d.id for d in documents],
-                "hash": [row.hash for row in self._rows],
-                "bytes": [row.size for row in self._rows],
-            }
-        )
-        text_writer, tag_writer = self._open_part(text.schema, tags.schema)
-        text_writer.write_table(text)
-        tag_writer.write_table(tags)
+        document_schema, tag_schema = _schemas()
+        text_writer, tag_writer = self._open_part(document_schema, tag_schema)
+        text_writer.write_table(arrow.Table.from_pylist(self._documents, document_schema))
+        tag_writer.write_table(arrow.Table.from_pylist(self._tags, tag_schema))
         self._in_part += self._pending
-        self._rows, self._pending = [], 0
+        self._documents, self._tags, self._pending = [], [], 0
         if self._in_part >= _PART_BYTES:
             self._close_part()
 
@@ -94,6 +92,17 @@ class DocumentWriter:
             writer.close()
         self._writers, self._in_part = None, 0
         self._part += 1
+
+
+def _schemas() -> tuple[Any, Any]:
+    """The columns of documents and of tags."""
+    import pyarrow as arrow
+
+    names = ("id", "text", "source", "added", "created", "metadata")
+    types = {"text": arrow.large_string()}
+    documents = arrow.schema([(name, types.get(name, arrow.string())) for name in names])
+    tags = [("id", arrow.string()), ("hash", arrow.string()), ("bytes", arrow.int64())]
+    return documents, arrow.schema(tags)
 
 
 def read_tags(folder: Path) -> Iterator[tuple[str, int]]:

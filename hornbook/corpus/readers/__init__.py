@@ -1,7 +1,8 @@
 """Readers, one file a format: a stream of bytes in, documents and rejections out.
 
-A reader is `read(stream, source) -> Iterator[Document | Rejection]`; ids are given later. A new
-format is one file and one line here. Knows formats; knows nothing of folders or compression.
+A reader is `read(stream, source) -> Iterator[Document | Rejection]`; ids are given later. Formats
+whose records have named fields take the name of the text field as well. A new format is one file
+and one line here. Knows formats; knows nothing of folders or compression.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.readers import docx, html, pdf, records, table, text
 
 Reader = Callable[[BinaryIO, str], Iterator[Document | Rejection]]
+RecordReader = Callable[[BinaryIO, str, str | None], Iterator[Document | Rejection]]
 
 READERS: dict[str, Reader] = {
     ".txt": text.read_text,
@@ -22,10 +24,13 @@ READERS: dict[str, Reader] = {
     ".html": html.read_html,
     ".htm": html.read_html,
     ".xhtml": html.read_html,
+    ".pdf": pdf.read_pdf,
+    ".docx": docx.read_docx,
+}
+
+RECORD_READERS: dict[str, RecordReader] = {
     ".jsonl": records.read_jsonl,
     ".ndjson": records.read_jsonl,
     ".csv": table.read_csv,
-    ".tsv": table.read_csv,
-    ".pdf": pdf.read_pdf,
-    ".docx": docx.read_docx,
+    ".tsv": table.read_tsv,
 }

@@ -4,6 +4,8 @@ Knows encodings; knows nothing of formats.
 """
 
 import codecs
+import io
+from typing import BinaryIO
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -13,11 +15,14 @@ _MARKS = (
 
 
 class NotText(ValueError):
-    """The bytes are not text in an encoding we can be sure of. `reason` is short and countable."""
+    """The bytes are no text in an encoding we can be sure of.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    reason: short and countable. offset: the first byte that is wrong.
+    """
+
+    def __init__(self, reason: str, detail: str, offset: int) -> None:
         super().__init__(detail)
-        self.reason = reason
+        self.reason, self.offset = reason, offset
 
 
 def encoding_of(start: bytes) -> str:
@@ -26,17 +31,52 @@ def encoding_of(start: bytes) -> str:
 
 
 def decode(data: bytes) -> str:
-    """Decode a whole file; line breaks become \\n. Raises NotText."""
-    encoding = encoding_of(data)
-    if encoding != "utf-16" and b"\0" in data[:65536]:
-        raise NotText("binary", "holds NUL bytes")
+    """UTF-8 bytes as text; line breaks become \\n. Raises NotText, also for NUL bytes."""
+    if (nul := data.find(b"\0")) >= 0:
+        raise NotText("binary", "holds NUL bytes", nul)
     try:
-        text = data.decode(encoding)
+        return newlines(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise NotText("not UTF-8", f"byte {error.start}: {error.reason}") from None
-    return newlines(text)
+        byte = f"byte 0x{data[error.start]:02x}: {error.reason}"
+        raise NotText("not UTF-8", byte, error.start) from None
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file's first bytes are text; the last character may be cut."""
+    if encoding_of(start) == "utf-16":
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in start
 
 
 def newlines(text: str) -> str:
     """Every line break as \\n: the only change made to a text."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class Utf16AsUtf8(io.RawIOBase):
+    """A stream of UTF-16 with its mark, read as UTF-8, so that its lines end at a \\n byte.
+
+    Reading raises UnicodeDecodeError where the bytes are no UTF-16.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._pending = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        while not self._pending:
+            block = self._stream.read(2**16)
+            self._pending = self._decoder.decode(block, final=not block).encode("utf-8")
+            if not block:
+                break
+        size = min(len(buffer), len(self._pending))
+        buffer[:size], self._pending = self._pending[:size], self._pending[size:]
+        return size

@@ -1,37 +1,91 @@
 """Lines of a byte stream with a bound on their length, so that no line can fill the memory.
 
-Knows bytes; knows nothing of formats.
+Knows bytes and their encodings; knows nothing of formats.
 """
 
+import gzip
+import io
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
+
+from hornbook.corpus.documents import Rejection
+from hornbook.corpus.readers.decode import Utf16AsUtf8, encoding_of
 
 LONGEST_LINE = 16 * 2**20
 """Bytes. No line that a person or program writes to be read is longer; a 1 GB line is a mistake."""
 
-BROKEN = (EOFError, zlib.error, OSError)
-"""What a damaged compressed stream raises in the middle of reading."""
+BROKEN = (EOFError, zlib.error, OSError, UnicodeDecodeError)
+"""What a damaged stream raises in the middle of reading."""
+
+_START = 2**16
+
+
+class Fault(NamedTuple):
+    """Why a line could not be read: a short, countable reason, and the detail."""
+
+    reason: str
+    detail: str
 
 
 class Line(NamedTuple):
-    """number: from 1. data: with its line break, or b"" when the line was too long to hold."""
+    """number: from 1. data: UTF-8 with its line break, b"" when there is a fault. size: bytes.
+
+    A fault with the number 0 means the whole file.
+    """
 
     number: int
     data: bytes
     size: int
+    fault: Fault | None = None
+
+    def rejection(self, source: str, fault: Fault) -> Rejection:
+        """The record of this line that could not be read."""
+        return Rejection(source, self.number or None, *fault, self.size)
 
 
 def read_lines(stream: BinaryIO) -> Iterator[Line]:
-    """All lines; one longer than LONGEST_LINE is passed over in pieces and comes empty."""
+    """All lines of a seekable stream, and a line with a fault for each that cannot be had.
+
+    One longer than LONGEST_LINE is passed over in pieces; where the stream itself breaks, the
+    lines before the break are kept. A mark at the start is taken off, UTF-16 becomes UTF-8.
+    """
+    number = 0
+    try:
+        start = stream.read(_START)
+        encoding = encoding_of(start)
+        stream.seek(3 if encoding == "utf-8-sig" else 0)
+        if encoding == "utf-16":
+            wide = cast(io.RawIOBase, Utf16AsUtf8(stream))
+            stream = io.BufferedReader(wide, 2**18)
+        elif b"\0" in start:
+            yield Line(0, b"", 0, Fault("binary", "holds NUL bytes"))
+            return
+        for line in _split(stream):
+            number = line.number
+            yield line
+    except BROKEN as error:
+        yield Line(number + 1, b"", 0, fault_of(error))
+
+
+def _split(stream: BinaryIO) -> Iterator[Line]:
     number = 0
     while data := stream.readline(LONGEST_LINE):
         number += 1
+        if len(data) < LONGEST_LINE or data.endswith(b"\n"):
+            yield Line(number, data, len(data))
+            continue
         size = len(data)
-        if size == LONGEST_LINE and not data.endswith(b"\n"):
-            while piece := stream.readline(LONGEST_LINE):
-                size += len(piece)
-                if piece.endswith(b"\n"):
-                    break
-            data = b""
-        yield Line(number, data, size)
+        while not data.endswith(b"\n") and (data := stream.readline(LONGEST_LINE)):
+            size += len(data)
+        detail = f"{size:,} bytes without a line break; the most is {LONGEST_LINE:,}"
+        yield Line(number, b"", size, Fault("line too long", detail))
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What a stream's exception means."""
+    if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
+        return Fault("broken gzip", f"{error}; what follows is lost")
+    if isinstance(error, UnicodeDecodeError):
+        return Fault("not UTF-16", f"byte {error.start}: {error.reason}; what follows is lost")
+    return Fault("unreadable file", str(error))

@@ -4,57 +4,72 @@ Knows JSON; knows nothing of files.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.decode import newlines
-from hornbook.corpus.readers.lines import Line, read_lines
+from hornbook.corpus.documents import Document, Rejection, unstorable
+from hornbook.corpus.readers.decode import NotText, decode, newlines
+from hornbook.corpus.readers.lines import Fault, Line, read_lines
 
 TEXT_FIELDS = ("text", "content", "body", "raw_content", "answer", "output", "document", "summary")
 """Tried in this order; the first that holds a string is the text."""
 
+_DOLMA = ("id", "source", "added", "created", "metadata")
 
-def read_jsonl(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
-    """A document a line; a bad line costs itself."""
+
+def read_jsonl(
+    stream: BinaryIO, source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """A document a line; a bad line costs itself.
+
+    Dolma's `source`, `added`, `created` and `metadata` are honoured, its `id` is kept in the
+    metadata, and so are other fields that hold a text or number. `text_field` in the metadata
+    names the field that was taken when it is not `text`.
+    """
     for line in read_lines(stream):
-        if line.data.strip() or not line.data:
-            yield _record(line, source)
+        if line.fault or line.data.strip():
+            found = line.fault or _record(line, source, text_field)
+            yield line.rejection(source, found) if isinstance(found, Fault) else found
 
 
-def _record(line: Line, source: str) -> Document | Rejection:
-    def reject(reason: str, detail: str = "") -> Rejection:
-        return Rejection(source, line.number, reason, detail, line.size)
+def field_of(text_field: str | None, names: Iterable[str]) -> str | None:
+    """The name that holds the text: the one asked for, or the nearest usual one."""
+    wanted = (text_field,) if text_field else TEXT_FIELDS
+    return next((name for name in wanted if name in names), None)
 
-    if not line.data:
-        return reject("line too long", f"{line.size:,} bytes")
+
+def _record(line: Line, source: str, text_field: str | None) -> Document | Fault:
     try:
-        values = json.loads(line.data.decode("utf-8-sig" if line.number == 1 else "utf-8"))
-    except UnicodeDecodeError as error:
-        return reject("not UTF-8", f"byte {error.start}: {error.reason}")
-    except (json.JSONDecodeError, RecursionError) as error:
-        return reject("not JSON", str(error))
+        values = json.loads(decode(line.data))
+    except NotText as error:
+        return Fault(error.reason, str(error))
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
+        return Fault("not JSON", str(error))
     if not isinstance(values, dict):
-        return reject("no text field", f"a {type(values).__name__} instead of an object")
-    name = next((n for n in TEXT_FIELDS if isinstance(values.get(n), str)), None)
+        return Fault("no text field", f"a {type(values).__name__} instead of an object")
+    name = field_of(text_field, [n for n, value in values.items() if isinstance(value, str)])
     if name is None:
-        return reject("no text field", f"found {', '.join(map(str, values))}")
-    return _document(values, name, source) or reject("not Unicode", "half a surrogate pair")
+        return Fault("no text field", f"found {', '.join(values)}")
+    document = _document(values, name, source)
+    problem = unstorable(document)
+    return Fault("not Unicode", problem) if problem else document
 
 
-def _document(values: dict[str, Any], name: str, source: str) -> Document | None:
-    """None when the text is no Unicode: JSON can spell half a surrogate pair."""
-    text = newlines(values[name])
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return None
-    known = (name, "id", "source", "added", "created", "metadata")
-    metadata = dict(values["metadata"]) if isinstance(values.get("metadata"), dict) else {}
-    metadata |= {k: v for k, v in values.items() if k not in known and isinstance(v, str | int)}
+def _document(values: dict[str, Any], name: str, source: str) -> Document:
+    metadata = {
+        key: value
+        for key, value in values.items()
+        if key not in (name, *_DOLMA) and isinstance(value, str | int | float)
+    }
+    if isinstance(values.get("id"), str | int):
+        metadata["id"] = values["id"]
+    if isinstance(values.get("metadata"), dict):
+        metadata |= values["metadata"]
+    if name != "text":
+        metadata["text_field"] = name
     return Document(
         id="",
-        text=text,
+        text=newlines(values[name]),
         source=str(values.get("source") or source),
         added=str(values.get("added") or ""),
         created=str(values.get("created") or ""),

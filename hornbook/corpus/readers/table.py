@@ -5,84 +5,155 @@ Knows the csv module; knows nothing of files.
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.lines import LONGEST_LINE, read_lines
-from hornbook.corpus.readers.records import TEXT_FIELDS
+from hornbook.corpus.readers.decode import NotText, decode, newlines
+from hornbook.corpus.readers.lines import LONGEST_LINE, Fault, Line, read_lines
+from hornbook.corpus.readers.records import field_of
 
-_LOOK_AHEAD = 100
-"""Rows looked at to find the text column when no column is named as one."""
+_AHEAD_ROWS, _AHEAD_BYTES = 100, 16 * 2**20
+"""Looked at to find the text column when no column is named as one."""
+
+_NAME = re.compile(r"[^\W\d][\w \-/()]{0,39}")
+"""What a column's name looks like: a letter, then no sign that ends a sentence."""
 
 
-def read_csv(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
-    """The first row names the columns. Other columns go to the metadata; bad rows cost themselves.
-
-    Rows are read line by line: a quoted field may span lines.
-    """
-    csv.field_size_limit(LONGEST_LINE)
-    rejected: list[Rejection] = []
-    lines = _lines(stream, source, rejected)
+def read_csv(
+    stream: BinaryIO, source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """A document a row; quoted fields may span lines (RFC 4180). Comma, semicolon or tab."""
+    lines = _Lines(stream, source)
     first = next(lines, "")
-    delimiter = max(("\t", ";", ","), key=first.count)
+    delimiter = max(",;\t", key=first.count)
     rows = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
-    header = next(rows, [])
-    ahead = list(_rows(rows, source, rejected, len(header), limit=_LOOK_AHEAD))
-    column = _text_column(header, ahead)
-    for row in itertools.chain(ahead, _rows(rows, source, rejected, len(header))):
-        yield from _drain(rejected)
-        metadata = {k: v for i, (k, v) in enumerate(zip(header, row, strict=True)) if i != column}
-        yield Document("", row[column], source, metadata=metadata)
-    yield from _drain(rejected)
+    return _documents(_rows(lines, rows), source, text_field)
 
 
-def _rows(
-    rows: Any,
-    source: str,
-    rejected: list[Rejection],
-    width: int,
-    limit: int | None = None,
-) -> Iterator[list[str]]:
-    count = 0
-    while limit is None or count < limit:
-        count += 1
+def read_tsv(
+    stream: BinaryIO, source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """A document a line; quotes are characters like others (IANA's text/tab-separated-values)."""
+    lines = _Lines(stream, source)
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return _documents(_rows(lines, rows), source, text_field)
+
+
+class _Row(NamedTuple):
+    """line: where it begins. size: in bytes."""
+
+    line: int
+    cells: list[str]
+    size: int
+
+
+class _Lines:
+    """Decoded lines; those that cannot be had are passed over and kept in `rejected`.
+
+    size: bytes of all lines given. first: the number of the first line since it was last set to 0.
+    """
+
+    def __init__(self, stream: BinaryIO, source: str) -> None:
+        csv.field_size_limit(LONGEST_LINE)
+        self.source, self.rejected = source, list[Rejection]()
+        self.size = self.first = 0
+        self._lines = read_lines(stream)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            try:
+                text = "" if line.fault else decode(line.data)
+            except NotText as error:
+                line = line._replace(fault=Fault(error.reason, str(error)))
+            if line.fault is None:
+                self.size += line.size
+                self.first = self.first or line.number
+                return text
+            self.rejected.append(line.rejection(self.source, line.fault))
+        raise StopIteration
+
+
+def _rows(lines: _Lines, rows: Iterator[list[str]]) -> Iterator[_Row | Rejection]:
+    """Rows that hold something, and what went wrong between them."""
+    size = 0
+    while True:
+        error, row = None, None
         try:
-            row = next(rows)
-        except StopIteration:
+            row = next(rows, None)
+        except csv.Error as broken:
+            error = str(broken)
+        yield from lines.rejected
+        lines.rejected.clear()
+        taken, size = lines.size - size, lines.size
+        first, lines.first = lines.first, 0
+        if error is not None:
+            yield Line(first, b"", taken).rejection(lines.source, Fault("broken row", error))
+        elif row is None:
             return
-        except csv.Error as error:
-            rejected.append(Rejection(source, rows.line_num, "broken row", str(error)))
-            continue
-        if len(row) == width:
-            yield row
         elif row:
-            detail = f"{len(row)} columns instead of {width}"
-            size = len(",".join(row).encode())
-            rejected.append(Rejection(source, rows.line_num, "broken row", detail, size))
+            yield _Row(first, row, taken)
 
 
-def _lines(stream: BinaryIO, source: str, rejected: list[Rejection]) -> Iterator[str]:
-    for line in read_lines(stream):
-        try:
-            if not line.data:
-                raise ValueError(f"{line.size:,} bytes")
-            yield line.data.decode("utf-8-sig" if line.number == 1 else "utf-8")
-        except ValueError as error:
-            reason = "not UTF-8" if line.data else "line too long"
-            rejected.append(Rejection(source, line.number, reason, str(error), line.size))
+def _documents(
+    rows: Iterator[_Row | Rejection], source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """The first row names the columns if it looks like names; other columns are metadata."""
+    ahead = list(_look_ahead(rows))
+    cells = [row.cells for row in ahead if isinstance(row, _Row)]
+    named = bool(cells) and _is_header(cells[0])
+    width = len(cells[0]) if cells else 0
+    names = cells[0] if named else [f"column {i + 1}" for i in range(width)]
+    column = _text_column(names, cells[named:], text_field)
+    if column is None and cells:
+        yield Rejection(source, None, "no text field", f"found {', '.join(names)}")
+        return
+    for row in itertools.chain(ahead, rows):
+        if isinstance(row, Rejection):
+            yield row
+        elif len(row.cells) != width:
+            fault = Fault("broken row", f"{len(row.cells)} columns instead of {width}")
+            yield Line(row.line, b"", row.size).rejection(source, fault)
+        elif named:
+            named = False
+        else:
+            yield _document(names, row.cells, column or 0, source)
 
 
-def _text_column(header: list[str], rows: list[list[str]]) -> int:
-    """A column named as text, else the one with the longest fields."""
-    names = [name.strip().lower() for name in header]
-    for name in TEXT_FIELDS:
-        if name in names:
-            return names.index(name)
-    lengths = [sum(len(row[i]) for row in rows) for i in range(len(header))]
-    return lengths.index(max(lengths)) if lengths else 0
+def _look_ahead(rows: Iterator[_Row | Rejection]) -> Iterator[_Row | Rejection]:
+    count = size = 0
+    while count < _AHEAD_ROWS and size < _AHEAD_BYTES and (row := next(rows, None)) is not None:
+        count, size = count + 1, size + (row.size if isinstance(row, _Row) else 0)
+        yield row
 
 
-def _drain(rejected: list[Rejection]) -> Iterator[Rejection]:
-    while rejected:
-        yield rejected.pop(0)
+def _document(names: list[str], cells: list[str], column: int, source: str) -> Document:
+    metadata = {
+        name: cell for i, (name, cell) in enumerate(zip(names, cells, strict=True)) if i != column
+    }
+    if names[column] != "text":
+        metadata["text_field"] = names[column]
+    return Document("", newlines(cells[column]), source, metadata=metadata)
+
+
+def _is_header(cells: list[str]) -> bool:
+    names = [cell.strip() for cell in cells]
+    if field_of(None, [name.lower() for name in names]):
+        return True
+    return len(set(names)) == len(names) and all(_NAME.fullmatch(name) for name in names)
+
+
+def _text_column(names: list[str], rows: list[list[str]], text_field: str | None) -> int | None:
+    """The column asked for, or one named as text, or the one with the longest cells."""
+    if text_field is not None:
+        return names.index(text_field) if text_field in names else None
+    lowered = [name.strip().lower() for name in names]
+    if (name := field_of(None, lowered)) is not None:
+        return lowered.index(name)
+    whole = [row for row in rows if len(row) == len(names)]
+    lengths = [sum(len(row[i]) for row in whole) for i in range(len(names))]
+    return lengths.index(max(lengths)) if lengths else None

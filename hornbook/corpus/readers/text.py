@@ -5,75 +5,104 @@ Knows paragraphs and front matter; knows nothing of files.
 
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import yaml
 
 from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.decode import NotText, decode, encoding_of
-from hornbook.corpus.readers.lines import LONGEST_LINE, read_lines
+from hornbook.corpus.readers.decode import NotText, decode
+from hornbook.corpus.readers.lines import Fault, Line, read_lines
 
 LONGEST_TEXT = 4 * 2**20
 """Bytes of one document: longer ones are cut at a paragraph, so that memory stays bounded."""
 
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---(?:\n|\Z)", re.DOTALL)
 
 
 def read_text(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
-    """One document, or several parts of a long one."""
+    """One document, or several parts of a long one, the later ones with `part` in the metadata."""
     part = 0
-    for item in _texts(stream, source):
-        if isinstance(item, Rejection):
-            yield item
-        else:
-            yield Document("", item, source, metadata={"part": part} if part else {})
-            part += 1
+    for piece in _pieces(stream):
+        if isinstance(piece, Line):
+            assert piece.fault, "only lines that cannot be read come alone"
+            yield piece.rejection(source, piece.fault)
+            continue
+        try:
+            text = decode(piece.data)
+        except NotText as error:
+            yield _rejected(piece, error, source)
+            continue
+        yield Document("", text, source, metadata={"part": part} if part else {})
+        part += 1
 
 
 def read_markdown(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
-    """As text; a YAML block at the start goes to the metadata."""
+    """As text; a YAML block at the start of the file goes to the metadata."""
     for item in read_text(stream, source):
-        if isinstance(item, Document) and (block := _FRONT_MATTER.match(item.text)):
-            metadata = {**item.metadata, **_front_matter(block[1])}
-            item = Document("", item.text[block.end() :], source, metadata=metadata)
+        if isinstance(item, Document) and "part" not in item.metadata:
+            text, metadata = split_front_matter(item.text)
+            item = Document("", text, source, metadata=metadata)
         yield item
 
 
-def _texts(stream: BinaryIO, source: str) -> Iterator[str | Rejection]:
-    """The text in pieces of about LONGEST_TEXT at most, cut after an empty line if there is one."""
+def split_front_matter(text: str) -> tuple[str, dict[str, Any]]:
+    """The text without its YAML block and the block's values; unchanged where there is none.
+
+    Of nested values only a list of plain ones is kept.
+    """
+    block = _FRONT_MATTER.match(text)
+    if block is None:
+        return text, {}
+    try:
+        values = yaml.safe_load(block[1])
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-01
+        return text, {}
+    if not isinstance(values, dict):
+        return text, {}
+    return text[block.end() :], {str(key): _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready. Lists are taken flat: aliases let a few lines of YAML nest a million values."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value if not isinstance(part, list | dict)]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return None if isinstance(value, dict) else str(value)
+
+
+class _Piece(NamedTuple):
+    """Lines of a file from the line number `first` on."""
+
+    first: int
+    data: bytes
+
+
+def _pieces(stream: BinaryIO) -> Iterator[_Piece | Line]:
+    """The file in pieces of about LONGEST_TEXT, cut after an empty line if there is one in time.
+
+    A line that cannot be read ends a piece and comes by itself.
+    """
     lines: list[bytes] = []
-    size, wide = 0, False
+    first, size = 1, 0
     for line in read_lines(stream):
-        if line.number == 1:
-            wide = encoding_of(line.data) == "utf-16"
-        if not line.data:
-            yield Rejection(source, line.number, "line too long", _too_long(line.size), line.size)
-            continue
-        ends = size >= LONGEST_TEXT and not line.data.strip()
-        if not wide and (ends or size + len(line.data) > 2 * LONGEST_TEXT) and lines:
-            yield _decode(lines, source)
+        if line.fault is None:
+            lines.append(line.data)
+            size += line.size
+        long = size >= LONGEST_TEXT and line.data.isspace()
+        if lines and (long or size >= 2 * LONGEST_TEXT or line.fault):
+            yield _Piece(first, b"".join(lines))
             lines, size = [], 0
-        lines.append(line.data)
-        size += line.size
+        if not lines:
+            first = line.number + 1
+        if line.fault:
+            yield line
     if lines:
-        yield _decode(lines, source)
+        yield _Piece(first, b"".join(lines))
 
 
-def _decode(lines: list[bytes], source: str) -> str | Rejection:
-    data = b"".join(lines)
-    try:
-        return decode(data)
-    except NotText as error:
-        return Rejection(source, None, error.reason, str(error), len(data))
-
-
-def _too_long(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB without a line break; the most is {LONGEST_LINE // 2**20} MiB"
-
-
-def _front_matter(block: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(block)
-    except yaml.YAMLError:
-        return {}
-    return {str(k): str(v) for k, v in values.items()} if isinstance(values, dict) else {}
+def _rejected(piece: _Piece, error: NotText, source: str) -> Rejection:
+    """The whole piece is left out: half a document would be silently wrong."""
+    line = piece.first + piece.data.count(b"\n", 0, error.offset)
+    fault = Fault(error.reason, str(error))
+    return Line(line, b"", len(piece.data)).rejection(source, fault)

@@ -4,13 +4,11 @@ from typing import BinaryIO
 
 from hornbook.corpus.documents import Rejection
 
-LARGEST_FILE = 512 * 2**20
-"""Bytes of a PDF, Word or HTML file: larger ones are left out by name instead of filling memory."""
 
-
-def read_whole(stream: BinaryIO, source: str) -> bytes | Rejection:
-    """All bytes of the stream, or a rejection when they are too many."""
-    data = stream.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        return Rejection(source, None, "file too large", f"over {LARGEST_FILE // 2**20} MiB")
+def read_whole(stream: BinaryIO, source: str, most: int) -> bytes | Rejection:
+    """All bytes of the stream, or a rejection when they are more than `most`."""
+    data = stream.read(most + 1)
+    if len(data) > most:
+        detail = f"over {most // 2**20} MiB, the most that is held in memory for this format"
+        return Rejection(source, None, "file too large", detail)
     return data
