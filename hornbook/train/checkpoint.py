@@ -34,14 +34,14 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     return target
 
 
-def load_checkpoint(folder: Path, state: TrainState) -> None:
-    """Put the newest checkpoint of `folder` into `state`.
+def load_checkpoint(folder: Path, state: TrainState) -> bool:
+    """Put the newest checkpoint of `folder` into `state`; False when none was written yet.
 
-    Raises HornbookError when there is none, or when it belongs to another model.
+    Raises HornbookError when it is damaged or belongs to another model.
     """
     found = _checkpoints(folder)
     if not found:
-        raise HornbookError(f"{folder} holds no checkpoint to resume from.")
+        return False
     newest, device = found[-1], str(next(state.model.parameters()).device)
     try:
         weights = load_file(newest / "model.safetensors", device)
@@ -58,6 +58,7 @@ def load_checkpoint(folder: Path, state: TrainState) -> None:
     state.optimiser.load_state(moments)
     for name, value in read_json(newest / "state.json").items():
         setattr(state, name, value)
+    return True
 
 
 def _checkpoints(folder: Path) -> list[Path]:

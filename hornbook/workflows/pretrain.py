@@ -77,7 +77,7 @@ def pretrain(
         compile_layers(bench.model.stack)
     state = _fresh(bench, recipe.request, recipe.loop)
     if resumed:
-        load_checkpoint(run / layout.CHECKPOINTS, state)
+        load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     _train(run, recipe, bench, state, corpus, progress)
     return _finish(run, recipe, bench, state, corpus, progress)

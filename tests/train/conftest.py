@@ -1,0 +1,50 @@
+"""A stand-in for token shards, and tiny training set-ups."""
+
+import numpy as np
+import pytest
+import torch
+
+from hornbook.batches.packing import PackedWindows
+from hornbook.models.presets import Sizes, qwen3
+from hornbook.train.loop import LoopConfig
+from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from hornbook.train.schedule import ScheduleConfig
+from hornbook.train.state import TrainState
+
+VOCAB = 30
+
+
+class MemoryShards:
+    """What packing and validation see of TokenShards."""
+
+    def __init__(self, ids, eos=0):
+        self.ids, self.eos = np.asarray(ids, np.uint16), eos
+        self.tokens = len(self.ids)
+
+    def read(self, start, stop):
+        return self.ids[start:stop]
+
+
+@pytest.fixture
+def shards():
+    draw = np.random.default_rng(0)
+    return MemoryShards(np.append(draw.integers(1, VOCAB, 998), 0))
+
+
+@pytest.fixture
+def start(shards):
+    """A function that makes a fresh (state, batches, loop config)."""
+
+    def make(steps=10, dtype="float32", micro_rows=4):
+        sizes = Sizes(
+            vocab=VOCAB, width=16, depth=2, context=16, heads=2, kv_heads=2, head=8, hidden=24,
+            tied=False,
+        )  # fmt: skip
+        model = qwen3(sizes).build(seed=1)
+        state = TrainState(model, Optimiser(model, OptimiserConfig(), getattr(torch, dtype)))
+        loop = LoopConfig(
+            steps=steps, micro_rows=micro_rows, schedule=ScheduleConfig(), device="cpu", dtype=dtype
+        )
+        return state, PackedWindows(shards, 16, 4, seed=0), loop
+
+    return make
