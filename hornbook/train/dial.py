@@ -94,7 +94,7 @@ def probe_speed(machine: Machine) -> float:
         with product_type(machine.device, machine.dtype):
             loss, _ = next_token(model, batch)
         loss.backward()
-        float(loss)
+        float(loss.detach())  # waits for a GPU to be done
 
     return plan.rows * plan.context * flops_per_token(plan, plan.vocab) / fastest(step, tries=3)
 

@@ -17,6 +17,7 @@ from hornbook.core.stages import run_stage
 from hornbook.corpus.build import Corpus
 from hornbook.corpus.split import Side
 from hornbook.models.causal_lm import CausalLM
+from hornbook.models.convert import to_hf
 from hornbook.models.presets import PRESETS
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
@@ -95,6 +96,7 @@ def prepare(
         tokenizer = Tokenizer.load(tokenizer_folder)
     train, validation = prepare_shards(corpus, tokenizer, run / "shards", progress)
     config = PRESETS[plan.preset](plan.sizes(tokenizer.vocab_size))
+    to_hf(config)  # what could not be saved is refused now, not after the training
     return Bench(
         tokenizer=tokenizer,
         tokenizer_folder=tokenizer_folder,
