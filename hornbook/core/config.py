@@ -38,10 +38,21 @@ def _first_problem(cls: type[Config], error: pydantic.ValidationError) -> str:
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"]) or "value"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key!r}. {nearest(str(problem['loc'][-1]), cls.model_fields)}"
+        return (
+            f"unknown key {key!r}. {nearest(str(problem['loc'][-1]), _keys(cls, problem['loc']))}"
+        )
     if problem["type"] == "missing":
         return f"key {key!r} is missing."
     return f"{key} = {problem['input']!r}: {problem['msg']}."
+
+
+def _keys(cls: type[Config], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that are valid where an unknown one stands, as far as the configs are nested."""
+    fields = cls.model_fields
+    for part in place[:-1]:
+        inner = fields[str(part)].annotation if str(part) in fields else None
+        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, Config) else {}
+    return list(fields)
 
 
 def read_recipe(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Each choice carries its reason, and each can be overridden. Knows arithmetic per
 knows nothing of files or tokenizers.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -45,6 +44,20 @@ class Plan(Config):
             hidden=self.hidden,
             tied=self.preset == "gpt2",
         )
+
+
+class Wanted(Config):
+    """The sizes that the user set; the rest is derived around them."""
+
+    preset: str | None = None
+    vocab: PositiveInt | None = None
+    depth: PositiveInt | None = None
+    width: PositiveInt | None = None
+    heads: PositiveInt | None = None
+    hidden: PositiveInt | None = None
+    context: PositiveInt | None = None
+    rows: PositiveInt | None = None
+    micro_rows: PositiveInt | None = None
 
 
 class Choice(NamedTuple):
@@ -109,17 +122,16 @@ def flops_per_token(plan: Plan, vocab: int) -> float:
 
 
 def choose(
-    flops: float, machine: Machine, text_bytes: int, seconds: float, overrides: Mapping[str, Any]
+    flops: float, machine: Machine, text_bytes: int, seconds: float, wanted: Wanted
 ) -> tuple[Plan, list[Choice]]:
     """Derive a plan for `seconds` of training at `flops` FLOP/s on `text_bytes` of text.
 
-    overrides: values of Plan's fields that the user set; the rest is derived around them. Raises
-    UsageError for an unknown preset or sizes that do not fit together.
+    Raises UsageError for an unknown preset or sizes that do not fit together.
     """
     choices: list[Choice] = []
 
     def pick(name: str, value: Any, reason: str) -> Any:
-        given = overrides.get(name)
+        given = getattr(wanted, name)
         choices.append(
             Choice(name, value, reason) if given is None else Choice(name, given, "you set it")
         )
@@ -138,16 +150,10 @@ def choose(
     )
     if width % heads or (width // heads) % 2:
         raise UsageError(f"width {width} does not divide into {heads} heads of an even size.")
-    hidden = pick("hidden", _hidden(preset, width), "as many weights as four times the width")
+    pick("hidden", _hidden(preset, width), "as many weights as four times the width")
     rows = pick(*_rows(budget, context))
-    micro = pick(
-        "micro_rows", min(rows, _micro_rows(machine, context)), "keeps the step's memory small"
-    )
-    plan = {
-        "preset": preset, "vocab": vocab, "depth": depth, "width": width, "heads": heads,
-        "hidden": hidden, "context": context, "rows": rows, "micro_rows": micro,
-    }  # fmt: skip
-    return Plan.parse(plan, "the plan"), choices
+    pick("micro_rows", min(rows, _micro_rows(machine, context)), "keeps the step's memory small")
+    return Plan.parse({choice.name: choice.value for choice in choices}, "the plan"), choices
 
 
 def _vocab(text_bytes: int, budget: float) -> tuple[str, int, str]:

@@ -18,8 +18,8 @@ class OptimiserConfig(Config):
     largest norm of the whole gradient (per-token mean loss), or None.
     """
 
-    matrix_rate: float = 0.02
-    embedding_rate: float = 0.01
+    matrix_rate: float = 0.015
+    embedding_rate: float = 0.03
     head_rate: float = 0.003
     scalar_rate: float = 0.003
     momentum: float = 0.95

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field
 
 from hornbook.core.config import Config, read_recipe
-from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import read_json, write_text
 from hornbook.core.machine import DType, Machine
-from hornbook.train.dial import Choice, Plan
+from hornbook.train.dial import Choice, Plan, Wanted
 from hornbook.train.forecast import Forecast
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import OptimiserConfig
@@ -34,7 +33,7 @@ class PretrainRequest(Config):
     tokens: int | None = None
     seed: int = 0
     tokenizer: str | None = None
-    plan: dict[str, Any] = Field(default_factory=dict)
+    plan: Wanted = Wanted()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     isolate: bool = False
@@ -50,9 +49,6 @@ class PretrainRequest(Config):
             raise UsageError(f"--minutes {self.minutes:g} is too short; the least is 0.1.")
         if self.tokens is not None and self.tokens < 1:
             raise UsageError(f"--tokens {self.tokens} is too few; the least is 1.")
-        for key in self.plan:
-            if key not in Plan.model_fields:
-                raise unknown("size", key, Plan.model_fields)
 
 
 class Recipe(Config):

@@ -1,0 +1,126 @@
+"""The dial turns one way, the user's word wins, and the forecast knows how unsure it is."""
+
+import math
+import re
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.core.errors import UsageError
+from hornbook.core.machine import Machine
+from hornbook.models.presets import PRESETS
+from hornbook.train.dial import Plan, Wanted, choose, flops_per_token, probe_speed
+from hornbook.train.forecast import Rehearsal, Run, forecast, rehearse
+from hornbook.train.objective import next_token
+
+MACHINE = Machine(
+    device="cpu", name="x", threads=2, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
+)
+
+
+def plan_for(seconds, flops=1e11, text_bytes=5_000_000, **overrides):
+    return choose(flops, MACHINE, text_bytes, seconds, Wanted.parse(overrides, "plan"))
+
+
+@given(st.floats(6, 1e6), st.floats(1.1, 100))
+def test_more_time_never_gives_a_smaller_model(seconds, factor):
+    small, large = plan_for(seconds)[0], plan_for(seconds * factor)[0]
+    assert large.depth >= small.depth
+    assert large.width >= small.width
+    assert large.context >= small.context
+    assert large.rows * large.context >= small.rows * small.context
+
+
+@given(st.floats(1, 1e7), st.integers(2000, 10**11), st.sampled_from(sorted(PRESETS)))
+def test_whatever_is_chosen_can_be_built(seconds, text_bytes, preset):
+    plan, choices = plan_for(seconds, text_bytes=text_bytes, preset=preset)
+    assert PRESETS[preset](plan.sizes(plan.vocab)).parameters() > 0
+    assert {choice.name for choice in choices} == set(Plan.model_fields)
+    assert all(choice.reason for choice in choices)
+
+
+def test_the_users_word_wins():
+    plan, choices = plan_for(300, depth=7, width=96, heads=3, vocab=999, context=64, rows=2)
+    assert (plan.depth, plan.width, plan.heads, plan.vocab) == (7, 96, 3, 999)
+    assert (plan.context, plan.rows, plan.micro_rows) == (64, 2, 2)
+    assert [c.reason for c in choices if c.name == "depth"] == ["you set it"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"preset": "qwen4"}, "Unknown preset 'qwen4'. Did you mean 'qwen3'"),
+        ({"width": 100, "heads": 3}, "width 100 does not divide into 3 heads"),
+        ({"depth": 0}, "plan: depth = 0"),
+        ({"widht": 8}, "unknown key 'widht'. Did you mean 'width'"),
+        ({"rows": "many"}, "rows = 'many'"),
+    ],
+)
+def test_what_cannot_be_is_named(overrides, message):
+    with pytest.raises(UsageError, match=message):
+        plan_for(300, **overrides)
+
+
+def test_arithmetic_counts_every_matrix():
+    plan, _ = plan_for(300, context=1)
+    config = PRESETS["qwen3"](plan.sizes(plan.vocab))
+    matrices = (
+        config.stack.parameters(plan.width) - plan.depth * (2 * plan.width + 128) - plan.width
+    )
+    expected = 6 * (matrices + plan.vocab * plan.width)
+    assert flops_per_token(plan, plan.vocab) == pytest.approx(expected, rel=0.01)
+
+
+def test_the_probe_measures_something():
+    assert probe_speed(MACHINE) > 1e8
+
+
+def test_the_interval_widens_with_the_distance():
+    rehearsal = Rehearsal(50, 2.5, 0.1, False, "")
+    found = [forecast(rehearsal, steps, 1, 1.0, 1.0, 1) for steps in (50, 100, 1000)]
+    assert found[0].bits_per_byte == pytest.approx(2.5)
+    assert all(f.low < f.bits_per_byte < f.high for f in found)
+    widths = [math.log(f.high / f.low) for f in found]
+    assert widths == sorted(widths)
+    assert found[2].bits_per_byte < found[1].bits_per_byte < found[0].bits_per_byte
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [(False, "you said no"), (None, "no C\\+\\+ compiler"), (True, "no C\\+\\+")],
+)
+def test_rehearsal_trains_to_an_end_and_says_why_it_does_not_compile(start, wanted, reason):
+    _, batches, loop = start()
+    steps = []
+
+    def fresh():
+        made, _, _ = start()
+        steps.append(made)
+        return made
+
+    run = Run(fresh, next_token, batches, lambda: 3.0, MACHINE)
+    found = rehearse(run, loop, None, 320, wanted)
+    assert not found.compiled
+    assert re.search(reason, found.reason)
+    assert found.steps == steps[-1].step >= 8
+    assert found.bits_per_byte == 3.0
+    assert found.step_s > 0
+
+
+@pytest.mark.slow
+def test_compiled_layers_give_the_same_losses(start):
+    from hornbook.train.precision import compile_layers
+
+    state, batches, _ = start()
+    with torch.no_grad():
+        for weight in state.model.parameters():
+            weight.add_(0.05)
+    names = list(state.model.state_dict())
+    plain = float(next_token(state.model, batches.batch(0))[0].detach())
+    compile_layers(state.model.stack)
+    assert float(next_token(state.model, batches.batch(0))[0].detach()) == pytest.approx(
+        plain, rel=1e-5
+    )
+    assert list(state.model.state_dict()) == names
