@@ -24,7 +24,7 @@ class OptimiserConfig(Config):
     scalar_rate: float = 0.003
     momentum: float = 0.95
     betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.0
+    weight_decay: float = 0.1
     clip: float | None = 1.0
 
 
@@ -90,12 +90,17 @@ def _groups(model: nn.Module, config: OptimiserConfig) -> tuple[list[Tensor], li
     matrices: list[Tensor] = []
     groups: dict[float, list[Tensor]] = {}
     for name, weight in model.named_parameters():
-        if weight.ndim < 2:
+        if is_hidden_matrix(name, weight):
+            matrices.append(weight)
+        elif weight.ndim < 2:
             groups.setdefault(config.scalar_rate, []).append(weight)
         elif name.startswith("embedding."):
             groups.setdefault(config.embedding_rate, []).append(weight)
-        elif name.startswith("head."):
-            groups.setdefault(config.head_rate, []).append(weight)
         else:
-            matrices.append(weight)
+            groups.setdefault(config.head_rate, []).append(weight)
     return matrices, [{"params": weights, "lr": rate} for rate, weights in groups.items()]
+
+
+def is_hidden_matrix(name: str, weight: Tensor) -> bool:
+    """Whether Muon moves this parameter: a matrix that is neither token vectors nor the head."""
+    return weight.ndim == 2 and not name.startswith(("embedding.", "head."))

@@ -20,18 +20,19 @@ from hornbook.models.folder import save_model
 from hornbook.nn.initialise import initialise
 from hornbook.tokenize.measure import measure
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.checkpoint import load_checkpoint, save_checkpoint
+from hornbook.train.checkpoint import KEPT, load_checkpoint, save_checkpoint
 from hornbook.train.dial import Choice, Plan, choose, probe_speed
 from hornbook.train.forecast import Run, forecast, rehearse
 from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
 from hornbook.train.loop import Hook, LoopConfig, train
 from hornbook.train.objective import next_token, token_losses
-from hornbook.train.optimiser import Optimiser
+from hornbook.train.optimiser import Optimiser, is_hidden_matrix
 from hornbook.train.precision import compile_layers
 from hornbook.train.state import TrainState
 from hornbook.train.validation import Score, Validation
 from hornbook.workflows import run as layout
 from hornbook.workflows.floors import measure_floors
+from hornbook.workflows.model_card import model_card
 from hornbook.workflows.prepare import Bench, prepare
 from hornbook.workflows.report import write_report
 from hornbook.workflows.run import PretrainRequest, Recipe
@@ -73,6 +74,7 @@ def pretrain(
     if recipe is None:
         recipe = _settle(run, request, machine, plan, choices, bench, corpus, tokenizer, progress)
         recipe.save(run)
+        progress.say(_announcement(recipe))
     elif recipe.compiled:
         compile_layers(bench.model.stack)
     state = _fresh(bench, recipe.request, recipe.loop)
@@ -155,7 +157,8 @@ def _settle(
         seconds=wanted * rehearsal.step_s / (1 - _HOOKS_SHARE),
         disk_bytes=_disk_bytes(bench),
     )
-    require_space(run, expected.disk_bytes, "Checkpoints and the model")
+    # One more checkpoint is written before the oldest goes.
+    require_space(run, 2 * expected.disk_bytes, "A run with its checkpoints")
     return Recipe(
         request=request,
         corpus_folder=str(corpus.folder.absolute()),
@@ -168,6 +171,21 @@ def _settle(
         compiled_reason=rehearsal.reason,
         forecast=expected,
         versions=versions(),
+    )
+
+
+def _announcement(recipe: Recipe) -> str:
+    """What was settled and what is expected, before the first step."""
+    expected = recipe.forecast
+    return (
+        f"  products in {recipe.loop.dtype}\n"
+        f"  compiled: {'yes' if recipe.compiled else 'no'} ({recipe.compiled_reason})\n"
+        f"Forecast: {expected.steps:,} steps, {expected.tokens:,} tokens "
+        f"({expected.epochs:.1f} times the text) in {expected.seconds:,.0f} s; "
+        f"{expected.peak_bytes / 2**20:,.0f} MiB of memory, "
+        f"{expected.disk_bytes / 2**20:,.0f} MiB of disk; "
+        f"{expected.bits_per_byte:.2f} bits per byte "
+        f"(90 % interval {expected.low:.2f} to {expected.high:.2f})."
     )
 
 
@@ -237,7 +255,6 @@ def _finish(
     )
     progress.say("Measuring on all of the validation text ...")
     score = _score(thorough, bench, recipe.loop)
-    save_model(bench.model, run / layout.MODEL, tokenizer_folder=bench.tokenizer_folder)
     floors = measure_floors(
         corpus,
         bench.train,
@@ -256,10 +273,12 @@ def _finish(
         "floors": floors,
         "forecast": recipe.forecast.plain(),
         "peak_bytes": peak_bytes,
-        "disk_bytes": sum(file.stat().st_size for file in run.rglob("*.safetensors")),
         "tokenizer": measure(bench.tokenizer, corpus.texts("validation")),
         "report": str(run / layout.REPORT),
     }
+    card = model_card(recipe, result, corpus)
+    save_model(bench.model, run / layout.MODEL, tokenizer_folder=bench.tokenizer_folder, card=card)
+    result["disk_bytes"] = sum(file.stat().st_size for file in run.rglob("*.safetensors"))
     write_json(run / layout.RESULT, result)
     write_report(run / layout.REPORT, corpus, run)
     return result
@@ -276,6 +295,8 @@ def _score(validation: Validation, bench: Bench, loop: LoopConfig) -> Score:
 
 
 def _disk_bytes(bench: Bench) -> int:
-    """Two checkpoints of weights and moments (Muon one, AdamW two), one being written, a model."""
-    weights = sum(weight.numel() * weight.element_size() for weight in bench.model.parameters())
-    return 3 * 3 * weights + weights
+    """The checkpoints that are kept, with Muon's one moment and AdamW's two, and the model."""
+    named = list(bench.model.named_parameters())
+    weights = sum(w.numel() * w.element_size() for _, w in named)
+    hidden = sum(w.numel() * w.element_size() for n, w in named if is_hidden_matrix(n, w))
+    return KEPT * (weights + hidden + 2 * (weights - hidden)) + weights
