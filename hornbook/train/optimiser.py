@@ -13,9 +13,9 @@ from hornbook.train.muon import Muon
 class OptimiserConfig(Config):
     """Peak learning rates and the rest.
 
-    matrix_rate: Muon's, for hidden matrices. embedding_rate, head_rate, scalar_rate: AdamW's
-    (Loshchilov & Hutter 2019) for token vectors, the head, and norms and biases. clip: the
-    largest norm of the whole gradient (per-token mean loss), or None.
+    matrix_rate, momentum, weight_decay: Muon's, for hidden matrices. embedding_rate, head_rate,
+    scalar_rate, betas: AdamW's (Loshchilov & Hutter 2019), for token vectors, the head, and norms
+    and biases. clip: the largest norm of the whole gradient (per-token mean loss), or None.
     """
 
     matrix_rate: float = 0.015
