@@ -46,7 +46,7 @@ PEER_STEPS = 600
 OUR_STEPS = 110
 OURS = OptimiserConfig(matrix_rate=0.015, embedding_rate=0.1, momentum=0.9)
 OUR_SCHEDULE = ScheduleConfig(cooldown=0.4)
-"""Tuned for so short a run, as the peer's rate is; the defaults are for longer ones (docs/log.md)."""
+"""Tuned for so short a run, as the peer's rate is; the defaults are for longer ones."""
 
 _WARMUP = 30
 
