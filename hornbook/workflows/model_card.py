@@ -25,7 +25,8 @@ tags: [hornbook]
 {plan.vocab:,} tokens, context {plan.context}. It continues text; it has not been taught to answer.
 
 Trained on {text["documents"]:,} documents, {text["bytes"]:,} bytes ({scripts}),
-{result["tokens"]:,} tokens in {recipe.loop.steps:,} steps, seed {recipe.request.seed}, {recipe.loop.dtype} products.
+{result["tokens"]:,} tokens in {recipe.loop.steps:,} steps, seed {recipe.request.seed},
+{recipe.loop.dtype} products.
 
 | on the held-out text | bits per byte |
 |---|---|
