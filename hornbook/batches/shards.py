@@ -68,19 +68,18 @@ class TokenShards:
     def open(cls, folder: Path) -> "TokenShards":
         """Map the shards; raises HornbookError naming a file that is missing or cut short."""
         meta = read_json(folder / META)
-        arrays = []
-        for name, count in meta["shards"].items():
-            try:
-                array = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise HornbookError(f"{folder / name} is damaged: {error}.") from None
-            if len(array) != count:
-                raise HornbookError(f"{folder / name} holds {len(array)} tokens, not {count}.")
-            arrays.append(array)
-        return cls(folder, meta, arrays)
+        try:
+            arrays = [_map(folder / name, count) for name, count in meta["shards"].items()]
+            shards, documents = cls(folder, meta, arrays), int(meta["documents"])
+        except (KeyError, TypeError, AttributeError) as error:
+            what = f"{folder / META} does not describe token shards"
+            raise HornbookError(f"{what}: {error!r}.") from None
+        _check_index(folder / INDEX, documents)
+        return shards
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Tokens start .. stop of the stream, across shards."""
+        assert 0 <= start <= stop <= self.tokens, "the stream has these tokens"
         parts = []
         while start < stop:
             shard = int(np.searchsorted(self._starts, start, side="right")) - 1
@@ -107,6 +106,32 @@ class TokenShards:
         """The document that holds a position of the stream, and the token within it."""
         row = int(np.searchsorted(self.document_starts, position, side="right")) - 1
         return str(self._index["id"][row]), position - int(self.document_starts[row])
+
+
+def _map(path: Path, count: int) -> np.ndarray:
+    """The memory-mapped shard, which must hold `count` ids."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise HornbookError(f"{path} is damaged: {error}.") from None
+    if array.ndim != 1 or array.dtype not in (np.uint16, np.uint32):
+        raise HornbookError(f"{path} holds {array.dtype} of shape {array.shape}, not token ids.")
+    if len(array) != count:
+        raise HornbookError(f"{path} holds {len(array)} tokens, not {count}.")
+    return array
+
+
+def _check_index(path: Path, documents: int) -> None:
+    """Look at the end of the index, where Parquet says what is in it."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    try:
+        rows = parquet.read_metadata(path).num_rows
+    except (OSError, arrow.ArrowException) as error:
+        raise HornbookError(f"{path} is damaged: {error}.") from None
+    if rows != documents:
+        raise HornbookError(f"{path} lists {rows} documents, not {documents}.")
 
 
 class _Writer:

@@ -16,7 +16,7 @@ from hornbook.models.causal_lm import CausalLM, CausalLMConfig
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
 from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
-from hornbook.tokenize.tokenizer import CONFIG as TOKENIZER_CONFIG
+from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
 
 CONFIG = "config.json"

@@ -1,12 +1,14 @@
 """Conversations through Jinja templates, keeping apart what the template says and what people say.
 
-The template is rendered with marks where the messages go; only the template's own text may hold
-special tokens. `{% generation %}` blocks mark what a model learns. Knows text; knows no ids.
+Where a message spells a special token it is disguised while the template works, so only the
+template's own text holds special tokens. `{% generation %}` blocks mark what a model learns. Knows
+text; knows no ids.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,54 +29,80 @@ CHATML = (
 
 # Characters of Unicode's private use area, which no template writes itself.
 _BEGIN, _END, _OPEN, _CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
-_MARKS = re.compile(f"({_BEGIN}|{_END}|{_OPEN}[0-9]+{_CLOSE})")
+_TURN = re.compile(f"([{_BEGIN}{_END}])")
+_DISGUISED = re.compile(f"{_OPEN}([0-9a-f]+){_CLOSE}|[{_OPEN}{_CLOSE}]")
+_PRIVATE = f"[{_BEGIN}-{_CLOSE}]"
 
 
 class Piece(NamedTuple):
-    """Some text. template: written by the template, not by a person. trained: to be learned."""
+    """Some text. special: a special token, written by the template. trained: to be learned."""
 
     text: str
-    template: bool
+    special: bool
     trained: bool
 
 
 def render(
     template: str,
-    messages: Sequence[Mapping[str, str]],
+    messages: Sequence[Mapping[str, Any]],
     add_generation_prompt: bool,
     names: Mapping[str, str],
-    special: Iterable[str],
+    special: Collection[str],
 ) -> list[Piece]:
     """The conversation as pieces; the template's tokens among `special` are pieces of their own.
 
     names: what the template may call special tokens by, as {"eos_token": ...}.
     Raises HornbookError when the template is broken, or refuses the messages.
     """
-    contents = [message["content"] for message in messages]
-    marked = [{**message, "content": f"{_OPEN}{i}{_CLOSE}"} for i, message in enumerate(messages)]
-    text = _render(template, marked, add_generation_prompt, names)
-    tokens = re.compile("(" + "|".join(re.escape(token) for token in special) + ")")
+    longest_first = sorted(special, key=len, reverse=True)
+    tokens = "|".join(re.escape(token) for token in longest_first) or "(?!)"
+    spelled = re.compile(f"(?=(?:{tokens}))(?s:.)|{_PRIVATE}")
+    # As in `transformers`, a key without a value is a key that is not there.
+    disguised = [
+        {key: _disguise(value, spelled) for key, value in message.items() if value is not None}
+        for message in messages
+    ]
+    text = _render(template, disguised, add_generation_prompt, names)
     pieces, trained = [], False
-    for part in _MARKS.split(text):
+    for part in _TURN.split(text):
         if part in (_BEGIN, _END):
             trained = part == _BEGIN
-        elif part.startswith(_OPEN):
-            pieces.append(Piece(contents[int(part[1:-1])], False, trained))
-        else:
-            pieces += [Piece(word, True, trained) for word in tokens.split(part)]
+            continue
+        for at, word in enumerate(re.split(f"({tokens})", part)):
+            pieces.append(Piece(_reveal(word), at % 2 == 1, trained))
     return [piece for piece in pieces if piece.text]
 
 
-def _render(template: str, messages: list[dict], prompt: bool, names: Mapping[str, str]) -> str:
-    import jinja2
+def _disguise(value: Any, spelled: re.Pattern[str]) -> Any:
+    """Replace the first character of each spelled token, and our marks, by its number in marks.
 
+    Templates can still trim, split and compare all other text. `transformers` does the like when
+    asked to (`sanitize_control_tokens`).
+    """
+    if isinstance(value, str):
+        return spelled.sub(lambda found: f"{_OPEN}{ord(found[0]):x}{_CLOSE}", value)
+    if isinstance(value, Mapping):
+        return {key: _disguise(inner, spelled) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_disguise(inner, spelled) for inner in value]
+    return value
+
+
+def _reveal(text: str) -> str:
+    """Undo `_disguise`; marks that a template has torn apart are dropped."""
+    return _DISGUISED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
+
+
+def _render(template: str, messages: list[dict], prompt: bool, names: Mapping[str, str]) -> str:
     try:
         return (
             _environment()
             .from_string(template)
-            .render(messages=messages, add_generation_prompt=prompt, **names)
+            .render({**names, "messages": messages, "add_generation_prompt": prompt})
         )
-    except jinja2.TemplateError as error:
+    except HornbookError:
+        raise
+    except Exception as error:  # a template is a program by others: anything can go wrong in it
         raise HornbookError(f"The chat template cannot be used: {error}.") from None
 
 
@@ -104,6 +132,7 @@ def _environment() -> "jinja2.Environment":
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     return environment
 
 

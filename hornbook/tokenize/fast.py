@@ -14,8 +14,8 @@ import numpy as np
 
 Encode = Callable[[Sequence[str]], list[np.ndarray]]
 
-_REFRESH_CHARACTERS = 128 * 2**20
-"""gigatoken remembers every word it meets; a new instance forgets them, which bounds memory."""
+_REFRESH_CHARACTERS = 32 * 2**20
+"""gigatoken remembers every word it meets, up to 20 bytes a character; a new instance forgets."""
 
 
 class BulkEncoder(NamedTuple):
@@ -25,16 +25,16 @@ class BulkEncoder(NamedTuple):
     description: str
 
 
-def bulk_encoder(json: str, reference: Any, tokens: Sequence[str]) -> BulkEncoder:
+def bulk_encoder(json: str, reference: Any, words: Sequence[str]) -> BulkEncoder:
     """Choose the encoder for a tokenizer.json without special tokens.
 
-    reference: the same tokenizer opened by `tokenizers`, whose ids are the right ones. tokens: the
-    vocabulary, for the probe texts.
+    reference: the same tokenizer opened by `tokenizers`, whose ids are the right ones. words: the
+    texts of its tokens, for the probe.
     """
     slow = _slow(reference)
     try:
         fast = _Gigatoken(json, slow).encode
-        probe = probe_texts(tokens)
+        probe = probe_texts(words)
         same = all(map(np.array_equal, fast(probe), slow(probe)))
     except Exception as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -44,7 +44,7 @@ def bulk_encoder(json: str, reference: Any, tokens: Sequence[str]) -> BulkEncode
     return BulkEncoder(fast, "Encodes with gigatoken; its ids equal those of tokenizers.")
 
 
-def probe_texts(tokens: Sequence[str]) -> list[str]:
+def probe_texts(words: Sequence[str]) -> list[str]:
     """Texts of many scripts, spaces, digits, signs and controls, and of the vocabulary itself."""
     alphabets = [
         "abcXYZ", "äßéœñÅ", "абвЖ", "αβγΩ", "אבג", "ابت٣", "कखग१", "ไทย", "中文汉字漢", "ひらカタ",
@@ -62,8 +62,18 @@ def probe_texts(tokens: Sequence[str]) -> list[str]:
         )
         for _ in range(2000)
     ]
-    words = " ".join(draw.sample(list(tokens), min(2000, len(tokens))))
-    return ["", words, *alphabets, *mixed, "a" * 5000, " " * 3000, "\n" * 3000, "7" * 1000]
+    drawn = draw.sample(list(words), min(2000, len(words)))
+    return [
+        "",
+        "".join(drawn),
+        " ".join(drawn),
+        *alphabets,
+        *mixed,
+        "a" * 5000,
+        " " * 3000,
+        "\n" * 3000,
+        "7" * 1000,
+    ]
 
 
 class _Gigatoken:

@@ -5,8 +5,9 @@ itself place those. Knows the Hugging Face tokenizer files; knows nothing of mod
 """
 
 import codecs
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,43 +16,53 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
-from hornbook.tokenize.bytelevel import to_bytes
+from hornbook.tokenize.bytelevel import BYTE_OF, to_bytes
 from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
+from hornbook.tokenize.settings import Settings, read_settings
+from hornbook.tokenize.special import TURN_END
 
 TOKENIZER = "tokenizer.json"
-CONFIG = "tokenizer_config.json"
+TURN_ENDS = (TURN_END, "<|eot_id|>", "<end_of_turn>")
+"""What ends an answer in ChatML, Llama 3 and Gemma, where generation_config.json is missing."""
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
 
 
 class Tokenizer:
     """Opened with `load`. Ids are ints below `vocab_size`.
 
-    reference: the same tokenizer in the library `tokenizers`, without its special tokens.
+    reference: the same tokenizer in the library `tokenizers`, without its special tokens. eos_id:
+    ends a document, if the folder names it. pad_id: None where the folder names none, or the end
+    of text, which must not be ignored. stop_ids: end an answer in a conversation.
     """
 
-    def __init__(self, values: dict[str, Any], config: dict[str, Any], where: Path) -> None:
+    def __init__(self, values: dict[str, Any], settings: Settings, where: Path) -> None:
         import tokenizers
 
         self.where = where
         self.fingerprint = hash_json(values)
-        self._special: dict[str, int] = {
-            token["content"]: token["id"] for token in values["added_tokens"] if token["special"]
-        }
-        # Without its special tokens the same file encodes any text as ordinary text.
-        ordinary = [token for token in values["added_tokens"] if not token["special"]]
-        self._json = json.dumps({**values, "added_tokens": ordinary, "post_processor": None})
+        self.chat_template = settings.template
+        self._names = settings.names
+        added: list[dict[str, Any]] = values["added_tokens"]
+        ends = {settings.names.get("eos_token"), settings.names.get("pad_token")}
+        special = [t for t in added if t["special"] or t["content"] in ends]
+        self._special: dict[str, int] = {token["content"]: token["id"] for token in special}
+        self._json = json.dumps(_without(special, values))
         self.reference = tokenizers.Tokenizer.from_str(self._json)
-        tokens = {**self.reference.get_vocab(), **self._special}
-        self.vocab_size = max(tokens.values()) + 1
-        self._tokens = [""] * self.vocab_size
-        for token, i in tokens.items():
-            self._tokens[i] = token
+        vocabulary = self.reference.get_vocab()
+        self._bytes = _table(vocabulary, {token["content"] for token in added})
+        self.vocab_size = len(self._bytes)
         self.special_ids = frozenset(self._special.values())
-        self.eos_id = self._named(config, "eos_token")
-        self.pad_id = self._named(config, "pad_token")
-        self.chat_template: str | None = config.get("chat_template")
+        self.eos_id = vocabulary.get(settings.names.get("eos_token", ""), settings.eos)
+        pad = vocabulary.get(settings.names.get("pad_token", ""))
+        self.pad_id = None if pad == self.eos_id else pad
+        ends_of_turns = {vocabulary.get(name) for name in TURN_ENDS}
+        self.stop_ids = frozenset(
+            i
+            for i in {self.eos_id, *ends_of_turns, *settings.stops}
+            if i is not None and i < self.vocab_size
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
@@ -59,23 +70,15 @@ class Tokenizer:
         path = folder / TOKENIZER
         if not path.is_file():
             raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
-        values = read_json(path)
-        config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
-        template = folder / "chat_template.jinja"
-        if template.is_file():
-            config["chat_template"] = template.read_text(encoding="utf-8")
+        values, settings = read_json(path), read_settings(folder)
         try:
             if values["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(values["decoder"]):
                 raise HornbookError(f"{path} is not a byte-level BPE tokenizer.")
-            return cls(values, config, path)
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(values, settings, path)
+        except HornbookError:
+            raise
+        except Exception as error:  # `tokenizers` raises nothing more specific
             raise HornbookError(f"{path} is not a tokenizer file: {error}.") from None
-
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """Ids that end an answer in a conversation: the end of text and the end of a turn."""
-        ends = (self.eos_id, self._special.get("<|im_end|>"), self._special.get("<|eot_id|>"))
-        return frozenset(i for i in ends if i is not None)
 
     def encode(self, text: str) -> list[int]:
         """The ids of ordinary text. Raises HornbookError for half a surrogate pair."""
@@ -84,8 +87,16 @@ class Tokenizer:
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """The ids of many texts, uint32 arrays, by the fastest library that gives the same ids."""
-        return self._bulk.encode(texts)
+        """The ids of many texts, uint32 arrays, by the fastest library that gives the same ids.
+
+        Raises HornbookError for half a surrogate pair.
+        """
+        try:
+            return self._bulk.encode(texts)
+        except (UnicodeEncodeError, TypeError):
+            for text in texts:
+                _require_unicode(text)
+            raise
 
     @property
     def encoder(self) -> str:
@@ -94,11 +105,15 @@ class Tokenizer:
 
     @cached_property
     def _bulk(self) -> BulkEncoder:
-        return bulk_encoder(self._json, self.reference, self._tokens)
+        words = [self.decode([i]) for i in range(self.vocab_size)]
+        return bulk_encoder(self._json, self.reference, words)
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """The bytes that ids stand for; special tokens give their spelling."""
-        return b"".join(self._bytes(int(i)) for i in ids)
+        """The bytes that ids stand for; special tokens give their spelling.
+
+        Ids that no token has, by which some models fill up their tables, stand for nothing.
+        """
+        return b"".join(self._bytes[i] for i in map(int, ids) if 0 <= i < self.vocab_size)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; bytes that are not UTF-8 become U+FFFD."""
@@ -121,39 +136,28 @@ class Tokenizer:
         ids: list[int] = []
         trained: list[bool] = []
         pieces = render(
-            self.chat_template, messages, add_generation_prompt, self._names(), self._special
+            self.chat_template, messages, add_generation_prompt, self._names, self._special
         )
-        for run in _runs(pieces, self._special):
-            if isinstance(run, Piece):
-                ids.append(self._special[run.text])
-                trained.append(run.trained)
+        for special, run in itertools.groupby(pieces, key=lambda piece: piece.special):
+            if special:
+                for piece in run:
+                    ids.append(self._special[piece.text])
+                    trained.append(piece.trained)
             else:
-                self._encode_run(run, ids, trained)
+                self._encode_run(list(run), ids, trained)
         return np.array(ids, np.int64), np.array(trained, bool)
 
     def _encode_run(self, run: list[Piece], ids: list[int], trained: list[bool]) -> None:
-        """Encode pieces of ordinary text as one text: merges do not stop where a message begins."""
+        """Encode pieces of ordinary text as one text: merges do not stop where a message begins.
+
+        A token is learned when any of its characters is, as in `transformers`.
+        """
         text = "".join(piece.text for piece in run)
         flags = [piece.trained for piece in run for _ in piece.text]
         _require_unicode(text)
         encoding = self.reference.encode(text, add_special_tokens=False)
         ids += encoding.ids
-        trained += [flags[start] for start, _ in encoding.offsets]
-
-    def _bytes(self, i: int) -> bytes:
-        token = self._tokens[i]
-        return token.encode() if i in self.special_ids else to_bytes(token)
-
-    def _named(self, config: Mapping[str, Any], key: str) -> int | None:
-        """The id of the token that the config names under `key`, if it does."""
-        name = config.get(key)
-        name = name["content"] if isinstance(name, dict) else name
-        return None if name is None else self._special.get(name)
-
-    def _names(self) -> dict[str, str]:
-        """What templates may call the special tokens by."""
-        ids = {"eos_token": self.eos_id, "pad_token": self.pad_id}
-        return {name: self._tokens[i] for name, i in ids.items() if i is not None}
+        trained += [any(flags[start:stop]) for start, stop in encoding.offsets]
 
 
 class StreamDecoder:
@@ -172,17 +176,25 @@ class StreamDecoder:
         return self._decoder.decode(b"", final=True)
 
 
-def _runs(pieces: Sequence[Piece], special: Mapping[str, int]) -> list[Piece | list[Piece]]:
-    """Special tokens of the template by themselves, ordinary text between them together."""
-    runs: list[Piece | list[Piece]] = []
-    for piece in pieces:
-        if piece.template and piece.text in special:
-            runs.append(piece)
-        elif runs and isinstance(runs[-1], list):
-            runs[-1].append(piece)
-        else:
-            runs.append([piece])
-    return runs
+def _without(special: Sequence[Mapping[str, Any]], values: dict[str, Any]) -> dict[str, Any]:
+    """The same file without its special tokens, which encodes any text as ordinary text.
+
+    The model's vocabulary keeps all added tokens, where no merge leads to them: `tokenizers` gives
+    other ids to those that it does not find there.
+    """
+    added = {token["content"]: token["id"] for token in values["added_tokens"]}
+    model = {**values["model"], "vocab": {**values["model"]["vocab"], **added}}
+    ordinary = [token for token in values["added_tokens"] if token not in special]
+    return {**values, "model": model, "added_tokens": ordinary, "post_processor": None}
+
+
+def _table(vocabulary: Mapping[str, int], verbatim: Collection[str]) -> list[bytes]:
+    """The bytes of each id's token; `verbatim` tokens are not in the byte-level alphabet."""
+    table = [b""] * (max(vocabulary.values()) + 1)
+    for token, i in vocabulary.items():
+        byte_level = token not in verbatim and BYTE_OF.keys() >= set(token)
+        table[i] = to_bytes(token) if byte_level else token.encode()
+    return table
 
 
 def _require_unicode(text: str) -> None:

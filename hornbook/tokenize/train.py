@@ -11,8 +11,9 @@ from hornbook.core.errors import UsageError
 from hornbook.core.files import write_json
 from hornbook.core.progress import Progress
 from hornbook.tokenize.chat import CHATML
+from hornbook.tokenize.settings import CONFIG
 from hornbook.tokenize.special import END_OF_TEXT, PAD, SPECIAL
-from hornbook.tokenize.tokenizer import CONFIG, TOKENIZER, Tokenizer
+from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
 
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -21,8 +22,12 @@ WORDS = (
 """Qwen2's split: words with one sign or space before them, single digits, runs of signs."""
 
 SMALLEST = 256 + len(SPECIAL)
-_SAMPLE_BYTES = 256 * 2**20
-"""Merges settle long before this much text; more would only cost memory and time."""
+_SAMPLE_BYTES = 32 * 2**20
+"""Text without spaces takes 100 bytes of memory for each of its own: this much, 3 GiB.
+
+Twice as much saved 0.2 % of the tokens at a vocabulary of 32,768, on books, laws, Python proposals,
+medical answers and Chinese poems.
+"""
 _PIECE = 64 * 2**10
 """Characters handed over at once: long documents must not stand in memory twice."""
 
@@ -36,7 +41,7 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Train on `texts` and write tokenizer.json and tokenizer_config.json into `out`.
 
-    text_bytes: how much text there is; above 256 MiB an evenly spread part is used. Text that
+    text_bytes: how much text there is; above 32 MiB an evenly spread part is used. Text that
     supports fewer than `vocab_size` tokens gives a smaller vocabulary, and it is said. Raises
     UsageError for a size that cannot hold the bytes and special tokens.
     """
@@ -88,15 +93,18 @@ def _config() -> dict[str, object]:
 
 
 def _pieces(texts: Iterable[str], share: float) -> Iterator[str]:
-    """Pieces of the texts, cut after line breaks; every 1/share-th of them."""
-    due = 0.0
+    """Pieces of the texts, cut after line breaks; so many of them that `share` of the text is in.
+
+    A piece is taken whenever more than half of it is owed.
+    """
+    owed = 0.0
     for text in texts:
         start = 0
         while start < len(text):
             stop = text.rfind("\n", start, start + _PIECE) + 1
-            stop = stop or start + _PIECE
-            due += share
-            if due >= 1:
-                due -= 1
+            stop = stop or min(start + _PIECE, len(text))
+            owed += share * (stop - start)
+            if 2 * owed > stop - start:
+                owed -= stop - start
                 yield text[start:stop]
             start = stop

@@ -1,16 +1,20 @@
 """Shards hold every token of every document, and lead back to it."""
 
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 
-from hornbook.batches.shards import META, TokenShards, write_shards
+from hornbook.batches.shards import INDEX, TokenShards, write_shards
 from hornbook.core.errors import HornbookError
 from hornbook.core.progress import Progress
 from hornbook.corpus.documents import Document
 from hornbook.tokenize.train import train_tokenizer
 
+QUIET = Progress(quiet=True)
 DOCUMENTS = [Document(f"d{i}", "word " * i + "字", "s") for i in range(1, 40)]
 
 
@@ -21,11 +25,10 @@ class Made(NamedTuple):
 
 @pytest.fixture(params=[10, 100, 2**20])
 def made(request, tmp_path):
-    quiet = Progress(quiet=True)
     texts = [document.text for document in DOCUMENTS]
-    tokenizer = train_tokenizer(texts, 300, tmp_path / "tokenizer", quiet)
+    tokenizer = train_tokenizer(texts, 300, tmp_path / "tokenizer", QUIET)
     (tmp_path / "shards").mkdir()
-    write_shards(DOCUMENTS, tokenizer, tmp_path / "shards", quiet, shard_tokens=request.param)
+    write_shards(DOCUMENTS, tokenizer, tmp_path / "shards", QUIET, shard_tokens=request.param)
     return Made(TokenShards.open(tmp_path / "shards"), tokenizer)
 
 
@@ -46,20 +49,76 @@ def test_every_position_leads_back_to_its_document(made):
         assert shards.locate(int(start) + size) == (document.id, size)
 
 
-def test_damage_is_named(made):
-    shards, _ = made
-    path = shards.folder / "tokens-00000.npy"
-    np.save(path, np.arange(3, dtype=np.uint16))
-    with pytest.raises(HornbookError, match=r"tokens-00000\.npy holds 3 tokens"):
-        TokenShards.open(shards.folder)
-    path.write_bytes(b"junk")
-    with pytest.raises(HornbookError, match=r"tokens-00000\.npy is damaged"):
-        TokenShards.open(shards.folder)
-    (shards.folder / META).unlink()
-    with pytest.raises(HornbookError, match=r"meta\.json does not exist"):
-        TokenShards.open(shards.folder)
+def saved(array):
+    return lambda path: np.save(path, array)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def write(text):
+    return lambda path: path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("tokens-00000.npy", saved(np.arange(3, dtype=np.uint16)), "holds 3 tokens, not"),
+        ("tokens-00000.npy", saved(np.zeros((2, 2), np.uint16)), "not token ids"),
+        ("tokens-00000.npy", saved(np.zeros(3)), "not token ids"),
+        ("tokens-00000.npy", cut, "damaged"),
+        ("tokens-00000.npy", write("junk"), "damaged"),
+        ("tokens-00000.npy", Path.unlink, "damaged"),
+        ("index.parquet", cut, "damaged"),
+        ("index.parquet", Path.unlink, "damaged"),
+        ("meta.json", Path.unlink, "does not exist"),
+        ("meta.json", write("{}"), "does not describe token shards"),
+        ("meta.json", write("[]"), "does not describe token shards"),
+        ("meta.json", write("{"), "not valid JSON"),
+    ],
+)
+@pytest.mark.parametrize("made", [100], indirect=True)
+def test_damage_is_named(made, name, damage, reason):
+    damage(made.shards.folder / name)
+    with pytest.raises(HornbookError, match=rf"{re.escape(name)} (.*, )?(is )?{reason}"):
+        TokenShards.open(made.shards.folder)
+
+
+@pytest.mark.parametrize("made", [10], indirect=True)
+def test_a_document_is_never_split_and_no_shard_overflows_without_need(made):
+    rows = parquet.read_table(made.shards.folder / INDEX).to_pydict()
+    assert rows["id"] == [document.id for document in DOCUMENTS]
+    assert rows["bytes"] == [len(document.text.encode()) for document in DOCUMENTS]
+    sizes = {}
+    for shard, offset, tokens in zip(rows["shard"], rows["offset"], rows["tokens"], strict=True):
+        assert offset == sizes.get(shard, 0)
+        sizes[shard] = offset + tokens
+        assert offset + tokens <= 10 or offset == 0
+    assert sum(sizes.values()) == made.shards.tokens
+
+
+def test_ids_are_as_wide_as_the_vocabulary_needs(tmp_path):
+    class Wide:
+        vocab_size, eos_id, fingerprint = 70000, 69999, "wide"
+
+        def encode_batch(self, texts):
+            return [np.array([len(text)], np.uint32) for text in texts]
+
+    write_shards([Document("a", "b", "s"), Document("empty", "", "s")], Wide(), tmp_path, QUIET)
+    shards = TokenShards.open(tmp_path)
+    assert shards.read(0, 4).dtype == np.uint32
+    assert shards.read(0, 4).tolist() == [1, 69999, 0, 69999]
+
+
+def test_documents_need_an_end(tmp_path):
+    class Endless:
+        eos_id, where = None, "here"
+
+    with pytest.raises(HornbookError, match="here names no end-of-text token"):
+        write_shards(DOCUMENTS, Endless(), tmp_path, QUIET)
 
 
 def test_nothing_to_write(made, tmp_path):
     with pytest.raises(HornbookError, match="no document"):
-        write_shards([], made.tokenizer, tmp_path, Progress(quiet=True))
+        write_shards([], made.tokenizer, tmp_path, QUIET)

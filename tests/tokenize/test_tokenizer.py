@@ -5,12 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
-from hornbook.tokenize import fast
+from hornbook.tokenize import fast, train
 from hornbook.tokenize.measure import measure
 from hornbook.tokenize.special import SPECIAL
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -155,3 +156,48 @@ def test_measures(tokenizer):
     assert found["lossless"]
     assert found["bytes"] == 22
     assert sum(size * n for size, n in found["token_lengths"].items()) == 22
+
+
+@given(st.lists(st.integers(0, 399), max_size=40))
+def test_any_ids_stream_as_they_decode(folder, tokenizer, ids):
+    ids = [i for i in ids if i < tokenizer.vocab_size]
+    stream = tokenizer.stream()
+    text = "".join(stream.push(i) for i in ids) + stream.end()
+    assert text == tokenizer.decode(ids)
+    assert text == tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")).decode(
+        ids, skip_special_tokens=False
+    )
+
+
+@pytest.mark.parametrize("library", ["gigatoken", "tokenizers"])
+def test_half_a_surrogate_pair_is_refused_in_bulk(folder, monkeypatch, library):
+    if library == "tokenizers":
+        monkeypatch.setattr(fast, "_Gigatoken", None)
+    tokenizer = Tokenizer.load(folder)
+    assert tokenizer.encoder.startswith(f"Encodes with {library}")
+    with pytest.raises(HornbookError, match="half a surrogate pair at character 2"):
+        tokenizer.encode_batch(["fine", "ab\udfff"])
+
+
+def test_forgetting_words_changes_no_ids(folder, monkeypatch):
+    monkeypatch.setattr(fast, "_REFRESH_CHARACTERS", 10)
+    tokenizer = Tokenizer.load(folder)
+    for _ in range(3):
+        texts = ["The hornbook was the small tablet", "", "春眠不覺曉"]
+        assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == [
+            tokenizer.encode(text) for text in texts
+        ]
+
+
+@given(st.lists(st.text("ab \n", max_size=40)), st.floats(0.05, 1))
+def test_the_sample_is_the_share_of_the_text_that_was_asked(texts, share):
+    size = sum(map(len, texts))
+    pieces = list(train._pieces(texts, share))
+    assert share < 1 or "".join(pieces) == "".join(texts)
+    assert abs(sum(map(len, pieces)) - share * size) <= max(map(len, texts), default=0)
+
+
+def test_long_lines_are_handed_over_in_parts():
+    pieces = list(train._pieces(["x" * 200_000, "a\nb"], 1.0))
+    assert "".join(pieces) == "x" * 200_000 + "a\nb"
+    assert max(map(len, pieces)) <= 2**16
