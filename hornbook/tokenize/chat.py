@@ -30,7 +30,7 @@ CHATML = (
 # Characters of Unicode's private use area, which no template writes itself.
 _BEGIN, _END, _OPEN, _CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
 _TURN = re.compile(f"([{_BEGIN}{_END}])")
-_DISGUISED = re.compile(f"{_OPEN}([0-9a-f]+){_CLOSE}|[{_OPEN}{_CLOSE}]")
+_DISGUISED = re.compile(f"{_OPEN}([0-9]+){_CLOSE}|[{_OPEN}{_CLOSE}]")
 _PRIVATE = f"[{_BEGIN}-{_CLOSE}]"
 
 
@@ -80,7 +80,7 @@ def _disguise(value: Any, spelled: re.Pattern[str]) -> Any:
     asked to (`sanitize_control_tokens`).
     """
     if isinstance(value, str):
-        return spelled.sub(lambda found: f"{_OPEN}{ord(found[0]):x}{_CLOSE}", value)
+        return spelled.sub(lambda found: f"{_OPEN}{ord(found[0])}{_CLOSE}", value)
     if isinstance(value, Mapping):
         return {key: _disguise(inner, spelled) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -90,7 +90,7 @@ def _disguise(value: Any, spelled: re.Pattern[str]) -> Any:
 
 def _reveal(text: str) -> str:
     """Undo `_disguise`; marks that a template has torn apart are dropped."""
-    return _DISGUISED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
+    return _DISGUISED.sub(lambda found: chr(int(found[1])) if found[1] else "", text)
 
 
 def _render(template: str, messages: list[dict], prompt: bool, names: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ comes back as it went in. Knows text; knows nothing of corpora or models.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hornbook.core.errors import UsageError
 from hornbook.core.files import write_json
@@ -15,13 +16,17 @@ from hornbook.tokenize.settings import CONFIG
 from hornbook.tokenize.special import END_OF_TEXT, PAD, SPECIAL
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
 
+if TYPE_CHECKING:
+    import tokenizers
+
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """Qwen2's split: words with one sign or space before them, single digits, runs of signs."""
 
-SMALLEST = 256 + len(SPECIAL)
+SMALLEST, LARGEST = 256 + len(SPECIAL), 2**20
+"""The library sets room aside for all tokens asked for, and dies where there is none."""
 _SAMPLE_BYTES = 32 * 2**20
 """Text without spaces takes 100 bytes of memory for each of its own: this much, 3 GiB.
 
@@ -43,24 +48,12 @@ def train_tokenizer(
 
     text_bytes: how much text there is; above 32 MiB an evenly spread part is used. Text that
     supports fewer than `vocab_size` tokens gives a smaller vocabulary, and it is said. Raises
-    UsageError for a size that cannot hold the bytes and special tokens.
+    UsageError for a size that cannot hold the bytes and special tokens, or is beyond all use.
     """
-    import tokenizers
-    from tokenizers import decoders, models, pre_tokenizers, trainers
+    from tokenizers import pre_tokenizers, trainers
 
-    if vocab_size < SMALLEST:
-        raise UsageError(
-            f"A vocabulary of {vocab_size} cannot hold 256 bytes and {len(SPECIAL)} special "
-            f"tokens; the least is {SMALLEST}."
-        )
-    tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(tokenizers.Regex(WORDS), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
+    _check_size(vocab_size)
+    tokenizer = _untrained()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=list(SPECIAL),
@@ -77,6 +70,32 @@ def train_tokenizer(
     if tokenizer.get_vocab_size() < vocab_size:
         progress.say(f"The text supports {tokenizer.get_vocab_size():,} of {vocab_size:,} tokens.")
     return Tokenizer.load(out)
+
+
+def _check_size(vocab_size: int) -> None:
+    if vocab_size < SMALLEST:
+        raise UsageError(
+            f"A vocabulary of {vocab_size} cannot hold 256 bytes and {len(SPECIAL)} special "
+            f"tokens; the least is {SMALLEST}."
+        )
+    if vocab_size > LARGEST:
+        raise UsageError(f"A vocabulary of {vocab_size} is too large; the most is {LARGEST}.")
+
+
+def _untrained() -> "tokenizers.Tokenizer":
+    """Splits and spells text as ours do, and knows no token."""
+    import tokenizers
+    from tokenizers import decoders, models, pre_tokenizers
+
+    made = tokenizers.Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(tokenizers.Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    made.decoder = decoders.ByteLevel()
+    return made
 
 
 def _config() -> dict[str, object]:

@@ -130,6 +130,8 @@ def test_content_cannot_speak_as_the_template(tokenizer):
 def test_bad_sizes_and_folders(folder, tmp_path):
     with pytest.raises(UsageError, match="the least is 260"):
         train_tokenizer(["text"], 100, tmp_path, Progress(quiet=True))
+    with pytest.raises(UsageError, match="the most is 1048576"):
+        train_tokenizer(["text"], 10**12, tmp_path, Progress(quiet=True))
     with pytest.raises(HornbookError, match=r"tokenizer\.json is missing"):
         Tokenizer.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
