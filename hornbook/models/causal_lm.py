@@ -3,43 +3,48 @@
 Knows nothing of files, training or sampling.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from hornbook.core.config import Config
+from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.contract import Context, Mask, State
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import Rule, constant, fan_in, initialise, normal
 from hornbook.nn.stack import StackConfig
 
 
-class CausalLMConfig(Config):
-    """A decoder. Shared sizes stand here once and flow down at build.
-
-    context: the longest sequence, in tokens. tied: the head is the token embedding transposed.
-    """
+class CausalLMConfig(ModelConfig):
+    """A decoder. tied: the head is the token embedding transposed."""
 
     vocab: int
-    width: int
-    context: int
     embedding: EmbeddingConfig
     stack: StackConfig
     tied: bool
 
     def build(self, seed: int = 0) -> "CausalLM":
-        """A model with freshly initialised weights, the same for the same seed."""
         model = CausalLM(self)
         initialise(model, INITIAL, seed)
         return model
 
+    def empty(self) -> "CausalLM":
+        return CausalLM(self)
+
     def parameters(self) -> int:
-        """How many parameters the model has, without building it."""
         head = 0 if self.tied else self.vocab * self.width
         return (
             self.embedding.parameters(self.vocab, self.width)
             + self.stack.parameters(self.width)
             + head
         )
+
+    def stacks(self) -> Mapping[str, StackConfig]:
+        return {"stack": self.stack}
+
+    @property
+    def vocabulary(self) -> int:
+        return self.vocab
 
 
 INITIAL: tuple[tuple[str, Rule], ...] = (
@@ -54,8 +59,10 @@ INITIAL: tuple[tuple[str, Rule], ...] = (
 )
 
 
-class CausalLM(nn.Module):
+class CausalLM(Model):
     """tokens (B, T) -> logits (B, T, V)"""
+
+    config: CausalLMConfig
 
     def __init__(self, config: CausalLMConfig) -> None:
         super().__init__()
@@ -63,7 +70,10 @@ class CausalLM(nn.Module):
         self.embedding = config.embedding.build(config.vocab, config.width)
         self.stack = config.stack.build(config.width)
         self.head = nn.Linear(config.width, config.vocab, bias=False)
-        if config.tied:
+        self.tie()
+
+    def tie(self) -> None:
+        if self.config.tied:
             self.head.weight = self.embedding.token.weight
 
     def forward(

@@ -12,9 +12,9 @@ import torch
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.files import atomic_folder, read_json, require_space, write_json, write_text
-from hornbook.models.causal_lm import CausalLM, CausalLMConfig
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
+from hornbook.models.model import Model, ModelConfig
 from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
@@ -37,14 +37,14 @@ def resolve(path: Path) -> Path:
     )
 
 
-def load_config(folder: Path) -> CausalLMConfig:
+def load_config(folder: Path) -> ModelConfig:
     """The config of a model or run folder, without its weights."""
     return _read_config(resolve(folder))[1]
 
 
 def load_model(
     folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> CausalLM:
+) -> Model:
     """The model of a model or run folder, its weights as `dtype` on `device`.
 
     The file is mapped and copied tensor by tensor, so the weights are in memory once. Raises
@@ -56,23 +56,22 @@ def load_model(
     if (folder / TOKENIZER).is_file():
         _check_tokenizer(folder, config)
     with torch.device("meta"):
-        model = CausalLM(config)
+        model = config.empty()
     assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
     files = TensorFiles(folder)
-    places = _match(family, model, files)  # before memory is taken for sizes that are not true
+    places, copies = _match(family, model, files)  # before memory is taken for untrue sizes
     model.to(dtype).to_empty(device=device)
-    if config.tied:  # moving from meta made two of one
-        model.head.weight = model.embedding.token.weight
+    model.tie()  # moving from meta made two of one
     parameters = dict(model.named_parameters())
     for name, rule in places.items():
         rule.unpack(files.read(name), parameters)
-    if config.tied and family.head in files.names():
-        _check_same(files, family.head, model.head.weight)
+    for copy, of in copies.items():
+        _check_same(files, copy, of)
     return model
 
 
 def save_model(
-    model: CausalLM,
+    model: Model,
     folder: Path,
     *,
     tokenizer_folder: Path | None = None,
@@ -90,7 +89,7 @@ def save_model(
     _check_place(folder)
     ids, stops = _token_ids(tokenizer_folder, model.config)
     parameters = dict(model.named_parameters())
-    kind = str(model.head.weight.dtype).removeprefix("torch.")
+    kind = str(next(iter(parameters.values())).dtype).removeprefix("torch.")
     size = sum(weight.numel() * weight.element_size() for weight in parameters.values())
     require_space(folder, size, "The model")
     with atomic_folder(folder) as aside:
@@ -106,7 +105,7 @@ def save_model(
 
 
 def _token_ids(
-    tokenizer_folder: Path | None, config: CausalLMConfig
+    tokenizer_folder: Path | None, config: ModelConfig
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What config.json and generation_config.json say of a checked tokenizer's special tokens."""
     if tokenizer_folder is None:
@@ -120,13 +119,18 @@ def _token_ids(
     )
 
 
-def _match(family: Family, model: CausalLM, files: TensorFiles) -> dict[str, Rule]:
-    """The rule of each stored tensor; none may be missing, left over or of another shape."""
+def _match(
+    family: Family, model: Model, files: TensorFiles
+) -> tuple[dict[str, Rule], dict[str, str]]:
+    """The rule of each stored tensor, and which stored tensors must equal which others.
+
+    No tensor may be missing, left over or of another shape.
+    """
     parameters = dict(model.named_parameters())
     stored, places = family.full_names(files.names()), {}
-    if model.config.tied:
-        stored.pop(family.head, None)
-    for rule in family.table(model.config, parameters):
+    rules = family.table(model.config, parameters)
+    named = dict(stored)
+    for rule in rules:
         name = stored.pop(rule.theirs, None)
         if name is None:
             raise HornbookError(f"{files.folder}: the tensor {rule.theirs} is missing.")
@@ -136,24 +140,25 @@ def _match(family: Family, model: CausalLM, files: TensorFiles) -> dict[str, Rul
                 f"{files.path(name)}: {name} has shape {found}, but {CONFIG} says {wanted}."
             )
         places[name] = rule
+    copied = family.copied(rules)
+    copies = {stored.pop(copy): named[of] for copy, of in copied.items() if copy in stored}
     for name in stored.values():
         raise HornbookError(
             f"{files.path(name)}: {name} {files.shape(name)} has no place in the model of {CONFIG}."
         )
-    return places
+    return places, copies
 
 
-@torch.no_grad()
-def _check_same(files: TensorFiles, name: str, embedding: torch.Tensor) -> None:
-    """A head stored beside the embedding that it is tied to must say the same."""
-    if not torch.equal(files.read(name).to(embedding), embedding):
+def _check_same(files: TensorFiles, copy: str, of: str) -> None:
+    """A tensor stored beside the one that it is tied to must say the same."""
+    if not torch.equal(files.read(copy), files.read(of)):
         raise HornbookError(
-            f"{files.path(name)}: {name} differs from the token embedding, but {CONFIG} says "
-            "tie_word_embeddings = true."
+            f"{files.path(copy)}: {copy} differs from {of}, but {CONFIG} says that they are one "
+            "(tie_word_embeddings = true)."
         )
 
 
-def _read_config(folder: Path) -> tuple[Family, CausalLMConfig]:
+def _read_config(folder: Path) -> tuple[Family, ModelConfig]:
     path = folder / CONFIG
     values = read_json(path)
     if not isinstance(values, dict):
@@ -161,8 +166,10 @@ def _read_config(folder: Path) -> tuple[Family, CausalLMConfig]:
     return from_hf(values, str(path))
 
 
-def _check_tokenizer(folder: Path, config: CausalLMConfig) -> None:
+def _check_tokenizer(folder: Path, config: ModelConfig) -> None:
     """Every id that the tokenizer can give must have an embedding."""
+    if config.vocabulary is None:
+        return
     path = folder / TOKENIZER
     values = read_json(path)
     try:
@@ -171,10 +178,10 @@ def _check_tokenizer(folder: Path, config: CausalLMConfig) -> None:
         top = max((*ids, *(token["id"] for token in values["added_tokens"])))
     except (KeyError, TypeError, ValueError):
         raise HornbookError(f"{path} is not a tokenizer of the `tokenizers` library.") from None
-    if top >= config.vocab:
+    if top >= config.vocabulary:
         raise HornbookError(
-            f"{path} has ids up to {top}, but the model has embeddings for {config.vocab} tokens, "
-            f"0 to {config.vocab - 1}."
+            f"{path} has ids up to {top}, but the model has embeddings for {config.vocabulary} "
+            f"tokens, 0 to {config.vocabulary - 1}."
         )
 
 

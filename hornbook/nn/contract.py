@@ -38,7 +38,8 @@ class Context(NamedTuple):
 
     pos: (B, T) or (1, T) int64, the position of each token in its sequence.
     reach: with a cache, how many of its entries are in use once this chunk is written.
-    memory, memory_valid: (B, S, D) and (B, S) bool, what cross-attention looks at.
+    memory, memory_valid: (B, S, D) and (B, S) bool, what cross-attention looks at. With a cache
+        they are absent: the layers that look at a memory have remembered it.
     """
 
     pos: Tensor
@@ -61,6 +62,12 @@ class Layer(nn.Module, ABC):
     @abstractmethod
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         """Empty memory for `rows` sequences of at most `room` tokens, on `like`'s device/dtype."""
+
+    def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
+        """Put what cross-attention needs of a memory (B, S, D), valid (B, S) bool, into its cache.
+
+        Once, before the first chunk. Layers that look at no memory have nothing to do.
+        """
 
 
 class LayerConfig(Config, ABC):

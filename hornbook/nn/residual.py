@@ -44,3 +44,40 @@ class PreNorm(Layer):
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return self.layer.new_cache(rows, room, like)
+
+    def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
+        self.layer.remember(memory, memory_valid, cache)
+
+
+@register("post_norm")
+class PostNormConfig(LayerConfig):
+    """norm(x + layer(x)), the rule of the first Transformer (Vaswani et al. 2017)."""
+
+    norm: NormConfig
+    layer: AnyLayer
+
+    def build(self, width: int) -> Layer:
+        return PostNorm(self, width)
+
+    def parameters(self, width: int) -> int:
+        return self.norm.parameters(width) + self.layer.parameters(width)
+
+    @classmethod
+    def examples(cls) -> Sequence[Self]:
+        return (cls(norm=LayerNormConfig(), layer=AttentionConfig(heads=2, kv_heads=2, head=8)),)
+
+
+class PostNorm(Layer):
+    def __init__(self, config: PostNormConfig, width: int) -> None:
+        super().__init__()
+        self.layer = config.layer.build(width)
+        self.norm = config.norm.build(width)
+
+    def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
+        return self.norm(x + self.layer(x, ctx, cache))
+
+    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+        return self.layer.new_cache(rows, room, like)
+
+    def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
+        self.layer.remember(memory, memory_valid, cache)

@@ -16,11 +16,11 @@ Block = tuple[AnyLayer, ...]
 
 
 class StackConfig(Config):
-    """`depth` blocks, the pattern over and over, then one normalisation."""
+    """`depth` blocks, the pattern over and over, then one normalisation unless norm is None."""
 
     pattern: tuple[Block, ...]
     depth: int
-    norm: NormConfig
+    norm: NormConfig | None
 
     def blocks(self) -> list[Block]:
         """The blocks in order."""
@@ -31,7 +31,7 @@ class StackConfig(Config):
 
     def parameters(self, width: int) -> int:
         layers = sum(layer.parameters(width) for block in self.blocks() for layer in block)
-        return layers + self.norm.parameters(width)
+        return layers + (self.norm.parameters(width) if self.norm else 0)
 
 
 class Stack(nn.Module):
@@ -42,7 +42,7 @@ class Stack(nn.Module):
         self.layers = nn.ModuleList(
             layer.build(width) for block in config.blocks() for layer in block
         )
-        self.norm = config.norm.build(width)
+        self.norm = config.norm.build(width) if config.norm else nn.Identity()
 
     def forward(self, x: Tensor, ctx: Context, caches: list[Cache] | None = None) -> Tensor:
         for i, layer in enumerate(self.layers):
@@ -53,3 +53,8 @@ class Stack(nn.Module):
         """One empty cache a layer, in the order of the layers."""
         layers = cast(Iterable[Layer], self.layers)
         return [layer.new_cache(rows, room, like) for layer in layers]
+
+    def remember(self, memory: Tensor, memory_valid: Tensor, caches: list[Cache]) -> None:
+        """Let every layer put what it needs of a memory (B, S, D) into its cache."""
+        for layer, cache in zip(cast(Iterable[Layer], self.layers), caches, strict=True):
+            layer.remember(memory, memory_valid, cache)

@@ -77,6 +77,7 @@ def _tune(
 ) -> dict[str, Any]:
     tokenizer = Tokenizer.load(base)
     model = load_model(base, recipe.machine.device, torch.float32)
+    assert isinstance(model, CausalLM), "only decoders are tuned to answer"
     plan = recipe.plan
     context = plan.context
     examples, dropped = _examples(trained, tokenizer, context)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from hornbook.core.errors import HornbookError
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, resolve
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -21,4 +21,7 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise HornbookError("This machine has no GPU that torch can use; leave --device out.")
-    return load_model(folder, device).eval(), Tokenizer.load(folder)
+    model = load_model(folder, device).eval()
+    if not isinstance(model, CausalLM):
+        raise UsageError(f"{folder} holds no decoder: it does not continue text.")
+    return model, Tokenizer.load(folder)

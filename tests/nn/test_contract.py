@@ -43,14 +43,33 @@ def noise(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def context(x: Tensor, pos: Tensor, mask: Mask) -> Context:
+    """A context with a memory, the same for every row, for the layers that look at one."""
+    memory, valid = remembered(len(x))
+    return Context(pos, mask, memory=memory, memory_valid=valid)
+
+
+def remembered(rows: int) -> tuple[Tensor, Tensor]:
+    memory = noise(1, 4, WIDTH, seed=9).repeat(rows, 1, 1)
+    return memory, torch.tensor([[True, True, True, False]]).repeat(rows, 1)
+
+
 def whole(layer: Layer, x: Tensor, valid: Tensor | None = None, causal: bool = True) -> Tensor:
     """The output without a cache, positions counted from 0."""
-    return layer(x, Context(torch.arange(x.shape[1])[None], Mask(causal, valid)))
+    return layer(x, context(x, torch.arange(x.shape[1])[None], Mask(causal, valid)))
 
 
 def new_state(layer: Layer, rows: int, room: int) -> State:
     length = torch.zeros(rows, dtype=torch.int64)
-    return State(length, room, [layer.new_cache(rows, room, torch.zeros(()))])
+    cache = layer.new_cache(rows, room, torch.zeros(()))
+    layer.remember(*remembered(rows), cache)
+    return State(length, room, [cache])
+
+
+def looks_at_a_memory(layer: Layer) -> bool:
+    x, ctx = noise(1, 2, WIDTH), context(noise(1, 2, WIDTH), torch.arange(2)[None], Mask(True))
+    assert ctx.memory is not None
+    return not torch.equal(layer(x, ctx), layer(x, ctx._replace(memory=ctx.memory + 1)))
 
 
 def go_on(layer: Layer, x: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
@@ -174,6 +193,8 @@ def test_rows_of_a_state_can_be_taken_put_cleared_and_kept(config):
     go_on(layer, noise(ROWS, 5, WIDTH, seed=3), other)
     other.put(torch.tensor([1, 0]), kept.take(torch.tensor([0, 1])))
     other.clear(torch.tensor([2]))
+    if looks_at_a_memory(layer):  # a new row has a memory of its own
+        other.put(torch.tensor([2]), new_state(layer, 1, room=9))
     z = go_on(layer, more[[1, 0, 2]], other)
     same(z[:2], y[[1, 0]])
     same(z[2:], whole(layer, more[2:]))
@@ -193,8 +214,9 @@ def test_invalid_tokens_are_invisible(config, real):
     assert torch.isfinite(y).all()
     start, stop = real.index(1), TIME - real[::-1].index(1)
     if sum(real) == stop - start:  # in one piece: what the piece alone gives, at its positions
-        alone = Context(torch.arange(start, stop)[None], Mask(causal=True))
-        same(y[0, start:stop], layer(x[:1, start:stop], alone)[0])
+        piece = x[:1, start:stop]
+        alone = context(piece, torch.arange(start, stop)[None], Mask(causal=True))
+        same(y[0, start:stop], layer(piece, alone)[0])
 
 
 @every_layer
@@ -203,7 +225,9 @@ def test_segments_do_not_see_each_other(config):
     segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 2, 2]])
     pos = torch.tensor([[0, 1, 2, 0, 1, 2, 3], [0, 0, 1, 2, 3, 0, 1]])
     x.requires_grad_(True)
-    y = layer(x, Context(pos, Mask(causal=True, segments=segments)))
+    y = layer(x, context(x, pos, Mask(causal=True, segments=segments)))
+    if not y.requires_grad:
+        return  # what it says is the memory's, whatever comes in
     for row in range(2):
         for segment in segments[row].unique():
             inside = segments[row] == segment

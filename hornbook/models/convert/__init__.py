@@ -1,6 +1,7 @@
-"""Our decoders as `model_type`s of the Hugging Face ecosystem, and theirs as ours.
+"""Our models as `model_type`s of the Hugging Face ecosystem, and theirs as ours.
 
-A family is one file and one entry here. Knows configs and tensor names; knows nothing of files.
+A `model_type` is one file, and each of its architectures an entry here. Knows configs and tensor
+names; knows nothing of files.
 """
 
 from collections.abc import Mapping
@@ -9,26 +10,24 @@ from typing import Any
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
-from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import gpt2, llama, qwen3
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
+from hornbook.models.model import ModelConfig
 
-FAMILIES = {family.model_type: family for family in (qwen3.FAMILY, llama.FAMILY, gpt2.FAMILY)}
+FAMILIES: tuple[Family, ...] = (qwen3.FAMILY, llama.FAMILY, gpt2.FAMILY)
+"""The first architecture of a `model_type` is meant where a file names none."""
+
+MODEL_TYPES = tuple(dict.fromkeys(family.model_type for family in FAMILIES))
 
 
-def from_hf(values: Mapping[str, Any], where: str) -> tuple[Family, CausalLMConfig]:
+def from_hf(values: Mapping[str, Any], where: str) -> tuple[Family, ModelConfig]:
     """The family and our config for a `config.json` read at `where`.
 
     Raises HornbookError naming `where`, key and value for whatever we would compute otherwise
     than `transformers` does.
     """
-    kind = values.get("model_type")
-    if kind not in FAMILIES:
-        raise HornbookError(
-            f"{where}: model_type = {kind!r} cannot be opened. {nearest(str(kind), FAMILIES)}"
-        )
-    family, fields = FAMILIES[kind], Fields(values, where)
+    family, fields = _family(values, where), Fields(values, where)
     try:
         config = family.read(fields)
     except pydantic.ValidationError as error:
@@ -38,15 +37,26 @@ def from_hf(values: Mapping[str, Any], where: str) -> tuple[Family, CausalLMConf
     return family, config
 
 
-def to_hf(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
+def _family(values: Mapping[str, Any], where: str) -> Family:
+    kind, named = values.get("model_type"), values.get("architectures")
+    found = [family for family in FAMILIES if family.model_type == kind]
+    if not found:
+        raise HornbookError(
+            f"{where}: model_type = {kind!r} cannot be opened. {nearest(str(kind), MODEL_TYPES)}"
+        )
+    names = named if isinstance(named, list) else []
+    return next((family for family in found if family.architecture in names), found[0])
+
+
+def to_hf(config: ModelConfig) -> tuple[Family, dict[str, Any]]:
     """The family that computes what `config` computes, and its `config.json` without token ids.
 
     What is written is read back and must be `config` again. Raises HornbookError when no family
     fits; ask before long work, not after.
     """
     reasons = []
-    for family in FAMILIES.values():
-        keys = family.write(config)
+    for family in FAMILIES:
+        keys = family.write(config) if isinstance(config, family.config) else None
         if keys is None:
             continue
         values = {"model_type": family.model_type, "architectures": [family.architecture], **keys}
@@ -55,5 +65,5 @@ def to_hf(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
                 return family, values
         except HornbookError as error:
             reasons.append(str(error))
-    nothing = f"No model type of {', '.join(FAMILIES)} computes what this model does."
+    nothing = f"No model type of {', '.join(MODEL_TYPES)} computes what this model does."
     raise HornbookError(" ".join((nothing, *reasons)))

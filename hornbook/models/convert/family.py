@@ -4,15 +4,15 @@ Knows names and shapes; knows neither files nor any particular architecture.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.fields import Fields
+from hornbook.models.model import ModelConfig
 from hornbook.nn.mlp import Activation
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -36,19 +36,19 @@ def activation_name(ours: Activation) -> str:
 class Rule:
     """One of their tensors: our parameters one below the other, transposed when they say so.
 
-    Names may hold {block}, and ours {mixer} and {mlp}: the places of the block's two layers in
-    our stack. A rule whose parameters a model does not have does not apply to it.
+    Names may hold {block}, and ours {0}, {1} and so on: the places of the block's layers in our
+    stack. A rule whose parameters a model does not have does not apply to it.
     """
 
     theirs: str
     ours: tuple[str, ...]
     transposed: bool = False
 
-    def named(self, block: int) -> "Rule":
-        """The rule for one block."""
-        places = {"block": block, "mixer": 2 * block, "mlp": 2 * block + 1}
-        ours = tuple(name.format(**places) for name in self.ours)
-        return Rule(self.theirs.format(**places), ours, self.transposed)
+    def named(self, block: int, layers: int) -> "Rule":
+        """The rule for one block of a stack whose blocks have `layers` layers."""
+        places = range(layers * block, layers * (block + 1))
+        ours = tuple(name.format(*places) for name in self.ours)
+        return Rule(self.theirs.format(block=block), ours, self.transposed)
 
     def shape(self, parameters: Mapping[str, Tensor]) -> tuple[int, ...]:
         """The shape that their tensor must have."""
@@ -74,36 +74,55 @@ class Rule:
 
 @dataclass(frozen=True)
 class Family:
-    """A `model_type` of the ecosystem.
+    """An architecture of a `model_type` of the ecosystem.
 
-    read: takes the keys it knows and returns our config. write: our config as their keys, or None
-    when it is wired otherwise. base: the prefix of all their tensors but the head; some files
-    were saved without it. obsolete: globs of constant tensors in old files.
+    config: the class of our configs that it can be. read: takes the keys it knows and returns our
+    config. write: our config as their keys, or None
+    when it is wired otherwise. base: the prefix of all their tensors but those of the head (globs);
+    some files were saved without it. copies: their tensors that repeat another (by its name in the
+    rules) when the model has no parameter of its own for them. obsolete: globs of constant tensors
+    in old files.
     """
 
     model_type: str
     architecture: str
-    read: Callable[[Fields], CausalLMConfig]
-    write: Callable[[CausalLMConfig], dict[str, Any] | None]
+    config: type[ModelConfig]
+    read: Callable[[Fields], ModelConfig]
+    write: Callable[[Any], dict[str, Any] | None]
     rules: tuple[Rule, ...]
     base: str
-    head: str = "lm_head.weight"
+    head: tuple[str, ...] = ("lm_head.weight",)
+    copies: Mapping[str, str] = field(default_factory=dict)
     obsolete: tuple[str, ...] = ()
 
-    def table(self, config: CausalLMConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
+    def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
         """The rules that apply to a model, block by block. Every parameter has exactly one."""
         rules = [rule for rule in self._expanded(config) if rule.ours[0] in parameters]
         named = sorted(name for rule in rules for name in rule.ours)
         assert named == sorted(parameters), set(named) ^ set(parameters)
         return rules
 
+    def copied(self, rules: Iterable[Rule]) -> dict[str, str]:
+        """The copies among their tensors that have no rule of their own, given a model's rules."""
+        ruled = {rule.theirs for rule in rules}
+        return {copy: of for copy, of in self.copies.items() if copy not in ruled}
+
     def full_names(self, stored: Iterable[str]) -> dict[str, str]:
         """Names as the rules have them to names as stored, without obsolete ones."""
         kept = [name for name in stored if not any(fnmatchcase(name, g) for g in self.obsolete)]
-        bare = not any(name.startswith(self.base) for name in kept)
-        return {self.base + name if bare and name != self.head else name: name for name in kept}
+        if any(name.startswith(self.base) for name in kept):
+            return {name: name for name in kept}
+        return {name if self._in_head(name) else self.base + name: name for name in kept}
 
-    def _expanded(self, config: CausalLMConfig) -> Iterator[Rule]:
+    def _in_head(self, name: str) -> bool:
+        return any(fnmatchcase(name, glob) for glob in self.head)
+
+    def _expanded(self, config: ModelConfig) -> Iterator[Rule]:
+        stacks = config.stacks()
         for rule in self.rules:
-            repeats = config.stack.depth if "{block}" in rule.theirs else 1
-            yield from (rule.named(block) for block in range(repeats))
+            if "{block}" not in rule.theirs:
+                yield rule
+                continue
+            stack = stacks[rule.ours[0].split(".")[0]]
+            layers = len(stack.pattern[0])
+            yield from (rule.named(block, layers) for block in range(stack.depth))

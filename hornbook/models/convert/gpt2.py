@@ -68,7 +68,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     }
 
 
-_MIXER, _MLP = "stack.layers.{mixer}", "stack.layers.{mlp}"
+_MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"
 
 
 def _rules(theirs: str, *ours: str, matrix: bool = True) -> tuple[Rule, Rule]:
@@ -95,10 +95,12 @@ RULES = (
 FAMILY = Family(
     model_type="gpt2",
     architecture="GPT2LMHeadModel",
+    config=CausalLMConfig,
     read=read,
     write=write,
     rules=RULES,
     base="transformer.",
+    copies={"lm_head.weight": "transformer.wte.weight"},
     # Causal masks that old versions stored.
     obsolete=("*h.*.attn.bias", "*h.*.attn.masked_bias"),
 )

@@ -100,7 +100,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     }
 
 
-_MIXER, _MLP = "stack.layers.{mixer}", "stack.layers.{mlp}"
+_MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"
 RULES = (
     Rule("model.embed_tokens.weight", ("embedding.token.weight",)),
     Rule("model.layers.{block}.input_layernorm.weight", (f"{_MIXER}.norm.weight",)),
@@ -126,13 +126,16 @@ RULES = (
     Rule("model.norm.weight", ("stack.norm.weight",)),
     Rule("lm_head.weight", ("head.weight",)),
 )
+COPIES = {"lm_head.weight": "model.embed_tokens.weight"}
 
 FAMILY = Family(
     model_type="llama",
     architecture="LlamaForCausalLM",
+    config=CausalLMConfig,
     read=read,
     write=write,
     rules=RULES,
     base="model.",
+    copies=COPIES,
     obsolete=("*.rotary_emb.inv_freq",),
 )

@@ -35,8 +35,10 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
 FAMILY = Family(
     model_type="qwen3",
     architecture="Qwen3ForCausalLM",
+    config=CausalLMConfig,
     read=read,
     write=write,
     rules=llama.RULES,
     base="model.",
+    copies=llama.COPIES,
 )

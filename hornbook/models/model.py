@@ -1,0 +1,53 @@
+"""What all families share: a config that builds, counts and names its stacks, and a model of it.
+
+Knows nothing of any family, of files or of training.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import nn
+
+from hornbook.core.config import Config
+from hornbook.nn.stack import StackConfig
+
+
+class ModelConfig(Config, ABC):
+    """A model's wiring as data. Shared sizes stand here once and flow down at build.
+
+    width: channels of the stream. context: the longest sequence, in tokens.
+    """
+
+    width: int
+    context: int
+
+    @abstractmethod
+    def build(self, seed: int = 0) -> "Model":
+        """A model with freshly initialised weights, the same for the same seed."""
+
+    @abstractmethod
+    def empty(self) -> "Model":
+        """A model whose weights are yet to be filled."""
+
+    @abstractmethod
+    def parameters(self) -> int:
+        """How many parameters the model has, without building it."""
+
+    @abstractmethod
+    def stacks(self) -> Mapping[str, StackConfig]:
+        """The stacks by the name under which the model holds them."""
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many tokens have an embedding; None for a model that reads no tokens."""
+        return None
+
+
+class Model(nn.Module, ABC):
+    """A family: it wires embed, stack and head, and computes nothing else."""
+
+    config: ModelConfig
+
+    @abstractmethod
+    def tie(self) -> None:
+        """Make parameters that the config says are one, one again."""
