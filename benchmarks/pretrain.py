@@ -23,7 +23,7 @@ from hornbook.batches.packing import PackedWindows
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
-from hornbook.models.presets import PRESETS
+from hornbook.models.causal_lm import CausalLM
 from hornbook.train.dial import Plan, flops_per_token
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import next_token, token_losses
@@ -95,7 +95,8 @@ def _ours(
     steps: int, batches: PackedWindows, validation: Validation, machine: Machine, dtype: Any
 ) -> dict[str, Any]:
     start = time.perf_counter()
-    model = PRESETS[PLAN.preset](PLAN.sizes(PLAN.vocab)).build()
+    model = PLAN.config(PLAN.vocab).build()
+    assert isinstance(model, CausalLM)
     compile_layers(model.stack)
     state = TrainState(model, Optimiser(model, OURS, getattr(torch, dtype)))
     loop = LoopConfig(
@@ -113,7 +114,7 @@ def _ours(
     train(state, next_token, batches, loop, [clock])
     seconds = time.perf_counter() - start
     step_s = sorted(durations)[len(durations) // 2]
-    flops = PLAN.rows * PLAN.context * flops_per_token(PLAN, PLAN.vocab)
+    per_token = flops_per_token(model.config)
     return {
         "steps": steps,
         "seconds": seconds,
@@ -121,8 +122,8 @@ def _ours(
         "seconds_a_step": step_s,
         "nats": validation.score(model, token_losses, "cpu", dtype).nats_per_token,
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "flops_per_token": flops_per_token(PLAN, PLAN.vocab),
-        "flops_per_second": flops / step_s,
+        "flops_per_token": per_token,
+        "flops_per_second": PLAN.rows * PLAN.context * per_token / step_s,
     }
 
 

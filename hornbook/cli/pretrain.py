@@ -17,7 +17,13 @@ def command(
         float | None, typer.Option(help="How long to train; all sizes are derived from it.")
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
-    preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="gpt (the default), mamba2, lfm2 or lstm.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2, of the gpts.")] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Go on from this model instead of fresh weights.")
+    ] = None,
     depth: Annotated[int | None, typer.Option(help="Blocks.")] = None,
     width: Annotated[int | None, typer.Option(help="Channels of the stream.")] = None,
     heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
@@ -52,8 +58,8 @@ def command(
     from hornbook.core.config import read_recipe
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
-    from hornbook.corpus.build import Corpus
-    from hornbook.workflows.pretrain import pretrain, request_of, resume_run
+    from hornbook.models.presets import preset_of
+    from hornbook.workflows.pretrain import inputs_of, pretrain, request_of, resume_run
 
     if resume and corpus is None:
         print_json(resume_run(out, Progress()), json)
@@ -61,8 +67,8 @@ def command(
     if corpus is None:
         raise UsageError("Say what to train on: --corpus DIR, a folder made by `corpus build`.")
     sizes = {
-        "preset": preset, "depth": depth, "width": width, "heads": heads, "vocab": vocab_size,
-        "context": context, "rows": rows, "micro_rows": micro_rows,
+        "preset": preset_of(family, preset), "depth": depth, "width": width, "heads": heads,
+        "vocab": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
     }  # fmt: skip
     asked = {
         "minutes": minutes, "tokens": tokens, "seed": seed, "isolate": isolate or None,
@@ -72,6 +78,5 @@ def command(
     values |= {key: value for key, value in asked.items() if value is not None}
     plan = values.setdefault("plan", {})
     plan |= {key: value for key, value in sizes.items() if value is not None}
-    opened = Corpus.open(corpus)
-    request = request_of(opened, tokenizer, values)
-    print_json(pretrain(opened, out, request, tokenizer, resume, Progress()), json)
+    inputs = inputs_of(corpus, tokenizer, init)
+    print_json(pretrain(inputs, out, request_of(inputs, values), resume, Progress()), json)

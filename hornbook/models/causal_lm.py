@@ -25,7 +25,7 @@ class CausalLMConfig(ModelConfig):
 
     def build(self, seed: int = 0) -> "CausalLM":
         model = CausalLM(self)
-        initialise(model, INITIAL, seed)
+        model.reset(seed)
         return model
 
     def empty(self) -> "CausalLM":
@@ -71,6 +71,9 @@ class CausalLM(Model):
         self.stack = config.stack.build(config.width)
         self.head = nn.Linear(config.width, config.vocab, bias=False)
         self.tie()
+
+    def reset(self, seed: int) -> None:
+        initialise(self, INITIAL, seed)
 
     def tie(self) -> None:
         if self.config.tied:

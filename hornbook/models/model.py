@@ -49,5 +49,9 @@ class Model(nn.Module, ABC):
     config: ModelConfig
 
     @abstractmethod
+    def reset(self, seed: int) -> None:
+        """Give every parameter a fresh value; the same for the same seed."""
+
+    @abstractmethod
     def tie(self) -> None:
         """Make parameters that the config says are one, one again."""

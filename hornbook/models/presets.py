@@ -6,6 +6,7 @@ Each corresponds to a `model_type` of the Hugging Face ecosystem.
 from collections.abc import Callable
 
 from hornbook.core.config import Config
+from hornbook.core.errors import unknown
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
@@ -95,6 +96,23 @@ PRESETS: dict[str, Callable[[Sizes], CausalLMConfig]] = {
     "llama": llama,
     "gpt2": gpt2,
 }
+
+FAMILIES: dict[str, tuple[str, ...]] = {"gpt": ("qwen3", "llama", "gpt2")}
+"""The presets of each family that `pretrain --family` knows; the first is meant by default."""
+
+
+def preset_of(family: str | None, preset: str | None) -> str | None:
+    """The preset that a family and a preset mean together, None for the default of all.
+
+    Raises UsageError for a name that is not there or a preset of another family.
+    """
+    if family is None:
+        return preset
+    if family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    if preset is not None and preset not in FAMILIES[family]:
+        raise unknown(f"preset of {family}", preset, FAMILIES[family])
+    return preset or FAMILIES[family][0]
 
 
 def _decoder(

@@ -1,7 +1,7 @@
 """One dial, minutes: everything else is derived from the text's size and this machine's speed.
 
-Each choice carries its reason, and each can be overridden. Knows arithmetic per token of decoders;
-knows nothing of files or tokenizers.
+Each choice carries its reason, and each can be overridden. Knows arithmetic per token of text
+models; knows nothing of files or tokenizers.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,12 @@ from hornbook.batches.batch import Batch
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import Machine, fastest
+from hornbook.models.model import ModelConfig
 from hornbook.models.presets import PRESETS, Sizes
+from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.contract import LayerConfig
+from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
+from hornbook.nn.residual import PostNormConfig, PreNormConfig
 from hornbook.train.objective import next_token
 from hornbook.train.precision import product_type
 
@@ -31,9 +36,9 @@ class Plan(Config):
     rows: PositiveInt
     micro_rows: PositiveInt
 
-    def sizes(self, vocab: int) -> Sizes:
-        """What the preset asks for; `vocab` is the finished tokenizer's."""
-        return Sizes(
+    def config(self, vocab: int) -> ModelConfig:
+        """The model's config; `vocab` is the finished tokenizer's."""
+        sizes = Sizes(
             vocab=vocab,
             width=self.width,
             depth=self.depth,
@@ -42,8 +47,9 @@ class Plan(Config):
             kv_heads=self.heads,
             head=self.width // self.heads,
             hidden=self.hidden,
-            tied=self.preset == "gpt2",
+            tied=self.preset in _TIED,
         )
+        return PRESETS[self.preset](sizes)
 
 
 class Wanted(Config):
@@ -60,6 +66,22 @@ class Wanted(Config):
     micro_rows: PositiveInt | None = None
 
 
+def sizes_of(config: ModelConfig, name: str) -> Wanted:
+    """The sizes of a model that is there already, for `choose`; name: of its kind."""
+    stacks = list(config.stacks().values())
+    layers = [_inner(layer) for block in stacks[0].pattern for layer in block]
+    heads = [layer.heads for layer in layers if isinstance(layer, AttentionConfig)]
+    hidden = [layer.hidden for layer in layers if isinstance(layer, MLPConfig | GatedMLPConfig)]
+    return Wanted(
+        preset=name,
+        vocab=config.vocabulary,
+        depth=stacks[0].depth,
+        width=config.width,
+        heads=heads[0] if heads else 1,
+        hidden=hidden[0] if hidden else config.width,
+    )
+
+
 class Choice(NamedTuple):
     """One derived value, for people."""
 
@@ -67,6 +89,9 @@ class Choice(NamedTuple):
     value: object
     reason: str
 
+
+_TIED = ("gpt2",)
+"""Presets whose model type is read with the head tied to the embedding everywhere."""
 
 # Depth and width of the models to choose from, small to large: width grows with depth, as the
 # published families' small members do.
@@ -99,7 +124,8 @@ def probe_speed(machine: Machine) -> float:
         preset="qwen3", vocab=4096, depth=2, width=256, heads=4, hidden=704,
         context=256, rows=8, micro_rows=8,
     )  # fmt: skip
-    model = PRESETS[plan.preset](plan.sizes(plan.vocab)).build().to(machine.device)
+    config = plan.config(plan.vocab)
+    model = config.build().to(machine.device)
     tokens = torch.randint(plan.vocab, (plan.rows, plan.context), device=machine.device)
     batch = Batch(tokens, tokens, torch.arange(plan.context, device=machine.device)[None])
 
@@ -109,46 +135,64 @@ def probe_speed(machine: Machine) -> float:
         loss.backward()
         float(loss.detach())  # waits for a GPU to be done
 
-    return plan.rows * plan.context * flops_per_token(plan, plan.vocab) / fastest(step, tries=3)
+    return plan.rows * plan.context * flops_per_token(config) / fastest(step, tries=3)
 
 
-def flops_per_token(plan: Plan, vocab: int) -> float:
+def flops_per_token(config: ModelConfig) -> float:
     """Arithmetic of one training token, forward and backward (6 a weight, plus attention)."""
-    attention = 4 * plan.width**2
-    mlp = (2 if plan.preset == "gpt2" else 3) * plan.width * plan.hidden
-    weights = plan.depth * (attention + mlp) + vocab * plan.width
+    stacks = config.stacks().values()
+    weights = sum(stack.parameters(config.width) for stack in stacks)
+    weights += (config.vocabulary or 0) * config.width
+    layers = [_inner(layer) for stack in stacks for block in stack.blocks() for layer in block]
+    channels = sum(x.heads * x.head for x in layers if isinstance(x, AttentionConfig))
     # Scores and mixing, causal: half of context keys on average, forward and twice backward.
-    return 6 * weights + 6 * plan.depth * plan.width * plan.context
+    return 6 * weights + 6 * channels * config.context
+
+
+def _inner(layer: LayerConfig) -> LayerConfig:
+    """The layer inside its residual rule."""
+    return layer.layer if isinstance(layer, PreNormConfig | PostNormConfig) else layer
 
 
 def choose(
-    flops: float, machine: Machine, text_bytes: int, seconds: float, wanted: Wanted
+    flops: float,
+    machine: Machine,
+    text_bytes: int,
+    seconds: float,
+    wanted: Wanted,
+    there: Wanted | None = None,
 ) -> tuple[Plan, list[Choice]]:
     """Derive a plan for `seconds` of training at `flops` FLOP/s on `text_bytes` of text.
 
-    Raises UsageError for an unknown preset or sizes that do not fit together.
+    there: sizes of a model that training goes on from. Raises UsageError for an unknown preset,
+    sizes that do not fit together, or a wish for other sizes than those that are there.
     """
     choices: list[Choice] = []
 
     def pick(name: str, value: Any, reason: str) -> Any:
-        given = getattr(wanted, name)
-        choices.append(
-            Choice(name, value, reason) if given is None else Choice(name, given, "you set it")
-        )
+        given, fixed = getattr(wanted, name), there and getattr(there, name)
+        if given is not None and fixed is not None:
+            raise UsageError(f"{name} is {fixed} in the model to go on from; it cannot be {given}.")
+        if fixed is not None:
+            choices.append(Choice(name, fixed, "of the model to go on from"))
+        else:
+            found = Choice(name, value, reason)
+            choices.append(found if given is None else Choice(name, given, "you set it"))
         return choices[-1].value
 
     preset = pick("preset", "qwen3", "rotary positions, normalised queries and keys, SwiGLU")
-    if preset not in PRESETS:
+    if preset not in PRESETS and there is None:
         raise unknown("preset", str(preset), PRESETS)
     budget = flops * seconds
     vocab = pick(*_vocab(text_bytes, budget))
     context = pick(*_context(seconds, flops))
-    depth, width, reason = _shape(budget, vocab, context)
-    depth, width = pick("depth", depth, reason), pick("width", width, reason)
+    shape = _shape(budget, preset, vocab, context) if there is None else (1, 1, "")
+    pick("depth", shape[0], shape[2])
+    width = pick("width", shape[1], shape[2])
     heads = pick(
         "heads", max(1, width // HEAD), f"{HEAD} channels each, which kernels are made for"
     )
-    if width % heads or (width // heads) % 2:
+    if there is None and (width % heads or (width // heads) % 2):
         raise UsageError(f"width {width} does not divide into {heads} heads of an even size.")
     pick("hidden", _hidden(preset, width), "as many weights as four times the width")
     rows = pick(*_rows(budget, context))
@@ -174,16 +218,17 @@ def _context(seconds: float, flops: float) -> tuple[str, int, str]:
     return "context", context, f"{budget:.1e} FLOP in the time given"
 
 
-def _shape(budget: float, vocab: int, context: int) -> tuple[int, int, str]:
+def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, int, str]:
     """The largest model of the ladder whose parameters still get enough tokens."""
     best = (*_LADDER[0], "the smallest there is: the time is short")
     for depth, width in _LADDER:
         plan = Plan(
-            preset="qwen3", vocab=vocab, depth=depth, width=width, heads=1,
-            hidden=_hidden("qwen3", width), context=context, rows=1, micro_rows=1,
+            preset=preset, vocab=vocab, depth=depth, width=width, heads=max(1, width // HEAD),
+            hidden=_hidden(preset, width), context=context, rows=1, micro_rows=1,
         )  # fmt: skip
-        tokens = budget / flops_per_token(plan, vocab)
-        weights = depth * (4 * width**2 + 3 * width * plan.hidden)
+        config = plan.config(vocab)
+        tokens = budget / flops_per_token(config)
+        weights = sum(stack.parameters(width) for stack in config.stacks().values())
         if tokens >= _TOKENS_PER_PARAMETER * weights:
             best = (
                 depth,

@@ -27,6 +27,15 @@ class OptimiserConfig(Config):
     weight_decay: float = 0.1
     clip: float | None = 1.0
 
+    def gentle(self) -> "OptimiserConfig":
+        """For weights that know something already: enough to learn more, little enough to keep."""
+        rates = ("matrix_rate", "embedding_rate", "head_rate", "scalar_rate")
+        return self.model_copy(update={name: _GENTLE * getattr(self, name) for name in rates})
+
+
+_GENTLE = 0.2
+"""Share of the learning rates of fresh weights."""
+
 
 class Optimiser:
     """Both rules as one: a step, a learning-rate factor, and named state for checkpoints."""

@@ -25,15 +25,13 @@ from hornbook.models.folder import load_model, save_model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import next_token, token_losses
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from hornbook.train.optimiser import Optimiser
 from hornbook.train.precision import product_type
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.workflows.pairs import Pair, pairs
 from hornbook.workflows.run import MODEL, RESULT, Recipe
 
-_GENTLE = 0.2
-"""Share of the pretraining learning rates: enough to learn a form, little enough to forget less."""
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
 _EPOCHS, _MOST_PAIRS, _HELD_OUT = 3, 1500, 100
 
@@ -98,7 +96,7 @@ def _tune(
         f"Instruction tuning: {len(examples)} pairs ({dropped} too long), {loop.steps} steps."
     )
     before = _answer_loss(model, test, tokenizer, loop, plan.rows)
-    optimiser = Optimiser(model, _gentle(recipe.request.optimiser), getattr(torch, loop.dtype))
+    optimiser = Optimiser(model, recipe.request.optimiser.gentle(), getattr(torch, loop.dtype))
     state = TrainState(model, optimiser)
     with progress.bar("instruction tuning", loop.steps, "steps") as advance:
         train(state, next_token, batches, loop, [lambda state: advance(1)])
@@ -117,11 +115,6 @@ def _tune(
         "after": after,
         "examples": _answers(model, tokenizer, held_out[:5], context),
     }
-
-
-def _gentle(config: OptimiserConfig) -> OptimiserConfig:
-    rates = ("matrix_rate", "embedding_rate", "head_rate", "scalar_rate")
-    return config.model_copy(update={name: _GENTLE * getattr(config, name) for name in rates})
 
 
 def _examples(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from hornbook.batches.packing import PackedWindows
 from hornbook.batches.shards import TokenShards, write_shards
@@ -16,9 +18,9 @@ from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.build import Corpus
 from hornbook.corpus.split import Side
-from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert import to_hf
-from hornbook.models.presets import PRESETS
+from hornbook.models.folder import load_model
+from hornbook.models.model import Model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import Plan
@@ -28,7 +30,10 @@ SPLITS: tuple[Side, ...] = ("train", "validation")
 
 @dataclass
 class Bench:
-    """All that is built before the first step. token_bytes: (V,) bytes of text of each token."""
+    """All that is built before the first step.
+
+    token_bytes: (V,) bytes of text of each token. start: weights to go on from, or None for fresh.
+    """
 
     tokenizer: Tokenizer
     tokenizer_folder: Path
@@ -36,7 +41,17 @@ class Bench:
     train: TokenShards
     validation: TokenShards
     batches: PackedWindows
-    model: CausalLM
+    model: Model
+    start: dict[str, Tensor] | None
+
+    def reset(self, seed: int) -> None:
+        """Give the model the weights that training begins with."""
+        if self.start is None:
+            self.model.reset(seed)
+            return
+        with torch.no_grad():
+            for name, weight in self.model.named_parameters():
+                weight.copy_(self.start[name])
 
 
 def prepare_tokenizer(corpus: Corpus, folder: Path, vocab: int, progress: Progress) -> Tokenizer:
@@ -80,23 +95,25 @@ def prepare_shards(
 
 def prepare(
     corpus: Corpus,
+    tokenizer_folder: Path | None,
+    init: Path | None,
     run: Path,
     plan: Plan,
     machine: Machine,
-    tokenizer_folder: Path | None,
+    *,
     seed: int,
     isolate: bool,
     progress: Progress,
 ) -> Bench:
-    """Build or reuse everything up to an untrained model on `machine`'s device."""
+    """Build or reuse everything up to the model on `machine`'s device, fresh or that of `init`."""
     if tokenizer_folder is None:
         tokenizer_folder = run / "tokenizer"
         tokenizer = prepare_tokenizer(corpus, tokenizer_folder, plan.vocab, progress)
     else:
         tokenizer = Tokenizer.load(tokenizer_folder)
     train, validation = prepare_shards(corpus, tokenizer, run / "shards", progress)
-    config = PRESETS[plan.preset](plan.sizes(tokenizer.vocab_size))
-    to_hf(config)  # what could not be saved is refused now, not after the training
+    model, start = _model(plan, tokenizer.vocab_size, machine.device, init)
+    to_hf(model.config)  # what could not be saved is refused now, not after the training
     return Bench(
         tokenizer=tokenizer,
         tokenizer_folder=tokenizer_folder,
@@ -104,8 +121,19 @@ def prepare(
         train=train,
         validation=validation,
         batches=PackedWindows(train, plan.context, plan.rows, seed, isolate),
-        model=config.build(seed).to(machine.device),
+        model=model,
+        start=start,
     )
+
+
+def _model(
+    plan: Plan, vocab: int, device: str, init: Path | None
+) -> tuple[Model, dict[str, Tensor] | None]:
+    """The model to train, and the weights that it brings along."""
+    if init is None:
+        return plan.config(vocab).build().to(device), None
+    model = load_model(init, device)
+    return model, {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
 
 def token_bytes(tokenizer: Tokenizer) -> np.ndarray:

@@ -6,27 +6,28 @@ floors. Knows the other packages' front doors; computes nothing itself.
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from hornbook.core.files import require_space, write_json
+from hornbook.core.errors import UsageError
+from hornbook.core.files import hash_file, require_space, write_json
 from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes, versions
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import Corpus
-from hornbook.models.causal_lm import INITIAL
-from hornbook.models.folder import save_model
-from hornbook.nn.initialise import initialise
+from hornbook.models.convert import to_hf
+from hornbook.models.folder import load_config, resolve, save_model
+from hornbook.models.tensors import WEIGHTS
 from hornbook.tokenize.measure import measure
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.checkpoint import KEPT, load_checkpoint, save_checkpoint
-from hornbook.train.dial import Choice, Plan, choose, probe_speed
+from hornbook.train.dial import Choice, Plan, choose, probe_speed, sizes_of
 from hornbook.train.forecast import Run, forecast, rehearse
 from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
 from hornbook.train.loop import Hook, LoopConfig, train
 from hornbook.train.objective import next_token, token_losses
-from hornbook.train.optimiser import Optimiser, is_hidden_matrix
+from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
 from hornbook.train.precision import compile_layers
 from hornbook.train.state import TrainState
 from hornbook.train.validation import Score, Validation
@@ -44,15 +45,22 @@ _EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
 """How often each happens in a run."""
 
 
+class Inputs(NamedTuple):
+    """What training reads: a corpus, a tokenizer brought along, and a model to go on from."""
+
+    corpus: Corpus
+    tokenizer: Path | None = None
+    init: Path | None = None
+
+
 def pretrain(
-    corpus: Corpus,
+    inputs: Inputs,
     run: Path,
     request: PretrainRequest,
-    tokenizer: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train a decoder on `corpus` into the folder `run`; returns the facts of result.json.
+    """Train a decoder on a corpus into the folder `run`; returns the facts of result.json.
 
     A finished run of the same request is reused. Raises UsageError for a folder that holds
     another run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint
@@ -67,44 +75,70 @@ def pretrain(
     resumed = recipe is not None
     machine = recipe.machine if recipe else measure_machine(request.device)
     torch.set_num_threads(machine.threads)
-    plan, choices = (recipe.plan, recipe.choices) if recipe else _plan(machine, corpus, request)
+    plan, choices = (recipe.plan, recipe.choices) if recipe else _plan(machine, inputs, request)
     for choice in choices:
         progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
-    bench = prepare(corpus, run, plan, machine, tokenizer, request.seed, request.isolate, progress)
+    bench = prepare(
+        *inputs, run, plan, machine, seed=request.seed, isolate=request.isolate, progress=progress
+    )
     if recipe is None:
-        recipe = _settle(run, request, machine, plan, choices, bench, corpus, tokenizer, progress)
+        recipe = _settle(run, request, machine, plan, choices, bench, inputs, progress)
         recipe.save(run)
         progress.say(_announcement(recipe))
     elif recipe.compiled:
-        compile_layers(bench.model.stack)
+        compile_layers(bench.model.get_submodule("stack"))
     state = _fresh(bench, recipe.request, recipe.loop)
     if resumed:
         load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
-    _train(run, recipe, bench, state, corpus, progress)
-    return _finish(run, recipe, bench, state, corpus, progress)
+    _train(run, recipe, bench, state, inputs.corpus, progress)
+    return _finish(run, recipe, bench, state, inputs.corpus, progress)
 
 
-def request_of(corpus: Corpus, tokenizer: Path | None, values: dict[str, Any]) -> PretrainRequest:
-    """The request that plain `values` make on this corpus and tokenizer; raises UsageError."""
-    brought = Tokenizer.load(tokenizer).fingerprint if tokenizer else None
-    known = {"corpus": corpus.fingerprint, "tokenizer": brought}
+def inputs_of(corpus: Path, tokenizer: Path | None = None, init: Path | None = None) -> Inputs:
+    """Open what training reads; the tokenizer of a model to go on from comes with it."""
+    if init is None:
+        return Inputs(Corpus.open(corpus), tokenizer)
+    if tokenizer is not None:
+        raise UsageError(f"--init {init} brings its own tokenizer; leave --tokenizer out.")
+    folder = resolve(init)
+    return Inputs(Corpus.open(corpus), folder, folder)
+
+
+def request_of(inputs: Inputs, values: dict[str, Any]) -> PretrainRequest:
+    """The request that plain `values` make on these inputs; raises UsageError.
+
+    Going on from a model is gentler than beginning, unless the values say how the weights move.
+    """
+    corpus, tokenizer, init = inputs
+    known: dict[str, Any] = {
+        "corpus": corpus.fingerprint,
+        "tokenizer": Tokenizer.load(tokenizer).fingerprint if tokenizer else None,
+        "init": hash_file(init / WEIGHTS) if init else None,
+    }
+    if init and "optimiser" not in values:
+        known["optimiser"] = OptimiserConfig().gentle().plain()
     return PretrainRequest.parse({**values, **known}, "pretrain")
 
 
 def resume_run(run: Path, progress: Progress) -> dict[str, Any]:
     """Go on with the stopped run in `run`, which knows its own request and corpus."""
     recipe = Recipe.load(run)
-    tokenizer = Path(recipe.tokenizer_folder) if recipe.tokenizer_folder else None
-    corpus = Corpus.open(Path(recipe.corpus_folder))
-    return pretrain(corpus, run, recipe.request, tokenizer, True, progress)
+    folders = (recipe.tokenizer_folder, recipe.init_folder)
+    tokenizer, init = (Path(folder) if folder else None for folder in folders)
+    inputs = Inputs(Corpus.open(Path(recipe.corpus_folder)), tokenizer, init)
+    return pretrain(inputs, run, recipe.request, True, progress)
 
 
-def _plan(machine: Machine, corpus: Corpus, request: PretrainRequest) -> tuple[Plan, list[Choice]]:
+def _plan(machine: Machine, inputs: Inputs, request: PretrainRequest) -> tuple[Plan, list[Choice]]:
     """Probe this machine and turn the dial."""
     flops = probe_speed(machine)
     seconds = request.minutes * 60 if request.minutes else _seconds_for(request.tokens, flops)
-    return choose(flops, machine, corpus.bytes("train"), seconds, request.plan)
+    there = None
+    if inputs.init:
+        config = load_config(inputs.init)
+        there = sizes_of(config, to_hf(config)[0].model_type)
+    return choose(flops, machine, inputs.corpus.bytes("train"), seconds, request.plan, there)
 
 
 def _seconds_for(tokens: int | None, flops: float) -> float:
@@ -120,8 +154,7 @@ def _settle(
     plan: Plan,
     choices: list[Choice],
     bench: Bench,
-    corpus: Corpus,
-    tokenizer: Path | None,
+    inputs: Inputs,
     progress: Progress,
 ) -> Recipe:
     """Rehearse, forecast, and fix the number of steps."""
@@ -161,8 +194,9 @@ def _settle(
     require_space(run, 2 * expected.disk_bytes, "A run with its checkpoints")
     return Recipe(
         request=request,
-        corpus_folder=str(corpus.folder.absolute()),
-        tokenizer_folder=str(tokenizer.absolute()) if tokenizer else None,
+        corpus_folder=str(inputs.corpus.folder.absolute()),
+        tokenizer_folder=str(inputs.tokenizer.absolute()) if inputs.tokenizer else None,
+        init_folder=str(inputs.init.absolute()) if inputs.init else None,
         machine=machine,
         plan=plan,
         choices=choices,
@@ -191,7 +225,7 @@ def _announcement(recipe: Recipe) -> str:
 
 def _fresh(bench: Bench, request: PretrainRequest, loop: LoopConfig) -> TrainState:
     """The model with new weights, and an optimiser that has seen nothing."""
-    initialise(bench.model, INITIAL, request.seed)
+    bench.reset(request.seed)
     dtype: torch.dtype = getattr(torch, loop.dtype)
     return TrainState(bench.model, Optimiser(bench.model, request.optimiser, dtype))
 

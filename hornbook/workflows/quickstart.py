@@ -14,7 +14,7 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import Corpus, build
 from hornbook.workflows import run as layout
 from hornbook.workflows.instruct import instruct
-from hornbook.workflows.pretrain import pretrain, request_of
+from hornbook.workflows.pretrain import Inputs, pretrain, request_of
 from hornbook.workflows.report import Next, write_report
 from hornbook.workflows.samples import beginnings
 
@@ -38,9 +38,10 @@ def quickstart(
     corpus = build(list(text) or [DEFAULT_TEXT], out / "corpus", progress=progress)
     progress.say("2. Training")
     run = out / "pretrain"
-    request = request_of(corpus, None, {"minutes": minutes * _TRAINING_SHARE, "seed": seed})
+    inputs = Inputs(corpus)
+    request = request_of(inputs, {"minutes": minutes * _TRAINING_SHARE, "seed": seed})
     unfinished = (run / layout.RECIPE).is_file() and not (run / layout.RESULT).is_file()
-    result = pretrain(corpus, run, request, resume=unfinished, progress=progress)
+    result = pretrain(inputs, run, request, resume=unfinished, progress=progress)
     progress.say("3. Learning to answer")
     tuned = instruct(corpus, run, out / "instruct", progress)
     report = out / layout.REPORT

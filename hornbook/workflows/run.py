@@ -23,9 +23,9 @@ from hornbook.train.schedule import ScheduleConfig
 class PretrainRequest(Config):
     """What the user asked for. Exactly one of minutes and tokens says how long to train.
 
-    corpus, tokenizer: fingerprints of the corpus and of a tokenizer brought along. plan: sizes
-    the user set himself. isolate: documents in one window do not see each other. dtype, compiled,
-    device: the user's word, or None to measure.
+    corpus, tokenizer, init: fingerprints of the corpus, of a tokenizer brought along, and of a
+    model to go on from. plan: sizes the user set himself. isolate: documents in one window do not
+    see each other. dtype, compiled, device: the user's word, or None to measure.
     """
 
     corpus: str
@@ -33,6 +33,7 @@ class PretrainRequest(Config):
     tokens: int | None = None
     seed: int = 0
     tokenizer: str | None = None
+    init: str | None = None
     plan: Wanted = Wanted()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
@@ -54,12 +55,14 @@ class PretrainRequest(Config):
 class Recipe(Config):
     """What was settled before the first step of the run.
 
-    corpus_folder, tokenizer_folder: where they lay then, so that a run resumes by its name alone.
+    corpus_folder, tokenizer_folder, init_folder: where they lay then, so that a run resumes by its
+    name alone.
     """
 
     request: PretrainRequest
     corpus_folder: str
     tokenizer_folder: str | None
+    init_folder: str | None
     machine: Machine
     plan: Plan
     choices: list[Choice]

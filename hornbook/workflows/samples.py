@@ -10,6 +10,7 @@ from hornbook.corpus.build import Corpus
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import continue_text, stream
 from hornbook.models.causal_lm import CausalLM
+from hornbook.models.model import Model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.precision import uncompiled
 
@@ -21,7 +22,8 @@ _BEGINNING = re.compile(r"\s*(?:[\u3400-\u9fff，。]{5,12}|(?:\S+\s+){3,6})")
 class Sampler:
     """Continues the same few beginnings each time, in turn."""
 
-    def __init__(self, corpus: Corpus, model: CausalLM, tokenizer: Tokenizer) -> None:
+    def __init__(self, corpus: Corpus, model: Model, tokenizer: Tokenizer) -> None:
+        assert isinstance(model, CausalLM), "only decoders continue text"
         self._model, self._tokenizer = model, tokenizer
         self._prompts = beginnings(corpus, 5)
 

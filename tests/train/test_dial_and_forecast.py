@@ -36,7 +36,7 @@ def test_more_time_never_gives_a_smaller_model(seconds, factor):
 @given(st.floats(1, 1e7), st.integers(2000, 10**11), st.sampled_from(sorted(PRESETS)))
 def test_whatever_is_chosen_can_be_built(seconds, text_bytes, preset):
     plan, choices = plan_for(seconds, text_bytes=text_bytes, preset=preset)
-    assert PRESETS[preset](plan.sizes(plan.vocab)).parameters() > 0
+    assert plan.config(plan.vocab).parameters() > 0
     assert {choice.name for choice in choices} == set(Plan.model_fields)
     assert all(choice.reason for choice in choices)
 
@@ -65,12 +65,12 @@ def test_what_cannot_be_is_named(overrides, message):
 
 def test_arithmetic_counts_every_matrix():
     plan, _ = plan_for(300, context=1)
-    config = PRESETS["qwen3"](plan.sizes(plan.vocab))
+    config = plan.config(plan.vocab)
     matrices = (
         config.stack.parameters(plan.width) - plan.depth * (2 * plan.width + 128) - plan.width
     )
     expected = 6 * (matrices + plan.vocab * plan.width)
-    assert flops_per_token(plan, plan.vocab) == pytest.approx(expected, rel=0.01)
+    assert flops_per_token(config) == pytest.approx(expected, rel=0.01)
 
 
 def test_the_probe_measures_something():
