@@ -1,7 +1,8 @@
 """The default text: the documentation that comes with Python itself.
 
 The language's topics and the docstrings of the standard library, read as text: no module is
-imported. Knows where Python keeps them.
+imported. A docstring is a document: modules are few and of very different sizes, so that two of
+them would be most of what is held out. Knows where Python keeps them.
 """
 
 import ast
@@ -25,7 +26,7 @@ def fingerprint() -> str:
 
 
 def read_pydocs() -> Iterator[Document]:
-    """A document for each topic and for each module that says something."""
+    """A document for each topic, and for each docstring under its qualified name."""
     from pydoc_data import topics
 
     for name, text in sorted(topics.topics.items()):
@@ -35,17 +36,16 @@ def read_pydocs() -> Iterator[Document]:
         parts = path.relative_to(library).with_suffix("").parts
         if not _LEFT_OUT.intersection(parts):
             module = ".".join(parts).removesuffix(".__init__")
-            text = "\n\n".join(_docstrings(path, module))
-            if text:
-                yield _document(f"module {module}", module, text)
+            for number, (title, text) in enumerate(_docstrings(path, module)):
+                yield _document(f"{module}:{number}", title, text)
 
 
 def _document(name: str, title: str, text: str) -> Document:
     return Document(f"python-docs:{name}", text, "python-docs", metadata={"title": title})
 
 
-def _docstrings(path: Path, module: str) -> Iterator[str]:
-    """Each docstring under its qualified name, in the order of the source."""
+def _docstrings(path: Path, module: str) -> Iterator[tuple[str, str]]:
+    """Each qualified name with its docstring under it, in the order of the source."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own odd escapes are not the user's business
         try:
@@ -55,9 +55,9 @@ def _docstrings(path: Path, module: str) -> Iterator[str]:
     yield from _named(tree, module)
 
 
-def _named(node: ast.AST, name: str) -> Iterator[str]:
+def _named(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
-        yield f"{name}\n\n{text.strip()}"
+        yield name, f"{name}\n\n{text.strip()}"
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _named(child, f"{name}.{child.name}")

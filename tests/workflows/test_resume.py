@@ -129,3 +129,18 @@ def test_the_result_has_the_public_fields(straight):
     page = (run / "report.html").read_text()
     assert f"{result['bits_per_byte']['value']:.3f}" in page
     assert "src=" not in page and 'href="http' not in page
+
+
+def test_going_on_from_a_model_begins_where_it_stands(corpus, straight, tmp_path):
+    base, before = straight
+    options = ["--corpus", corpus, "--out", tmp_path / "more", "--init", base, "--no-compile"]
+    more = [*options, "--tokens", "2000", "--rows", "4", "--dtype", "float32", "--device", "cpu"]
+    code, out, err = finish(hornbook("pretrain", *more, "--json"))
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["parameters"] == before["parameters"]
+    # Fresh weights are at several times that after so few tokens.
+    assert result["bits_per_byte"]["value"] < 1.3 * before["bits_per_byte"]["value"]
+    assert "of the model to go on from" in err
+    code, _, err = finish(hornbook("pretrain", *options, "--tokens", "2000", "--depth", "3"))
+    assert (code, "depth is 2 in the model to go on from" in err) == (2, True)
