@@ -7,9 +7,10 @@ biases. The forget gate wants to begin open, at a bias of 1 (Jozefowicz et al. 2
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, register
@@ -43,88 +44,80 @@ class LSTM(Layer):
         )
         self.recurrent = nn.ParameterDict({"weight": torch.zeros(shape)})
 
-    # The compiler would unroll the kernel into one graph node a token and gate.
+    # The compiler would unroll the kernel into a graph node for every token and gate.
     @torch.compiler.disable
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         mask = ctx.mask
         assert mask.causal, "a recurrence reads one way"
         assert cache is None or mask.segments is None, "a cache holds one segment a row"
         if mask.valid is None and mask.segments is None:
-            return self._dense(x, cache)
-        return self._ragged(x, _pack(mask), cache)
+            y, hidden, cell = self._run(x, self.input["weight"], cache)
+        else:
+            y, hidden, cell = self._with_gaps(x, mask, cache)
+        if cache is not None:
+            cache["hidden"].copy_(hidden)
+            cache["cell"].copy_(cell)
+        return y
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         shape = (rows, self.recurrent["weight"].shape[1])
         return {"hidden": like.new_zeros(shape), "cell": like.new_zeros(shape)}
 
-    def _dense(self, x: Tensor, cache: Cache | None) -> Tensor:
-        """Every token is real and follows the one before it."""
-        start = self._start(x, len(x), cache, slice(None))
-        y, *end = torch.lstm(x, start, self._weights(), True, 1, 0.0, self.training, False, True)
-        _keep(cache, slice(None), end)
-        return y
-
-    def _ragged(self, x: Tensor, pack: "_Pack", cache: Cache | None) -> Tensor:
-        """Each sequence stops at its own last token; outputs of invalid tokens are zero."""
-        tokens = x.flatten(0, 1)
-        y = torch.zeros_like(tokens)
-        if len(pack.tokens) == 0:
-            return y.view_as(x)
-        start = self._start(x, len(pack.rows), cache, pack.rows)
-        some, *end = torch.lstm(
-            tokens[pack.tokens], pack.sizes, start, self._weights(),
-            True, 1, 0.0, self.training, False,
-        )  # fmt: skip
-        _keep(cache, pack.rows, end)
-        return y.to(some.dtype).index_copy(0, pack.tokens, some).view_as(x)
-
-    def _weights(self) -> list[Tensor]:
-        bias = self.input["bias"]  # the kernel adds two
-        return [self.input["weight"], self.recurrent["weight"], bias, torch.zeros_like(bias)]
-
-    def _start(
-        self, x: Tensor, count: int, cache: Cache | None, rows: Tensor | slice
-    ) -> list[Tensor]:
-        """hidden and cell (1, count, D) that the sequences of `rows` begin with."""
+    def _run(self, x: Tensor, weight: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The kernel over x (B, T, inputs): h of every token, the last h and the last c."""
         if cache is None:
-            return [x.new_zeros(1, count, x.shape[-1])] * 2
-        return [cache[name][rows].to(x.dtype)[None] for name in ("hidden", "cell")]
+            start = [x.new_zeros(1, len(x), self.recurrent["weight"].shape[1])] * 2
+        else:
+            start = [cache["hidden"].to(x.dtype)[None], cache["cell"].to(x.dtype)[None]]
+        bias = self.input["bias"]
+        weights = [weight, self.recurrent["weight"], bias, torch.zeros_like(bias)]  # it adds two
+        y, hidden, cell = torch.lstm(x, start, weights, True, 1, 0.0, self.training, False, True)
+        return y, hidden[0], cell[0]
+
+    def _with_gaps(
+        self, x: Tensor, mask: Mask, cache: Cache | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Move the valid tokens of each row together, with a gap before each new segment.
+
+        Gaps are marked in input channels of their own, whose weights shut gates for good: between
+        segments, all of them, so that h and c are exactly 0 after it; at the end of a chunk with a
+        cache, the input gate alone while the forget gate is open, so that c stays. The kernel for
+        sequences of several lengths would do as well, but its backward pass is quadratic in time.
+        """
+        slots, real = _slots(mask)
+        room = int(slots.max()) + 1
+        at = (slots + room * torch.arange(len(x), device=x.device)[:, None])[real]
+        gaps = F.pad(x.new_zeros(len(x) * room, x.shape[-1]), (0, _MARKS), value=1.0)
+        moved = gaps.index_copy(0, at, F.pad(x[real], (0, _MARKS))).unflatten(0, (len(x), room))
+        shut = _SHUT_ALL if cache is None else _HOLD
+        own = self.input["weight"]
+        marks = own.new_tensor(shut).repeat_interleave(x.shape[-1])[:, None].expand(-1, _MARKS)
+        weight = torch.cat([own, marks], dim=1)
+        y, hidden, cell = self._run(moved, weight, cache)
+        if cache is not None:
+            count = real.sum(1)
+            last = y[torch.arange(len(y), device=y.device), (count - 1).clamp(min=0)]
+            hidden = torch.where(count[:, None] > 0, last, cache["hidden"])
+        back = y.new_zeros(x.shape)
+        back[real] = y.flatten(0, 1)[at]
+        return back, hidden, cell
 
 
-class _Pack(NamedTuple):
-    """Sequences of several lengths as the kernel reads them: all first tokens, all second, ...
-
-    tokens: (N,) where each lies in the flat (B*T) batch. sizes: how many sequences have a first,
-    a second, ... token, so that no time is spent on padding. rows: (sequences,) the row of each.
-    """
-
-    tokens: Tensor
-    sizes: Tensor
-    rows: Tensor
+# What a gap's mark adds to the input, forget, cell and output gates: a sigmoid of it is exactly 0 or 1,
+# and its gradient exactly 0.
+_SHUT_ALL = (-1e3, -1e3, 0.0, -1e3)
+_HOLD = (-1e3, 1e3, 0.0, 0.0)
+_MARKS = 2  # with one, the odd number of inputs makes bfloat16 products four times as slow
 
 
-def _pack(mask: Mask) -> _Pack:
-    """The valid tokens of each segment of each row are one sequence; longer ones come first."""
-    like = mask.valid if mask.valid is not None else mask.segments
-    assert like is not None
-    row = torch.arange(len(like), device=like.device)[:, None].expand_as(like)
-    segment = mask.segments if mask.segments is not None else torch.zeros_like(row)
-    owner = row * (segment.max() + 1) + segment
-    tokens = torch.arange(owner.numel(), device=like.device)
+def _slots(mask: Mask) -> tuple[Tensor, Tensor]:
+    """Where each token goes, (B, T) int64, and which are real, (B, T) bool."""
     if mask.valid is not None:
-        tokens = tokens[mask.valid.flatten()]
-    _, sequence, length = owner.flatten()[tokens].unique(return_inverse=True, return_counts=True)
-    by_length = length.argsort(descending=True, stable=True)
-    order = by_length.argsort()[sequence].argsort(stable=True)  # sequence by sequence
-    tokens, length = tokens[order], length[by_length]
-    starts = (length.cumsum(0) - length).repeat_interleave(length)
-    step = torch.arange(len(tokens), device=like.device) - starts
-    rows = row.flatten()[tokens[step == 0]]
-    return _Pack(tokens[step.argsort(stable=True)], step.bincount().cpu(), rows)
-
-
-def _keep(cache: Cache | None, rows: Tensor | slice, end: list[Tensor]) -> None:
-    """Write the final hidden and cell, each (1, rows, D), where their rows are."""
-    if cache is not None:
-        for name, tensor in zip(("hidden", "cell"), end, strict=True):
-            cache[name][rows] = tensor[0].to(cache[name].dtype)
+        real = mask.valid
+    else:
+        assert mask.segments is not None
+        real = torch.ones_like(mask.segments, dtype=torch.bool)
+    slots = real.long().cumsum(1) - 1
+    if mask.segments is not None:
+        slots[:, 1:] += (mask.segments[:, 1:] != mask.segments[:, :-1]).long().cumsum(1)
+    return slots.clamp(min=0), real
