@@ -103,8 +103,8 @@ class LSTM(Layer):
         return back, hidden, cell
 
 
-# What a gap's mark adds to the input, forget, cell and output gates: a sigmoid of it is exactly 0 or 1,
-# and its gradient exactly 0.
+# What a gap's mark adds to the input, forget, cell and output gates: a sigmoid of it is exactly
+# 0 or 1, and its gradient exactly 0.
 _SHUT_ALL = (-1e3, -1e3, 0.0, -1e3)
 _HOLD = (-1e3, 1e3, 0.0, 0.0)
 _MARKS = 2  # with one, the odd number of inputs makes bfloat16 products four times as slow

@@ -18,7 +18,7 @@ from hornbook.nn.convolution import CausalConvolution
 class ShortConvConfig(LayerConfig):
     """kernel: how many tokens are seen, the newest included. bias: in all three parts."""
 
-    kernel: int = pydantic.Field(3, ge=1)
+    kernel: int = pydantic.Field(default=3, ge=1)
     bias: bool = False
 
     def build(self, width: int) -> Layer:
