@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.contract import Context, Mask, State
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.initialise import Rule, constant, fan_in, initialise, normal
+from hornbook.nn.initialise import (
+    Rule,
+    constant,
+    fan_in,
+    forget_bias,
+    initialise,
+    log_uniform,
+    normal,
+    softplus_log_uniform,
+)
 from hornbook.nn.stack import StackConfig
 
 
@@ -49,6 +58,10 @@ class CausalLMConfig(ModelConfig):
 
 INITIAL: tuple[tuple[str, Rule], ...] = (
     ("*norm*.weight", constant(1.0)),
+    ("*.decay_log", log_uniform(1.0, 16.0)),
+    ("*.step_bias", softplus_log_uniform(1e-3, 0.1)),
+    ("*.skip", constant(1.0)),
+    ("*.layer.input.bias", forget_bias()),
     ("*.bias", constant(0.0)),
     # Layers begin as the identity: nothing is added to the stream until it has been learned.
     ("stack.*.output.weight", constant(0.0)),

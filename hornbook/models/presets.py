@@ -3,18 +3,21 @@
 Each corresponds to a `model_type` of the Hugging Face ecosystem.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hornbook.core.config import Config
 from hornbook.core.errors import unknown
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.lstm import LSTMConfig
+from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
-from hornbook.nn.norm import LayerNormConfig, RMSNormConfig
+from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
 from hornbook.nn.rotary import RotaryConfig
-from hornbook.nn.stack import StackConfig
+from hornbook.nn.short_conv import ShortConvConfig
+from hornbook.nn.stack import Block, StackConfig
 
 
 class Sizes(Config):
@@ -54,7 +57,7 @@ def qwen3(
         bias=Bias(inputs=biased, output=biased),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
-    return _decoder(sizes, norm, attention, mlp)
+    return _transformer(sizes, norm, attention, mlp)
 
 
 def llama(
@@ -73,7 +76,7 @@ def llama(
         bias=Bias(inputs=biased, output=biased),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
-    return _decoder(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
+    return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
 def gpt2(
@@ -88,16 +91,105 @@ def gpt2(
     )
     mlp = MLPConfig(hidden=sizes.hidden, activation=activation)
     norm = LayerNormConfig(epsilon=epsilon)
-    return _decoder(sizes, norm, attention, mlp, positions=sizes.context)
+    return _transformer(sizes, norm, attention, mlp, positions=sizes.context)
+
+
+def mamba2(sizes: Sizes, epsilon: float = 1e-5) -> CausalLMConfig:
+    """RMSNorm and the Mamba-2 mixer, nothing else (Dao & Gu 2024); twice as wide inside.
+
+    Its heads are of `head` channels, as many as fill twice the width. What an attention and an MLP
+    of a block hold together, two such blocks hold.
+    """
+    norm = RMSNormConfig(epsilon=epsilon)
+    mixer = Mamba2Config(
+        heads=2 * sizes.width // sizes.head, head=sizes.head, state=64, epsilon=epsilon
+    )
+    block = (PreNormConfig(norm=norm, layer=mixer),)
+    return decoder(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        blocks=(block,),
+        depth=2 * sizes.depth,
+        norm=norm,
+        tied=sizes.tied,
+    )
+
+
+def lfm2(
+    sizes: Sizes,
+    attention: Sequence[int] | None = None,
+    theta: float = 1_000_000.0,
+    epsilon: float = 1e-5,
+    kernel: int = 3,
+    biased: bool = False,
+) -> CausalLMConfig:
+    """Gated short convolutions and SwiGLU, with attention in some blocks (Liquid AI 2025).
+
+    attention: the blocks that have it; None for every third.
+    """
+    norm = RMSNormConfig(epsilon=epsilon)
+    places = range(2, sizes.depth, 3) if attention is None else attention
+    mixers = {
+        True: AttentionConfig(
+            heads=sizes.heads,
+            kv_heads=sizes.kv_heads,
+            head=sizes.head,
+            rotary=RotaryConfig(theta=theta),
+            qk_norm=norm,
+        ),
+        False: ShortConvConfig(kernel=kernel, bias=biased),
+    }
+    mlp = PreNormConfig(norm=norm, layer=GatedMLPConfig(hidden=sizes.hidden))
+    return decoder(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        blocks=tuple(
+            (PreNormConfig(norm=norm, layer=mixers[i in places]), mlp) for i in range(sizes.depth)
+        ),
+        depth=sizes.depth,
+        norm=norm,
+        tied=sizes.tied,
+    )
+
+
+def lfm2_conv(sizes: Sizes) -> CausalLMConfig:
+    """LFM2 without attention: it sees a few tokens back a block, and nothing further."""
+    return lfm2(sizes, attention=())
+
+
+def lstm(sizes: Sizes) -> CausalLMConfig:
+    """Long short-term memory, block after block, each added to the stream (Jozefowicz et al. 2016).
+
+    A block holds eight times the square of the width, two thirds of a Transformer's.
+    """
+    norm = RMSNormConfig()
+    return decoder(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        blocks=((PreNormConfig(norm=norm, layer=LSTMConfig()),),),
+        depth=sizes.depth,
+        norm=norm,
+        tied=sizes.tied,
+    )
 
 
 PRESETS: dict[str, Callable[[Sizes], CausalLMConfig]] = {
     "qwen3": qwen3,
     "llama": llama,
     "gpt2": gpt2,
+    "mamba2": mamba2,
+    "lfm2": lfm2,
+    "lfm2-conv": lfm2_conv,
 }
 
-FAMILIES: dict[str, tuple[str, ...]] = {"gpt": ("qwen3", "llama", "gpt2")}
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "gpt": ("qwen3", "llama", "gpt2"),
+    "mamba2": ("mamba2",),
+    "lfm2": ("lfm2", "lfm2-conv"),
+}
 """The presets of each family that `pretrain --family` knows; the first is meant by default."""
 
 
@@ -115,20 +207,44 @@ def preset_of(family: str | None, preset: str | None) -> str | None:
     return preset or FAMILIES[family][0]
 
 
-def _decoder(
+def decoder(
+    *,
+    vocab: int,
+    width: int,
+    context: int,
+    blocks: tuple[Block, ...],
+    depth: int,
+    norm: NormConfig,
+    tied: bool,
+    positions: int | None = None,
+) -> CausalLMConfig:
+    """The frame that all decoders share: `depth` blocks, the pattern over and over."""
+    return CausalLMConfig(
+        vocab=vocab,
+        width=width,
+        context=context,
+        embedding=EmbeddingConfig(positions=positions),
+        stack=StackConfig(pattern=blocks, depth=depth, norm=norm),
+        tied=tied,
+    )
+
+
+def _transformer(
     sizes: Sizes,
     norm: RMSNormConfig | LayerNormConfig,
     attention: AttentionConfig,
     mlp: MLPConfig | GatedMLPConfig,
     positions: int | None = None,
 ) -> CausalLMConfig:
-    """The frame that all three share: pre-norm attention and MLP, block after block."""
+    """Pre-norm attention and MLP, block after block."""
     block = (PreNormConfig(norm=norm, layer=attention), PreNormConfig(norm=norm, layer=mlp))
-    return CausalLMConfig(
+    return decoder(
         vocab=sizes.vocab,
         width=sizes.width,
         context=sizes.context,
-        embedding=EmbeddingConfig(positions=positions),
-        stack=StackConfig(pattern=(block,), depth=sizes.depth, norm=norm),
+        blocks=(block,),
+        depth=sizes.depth,
+        norm=norm,
         tied=sizes.tied,
+        positions=positions,
     )

@@ -40,6 +40,34 @@ def constant(value: float) -> Rule:
     return fill
 
 
+def log_uniform(low: float, high: float) -> Rule:
+    """Logarithms of values between low and high, for parameters that are used by their exp."""
+
+    def fill(weight: Tensor, generator: torch.Generator) -> None:
+        weight.uniform_(low, high, generator=generator).log_()
+
+    return fill
+
+
+def softplus_log_uniform(low: float, high: float) -> Rule:
+    """Values whose softplus lies between low and high, evenly on a logarithmic scale."""
+
+    def fill(weight: Tensor, generator: torch.Generator) -> None:
+        weight.uniform_(math.log(low), math.log(high), generator=generator).exp_()
+        weight.add_(weight.neg().expm1().neg().log())  # y + log(1 - e^-y) undoes softplus
+
+    return fill
+
+
+def forget_bias(value: float = 1.0) -> Rule:
+    """The second of four stacked gates begins at `value`, the others at 0 (an LSTM's bias)."""
+
+    def fill(weight: Tensor, generator: torch.Generator) -> None:
+        weight.zero_().unflatten(0, (4, -1))[1] = value
+
+    return fill
+
+
 @torch.no_grad()
 def initialise(model: nn.Module, table: Sequence[tuple[str, Rule]], seed: int) -> None:
     """Fill every parameter by the first rule whose glob matches its name, in the order of names.

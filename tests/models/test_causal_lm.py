@@ -5,7 +5,7 @@ import torch
 
 from hornbook.core.errors import HornbookError
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS, Sizes, lstm
 
 SIZES = Sizes(
     vocab=50, width=16, depth=3, context=24, heads=4, kv_heads=4, head=4, hidden=24, tied=False
@@ -39,6 +39,8 @@ def test_the_config_survives_plain_data_and_predicts_the_size(preset, tied):
 @every_preset
 def test_a_new_model_predicts_from_the_token_alone(preset):
     """Layers begin by adding nothing, so the past does not matter yet."""
+    if preset is lstm:
+        return  # its layers have no last matrix that could be zero
     model = preset(SIZES).build(seed=1)
     x = tokens(1, 8)
     other = torch.cat([tokens(1, 7).flip(1), x[:, 7:]], 1)

@@ -35,6 +35,16 @@ ROTARY = {
 }
 GPT2 = {"vocab_size": VOCAB, "n_embd": 24, "n_layer": 3, "n_head": 4, "n_positions": CONTEXT, **IDS}
 THETA = {"rope_type": "default", "rope_theta": 500.0}
+MAMBA2 = {
+    "vocab_size": VOCAB, "hidden_size": 24, "num_hidden_layers": 3, "num_heads": 8, "head_dim": 6,
+    "state_size": 5, "layer_norm_epsilon": 1e-3, **IDS,
+}  # fmt: skip
+LFM2 = {
+    "vocab_size": VOCAB, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
+    "norm_eps": 1e-3, **IDS,
+}  # fmt: skip
+KINDS = ["conv", "full_attention", "conv"]
 THEIRS = {
     "qwen3": transformers.Qwen3Config(**ROTARY, rope_parameters=THETA),
     "qwen3-tied": transformers.Qwen3Config(**ROTARY, tie_word_embeddings=True),
@@ -47,6 +57,22 @@ THEIRS = {
     "gpt2": transformers.GPT2Config(**GPT2, layer_norm_epsilon=1e-3),
     "gpt2-untied": transformers.GPT2Config(
         **GPT2, n_inner=32, activation_function="gelu", tie_word_embeddings=False
+    ),
+    "mamba2": transformers.Mamba2Config(**MAMBA2, n_groups=2, chunk_size=4),
+    "mamba2-tied": transformers.Mamba2Config(
+        **MAMBA2, n_groups=1, conv_kernel=3, time_step_limit=(0.1, 0.9), tie_word_embeddings=True
+    ),
+    "mamba2-biased": transformers.Mamba2Config(
+        **MAMBA2, n_groups=8, use_bias=True, use_conv_bias=False
+    ),
+    "lfm2": transformers.Lfm2Config(
+        **LFM2, layer_types=KINDS, block_auto_adjust_ff_dim=False, rope_parameters=THETA
+    ),
+    "lfm2-untied": transformers.Lfm2Config(
+        **LFM2, layer_types=KINDS, block_multiple_of=8, tie_embedding=False, conv_L_cache=4
+    ),
+    "lfm2-conv": transformers.Lfm2Config(
+        **LFM2, layer_types=["conv"] * 3, block_multiple_of=8, use_cache=False
     ),
 }
 
@@ -102,9 +128,15 @@ def test_in_chunks_with_a_cache(pair):
 def test_padding_on_any_side(pair, real):
     theirs, ours = pair
     x, valid = tokens(2, 12), torch.tensor([real, [1] * 12])
+    options = {"position_ids": torch.arange(12).expand(2, -1)}
+    if theirs.config.model_type == "mamba2":
+        if real[0] and real[-1]:
+            pytest.skip("there, what lies in a gap is forgotten over; here a gap does not exist")
+        if theirs.config.use_bias:
+            pytest.skip("there, padding is zero before the bias is added, and is seen")
+        options = {}
     logits = ours(x, valid=valid.bool())
-    pos = torch.arange(12).expand(2, -1)
-    expected = theirs(x, attention_mask=valid, position_ids=pos).logits
+    expected = theirs(x, attention_mask=valid, **options).logits
     same(logits[valid.bool()], expected[valid.bool()])
 
 
@@ -133,7 +165,7 @@ def greedy(model: CausalLM, prompt: Tensor, new: int) -> Tensor:
     return ids
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "lstm"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_made_here_loaded_there(preset, tied, tmp_path):
     heads = 4 if preset == "gpt2" else 2
@@ -147,7 +179,7 @@ def test_made_here_loaded_there(preset, tied, tmp_path):
         tmp_path / "m", output_loading_info=True
     )
     assert not any(loading.values()), loading
-    assert theirs.config.model_type == preset
+    assert theirs.config.model_type == preset.split("-")[0]
     assert theirs.dtype == torch.float32
     same(ours(tokens(2, CONTEXT)), theirs(tokens(2, CONTEXT)).logits)
 

@@ -10,12 +10,18 @@ from typing import Any
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
-from hornbook.models.convert import gpt2, llama, qwen3
+from hornbook.models.convert import gpt2, lfm2, llama, mamba2, qwen3
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
 
-FAMILIES: tuple[Family, ...] = (qwen3.FAMILY, llama.FAMILY, gpt2.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    qwen3.FAMILY,
+    llama.FAMILY,
+    gpt2.FAMILY,
+    mamba2.FAMILY,
+    lfm2.FAMILY,
+)
 """The first architecture of a `model_type` is meant where a file names none."""
 
 MODEL_TYPES = tuple(dict.fromkeys(family.model_type for family in FAMILIES))

@@ -4,7 +4,7 @@ Knows names and shapes; knows neither files nor any particular architecture.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -37,18 +37,25 @@ class Rule:
     """One of their tensors: our parameters one below the other, transposed when they say so.
 
     Names may hold {block}, and ours {0}, {1} and so on: the places of the block's layers in our
-    stack. A rule whose parameters a model does not have does not apply to it.
+    stack. A rule whose parameters a model does not have does not apply to it, nor does one that
+    stands beside a parameter of ours that is not there.
     """
 
     theirs: str
     ours: tuple[str, ...]
     transposed: bool = False
+    beside: str | None = None
 
     def named(self, block: int, layers: int) -> "Rule":
         """The rule for one block of a stack whose blocks have `layers` layers."""
         places = range(layers * block, layers * (block + 1))
         ours = tuple(name.format(*places) for name in self.ours)
-        return Rule(self.theirs.format(block=block), ours, self.transposed)
+        beside = self.beside and self.beside.format(*places)
+        return replace(self, theirs=self.theirs.format(block=block), ours=ours, beside=beside)
+
+    def applies(self, parameters: Mapping[str, Tensor]) -> bool:
+        """Whether a model with these parameters has the tensor."""
+        return self.ours[0] in parameters and self.beside in (None, *parameters)
 
     def shape(self, parameters: Mapping[str, Tensor]) -> tuple[int, ...]:
         """The shape that their tensor must have."""
@@ -97,7 +104,7 @@ class Family:
 
     def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
         """The rules that apply to a model, block by block. Every parameter has exactly one."""
-        rules = [rule for rule in self._expanded(config) if rule.ours[0] in parameters]
+        rules = [rule for rule in self._expanded(config) if rule.applies(parameters)]
         named = sorted(name for rule in rules for name in rule.ours)
         assert named == sorted(parameters), set(named) ^ set(parameters)
         return rules

@@ -93,6 +93,24 @@ class Fields:
             self.refuse(key, value, "It must be true or false.")
         return value
 
+    def pair(self, key: str, default: tuple[float, float]) -> tuple[float, float]:
+        """Two numbers, the first not above the second; `transformers` 5 spells infinity out."""
+        value = self._take(key, default)
+        try:
+            low, high = (float(v["__float__"] if isinstance(v, Mapping) else v) for v in value)
+        except (TypeError, ValueError, KeyError):
+            low, high = 1.0, 0.0
+        if not low <= high:
+            self.refuse(key, value, "It must be two numbers, the smaller first.")
+        return low, high
+
+    def sequence(self, key: str, default: list[Any]) -> list[Any]:
+        """A list."""
+        value = self._take(key, default)
+        if not isinstance(value, list):
+            self.refuse(key, value, "It must be a list.")
+        return value
+
     def choice(self, key: str, default: str, table: Mapping[str, Value]) -> Value:
         """What the table has under the key's value."""
         value = self._take(key, default)

@@ -41,14 +41,14 @@ def read_sizes(fields: Fields, width: int, heads: int, head: int) -> Sizes:
 def read_variant(fields: Fields) -> dict[str, Any]:
     """What else the presets of the Llama-like families take."""
     return {
-        "theta": _read_theta(fields),
+        "theta": read_theta(fields, 10_000.0),
         "epsilon": fields.number("rms_norm_eps", 1e-6),
         "biased": fields.flag("attention_bias", False),
         "activation": fields.choice("hidden_act", "silu", ACTIVATIONS),
     }
 
 
-def _read_theta(fields: Fields) -> float:
+def read_theta(fields: Fields, default: float) -> float:
     """The base of plain rotary positions; every scaling of them is refused.
 
     `transformers` 4 has it at the top and scalings in `rope_scaling`; version 5 has all in
@@ -60,13 +60,13 @@ def _read_theta(fields: Fields) -> float:
         place.only("rope_type", "default")
         place.only("partial_rotary_factor", 1.0)
         if place.has("rope_theta"):
-            thetas.append(place.number("rope_theta", 10_000.0))
+            thetas.append(place.number("rope_theta", default))
             if thetas[-1] != thetas[0]:
                 place.refuse("rope_theta", thetas[-1], f"The file also says {thetas[0]}.")
     scaling.only("type", "default")
     scaling.finish()
     parameters.finish()
-    return thetas[0] if thetas else 10_000.0
+    return thetas[0] if thetas else default
 
 
 def write(config: CausalLMConfig) -> dict[str, Any] | None:
