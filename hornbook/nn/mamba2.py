@@ -40,7 +40,7 @@ class Mamba2Config(LayerConfig):
     groups: int = 1
     kernel: int = pydantic.Field(default=4, ge=1)
     # Measured on one core at 16 x 256 tokens, 8 heads of 64, state 64: 32 to 64 are
-    # the fastest; at 256 the (Q, Q) decays of each head cost twice the time.
+    # the fastest; at 256 the (Q, Q) decays of each head nearly double the time.
     chunk: int = pydantic.Field(default=64, ge=1)
     step_limit: tuple[float, float] | None = None
     bias: bool = False
@@ -187,7 +187,7 @@ def scan(
 def _step(
     value: Tensor, decay: Tensor, write: Tensor, read: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """One token: the definition itself takes a third of the time of a chunk of one."""
+    """One token: the definition itself takes 0.6 of the time of a chunk of one."""
     shared = value.shape[2] // write.shape[2]
     write, read = (t[:, 0].repeat_interleave(shared, dim=1) for t in (write, read))  # (B, H, N)
     state = value[:, 0, ..., None] * write[:, :, None]
