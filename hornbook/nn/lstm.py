@@ -107,7 +107,7 @@ class LSTM(Layer):
 # 0 or 1, and its gradient exactly 0.
 _SHUT_ALL = (-1e3, -1e3, 0.0, -1e3)
 _HOLD = (-1e3, 1e3, 0.0, 0.0)
-_MARKS = 2  # with one, the odd number of inputs makes bfloat16 products four times as slow
+_MARKS = 2  # with one, an odd number of inputs, training in bfloat16 takes twice the time
 
 
 def _slots(mask: Mask) -> tuple[Tensor, Tensor]:

@@ -220,6 +220,36 @@ def test_invalid_tokens_are_invisible(config, real):
 
 
 @every_layer
+def test_gradients_of_a_padded_batch_are_finite_and_pass_real_tokens_only(config):
+    layer = build(config).requires_grad_(True)
+    valid = torch.tensor([[1, 1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1], [0] * TIME]).bool()
+    x = noise(ROWS, TIME, WIDTH).requires_grad_(True)
+    whole(layer, x, valid)[valid].square().sum().backward()
+    assert x.grad[valid].abs().sum() > 0
+    assert not x.grad[~valid].any()
+    assert all(torch.isfinite(w.grad).all() for w in layer.parameters() if w.grad is not None)
+
+
+@every_layer
+def test_short_floats_go_through_and_stay(config):
+    """As weights, with their cache, and as the type of products alone."""
+    layer, x = build(config), noise(ROWS, TIME, WIDTH)
+    expected = whole(layer, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(whole(layer, x).float(), expected, atol=0.25, rtol=0.1)
+    layer, x = layer.bfloat16(), x.bfloat16()
+    y = whole(layer, x)
+    assert y.dtype == torch.bfloat16
+    length = torch.zeros(ROWS, dtype=torch.int64)
+    state = State(length, TIME, [layer.new_cache(ROWS, TIME, x)])
+    valid = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 0, 0]]).bool()
+    go_on(layer, x[:, :3], state, valid)
+    z = go_on(layer, x[1:2, 3:4].expand(ROWS, -1, -1), state)
+    assert z.dtype == torch.bfloat16
+    torch.testing.assert_close(z[1].float(), y[1, 3:4].float(), atol=0.25, rtol=0.1)
+
+
+@every_layer
 def test_segments_do_not_see_each_other(config):
     layer, x = build(config), noise(2, TIME, WIDTH)
     segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 2, 2]])
