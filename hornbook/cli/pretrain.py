@@ -70,8 +70,10 @@ def command(
     }  # fmt: skip
     values: dict[str, Any] = read_recipe(recipe, set_ or ())
     values |= {key: value for key, value in asked.items() if value is not None}
-    plan = values.setdefault("plan", {})
-    plan |= {key: value for key, value in sizes.items() if value is not None}
+    plan = values.get("plan") or {}
+    if not isinstance(plan, dict):
+        raise UsageError(f"plan = {plan!r} holds a value, not keys such as plan.depth.")
+    values["plan"] = plan | {key: value for key, value in sizes.items() if value is not None}
     opened = Corpus.open(corpus)
     request = request_of(opened, tokenizer, values)
     print_json(pretrain(opened, out, request, tokenizer, resume, Progress()), json)

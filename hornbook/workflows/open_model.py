@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import torch
-
-from hornbook.core.errors import HornbookError
+from hornbook.core.machine import pick_device
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, resolve
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -16,9 +14,5 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
     device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
     what is missing.
     """
-    folder = resolve(path)
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise HornbookError("This machine has no GPU that torch can use; leave --device out.")
+    folder, device = resolve(path), pick_device(device)
     return load_model(folder, device).eval(), Tokenizer.load(folder)
