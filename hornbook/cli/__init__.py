@@ -65,7 +65,7 @@ def main() -> None:
 
 def _explain(leaving: SystemExit) -> None:
     """What typer makes of an interruption and of a reader that went away, said our way."""
-    if isinstance(leaving.__context__, KeyboardInterrupt):
+    if leaving.code == 130:
         _fail("Interrupted. What was finished is kept; the same command goes on from there.", 130)
     if isinstance(leaving.__context__, BrokenPipeError):
         sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens

@@ -57,7 +57,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             aside.replace(path)
             _flush(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # whatever it is, the first error is the one to tell
+            aside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
