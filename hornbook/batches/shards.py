@@ -169,7 +169,11 @@ class _Writer:
 
     def _flush(self) -> None:
         name = f"tokens-{len(self.shards):05d}.npy"
-        np.save(self.out / name, np.concatenate(self.pending), allow_pickle=False)
+        array = np.concatenate(self.pending)
+        with (self.out / name).open("wb") as stream:  # np.save would not say that a disk is full
+            header = np.lib.format.header_data_from_array_1_0(array)
+            np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(array.data)
         self.shards[name] = self.pending_tokens
         self.pending, self.pending_tokens = [], 0
 

@@ -4,6 +4,7 @@ Only `typer` and the commands' signatures are imported here; a command's work is
 runs, so that `hornbook --help` answers at once. An error meant for people is one line on stderr.
 """
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -47,19 +48,36 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     from hornbook.core.errors import HornbookError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where it cannot write a character, it escapes it
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except HornbookError as error:
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("Interrupted.", 130)
-    except BrokenPipeError:
-        # The reader went away (`hornbook ... | head`): nothing is wrong and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _fail(f"error: {error}" if error.exit_code != 130 else str(error), error.exit_code)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _fail(f"error: {error.filename or 'the output'}: {error.strerror}.", 1)
+    except SystemExit as leaving:
+        _explain(leaving)
+
+
+def _explain(leaving: SystemExit) -> None:
+    """What typer makes of an interruption and of a reader that went away, said our way."""
+    if leaving.code == 130:
+        _fail("Interrupted. What was finished is kept; the same command goes on from there.", 130)
+    if isinstance(leaving.__context__, BrokenPipeError):
+        sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens
+    raise leaving
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stdout.flush()
-    print(f"error: {message}" if code != 130 else message, file=sys.stderr)
+    """One line on stderr, after what is still on its way to stdout, and leave."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(message, file=sys.stderr)
     sys.exit(code)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hornbook.cli import options
+from hornbook.cli.input import read_line
 
 HELP = "Type a message; /reset starts over, /exit or Ctrl-D leaves."
 
@@ -38,9 +39,10 @@ def command(
     opened, tokenizer = open_model(model, device)
     first = [{"role": "system", "content": system}] if system else []
     messages = list(first)
-    if sys.stdin.isatty():
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    if terminal:
         print(HELP, file=sys.stderr)
-    while (message := _read()) is not None:
+    while (message := _read(terminal)) is not None:
         if message == "/exit":
             return
         if message == "/reset":
@@ -57,9 +59,8 @@ def command(
             messages.append({"role": "assistant", "content": answer.text})
 
 
-def _read() -> str | None:
+def _read(terminal: bool) -> str | None:
     """The next message, or None at the end of the input; the prompt shows on a terminal only."""
-    if sys.stdin.isatty():
+    if terminal:
         print("> ", end="", file=sys.stderr, flush=True)
-    line = sys.stdin.readline()
-    return line.strip() if line else None
+    return read_line()

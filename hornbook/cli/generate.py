@@ -1,11 +1,11 @@
 """`hornbook generate`: continue a text."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from hornbook.cli import options
+from hornbook.cli.input import read_all
 
 
 def command(
@@ -36,7 +36,7 @@ def command(
         seed=seed,
     )
     opened, tokenizer = open_model(model, device)
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = read_all() if prompt == "-" else prompt
     answer, stop_ids = continue_text(tokenizer, text)
     for piece in stream(opened, tokenizer, answer, stop_ids, config):
         if not json:

@@ -1,10 +1,13 @@
 """Results on stdout: for people nothing more than they asked for, for programs one JSON object."""
 
 import json
+import sys
 from typing import Any
 
 
 def print_json(value: dict[str, Any], wanted: bool) -> None:
     """Print `value` as one line of JSON when --json was given; it is the last thing on stdout."""
     if wanted:
-        print(json.dumps(value, ensure_ascii=False), flush=True)
+        # Escapes where the stream cannot write all of Unicode (a Windows pipe, say).
+        unicode = sys.stdout is None or sys.stdout.encoding.lower().startswith("utf")
+        print(json.dumps(value, ensure_ascii=not unicode), flush=True)

@@ -76,7 +76,9 @@ def command(
     }  # fmt: skip
     values: dict[str, Any] = read_recipe(recipe, set_ or ())
     values |= {key: value for key, value in asked.items() if value is not None}
-    plan = values.setdefault("plan", {})
-    plan |= {key: value for key, value in sizes.items() if value is not None}
+    plan = values.get("plan") or {}
+    if not isinstance(plan, dict):
+        raise UsageError(f"plan = {plan!r} holds a value, not keys such as plan.depth.")
+    values["plan"] = plan | {key: value for key, value in sizes.items() if value is not None}
     inputs = inputs_of(corpus, tokenizer, init)
     print_json(pretrain(inputs, out, request_of(inputs, values), resume, Progress()), json)

@@ -71,7 +71,10 @@ def read_recipe(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, A
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 raise UsageError(f"--set {override!r}: {parent!r} holds a value, not keys.")
-        target[last] = yaml.safe_load(value)
+        try:
+            target[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {override!r}: {value!r} is not a YAML value.") from None
     return recipe
 
 

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ def disk_errors(path: Path) -> Iterator[None]:
             errno.EACCES: f"No permission to write {path}.",
             errno.EPERM: f"No permission to write {path}.",
             errno.EROFS: f"{path} is on a read-only disk.",
+            errno.ENOTDIR: f"A part of the path {path} is a file, not a folder.",
+            errno.EEXIST: f"A part of the path {path} is a file, not a folder.",
+            errno.EISDIR: f"{path} is a folder, not a file.",
+            errno.ENOENT: f"No folder can be made for {path}.",
+            errno.ENAMETOOLONG: f"The name {path} is too long for this disk.",
         }
         if error.errno not in reasons:
             raise
@@ -45,12 +51,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
             yield aside
             _flush(aside)
             aside.replace(path)
             _flush(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # whatever it is, the first error is the one to tell
+            aside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -60,6 +68,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
         with disk_errors(path):
+            _sweep(path)
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             yield aside
@@ -74,6 +83,33 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             old.rename(path)
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Clear away what processes that were killed left beside `path`: nobody will finish it."""
+    for left in path.parent.glob(".*"):
+        found = _ASIDE.fullmatch(left.name)
+        if found is None or found["name"] != path.name or _is_running(int(found["process"])):
+            continue
+        if found["kind"] == "old" and not path.exists():  # killed between the two renames
+            left.rename(path)
+        elif left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+_ASIDE = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.(?P<kind>partial|old)", re.DOTALL)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -42,16 +42,11 @@ class Machine(Config):
 def measure_machine(device: str | None = None) -> Machine:
     """Look at this machine and time matrix products on it (about a second).
 
-    device: "cpu", "cuda" or None for the best there is. Raises UsageError for one that is not here.
+    device: "cpu", "cuda" or None for the best there is. Raises as `pick_device` does.
     """
     import torch
 
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device not in ("cpu", "cuda"):
-        raise unknown("device", device, ("cpu", "cuda"))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise HornbookError("This machine has no GPU that torch can use; leave --device out.")
+    device = pick_device(device)
     keep_freed_memory()
     rates: dict[DType, float] = {
         "float32": _matmul_rate(device, "float32"),
@@ -64,6 +59,22 @@ def measure_machine(device: str | None = None) -> Machine:
         rates=rates,
         compiler=device == "cuda" or shutil.which(os.environ.get("CXX", "g++")) is not None,
     )
+
+
+def pick_device(device: str | None) -> str:
+    """ "cpu" or "cuda": the one asked for, or the best there is.
+
+    Raises UsageError for another name and HornbookError for one that is not here.
+    """
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise unknown("device", device, ("cpu", "cuda"))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise HornbookError("This machine has no GPU that torch can use; leave --device out.")
+    return device
 
 
 def _matmul_rate(device: str, dtype: DType) -> float:

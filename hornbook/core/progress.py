@@ -23,9 +23,11 @@ class Progress:
             return
         if self._bar_open:
             self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(message + "\n")
-            sys.stderr.flush()
+        elif sys.stderr is not None:
+            # Hours of work are not lost because the reader of their messages went away.
+            with contextlib.suppress(BrokenPipeError):
+                sys.stderr.write(message + "\n")
+                sys.stderr.flush()
 
     @contextlib.contextmanager
     def bar(self, title: str, total: float | None, unit: str) -> Iterator[Advance]:
@@ -33,7 +35,7 @@ class Progress:
 
         Shown on a terminal only: a log file is not filled with bars.
         """
-        if self.quiet or self._bar_open or not sys.stderr.isatty():
+        if self.quiet or self._bar_open or not _is_terminal():
             yield lambda amount: None
             return
         from rich import progress as rich_progress
@@ -59,3 +61,7 @@ class Progress:
                 yield advance
             finally:
                 self._bar_open = False
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()

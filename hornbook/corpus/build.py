@@ -110,15 +110,17 @@ def build(
     out: Path,
     config: BuildConfig | None = None,
     progress: Progress | None = None,
+    place: Path | None = None,
 ) -> Corpus:
     """Build the corpus of `sources` into the folder `out`, or reuse it when nothing changed.
 
-    A source is a file, a folder, or `python-docs`. Raises UsageError for what does not exist and
+    A source is a file, a folder, or `python-docs`. place: the folder of all results, whose files
+    are not read; `out` if not given. Raises UsageError for what does not exist and
     HornbookError when nothing readable was found, before anything is written.
     """
     config, progress = config or BuildConfig(), progress or Progress()
     started = time.perf_counter()
-    found = _find(sources, out)
+    found = _find(sources, place or out)
     inputs = {"stage": VERSION, "sources": fingerprint(*found), "config": config.plain()}
     built = run_stage(out, inputs, lambda aside: _build(found, aside, config, progress))
     corpus = Corpus.open(out)
@@ -126,13 +128,15 @@ def build(
     return corpus
 
 
-def _find(sources: Sequence[str | Path], out: Path) -> Sources:
-    """The files of the sources without those of an earlier build in `out`."""
+def _find(sources: Sequence[str | Path], place: Path) -> Sources:
+    """The files of the sources without those of earlier results in `place`."""
     paths = [Path(source) for source in sources if not _is_pydocs(source)]
-    inside = [path for path in paths if path.resolve().is_relative_to(out.resolve())]
+    folder = place.resolve()
+    inside = [path for path in paths if path.resolve().is_relative_to(folder)]
     if inside:
-        raise UsageError(f"{inside[0]} lies in {out}, which would be replaced; choose another out.")
-    folder = out.resolve()
+        raise UsageError(
+            f"{inside[0]} lies in {place}, where the results go; choose another --out."
+        )
     files = [file for file in find_files(paths) if not file.resolve().is_relative_to(folder)]
     return Sources(files, len(paths) < len(sources))
 

@@ -17,11 +17,11 @@ class SamplingConfig(Config):
     many. stop: texts that end the answer and are not shown.
     """
 
-    temperature: float = Field(default=1.0, ge=0.0)
+    temperature: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
     top_k: int | None = Field(default=None, ge=1)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     min_p: float = Field(default=0.0, ge=0.0, lt=1.0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     max_tokens: int = Field(default=200, ge=1)
     stop: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.core.errors import UsageError
-from hornbook.core.files import write_json
+from hornbook.core.files import write_json, write_text
 from hornbook.core.progress import Progress
 from hornbook.tokenize.chat import CHATML
 from hornbook.tokenize.settings import CONFIG
@@ -65,7 +65,7 @@ def train_tokenizer(
         progress.say(f"The tokenizer learns from an even {share:.0%} of the text.")
     tokenizer.train_from_iterator(_pieces(texts, share), trainer)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(out / TOKENIZER))
+    write_text(out / TOKENIZER, tokenizer.to_str(pretty=True))
     write_json(out / CONFIG, _config())
     if tokenizer.get_vocab_size() < vocab_size:
         progress.say(f"The text supports {tokenizer.get_vocab_size():,} of {vocab_size:,} tokens.")

@@ -3,11 +3,17 @@
 Knows parameter names of the families' stacks; knows nothing of data or steps.
 """
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
 from hornbook.train.muon import Muon
+
+Rate = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class OptimiserConfig(Config):
@@ -18,14 +24,14 @@ class OptimiserConfig(Config):
     and biases. clip: the largest norm of the whole gradient (per-token mean loss), or None.
     """
 
-    matrix_rate: float = 0.015
-    embedding_rate: float = 0.03
-    head_rate: float = 0.003
-    scalar_rate: float = 0.003
-    momentum: float = 0.95
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.1
-    clip: float | None = 1.0
+    matrix_rate: Rate = 0.015
+    embedding_rate: Rate = 0.03
+    head_rate: Rate = 0.003
+    scalar_rate: Rate = 0.003
+    momentum: Decay = 0.95
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
+    weight_decay: Rate = 0.1
+    clip: float | None = Field(default=1.0, gt=0.0, allow_inf_nan=False)
 
     def gentle(self) -> "OptimiserConfig":
         """For weights that know something already: enough to learn more, little enough to keep."""

@@ -266,7 +266,7 @@ def _train(
         every(-(-steps // _EVALUATIONS), steps, record(metrics, "validation", evaluate)),
         every(-(-steps // _SAMPLES), steps, record(samples, "sample", sample)),
         every(-(-steps // _CHECKPOINTS), steps, save),
-        stop_when(request, save, f"the same command with --resume (run {run})"),
+        stop_when(request, save, f"hornbook pretrain --out {run} --resume"),
     ]
     with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
         hooks.append(lambda state: advance(1))

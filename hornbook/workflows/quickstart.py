@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import Corpus, build
 from hornbook.workflows import run as layout
@@ -22,6 +21,7 @@ DEFAULT_TEXT = "python-docs"
 
 _TRAINING_SHARE = 0.7
 """Of the minutes asked for; the rest goes to reading, floors, instruction tuning and the report."""
+_LEAST_MINUTES = 0.5
 
 
 def quickstart(
@@ -32,10 +32,9 @@ def quickstart(
     text: files and folders, or nothing for Python's own documentation. A run that was stopped goes
     on where it was saved. Raises UsageError before any work for values that cannot be.
     """
-    if minutes < 0.5:
-        raise UsageError(f"--minutes {minutes:g} is too short to learn anything; the least is 0.5.")
+    layout.check_minutes(minutes, _LEAST_MINUTES)
     progress.say("1. Reading the text")
-    corpus = build(list(text) or [DEFAULT_TEXT], out / "corpus", progress=progress)
+    corpus = build(list(text) or [DEFAULT_TEXT], out / "corpus", progress=progress, place=out)
     progress.say("2. Training")
     run = out / "pretrain"
     inputs = Inputs(corpus)

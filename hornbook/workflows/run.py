@@ -4,10 +4,12 @@ The recipe holds all that a resumed or repeated run needs to give the same bits.
 settings; does no work.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError
@@ -18,6 +20,15 @@ from hornbook.train.forecast import Forecast
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
+
+LEAST_MINUTES, MOST_MINUTES, MOST_TOKENS = 0.1, 525_600.0, 10**15
+"""What can be meant: a year, and more tokens than there is text."""
+
+
+def check_minutes(minutes: float, least: float) -> None:
+    """Raises UsageError for a time too short to learn anything, beyond all use, or no number."""
+    if not least <= minutes <= MOST_MINUTES:
+        raise UsageError(f"--minutes {minutes:g}: must be {least:g} to {MOST_MINUTES:,.0f}.")
 
 
 class PretrainRequest(Config):
@@ -31,7 +42,7 @@ class PretrainRequest(Config):
     corpus: str
     minutes: float | None = None
     tokens: int | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     tokenizer: str | None = None
     init: str | None = None
     plan: Wanted = Wanted()
@@ -46,10 +57,10 @@ class PretrainRequest(Config):
         """Refuse what cannot be trained, before any work."""
         if (self.minutes is None) == (self.tokens is None):
             raise UsageError("Say how long to train: either --minutes or --tokens.")
-        if self.minutes is not None and self.minutes < 0.1:
-            raise UsageError(f"--minutes {self.minutes:g} is too short; the least is 0.1.")
-        if self.tokens is not None and self.tokens < 1:
-            raise UsageError(f"--tokens {self.tokens} is too few; the least is 1.")
+        if self.minutes is not None:
+            check_minutes(self.minutes, LEAST_MINUTES)
+        if self.tokens is not None and not 1 <= self.tokens <= MOST_TOKENS:
+            raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
 
 
 class Recipe(Config):
@@ -103,7 +114,10 @@ def previous(run: Path, request: PretrainRequest, resume: bool) -> Recipe | None
     """
     if not (run / RECIPE).is_file():
         if resume:
-            raise UsageError(f"{run} holds no run to resume: there is no {RECIPE}.")
+            raise UsageError(
+                f"{run} holds no run to resume: there is no {RECIPE}. Start without --resume."
+            )
+        _check_place(run)
         return None
     recipe = Recipe.load(run)
     if recipe.request != request:
@@ -114,9 +128,27 @@ def previous(run: Path, request: PretrainRequest, resume: bool) -> Recipe | None
     return recipe
 
 
+def _check_place(run: Path) -> None:
+    """A run begins in a new folder, or where one was stopped before its recipe was settled."""
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{run} is a file; --out needs a folder.")
+    names = (path.name for path in run.iterdir()) if run.is_dir() else ()
+    others = sorted(n for n in names if n not in (TOKENIZER, SHARDS) and not n.startswith("."))
+    if others:
+        raise UsageError(f"{run} holds other files ({others[0]}); choose another --out.")
+
+
 def _difference(old: PretrainRequest, new: PretrainRequest) -> str:
-    was, now = old.plain(), new.plain()
+    was, now = dict(_leaves(old.plain())), dict(_leaves(new.plain()))
     return ", ".join(f"{key} was {was[key]}, now {now[key]}" for key in was if was[key] != now[key])
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 def result(run: Path) -> dict[str, Any]:

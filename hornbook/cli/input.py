@@ -1,0 +1,29 @@
+"""Text from standard input: UTF-8 whatever the system's language, and one line when it is not.
+
+Knows bytes; knows nothing of prompts or messages.
+"""
+
+import sys
+
+from hornbook.core.errors import UsageError
+
+
+def read_all() -> str:
+    """All of the input."""
+    return "" if sys.stdin is None else _decode(sys.stdin.buffer.read())
+
+
+def read_line() -> str | None:
+    """The next line without its end, or None at the end of the input."""
+    data = b"" if sys.stdin is None else sys.stdin.buffer.readline()
+    return _decode(data).strip() if data else None
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise UsageError(
+            f"The input is not UTF-8: byte 0x{byte:02x} at {error.start}; convert it first."
+        ) from None

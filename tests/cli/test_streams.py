@@ -1,0 +1,58 @@
+"""Real processes: readers that go away, full disks behind stdout, Ctrl-C before training."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hornbook.core.progress import Progress
+from hornbook.corpus.build import build
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    text = tmp_path_factory.mktemp("text")
+    (text / "a.txt").write_text("".join(f"Line {i} of {i * i}.\n" for i in range(500)))
+    return build([text], text.parent / "corpus", progress=Progress(True)).folder
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "hornbook", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_reader_that_went_away_is_no_error(corpus):
+    process = start("corpus", "report", corpus, stdout=subprocess.PIPE)
+    process.stdout.close()
+    err = process.communicate(timeout=120)[1]
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_behind_stdout_is_one_line(corpus):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        process = start("corpus", "report", corpus, "--json", stdout=full)
+        err = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert err.count("\n") == 1 and "No space left" in err
+
+
+def test_ctrl_c_while_reading_leaves_nothing(tmp_path):
+    (tmp_path / "text").mkdir()
+    lines = "".join(f"Line {i} of {i * i}.\n" for i in range(2000))
+    for i in range(3000):
+        (tmp_path / "text" / f"{i}.txt").write_text(f"{i}\n{lines}")
+    process = start("corpus", "build", tmp_path / "text", "--out", tmp_path / "corpus")
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".corpus.*.partial")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=120)[1]
+    assert (process.returncode, err) == (
+        130,
+        "Interrupted. What was finished is kept; the same command goes on from there.\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]

@@ -1,0 +1,60 @@
+"""Files appear whole or not at all, and refusals of the system are one sentence."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import atomic_file, atomic_folder, write_text
+
+GONE = "2147483646"
+"""A process number above what Linux gives out."""
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    (tmp_path / f".run.{GONE}.partial").mkdir()
+    (tmp_path / f".run.{GONE}.partial" / "half").write_text("half")
+    (tmp_path / f".text.{GONE}.partial").write_text("half")
+    with atomic_folder(tmp_path / "run") as aside:
+        (aside / "whole").write_text("whole")
+    write_text(tmp_path / "text", "whole")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["run", "text", "whole"]
+
+
+def test_what_was_set_aside_comes_back(tmp_path):
+    (tmp_path / f".run.{GONE}.old").mkdir()
+    (tmp_path / f".run.{GONE}.old" / "old").write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "run"):
+        raise ZeroDivisionError
+    assert (tmp_path / "run" / "old").read_text() == "old"
+
+
+def test_what_is_not_ours_stays(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        kept = {f".run.{other.pid}.partial", f".other.{GONE}.partial", ".run.partial", ".hidden"}
+        for name in kept:
+            (tmp_path / name).write_text("x")
+        write_text(tmp_path / "run", "whole")
+        assert {path.name for path in tmp_path.iterdir()} == kept | {"run"}
+        other.communicate(b"\n")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_refusal_leaves_nothing(tmp_path, number):
+    with (
+        pytest.raises(HornbookError, match="Nothing half-written"),
+        atomic_folder(tmp_path / "run") as aside,
+    ):
+        (aside / "half").write_text("half")
+        raise OSError(number, os.strerror(number))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["file/below", "n" * 300])
+def test_a_path_that_cannot_be(tmp_path, name):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(HornbookError, match=name), atomic_file(tmp_path / name):
+        pass
