@@ -133,14 +133,15 @@ def test_the_result_has_the_public_fields(straight):
 
 def test_going_on_from_a_model_begins_where_it_stands(corpus, straight, tmp_path):
     base, before = straight
-    options = ["--corpus", corpus, "--out", tmp_path / "more", "--init", base, "--no-compile"]
-    more = [*options, "--tokens", "2000", "--rows", "4", "--dtype", "float32", "--device", "cpu"]
-    code, out, err = finish(hornbook("pretrain", *more, "--json"))
+    options = ["--corpus", corpus, "--init", base, "--no-compile", "--tokens", "2000"]
+    more = [*options, "--rows", "4", "--dtype", "float32", "--device", "cpu"]
+    code, out, err = finish(hornbook("pretrain", "--out", tmp_path / "more", *more, "--json"))
     assert code == 0, err
     result = json.loads(out)
     assert result["parameters"] == before["parameters"]
     # Fresh weights are at several times that after so few tokens.
     assert result["bits_per_byte"]["value"] < 1.3 * before["bits_per_byte"]["value"]
     assert "of the model to go on from" in err
-    code, _, err = finish(hornbook("pretrain", *options, "--tokens", "2000", "--depth", "3"))
+    other = ["--out", tmp_path / "other", "--depth", "3"]
+    code, _, err = finish(hornbook("pretrain", *options, *other))
     assert (code, "depth is 2 in the model to go on from" in err) == (2, True)
