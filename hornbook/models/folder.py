@@ -17,10 +17,11 @@ from hornbook.models.convert.family import Family, Rule
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
-from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
+from hornbook.tokenize.sequences import open_tokenizer
+from hornbook.tokenize.tokenizer import TOKENIZER
 
 CONFIG = "config.json"
-_TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja")
+_TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja", "vocab.txt")
 
 
 def resolve(path: Path) -> Path:
@@ -77,10 +78,12 @@ def save_model(
     tokenizer_folder: Path | None = None,
     card: str | None = None,
     generation: Mapping[str, Any] | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a folder that `transformers` opens; an older model in its place stays until then.
 
     card: the text of README.md. generation: what generation_config.json says besides token ids.
+    beside: further JSON files by name, such as how images are prepared.
     Raises HornbookError when no `model_type` computes what the model does, when the tokenizer has
     more tokens than the model, or when the disk is full; UsageError when `folder` holds other
     things than a model.
@@ -100,6 +103,8 @@ def save_model(
         write_tensors(aside / WEIGHTS, {rule.theirs: rule.pack(parameters) for rule in rules})
         if tokenizer_folder is not None:
             _copy_tokenizer(tokenizer_folder, aside, model.config.context)
+        for name, content in (beside or {}).items():
+            write_json(aside / name, content)
         if card is not None:
             write_text(aside / "README.md", card)
 
@@ -111,7 +116,7 @@ def _token_ids(
     if tokenizer_folder is None:
         return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}, {}
     _check_tokenizer(tokenizer_folder, config)
-    tokenizer = Tokenizer.load(tokenizer_folder)
+    tokenizer = open_tokenizer(tokenizer_folder)
     pad = {"pad_token_id": tokenizer.pad_id}
     return (
         {"bos_token_id": None, "eos_token_id": tokenizer.eos_id, **pad},

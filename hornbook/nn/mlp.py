@@ -11,7 +11,8 @@ from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 Activation = Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu"]
 
 
-def _activation(name: Activation) -> Callable[[Tensor], Tensor]:
+def activation(name: Activation) -> Callable[[Tensor], Tensor]:
+    """The function of a name."""
     return {
         "gelu": F.gelu,
         "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
@@ -45,7 +46,7 @@ class MLP(Layer):
 
     def __init__(self, config: MLPConfig, width: int) -> None:
         super().__init__()
-        self.activation = _activation(config.activation)
+        self.activation = activation(config.activation)
         self.up = nn.Linear(width, config.hidden, bias=config.bias)
         self.down = nn.Linear(config.hidden, width, bias=config.bias)
 
@@ -79,7 +80,7 @@ class GatedMLP(Layer):
 
     def __init__(self, config: GatedMLPConfig, width: int) -> None:
         super().__init__()
-        self.activation = _activation(config.activation)
+        self.activation = activation(config.activation)
         self.gate = nn.Linear(width, config.hidden, bias=False)
         self.up = nn.Linear(width, config.hidden, bias=False)
         self.down = nn.Linear(config.hidden, width, bias=False)

@@ -72,7 +72,7 @@ class Tokenizer:
             raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
         values, settings = read_json(path), read_settings(folder)
         try:
-            if values["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(values["decoder"]):
+            if not _is_byte_level(values):
                 raise HornbookError(f"{path} is not a byte-level BPE tokenizer.")
             return cls(values, settings, path)
         except HornbookError:
@@ -174,6 +174,19 @@ class StreamDecoder:
     def end(self) -> str:
         """What was held back, as U+FFFD where it never became a character."""
         return self._decoder.decode(b"", final=True)
+
+
+def is_byte_level(folder: Path) -> bool:
+    """Whether `Tokenizer` can open the tokenizer of a folder, if it has one that is whole."""
+    path = folder / TOKENIZER
+    try:
+        return path.is_file() and _is_byte_level(read_json(path))
+    except (KeyError, TypeError):
+        return False
+
+
+def _is_byte_level(values: dict[str, Any]) -> bool:
+    return values["model"]["type"] == "BPE" and "ByteLevel" in json.dumps(values["decoder"])
 
 
 def _without(special: Sequence[Mapping[str, Any]], values: dict[str, Any]) -> dict[str, Any]:

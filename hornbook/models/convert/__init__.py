@@ -10,17 +10,24 @@ from typing import Any
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
-from hornbook.models.convert import gpt2, lfm2, llama, mamba2, qwen3
+from hornbook.models.convert import bert, gpt2, lfm2, llama, mamba2, qwen3, vit
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
 
 FAMILIES: tuple[Family, ...] = (
     qwen3.FAMILY,
+    qwen3.CLASSIFIER,
     llama.FAMILY,
+    llama.CLASSIFIER,
     gpt2.FAMILY,
+    gpt2.CLASSIFIER,
     mamba2.FAMILY,
     lfm2.FAMILY,
+    bert.MASKED_LM,
+    bert.BODY,
+    bert.CLASSIFIER,
+    vit.FAMILY,
 )
 """The first architecture of a `model_type` is meant where a file names none."""
 
@@ -50,8 +57,16 @@ def _family(values: Mapping[str, Any], where: str) -> Family:
         raise HornbookError(
             f"{where}: model_type = {kind!r} cannot be opened. {nearest(str(kind), MODEL_TYPES)}"
         )
-    names = named if isinstance(named, list) else []
-    return next((family for family in found if family.architecture in names), found[0])
+    names = [str(name) for name in named] if isinstance(named, list) else []
+    for family in found:
+        if family.architecture in names:
+            return family
+    # What `AutoModel` saves is called a model and has no head; some heads are tied and can be
+    # made again, the others will be missed by name.
+    if names and not any(name.endswith("Model") for name in names):
+        known = ", ".join(family.architecture for family in found)
+        raise HornbookError(f"{where}: architectures = {names}. Only {known} can be opened.")
+    return found[0]
 
 
 def to_hf(config: ModelConfig) -> tuple[Family, dict[str, Any]]:

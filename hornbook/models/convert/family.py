@@ -79,6 +79,14 @@ class Rule:
             parameters[name].copy_(part)
 
 
+def both(theirs: str, ours: str) -> tuple[Rule, Rule]:
+    """Weight and bias of one of their modules, which is one of ours."""
+    return (
+        Rule(f"{theirs}.weight", (f"{ours}.weight",)),
+        Rule(f"{theirs}.bias", (f"{ours}.bias",)),
+    )
+
+
 @dataclass(frozen=True)
 class Family:
     """An architecture of a `model_type` of the ecosystem.
@@ -88,7 +96,8 @@ class Family:
     when it is wired otherwise. base: the prefix of all their tensors but those of the head (globs);
     some files were saved without it. copies: their tensors that repeat another (by its name in the
     rules) when the model has no parameter of its own for them. obsolete: globs of constant tensors
-    in old files.
+    in old files, and of tensors of other heads. renamed: ends of names in old files to those of
+    the rules.
     """
 
     model_type: str
@@ -101,6 +110,7 @@ class Family:
     head: tuple[str, ...] = ("lm_head.weight",)
     copies: Mapping[str, str] = field(default_factory=dict)
     obsolete: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
         """The rules that apply to a model, block by block. Every parameter has exactly one."""
@@ -118,8 +128,16 @@ class Family:
         """Names as the rules have them to names as stored, without obsolete ones."""
         kept = [name for name in stored if not any(fnmatchcase(name, g) for g in self.obsolete)]
         if any(name.startswith(self.base) for name in kept):
-            return {name: name for name in kept}
-        return {name if self._in_head(name) else self.base + name: name for name in kept}
+            return {self._renamed(name): name for name in kept}
+        return {
+            self._renamed(name if self._in_head(name) else self.base + name): name for name in kept
+        }
+
+    def _renamed(self, name: str) -> str:
+        for old, new in self.renamed.items():
+            if name.endswith(old):
+                return name.removesuffix(old) + new
+        return name
 
     def _in_head(self, name: str) -> bool:
         return any(fnmatchcase(name, glob) for glob in self.head)

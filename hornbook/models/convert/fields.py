@@ -125,6 +125,13 @@ class Fields:
             self.refuse(key, value, "It must be an object.")
         return Fields(value, f"{self.where}, {key}")
 
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """An object whose keys are data, not settings."""
+        value = self._take(key, None)
+        if not isinstance(value, Mapping):
+            self.refuse(key, value, "It must be an object.")
+        return value
+
     def only(self, key: str, *allowed: Any) -> None:
         """Accept the key when it is absent or has one of the values that we compute."""
         value = self._left.pop(key, None)

@@ -8,6 +8,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
 from hornbook.models.convert.fields import Fields
+from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.presets import Sizes, gpt2
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
@@ -104,3 +105,4 @@ FAMILY = Family(
     # Causal masks that old versions stored.
     obsolete=("*h.*.attn.bias", "*h.*.attn.masked_bias"),
 )
+CLASSIFIER = decoder_classifier(FAMILY, "GPT2ForSequenceClassification")

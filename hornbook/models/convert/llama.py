@@ -5,6 +5,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
 from hornbook.models.convert.fields import Fields
+from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.presets import Sizes, llama
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import GatedMLPConfig
@@ -139,3 +140,4 @@ FAMILY = Family(
     copies=COPIES,
     obsolete=("*.rotary_emb.inv_freq",),
 )
+CLASSIFIER = decoder_classifier(FAMILY, "LlamaForSequenceClassification")

@@ -6,6 +6,7 @@ from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import Fields
+from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.presets import qwen3
 
 
@@ -42,3 +43,4 @@ FAMILY = Family(
     base="model.",
     copies=llama.COPIES,
 )
+CLASSIFIER = decoder_classifier(FAMILY, "Qwen3ForSequenceClassification")

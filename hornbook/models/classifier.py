@@ -1,0 +1,157 @@
+"""The classifier family: any body, a pooling part and a linear head. It names what it is given.
+
+Knows nothing of files or training, or of which body is whose.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import pydantic
+from torch import Tensor, nn
+
+from hornbook.models import causal_lm, encoder
+from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.models.encoder import EncoderConfig, whole
+from hornbook.models.model import Model, ModelConfig
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.initialise import Rule, fan_in, initialise
+from hornbook.nn.patches import PatchesConfig
+from hornbook.nn.pooling import DenseFirstConfig, LastConfig, PoolingConfig
+from hornbook.nn.residual import PostNormConfig
+from hornbook.nn.stack import StackConfig
+
+
+class ClassifierConfig(ModelConfig):
+    """A body and what judges it.
+
+    vocab: None where the embedding reads images. causal: whether positions see earlier ones only.
+    bias: the head adds one. labels: the classes' names in the order of the logits.
+    """
+
+    vocab: int | None
+    embedding: EmbeddingConfig | PatchesConfig
+    stack: StackConfig
+    causal: bool
+    pooling: PoolingConfig
+    bias: bool
+    labels: tuple[str, ...]
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.vocab is None) != isinstance(self.embedding, PatchesConfig):
+            raise ValueError("a vocabulary is what token embeddings have, and patches have not")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("two labels have the same name")
+        return self
+
+    def build(self, seed: int = 0) -> "Classifier":
+        model = Classifier(self)
+        initialise(model, _initial(self.stack), seed)
+        return model
+
+    def empty(self) -> "Classifier":
+        return Classifier(self)
+
+    def parameters(self) -> int:
+        return (
+            self._embedding_parameters()
+            + self.stack.parameters(self.width)
+            + self.pooling.parameters(self.width)
+            + len(self.labels) * (self.width + self.bias)
+        )
+
+    def stacks(self) -> Mapping[str, StackConfig]:
+        return {"stack": self.stack}
+
+    @property
+    def vocabulary(self) -> int | None:
+        return self.vocab
+
+    def build_embedding(self) -> nn.Module:
+        """What makes vectors of the input, whichever it is."""
+        if isinstance(self.embedding, PatchesConfig):
+            return self.embedding.build(self.width)
+        return self.embedding.build(self.vocab or 0, self.width)
+
+    def _embedding_parameters(self) -> int:
+        if isinstance(self.embedding, PatchesConfig):
+            return self.embedding.parameters(self.width)
+        return self.embedding.parameters(self.vocab or 0, self.width)
+
+
+def on_encoder(body: EncoderConfig, labels: Sequence[str]) -> ClassifierConfig:
+    """BERT's classifier: its pooler on the first token, and a head (Devlin et al. 2019)."""
+    return ClassifierConfig(
+        width=body.width,
+        context=body.context,
+        vocab=body.vocab,
+        embedding=body.embedding,
+        stack=body.stack,
+        causal=False,
+        pooling=DenseFirstConfig(),
+        bias=True,
+        labels=tuple(labels),
+    )
+
+
+def on_decoder(body: CausalLMConfig, labels: Sequence[str]) -> ClassifierConfig:
+    """A decoder's classifier: a head on the last token (Radford et al. 2018)."""
+    return ClassifierConfig(
+        width=body.width,
+        context=body.context,
+        vocab=body.vocab,
+        embedding=body.embedding,
+        stack=body.stack,
+        causal=True,
+        pooling=LastConfig(),
+        bias=False,
+        labels=tuple(labels),
+    )
+
+
+def _initial(stack: StackConfig) -> Sequence[tuple[str, Rule]]:
+    """The table of the body's own family."""
+    layers = [layer for block in stack.pattern for layer in block]
+    post_norm = any(isinstance(layer, PostNormConfig) for layer in layers)
+    if post_norm:
+        return encoder.INITIAL
+    return (*causal_lm.INITIAL, ("pooling.*.weight", fan_in()))
+
+
+class Classifier(Model):
+    """tokens (B, T) or images (B, C, H, W) -> logits (B, L)"""
+
+    config: ClassifierConfig
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = config.build_embedding()
+        self.stack = config.stack.build(config.width)
+        self.pooling = config.pooling.build(config.width)
+        self.head = nn.Linear(config.width, len(config.labels), bias=config.bias)
+
+    def tie(self) -> None:
+        """Nothing is tied."""
+
+    def forward(
+        self, inputs: Tensor, valid: Tensor | None = None, types: Tensor | None = None
+    ) -> Tensor:
+        """Logits of the labels.
+
+        inputs: (B, T) int64 tokens, or (B, C, H, W) normalised pixels, which have neither `valid`
+        (B, T) bool, True = real, nor `types` (B, T) int64.
+        """
+        return self.head(self.pooling(self.features(inputs, valid, types), valid))
+
+    def features(
+        self, inputs: Tensor, valid: Tensor | None = None, types: Tensor | None = None
+    ) -> Tensor:
+        """What is pooled, (B, T, D)."""
+        ctx = whole(self._tokens(inputs), inputs.device, valid, self.config.causal)
+        if self.config.vocab is None:
+            return self.stack(self.embedding(inputs), ctx)
+        return self.stack(self.embedding(inputs, ctx.pos, types), ctx)
+
+    def _tokens(self, inputs: Tensor) -> int:
+        return self.config.context if self.config.vocab is None else inputs.shape[1]

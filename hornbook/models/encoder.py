@@ -1,0 +1,87 @@
+"""The encoder family: embed and stack, every position seeing all others. It represents text.
+
+Knows nothing of files, training or heads.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from hornbook.models.model import Model, ModelConfig
+from hornbook.nn.contract import Context, Mask
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.initialise import Rule, constant, initialise, normal
+from hornbook.nn.stack import StackConfig
+
+
+class EncoderConfig(ModelConfig):
+    """An encoder without a head."""
+
+    vocab: int
+    embedding: EmbeddingConfig
+    stack: StackConfig
+
+    def build(self, seed: int = 0) -> "Encoder":
+        model = Encoder(self)
+        initialise(model, INITIAL, seed)
+        return model
+
+    def empty(self) -> "Encoder":
+        return Encoder(self)
+
+    def parameters(self) -> int:
+        embedding = self.embedding.parameters(self.vocab, self.width)
+        return embedding + self.stack.parameters(self.width)
+
+    def stacks(self) -> Mapping[str, StackConfig]:
+        return {"stack": self.stack}
+
+    @property
+    def vocabulary(self) -> int | None:
+        return self.vocab
+
+
+INITIAL: tuple[tuple[str, Rule], ...] = (
+    ("*norm*.weight", constant(1.0)),
+    ("*.bias", constant(0.0)),
+    # What a post-norm layer adds is normalised together with the stream, so there is no identity
+    # to begin as, and a layer that adds nothing only waits. BERT's 0.02 gives additions well below
+    # the stream's scale of one at all widths that train here, and gradients everywhere at once.
+    ("embedding.*", normal(0.02)),
+    ("stack.*.weight", normal(0.02)),
+    ("transform.*.weight", normal(0.02)),
+    ("pooling.*.weight", normal(0.02)),
+    ("head.weight", normal(0.02)),
+)
+"""For all families with a post-norm stack that is read as a whole."""
+
+
+class Encoder(Model):
+    """tokens (B, T) -> features (B, T, D)"""
+
+    config: EncoderConfig
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = config.embedding.build(config.vocab, config.width)
+        self.stack = config.stack.build(config.width)
+
+    def tie(self) -> None:
+        """Nothing is tied."""
+
+    def forward(
+        self, tokens: Tensor, valid: Tensor | None = None, types: Tensor | None = None
+    ) -> Tensor:
+        """tokens (B, T) int64; valid (B, T) bool, True = real; types (B, T) int64, None: all 0."""
+        ctx = whole(tokens.shape[1], tokens.device, valid)
+        return self.stack(self.embedding(tokens, ctx.pos, types), ctx)
+
+
+def whole(
+    time: int, device: torch.device, valid: Tensor | None = None, causal: bool = False
+) -> Context:
+    """The context of whole sequences of `time` tokens, positions counted from 0."""
+    pos = torch.arange(time, device=device)[None]
+    return Context(pos, Mask(causal=causal, valid=valid))

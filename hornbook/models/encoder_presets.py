@@ -1,0 +1,122 @@
+"""Presets of what is read as a whole: functions that read like the diagram of the architecture.
+
+Each corresponds to a `model_type` of the Hugging Face ecosystem.
+"""
+
+from collections.abc import Sequence
+
+from hornbook.core.config import Config
+from hornbook.models.classifier import ClassifierConfig
+from hornbook.models.encoder import EncoderConfig
+from hornbook.models.masked_lm import MaskedLMConfig, TransformConfig
+from hornbook.nn.attention import AttentionConfig, Bias
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.mlp import Activation, MLPConfig
+from hornbook.nn.norm import LayerNormConfig
+from hornbook.nn.patches import PatchesConfig
+from hornbook.nn.pooling import FirstConfig
+from hornbook.nn.residual import PostNormConfig, PreNormConfig
+from hornbook.nn.stack import StackConfig
+
+
+class BertSizes(Config):
+    """vocab, width, depth, context: tokens, channels, blocks, tokens.
+
+    heads: of width / heads channels each. hidden: channels between the matrices of an MLP. types:
+    segment vectors; BERT was trained on pairs of texts, which are two.
+    """
+
+    vocab: int
+    width: int
+    depth: int
+    context: int
+    heads: int
+    hidden: int
+    types: int = 2
+
+
+def bert(
+    sizes: BertSizes, epsilon: float = 1e-12, activation: Activation = "gelu"
+) -> EncoderConfig:
+    """Learned positions and types, post-norm attention and MLP, biases (Devlin et al. 2019)."""
+    norm = LayerNormConfig(epsilon=epsilon)
+    attention = AttentionConfig(
+        heads=sizes.heads,
+        kv_heads=sizes.heads,
+        head=sizes.width // sizes.heads,
+        bias=Bias(inputs=True, output=True),
+    )
+    mlp = MLPConfig(hidden=sizes.hidden, activation=activation)
+    block = (PostNormConfig(norm=norm, layer=attention), PostNormConfig(norm=norm, layer=mlp))
+    return EncoderConfig(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        embedding=EmbeddingConfig(positions=sizes.context, types=sizes.types, norm=norm),
+        stack=StackConfig(pattern=(block,), depth=sizes.depth, norm=None),
+    )
+
+
+def bert_masked_lm(
+    sizes: BertSizes, epsilon: float = 1e-12, activation: Activation = "gelu"
+) -> MaskedLMConfig:
+    """BERT with the head that fills in words."""
+    body = bert(sizes, epsilon, activation)
+    return MaskedLMConfig(
+        vocab=body.vocab,
+        width=body.width,
+        context=body.context,
+        embedding=body.embedding,
+        stack=body.stack,
+        transform=TransformConfig(activation=activation, norm=LayerNormConfig(epsilon=epsilon)),
+    )
+
+
+class ViTSizes(Config):
+    """size, patch, channels: of square images, in pixels a side and colours.
+
+    width, depth: channels, blocks. heads: of width / heads channels each. hidden: channels between
+    the matrices of an MLP.
+    """
+
+    size: int
+    patch: int
+    channels: int
+    width: int
+    depth: int
+    heads: int
+    hidden: int
+
+
+def vit(
+    sizes: ViTSizes,
+    labels: Sequence[str],
+    epsilon: float = 1e-12,
+    activation: Activation = "gelu",
+    biased: bool = True,
+) -> ClassifierConfig:
+    """Patches and a class token, pre-norm attention and MLP (Dosovitskiy et al. 2021).
+
+    biased: queries, keys and values have biases.
+    """
+    norm = LayerNormConfig(epsilon=epsilon)
+    attention = AttentionConfig(
+        heads=sizes.heads,
+        kv_heads=sizes.heads,
+        head=sizes.width // sizes.heads,
+        bias=Bias(inputs=biased, output=True),
+    )
+    mlp = MLPConfig(hidden=sizes.hidden, activation=activation)
+    block = (PreNormConfig(norm=norm, layer=attention), PreNormConfig(norm=norm, layer=mlp))
+    patches = PatchesConfig(size=sizes.size, patch=sizes.patch, channels=sizes.channels)
+    return ClassifierConfig(
+        width=sizes.width,
+        context=patches.tokens,
+        vocab=None,
+        embedding=patches,
+        stack=StackConfig(pattern=(block,), depth=sizes.depth, norm=norm),
+        causal=False,
+        pooling=FirstConfig(),
+        bias=True,
+        labels=tuple(labels),
+    )

@@ -1,0 +1,83 @@
+"""Text to the sequences that encoders read: special tokens placed, cut to a length.
+
+Any tokenizer.json will do, WordPiece too: encoders read text and never write it, so nothing here
+has to give bytes back. Ordinary text never becomes a special token. Knows the Hugging Face
+tokenizer files; knows nothing of models.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import hash_json, read_json
+from hornbook.tokenize.settings import Settings, read_settings
+from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_byte_level
+
+
+class SequenceTokenizer:
+    """Opened with `load`. Ids are ints below `vocab_size`.
+
+    cls_id, sep_id, mask_id, pad_id: by the roles that the folder names, or None. special_ids: all
+    tokens that text never becomes. eos_id and stop_ids are those of a model that writes no text.
+    """
+
+    eos_id: int | None = None
+    stop_ids: frozenset[int] = frozenset()
+
+    def __init__(self, values: dict[str, Any], settings: Settings, where: Path) -> None:
+        import tokenizers
+
+        self.where = where
+        self.fingerprint = hash_json(values)
+        self.reference = tokenizers.Tokenizer.from_str(_untrimmed(values))
+        self.reference.encode_special_tokens = True
+        vocabulary = self.reference.get_vocab()
+        self.vocab_size = max(vocabulary.values()) + 1
+        roles = ("cls_token", "sep_token", "mask_token", "pad_token")
+        ids = (vocabulary.get(settings.names.get(role, "")) for role in roles)
+        self.cls_id, self.sep_id, self.mask_id, self.pad_id = ids
+        added = values["added_tokens"]
+        self.special_ids = frozenset(token["id"] for token in added if token["special"])
+
+    @classmethod
+    def load(cls, folder: Path) -> "SequenceTokenizer":
+        """Open the tokenizer of a folder; raises HornbookError naming the file that is wrong."""
+        path = folder / TOKENIZER
+        if not path.is_file():
+            raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
+        values, settings = read_json(path), read_settings(folder)
+        try:
+            return cls(values, settings, path)
+        except Exception as error:  # `tokenizers` raises nothing more specific
+            raise HornbookError(f"{path} is not a tokenizer file: {error}.") from None
+
+    def encode_batch(self, texts: Sequence[str], longest: int) -> list[np.ndarray]:
+        """int64 arrays of at most `longest` ids, special tokens included; what is over is cut off.
+
+        Raises HornbookError for half a surrogate pair.
+        """
+        self.reference.enable_truncation(longest)
+        try:
+            encodings = self.reference.encode_batch_fast(list(texts))
+        except (UnicodeEncodeError, TypeError):
+            raise HornbookError(
+                "A text holds half a surrogate pair, which is no Unicode text; read the file with "
+                "its right encoding."
+            ) from None
+        return [np.array(encoding.ids, np.int64) for encoding in encodings]
+
+
+def open_tokenizer(folder: Path) -> Tokenizer | SequenceTokenizer:
+    """The tokenizer of a folder as what it can be: byte-level, or one that only encodes."""
+    if is_byte_level(folder):
+        return Tokenizer.load(folder)
+    return SequenceTokenizer.load(folder)
+
+
+def _untrimmed(values: dict[str, Any]) -> str:
+    """The file without padding and truncation, which are the caller's."""
+    return json.dumps({**values, "truncation": None, "padding": None})
