@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from hornbook.models.encoder import Encoder
+from hornbook.nn.padding import padded
 from hornbook.nn.pooling import Mean
 from hornbook.tokenize.sequences import SequenceTokenizer
 
@@ -40,17 +41,6 @@ def embed(
         vectors = mean(model(tokens, valid), valid).float()
         found[rows] = F.normalize(vectors, dim=1).cpu().numpy()
     return found
-
-
-def padded(sequences: Sequence[np.ndarray], padding: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """tokens (B, T) int64, filled up on the right, and valid (B, T) bool."""
-    longest = max(1, *(len(ids) for ids in sequences))
-    tokens = torch.full((len(sequences), longest), padding)
-    valid = torch.zeros(len(sequences), longest, dtype=torch.bool)
-    for row, ids in enumerate(sequences):
-        tokens[row, : len(ids)] = torch.from_numpy(ids)
-        valid[row, : len(ids)] = True
-    return tokens, valid
 
 
 def _alike(sequences: Sequence[np.ndarray]) -> Iterator[list[int]]:

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from hornbook.batches.batch import Batch
+from hornbook.batches.batch import AnyBatch
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
 from hornbook.core.machine import DType
@@ -27,7 +27,7 @@ Hook = Callable[[TrainState], None]
 class Batches(Protocol):
     """Gives the batch of any step, the same one whenever it is asked."""
 
-    def batch(self, step: int) -> Batch: ...
+    def batch(self, step: int) -> AnyBatch: ...
 
 
 class LoopConfig(Config):
@@ -70,7 +70,7 @@ def train(
 
 
 def _gradient(
-    model: nn.Module, objective: Objective, batch: Batch, config: LoopConfig
+    model: nn.Module, objective: Objective, batch: AnyBatch, config: LoopConfig
 ) -> tuple[float, int]:
     """Add up the gradient of the loss sum over micro-batches; return that sum and its count."""
     total, count = 0.0, 0

@@ -1,17 +1,21 @@
-"""What is minimised: the cross-entropy of the next token, as a sum over the trained targets.
+"""What is minimised: the cross-entropy of tokens or labels, as a sum over the trained targets.
 
 The head and the softmax are computed a few rows at a time, forward and gradient together, so
-that the (B*T, V) logits are never stored. Knows decoders; knows nothing of steps or optimisers.
+that the (B*T, V) logits are never stored. Knows families; knows nothing of steps or optimisers.
 """
 
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.batches.batch import IGNORE, Batch
+from hornbook.batches.labelled import Labelled
 from hornbook.models.causal_lm import CausalLM
+from hornbook.models.classifier import Classifier
+from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
 
 # 256 rows of 8,192 float32 logits are 8 MiB: they stay in the cache between the passes over them,
@@ -20,9 +24,12 @@ _LOGITS_AT_ONCE = 2 * 2**20
 
 
 class Objective(Protocol):
-    """(model, batch) -> (sum of the loss over valid targets in nats, their number)."""
+    """(model, batch) -> (sum of the loss over valid targets in nats, their number).
 
-    def __call__(self, model: nn.Module, batch: Batch) -> tuple[Tensor, int]: ...
+    Each objective goes with the batches that it names.
+    """
+
+    def __call__(self, model: nn.Module, batch: Any) -> tuple[Tensor, int]: ...
 
 
 def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
@@ -30,8 +37,30 @@ def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     assert isinstance(model, CausalLM)
     x = _features(model, batch)
     targets = batch.targets.flatten()
-    loss: Tensor = _LinearCrossEntropy.apply(x, model.head.weight, targets)
+    loss: Tensor = _LinearCrossEntropy.apply(x, model.head.weight, None, targets)
     return loss, int((targets != IGNORE).sum())
+
+
+def masked_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+    """The objective of encoders that fill in words. Only hidden places go through the head."""
+    assert isinstance(model, MaskedLM)
+    x, targets = masked_features(model, batch)
+    loss: Tensor = _LinearCrossEntropy.apply(x, model.head.weight, model.head.bias, targets)
+    return loss, len(targets)
+
+
+def masked_features(model: MaskedLM, batch: Batch) -> tuple[Tensor, Tensor]:
+    """What the head reads at the hidden places, (N, D), and what was there, (N,)."""
+    hidden = batch.targets != IGNORE
+    ctx = Context(batch.pos, Mask(causal=False, segments=batch.segments))
+    return model.transform(model.features(batch.tokens, ctx)[hidden]), batch.targets[hidden]
+
+
+def class_label(model: nn.Module, batch: Labelled) -> tuple[Tensor, int]:
+    """The objective of classifiers."""
+    assert isinstance(model, Classifier)
+    logits = model(batch.inputs, batch.valid)
+    return F.cross_entropy(logits.float(), batch.labels, reduction="sum"), len(batch.labels)
 
 
 @torch.no_grad()
@@ -41,7 +70,7 @@ def token_losses(model: nn.Module, batch: Batch) -> Tensor:
     x, weight = _short(_features(model, batch)), _short(model.head.weight)
     targets = batch.targets.flatten()
     losses = [
-        _losses(_log_probabilities(x[rows], weight), targets[rows])
+        _losses(_log_probabilities(x[rows], weight, None), targets[rows])
         for rows in _chunks(len(x), len(weight))
     ]
     return torch.cat(losses).view_as(batch.targets)
@@ -54,27 +83,34 @@ def _features(model: CausalLM, batch: Batch) -> Tensor:
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """sum over rows of -log softmax(x W^T)[target], with gradients made on the way forward."""
+    """sum over rows of -log softmax(x W^T + b)[target], gradients made on the way forward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+    ) -> Tensor:
         short_x, short_weight = _short(x), _short(weight)
         total = torch.zeros((), device=x.device)
         grad_x, grad_weight = torch.empty_like(short_x), torch.zeros_like(weight)
+        grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(x.device.type, enabled=False):
             for rows in _chunks(len(x), len(weight)):
-                logs = _log_probabilities(short_x[rows], short_weight)
+                logs = _log_probabilities(short_x[rows], short_weight, bias)
                 total += _losses(logs, targets[rows]).sum()
-                delta = _logit_gradient(logs, targets[rows]).to(short_x.dtype)
+                delta = _logit_gradient(logs, targets[rows])
+                if grad_bias is not None:
+                    grad_bias += delta.sum(0)
+                delta = delta.to(short_x.dtype)
                 torch.mm(delta, short_weight, out=grad_x[rows])
                 _accumulate(grad_weight, delta, short_x[rows])
-        ctx.save_for_backward(grad_x.to(x.dtype), grad_weight)
+        ctx.save_for_backward(grad_x.to(x.dtype), grad_weight, grad_bias)
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        grad_x, grad_weight = ctx.saved_tensors
-        return grad_x.mul_(grad), grad_weight.mul_(grad), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        grad_x, grad_weight, grad_bias = ctx.saved_tensors
+        grad_bias = None if grad_bias is None else grad_bias.mul_(grad)
+        return grad_x.mul_(grad), grad_weight.mul_(grad), grad_bias, None
 
 
 def _short(x: Tensor) -> Tensor:
@@ -88,9 +124,10 @@ def _chunks(rows: int, vocab: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
-def _log_probabilities(x: Tensor, weight: Tensor) -> Tensor:
-    """log softmax(x W^T), (N, V) float32"""
-    return (x @ weight.T).float().log_softmax(1)
+def _log_probabilities(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """log softmax(x W^T + b), (N, V) float32"""
+    logits = (x @ weight.T).float()
+    return (logits if bias is None else logits + bias).log_softmax(1)
 
 
 def _losses(logs: Tensor, targets: Tensor) -> Tensor:
