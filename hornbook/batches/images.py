@@ -68,9 +68,9 @@ class LabelledImages:
 def changed(pixels: np.ndarray, augment: Augment, draw: np.random.Generator) -> np.ndarray:
     """pixels (B, H, W, C), each image shifted and flipped by chance."""
     count, height, width, _ = pixels.shape
-    flipped = draw.random(count) < 0.5
+    flipped = draw.random((count, 1, 1, 1)) < 0.5
     if augment.flip:
-        pixels = np.where(flipped[:, None, None, None], pixels[:, :, ::-1], pixels)
+        pixels = np.where(flipped, pixels[:, :, ::-1], pixels)
     most = augment.shift
     frame = np.pad(pixels, ((0, 0), (most, most), (most, most), (0, 0)))
     down, right = draw.integers(0, 2 * most + 1, (2, count))

@@ -55,9 +55,8 @@ def read_array(path: Path, dimensions: int) -> np.ndarray:
 
     Raises HornbookError naming the file when it is cut short, too long or another format.
     """
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     try:
-        with opened as stream:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             header = stream.read(4 + 4 * dimensions)
             if header[:4] != bytes((0, 0, 8, dimensions)) or len(header) != 4 + 4 * dimensions:
                 raise HornbookError(f"{path} is no idx file of bytes in {dimensions} dimensions.")

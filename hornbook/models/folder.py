@@ -16,8 +16,8 @@ from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
-from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.sequences import open_tokenizer
+from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER
 
 CONFIG = "config.json"

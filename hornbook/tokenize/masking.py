@@ -45,7 +45,7 @@ def add_mask(folder: Path, out: Path) -> Tokenizer:
 
 
 def word_parts(tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
-    """Which tokens go on with a word, (V,) bool, and after which tokens a word may go on, (V,) bool.
+    """Which tokens go on with a word, and after which tokens a word may go on, (V,) bool each.
 
     A word is a run of letters of scripts that put spaces between words. The others, from U+2E80 on,
     have no such marks: there every character is a word, as in Devlin et al. 2019.

@@ -24,11 +24,11 @@ Answers = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]
 
 
 class Accuracy(NamedTuple):
-    """accuracy with its interval (Wilson); nats: the mean loss; count: answers scored."""
+    """accuracy with its interval (Wilson); nats: the mean loss; answers: how many were scored."""
 
     accuracy: Estimate
     nats: float
-    count: int
+    answers: int
 
 
 def score(
