@@ -48,7 +48,8 @@ def word_parts(tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
     """Which tokens go on with a word, and after which tokens a word may go on, (V,) bool each.
 
     A word is a run of letters of scripts that put spaces between words. The others, from U+2E80 on,
-    have no such marks: there every character is a word, as in Devlin et al. 2019.
+    have no such marks: there every character is a word, as in Devlin et al. 2019. Where a character
+    is cut into bytes, those that begin one below U+0800 are taken for letters, which most are.
     """
     going_on = np.zeros(tokenizer.vocab_size, bool)
     open_ended = np.zeros(tokenizer.vocab_size, bool)
@@ -56,7 +57,8 @@ def word_parts(tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
         if i in tokenizer.special_ids or not (data := tokenizer.decode_bytes([i])):
             continue
         text = data.decode("utf-8", errors="replace")
-        going_on[i] = _inside(text[0]) or data[0] & 0xC0 == 0x80
+        rest, two_bytes = 0x80 <= data[0] < 0xC0, len(data) == 1 and 0xC3 <= data[0] < 0xE0
+        going_on[i] = _inside(text[0]) or rest or two_bytes
         open_ended[i] = _inside(text[-1]) or text[-1] == "\ufffd"
     return going_on, open_ended
 
