@@ -46,7 +46,7 @@ class ClassifierConfig(ModelConfig):
 
     def build(self, seed: int = 0) -> "Classifier":
         model = Classifier(self)
-        initialise(model, _initial(self.stack), seed)
+        model.reset(seed)
         return model
 
     def empty(self) -> "Classifier":
@@ -130,6 +130,9 @@ class Classifier(Model):
         self.stack = config.stack.build(config.width)
         self.pooling = config.pooling.build(config.width)
         self.head = nn.Linear(config.width, len(config.labels), bias=config.bias)
+
+    def reset(self, seed: int) -> None:
+        initialise(self, _initial(self.config.stack), seed)
 
     def tie(self) -> None:
         """Nothing is tied."""

@@ -24,7 +24,7 @@ class EncoderConfig(ModelConfig):
 
     def build(self, seed: int = 0) -> "Encoder":
         model = Encoder(self)
-        initialise(model, INITIAL, seed)
+        model.reset(seed)
         return model
 
     def empty(self) -> "Encoder":
@@ -67,6 +67,9 @@ class Encoder(Model):
         self.config = config
         self.embedding = config.embedding.build(config.vocab, config.width)
         self.stack = config.stack.build(config.width)
+
+    def reset(self, seed: int) -> None:
+        initialise(self, INITIAL, seed)
 
     def tie(self) -> None:
         """Nothing is tied."""

@@ -54,7 +54,7 @@ class MaskedLMConfig(ModelConfig):
 
     def build(self, seed: int = 0) -> "MaskedLM":
         model = MaskedLM(self)
-        initialise(model, INITIAL, seed)
+        model.reset(seed)
         return model
 
     def empty(self) -> "MaskedLM":
@@ -89,6 +89,9 @@ class MaskedLM(Model):
         self.transform = config.transform.build(config.width)
         self.head = nn.Linear(config.width, config.vocab)
         self.tie()
+
+    def reset(self, seed: int) -> None:
+        initialise(self, INITIAL, seed)
 
     def tie(self) -> None:
         self.head.weight = self.embedding.token.weight
