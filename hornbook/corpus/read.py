@@ -4,6 +4,7 @@ Knows files and compression; what is in a format is `readers`' business.
 """
 
 import dataclasses
+import difflib
 import gzip
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,7 @@ def find_files(sources: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         if not source.exists():
-            raise UsageError(f"{source} does not exist.")
+            raise UsageError(f"{source} does not exist.{_neighbour(source)}")
         if not source.is_file() and not source.is_dir():
             raise UsageError(f"{source} is neither a file nor a folder.")
         files = [source] if source.is_file() else _walk(source)
@@ -42,6 +43,14 @@ def find_files(sources: Sequence[Path]) -> list[Path]:
             raise UsageError(f"{source} holds no files.")
         found += files
     return sorted(set(found))
+
+
+def _neighbour(path: Path) -> str:
+    """The closest name beside a path that does not exist, if one is close."""
+    folder = path.absolute().parent
+    names = [other.name for other in folder.iterdir()] if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _walk(folder: Path) -> list[Path]:

@@ -83,7 +83,7 @@ def test_chat_through_a_pipe(model):
         (["generate", "MODEL", "--prompt", "x" * 500], 1, "this model takes 1 to 63"),
         (["pretrain", "--out", "x"], 2, "Say what to train on"),
         (["pretrain", "--out", "x", "--resume"], 2, "recipe.yaml"),
-        (["quickstart", "--minutes", "0", "--out", "x"], 2, "must be 0.5 to"),
+        (["quickstart", "--minutes", "0", "--out", "x"], 2, "--minutes 0: must be 0.5 to"),
         (["quickstart", "--minutes", "soon"], 2, "--minutes"),
         (["corpus", "report", "nowhere"], 1, "not a corpus"),
         (["tokenizer", "measure", "nowhere", "nowhere"], 1, "tokenizer.json is missing"),

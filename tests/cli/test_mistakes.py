@@ -74,6 +74,15 @@ def test_a_bad_path_is_no_traceback(monkeypatch, capsys, corpus, tmp_path):
         assert (code, str(out) in err) == (1, True), err
 
 
+def test_a_missing_text_names_its_neighbour(monkeypatch, capsys, tmp_path):
+    (tmp_path / "letters").mkdir()
+    code, err = command(
+        monkeypatch, capsys, "quickstart", "--text", tmp_path / "leters", "--out", tmp_path / "out"
+    )
+    assert (code, "leters does not exist. Did you mean 'letters'?" in err) == (2, True), err
+    assert not (tmp_path / "out").exists()
+
+
 def test_results_are_not_read_as_text(tmp_path):
     for i in range(30):
         (tmp_path / f"{i}.txt").write_text(f"Text {i}.\n" * (20 + i))
