@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from hornbook.core.config import Config
 from hornbook.core.errors import unknown
 from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.models.encoder_presets import BertSizes, bert_masked_lm
+from hornbook.models.masked_lm import MaskedLMConfig
+from hornbook.models.model import ModelConfig
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.lstm import LSTMConfig
@@ -176,21 +179,39 @@ def lstm(sizes: Sizes) -> CausalLMConfig:
     )
 
 
-PRESETS: dict[str, Callable[[Sizes], CausalLMConfig]] = {
+def bert(sizes: Sizes) -> MaskedLMConfig:
+    """BERT with the head that fills in words; its head is always the embedding transposed."""
+    own = BertSizes(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        depth=sizes.depth,
+        context=sizes.context,
+        heads=sizes.heads,
+        hidden=sizes.hidden,
+    )
+    return bert_masked_lm(own)
+
+
+PRESETS: dict[str, Callable[[Sizes], ModelConfig]] = {
     "qwen3": qwen3,
     "llama": llama,
     "gpt2": gpt2,
     "mamba2": mamba2,
     "lfm2": lfm2,
     "lfm2-conv": lfm2_conv,
+    "bert": bert,
 }
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "gpt": ("qwen3", "llama", "gpt2"),
     "mamba2": ("mamba2",),
     "lfm2": ("lfm2", "lfm2-conv"),
+    "bert": ("bert",),
 }
 """The presets of each family that `pretrain --family` knows; the first is meant by default."""
+
+MASKED_PRESETS = ("bert",)
+"""Presets whose tokenizer needs a token for hidden words."""
 
 
 def preset_of(family: str | None, preset: str | None) -> str | None:

@@ -240,7 +240,7 @@ def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, i
 
 def _hidden(preset: str, width: int) -> int:
     """4 times the width for two matrices; 8/3, rounded up to 64, for three."""
-    return 4 * width if preset == "gpt2" else -(-8 * width // (3 * 64)) * 64
+    return 4 * width if preset in ("gpt2", "bert") else -(-8 * width // (3 * 64)) * 64
 
 
 def _rows(budget: float, context: int) -> tuple[str, int, str]:

@@ -76,6 +76,17 @@ def token_losses(model: nn.Module, batch: Batch) -> Tensor:
     return torch.cat(losses).view_as(batch.targets)
 
 
+@torch.no_grad()
+def masked_losses(model: nn.Module, batch: Batch) -> Tensor:
+    """The loss of each hidden token in nats, (B, T) float32; 0 elsewhere."""
+    assert isinstance(model, MaskedLM)
+    x, answers = masked_features(model, batch)
+    losses = torch.zeros(batch.targets.shape, device=x.device)
+    found = F.cross_entropy(model.head(x).float(), answers, reduction="none")
+    losses[batch.targets != IGNORE] = found
+    return losses
+
+
 def _features(model: CausalLM, batch: Batch) -> Tensor:
     """(B*T, D)"""
     mask = Mask(causal=True, segments=batch.segments)

@@ -5,7 +5,7 @@ Knows token shards and objectives' losses; knows nothing of training.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.batches.batch import IGNORE, Batch
+from hornbook.batches.masking import Windows
 from hornbook.batches.shards import TokenShards
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, bootstrap_ratio
@@ -55,12 +56,29 @@ class Validation:
             starts = starts[np.linspace(0, len(starts) - 1, keep).astype(int)]
         self.starts = starts
 
-    def score(self, model: nn.Module, losses: Losses, device: str, dtype: DType) -> Score:
-        """Measure `model`; it is left in the mode (training or not) in which it came."""
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return -(-len(self.starts) // self.rows)
+
+    def score(
+        self,
+        model: nn.Module,
+        losses: Losses,
+        device: str,
+        dtype: DType,
+        view: Windows | None = None,
+    ) -> Score:
+        """Measure `model`; it is left in the mode (training or not) in which it came.
+
+        view: this validation's batches as the model's kind learns from them, where that is not the
+        next token.
+        """
         was_training = model.training
         model.eval()
         nats, sizes, count = [], [], 0
-        for batch in self._batches():
+        for step in range(self.steps):
+            batch = (view or self).batch(step)
             with torch.no_grad(), product_type(device, dtype):
                 found = losses(model, batch.to(device)).double().cpu().numpy()
             targets = batch.targets.numpy()
@@ -74,15 +92,16 @@ class Validation:
         estimate = bootstrap_ratio(list(total_nats / math.log(2)), list(total_bytes))
         return Score(estimate, float(total_nats.sum()) / count, count)
 
-    def _batches(self) -> Iterator[Batch]:
-        for first in range(0, len(self.starts), self.rows):
-            windows = [self._window(int(s)) for s in self.starts[first : first + self.rows]]
-            # All batches have one shape, so that compiled layers meet no other.
-            windows += [_empty(self.context)] * (self.rows - len(windows))
-            tokens, targets = (
-                torch.from_numpy(np.stack(column)) for column in zip(*windows, strict=True)
-            )
-            yield Batch(tokens, targets, torch.arange(self.context)[None])
+    def batch(self, step: int) -> Batch:
+        """The step-th windows, counted from 0, with next tokens for targets."""
+        first = step * self.rows
+        windows = [self._window(int(s)) for s in self.starts[first : first + self.rows]]
+        # All batches have one shape, so that compiled layers meet no other.
+        windows += [_empty(self.context)] * (self.rows - len(windows))
+        tokens, targets = (
+            torch.from_numpy(np.stack(column)) for column in zip(*windows, strict=True)
+        )
+        return Batch(tokens, targets, torch.arange(self.context)[None])
 
     def _window(self, start: int) -> tuple[np.ndarray, np.ndarray]:
         """The window that scores targets start .. start + stride of the stream.

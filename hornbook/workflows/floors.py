@@ -19,6 +19,8 @@ from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.build import Corpus
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows.tasks import Task
 
 _RESULT = "floors.json"
 
@@ -27,24 +29,49 @@ def measure_floors(
     corpus: Corpus,
     train: TokenShards,
     validation: TokenShards,
-    vocab: int,
+    tokenizer: Tokenizer,
+    task: Task,
     folder: Path,
     progress: Progress,
 ) -> dict[str, float]:
-    """Bits per byte by name: gzip, xz, xz_given (the training text) and ngram; or reuse them."""
+    """Bits per byte by name, or reuse them.
+
+    Of text that goes on: gzip, xz, xz_given (the training text) and ngram. Of hidden words, which
+    are told from both sides: unigram, which knows how frequent each token is, and no side.
+    """
 
     def build(aside: Path) -> None:
-        progress.say("Floors: gzip, xz, xz given the training text, a 5-gram model ...")
-        write_json(aside / _RESULT, _measure(corpus, train, validation, vocab, progress))
+        if task.masked:
+            progress.say("Floor: how frequent each token is ...")
+            found = {"unigram": _unigram(train, validation, tokenizer)}
+        else:
+            progress.say("Floors: gzip, xz, xz given the training text, a 5-gram model ...")
+            found = _measure(corpus, train, validation, tokenizer.vocab_size, progress)
+        write_json(aside / _RESULT, found)
 
     inputs = {
-        "stage": "floors-1",
+        "stage": "floors-2",
+        "task": task.name,
         "corpus": corpus.fingerprint,
         "tokenizer": train.fingerprint,
     }
     run_stage(folder, inputs, build)
     found: dict[str, float] = read_json(folder / _RESULT)
     return found
+
+
+def _unigram(train: TokenShards, validation: TokenShards, tokenizer: Tokenizer) -> float:
+    """Over all tokens of the text that can be hidden, as any of them may be; add-one smoothing."""
+    vocab = tokenizer.vocab_size
+    ordinary = np.setdiff1d(np.arange(vocab), list(tokenizer.special_ids))
+    seen, asked = (
+        np.bincount(
+            shards.read(max(0, shards.tokens - MOST_TOKENS), shards.tokens), minlength=vocab
+        )[ordinary]
+        for shards in (train, validation)
+    )
+    bits = -np.log2((seen + 1) / (seen + 1).sum())
+    return float(asked @ bits) / validation.bytes
 
 
 def _measure(

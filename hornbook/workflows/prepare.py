@@ -21,9 +21,12 @@ from hornbook.corpus.split import Side
 from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
+from hornbook.models.presets import MASKED_PRESETS
+from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import Plan
+from hornbook.workflows.tasks import Task, task_of
 
 SPLITS: tuple[Side, ...] = ("train", "validation")
 
@@ -41,6 +44,7 @@ class Bench:
     train: TokenShards
     validation: TokenShards
     batches: PackedWindows
+    task: Task
     model: Model
     start: dict[str, Tensor] | None
 
@@ -111,6 +115,9 @@ def prepare(
         tokenizer = prepare_tokenizer(corpus, tokenizer_folder, plan.vocab, progress)
     else:
         tokenizer = Tokenizer.load(tokenizer_folder)
+    if init is None and plan.preset in MASKED_PRESETS:
+        tokenizer_folder = run / "tokenizer-with-mask"
+        tokenizer = _with_mask(tokenizer, tokenizer_folder)
     train, validation = prepare_shards(corpus, tokenizer, run / "shards", progress)
     model, start = _model(plan, tokenizer.vocab_size, machine.device, init)
     to_hf(model.config)  # what could not be saved is refused now, not after the training
@@ -121,9 +128,20 @@ def prepare(
         train=train,
         validation=validation,
         batches=PackedWindows(train, plan.context, plan.rows, seed, isolate),
+        task=task_of(model),
         model=model,
         start=start,
     )
+
+
+def _with_mask(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+    """The same tokenizer with a token for hidden words."""
+
+    def build(aside: Path) -> None:
+        add_mask(tokenizer.where.parent, aside)
+
+    run_stage(folder, {"stage": "mask-1", "tokenizer": tokenizer.fingerprint}, build)
+    return Tokenizer.load(folder)
 
 
 def _model(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from hornbook.batches.masking import Windows
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file, require_space, write_json
 from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes, versions
@@ -26,7 +27,6 @@ from hornbook.train.dial import Choice, Plan, choose, probe_speed, sizes_of
 from hornbook.train.forecast import Run, forecast, rehearse
 from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
 from hornbook.train.loop import Hook, LoopConfig, train
-from hornbook.train.objective import next_token, token_losses
 from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
 from hornbook.train.precision import compile_layers
 from hornbook.train.state import TrainState
@@ -37,7 +37,6 @@ from hornbook.workflows.model_card import model_card
 from hornbook.workflows.prepare import Bench, prepare
 from hornbook.workflows.report import write_report
 from hornbook.workflows.run import PretrainRequest, Recipe
-from hornbook.workflows.samples import Sampler
 
 _HOOKS_SHARE = 0.06
 """Of the time given, what evaluations, samples and checkpoints may take."""
@@ -169,8 +168,8 @@ def _settle(
     quick = _quick_validation(bench, plan)
     rehearsed = Run(
         fresh=lambda: _fresh(bench, request, loop),
-        objective=next_token,
-        batches=bench.batches,
+        objective=bench.task.objective,
+        batches=_view(bench, bench.batches, request.seed),
         score=lambda: _score(quick, bench, loop).bits_per_byte.value,
         machine=machine,
     )
@@ -244,7 +243,7 @@ def _train(
     samples.rewind(state.step)
     steps, loop = recipe.loop.steps, recipe.loop
     quick = _quick_validation(bench, recipe.plan)
-    sampler = Sampler(corpus, bench.model, bench.tokenizer)
+    samples_of = bench.task.samples(corpus, bench.model, bench.tokenizer)
 
     def save(state: TrainState) -> None:
         save_checkpoint(run / layout.CHECKPOINTS, state)
@@ -256,7 +255,7 @@ def _train(
         return {"bits_per_byte": bits, "nats_per_token": score.nats_per_token}
 
     def sample() -> dict[str, Any]:
-        found = sampler.sample(seed=state.step)
+        found = samples_of.sample(seed=state.step)
         progress.say(f"  sample: {found['prompt']}⁞{found['text']}")
         return found
 
@@ -270,7 +269,8 @@ def _train(
     ]
     with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
         hooks.append(lambda state: advance(1))
-        train(state, next_token, bench.batches, loop, hooks)
+        batches = _view(bench, bench.batches, recipe.request.seed)
+        train(state, bench.task.objective, batches, loop, hooks)
 
 
 def _finish(
@@ -293,7 +293,8 @@ def _finish(
         corpus,
         bench.train,
         bench.validation,
-        bench.tokenizer.vocab_size,
+        bench.tokenizer,
+        bench.task,
         run / layout.FLOORS,
         progress,
     )
@@ -304,6 +305,7 @@ def _finish(
         "tokens_per_second": state.tokens / state.elapsed_s,
         "parameters": sum(weight.numel() for weight in bench.model.parameters()),
         "bits_per_byte": score.bits_per_byte._asdict(),
+        "task": bench.task.name,
         "floors": floors,
         "forecast": recipe.forecast.plain(),
         "peak_bytes": peak_bytes,
@@ -324,8 +326,15 @@ def _quick_validation(bench: Bench, plan: Plan) -> Validation:
     return Validation(bench.validation, bench.token_bytes, plan.context, plan.rows, limit=limit)
 
 
+def _view(bench: Bench, windows: Windows, seed: int) -> Windows:
+    """Windows of text as the model's task learns from them."""
+    return bench.task.view(windows, bench.tokenizer, seed)
+
+
 def _score(validation: Validation, bench: Bench, loop: LoopConfig) -> Score:
-    return validation.score(bench.model, token_losses, loop.device, loop.dtype)
+    # The same words are hidden at every measurement, and in every run.
+    view = _view(bench, validation, 0)
+    return validation.score(bench.model, bench.task.losses, loop.device, loop.dtype, view)
 
 
 def _disk_bytes(bench: Bench) -> int:

@@ -22,6 +22,7 @@ FLOOR_NAMES = {
     "gzip": ("gzip -9", "gzip -9"),
     "xz": ("xz -9", "xz -9"),
     "xz_given": ("xz -9, given the training text", "xz -9（先看过训练文本）"),
+    "unigram": ("how frequent each token is", "每个词元的频率"),
     "ngram": ("5-gram model, Kneser-Ney", "五元模型（Kneser-Ney 平滑）"),
 }
 _VERDICTS = {

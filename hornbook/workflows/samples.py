@@ -1,16 +1,23 @@
 """Samples while training: what the model makes of the beginnings of held-out documents.
 
+A decoder goes on from them; an encoder fills in a word of them.
+
 Knows the corpus' text through shards and generation; measures nothing.
 """
 
+import itertools
 import re
 from typing import Any
+
+import torch
 
 from hornbook.corpus.build import Corpus
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import continue_text, stream
 from hornbook.models.causal_lm import CausalLM
+from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.model import Model
+from hornbook.tokenize.masking import MASK
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.precision import uncompiled
 
@@ -39,6 +46,36 @@ class Sampler:
                 pass
         self._model.train(was_training)
         return {"prompt": prompt, "text": answer.text}
+
+
+class Filler:
+    """Hides one token of a beginning and shows what the model would put there."""
+
+    def __init__(self, corpus: Corpus, model: Model, tokenizer: Tokenizer) -> None:
+        assert isinstance(model, MaskedLM), "only these fill in words"
+        assert tokenizer.eos_id is not None, "documents end with a token"
+        self._model, self._tokenizer, self._first = model, tokenizer, tokenizer.eos_id
+        texts = (text.strip()[:400] for text in corpus.texts("validation"))
+        ids = (tokenizer.encode(text)[: min(_TOKENS, model.config.context - 1)] for text in texts)
+        self._texts = list(itertools.islice((i for i in ids if len(i) > 8), 5)) or [[self._first]]
+        (self._mask,) = (i for i in tokenizer.special_ids if tokenizer.decode([i]) == MASK)
+
+    @torch.no_grad()
+    def sample(self, seed: int) -> dict[str, Any]:
+        """{prompt, text}: a text with a gap, and the three likeliest tokens with what was there."""
+        ids = self._texts[seed % len(self._texts)]
+        at = 1 + (7 * seed) % max(1, len(ids) - 1) if len(ids) > 1 else 0
+        tokens = torch.tensor([[self._first, *ids[:at], self._mask, *ids[at + 1 :]]])
+        was_training = self._model.training
+        self._model.eval()
+        with uncompiled():
+            logits = self._model(tokens.to(self._model.head.weight.device))[0, at + 1]
+        self._model.train(was_training)
+        likeliest = [self._tokenizer.decode([i]) for i in logits.topk(3).indices.tolist()]
+        before, after = (self._tokenizer.decode(part) for part in (ids[:at], ids[at + 1 :]))
+        guesses = " | ".join(likeliest)
+        there = self._tokenizer.decode(ids[at : at + 1])
+        return {"prompt": f"{before}[___]{after}", "text": f"\n→ {guesses}  (was: {there})"}
 
 
 def beginnings(corpus: Corpus, count: int) -> list[str]:

@@ -25,7 +25,8 @@ def test_every_token_once_after_its_predecessor(count, context, stride, rows):
     stride = min(stride, context)
     validation = Validation(MemoryShards(count), np.ones(200), context, rows, stride)
     seen = []
-    for batch in validation._batches():
+    for step in range(validation.steps):
+        batch = validation.batch(step)
         trained = batch.targets != IGNORE
         seen += batch.targets[trained].tolist()
         assert torch.equal(batch.tokens[trained] + 1, batch.targets[trained])

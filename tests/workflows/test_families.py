@@ -1,0 +1,52 @@
+"""Every preset goes through the whole of pretraining, and what comes out opens."""
+
+import json
+
+import pytest
+
+from hornbook.core.progress import Progress
+from hornbook.corpus.build import build
+from hornbook.models.folder import load_model
+from hornbook.models.presets import FAMILIES, PRESETS, preset_of
+from hornbook.workflows.pretrain import Inputs, pretrain, request_of
+
+SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired. 春眠不覺曉，{0}。\n"
+NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("families")
+    (folder / "text").mkdir()
+    for i in range(30):
+        names = [NOUNS[(i + j * k) % 8] for j, k in ((0, 1), (1, 3), (2, 5))]
+        (folder / "text" / f"{i}.txt").write_text(SENTENCE.format(*names) * (3 + i % 5) + f"{i}.")
+    return Inputs(build([folder / "text"], folder / "corpus", progress=Progress(quiet=True)))
+
+
+def test_every_preset_has_a_family():
+    assert sorted(name for names in FAMILIES.values() for name in names) == sorted(PRESETS)
+    assert preset_of("mamba2", None) == "mamba2"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_trained_measured_saved_and_reported(inputs, preset, tmp_path):
+    plan = {
+        "preset": preset, "vocab": 300, "depth": 2, "width": 64, "heads": 2, "hidden": 64,
+        "context": 32, "rows": 4,
+    }  # fmt: skip
+    values = {
+        "tokens": 3000, "plan": plan, "compiled": False, "dtype": "float32", "device": "cpu",
+    }  # fmt: skip
+    run = tmp_path / "run"
+    result = pretrain(inputs, run, request_of(inputs, values), progress=Progress(quiet=True))
+    bits = result["bits_per_byte"]
+    assert 0 < bits["low"] <= bits["value"] <= bits["high"] < 9
+    assert result["floors"].keys() in ({"unigram"}, {"gzip", "xz", "xz_given", "ngram"})
+    model = load_model(run)
+    assert sum(w.numel() for w in model.parameters()) == result["parameters"]
+    kind = json.loads((run / "model" / "config.json").read_text())["model_type"]
+    assert kind.removeprefix("hornbook_") == preset.split("-")[0]
+    assert f"{bits['value']:.3f}" in (run / "report.html").read_text()
+    samples = (run / "samples.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["text"] is not None for line in samples)
