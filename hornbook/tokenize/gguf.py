@@ -46,7 +46,8 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         raise HornbookError(
             f"{where}: {MODEL} = {values.get(MODEL)!r}. Only 'gpt2', byte-level BPE, can be opened."
         )
-    tokens, types, merges = (_list(file, key) for key in (TOKENS, TYPES, MERGES))
+    tokens, types = _list(file, TOKENS, str), _list(file, TYPES, int)
+    merges = _list(file, MERGES, str)
     if len(types) != len(tokens):
         raise HornbookError(f"{where} has {len(tokens)} tokens, but {len(types)} types of tokens.")
     pre = named(str(values.get(PRE, "default")), where)
@@ -54,7 +55,7 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         names={role: tokens[i] for role, key in _ROLES.items() for i in _ids(file, key)},
         eos=next(iter(_ids(file, "eos_token_id")), None),
         stops=frozenset(i for key in _STOPS for i in _ids(file, key)),
-        template=values.get(TEMPLATE),
+        template=str(values[TEMPLATE]) if TEMPLATE in values else None,
     )
     typed = list(zip(tokens, types, strict=True))
     made = {
@@ -94,18 +95,20 @@ def unpack_tokenizer(file: GGUFFile, folder: Path) -> None:
     write_json(folder / CONFIG, {**config, **settings.names, "chat_template": settings.template})
 
 
-def _list(file: GGUFFile, key: str) -> list[Any]:
+def _list(file: GGUFFile, key: str, kind: type) -> list[Any]:
     found = file.values.get(key)
     if not isinstance(found, list):
         raise HornbookError(f"{file.path} holds no whole tokenizer: {key} is missing.")
+    if not all(isinstance(each, kind) for each in found):
+        raise HornbookError(f"{file.path}: {key} holds other things than {kind.__name__}.")
     return found
 
 
 def _ids(file: GGUFFile, key: str) -> list[int]:
     """The id under a key, if there is one that a token has."""
     found = file.values.get(f"tokenizer.ggml.{key}")
-    known = isinstance(found, int) and found < len(file.values[TOKENS])
-    return [found] if known and found is not None else []
+    known = isinstance(found, int) and 0 <= found < len(file.values[TOKENS])
+    return [found] if known else []
 
 
 def _added(i: int, token: str, special: bool) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def test_what_is_not_known_is_refused_by_name(folder, tmp_path):
         ({"tokenizer.ggml.model": "llama"}, "tokenizer.ggml.model = 'llama'"),
         ({"tokenizer.ggml.merges": []}, "tokenizer.ggml.merges is missing"),
         ({"tokenizer.ggml.token_type": [1, 1]}, "2 types of tokens"),
+        ({"tokenizer.ggml.tokens": [1, 1]}, "tokenizer.ggml.tokens holds other things than str"),
     ):
         path = file(tmp_path / "m.gguf", {**known, **changed})
         with pytest.raises(HornbookError) as caught:

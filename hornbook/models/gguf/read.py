@@ -13,9 +13,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.gguf.config import read_config
 from hornbook.models.gguf.rotary import interleaved, to_halves
-
-TOKENS = "tokenizer.ggml.tokens"
-
+from hornbook.tokenize.gguf import TOKENS
 
 class GGUFTensors:
     """The tensors of a file by name. folder: the file itself. config: what says how large they are.
