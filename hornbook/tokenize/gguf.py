@@ -107,8 +107,9 @@ def _list(file: GGUFFile, key: str, kind: type) -> list[Any]:
 def _ids(file: GGUFFile, key: str) -> list[int]:
     """The id under a key, if there is one that a token has."""
     found = file.values.get(f"tokenizer.ggml.{key}")
-    known = isinstance(found, int) and 0 <= found < len(file.values[TOKENS])
-    return [found] if known else []
+    if not isinstance(found, int) or not 0 <= found < len(file.values[TOKENS]):
+        return []
+    return [found]
 
 
 def _added(i: int, token: str, special: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hornbook.models.gguf.config import read_config
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.tokenize.gguf import TOKENS
 
+
 class GGUFTensors:
     """The tensors of a file by name. folder: the file itself. config: what says how large they are.
 
