@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from hornbook.generate.sampling import SamplingConfig
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")]
-Model = Annotated[Path, typer.Argument(help="A model folder, or the folder of a finished run.")]
+Model = Annotated[
+    Path, typer.Argument(help="A model folder, a run folder, a .gguf file, or a pulled name.")
+]
 MaxTokens = Annotated[int, typer.Option(help="Generate at most so many tokens.")]
 Temperature = Annotated[float, typer.Option(help="0 is greedy; higher is more varied.")]
 TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest tokens.")]

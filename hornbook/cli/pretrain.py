@@ -20,7 +20,7 @@ def command(
     family: Annotated[
         str | None, typer.Option(help="gpt (the default), mamba2, lfm2 or lstm.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2, of the gpts.")] = None,
+    preset: Annotated[str | None, typer.Option(help="qwen3, llama, qwen2 or gpt2, of gpt.")] = None,
     init: Annotated[
         Path | None, typer.Option(help="Go on from this model instead of fresh weights.")
     ] = None,

@@ -141,7 +141,7 @@ def peak_memory_bytes(device: str = "cpu") -> int:
 
 def versions() -> dict[str, str]:
     """Versions of what decides results, for run folders and benchmarks."""
-    names = ("hornbook", "torch", "tokenizers", "safetensors", "numpy", "pyarrow")
+    names = ("hornbook", "torch", "tokenizers", "safetensors", "gguf", "numpy", "pyarrow")
     found: dict[str, str] = {"python": platform.python_version()}
     for name in names:
         try:

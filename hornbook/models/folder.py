@@ -1,4 +1,4 @@
-"""A model on disk: a Hugging Face folder, written whole or not at all, and read back.
+"""A model on disk: a Hugging Face folder, written whole or not at all, and read back; or GGUF.
 
 Knows the files of such a folder; what is in config.json and how tensors are named is `convert`'s.
 """
@@ -12,45 +12,60 @@ import torch
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.files import atomic_folder, read_json, require_space, write_json, write_text
+from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
+from hornbook.core.home import pulled
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
+from hornbook.models.gguf.config import read_config as read_gguf_config
+from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.model import Model, ModelConfig
-from hornbook.models.tensors import NO_PICKLES, PICKLES, WEIGHTS, TensorFiles, write_tensors
+from hornbook.models.tensors import (
+    CONFIG,
+    NO_PICKLES,
+    PICKLES,
+    WEIGHTS,
+    TensorFiles,
+    write_tensors,
+)
 from hornbook.tokenize.sequences import open_tokenizer
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER
 
-CONFIG = "config.json"
 _TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja", "vocab.txt")
 
 
 def resolve(path: Path) -> Path:
-    """The model folder that `path` means: a model folder, or a run folder with `model` in it.
+    """The model folder or GGUF file that `path` means.
 
-    Raises UsageError saying what was found instead.
+    It is one itself, a run folder with `model` in it, a folder with one GGUF file, or the name of
+    a pulled model. Raises UsageError saying what was found instead.
     """
-    for folder in (path, path / "model"):
-        if (folder / CONFIG).is_file():
-            return folder
+    named = [] if path.exists() or len(path.parts) != 1 else [pulled(path.name)]
+    for place in (path, path / "model", *named):
+        if (place / CONFIG).is_file() or is_gguf(place):
+            return place
+        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
+        if len(files) == 1:
+            return files[0]
     raise UsageError(
-        f"{_what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, "
-        "or the folder of a finished run."
+        f"{_what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, the folder of a "
+        f"finished run, a {SUFFIX} file, or a name that `hornbook pull` has fetched."
     )
 
 
 def load_config(folder: Path) -> ModelConfig:
-    """The config of a model or run folder, without its weights."""
+    """The config of a model, without its weights."""
     return _read_config(resolve(folder))[1]
 
 
 def load_model(
     folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Model:
-    """The model of a model or run folder, its weights as `dtype` on `device`.
+    """The model that `resolve` finds, its weights as `dtype` on `device`.
 
     The file is mapped and copied tensor by tensor, so the weights are in memory once. Raises
     UsageError when there is no model, and HornbookError naming file, key or tensor when the
-    folder is broken or holds what we cannot compute exactly.
+    folder or file is broken or holds what we cannot compute exactly.
     """
     folder = resolve(folder)
     family, config = _read_config(folder)
@@ -59,7 +74,7 @@ def load_model(
     with torch.device("meta"):
         model = config.empty()
     assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
-    files = TensorFiles(folder)
+    files = GGUFTensors(folder) if is_gguf(folder) else TensorFiles(folder)
     places, copies = _match(family, model, files)  # before memory is taken for untrue sizes
     model.to(dtype).to_empty(device=device)
     model.tie()  # moving from meta made two of one
@@ -125,7 +140,7 @@ def _token_ids(
 
 
 def _match(
-    family: Family, model: Model, files: TensorFiles
+    family: Family, model: Model, files: TensorFiles | GGUFTensors
 ) -> tuple[dict[str, Rule], dict[str, str]]:
     """The rule of each stored tensor, and which stored tensors must equal which others.
 
@@ -142,19 +157,20 @@ def _match(
         wanted, found = rule.shape(parameters), files.shape(name)
         if wanted != found:
             raise HornbookError(
-                f"{files.path(name)}: {name} has shape {found}, but {CONFIG} says {wanted}."
+                f"{files.path(name)}: {name} has shape {found}, but {files.config} says {wanted}."
             )
         places[name] = rule
     copied = family.copied(rules)
     copies = {stored.pop(copy): named[of] for copy, of in copied.items() if copy in stored}
     for name in stored.values():
         raise HornbookError(
-            f"{files.path(name)}: {name} {files.shape(name)} has no place in the model of {CONFIG}."
+            f"{files.path(name)}: {name} {files.shape(name)} has no place in the model of "
+            f"{files.config}."
         )
     return places, copies
 
 
-def _check_same(files: TensorFiles, copy: str, of: str) -> None:
+def _check_same(files: TensorFiles | GGUFTensors, copy: str, of: str) -> None:
     """A tensor stored beside the one that it is tied to must say the same."""
     if not torch.equal(files.read(copy), files.read(of)):
         raise HornbookError(
@@ -164,6 +180,8 @@ def _check_same(files: TensorFiles, copy: str, of: str) -> None:
 
 
 def _read_config(folder: Path) -> tuple[Family, ModelConfig]:
+    if is_gguf(folder):
+        return read_gguf_config(GGUFFile(folder))
     path = folder / CONFIG
     values = read_json(path)
     if not isinstance(values, dict):
@@ -219,8 +237,6 @@ def _what_is_there(path: Path) -> str:
         return f"{path} holds {shown}." if names else f"{path} is empty."
     if not path.exists():
         return f"{path} does not exist.{_neighbour(path)}"
-    if path.suffix == ".gguf":
-        return f"{path} is a GGUF file, which cannot be opened yet."
     if path.suffix in PICKLES:
         return f"{path} is not safetensors. {NO_PICKLES}"
     return f"{path} is a file."
@@ -233,4 +249,5 @@ def _neighbour(path: Path) -> str:
         return ""
     folders = [place for place in parent.iterdir() if (place / CONFIG).is_file()]
     folders += [place for place in parent.iterdir() if (place / "model" / CONFIG).is_file()]
+    folders += [place for place in parent.iterdir() if is_gguf(place)]
     return " " + nearest(path.name, [folder.name for folder in folders]) if folders else ""

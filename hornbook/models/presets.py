@@ -82,6 +82,24 @@ def llama(
     return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
+def qwen2(
+    sizes: Sizes,
+    theta: float = 10_000.0,
+    epsilon: float = 1e-6,
+    activation: Activation = "silu",
+) -> CausalLMConfig:
+    """Llama with biases on queries, keys and values only (Qwen2 report, 2024)."""
+    attention = AttentionConfig(
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head=sizes.head,
+        rotary=RotaryConfig(theta=theta),
+        bias=Bias(inputs=True),
+    )
+    mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
+    return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
+
+
 def gpt2(
     sizes: Sizes, epsilon: float = 1e-5, activation: Activation = "gelu_tanh"
 ) -> CausalLMConfig:
@@ -195,6 +213,7 @@ def bert(sizes: Sizes) -> MaskedLMConfig:
 PRESETS: dict[str, Callable[[Sizes], ModelConfig]] = {
     "qwen3": qwen3,
     "llama": llama,
+    "qwen2": qwen2,
     "gpt2": gpt2,
     "mamba2": mamba2,
     "lfm2": lfm2,
@@ -203,7 +222,7 @@ PRESETS: dict[str, Callable[[Sizes], ModelConfig]] = {
 }
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "gpt": ("qwen3", "llama", "gpt2"),
+    "gpt": ("qwen3", "llama", "qwen2", "gpt2"),
     "mamba2": ("mamba2",),
     "lfm2": ("lfm2", "lfm2-conv"),
     "bert": ("bert",),

@@ -17,6 +17,7 @@ from hornbook.core.files import read_json
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+CONFIG = "config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Endings of formats that can run code when they are opened."""
 
@@ -29,8 +30,11 @@ NO_PICKLES = (
 class TensorFiles:
     """The tensors of a folder by name, read from disk one at a time.
 
-    Raises HornbookError naming the file when one is missing, cut short or not safetensors.
+    config: what says how large they are, for messages. Raises HornbookError naming the file when
+    one is missing, cut short or not safetensors.
     """
+
+    config = CONFIG
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -16,9 +16,11 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
+from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.tokenize.bytelevel import BYTE_OF, to_bytes
 from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
+from hornbook.tokenize.gguf import read_tokenizer
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.special import TURN_END
 
@@ -66,11 +68,12 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
-        """Open the tokenizer of a folder; raises HornbookError naming the file that is wrong."""
-        path = folder / TOKENIZER
-        if not path.is_file():
-            raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
-        values, settings = read_json(path), read_settings(folder)
+        """Open the tokenizer of a folder or of a GGUF file.
+
+        Raises HornbookError naming the file that is wrong.
+        """
+        path = folder if is_gguf(folder) else folder / TOKENIZER
+        values, settings = read_files(folder)
         try:
             if not _is_byte_level(values):
                 raise HornbookError(f"{path} is not a byte-level BPE tokenizer.")
@@ -158,6 +161,16 @@ class Tokenizer:
         encoding = self.reference.encode(text, add_special_tokens=False)
         ids += encoding.ids
         trained += [any(flags[start:stop]) for start, stop in encoding.offsets]
+
+
+def read_files(folder: Path) -> tuple[Any, Settings]:
+    """What tokenizer.json and the files beside it say; a GGUF file says the same in its own way."""
+    if is_gguf(folder):
+        return read_tokenizer(GGUFFile(folder))
+    path = folder / TOKENIZER
+    if not path.is_file():
+        raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
+    return read_json(path), read_settings(folder)
 
 
 class StreamDecoder:

@@ -12,18 +12,13 @@ from hornbook.core.errors import UsageError
 from hornbook.core.files import write_json, write_text
 from hornbook.core.progress import Progress
 from hornbook.tokenize.chat import CHATML
+from hornbook.tokenize.pretokenizers import WORDS
 from hornbook.tokenize.settings import CONFIG
 from hornbook.tokenize.special import END_OF_TEXT, PAD, SPECIAL
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
 
 if TYPE_CHECKING:
     import tokenizers
-
-WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""Qwen2's split: words with one sign or space before them, single digits, runs of signs."""
 
 SMALLEST, LARGEST = 256 + len(SPECIAL), 2**20
 """The library sets room aside for all tokens asked for, and dies where there is none."""

@@ -26,6 +26,7 @@ LLAMA = {
     "max_position_embeddings": 32,
 }
 QWEN3 = {**LLAMA, "model_type": "qwen3", "head_dim": 4}
+QWEN2 = {**LLAMA, "model_type": "qwen2"}
 GPT2 = {
     "model_type": "gpt2",
     "vocab_size": 50,
@@ -111,6 +112,7 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e6}
         ({**QWEN3, "use_sliding_window": True}, "use_sliding_window", "true"),
         ({**QWEN3, "layer_types": ["full_attention", "sliding_attention"]}, "layer_types", "["),
         ({**QWEN3, "layer_types": ["full_attention"]}, "layer_types", "["),
+        ({**QWEN2, "attention_bias": False}, "attention_bias", "false"),
         ({**GPT2, INVERSE: True}, INVERSE, "true"),
         ({**GPT2, "scale_attn_weights": False}, "scale_attn_weights", "false"),
         ({**GPT2, "add_cross_attention": True}, "add_cross_attention", "true"),
@@ -153,7 +155,7 @@ def test_a_wiring_without_a_family_is_refused_before_anything_is_written():
     plain = PRESETS["gpt2"](SIZES)
     for pattern in ((mixer,), (mixer, PreNormConfig(norm=norm, layer=MLPConfig(hidden=8)))):
         stack = plain.stack.model_copy(update={"pattern": (pattern,)})
-        with pytest.raises(HornbookError, match="No model type of qwen3, llama, gpt2"):
+        with pytest.raises(HornbookError, match="No model type of qwen3, llama, qwen2, gpt2"):
             to_hf(plain.model_copy(update={"stack": stack}))
 
 

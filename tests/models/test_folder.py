@@ -132,14 +132,13 @@ def test_what_is_not_a_model_is_named_for_what_it_is(saved):
     parent = saved.parent
     (parent / "empty").mkdir()
     (parent / "corpus").mkdir()
-    for name in ("a.gguf", "b.bin", "c.txt", "corpus/card.json"):
+    for name in ("b.bin", "c.txt", "corpus/card.json"):
         (parent / name).write_bytes(b"")
     for name, found in {
         "nowhere": "does not exist",
         "mm": "does not exist. Did you mean 'm'?",
         "empty": "is empty",
         "corpus": "holds card.json",
-        "a.gguf": "is a GGUF file, which cannot be opened yet",
         "b.bin": "can run any program",
         "c.txt": "is a file",
     }.items():

@@ -54,6 +54,8 @@ THEIRS = {
         **{**ROTARY, "num_key_value_heads": 1}, tie_word_embeddings=True
     ),
     "llama-biased": transformers.LlamaConfig(**ROTARY, attention_bias=True, hidden_act="relu2"),
+    "qwen2": transformers.Qwen2Config(**ROTARY, rope_parameters=THETA),
+    "qwen2-tied": transformers.Qwen2Config(**ROTARY, tie_word_embeddings=True),
     "gpt2": transformers.GPT2Config(**GPT2, layer_norm_epsilon=1e-3),
     "gpt2-untied": transformers.GPT2Config(
         **GPT2, n_inner=32, activation_function="gelu", tie_word_embeddings=False

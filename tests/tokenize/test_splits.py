@@ -14,7 +14,7 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from hornbook.tokenize import fast
 from hornbook.tokenize.bytelevel import BYTE_OF
-from hornbook.tokenize.train import WORDS
+from hornbook.tokenize.pretokenizers import WORDS
 
 SPELLING = {byte: character for character, byte in BYTE_OF.items()}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
-from hornbook.models.convert import bert, gpt2, lfm2, llama, mamba2, qwen3, vit
+from hornbook.models.convert import bert, gpt2, lfm2, llama, mamba2, qwen2, qwen3, vit
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
@@ -20,6 +20,8 @@ FAMILIES: tuple[Family, ...] = (
     qwen3.CLASSIFIER,
     llama.FAMILY,
     llama.CLASSIFIER,
+    qwen2.FAMILY,
+    qwen2.CLASSIFIER,
     gpt2.FAMILY,
     gpt2.CLASSIFIER,
     mamba2.FAMILY,

@@ -78,8 +78,8 @@ class Fields:
             self.refuse(key, value, "It must be a positive whole number.")
         return value
 
-    def number(self, key: str, default: float) -> float:
-        """A positive number."""
+    def number(self, key: str, default: float | None = None) -> float:
+        """A positive number; without a default the key must be there."""
         value = self._take(key, default)
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         if not plain or not 0 < value < math.inf:

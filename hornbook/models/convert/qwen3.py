@@ -12,13 +12,18 @@ from hornbook.models.presets import qwen3
 
 def read(fields: Fields) -> CausalLMConfig:
     """Qwen3's keys; what they leave out is what `transformers` assumes."""
-    fields.only("use_sliding_window", False)
-    # Sizes of the window that the line above says is not used.
-    fields.ignore("sliding_window", "max_window_layers")
+    read_window(fields)
     width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     sizes = llama.read_sizes(fields, width, heads, head=128)
     fields.only("layer_types", ["full_attention"] * sizes.depth)
     return qwen3(sizes, **llama.read_variant(fields))
+
+
+def read_window(fields: Fields) -> None:
+    """Take Qwen's keys of a sliding window, which must be off."""
+    fields.only("use_sliding_window", False)
+    # Sizes of the window that the line above says is not used.
+    fields.ignore("sliding_window", "max_window_layers")
 
 
 def write(config: CausalLMConfig) -> dict[str, Any] | None:

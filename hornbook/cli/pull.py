@@ -1,0 +1,23 @@
+"""`hornbook pull`: fetch a small open model, checked, to use by its name."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hornbook.cli.options import Json
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="smollm2-135m-instruct or all-minilm-l6-v2.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A folder of your own; else it is found by its name.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fetch a model from the first source that has it; every file is checked by its hash."""
+    from hornbook.cli.output import print_json
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.pull import pull
+
+    print_json(pull(name, out, Progress()), json)

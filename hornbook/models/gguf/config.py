@@ -1,0 +1,166 @@
+"""The sizes in a GGUF file's metadata as our config, and back.
+
+Keys are those of llama.cpp. One that is not known here is refused: it may change what is computed.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import pydantic
+
+from hornbook.core.errors import HornbookError, nearest
+from hornbook.core.gguf import GGUFFile
+from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.models.convert import to_hf
+from hornbook.models.convert.family import Family
+from hornbook.models.convert.fields import Fields
+from hornbook.models.gguf.names import ARCHITECTURES, EMBEDDING, HEAD
+from hornbook.models.presets import Sizes, gpt2, llama, qwen2, qwen3
+
+ARCHITECTURE = "general.architecture"
+
+
+def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
+    """The architecture as a family with GGUF's names, and our config.
+
+    Raises HornbookError naming file, key and value for what we would compute otherwise.
+    """
+    name = file.values.get(ARCHITECTURE)
+    if name not in ARCHITECTURES:
+        raise HornbookError(
+            f"{file.path}: {ARCHITECTURE} = {name!r} cannot be opened. "
+            f"{nearest(str(name), ARCHITECTURES)}"
+        )
+    shape = file.tensors[EMBEDDING].shape if EMBEDDING in file.tensors else ()
+    if len(shape) != 2:
+        raise HornbookError(f"{file.path}: the tensor {EMBEDDING} is missing or no matrix.")
+    own = {key: value for key, value in file.values.items() if key.startswith(f"{name}.")}
+    fields = Fields(own, str(file.path))
+    try:
+        config = _READ[name](fields, name, shape[0], file.tensors)
+    except pydantic.ValidationError as error:
+        raise HornbookError(f"{file.path}: {error.errors()[0]['msg']}.") from None
+    fields.only(f"{name}.vocab_size", shape[0])
+    fields.finish()
+    if config.stack.depth > len(file.tensors):
+        fields.refuse(f"{name}.block_count", config.stack.depth, "There are fewer tensors.")
+    return ARCHITECTURES[name], config
+
+
+def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
+    """The family with GGUF's names that computes what `config` does, and its keys.
+
+    Raises HornbookError when no architecture of GGUF does.
+    """
+    family, values = to_hf(config)
+    name = family.model_type
+    if name not in ARCHITECTURES:
+        raise HornbookError(
+            f"A {name} model cannot be written as GGUF. Valid: {', '.join(ARCHITECTURES)}."
+        )
+    fields = Fields(values, f"GGUF has no key for what a {name} model of this kind needs")
+    found = _write_gpt2(fields) if name == "gpt2" else _write_rotary(fields, name)
+    return ARCHITECTURES[name], {
+        ARCHITECTURE: name,
+        **{f"{name}.{key}": value for key, value in found.items()},
+    }
+
+
+def _read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
+    """Llama and the Qwens; the tensors that are there say what is tied and what has biases."""
+    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{_HEADS}")
+    head = fields.size(f"{name}.attention.key_length", width // heads)
+    fields.only(f"{name}.attention.value_length", head)
+    fields.only(f"{name}.rope.dimension_count", head)
+    fields.only(f"{name}.rope.scaling.type", "none")
+    sizes = Sizes(
+        vocab=vocab,
+        width=width,
+        depth=fields.size(f"{name}.block_count"),
+        context=fields.size(f"{name}.context_length"),
+        heads=heads,
+        kv_heads=fields.size(f"{name}.{_HEADS}_kv", heads),
+        head=head,
+        hidden=fields.size(f"{name}.feed_forward_length"),
+        tied=HEAD not in tensors,
+    )
+    theta = fields.number(f"{name}.rope.freq_base", 10_000.0)
+    epsilon = fields.number(f"{name}.attention.layer_norm_rms_epsilon")
+    if name == "qwen2":
+        return qwen2(sizes, theta, epsilon)
+    preset = llama if name == "llama" else qwen3
+    return preset(sizes, theta, epsilon, biased="blk.0.attn_q.bias" in tensors)
+
+
+def _read_gpt2(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
+    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{_HEADS}")
+    fields.only(f"{name}.{_HEADS}_kv", heads)
+    fields.only(f"{name}.attention.key_length", width // heads)
+    fields.only(f"{name}.attention.value_length", width // heads)
+    # Positions are learned; what is said of rotary ones has no effect.
+    fields.ignore(f"{name}.rope.*")
+    sizes = Sizes(
+        vocab=vocab,
+        width=width,
+        depth=fields.size(f"{name}.block_count"),
+        context=fields.size(f"{name}.context_length"),
+        heads=heads,
+        kv_heads=heads,
+        head=width // heads,
+        hidden=fields.size(f"{name}.feed_forward_length"),
+        tied=HEAD not in tensors,
+    )
+    return gpt2(sizes, fields.number(f"{name}.attention.layer_norm_epsilon"))
+
+
+def _write_rotary(fields: Fields, name: str) -> dict[str, Any]:
+    fields.only("hidden_act", "silu")
+    if name == "qwen3":
+        fields.only("attention_bias", False)
+    head = fields.size("head_dim")
+    return {
+        **_written(fields, _ROTARY_KEYS),
+        "attention.key_length": head,
+        "attention.value_length": head,
+        "rope.dimension_count": head,
+        "rope.freq_base": fields.number("rope_theta"),
+        "attention.layer_norm_rms_epsilon": fields.number("rms_norm_eps"),
+    }
+
+
+def _write_gpt2(fields: Fields) -> dict[str, Any]:
+    fields.only("activation_function", "gelu_new")
+    epsilon = fields.number("layer_norm_epsilon")
+    return {**_written(fields, _GPT2_KEYS), "attention.layer_norm_epsilon": epsilon}
+
+
+def _written(fields: Fields, keys: Mapping[str, str]) -> dict[str, int]:
+    return {ours: fields.size(theirs) for ours, theirs in keys.items()}
+
+
+_HEADS = "attention.head_count"
+_ROTARY_KEYS = {
+    "embedding_length": "hidden_size",
+    "block_count": "num_hidden_layers",
+    "context_length": "max_position_embeddings",
+    _HEADS: "num_attention_heads",
+    f"{_HEADS}_kv": "num_key_value_heads",
+    "feed_forward_length": "intermediate_size",
+    "vocab_size": "vocab_size",
+}
+_GPT2_KEYS = {
+    "embedding_length": "n_embd",
+    "block_count": "n_layer",
+    "context_length": "n_positions",
+    _HEADS: "n_head",
+    "feed_forward_length": "n_inner",
+    "vocab_size": "vocab_size",
+}
+"""GGUF's keys to those of config.json."""
+
+_READ: dict[str, Callable[[Fields, str, int, Collection[str]], CausalLMConfig]] = {
+    "llama": _read_rotary,
+    "qwen2": _read_rotary,
+    "qwen3": _read_rotary,
+    "gpt2": _read_gpt2,
+}

@@ -1,0 +1,66 @@
+"""What tensors are called in a GGUF file, as families whose rules say those names.
+
+The rules of `convert` are kept and only renamed: matrices lie as (outputs, inputs) for every
+architecture, so that nothing is transposed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hornbook.models.convert import gpt2, llama, qwen2, qwen3
+from hornbook.models.convert.family import Family, Rule
+
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+
+_LLAMA = {
+    "model.embed_tokens": "token_embd",
+    "model.layers.{block}.input_layernorm": "blk.{block}.attn_norm",
+    "model.layers.{block}.self_attn.q_proj": "blk.{block}.attn_q",
+    "model.layers.{block}.self_attn.k_proj": "blk.{block}.attn_k",
+    "model.layers.{block}.self_attn.v_proj": "blk.{block}.attn_v",
+    "model.layers.{block}.self_attn.o_proj": "blk.{block}.attn_output",
+    "model.layers.{block}.self_attn.q_norm": "blk.{block}.attn_q_norm",
+    "model.layers.{block}.self_attn.k_norm": "blk.{block}.attn_k_norm",
+    "model.layers.{block}.post_attention_layernorm": "blk.{block}.ffn_norm",
+    "model.layers.{block}.mlp.gate_proj": "blk.{block}.ffn_gate",
+    "model.layers.{block}.mlp.up_proj": "blk.{block}.ffn_up",
+    "model.layers.{block}.mlp.down_proj": "blk.{block}.ffn_down",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+}
+_GPT2 = {
+    "transformer.wte": "token_embd",
+    "transformer.wpe": "position_embd",
+    "transformer.h.{block}.ln_1": "blk.{block}.attn_norm",
+    "transformer.h.{block}.attn.c_attn": "blk.{block}.attn_qkv",
+    "transformer.h.{block}.attn.c_proj": "blk.{block}.attn_output",
+    "transformer.h.{block}.ln_2": "blk.{block}.ffn_norm",
+    "transformer.h.{block}.mlp.c_fc": "blk.{block}.ffn_up",
+    "transformer.h.{block}.mlp.c_proj": "blk.{block}.ffn_down",
+    "transformer.ln_f": "output_norm",
+    "lm_head": "output",
+}
+
+
+def _renamed(family: Family, table: Mapping[str, str]) -> Family:
+    """The family with GGUF's names in its rules."""
+    rules = tuple(_rename(rule, table) for rule in family.rules)
+    # A file without a head is tied; one with a head is not, so nothing is stored twice.
+    return replace(family, rules=rules, base="", head=(HEAD,), copies={}, obsolete=())
+
+
+def _rename(rule: Rule, table: Mapping[str, str]) -> Rule:
+    module, _, kind = rule.theirs.rpartition(".")
+    return Rule(f"{table[module]}.{kind}", rule.ours)
+
+
+ARCHITECTURES: dict[str, Family] = {
+    family.model_type: _renamed(family, table)
+    for family, table in (
+        (llama.FAMILY, _LLAMA),
+        (qwen2.FAMILY, _LLAMA),
+        (qwen3.FAMILY, _LLAMA),
+        (gpt2.FAMILY, _GPT2),
+    )
+}
+"""By `general.architecture`, which for these is called as the `model_type` is."""

@@ -1,0 +1,29 @@
+"""The order of query and key rows in GGUF's `llama`, which turns neighbouring channels together.
+
+Ours, as Hugging Face's, turns channel i with channel i + C/2 of a head. Both are the same rotation
+when the rows of the two projections are reordered within each head.
+"""
+
+import numpy as np
+
+from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.residual import PreNormConfig
+
+
+def interleaved(architecture: str, config: CausalLMConfig) -> dict[str, int]:
+    """The modules whose rows are reordered, with their heads; none but in `llama`."""
+    match config.stack.pattern:
+        case ((PreNormConfig(layer=AttentionConfig() as attention), _),) if architecture == "llama":
+            return {"attn_q": attention.heads, "attn_k": attention.kv_heads}
+    return {}
+
+
+def to_neighbours(rows: np.ndarray, heads: int) -> np.ndarray:
+    """(heads * C, ...) with halves together -> the same rows with neighbours together."""
+    return rows.reshape(heads, 2, -1, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def to_halves(rows: np.ndarray, heads: int) -> np.ndarray:
+    """Undo `to_neighbours`."""
+    return rows.reshape(heads, -1, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)

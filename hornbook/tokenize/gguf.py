@@ -1,0 +1,180 @@
+"""A tokenizer in the metadata of a GGUF file, as tokenizer.json and its settings, and back.
+
+llama.cpp normalises nothing, so a tokenizer read from GGUF does not either. Knows keys and JSON;
+knows nothing of tensors.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import write_json
+from hornbook.core.gguf import GGUFFile
+from hornbook.tokenize.pretokenizers import name_of, named
+from hornbook.tokenize.settings import CONFIG, Settings
+
+MODEL, PRE, TOKENS, TYPES, MERGES = (
+    f"tokenizer.ggml.{name}" for name in ("model", "pre", "tokens", "token_type", "merges")
+)
+TEMPLATE = "tokenizer.chat_template"
+_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
+"""Types of tokens: of the merges, special, added as they are spelled, no token at all."""
+
+_ROLES = {
+    "eos_token": "eos_token_id",
+    "bos_token": "bos_token_id",
+    "pad_token": "padding_token_id",
+    "unk_token": "unknown_token_id",
+}
+_STOPS = ("eos_token_id", "eot_token_id", "eom_token_id")
+_DECODER = {
+    "type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True
+}  # fmt: skip
+_GENERATION = re.compile(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})")
+
+
+def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
+    """What tokenizer.json and the files beside it would hold.
+
+    Raises HornbookError naming the file when it has no byte-level BPE tokenizer, or one that cuts
+    text in a way not known here.
+    """
+    values, where = file.values, str(file.path)
+    if values.get(MODEL) != "gpt2":
+        raise HornbookError(
+            f"{where}: {MODEL} = {values.get(MODEL)!r}. Only 'gpt2', byte-level BPE, can be opened."
+        )
+    tokens, types = _list(file, TOKENS, str), _list(file, TYPES, int)
+    merges = _list(file, MERGES, str)
+    if len(types) != len(tokens):
+        raise HornbookError(f"{where} has {len(tokens)} tokens, but {len(types)} types of tokens.")
+    pre = named(str(values.get(PRE, "default")), where)
+    settings = Settings(
+        names={role: tokens[i] for role, key in _ROLES.items() for i in _ids(file, key)},
+        eos=next(iter(_ids(file, "eos_token_id")), None),
+        stops=frozenset(i for key in _STOPS for i in _ids(file, key)),
+        template=str(values[TEMPLATE]) if TEMPLATE in values else None,
+    )
+    typed = list(zip(tokens, types, strict=True))
+    made = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            _added(i, token, kind == _CONTROL)
+            for i, (token, kind) in enumerate(typed)
+            if kind in (_CONTROL, _USER_DEFINED)
+        ],
+        "normalizer": None,
+        "pre_tokenizer": pre.values,
+        "post_processor": None,
+        "decoder": _DECODER,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": pre.whole_words,
+            "vocab": {token: i for i, (token, kind) in enumerate(typed) if kind == _NORMAL},
+            "merges": [merge.split(" ", 1) for merge in merges],
+        },
+    }
+    return made, settings
+
+
+def unpack_tokenizer(file: GGUFFile, folder: Path) -> None:
+    """Write the file's tokenizer as tokenizer.json and tokenizer_config.json into `folder`."""
+    values, settings = read_tokenizer(file)
+    write_json(folder / "tokenizer.json", values)
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    write_json(folder / CONFIG, {**config, **settings.names, "chat_template": settings.template})
+
+
+def _list(file: GGUFFile, key: str, kind: type) -> list[Any]:
+    found = file.values.get(key)
+    if not isinstance(found, list):
+        raise HornbookError(f"{file.path} holds no whole tokenizer: {key} is missing.")
+    if not all(isinstance(each, kind) for each in found):
+        raise HornbookError(f"{file.path}: {key} holds other things than {kind.__name__}.")
+    return found
+
+
+def _ids(file: GGUFFile, key: str) -> list[int]:
+    """The id under a key, if there is one that a token has."""
+    found = file.values.get(f"tokenizer.ggml.{key}")
+    if not isinstance(found, int) or not 0 <= found < len(file.values[TOKENS]):
+        return []
+    return [found]
+
+
+def _added(i: int, token: str, special: bool) -> dict[str, Any]:
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    return {"id": i, "content": token, **plain, "special": special}
+
+
+def write_tokenizer(
+    values: Mapping[str, Any], settings: Settings, vocabulary: int, where: str
+) -> dict[str, Any]:
+    """GGUF's keys for a tokenizer.json and its settings, for a model of `vocabulary` tokens.
+
+    Rows of the embedding without a token get unused ones. Where texts are normalised (NFC),
+    llama.cpp leaves them as they are. Raises HornbookError when llama.cpp cannot cut text so.
+    """
+    model, normalizer = values["model"], values.get("normalizer")
+    if normalizer and normalizer["type"] != "NFC":
+        raise HornbookError(f"{where}: GGUF cannot say the normaliser {normalizer['type']}.")
+    pre = name_of(values["pre_tokenizer"], bool(model.get("ignore_merges")), where)
+    tokens = [f"[PAD{i}]" for i in range(vocabulary)]
+    types = [_UNUSED] * vocabulary
+    for token, i in model["vocab"].items():
+        tokens[i], types[i] = token, _NORMAL
+    special = set(settings.names.values())
+    for token in values["added_tokens"]:
+        i, content = token["id"], token["content"]
+        control = token["special"] or content in special
+        tokens[i], types[i] = content, _CONTROL if control else _USER_DEFINED
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
+    return {
+        MODEL: "gpt2",
+        PRE: pre,
+        TOKENS: tokens,
+        TYPES: types,
+        MERGES: merges,
+        **_special(tokens, settings),
+        "tokenizer.ggml.add_bos_token": _adds_bos(values),
+        "tokenizer.ggml.add_space_prefix": False,
+        TEMPLATE: _plain(settings.template or ""),
+    }
+
+
+def _special(tokens: list[str], settings: Settings) -> dict[str, int]:
+    """Ids by role. Without a beginning of text the end of text is it, as in GPT-2: otherwise
+    llama.cpp takes token 11.
+    """
+    ids = {token: i for i, token in enumerate(tokens)}
+    found = {role: ids[name] for role, name in settings.names.items() if name in ids}
+    if settings.eos is not None:
+        found.setdefault("eos_token", settings.eos)
+    if "eos_token" in found:
+        found.setdefault("bos_token", found["eos_token"])
+    others = sorted(settings.stops - {found.get("eos_token")})
+    named = {_ROLES[role]: i for role, i in found.items() if role in _ROLES}
+    named |= dict(zip(("eot_token_id", "eom_token_id"), others, strict=False))
+    return {f"tokenizer.ggml.{key}": i for key, i in named.items()}
+
+
+def _adds_bos(values: Mapping[str, Any]) -> bool:
+    """Whether a text begins with a token of its own, as its post-processor says."""
+    processor = values.get("post_processor") or {}
+    steps = processor.get("processors", [processor])
+    return any("SpecialToken" in step.get("single", [{}])[0] for step in steps)
+
+
+def _plain(template: str) -> str:
+    """The template without marks of what is learned, which llama.cpp does not know."""
+    return _GENERATION.sub(lambda m: f"{m[1]}{'endif' if m[2] else 'if true'}{m[3]}", template)

@@ -1,0 +1,99 @@
+"""How text is cut before merging, by the names that GGUF files have for it.
+
+A name means one pre-tokenizer of `tokenizers`; a tokenizer.json is recognised by what its own
+does. Knows JSON; knows nothing of vocabularies.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hornbook.core.errors import HornbookError, nearest
+
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Qwen2's split: words with one sign or space before them, single digits, runs of signs."""
+
+_DIGITS_BY_THREE = WORDS.replace(r"\p{N}|", r"\p{N}{1,3}|")
+
+
+class PreTokenizer(NamedTuple):
+    """values: as in tokenizer.json. whole_words: a word that is a token is not merged anew."""
+
+    values: dict[str, Any]
+    whole_words: bool = False
+
+
+def _byte_level(own_words: bool) -> dict[str, Any]:
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": own_words,
+    }
+
+
+def _sequence(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Sequence", "pretokenizers": list(parts)}
+
+
+def _split(pattern: str) -> dict[str, Any]:
+    cut = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    return _sequence(cut, _byte_level(own_words=False))
+
+
+_GPT2 = PreTokenizer(_byte_level(own_words=True))
+_SINGLE_DIGITS = PreTokenizer(
+    _sequence({"type": "Digits", "individual_digits": True}, _byte_level(own_words=True))
+)
+_LLAMA3 = PreTokenizer(_split(_DIGITS_BY_THREE), whole_words=True)
+_QWEN2 = PreTokenizer(_split(WORDS))
+
+PRE_TOKENIZERS: dict[str, PreTokenizer] = {
+    "qwen2": _QWEN2,
+    "deepseek-r1-qwen": _QWEN2,
+    "megrez": _QWEN2,
+    "llama-bpe": _LLAMA3,
+    "llama3": _LLAMA3,
+    "llama-v3": _LLAMA3,
+    "smaug-bpe": PreTokenizer(_split(_DIGITS_BY_THREE)),
+    "gpt-2": _GPT2,
+    "phi-2": _GPT2,
+    "olmo": _GPT2,
+    "smollm": _SINGLE_DIGITS,
+    "starcoder": _SINGLE_DIGITS,
+    "refact": _SINGLE_DIGITS,
+    "command-r": _SINGLE_DIGITS,
+}
+"""By `tokenizer.ggml.pre`, as llama.cpp reads them; the first of equal ones is written."""
+
+
+def named(name: str, where: str) -> PreTokenizer:
+    """The pre-tokenizer of a name found at `where`; raises HornbookError for an unknown one."""
+    if name not in PRE_TOKENIZERS:
+        raise HornbookError(
+            f"{where}: the pre-tokenizer {name!r} is not known here. "
+            f"{nearest(name, PRE_TOKENIZERS)}"
+        )
+    return PRE_TOKENIZERS[name]
+
+
+def name_of(values: Mapping[str, Any], whole_words: bool, where: str) -> str:
+    """The name of a tokenizer.json's pre-tokenizer; raises HornbookError when it has none."""
+    wanted = _essence(values)
+    for name, known in PRE_TOKENIZERS.items():
+        if _essence(known.values) == wanted and known.whole_words == whole_words:
+            return name
+    raise HornbookError(
+        f"{where}: GGUF has no name for this pre-tokenizer. Known: {', '.join(PRE_TOKENIZERS)}."
+    )
+
+
+def _essence(values: Any) -> Any:
+    """What of a pre-tokenizer decides where text is cut."""
+    if isinstance(values, Mapping):
+        return {key: _essence(value) for key, value in values.items() if key != "trim_offsets"}
+    if isinstance(values, list):
+        return [_essence(value) for value in values]
+    return values

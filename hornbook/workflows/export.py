@@ -1,0 +1,124 @@
+"""Write a model in the form that others read, open what was written, and certify how near it is.
+
+The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.json` beside a file.
+"""
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.core.files import write_json
+from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
+from hornbook.core.machine import versions
+from hornbook.core.progress import Progress
+from hornbook.corpus.pydocs import read_pydocs
+from hornbook.models.folder import resolve, save_model
+from hornbook.models.gguf.write import FILE_TYPES, Kind, write_gguf
+from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
+from hornbook.tokenize.tokenizer import read_files
+from hornbook.workflows.open_model import open_model
+from hornbook.workflows.parity import Opened, compare
+
+FORMS = ("hf", "gguf")
+_OWN_TEXT, _MOST_TEXT = 8 * 2**10, 64 * 2**10
+"""Characters of Python's documentation, and of the user's text, that are scored."""
+
+
+def export(
+    path: Path, form: str, kind: str | None, out: Path, text: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Write the model of `path` as `form` at `out`; returns the certificate with its `path`.
+
+    kind: how a GGUF file stores its matrices, f16 if not given. text: a file to measure bits per
+    byte on, Python's documentation if not given. Raises UsageError before work for what does not
+    go together, HornbookError when the form cannot hold the model.
+    """
+    chosen = _check(form, kind, out)
+    sample = _read(text) if text else _documentation()
+    source = resolve(path)
+    before = Opened(*open_model(source, "cpu"))
+    if form == "gguf":
+        _write_gguf(before, source, out, chosen)
+    else:
+        _write_folder(before, source, out)
+    progress.say(f"Wrote {out}; opening it again to compare.")
+    after = Opened(*open_model(out, "cpu"))
+    certificate = {
+        "from": source.name,
+        "to": out.name,
+        "type": chosen,
+        **compare(before, after, sample),
+        "bytes": {"before": _bytes(source), "after": _bytes(out)},
+        "versions": versions(),
+    }
+    beside = out / "parity.json" if out.is_dir() else out.with_name(f"{out.name}.parity.json")
+    write_json(beside, certificate)
+    progress.say(_summary(certificate))
+    return {"path": str(out), **certificate}
+
+
+def _check(form: str, kind: str | None, out: Path) -> Kind:
+    """The type of matrices that form, kind and place say together."""
+    if form not in FORMS:
+        raise unknown("form", form, FORMS)
+    if form == "hf":
+        if kind not in (None, "f32"):
+            raise UsageError(f"--type {kind} goes with --to gguf; a folder is written as f32.")
+        return "f32"
+    kind = kind or "f16"
+    if kind not in FILE_TYPES:
+        raise unknown("type", kind, FILE_TYPES)
+    if out.suffix != SUFFIX or out.is_dir():
+        raise UsageError(f"{out}: name a file that ends with {SUFFIX}.")
+    return cast(Kind, kind)
+
+
+def _write_gguf(before: Opened, source: Path, out: Path, kind: Kind) -> None:
+    values, settings = read_files(source)
+    tokenizer = before.tokenizer
+    known = settings._replace(eos=tokenizer.eos_id, stops=tokenizer.stop_ids)
+    tokens = write_tokenizer(values, known, before.model.config.vocab, str(tokenizer.where))
+    write_gguf(before.model, out, kind, tokens)
+
+
+def _write_folder(before: Opened, source: Path, out: Path) -> None:
+    if not is_gguf(source):
+        save_model(before.model, out, tokenizer_folder=source)
+        return
+    with tempfile.TemporaryDirectory() as aside:
+        unpack_tokenizer(GGUFFile(source), Path(aside))
+        save_model(before.model, out, tokenizer_folder=Path(aside))
+
+
+def _documentation() -> str:
+    """The beginning of Python's own documentation."""
+    texts = itertools.islice((document.text for document in read_pydocs()), 32)
+    return "\n\n".join(texts)[:_OWN_TEXT]
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")[:_MOST_TEXT]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--text {path} cannot be read as UTF-8 text: {error}.") from None
+    if not text.strip():
+        raise HornbookError(f"--text {path} is empty.")
+    return text
+
+
+def _bytes(place: Path) -> int:
+    """Bytes of the weights at a place."""
+    files = [place] if place.is_file() else sorted(place.glob("*.safetensors"))
+    return sum(file.stat().st_size for file in files)
+
+
+def _summary(certificate: dict[str, Any]) -> str:
+    parity, size = certificate["parity"], certificate["bytes"]
+    greedy = "the same" if parity["same_greedy"] else "other"
+    return (
+        f"Largest difference of a logit {parity['max_logit_difference']:.2g}; {greedy} greedy "
+        f"text; {parity['bits_per_byte_change']:+.4f} bits per byte; "
+        f"{size['before'] / 1e6:,.1f} MB before, {size['after'] / 1e6:,.1f} MB after."
+    )

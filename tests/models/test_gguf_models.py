@@ -1,0 +1,204 @@
+"""GGUF files: exact where they can be, as others read them, and clear about what is wrong."""
+
+import shutil
+
+import gguf
+import pytest
+import torch
+import transformers
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.gguf import GGUFFile
+from hornbook.models.folder import load_config, load_model, resolve
+from hornbook.models.gguf.names import _GPT2, _LLAMA, ARCHITECTURES
+from hornbook.models.gguf.write import FILE_TYPES, write_gguf
+from hornbook.models.presets import PRESETS, Sizes
+from tests.models.test_parity import loud
+
+SIZES = Sizes(
+    vocab=70, width=64, depth=2, context=32, heads=4, kv_heads=2, head=16, hidden=96, tied=False
+)
+TOKENS = torch.randint(70, (2, 20), generator=torch.Generator().manual_seed(1))
+
+
+def made(name, **sizes):
+    kv_heads = {"kv_heads": 4} if name == "gpt2" else {}
+    return loud(PRESETS[name](SIZES.model_copy(update={**kv_heads, **sizes})).build())
+
+
+@pytest.fixture
+def llama(tmp_path):
+    write_gguf(made("llama"), tmp_path / "m.gguf", "f32", {})
+    return tmp_path / "m.gguf"
+
+
+def refused(path, *parts):
+    with pytest.raises(HornbookError) as caught:
+        load_model(path)
+    for part in (str(path), *parts):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_is_written_is_what_is_read(name, tied, tmp_path):
+    model = made(name, tied=tied)
+    write_gguf(model, tmp_path / "m.gguf", "f32", {})
+    back = load_model(tmp_path / "m.gguf")
+    assert back.config == model.config == load_config(tmp_path / "m.gguf")
+    for (one, weight), (other, same) in zip(
+        model.named_parameters(), back.named_parameters(), strict=True
+    ):
+        assert one == other
+        assert torch.equal(weight, same)
+    assert (back.head.weight is back.embedding.token.weight) == tied
+    assert [path.name for path in tmp_path.iterdir()] == ["m.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("llama", {}),
+        ("qwen2", {}),
+        ("qwen3", {"head": 128}),
+        ("gpt2", {"context": 1024, "hidden": 256}),
+    ],
+)
+def test_transformers_reads_the_same(name, sizes, tmp_path):
+    """Their reader has names and the order of rows from llama.cpp, not from us.
+
+    sizes: what their reader takes for granted instead of reading it; it counts tokens, too.
+    """
+    model = made(name, **sizes)
+    tokens = [str(i) for i in range(SIZES.vocab)]
+    write_gguf(model, tmp_path / "m.gguf", "f32", {"tokenizer.ggml.tokens": tokens})
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="m.gguf").eval()
+    torch.testing.assert_close(model(TOKENS), theirs(TOKENS).logits, atol=1e-4, rtol=0)
+
+
+def test_biases_of_queries_and_keys_are_reordered_too(tmp_path):
+    config = PRESETS["llama"](SIZES, biased=True)
+    model = loud(config.build())
+    write_gguf(model, tmp_path / "m.gguf", "f32", {})
+    torch.testing.assert_close(load_model(tmp_path / "m.gguf")(TOKENS), model(TOKENS))
+    stored = gguf.GGUFReader(tmp_path / "m.gguf")
+    bias = next(t.data for t in stored.tensors if t.name == "blk.0.attn_q.bias")
+    ours = model.get_parameter("stack.layers.0.layer.query.bias").numpy()
+    assert bias[:4].tolist() == [ours[0], ours[8], ours[1], ours[9]]
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("f16", 1e-3), ("q8_0", 5e-3), ("q4_0", 0.1)])
+def test_fewer_bits_are_as_near_as_they_can_be(kind, bound, tmp_path):
+    """bound: of the error of a matrix over its largest weight, half a step of its scale."""
+    model = made("qwen3", tied=True)
+    write_gguf(model, tmp_path / "m.gguf", kind, {})
+    back = dict(load_model(tmp_path / "m.gguf").named_parameters())
+    for name, weight in model.named_parameters():
+        error = (back[name] - weight).abs().max() / weight.abs().max()
+        assert error < (1e-2 if "embedding" in name else bound), name
+        assert error == 0 or weight.ndim == 2
+    kinds = {place.kind for place in GGUFFile(tmp_path / "m.gguf").tensors.values()}
+    last = {"q4_0": {"Q4_0", "Q8_0"}, "q8_0": {"Q8_0"}, "f16": {"F16"}}
+    assert kinds == {"F32"} | last[kind]
+    assert GGUFFile(tmp_path / "m.gguf").values["general.file_type"] == FILE_TYPES[kind]
+
+
+@pytest.mark.parametrize("kind", ["Q4_1", "Q5_1", "BF16", "F64"])
+def test_types_that_others_write(kind, llama):
+    """A file as ours, its matrices stored by the library as another type."""
+    file = GGUFFile(llama)
+    writer = gguf.GGUFWriter(llama.with_name("other.gguf"), "llama")
+    for key, value in file.values.items():
+        if key.startswith("llama."):
+            (writer.add_float32 if isinstance(value, float) else writer.add_uint32)(key, value)
+    expected, type_ = {}, gguf.GGMLQuantizationType[kind]
+    for name, place in file.tensors.items():
+        floats = gguf.dequantize(file.read(name), gguf.GGMLQuantizationType.F32)
+        if len(place.shape) == 1:
+            writer.add_tensor(name, floats)
+        elif kind == "F64":
+            writer.add_tensor(name, floats.astype("float64"))
+        else:
+            stored = gguf.quantize(floats, type_)
+            writer.add_tensor(name, stored, raw_dtype=type_)
+            floats = gguf.dequantize(stored, type_)
+        expected[name] = torch.tensor(floats)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    parameters = dict(load_model(llama.with_name("other.gguf")).named_parameters())
+    up = parameters["stack.layers.1.layer.up.weight"]
+    assert torch.equal(up, expected["blk.0.ffn_up.weight"])
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_names_are_those_of_the_library(name):
+    architecture = {value: key for key, value in gguf.MODEL_ARCH_NAMES.items()}[name]
+    names = gguf.get_tensor_name_map(architecture, 2)
+    for theirs, ours in (_GPT2 if name == "gpt2" else _LLAMA).items():
+        if "_norm" not in theirs or name == "qwen3":
+            assert names.get_name(theirs.format(block=1)) == ours.format(block=1)
+
+
+def test_a_file_cut_short_is_named_at_any_length(llama):
+    whole = llama.read_bytes()
+    for size in (0, 3, 10, 30, 100, 500, 2000, len(whole) // 2, len(whole) - 1):
+        llama.write_bytes(whole[:size])
+        refused(llama, "cut short" if size > 24 else "not a GGUF file")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"llama", b"lamda", "general.architecture = 'lamda' cannot be opened"),
+        (b"GGUF\x03", b"GGUF\x09", "version 9"),
+        (b"blk.0.ffn_up", b"blk.0.ffn_in", "the tensor blk.0.ffn_up.weight is missing"),
+        (b"token_embd", b"token_emdb", "token_embd.weight is missing"),
+    ],
+)
+def test_what_is_wrong_is_named(llama, old, new, reason):
+    llama.write_bytes(llama.read_bytes().replace(old, new))
+    refused(llama, reason)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("llama.rope.scaling.type", "yarn"),
+        ("llama.expert_count", 8),
+        ("llama.rope.dimension_count", 8),
+        ("llama.vocab_size", 71),
+        ("llama.block_count", 10**9),
+        ("llama.block_count", 3),
+        ("tokenizer.ggml.tokens", ["a"] * 69),
+    ],
+)
+def test_what_would_be_computed_otherwise_is_refused(key, value, tmp_path):
+    path = tmp_path / "m.gguf"
+    write_gguf(made("llama"), path, "f32", {key: value})
+    shown = str(len(value)) if isinstance(value, list) else str(value)
+    refused(path, "blk.2.attn_norm.weight is missing" if value == 3 else shown)
+
+
+def test_what_gguf_cannot_say_is_refused_before_anything_is_written(tmp_path):
+    relu = PRESETS["llama"](SIZES, activation="relu").build()
+    biased = PRESETS["qwen3"](SIZES, biased=True).build()
+    for model, reason in ((relu, "hidden_act"), (biased, "attention_bias")):
+        with pytest.raises(HornbookError, match=reason):
+            write_gguf(model, tmp_path / "m.gguf", "f16", {})
+    large = made("llama")
+    with torch.no_grad():
+        large.head.weight[3, 5] = 1e6
+    with pytest.raises(HornbookError, match=r"output\.weight has weights up to 1e\+06.*use f32"):
+        write_gguf(large, tmp_path / "m.gguf", "f16", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_or_a_pulled_name_with_one_file_means_that_file(llama, tmp_path, monkeypatch):
+    assert resolve(llama.parent) == resolve(llama) == llama
+    monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path / "home"))
+    (tmp_path / "home/models").mkdir(parents=True)
+    shutil.copytree(llama.parent, tmp_path / "home/models/tiny", ignore=lambda *_: ["home"])
+    monkeypatch.chdir(tmp_path)
+    assert load_config(resolve(type(llama)("tiny"))) == load_config(llama)

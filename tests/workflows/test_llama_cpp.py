@@ -1,0 +1,117 @@
+"""What llama.cpp makes of our GGUF files: the same ids for text, the same greedy continuation."""
+
+import numpy as np
+import pytest
+import torch
+
+from hornbook.core.progress import Progress
+from hornbook.generate.decode import decode
+from hornbook.generate.sampling import SamplingConfig
+from hornbook.models.folder import save_model
+from hornbook.models.presets import PRESETS, Sizes
+from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows.export import export
+from hornbook.workflows.open_model import open_model
+from tests.models.test_parity import loud
+from tests.tokenize.conftest import TEXTS
+from tests.tokenize.test_folders import GPT2, write
+from tests.tokenize.test_gguf_tokenizers import ODD, file, keys
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+llama_cpp = pytest.importorskip("llama_cpp")
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(autouse=True)
+def plain_products(monkeypatch):
+    """Without AMX, whose kernels crash on some virtual machines, with any quantised file."""
+    low = llama_cpp.llama_cpp
+    default = low.llama_model_default_params
+
+    def plain():
+        parameters = default()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    monkeypatch.setattr(low, "llama_model_default_params", plain)
+
+
+def open_there(path, floats=llama_cpp.GGML_TYPE_F32):
+    """Keys and values in float32, as ours are."""
+    return llama_cpp.Llama(
+        str(path), n_ctx=128, n_threads=1, logits_all=True, verbose=False, type_k=floats,
+        type_v=floats, flash_attn=False,
+    )  # fmt: skip
+
+
+def their_greedy(there, ids, count):
+    there.reset()
+    found = there.generate(ids, temp=0.0)
+    return [next(found) for _ in range(count)]
+
+
+def our_greedy(model, ids, count):
+    config = SamplingConfig(temperature=0, max_tokens=count)
+    return [step.id for step in decode(model, [ids], config, frozenset())]
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3", "gpt2"])
+def folder(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = train_tokenizer(TEXTS, 400, folder / "t", QUIET)
+    sizes = Sizes(
+        vocab=tokenizer.vocab_size + 3, width=64, depth=2, context=128, heads=4,
+        kv_heads=4 if request.param == "gpt2" else 2, head=16, hidden=96, tied=True,
+    )  # fmt: skip
+    model = loud(PRESETS[request.param](sizes).build())
+    save_model(model, folder / "m", tokenizer_folder=folder / "t")
+    return folder / "m"
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("f32", 5e-3), ("f16", 5e-2)])
+def test_the_same_ids_logits_and_greedy_text(folder, kind, bound, tmp_path):
+    """bound: of a logit, whose spread is 2; their GELU and their f16 products round to 16 bits."""
+    out = tmp_path / "m.gguf"
+    export(folder, "gguf", kind, out, None, QUIET)
+    ours, tokenizer = open_model(out, "cpu")
+    there = open_there(out)
+    for text in ODD:
+        ids = there.tokenize(text.encode(), add_bos=False, special=False)
+        assert ids == tokenizer.encode(text)
+    ids = tokenizer.encode("The hornbook 春眠 1234")
+    there.reset()
+    there.eval(ids)
+    with torch.inference_mode():
+        logits = ours(torch.tensor([ids]))[0].numpy()
+    assert np.abs(there.scores[: len(ids)] - logits).max() < bound
+    found = their_greedy(there, ids, 40)
+    if kind == "f32":
+        assert found == our_greedy(ours, ids, 40)
+    with torch.inference_mode():
+        scores = ours(torch.tensor([ids + found]))[0, len(ids) - 1 : -1]
+    chosen = scores.gather(1, torch.tensor(found)[:, None])[:, 0]
+    assert (scores.max(1).values - chosen).max() < 2 * bound  # the greatest, or as great
+    assert there.token_eos() == tokenizer.eos_id
+    assert there.metadata["tokenizer.ggml.pre"] == "qwen2"
+    there.close()
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q4_0"])
+def test_quantised_files_open_there(folder, kind, tmp_path):
+    export(folder, "gguf", kind, tmp_path / "m.gguf", None, QUIET)
+    there = open_there(tmp_path / "m.gguf")
+    assert len(their_greedy(there, [1, 5, 9], 8)) == 8
+    there.close()
+
+
+@pytest.mark.parametrize("name", PRE_TOKENIZERS)
+def test_a_name_cuts_text_here_as_there(name, tmp_path):
+    write(tmp_path, GPT2)
+    path = file(tmp_path / "m.gguf", {**keys(tmp_path), "tokenizer.ggml.pre": name})
+    there = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
+    for text in ODD:
+        ids = there.tokenize(text.encode(), add_bos=False, special=False)
+        assert Tokenizer.load(path).encode(text) == ids
+    there.close()
