@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from hornbook.batches.batch import Batch
+from hornbook.batches.batch import AnyBatch
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
 from hornbook.core.machine import DType
@@ -24,20 +24,24 @@ Hook = Callable[[TrainState], None]
 """Called after every optimiser step."""
 
 
-class Batches(Protocol):
+class Batches(Protocol[AnyBatch]):
     """Gives the batch of any step, the same one whenever it is asked."""
 
-    def batch(self, step: int) -> Batch: ...
+    def batch(self, step: int) -> AnyBatch: ...
 
 
 class LoopConfig(Config):
-    """steps: optimiser steps in all. micro_rows: rows computed at once; fewer need less memory."""
+    """steps: optimiser steps in all. micro_rows: rows computed at once; fewer need less memory.
+
+    seed: of what is drawn anew at each step, as dropout is.
+    """
 
     steps: int
     micro_rows: int
     schedule: ScheduleConfig
     device: str
     dtype: DType
+    seed: int = 0
 
 
 class Diverged(HornbookError):
@@ -46,8 +50,8 @@ class Diverged(HornbookError):
 
 def train(
     state: TrainState,
-    objective: Objective,
-    batches: Batches,
+    objective: Objective[AnyBatch],
+    batches: Batches[AnyBatch],
     config: LoopConfig,
     hooks: Sequence[Hook] = (),
 ) -> None:
@@ -55,6 +59,7 @@ def train(
     state.model.train()
     while state.step < config.steps:
         started = time.perf_counter()
+        torch.manual_seed((config.seed << 32) + state.step)
         loss, count = _gradient(state.model, objective, batches.batch(state.step), config)
         norm = float(state.optimiser.finish_gradient(count))
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -70,7 +75,7 @@ def train(
 
 
 def _gradient(
-    model: nn.Module, objective: Objective, batch: Batch, config: LoopConfig
+    model: nn.Module, objective: Objective[AnyBatch], batch: AnyBatch, config: LoopConfig
 ) -> tuple[float, int]:
     """Add up the gradient of the loss sum over micro-batches; return that sum and its count."""
     total, count = 0.0, 0

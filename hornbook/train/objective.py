@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from hornbook.batches.batch import IGNORE, Batch
+from hornbook.batches.batch import IGNORE, AnyBatch, Batch
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
 
@@ -19,10 +19,10 @@ from hornbook.nn.contract import Context, Mask
 _LOGITS_AT_ONCE = 2 * 2**20
 
 
-class Objective(Protocol):
+class Objective(Protocol[AnyBatch]):
     """(model, batch) -> (sum of the loss over valid targets in nats, their number)."""
 
-    def __call__(self, model: nn.Module, batch: Batch) -> tuple[Tensor, int]: ...
+    def __call__(self, model: nn.Module, batch: AnyBatch) -> tuple[Tensor, int]: ...
 
 
 def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
-from hornbook.models.convert import gpt2, lfm2, llama, mamba2, qwen3
+from hornbook.models.convert import gpt2, lfm2, llama, mamba2, marian, own, qwen3
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
@@ -21,6 +21,8 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.FAMILY,
     mamba2.FAMILY,
     lfm2.FAMILY,
+    marian.FAMILY,
+    *own.FAMILIES,
 )
 """The first architecture of a `model_type` is meant where a file names none."""
 
