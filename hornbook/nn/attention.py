@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Self
 
 import pydantic
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
+from hornbook.nn.attend import attend
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.masks import cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
@@ -89,9 +89,7 @@ class Attention(Layer):
         else:
             k, v = _remember(cache, k, v, ctx)
             mask = cached_attention_mask(ctx.mask, ctx.pos, k.shape[2])
-        shared = self.config.kv_heads != self.config.heads
-        y = F.scaled_dot_product_attention(q, k, v, enable_gqa=shared, **mask)
-        return self.output(y.transpose(1, 2).flatten(2))
+        return self.output(attend(q, k, v, mask).transpose(1, 2).flatten(2))
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         shape = (rows, self.config.kv_heads, room, self.config.head)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
+from hornbook.nn.dropout import Dropout
 from hornbook.nn.norm import NormConfig
 
 
@@ -48,7 +49,7 @@ class Embedding(nn.Module):
         self.position = nn.Embedding(learned, width) if isinstance(learned, int) else None
         self.segment = nn.Embedding(config.types, width) if config.types else None
         self.norm = config.norm.build(width) if config.norm else nn.Identity()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, tokens: Tensor, pos: Tensor, types: Tensor | None = None) -> Tensor:
         x = self.token(tokens)

@@ -1,15 +1,16 @@
 """Residual rules: how a layer's output joins the stream. Each is a layer around a layer.
 
-While training, both may drop channels of that output (Srivastava et al. 2014).
+While training, both may drop channels of that output.
 """
 
 from collections.abc import Sequence
 from typing import Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import AnyLayer, Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.dropout import Dropout
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
 
@@ -42,7 +43,7 @@ class PreNorm(Layer):
         super().__init__()
         self.norm = config.norm.build(width)
         self.layer = config.layer.build(width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         return x + self.dropout(self.layer(self.norm(x), ctx, cache))
@@ -81,7 +82,7 @@ class PostNorm(Layer):
         super().__init__()
         self.layer = config.layer.build(width)
         self.norm = config.norm.build(width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         return self.norm(x + self.dropout(self.layer(x, ctx, cache)))
