@@ -4,7 +4,7 @@ Knows nothing of where tokens come from or of models.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self
 
 from torch import Tensor
 
@@ -12,15 +12,14 @@ IGNORE = -1
 """The target of a position that is not trained."""
 
 
-class Work(Protocol):
-    """What the training loop knows of a batch."""
+class AnyBatch(Protocol):
+    """What the loop sees of a batch, whatever is in it."""
 
-    def to(self, device: str) -> Self: ...
+    def to(self, device: str) -> Self:
+        """The same on another device."""
 
-    def split(self, rows: int) -> Iterator[Self]: ...
-
-
-AnyBatch = TypeVar("AnyBatch", bound=Work)
+    def split(self, rows: int) -> Iterator[Self]:
+        """The same work in pieces of at most `rows` rows."""
 
 
 class Batch(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from hornbook import __version__
-from hornbook.cli import chat, corpus, generate, pretrain, quickstart, tokenizer
+from hornbook.cli import chat, corpus, generate, pretrain, quickstart, tokenizer, translate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +27,7 @@ app.add_typer(tokenizer.app, name="tokenizer")
 app.command("pretrain")(pretrain.command)
 app.command("generate")(generate.command)
 app.command("chat")(chat.command)
+app.command("translate")(translate.command)
 
 
 def _version(asked: bool) -> None:

@@ -100,14 +100,12 @@ def _text(line: Line) -> str | Fault:
 
 def _aligned(source: Path, target: Path) -> Iterator[_Found]:
     """Line n of one file translates line n of the other."""
-    count = 0
-    for one, other in itertools.zip_longest(_lines(source), _lines(target)):
+    for count, (one, other) in enumerate(itertools.zip_longest(_lines(source), _lines(target))):
         if one is None or other is None:
             shorter = source if one is None else target
             raise HornbookError(
                 f"{source} and {target} are not aligned: {shorter} has only {count:,} lines."
             )
-        count += 1
         sides = _Side(source, one, _text(one)), _Side(target, other, _text(other))
         broken = next((side for side in sides if isinstance(side.text, Fault)), None)
         if broken:

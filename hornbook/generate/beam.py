@@ -20,12 +20,12 @@ _NEVER = -1e9
 
 class BeamConfig(Config):
     """beams: kept for each source. penalty: of length; above 0 favours longer targets.
-    max_tokens: of a target, its end included.
+    max_tokens: of a target, its end included; None for twice the longest source and 10 more.
     """
 
     beams: int = Field(default=4, ge=1)
     penalty: float = 1.0
-    max_tokens: int = Field(default=200, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
 
 
 class Translator(Protocol):
@@ -67,7 +67,8 @@ def search(
 
     Sources that are done leave the batch. What a source gives does not depend on those beside it.
     """
-    state = model.new_state(source, valid, config.max_tokens)
+    room = config.max_tokens or 2 * source.shape[1] + 10
+    state = model.new_state(source, valid, room)
     steps, count, k = state.room, len(source), config.beams
     device = source.device
     state = state.take(torch.arange(count, device=device).repeat_interleave(k))

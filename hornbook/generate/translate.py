@@ -46,10 +46,8 @@ def translate(
     device, start = model.head.weight.device, model.config.start
     found = [Found([], 0.0)] * len(texts)
     for rows in _batches([len(source) for source in sources], config.beams):
-        source, valid = _pad([sources[row] for row in rows])
-        best = search(
-            model, source.to(device), valid.to(device), start, tokenizer.eos_id, config
-        )
+        padded, valid = _pad([sources[row] for row in rows])
+        best = search(model, padded.to(device), valid.to(device), start, tokenizer.eos_id, config)
         for row, target in zip(rows, best, strict=True):
             found[row] = target
     return [_decoded(tokenizer, target) for target in found]

@@ -32,7 +32,7 @@ class Seq2SeqConfig(ModelConfig):
 
     def build(self, seed: int = 0) -> "Seq2Seq":
         model = Seq2Seq(self)
-        initialise(model, initial(self.width), seed)
+        model.reset(seed)
         return model
 
     def empty(self) -> "Seq2Seq":
@@ -89,6 +89,9 @@ class Seq2Seq(Model):
         self.decoder = config.decoder.build(config.width)
         self.head = nn.Linear(config.width, config.vocab)
         self.tie()
+
+    def reset(self, seed: int) -> None:
+        initialise(self, initial(self.config.width), seed)
 
     def tie(self) -> None:
         self.head.weight = self.embedding.token.weight

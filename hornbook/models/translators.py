@@ -1,5 +1,7 @@
 """Encoder-decoder presets: functions that read like the diagram of the architecture."""
 
+from collections.abc import Callable
+
 from hornbook.core.config import Config
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.nn.attention import AttentionConfig, Bias
@@ -69,7 +71,7 @@ def transformer(
 
 
 def lstm(sizes: PairSizes) -> Seq2SeqConfig:
-    """LSTMs; the decoder knows the source by one vector (Sutskever et al. 2014, Cho et al. 2014)."""
+    """LSTMs; the decoder knows the source by one vector (Cho et al. 2014)."""
     return _recurrent(sizes, SummaryConfig())
 
 
@@ -77,6 +79,13 @@ def lstm_attention(sizes: PairSizes) -> Seq2SeqConfig:
     """LSTMs; the decoder looks at all of the source (after Bahdanau et al. 2015)."""
     heads = sizes.decoder.heads
     return _recurrent(sizes, CrossAttentionConfig(heads=heads, head=sizes.width // heads))
+
+
+TRANSLATORS: dict[str, Callable[[PairSizes], Seq2SeqConfig]] = {
+    "transformer": transformer,
+    "lstm": lstm,
+    "lstm-attention": lstm_attention,
+}
 
 
 def _recurrent(sizes: PairSizes, looks: LayerConfig) -> Seq2SeqConfig:

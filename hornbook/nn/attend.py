@@ -1,35 +1,41 @@
-"""softmax(Q K^T / sqrt(C)) V (Vaswani et al. 2017, eq. 1), by torch's kernel or as it is written.
+"""softmax(Q K^T / sqrt(C)) V by the kernel that is fastest where it runs.
 
-Knows kernels and their speed; knows nothing of layers.
+Knows torch's kernels; knows nothing of layers or of what a mask means.
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hornbook.nn.masks import KernelMask
-
-_SHORT = 128
-"""Up to so many keys, training in bfloat16 on a CPU is faster by the formula: the backward pass of
-torch's kernel takes 5 times as long at 16 tokens, 2 times at 128, the same at 256 (docs/log.md)."""
+_LONG = 256
+"""Keys from which the CPU's bfloat16 kernel is as fast as float32's, forward and backward."""
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: KernelMask) -> Tensor:
-    """q (B, H, T, C), k and v (B, H_kv, S, C) -> (B, H, T, C). H_kv divides H."""
-    shared = q.shape[1] != k.shape[1]
-    short = q.dtype == torch.bfloat16 and q.device.type == "cpu" and k.shape[2] <= _SHORT
-    if short and q.requires_grad and not shared:
-        return _formula(q, k, v, mask)
-    return F.scaled_dot_product_attention(q, k, v, enable_gqa=shared, **mask)
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """(B, H, T, C) from queries (B, H, T, C), keys and values (B, H or fewer, S, C).
 
-
-def _formula(q: Tensor, k: Tensor, v: Tensor, mask: KernelMask) -> Tensor:
-    scores = q / math.sqrt(q.shape[-1]) @ k.mT  # (B, H, T, S)
-    seen = mask["attn_mask"]
-    if mask["is_causal"]:
-        seen = torch.ones(scores.shape[2:], dtype=torch.bool, device=q.device).tril()
-    if seen is not None:
-        scores = scores.masked_fill(~seen, -math.inf)
-    return scores.softmax(-1, dtype=q.dtype) @ v
+    On the CPU the gradient of torch's bfloat16 kernel costs five times that of its float32 kernel
+    when sequences are short (docs/log.md), so those are trained in float32.
+    """
+    short = q.dtype == torch.bfloat16 and q.device.type == "cpu" and k.shape[2] < _LONG
+    if not (short and torch.is_grad_enabled()):
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask=attn_mask, is_causal=is_causal, enable_gqa=enable_gqa
+        )
+    with torch.autocast("cpu", enabled=False):
+        y = F.scaled_dot_product_attention(
+            q.float(),
+            k.float(),
+            v.float(),
+            attn_mask=attn_mask,
+            is_causal=is_causal,
+            enable_gqa=enable_gqa,
+        )
+    return y.to(q.dtype)

@@ -89,7 +89,9 @@ class Attention(Layer):
         else:
             k, v = _remember(cache, k, v, ctx)
             mask = cached_attention_mask(ctx.mask, ctx.pos, k.shape[2])
-        return self.output(attend(q, k, v, mask).transpose(1, 2).flatten(2))
+        shared = self.config.kv_heads != self.config.heads
+        y = attend(q, k, v, enable_gqa=shared, **mask)
+        return self.output(y.transpose(1, 2).flatten(2))
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         shape = (rows, self.config.kv_heads, room, self.config.head)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from hornbook.nn.attend import attend
 from hornbook.nn.attention import Bias
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
-from hornbook.nn.masks import KernelMask
 
 
 @register("cross_attention")
@@ -55,8 +54,7 @@ class CrossAttention(Layer):
             self.remember(memory, valid, cache)
         q = self._heads(self.query(x))  # (B, H, T, C)
         seen = cache["valid"][:, None, None]  # (B, 1, 1, S)
-        mask = KernelMask(attn_mask=seen, is_causal=False)
-        y = attend(q, cache["key"], cache["value"], mask)
+        y = attend(q, cache["key"], cache["value"], attn_mask=seen)
         return self.output(y.transpose(1, 2).flatten(2))
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:

@@ -24,7 +24,7 @@ Hook = Callable[[TrainState], None]
 """Called after every optimiser step."""
 
 
-class Batches(Protocol[AnyBatch]):
+class Batches(Protocol):
     """Gives the batch of any step, the same one whenever it is asked."""
 
     def batch(self, step: int) -> AnyBatch: ...
@@ -50,8 +50,8 @@ class Diverged(HornbookError):
 
 def train(
     state: TrainState,
-    objective: Objective[AnyBatch],
-    batches: Batches[AnyBatch],
+    objective: Objective,
+    batches: Batches,
     config: LoopConfig,
     hooks: Sequence[Hook] = (),
 ) -> None:
@@ -59,7 +59,7 @@ def train(
     state.model.train()
     while state.step < config.steps:
         started = time.perf_counter()
-        torch.manual_seed((config.seed << 32) + state.step)
+        torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
         loss, count = _gradient(state.model, objective, batches.batch(state.step), config)
         norm = float(state.optimiser.finish_gradient(count))
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -75,7 +75,7 @@ def train(
 
 
 def _gradient(
-    model: nn.Module, objective: Objective[AnyBatch], batch: AnyBatch, config: LoopConfig
+    model: nn.Module, objective: Objective, batch: AnyBatch, config: LoopConfig
 ) -> tuple[float, int]:
     """Add up the gradient of the loss sum over micro-batches; return that sum and its count."""
     total, count = 0.0, 0

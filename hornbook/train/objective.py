@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from hornbook.batches.batch import IGNORE, AnyBatch, Batch
+from hornbook.batches.batch import IGNORE, Batch
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
 
@@ -19,10 +19,13 @@ from hornbook.nn.contract import Context, Mask
 _LOGITS_AT_ONCE = 2 * 2**20
 
 
-class Objective(Protocol[AnyBatch]):
-    """(model, batch) -> (sum of the loss over valid targets in nats, their number)."""
+class Objective(Protocol):
+    """(model, batch) -> (sum of the loss over valid targets in nats, their number).
 
-    def __call__(self, model: nn.Module, batch: AnyBatch) -> tuple[Tensor, int]: ...
+    Each objective goes with the batches that it names.
+    """
+
+    def __call__(self, model: nn.Module, batch: Any) -> tuple[Tensor, int]: ...
 
 
 def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
@@ -61,7 +64,12 @@ def linear_cross_entropy(
 @torch.no_grad()
 def linear_losses(x: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
     """The loss of each target (B, T) in nats, float32; 0 where it is IGNORE. x: (B, T, D)."""
-    x, weight, bias, rows = _short(x.flatten(0, 1)), _short(head.weight), head.bias, targets.flatten()
+    x, weight, bias, rows = (
+        _short(x.flatten(0, 1)),
+        _short(head.weight),
+        head.bias,
+        targets.flatten(),
+    )
     losses = [
         _losses(_log_probabilities(x[chunk], weight, bias), rows[chunk])
         for chunk in _chunks(len(x), len(weight))
@@ -94,9 +102,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(
-        ctx: Any, grad: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
         grad_x, grad_weight, grad_bias = ctx.saved_tensors
         bias = None if grad_bias is None else grad_bias.mul_(grad)
         return grad_x.mul_(grad), grad_weight.mul_(grad), bias, None, None

@@ -11,7 +11,7 @@ from hornbook.models.seq2seq import Seq2Seq
 from hornbook.train.objective import Objective, linear_cross_entropy, linear_losses
 
 
-def next_target(smoothing: float) -> Objective[PairBatch]:
+def next_target(smoothing: float) -> Objective:
     """The objective with a share of each target spread over all tokens (Vaswani et al. 2017, 5.4).
 
     Its loss counts the spread; `target_losses` tells the plain one.

@@ -83,6 +83,14 @@ class Rule:
             parameters[name].copy_(part)
 
 
+def both(theirs: str, ours: str) -> tuple[Rule, Rule]:
+    """Weight and bias of one of their modules, which is one of ours."""
+    return (
+        Rule(f"{theirs}.weight", (f"{ours}.weight",)),
+        Rule(f"{theirs}.bias", (f"{ours}.bias",)),
+    )
+
+
 @dataclass(frozen=True)
 class Family:
     """An architecture of a `model_type` of the ecosystem.
@@ -129,9 +137,7 @@ class Family:
     def _in_head(self, name: str) -> bool:
         return any(fnmatchcase(name, glob) for glob in self.head)
 
-    def _expanded(
-        self, config: ModelConfig, parameters: Mapping[str, Tensor]
-    ) -> Iterator[Rule]:
+    def _expanded(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> Iterator[Rule]:
         if not self.rules:
             yield from (Rule(name, (name,)) for name in parameters)
             return

@@ -6,7 +6,7 @@ stores of them.
 
 from typing import Any
 
-from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
+from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
 from hornbook.models.convert.fields import Fields
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.models.translators import PairSizes, SideSizes, transformer
@@ -57,7 +57,7 @@ def _read_side(fields: Fields, side: str, width: int) -> SideSizes:
 
 def write(config: Seq2SeqConfig) -> dict[str, Any] | None:
     """Our config in Marian's keys, or None when it is wired otherwise."""
-    encoder, decoder = _mlp(config.encoder), _mlp(config.decoder)
+    encoder, decoder = _parts(config.encoder), _parts(config.decoder)
     if encoder is None or decoder is None:
         return None
     return {
@@ -65,9 +65,13 @@ def write(config: Seq2SeqConfig) -> dict[str, Any] | None:
         "vocab_size": config.vocab,
         "d_model": config.width,
         "max_position_embeddings": config.context,
-        **_write_side("encoder", config.encoder, encoder),
-        **_write_side("decoder", config.decoder, decoder),
-        "activation_function": activation_name(encoder.activation),
+        "encoder_layers": config.encoder.depth,
+        "encoder_attention_heads": encoder[0].heads,
+        "encoder_ffn_dim": encoder[1].hidden,
+        "decoder_layers": config.decoder.depth,
+        "decoder_attention_heads": decoder[0].heads,
+        "decoder_ffn_dim": decoder[1].hidden,
+        "activation_function": activation_name(encoder[1].activation),
         "scale_embedding": config.embedding.scaled,
         "static_position_embeddings": True,
         "dropout": config.embedding.dropout,
@@ -78,33 +82,21 @@ def write(config: Seq2SeqConfig) -> dict[str, Any] | None:
     }
 
 
-def _mlp(stack: StackConfig) -> MLPConfig | None:
-    """The last layer of each block, if the stack is wired as one of Marian's sides."""
-    match stack.pattern:
-        case ((PostNormConfig(layer=AttentionConfig()), *_, PostNormConfig(layer=MLPConfig() as mlp)),):
-            return mlp
+def _parts(stack: StackConfig) -> tuple[AttentionConfig, MLPConfig] | None:
+    """The first and last layer of each block, if they are those of one of Marian's sides."""
+    layers = [layer.layer for layer in stack.pattern[0] if isinstance(layer, PostNormConfig)]
+    match layers:
+        case [AttentionConfig() as attention, *_, MLPConfig() as mlp]:
+            return attention, mlp
     return None
-
-
-def _write_side(side: str, stack: StackConfig, mlp: MLPConfig) -> dict[str, Any]:
-    return {
-        f"{side}_layers": stack.depth,
-        f"{side}_attention_heads": stack.pattern[0][0].layer.heads,
-        f"{side}_ffn_dim": mlp.hidden,
-    }
-
-
-def _rules(theirs: str, ours: str) -> tuple[Rule, Rule]:
-    """Weight and bias of one of their modules."""
-    return tuple(Rule(f"{theirs}.{kind}", (f"{ours}.{kind}",)) for kind in ("weight", "bias"))
 
 
 _PROJECTIONS = (("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("out_proj", "output"))
 
 
 def _attention(theirs: str, ours: str) -> tuple[Rule, ...]:
-    inner = [_rules(f"{theirs}.{name}", f"{ours}.layer.{own}") for name, own in _PROJECTIONS]
-    return (*sum(inner, ()), *_rules(f"{theirs}_layer_norm", f"{ours}.norm"))
+    inner = [both(f"{theirs}.{name}", f"{ours}.layer.{own}") for name, own in _PROJECTIONS]
+    return (*sum(inner, ()), *both(f"{theirs}_layer_norm", f"{ours}.norm"))
 
 
 def _side(name: str, mixers: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -113,9 +105,9 @@ def _side(name: str, mixers: tuple[str, ...]) -> tuple[Rule, ...]:
     places = [f"{ours}.{{{i}}}" for i in range(len(mixers) + 1)]
     return (
         *sum((_attention(f"{theirs}.{m}", p) for m, p in zip(mixers, places, strict=False)), ()),
-        *_rules(f"{theirs}.fc1", f"{places[-1]}.layer.up"),
-        *_rules(f"{theirs}.fc2", f"{places[-1]}.layer.down"),
-        *_rules(f"{theirs}.final_layer_norm", f"{places[-1]}.norm"),
+        *both(f"{theirs}.fc1", f"{places[-1]}.layer.up"),
+        *both(f"{theirs}.fc2", f"{places[-1]}.layer.down"),
+        *both(f"{theirs}.final_layer_norm", f"{places[-1]}.norm"),
     )
 
 
