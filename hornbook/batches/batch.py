@@ -49,3 +49,25 @@ class Batch(NamedTuple):
                 self.pos if len(self.pos) == 1 else self.pos[part],
                 None if self.segments is None else self.segments[part],
             )
+
+
+class PairBatch(NamedTuple):
+    """Sources and their targets, padded on the right.
+
+    source: (B, S) int64, source_valid: (B, S) bool. tokens, targets: (B, T) int64, what the
+    decoder reads and what comes after each; targets hold IGNORE on the padding.
+    """
+
+    source: Tensor
+    source_valid: Tensor
+    tokens: Tensor
+    targets: Tensor
+
+    def to(self, device: str) -> "PairBatch":
+        """The same on another device."""
+        return PairBatch(*(tensor.to(device) for tensor in self))
+
+    def split(self, rows: int) -> Iterator["PairBatch"]:
+        """The same work in pieces of at most `rows` rows."""
+        for start in range(0, len(self.source), rows):
+            yield PairBatch(*(tensor[start : start + rows] for tensor in self))

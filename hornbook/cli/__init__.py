@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 from hornbook import __version__
-from hornbook.cli import chat, corpus, export, generate, pretrain, pull, quickstart, tokenizer
+from hornbook.cli import (
+    chat,
+    corpus,
+    export,
+    generate,
+    pretrain,
+    pull,
+    quickstart,
+    tokenizer,
+    translate,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +39,7 @@ app.command("generate")(generate.command)
 app.command("chat")(chat.command)
 app.command("export")(export.command)
 app.command("pull")(pull.command)
+app.command("translate")(translate.command)
 
 
 def _version(asked: bool) -> None:

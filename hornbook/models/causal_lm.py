@@ -61,7 +61,7 @@ INITIAL: tuple[tuple[str, Rule], ...] = (
     ("*.decay_log", log_uniform(1.0, 16.0)),
     ("*.step_bias", softplus_log_uniform(1e-3, 0.1)),
     ("*.skip", constant(1.0)),
-    ("*.layer.input.bias", forget_bias()),
+    ("*.gates.bias", forget_bias()),
     ("*.bias", constant(0.0)),
     # Layers begin as the identity: nothing is added to the stream until it has been learned.
     ("stack.*.output.weight", constant(0.0)),

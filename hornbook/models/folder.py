@@ -113,7 +113,8 @@ def save_model(
     with atomic_folder(folder) as aside:
         # `torch_dtype`, not `dtype`: every version of `transformers` reads it.
         write_json(aside / CONFIG, {**values, **ids, "torch_dtype": kind})
-        write_json(aside / "generation_config.json", {**stops, **(generation or {})})
+        start = {key: values[key] for key in values if key == "decoder_start_token_id"}
+        write_json(aside / "generation_config.json", {**stops, **start, **(generation or {})})
         rules = family.table(model.config, parameters)
         write_tensors(aside / WEIGHTS, {rule.theirs: rule.pack(parameters) for rule in rules})
         if tokenizer_folder is not None:

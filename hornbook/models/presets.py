@@ -218,6 +218,7 @@ PRESETS: dict[str, Callable[[Sizes], ModelConfig]] = {
     "mamba2": mamba2,
     "lfm2": lfm2,
     "lfm2-conv": lfm2_conv,
+    "lstm": lstm,
     "bert": bert,
 }
 
@@ -225,6 +226,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "gpt": ("qwen3", "llama", "qwen2", "gpt2"),
     "mamba2": ("mamba2",),
     "lfm2": ("lfm2", "lfm2-conv"),
+    "lstm": ("lstm",),
     "bert": ("bert",),
 }
 """The presets of each family that `pretrain --family` knows; the first is meant by default."""

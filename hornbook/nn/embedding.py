@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
+from hornbook.nn.dropout import Dropout
 from hornbook.nn.norm import NormConfig
 
 
@@ -19,12 +20,14 @@ class EmbeddingConfig(Config):
     positions: how many learned position vectors are added (Radford et al. 2019), "sinusoidal" for
     fixed ones (Vaswani et al. 2017), or None. scaled: token vectors are multiplied by the square
     root of the width (ibid., 3.4). types: how many learned segment vectors (Devlin et al. 2019).
+    dropout: the share of channels dropped while training.
     """
 
     positions: int | Literal["sinusoidal"] | None = None
     scaled: bool = False
     types: int = 0
     norm: NormConfig | None = None
+    dropout: float = 0.0
 
     def build(self, vocab: int, width: int) -> "Embedding":
         return Embedding(self, vocab, width)
@@ -46,6 +49,7 @@ class Embedding(nn.Module):
         self.position = nn.Embedding(learned, width) if isinstance(learned, int) else None
         self.segment = nn.Embedding(config.types, width) if config.types else None
         self.norm = config.norm.build(width) if config.norm else nn.Identity()
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, tokens: Tensor, pos: Tensor, types: Tensor | None = None) -> Tensor:
         x = self.token(tokens)
@@ -57,7 +61,7 @@ class Embedding(nn.Module):
             x = x + sinusoids(pos, x.shape[-1]).to(x.dtype)
         if self.segment is not None:
             x = x + self.segment(torch.zeros_like(pos) if types is None else types)
-        return self.norm(x)
+        return self.dropout(self.norm(x))
 
 
 def sinusoids(pos: Tensor, width: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997), on torch's fused kernel.
 
 Parameters as nn.LSTM holds them, gates in its order (input, forget, cell, output):
-input.weight = weight_ih_l0, recurrent.weight = weight_hh_l0, input.bias = the sum of its two
+gates.weight = weight_ih_l0, recurrent.weight = weight_hh_l0, gates.bias = the sum of its two
 biases. The forget gate wants to begin open, at a bias of 1 (Jozefowicz et al. 2015):
 `initialise.forget_bias`.
 """
@@ -39,7 +39,7 @@ class LSTM(Layer):
         # Not nn.Linear: the kernel reads the weights, and whoever replaces a linear map by
         # another would wait for a call that never comes.
         shape = (4 * width, width)
-        self.input = nn.ParameterDict(
+        self.gates = nn.ParameterDict(
             {"weight": torch.zeros(shape), "bias": torch.zeros(4 * width)}
         )
         self.recurrent = nn.ParameterDict({"weight": torch.zeros(shape)})
@@ -51,7 +51,7 @@ class LSTM(Layer):
         assert mask.causal, "a recurrence reads one way"
         assert cache is None or mask.segments is None, "a cache holds one segment a row"
         if mask.valid is None and mask.segments is None:
-            y, hidden, cell = self._run(x, self.input["weight"], cache)
+            y, hidden, cell = self._run(x, self.gates["weight"], cache)
         else:
             y, hidden, cell = self._with_gaps(x, mask, cache)
         if cache is not None:
@@ -69,7 +69,7 @@ class LSTM(Layer):
             start = [x.new_zeros(1, len(x), self.recurrent["weight"].shape[1])] * 2
         else:
             start = [cache["hidden"].to(x.dtype)[None], cache["cell"].to(x.dtype)[None]]
-        bias = self.input["bias"]
+        bias = self.gates["bias"]
         weights = [weight, self.recurrent["weight"], bias, torch.zeros_like(bias)]  # it adds two
         y, hidden, cell = torch.lstm(x, start, weights, True, 1, 0.0, self.training, False, True)
         return y, hidden[0], cell[0]
@@ -90,7 +90,7 @@ class LSTM(Layer):
         gaps = F.pad(x.new_zeros(len(x) * room, x.shape[-1]), (0, _MARKS), value=1.0)
         moved = gaps.index_copy(0, at, F.pad(x[real], (0, _MARKS))).unflatten(0, (len(x), room))
         shut = _SHUT_ALL if cache is None else _HOLD
-        own = self.input["weight"]
+        own = self.gates["weight"]
         marks = own.new_tensor(shut).repeat_interleave(x.shape[-1])[:, None].expand(-1, _MARKS)
         weight = torch.cat([own, marks], dim=1)
         y, hidden, cell = self._run(moved, weight, cache)

@@ -1,4 +1,7 @@
-"""Residual rules: how a layer's output joins the stream. Each is a layer around a layer."""
+"""Residual rules: how a layer's output joins the stream. Each is a layer around a layer.
+
+While training, both may drop channels of that output.
+"""
 
 from collections.abc import Sequence
 from typing import Self
@@ -7,16 +10,18 @@ from torch import Tensor
 
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import AnyLayer, Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.dropout import Dropout
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
 
 
 @register("pre_norm")
 class PreNormConfig(LayerConfig):
-    """x + layer(norm(x)) (Xiong et al. 2020)."""
+    """x + layer(norm(x)) (Xiong et al. 2020). dropout: the share of channels dropped."""
 
     norm: NormConfig
     layer: AnyLayer
+    dropout: float = 0.0
 
     def build(self, width: int) -> Layer:
         return PreNorm(self, width)
@@ -38,9 +43,10 @@ class PreNorm(Layer):
         super().__init__()
         self.norm = config.norm.build(width)
         self.layer = config.layer.build(width)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        return x + self.layer(self.norm(x), ctx, cache)
+        return x + self.dropout(self.layer(self.norm(x), ctx, cache))
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return self.layer.new_cache(rows, room, like)
@@ -51,10 +57,14 @@ class PreNorm(Layer):
 
 @register("post_norm")
 class PostNormConfig(LayerConfig):
-    """norm(x + layer(x)), the rule of the first Transformer (Vaswani et al. 2017)."""
+    """norm(x + layer(x)), the rule of the first Transformer (Vaswani et al. 2017).
+
+    dropout: the share of channels dropped.
+    """
 
     norm: NormConfig
     layer: AnyLayer
+    dropout: float = 0.0
 
     def build(self, width: int) -> Layer:
         return PostNorm(self, width)
@@ -72,9 +82,10 @@ class PostNorm(Layer):
         super().__init__()
         self.layer = config.layer.build(width)
         self.norm = config.norm.build(width)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        return self.norm(x + self.layer(x, ctx, cache))
+        return self.norm(x + self.dropout(self.layer(x, ctx, cache)))
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return self.layer.new_cache(rows, room, like)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.core.errors import UsageError
-from hornbook.core.files import write_json, write_text
+from hornbook.core.files import read_json, write_json, write_text
 from hornbook.core.progress import Progress
 from hornbook.tokenize.chat import CHATML
 from hornbook.tokenize.pretokenizers import WORDS
@@ -65,6 +65,24 @@ def train_tokenizer(
     if tokenizer.get_vocab_size() < vocab_size:
         progress.say(f"The text supports {tokenizer.get_vocab_size():,} of {vocab_size:,} tokens.")
     return Tokenizer.load(out)
+
+
+def end_texts(folder: Path) -> None:
+    """Let `transformers` end every text with the end-of-text token, as encoders of pairs need it.
+
+    `Tokenizer` never adds it: who encodes knows whether a text is at its end.
+    """
+    values = read_json(folder / TOKENIZER)
+    (end,) = (t["id"] for t in values["added_tokens"] if t["content"] == END_OF_TEXT)
+    piece = {"SpecialToken": {"id": END_OF_TEXT, "type_id": 0}}
+    text = {name: {"Sequence": {"id": name, "type_id": 0}} for name in ("A", "B")}
+    values["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [text["A"], piece],
+        "pair": [text["A"], piece, text["B"], piece],
+        "special_tokens": {END_OF_TEXT: {"id": END_OF_TEXT, "ids": [end], "tokens": [END_OF_TEXT]}},
+    }
+    write_json(folder / TOKENIZER, values)
 
 
 def _check_size(vocab_size: int) -> None:

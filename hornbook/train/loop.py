@@ -31,13 +31,17 @@ class Batches(Protocol):
 
 
 class LoopConfig(Config):
-    """steps: optimiser steps in all. micro_rows: rows computed at once; fewer need less memory."""
+    """steps: optimiser steps in all. micro_rows: rows computed at once; fewer need less memory.
+
+    seed: of what is drawn anew at each step, as dropout is.
+    """
 
     steps: int
     micro_rows: int
     schedule: ScheduleConfig
     device: str
     dtype: DType
+    seed: int = 0
 
 
 class Diverged(HornbookError):
@@ -55,6 +59,7 @@ def train(
     state.model.train()
     while state.step < config.steps:
         started = time.perf_counter()
+        torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
         loss, count = _gradient(state.model, objective, batches.batch(state.step), config)
         norm = float(state.optimiser.finish_gradient(count))
         if not math.isfinite(loss) or not math.isfinite(norm):

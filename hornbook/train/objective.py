@@ -35,18 +35,14 @@ class Objective(Protocol):
 def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """The objective of decoders. Returns the loss sum (scalar, nats) and the trained targets."""
     assert isinstance(model, CausalLM)
-    x = _features(model, batch)
-    targets = batch.targets.flatten()
-    loss: Tensor = _LinearCrossEntropy.apply(x, model.head.weight, None, targets)
-    return loss, int((targets != IGNORE).sum())
+    return linear_cross_entropy(_features(model, batch), model.head, batch.targets)
 
 
 def masked_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """The objective of encoders that fill in words. Only hidden places go through the head."""
     assert isinstance(model, MaskedLM)
     x, targets = masked_features(model, batch)
-    loss: Tensor = _LinearCrossEntropy.apply(x, model.head.weight, model.head.bias, targets)
-    return loss, len(targets)
+    return linear_cross_entropy(x[None], model.head, targets[None])
 
 
 def masked_features(model: MaskedLM, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -67,13 +63,7 @@ def class_label(model: nn.Module, batch: Labelled) -> tuple[Tensor, int]:
 def token_losses(model: nn.Module, batch: Batch) -> Tensor:
     """The loss of each target in nats, (B, T) float32; 0 where the target is IGNORE."""
     assert isinstance(model, CausalLM)
-    x, weight = _short(_features(model, batch)), _short(model.head.weight)
-    targets = batch.targets.flatten()
-    losses = [
-        _losses(_log_probabilities(x[rows], weight, None), targets[rows])
-        for rows in _chunks(len(x), len(weight))
-    ]
-    return torch.cat(losses).view_as(batch.targets)
+    return linear_losses(_features(model, batch), model.head, batch.targets)
 
 
 @torch.no_grad()
@@ -82,23 +72,52 @@ def masked_losses(model: nn.Module, batch: Batch) -> Tensor:
     assert isinstance(model, MaskedLM)
     x, answers = masked_features(model, batch)
     losses = torch.zeros(batch.targets.shape, device=x.device)
-    found = F.cross_entropy(model.head(x).float(), answers, reduction="none")
-    losses[batch.targets != IGNORE] = found
+    losses[batch.targets != IGNORE] = linear_losses(x[None], model.head, answers[None])[0]
     return losses
 
 
 def _features(model: CausalLM, batch: Batch) -> Tensor:
-    """(B*T, D)"""
+    """(B, T, D)"""
     mask = Mask(causal=True, segments=batch.segments)
-    return model.features(batch.tokens, Context(batch.pos, mask)).flatten(0, 1)
+    return model.features(batch.tokens, Context(batch.pos, mask))
+
+
+def linear_cross_entropy(
+    x: Tensor, head: nn.Linear, targets: Tensor, smoothing: float = 0.0
+) -> tuple[Tensor, int]:
+    """What a head makes of x (B, T, D) against targets (B, T): the loss sum and their number.
+
+    smoothing: the share of each target spread over all tokens (Szegedy et al. 2016, 7).
+    """
+    rows = targets.flatten()
+    loss: Tensor = _LinearCrossEntropy.apply(
+        x.flatten(0, 1), head.weight, head.bias, rows, smoothing
+    )
+    return loss, int((rows != IGNORE).sum())
+
+
+@torch.no_grad()
+def linear_losses(x: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
+    """The loss of each target (B, T) in nats, float32; 0 where it is IGNORE. x: (B, T, D)."""
+    x, weight, bias, rows = (
+        _short(x.flatten(0, 1)),
+        _short(head.weight),
+        head.bias,
+        targets.flatten(),
+    )
+    losses = [
+        _losses(_log_probabilities(x[chunk], weight, bias), rows[chunk])
+        for chunk in _chunks(len(x), len(weight))
+    ]
+    return torch.cat(losses).view_as(targets)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """sum over rows of -log softmax(x W^T + b)[target], gradients made on the way forward."""
+    """sum over rows of -log softmax(x W^T + b)[target], with gradients made on the way forward."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float
     ) -> Tensor:
         short_x, short_weight = _short(x), _short(weight)
         total = torch.zeros((), device=x.device)
@@ -107,21 +126,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             for rows in _chunks(len(x), len(weight)):
                 logs = _log_probabilities(short_x[rows], short_weight, bias)
-                total += _losses(logs, targets[rows]).sum()
-                delta = _logit_gradient(logs, targets[rows])
+                total += _smooth(_losses(logs, targets[rows]), logs, targets[rows], smoothing).sum()
+                gradient = _logit_gradient(logs, targets[rows], smoothing)
                 if grad_bias is not None:
-                    grad_bias += delta.sum(0)
-                delta = delta.to(short_x.dtype)
+                    grad_bias += gradient.sum(0)
+                delta = gradient.to(short_x.dtype)
                 torch.mm(delta, short_weight, out=grad_x[rows])
                 _accumulate(grad_weight, delta, short_x[rows])
         ctx.save_for_backward(grad_x.to(x.dtype), grad_weight, grad_bias)
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
         grad_x, grad_weight, grad_bias = ctx.saved_tensors
-        grad_bias = None if grad_bias is None else grad_bias.mul_(grad)
-        return grad_x.mul_(grad), grad_weight.mul_(grad), grad_bias, None
+        bias = None if grad_bias is None else grad_bias.mul_(grad)
+        return grad_x.mul_(grad), grad_weight.mul_(grad), bias, None, None
 
 
 def _short(x: Tensor) -> Tensor:
@@ -138,7 +157,7 @@ def _chunks(rows: int, vocab: int) -> Iterator[slice]:
 def _log_probabilities(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """log softmax(x W^T + b), (N, V) float32"""
     logits = (x @ weight.T).float()
-    return (logits if bias is None else logits + bias).log_softmax(1)
+    return (logits if bias is None else logits.add_(bias)).log_softmax(1)
 
 
 def _losses(logs: Tensor, targets: Tensor) -> Tensor:
@@ -146,11 +165,21 @@ def _losses(logs: Tensor, targets: Tensor) -> Tensor:
     return -logs.gather(1, targets.clamp(min=0)[:, None])[:, 0] * (targets != IGNORE)
 
 
-def _logit_gradient(logs: Tensor, targets: Tensor) -> Tensor:
-    """softmax(logits) - onehot(target), 0 for ignored rows; overwrites `logs`."""
+def _smooth(losses: Tensor, logs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The losses with a share of each target spread over all tokens."""
+    if not smoothing:
+        return losses
+    return (1 - smoothing) * losses - smoothing * logs.mean(1) * (targets != IGNORE)
+
+
+def _logit_gradient(logs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """softmax(logits) - the wanted distribution, 0 for ignored rows; overwrites `logs`."""
     trained = targets != IGNORE
     delta = logs.exp_()
-    delta.scatter_add_(1, targets.clamp(min=0)[:, None], torch.full_like(delta[:, :1], -1.0))
+    if smoothing:
+        delta -= smoothing / delta.shape[1]
+    wanted = torch.full_like(delta[:, :1], smoothing - 1.0)
+    delta.scatter_add_(1, targets.clamp(min=0)[:, None], wanted)
     return delta if bool(trained.all()) else delta.mul_(trained[:, None])
 
 

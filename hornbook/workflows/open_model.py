@@ -6,6 +6,7 @@ from hornbook.core.errors import UsageError
 from hornbook.core.machine import pick_device
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, resolve
+from hornbook.models.seq2seq import Seq2Seq
 from hornbook.tokenize.tokenizer import Tokenizer
 
 
@@ -19,4 +20,13 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
     model = load_model(folder, device).eval()
     if not isinstance(model, CausalLM):
         raise UsageError(f"{folder} holds no decoder: it does not continue text.")
+    return model, Tokenizer.load(folder)
+
+
+def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tokenizer]:
+    """The encoder-decoder of a model or run folder and its tokenizer, as `open_model` does."""
+    folder, device = resolve(path), pick_device(device)
+    model = load_model(folder, device).eval()
+    if not isinstance(model, Seq2Seq):
+        raise UsageError(f"{folder} holds no encoder-decoder: it does not translate.")
     return model, Tokenizer.load(folder)

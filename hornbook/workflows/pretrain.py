@@ -14,7 +14,6 @@ from hornbook.batches.masking import Windows
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file, require_space, write_json
 from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes, versions
-from hornbook.core.metrics import MetricsLog
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import Corpus
 from hornbook.models.convert import to_hf
@@ -22,11 +21,10 @@ from hornbook.models.folder import load_config, resolve, save_model
 from hornbook.models.tensors import WEIGHTS
 from hornbook.tokenize.measure import measure
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.checkpoint import KEPT, load_checkpoint, save_checkpoint
+from hornbook.train.checkpoint import KEPT, load_checkpoint
 from hornbook.train.dial import Choice, Plan, choose, probe_speed, sizes_of
 from hornbook.train.forecast import Run, forecast, rehearse
-from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
-from hornbook.train.loop import Hook, LoopConfig, train
+from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
 from hornbook.train.precision import compile_layers
 from hornbook.train.state import TrainState
@@ -37,11 +35,7 @@ from hornbook.workflows.model_card import model_card
 from hornbook.workflows.prepare import Bench, prepare
 from hornbook.workflows.report import write_report
 from hornbook.workflows.run import PretrainRequest, Recipe
-
-_HOOKS_SHARE = 0.06
-"""Of the time given, what evaluations, samples and checkpoints may take."""
-_EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
-"""How often each happens in a run."""
+from hornbook.workflows.training import HOOKS_SHARE, Job, train_run
 
 
 class Inputs(NamedTuple):
@@ -67,7 +61,7 @@ def pretrain(
     """
     progress = progress or Progress()
     request.check()
-    recipe = layout.previous(run, request, resume)
+    recipe = layout.previous(run, request, resume, Recipe)
     if recipe and (run / layout.RESULT).is_file():
         progress.say(f"Reused: {run} already holds this run, finished.")
         return layout.result(run)
@@ -180,13 +174,13 @@ def _settle(
     rehearsal = rehearse(rehearsed, loop, seconds, wanted, request.compiled)
     if seconds is not None:
         left = max(seconds - (time.perf_counter() - started), 0.3 * seconds)
-        wanted = max(1, int(left * (1 - _HOOKS_SHARE) / rehearsal.step_s))
+        wanted = max(1, int(left * (1 - HOOKS_SHARE) / rehearsal.step_s))
     expected = forecast(
         rehearsal,
         steps=wanted,
         tokens=wanted * step_tokens,
         epochs=wanted / bench.batches.steps_per_epoch,
-        seconds=wanted * rehearsal.step_s / (1 - _HOOKS_SHARE),
+        seconds=wanted * rehearsal.step_s / (1 - HOOKS_SHARE),
         disk_bytes=_disk_bytes(bench),
     )
     # One more checkpoint is written before the oldest goes.
@@ -238,20 +232,14 @@ def _train(
     progress: Progress,
 ) -> None:
     """The loop with its hooks: log, evaluate, sample, checkpoint, stop on request."""
-    metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
-    metrics.rewind(state.step)
-    samples.rewind(state.step)
-    steps, loop = recipe.loop.steps, recipe.loop
+    loop = recipe.loop
     quick = _quick_validation(bench, recipe.plan)
     samples_of = bench.task.samples(corpus, bench.model, bench.tokenizer)
-
-    def save(state: TrainState) -> None:
-        save_checkpoint(run / layout.CHECKPOINTS, state)
 
     def evaluate() -> dict[str, Any]:
         score = _score(quick, bench, loop)
         bits = score.bits_per_byte.value
-        progress.say(f"  step {state.step:>6} of {steps}: {bits:.4f} bits per byte")
+        progress.say(f"  step {state.step:>6} of {loop.steps}: {bits:.4f} bits per byte")
         return {"bits_per_byte": bits, "nats_per_token": score.nats_per_token}
 
     def sample() -> dict[str, Any]:
@@ -259,18 +247,10 @@ def _train(
         progress.say(f"  sample: {found['prompt']}⁞{found['text']}")
         return found
 
-    request = StopRequest()
-    hooks: list[Hook] = [
-        every(max(1, steps // 400), steps, log_to(metrics)),
-        every(-(-steps // _EVALUATIONS), steps, record(metrics, "validation", evaluate)),
-        every(-(-steps // _SAMPLES), steps, record(samples, "sample", sample)),
-        every(-(-steps // _CHECKPOINTS), steps, save),
-        stop_when(request, save, f"hornbook pretrain --out {run} --resume"),
-    ]
-    with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
-        hooks.append(lambda state: advance(1))
-        batches = _view(bench, bench.batches, recipe.request.seed)
-        train(state, bench.task.objective, batches, loop, hooks)
+    batches = _view(bench, bench.batches, recipe.request.seed)
+    resume = f"hornbook pretrain --out {run} --resume"
+    job = Job(bench.task.objective, batches, loop, evaluate, sample, resume)
+    train_run(run, state, job, progress)
 
 
 def _finish(

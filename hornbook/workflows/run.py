@@ -6,7 +6,7 @@ settings; does no work.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import Field
@@ -63,8 +63,24 @@ class PretrainRequest(Config):
             raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
 
 
-class Recipe(Config):
-    """What was settled before the first step of the run.
+class Settled(Config):
+    """What was settled before the first step of a run, whatever is trained."""
+
+    request: Config
+
+    def save(self, run: Path) -> None:
+        """Write recipe.yaml."""
+        text = yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True)
+        write_text(run / RECIPE, text)
+
+    @classmethod
+    def load(cls, run: Path) -> Self:
+        """Read recipe.yaml; raises UsageError naming the file and the key that is wrong."""
+        return cls.parse(read_recipe(run / RECIPE), str(run / RECIPE))
+
+
+class Recipe(Settled):
+    """What was settled before the first step of pretraining.
 
     corpus_folder, tokenizer_folder, init_folder: where they lay then, so that a run resumes by its
     name alone.
@@ -83,16 +99,6 @@ class Recipe(Config):
     forecast: Forecast
     versions: dict[str, str]
 
-    def save(self, run: Path) -> None:
-        """Write recipe.yaml."""
-        text = yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True)
-        write_text(run / RECIPE, text)
-
-    @classmethod
-    def load(cls, run: Path) -> "Recipe":
-        """Read recipe.yaml; raises UsageError naming the file and the key that is wrong."""
-        return cls.parse(read_recipe(run / RECIPE), str(run / RECIPE))
-
 
 RECIPE = "recipe.yaml"
 TOKENIZER = "tokenizer"
@@ -106,11 +112,14 @@ RESULT = "result.json"
 REPORT = "report.html"
 
 
-def previous(run: Path, request: PretrainRequest, resume: bool) -> Recipe | None:
+AnyRecipe = TypeVar("AnyRecipe", bound=Settled)
+
+
+def previous(run: Path, request: Config, resume: bool, kind: type[AnyRecipe]) -> AnyRecipe | None:
     """The recipe of the unfinished or finished run of the same request in `run`, if any.
 
-    Raises UsageError when the folder holds another run, or an unfinished one and `resume` is not
-    set, so that nothing is overwritten by accident.
+    kind: which recipe it must be. Raises UsageError when the folder holds another run, or an
+    unfinished one and `resume` is not set, so that nothing is overwritten by accident.
     """
     if not (run / RECIPE).is_file():
         if resume:
@@ -119,7 +128,7 @@ def previous(run: Path, request: PretrainRequest, resume: bool) -> Recipe | None
             )
         _check_place(run)
         return None
-    recipe = Recipe.load(run)
+    recipe = kind.load(run)
     if recipe.request != request:
         changed = _difference(recipe.request, request)
         raise UsageError(f"{run} holds another run ({changed}); choose another --out.")
@@ -138,7 +147,7 @@ def _check_place(run: Path) -> None:
         raise UsageError(f"{run} holds other files ({others[0]}); choose another --out.")
 
 
-def _difference(old: PretrainRequest, new: PretrainRequest) -> str:
+def _difference(old: Config, new: Config) -> str:
     was, now = dict(_leaves(old.plain())), dict(_leaves(new.plain()))
     return ", ".join(f"{key} was {was[key]}, now {now[key]}" for key in was if was[key] != now[key])
 

@@ -21,7 +21,7 @@ MAMBA2 = {"input": "in_proj", "conv": "conv1d", "output": "out_proj", "step_bias
     "decay_log": "A_log", "skip": "D"
 }  # fmt: skip
 SHORT_CONV = {"input": "in_proj", "output": "out_proj"}
-LSTM = {"input.weight": "weight_ih_l0", "recurrent.weight": "weight_hh_l0"}
+LSTM = {"gates.weight": "weight_ih_l0", "recurrent.weight": "weight_hh_l0"}
 
 
 def loud(module: nn.Module) -> nn.Module:
@@ -139,7 +139,7 @@ def test_lstm_is_the_library_s():
     weights = theirs.state_dict()
     ours = LSTMConfig().build(WIDTH).requires_grad_(False)
     bias = weights["bias_ih_l0"] + weights["bias_hh_l0"]
-    ours.load_state_dict({name: weights[old] for name, old in LSTM.items()} | {"input.bias": bias})
+    ours.load_state_dict({name: weights[old] for name, old in LSTM.items()} | {"gates.bias": bias})
     expected = theirs(noise())[0]
     same(whole(ours, noise()), expected)
     same(in_chunks(ours, noise(), [5] + [1] * 16), expected)

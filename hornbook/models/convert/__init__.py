@@ -10,7 +10,18 @@ from typing import Any
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
-from hornbook.models.convert import bert, gpt2, lfm2, llama, mamba2, qwen2, qwen3, vit
+from hornbook.models.convert import (
+    bert,
+    gpt2,
+    lfm2,
+    llama,
+    mamba2,
+    marian,
+    own,
+    qwen2,
+    qwen3,
+    vit,
+)
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
@@ -30,6 +41,8 @@ FAMILIES: tuple[Family, ...] = (
     bert.BODY,
     bert.CLASSIFIER,
     vit.FAMILY,
+    marian.FAMILY,
+    *own.FAMILIES,
 )
 """The first architecture of a `model_type` is meant where a file names none."""
 

@@ -36,15 +36,17 @@ def activation_name(ours: Activation) -> str:
 class Rule:
     """One of their tensors: our parameters one below the other, transposed when they say so.
 
-    Names may hold {block}, and ours {0}, {1} and so on: the places of the block's layers in our
-    stack. A rule whose parameters a model does not have does not apply to it, nor does one that
-    stands beside a parameter of ours that is not there.
+    row: theirs is a matrix of one row where ours is a vector. Names may hold {block}, and ours {0},
+    {1} and so on: the places of the block's layers in our stack. A rule whose parameters a model
+    does not have does not apply to it, nor does one that stands beside a parameter of ours that is
+    not there.
     """
 
     theirs: str
     ours: tuple[str, ...]
     transposed: bool = False
     beside: str | None = None
+    row: bool = False
 
     def named(self, block: int, layers: int) -> "Rule":
         """The rule for one block of a stack whose blocks have `layers` layers."""
@@ -61,19 +63,21 @@ class Rule:
         """The shape that their tensor must have."""
         first = parameters[self.ours[0]]
         rows = sum(parameters[name].shape[0] for name in self.ours)
-        shape = (rows, *first.shape[1:])
+        shape = (1, rows) if self.row else (rows, *first.shape[1:])
         return shape[::-1] if self.transposed else shape
 
     def pack(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """Our parameters as their tensor, contiguous on the CPU."""
         parts = [parameters[name].detach().cpu() for name in self.ours]
         tensor = torch.cat(parts) if len(parts) > 1 else parts[0]
+        tensor = tensor[None] if self.row else tensor
         return (tensor.T if self.transposed else tensor).contiguous()
 
     @torch.no_grad()
     def unpack(self, tensor: Tensor, parameters: Mapping[str, Tensor]) -> None:
         """Copy their tensor into our parameters, whatever their type and device."""
         rows = [parameters[name].shape[0] for name in self.ours]
+        tensor = tensor[0] if self.row else tensor
         parts = (tensor.T if self.transposed else tensor).split(rows)
         for name, part in zip(self.ours, parts, strict=True):
             parameters[name].copy_(part)
@@ -92,8 +96,8 @@ class Family:
     """An architecture of a `model_type` of the ecosystem.
 
     config: the class of our configs that it can be. read: takes the keys it knows and returns our
-    config. write: our config as their keys, or None
-    when it is wired otherwise. base: the prefix of all their tensors but those of the head (globs);
+    config. write: our config as their keys, or None when it is wired otherwise. rules: none where
+    their names are ours. base: the prefix of all their tensors but those of the head (globs);
     some files were saved without it. copies: their tensors that repeat another (by its name in the
     rules) when the model has no parameter of its own for them. obsolete: globs of constant tensors
     in old files, and of tensors of other heads. renamed: ends of names in old files to those of
@@ -114,7 +118,8 @@ class Family:
 
     def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
         """The rules that apply to a model, block by block. Every parameter has exactly one."""
-        rules = [rule for rule in self._expanded(config) if rule.applies(parameters)]
+        expanded = self._expanded(config, parameters)
+        rules = [rule for rule in expanded if rule.applies(parameters)]
         named = sorted(name for rule in rules for name in rule.ours)
         assert named == sorted(parameters), set(named) ^ set(parameters)
         return rules
@@ -142,7 +147,10 @@ class Family:
     def _in_head(self, name: str) -> bool:
         return any(fnmatchcase(name, glob) for glob in self.head)
 
-    def _expanded(self, config: ModelConfig) -> Iterator[Rule]:
+    def _expanded(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> Iterator[Rule]:
+        if not self.rules:
+            yield from (Rule(name, (name,)) for name in parameters)
+            return
         stacks = config.stacks()
         for rule in self.rules:
             if "{block}" not in rule.theirs:

@@ -86,6 +86,21 @@ class Fields:
             self.refuse(key, value, "It must be a positive number.")
         return float(value)
 
+    def token(self, key: str, vocab: int, default: int) -> int:
+        """The id of one of `vocab` tokens."""
+        value = self._take(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < vocab:
+            self.refuse(key, value, f"It must be the id of one of {vocab} tokens.")
+        return value
+
+    def share(self, key: str, default: float) -> float:
+        """A number from 0 to below 1."""
+        value = self._take(key, default)
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not 0 <= value < 1:
+            self.refuse(key, value, "It must be at least 0 and below 1.")
+        return float(value)
+
     def flag(self, key: str, default: bool) -> bool:
         """true or false."""
         value = self._take(key, default)
@@ -118,19 +133,19 @@ class Fields:
             self.refuse(key, value, nearest(str(value), table))
         return table[value]
 
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """An object as it is; the key must be there."""
+        value = self._take(key, None)
+        if not isinstance(value, Mapping):
+            self.refuse(key, value, "It must be an object.")
+        return value
+
     def inner(self, key: str) -> "Fields":
         """The keys of an object inside this one; none when it is absent."""
         value = self._left.pop(key, {})
         if not isinstance(value, Mapping):
             self.refuse(key, value, "It must be an object.")
         return Fields(value, f"{self.where}, {key}")
-
-    def mapping(self, key: str) -> Mapping[str, Any]:
-        """An object whose keys are data, not settings."""
-        value = self._take(key, None)
-        if not isinstance(value, Mapping):
-            self.refuse(key, value, "It must be an object.")
-        return value
 
     def only(self, key: str, *allowed: Any) -> None:
         """Accept the key when it is absent or has one of the values that we compute."""

@@ -1,0 +1,4 @@
+"""Metrics of finished models, with intervals.
+
+Knows outputs and references; knows nothing of how they came about.
+"""

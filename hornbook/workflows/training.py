@@ -1,0 +1,62 @@
+"""The training loop with what every run does besides: log, validate, sample, save, stop on request.
+
+Knows the run folder; knows nothing of families or data.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hornbook.core.metrics import MetricsLog
+from hornbook.core.progress import Progress
+from hornbook.train.checkpoint import save_checkpoint
+from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
+from hornbook.train.loop import Batches, Hook, LoopConfig, train
+from hornbook.train.objective import Objective
+from hornbook.train.state import TrainState
+from hornbook.workflows import run as layout
+
+HOOKS_SHARE = 0.06
+"""Of the time given, what evaluations, samples and checkpoints may take."""
+_EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
+"""How often each happens in a run."""
+
+
+class Job(NamedTuple):
+    """What is trained, and how it is looked at.
+
+    evaluate, sample: figures and texts of the model as it is now, for the logs. after_step: done
+    first after every step. resume: the command that goes on with a stopped run.
+    """
+
+    objective: Objective
+    batches: Batches
+    loop: LoopConfig
+    evaluate: Callable[[], dict[str, Any]]
+    sample: Callable[[], dict[str, Any]]
+    resume: str
+    after_step: Sequence[Hook] = ()
+
+
+def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> None:
+    """Go from `state.step` to the job's last step. Raises Interrupted after Ctrl-C, all saved."""
+    metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
+    metrics.rewind(state.step)
+    samples.rewind(state.step)
+    steps = job.loop.steps
+
+    def save(state: TrainState) -> None:
+        save_checkpoint(run / layout.CHECKPOINTS, state)
+
+    request = StopRequest()
+    hooks: list[Hook] = [
+        *job.after_step,
+        every(max(1, steps // 400), steps, log_to(metrics)),
+        every(-(-steps // _EVALUATIONS), steps, record(metrics, "validation", job.evaluate)),
+        every(-(-steps // _SAMPLES), steps, record(samples, "sample", job.sample)),
+        every(-(-steps // _CHECKPOINTS), steps, save),
+        stop_when(request, save, job.resume),
+    ]
+    with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
+        hooks.append(lambda state: advance(1))
+        train(state, job.objective, job.batches, job.loop, hooks)

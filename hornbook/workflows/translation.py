@@ -1,0 +1,196 @@
+"""Translation as a user means it: pairs in, a measured model folder out.
+
+Calls the stages in order: pairs, tokenizer, timing, training, translation of the test pairs, BLEU.
+Knows the other packages' front doors; computes nothing itself.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hornbook.batches.translation import PairBatches, collate
+from hornbook.core.errors import UsageError
+from hornbook.core.machine import Machine, measure_machine, versions
+from hornbook.core.progress import Progress
+from hornbook.models.convert import to_hf
+from hornbook.models.seq2seq import Seq2Seq
+from hornbook.models.translators import TRANSLATORS
+from hornbook.train.checkpoint import load_checkpoint
+from hornbook.train.loop import LoopConfig, train
+from hornbook.train.optimiser import Optimiser
+from hornbook.train.state import TrainState
+from hornbook.train.translation import next_target
+from hornbook.workflows import run as layout
+from hornbook.workflows.training import HOOKS_SHARE, Job, train_run
+from hornbook.workflows.translation_data import encode, fitting, joint_tokenizer, read_split
+from hornbook.workflows.translation_result import Bench, finish, score, translated
+from hornbook.workflows.translation_run import PairFiles, TranslationRecipe, TranslationRequest
+
+_WARM_STEPS, _TIMED_STEPS = 3, 12
+"""Steps before and while the time of a step is taken: batches differ in shape."""
+_VALIDATION_ROWS = 64
+
+
+def train_translation(
+    files: PairFiles,
+    run: Path,
+    request: TranslationRequest,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train a translator on pairs into the folder `run`; returns the facts of result.json.
+
+    A finished run of the same request is reused. Raises UsageError for a folder that holds another
+    run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint before it
+    in place.
+    """
+    started = time.perf_counter()
+    progress = progress or Progress()
+    request.check()
+    recipe = layout.previous(run, request, resume, TranslationRecipe)
+    if recipe and (run / layout.RESULT).is_file():
+        progress.say(f"Reused: {run} already holds this run, finished.")
+        return layout.result(run)
+    machine = recipe.machine if recipe else measure_machine(request.device)
+    torch.set_num_threads(machine.threads)
+    bench = _prepare(files, run, request, machine, progress)
+    if recipe is None:
+        loop = _settle(request, machine, bench, started, progress)
+        recipe = TranslationRecipe(
+            request=request, files=files.names(), machine=machine, loop=loop, versions=versions()
+        )
+        recipe.save(run)
+    state = _fresh(bench, request, recipe.loop)
+    if resume:
+        load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
+        progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
+    _train(run, recipe, bench, state, progress)
+    return finish(run, recipe, bench, state, progress)
+
+
+def resume_translation(run: Path, progress: Progress | None = None) -> dict[str, Any]:
+    """Go on with the stopped run in `run`, which knows its own request and files."""
+    recipe = TranslationRecipe.load(run)
+    files = PairFiles.of(recipe.files, recipe.request.columns)
+    if files.fingerprint() != recipe.request.pairs:
+        raise UsageError(f"The pairs of {run} are no longer what they were; start a new run.")
+    return train_translation(files, run, recipe.request, True, progress)
+
+
+def _prepare(
+    files: PairFiles, run: Path, request: TranslationRequest, machine: Machine, progress: Progress
+) -> Bench:
+    """Read, learn the tokenizer, encode, build; what would fail after training fails now."""
+    plan = request.plan
+    splits = {
+        name: read_split(name, paths, files.columns, progress)
+        for name, paths in zip(files._fields[:3], files[:3], strict=True)
+    }
+    train_pairs, fingerprint = splits["train"].pairs, request.pairs["train"]
+    tokenizer = joint_tokenizer(
+        train_pairs, fingerprint, run / layout.TOKENIZER, plan.vocab, progress
+    )
+    assert tokenizer.eos_id is not None
+    config = TRANSLATORS[request.family](plan.sizes(tokenizer.vocab_size))
+    to_hf(config)
+    test = encode(splits["test"].pairs, tokenizer)
+    if (longest := max(len(pair.source) for pair in test) + 1) > plan.context:
+        raise UsageError(f"A source of the test pairs has {longest} tokens; raise the context.")
+    kept = {
+        name: fitting(encode(splits[name].pairs, tokenizer), plan.context, name, progress)
+        for name in ("train", "validation")
+    }
+    ends = (config.start, tokenizer.eos_id)
+    held = kept["validation"]
+    return Bench(
+        splits=splits,
+        tokenizer=tokenizer,
+        batches=PairBatches(kept["train"], plan.tokens, request.seed, *ends),
+        validation=[
+            collate(held[first : first + _VALIDATION_ROWS], *ends)
+            for first in range(0, len(held), _VALIDATION_ROWS)
+        ],
+        model=config.build(request.seed).to(machine.device),
+    )
+
+
+def _settle(
+    request: TranslationRequest, machine: Machine, bench: Bench, started: float, progress: Progress
+) -> LoopConfig:
+    """Time steps, and fix how many there are, so that the schedule knows its end."""
+    loop = LoopConfig(
+        steps=_WARM_STEPS,
+        micro_rows=len(bench.batches.pairs),
+        schedule=request.schedule,
+        device=machine.device,
+        dtype=request.dtype or machine.dtype,
+        seed=request.seed,
+    )
+    steps = request.steps
+    if request.minutes is not None:
+        state = _fresh(bench, request, loop)
+        objective = next_target(request.plan.smoothing)
+        train(state, objective, bench.batches, loop)
+        before, upto = state.elapsed_s, _WARM_STEPS + _TIMED_STEPS
+        train(state, objective, bench.batches, loop.model_copy(update={"steps": upto}))
+        step_s = (state.elapsed_s - before) / _TIMED_STEPS
+        left = request.minutes * 60 - (time.perf_counter() - started)
+        steps = max(1, int(left * (1 - HOOKS_SHARE) / step_s))
+    assert steps is not None
+    progress.say(
+        f"{bench.model.config.parameters():,} parameters; {steps:,} steps, "
+        f"{steps / bench.batches.steps_per_epoch:.1f} times all pairs; products in {loop.dtype}."
+    )
+    return loop.model_copy(update={"steps": steps})
+
+
+def _fresh(bench: Bench, request: TranslationRequest, loop: LoopConfig) -> TrainState:
+    """The model with new weights, and an optimiser that has seen nothing."""
+    bench.model.reset(request.seed)
+    dtype: torch.dtype = getattr(torch, loop.dtype)
+    state = TrainState(bench.model, Optimiser(bench.model, request.optimiser, dtype))
+    hold_start(state)
+    return state
+
+
+@torch.no_grad()
+def hold_start(state: TrainState) -> None:
+    """Keep the vector before every target at zero, which is what Marian's decoders start from."""
+    model = state.model
+    assert isinstance(model, Seq2Seq)
+    model.embedding.token.weight[model.config.start] = 0.0
+
+
+def _train(
+    run: Path,
+    recipe: TranslationRecipe,
+    bench: Bench,
+    state: TrainState,
+    progress: Progress,
+) -> None:
+    """The loop with validation and samples."""
+    loop, held = recipe.loop, bench.splits["validation"].pairs
+
+    def evaluate() -> dict[str, Any]:
+        nats = score(bench, loop)
+        progress.say(f"  step {state.step:>6} of {loop.steps}: {nats:.4f} nats a target")
+        return {"nats_per_token": nats}
+
+    def sample() -> dict[str, Any]:
+        pair = held[state.step % len(held)]
+        text = translated(bench, [pair], beams=1)[0]
+        progress.say(f"  sample: {pair.source} ⁞ {text}")
+        return {"source": pair.source, "text": text, "target": pair.target}
+
+    job = Job(
+        objective=next_target(recipe.request.plan.smoothing),
+        batches=bench.batches,
+        loop=loop,
+        evaluate=evaluate,
+        sample=sample,
+        resume=f"the same command with --resume (run {run})",
+        after_step=(hold_start,),
+    )
+    train_run(run, state, job, progress)
