@@ -1,4 +1,4 @@
-"""`hornbook pretrain`: train a decoder on a corpus."""
+"""`hornbook pretrain`: train a model of any family on text, on pairs or on images."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,20 +7,36 @@ import typer
 
 from hornbook.cli.options import Json
 
+_PAIRS = "One table or JSON Lines file of pairs, or two aligned files (give the option twice)."
+
+_Family = Annotated[
+    str | None,
+    typer.Option(
+        help="gpt (the default), mamba2, lfm2, lstm or bert on a corpus; transformer, lstm or "
+        "lstm-attention on pairs; vit on images."
+    ),
+]
+
 
 def command(
     out: Annotated[Path, typer.Option(help="The run's folder; a new one, or one to --resume.")],
     corpus: Annotated[
         Path | None, typer.Option(help="A folder made by `hornbook corpus build`.")
     ] = None,
+    pairs: Annotated[list[Path] | None, typer.Option(help=f"To translate. {_PAIRS}")] = None,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Pairs to validate on, as --pairs.")
+    ] = None,
+    test: Annotated[list[Path] | None, typer.Option(help="Pairs to measure BLEU on.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Labelled images: folders by class, idx files, Parquet.")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="How long to train; all sizes are derived from it.")
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
-    family: Annotated[
-        str | None, typer.Option(help="gpt (the default), mamba2, lfm2 or lstm.")
-    ] = None,
-    preset: Annotated[str | None, typer.Option(help="qwen3, llama, qwen2 or gpt2, of gpt.")] = None,
+    family: _Family = None,
+    preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2, of the gpts.")] = None,
     init: Annotated[
         Path | None, typer.Option(help="Go on from this model instead of fresh weights.")
     ] = None,
@@ -29,7 +45,7 @@ def command(
     heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
     vocab_size: Annotated[int | None, typer.Option(help="Tokens of the tokenizer.")] = None,
     context: Annotated[int | None, typer.Option(help="Longest sequence, in tokens.")] = None,
-    rows: Annotated[int | None, typer.Option(help="Sequences a step.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Sequences or images a step.")] = None,
     micro_rows: Annotated[
         int | None, typer.Option(help="Sequences computed at once; fewer need less memory.")
     ] = None,
@@ -53,32 +69,104 @@ def command(
     resume: Annotated[bool, typer.Option(help="Go on where a stopped run was saved.")] = False,
     json: Json = False,
 ) -> None:
-    """Train a decoder on a corpus, and measure it beside gzip, xz and an n-gram model."""
+    """Train a model and measure it; on text, beside gzip, xz and an n-gram model."""
     from hornbook.cli.output import print_json
-    from hornbook.core.config import read_recipe
-    from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
-    from hornbook.models.presets import preset_of
-    from hornbook.workflows.pretrain import inputs_of, pretrain, request_of, resume_run
+    from hornbook.workflows import resume as resuming
 
-    if resume and corpus is None:
-        print_json(resume_run(out, Progress()), json)
+    data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
+    if resume and not any(data.values()):
+        print_json(resuming.resume(out, Progress()), json)
         return
-    if corpus is None:
-        raise UsageError("Say what to train on: --corpus DIR, a folder made by `corpus build`.")
     sizes = {
-        "preset": preset_of(family, preset), "depth": depth, "width": width, "heads": heads,
-        "vocab": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
+        "depth": depth, "width": width, "heads": heads, "vocab": vocab_size, "context": context,
+        "rows": rows, "micro_rows": micro_rows,
     }  # fmt: skip
     asked = {
         "minutes": minutes, "tokens": tokens, "seed": seed, "isolate": isolate or None,
         "dtype": dtype, "compiled": compiled, "device": device,
     }  # fmt: skip
+    kind, values = _kind(data), _values(recipe, set_, asked, sizes)
+    if kind == "--corpus":
+        values["plan"] |= _preset(family, preset)
+        found = _on_text(corpus, tokenizer, init, values, out, resume)
+    elif kind == "--pairs":
+        found = _on_pairs((pairs, validation, test), family, values, out, resume)
+    else:
+        found = _on_images(images, family, values, out, resume)
+    print_json(found, json)
+
+
+def _kind(data: dict[str, Any]) -> str:
+    """Which one of the options that say what to train on was given."""
+    from hornbook.core.errors import UsageError
+
+    given = [name for name, value in data.items() if value]
+    if len(given) != 1:
+        found = f" and not {' and '.join(given)} together" if given else ""
+        raise UsageError(
+            "Say what to train on: --corpus DIR, a folder made by `corpus build`, or --pairs FILE, "
+            f"or --images DIR{found}."
+        )
+    return given[0]
+
+
+def _values(
+    recipe: Path | None, set_: list[str] | None, asked: dict[str, Any], sizes: dict[str, Any]
+) -> dict[str, Any]:
+    """The recipe's values with those of the options over them."""
+    from hornbook.core.config import read_recipe
+    from hornbook.core.errors import UsageError
+
     values: dict[str, Any] = read_recipe(recipe, set_ or ())
     values |= {key: value for key, value in asked.items() if value is not None}
     plan = values.get("plan") or {}
     if not isinstance(plan, dict):
         raise UsageError(f"plan = {plan!r} holds a value, not keys such as plan.depth.")
-    values["plan"] = plan | {key: value for key, value in sizes.items() if value is not None}
+    return {**values, "plan": plan | {k: v for k, v in sizes.items() if v is not None}}
+
+
+def _preset(family: str | None, preset: str | None) -> dict[str, str]:
+    from hornbook.models.presets import preset_of
+
+    found = preset_of(family, preset)
+    return {"preset": found} if found else {}
+
+
+def _on_text(
+    corpus: Any, tokenizer: Path | None, init: Path | None, values: Any, out: Path, resume: bool
+) -> dict[str, Any]:
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.pretrain import inputs_of, pretrain, request_of
+
     inputs = inputs_of(corpus, tokenizer, init)
-    print_json(pretrain(inputs, out, request_of(inputs, values), resume, Progress()), json)
+    return pretrain(inputs, out, request_of(inputs, values), resume, Progress())
+
+
+def _on_pairs(
+    splits: Any, family: str | None, values: Any, out: Path, resume: bool
+) -> dict[str, Any]:
+    from hornbook.core.errors import UsageError
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.translation import train_translation
+    from hornbook.workflows.translation_run import PairFiles, request_of
+
+    for name, files in zip(("--pairs", "--validation", "--test"), splits, strict=True):
+        if not files or len(files) > 2:
+            raise UsageError(f"{name} needs one file of pairs, or two aligned files.")
+    files = PairFiles(*(tuple(split) for split in splits))
+    request = request_of(files, {**values, "family": family or "transformer"})
+    return train_translation(files, out, request, resume, Progress())
+
+
+def _on_images(
+    images: Any, family: str | None, values: Any, out: Path, resume: bool
+) -> dict[str, Any]:
+    from hornbook.core.errors import unknown
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.vision import request_of, train_vision
+
+    if family not in (None, "vit"):
+        raise unknown("family of images", str(family), ("vit",))
+    pictures, request = request_of(images, values)
+    return train_vision(pictures, out, request, resume, Progress())

@@ -26,6 +26,7 @@ from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import Plan
+from hornbook.workflows import run as layout
 from hornbook.workflows.tasks import Task, task_of
 
 SPLITS: tuple[Side, ...] = ("train", "validation")
@@ -116,7 +117,7 @@ def prepare(
     else:
         tokenizer = Tokenizer.load(tokenizer_folder)
     if init is None and plan.preset in MASKED_PRESETS:
-        tokenizer_folder = run / "tokenizer-with-mask"
+        tokenizer_folder = run / layout.MASK_TOKENIZER
         tokenizer = _with_mask(tokenizer, tokenizer_folder)
     train, validation = prepare_shards(corpus, tokenizer, run / "shards", progress)
     model, start = _model(plan, tokenizer.vocab_size, machine.device, init)

@@ -102,6 +102,7 @@ class Recipe(Settled):
 
 RECIPE = "recipe.yaml"
 TOKENIZER = "tokenizer"
+MASK_TOKENIZER = "tokenizer-with-mask"
 SHARDS = "shards"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"
@@ -121,11 +122,9 @@ def previous(run: Path, request: Config, resume: bool, kind: type[AnyRecipe]) ->
     kind: which recipe it must be. Raises UsageError when the folder holds another run, or an
     unfinished one and `resume` is not set, so that nothing is overwritten by accident.
     """
+    if resume:
+        require_run(run)
     if not (run / RECIPE).is_file():
-        if resume:
-            raise UsageError(
-                f"{run} holds no run to resume: there is no {RECIPE}. Start without --resume."
-            )
         _check_place(run)
         return None
     recipe = kind.load(run)
@@ -137,12 +136,21 @@ def previous(run: Path, request: Config, resume: bool, kind: type[AnyRecipe]) ->
     return recipe
 
 
+def require_run(run: Path) -> None:
+    """Raises UsageError when there is nothing in `run` to go on with."""
+    if not (run / RECIPE).is_file():
+        raise UsageError(
+            f"{run} holds no run to resume: there is no {RECIPE}. Start without --resume."
+        )
+
+
 def _check_place(run: Path) -> None:
     """A run begins in a new folder, or where one was stopped before its recipe was settled."""
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run} is a file; --out needs a folder.")
     names = (path.name for path in run.iterdir()) if run.is_dir() else ()
-    others = sorted(n for n in names if n not in (TOKENIZER, SHARDS) and not n.startswith("."))
+    ours = (TOKENIZER, MASK_TOKENIZER, SHARDS)
+    others = sorted(n for n in names if n not in ours and not n.startswith("."))
     if others:
         raise UsageError(f"{run} holds other files ({others[0]}); choose another --out.")
 

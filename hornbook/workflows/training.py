@@ -3,6 +3,7 @@
 Knows the run folder; knows nothing of families or data.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ HOOKS_SHARE = 0.06
 """Of the time given, what evaluations, samples and checkpoints may take."""
 _EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
 """How often each happens in a run."""
+_WARM_STEPS, _TIMED_STEPS = 3, 12
+"""Steps before and while the time of a step is taken: batches differ in shape."""
 
 
 class Job(NamedTuple):
@@ -36,6 +39,23 @@ class Job(NamedTuple):
     sample: Callable[[], dict[str, Any]]
     resume: str
     after_step: Sequence[Hook] = ()
+
+
+def steps_within(
+    minutes: float,
+    started: float,
+    state: TrainState,
+    objective: Objective,
+    batches: Batches,
+    loop: LoopConfig,
+) -> int:
+    """How many steps fit into `minutes` since `started`, by timing a few with a state to lose."""
+    train(state, objective, batches, loop.model_copy(update={"steps": _WARM_STEPS}))
+    before, upto = state.elapsed_s, _WARM_STEPS + _TIMED_STEPS
+    train(state, objective, batches, loop.model_copy(update={"steps": upto}))
+    step_s = (state.elapsed_s - before) / _TIMED_STEPS
+    left_s = minutes * 60 - (time.perf_counter() - started)
+    return max(1, int(left_s * (1 - HOOKS_SHARE) / step_s))
 
 
 def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> None:

@@ -18,18 +18,16 @@ from hornbook.models.convert import to_hf
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.models.translators import TRANSLATORS
 from hornbook.train.checkpoint import load_checkpoint
-from hornbook.train.loop import LoopConfig, train
+from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser
 from hornbook.train.state import TrainState
 from hornbook.train.translation import next_target
 from hornbook.workflows import run as layout
-from hornbook.workflows.training import HOOKS_SHARE, Job, train_run
+from hornbook.workflows.training import Job, steps_within, train_run
 from hornbook.workflows.translation_data import encode, fitting, joint_tokenizer, read_split
 from hornbook.workflows.translation_result import Bench, finish, score, translated
 from hornbook.workflows.translation_run import PairFiles, TranslationRecipe, TranslationRequest
 
-_WARM_STEPS, _TIMED_STEPS = 3, 12
-"""Steps before and while the time of a step is taken: batches differ in shape."""
 _VALIDATION_ROWS = 64
 
 
@@ -121,7 +119,7 @@ def _settle(
 ) -> LoopConfig:
     """Time steps, and fix how many there are, so that the schedule knows its end."""
     loop = LoopConfig(
-        steps=_WARM_STEPS,
+        steps=1,
         micro_rows=len(bench.batches.pairs),
         schedule=request.schedule,
         device=machine.device,
@@ -132,12 +130,7 @@ def _settle(
     if request.minutes is not None:
         state = _fresh(bench, request, loop)
         objective = next_target(request.plan.smoothing)
-        train(state, objective, bench.batches, loop)
-        before, upto = state.elapsed_s, _WARM_STEPS + _TIMED_STEPS
-        train(state, objective, bench.batches, loop.model_copy(update={"steps": upto}))
-        step_s = (state.elapsed_s - before) / _TIMED_STEPS
-        left = request.minutes * 60 - (time.perf_counter() - started)
-        steps = max(1, int(left * (1 - HOOKS_SHARE) / step_s))
+        steps = steps_within(request.minutes, started, state, objective, bench.batches, loop)
     assert steps is not None
     progress.say(
         f"{bench.model.config.parameters():,} parameters; {steps:,} steps, "
@@ -190,7 +183,7 @@ def _train(
         loop=loop,
         evaluate=evaluate,
         sample=sample,
-        resume=f"the same command with --resume (run {run})",
+        resume=f"hornbook pretrain --out {run} --resume",
         after_step=(hold_start,),
     )
     train_run(run, state, job, progress)

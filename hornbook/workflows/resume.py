@@ -1,0 +1,22 @@
+"""Go on with any stopped run by its folder alone: what it trains on says who goes on with it."""
+
+from pathlib import Path
+from typing import Any
+
+from hornbook.core.config import read_recipe
+from hornbook.core.progress import Progress
+from hornbook.workflows import run as layout
+from hornbook.workflows.pretrain import resume_run
+from hornbook.workflows.translation import resume_translation
+from hornbook.workflows.vision import resume_vision
+
+
+def resume(run: Path, progress: Progress) -> dict[str, Any]:
+    """Raises UsageError when `run` holds no run."""
+    layout.require_run(run)
+    asked = read_recipe(run / layout.RECIPE).get("request") or {}
+    if "pairs" in asked:
+        return resume_translation(run, progress)
+    if "images" in asked:
+        return resume_vision(run, progress)
+    return resume_run(run, progress)
