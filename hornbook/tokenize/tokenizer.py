@@ -190,10 +190,13 @@ class StreamDecoder:
 
 
 def is_byte_level(folder: Path) -> bool:
-    """Whether `Tokenizer` can open the tokenizer of a folder, if it has one that is whole."""
+    """Whether `Tokenizer` can open the tokenizer of a folder, if it has one that is whole.
+
+    One in a GGUF file is nothing else.
+    """
     path = folder / TOKENIZER
     try:
-        return path.is_file() and _is_byte_level(read_json(path))
+        return is_gguf(folder) or (path.is_file() and _is_byte_level(read_json(path)))
     except (KeyError, TypeError):
         return False
 

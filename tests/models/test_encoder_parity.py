@@ -43,6 +43,7 @@ TEXT = {
     "bert-body": t.BertModel(t.BertConfig(**BERT)),
     "bert-labels": t.BertForSequenceClassification(t.BertConfig(**BERT, **NAMES)),
     "qwen3-labels": t.Qwen3ForSequenceClassification(t.Qwen3Config(**ROTARY)),
+    "qwen2-labels": t.Qwen2ForSequenceClassification(t.Qwen2Config(**ROTARY)),
     "llama-labels": t.LlamaForSequenceClassification(t.LlamaConfig(**ROTARY)),
     "gpt2-labels": t.GPT2ForSequenceClassification(t.GPT2Config(**GPT2, pad_token_id=PAD, **NAMES)),
 }
