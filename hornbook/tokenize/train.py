@@ -67,10 +67,12 @@ def train_tokenizer(
     return Tokenizer.load(out)
 
 
-def end_texts(folder: Path) -> None:
-    """Let `transformers` end every text with the end-of-text token, as encoders of pairs need it.
+def serve_translators(folder: Path) -> None:
+    """Write into a tokenizer's files what others that run translators expect there.
 
-    `Tokenizer` never adds it: who encodes knows whether a text is at its end.
+    `transformers` ends every text with the end-of-text token; `Tokenizer` never adds it: who
+    encodes knows whether a text is at its end. `ctranslate2` asks for an unknown token, which no
+    text gives here, and GPT-2 names the same for it.
     """
     values = read_json(folder / TOKENIZER)
     (end,) = (t["id"] for t in values["added_tokens"] if t["content"] == END_OF_TEXT)
@@ -83,6 +85,7 @@ def end_texts(folder: Path) -> None:
         "special_tokens": {END_OF_TEXT: {"id": END_OF_TEXT, "ids": [end], "tokens": [END_OF_TEXT]}},
     }
     write_json(folder / TOKENIZER, values)
+    write_json(folder / CONFIG, {**read_json(folder / CONFIG), "unk_token": END_OF_TEXT})
 
 
 def _check_size(vocab_size: int) -> None:

@@ -15,7 +15,7 @@ from hornbook.core.stages import run_stage
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.pairs import Columns, Pair, read_pairs
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import end_texts, train_tokenizer
+from hornbook.tokenize.train import serve_translators, train_tokenizer
 
 _SHOWN = 3
 """Rejected pairs of a split that are named; the others are counted."""
@@ -69,9 +69,9 @@ def joint_tokenizer(
         texts = [text for pair in pairs for text in pair]
         size = sum(len(text.encode()) for text in texts)
         train_tokenizer(texts, vocab, aside, progress, size)
-        end_texts(aside)
+        serve_translators(aside)
 
-    inputs = {"stage": "joint-tokenizer-1", "pairs": list(fingerprint), "vocab": vocab}
+    inputs = {"stage": "joint-tokenizer-2", "pairs": list(fingerprint), "vocab": vocab}
     built = run_stage(folder, inputs, build)
     tokenizer = Tokenizer.load(folder)
     done = "Trained" if built else "Reused"
