@@ -18,7 +18,7 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.measure import measure
 from hornbook.workflows.prepare import prepare_tokenizer
-from hornbook.workflows.pretrain import pretrain, request_of
+from hornbook.workflows.pretrain import Inputs, pretrain, request_of
 
 pytestmark = pytest.mark.data
 
@@ -87,7 +87,8 @@ def run(corpus, tmp_path_factory):
         "tokens": 60_000, "plan": sizes, "compiled": False, "device": "cpu", "dtype": "float32"
     }  # fmt: skip
     folder = tmp_path_factory.mktemp("run") / "run"
-    return folder, pretrain(corpus, folder, request_of(corpus, None, values), progress=QUIET)
+    inputs = Inputs(corpus)
+    return folder, pretrain(inputs, folder, request_of(inputs, values), progress=QUIET)
 
 
 def test_a_model_comes_out(run, name):
