@@ -22,8 +22,12 @@ from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.precision import uncompiled
 
 _TOKENS = 60
-_BEGINNING = re.compile(r"\s*(?:[\u3400-\u9fff，。]{5,12}|(?:\S+\s+){3,6})")
-"""A few words, or a few characters of Chinese."""
+_HAN = r"[\u3400-\u9fff]"
+_BEGINNING = re.compile(
+    rf"\s*(?:{_HAN}{{2,10}}(?:[，、]{_HAN}{{2}})?(?={_HAN}|[，。])|(?:\S+\s+){{3,6}})"
+)
+"""A few words, or a few characters of Chinese that break off before a sign: a sign and the line
+break after it are often one token, so that a sign alone looks like the end of a text."""
 
 
 class Sampler:
