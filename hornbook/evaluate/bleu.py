@@ -4,7 +4,7 @@ On raw text: sacreBLEU tokenises by itself, and its signature says how.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,7 +58,13 @@ def bleu_by_length(
     return found
 
 
-def _metric(effective_order: bool = False):  # type: ignore[no-untyped-def]  # sacreBLEU's class, which is imported late
+def require_bleu() -> None:
+    """Raises HornbookError where sacreBLEU is not installed: ask before long work."""
+    _metric()
+
+
+def _metric(effective_order: bool = False) -> Any:
+    """sacreBLEU's class, which is imported late."""
     try:
         from sacrebleu.metrics import BLEU
     except ImportError:
@@ -66,13 +72,13 @@ def _metric(effective_order: bool = False):  # type: ignore[no-untyped-def]  # s
     return BLEU(effective_order=effective_order)
 
 
-def _counts(metric, output: str, reference: str) -> list[int]:  # type: ignore[no-untyped-def]
+def _counts(metric: Any, output: str, reference: str) -> list[int]:
     """What BLEU adds up: matches and n-grams of each order, words of output and reference."""
     found = metric.sentence_score(output, [reference])
     return [*found.counts, *found.totals, found.sys_len, found.ref_len]
 
 
-def _score(metric, sums: np.ndarray) -> float:  # type: ignore[no-untyped-def]
+def _score(metric: Any, sums: np.ndarray) -> float:
     """BLEU of added counts."""
     order = (len(sums) - 2) // 2
     *_, outputs, references = (int(value) for value in sums)

@@ -74,10 +74,10 @@ def rehearse(
     The run lasts `seconds`, or `steps` when that is None; config's own `steps` are ignored.
     compiled: the user's word, or None to measure.
     """
-    plain_s = _step_seconds(run, config, 3)
+    plain_s = step_seconds(run, config, 3)
     seconds = steps * plain_s if seconds is None else seconds
-    use, reason = _settle_compilation(run, config, plain_s, seconds, compiled)
-    step_s = _step_seconds(run, config, 3) if use else plain_s
+    use, reason = settle_compilation(run, config, plain_s, seconds, compiled)
+    step_s = step_seconds(run, config, 3) if use else plain_s
     short = int(min(max(seconds / 16 / step_s, 8), 400))
     state = run.fresh()
     train(state, run.objective, run.batches, config.model_copy(update={"steps": short}))
@@ -104,7 +104,7 @@ def forecast(
     )
 
 
-def _settle_compilation(
+def settle_compilation(
     run: Run, config: LoopConfig, plain_s: float, seconds: float, wanted: bool | None
 ) -> tuple[bool, str]:
     """Compile the model's layers if that pays within `seconds` of training; say why or why not."""
@@ -123,7 +123,7 @@ def _settle_compilation(
         compile_layers(state.model.get_submodule("stack"), undo=True)
         return False, f"torch.compile failed here: {str(error).splitlines()[0]}"
     cost_s = time.perf_counter() - start - plain_s
-    compiled_s = _step_seconds(run, config, 2)
+    compiled_s = step_seconds(run, config, 2)
     figures = f"{plain_s:.3f} s a step plain, {compiled_s:.3f} s compiled after {cost_s:.0f} s"
     # The cost is paid by now, here; what counts is whether the steps are faster from now on.
     if wanted or compiled_s < 0.97 * plain_s:
@@ -132,7 +132,7 @@ def _settle_compilation(
     return False, figures
 
 
-def _step_seconds(run: Run, config: LoopConfig, steps: int) -> float:
+def step_seconds(run: Run, config: LoopConfig, steps: int) -> float:
     """Seconds of the fastest of a few steps."""
     state, seconds = run.fresh(), []
     for _ in range(steps):

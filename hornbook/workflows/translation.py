@@ -14,6 +14,7 @@ from hornbook.batches.translation import PairBatches, collate
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine, measure_machine, versions
 from hornbook.core.progress import Progress
+from hornbook.evaluate.bleu import require_bleu
 from hornbook.models.convert import to_hf
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.models.translators import TRANSLATORS
@@ -47,6 +48,7 @@ def train_translation(
     started = time.perf_counter()
     progress = progress or Progress()
     request.check()
+    require_bleu()
     recipe = layout.previous(run, request, resume, TranslationRecipe)
     if recipe and (run / layout.RESULT).is_file():
         progress.say(f"Reused: {run} already holds this run, finished.")

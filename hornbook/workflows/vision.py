@@ -27,9 +27,11 @@ from hornbook.models.folder import save_model
 from hornbook.models.model import Model
 from hornbook.models.pixels import PREPROCESSOR, PixelsConfig
 from hornbook.train.checkpoint import load_checkpoint
+from hornbook.train.forecast import Run, settle_compilation, step_seconds
 from hornbook.train.loop import LoopConfig
 from hornbook.train.objective import class_label
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from hornbook.train.precision import compile_layers, uncompiled
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.scores import Accuracy, labels, score
 from hornbook.train.state import TrainState
@@ -63,8 +65,8 @@ class VisionPlan(Config):
 class VisionRequest(Config):
     """What the user asked for. Exactly one of minutes and steps says how long to train.
 
-    images: a fingerprint of the training and test images. dtype, device: the user's word, or None
-    to measure.
+    images: a fingerprint of the training and test images. dtype, compiled, device: the user's word,
+    or None to measure.
     """
 
     images: str
@@ -75,6 +77,7 @@ class VisionRequest(Config):
     optimiser: OptimiserConfig = _OPTIMISER
     schedule: ScheduleConfig = ScheduleConfig()
     dtype: DType | None = None
+    compiled: bool | None = None
     device: str | None = None
 
     def check(self) -> None:
@@ -94,6 +97,7 @@ class VisionRecipe(Settled):
     folder: str
     machine: Machine
     loop: LoopConfig
+    compiled: bool
     versions: dict[str, str]
 
 
@@ -165,15 +169,18 @@ def train_vision(
         progress.say(f"  left out: {rejected}")
     bench = _prepare(pictures, request, machine)
     if recipe is None:
-        loop = _settle(request, machine, bench, started, progress)
+        loop, compiled = _settle(request, machine, bench, started, progress)
         recipe = VisionRecipe(
             request=request,
             folder=str(pictures.folder.absolute()),
             machine=machine,
             loop=loop,
+            compiled=compiled,
             versions=versions(),
         )
         recipe.save(run)
+    elif recipe.compiled:
+        compile_layers(bench.model.get_submodule("stack"))
     state = _fresh(bench, request, recipe.loop)
     if resume:
         load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
@@ -221,8 +228,8 @@ def _prepare(pictures: Pictures, request: VisionRequest, machine: Machine) -> _B
 
 def _settle(
     request: VisionRequest, machine: Machine, bench: _Bench, started: float, progress: Progress
-) -> LoopConfig:
-    """Time steps, and fix how many there are, so that the schedule knows its end."""
+) -> tuple[LoopConfig, bool]:
+    """Settle compilation, and fix how many steps there are, so that the schedule knows its end."""
     loop = LoopConfig(
         steps=1,
         micro_rows=request.plan.rows,
@@ -231,16 +238,24 @@ def _settle(
         dtype=request.dtype or machine.dtype,
         seed=request.seed,
     )
-    steps = request.steps
+    timed = Run(lambda: _fresh(bench, request, loop), class_label, bench.train, _no_score, machine)
+    plain_s, steps = step_seconds(timed, loop, 3), request.steps
+    seconds = request.minutes * 60 if request.minutes else (steps or 0) * plain_s
+    compiled, reason = settle_compilation(timed, loop, plain_s, seconds, request.compiled)
     if request.minutes is not None:
         state = _fresh(bench, request, loop)
         steps = steps_within(request.minutes, started, state, class_label, bench.train, loop)
     assert steps is not None
     progress.say(
         f"{bench.model.config.parameters():,} parameters; {steps:,} steps, "
-        f"{steps / bench.train.steps_per_epoch:.1f} times all images; products in {loop.dtype}."
+        f"{steps / bench.train.steps_per_epoch:.1f} times all images; products in {loop.dtype}; "
+        f"compiled: {'yes' if compiled else 'no'} ({reason})."
     )
-    return loop.model_copy(update={"steps": steps})
+    return loop.model_copy(update={"steps": steps}), compiled
+
+
+def _no_score() -> float:
+    raise AssertionError("only time is taken here")
 
 
 def _fresh(bench: _Bench, request: VisionRequest, loop: LoopConfig) -> TrainState:
@@ -271,7 +286,8 @@ def _train(
 def _score(bench: _Bench, loop: LoopConfig, batches: int | None = None) -> Accuracy:
     """On the first batches of the test images, None for all."""
     chosen = itertools.islice(bench.test.in_order(), batches)
-    return score(bench.model, labels, chosen, loop.device, loop.dtype)
+    with uncompiled():
+        return score(bench.model, labels, chosen, loop.device, loop.dtype)
 
 
 def _finish(

@@ -1,0 +1,81 @@
+"""Labelled images to a model that `transformers` opens; stopped and resumed to the same bits."""
+
+import numpy as np
+import pytest
+import transformers
+from safetensors.numpy import load_file
+
+from hornbook.core.errors import UsageError
+from hornbook.core.progress import Progress
+from hornbook.workflows import vision
+from hornbook.workflows.resume import resume
+from hornbook.workflows.vision import request_of, train_vision
+
+PLAN = {
+    "size": 8, "channels": 1, "patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 16,
+    "rows": 8,
+}  # fmt: skip
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Bright upper halves and bright lower halves."""
+    image = pytest.importorskip("PIL.Image")
+    folder, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for part, count in (("train", 40), ("test", 10)):
+        for label in ("above", "below"):
+            (folder / part / label).mkdir(parents=True)
+            for i in range(count):
+                pixels = draw.integers(0, 80, (8, 8), np.uint8)
+                half = slice(0, 4) if label == "above" else slice(4, 8)
+                pixels[half] += 120
+                image.fromarray(pixels).save(folder / part / label / f"{i}.png")
+    return folder
+
+
+def request(images, **values):
+    values = {"steps": 30, "plan": PLAN, "compiled": False, "dtype": "float32", **values}
+    return request_of(images, values)
+
+
+def test_it_learns_and_transformers_opens_it(images, tmp_path):
+    result = train_vision(*_placed(request(images), tmp_path / "run"), progress=QUIET)
+    assert result["accuracy"]["value"] > 0.9
+    assert result["test_images"] == 20
+    theirs = transformers.AutoModelForImageClassification.from_pretrained(tmp_path / "run/model")
+    assert theirs.config.id2label == {0: "above", 1: "below"}
+
+
+def test_stopped_and_resumed_is_undisturbed(images, tmp_path, monkeypatch):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    train_vision(*_placed(request(images), straight), progress=QUIET)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(vision, "_finish", fail)
+        train_vision(*_placed(request(images), stopped), progress=QUIET)
+    newest = sorted((stopped / "checkpoints").iterdir())[-1]
+    for file in newest.iterdir():
+        file.unlink()
+    newest.rmdir()  # the one before it is where it goes on
+    resume(stopped, QUIET)
+    one, other = (load_file(run / "model" / "model.safetensors") for run in (straight, stopped))
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_what_does_not_fit_is_refused_before_work(images, tmp_path):
+    with pytest.raises(UsageError, match="8 x 8 pixels do not divide into 3s"):
+        train_vision(
+            *_placed(request(images, plan={**PLAN, "patch": 3}), tmp_path / "run"), progress=QUIET
+        )
+    with pytest.raises(UsageError, match="either --minutes or --steps"):
+        train_vision(*_placed(request(images, minutes=1.0), tmp_path / "run"), progress=QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def _placed(made, run):
+    pictures, asked = made
+    return pictures, run, asked
