@@ -54,9 +54,7 @@ def test_wide_beams_find_the_best_of_all(model, penalty):
     targets = found(model, source, valid, beams=200, penalty=penalty, max_tokens=3)
     for row, target in enumerate(targets):
         one = source[row : row + 1], valid[row : row + 1]
-        scores = {
-            tuple(t): likelihood(model, *one, t) / len(t) ** penalty for t in all_targets(3)
-        }
+        scores = {tuple(t): likelihood(model, *one, t) / len(t) ** penalty for t in all_targets(3)}
         best = max(scores, key=lambda t: scores[t])
         assert tuple(target.ids) == best
         assert target.score == pytest.approx(scores[best], abs=1e-4)
