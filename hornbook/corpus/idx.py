@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.corpus.images import Images
+from hornbook.corpus.image_data import Images
 
 _IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 _LARGEST = 8 * 2**30

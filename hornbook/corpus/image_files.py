@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
-from hornbook.corpus.images import Images
+from hornbook.corpus.image_data import Images
 
 if TYPE_CHECKING:
     import pyarrow

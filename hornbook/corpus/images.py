@@ -4,11 +4,10 @@ The format is found by what is there. Knows paths; the formats are `image_files`
 """
 
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-import numpy as np
+from typing import Literal
 
 from hornbook.core.errors import UsageError
+from hornbook.corpus.image_data import Images
 
 Split = Literal["train", "test"]
 SPLITS: dict[Split, tuple[str, ...]] = {
@@ -16,18 +15,6 @@ SPLITS: dict[Split, tuple[str, ...]] = {
     "test": ("test", "t10k", "validation", "valid", "val"),
 }
 """What the parts of a data set are called in the names of files and folders."""
-
-
-class Images(NamedTuple):
-    """pixels: (N, H, W, C) uint8. labels: (N,) int64, places in `names`.
-
-    rejected: a sentence for each image that could not be had, with its file and the reason.
-    """
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    names: tuple[str, ...]
-    rejected: tuple[str, ...] = ()
 
 
 def read_images(path: Path, split: Split, size: int | None = None, channels: int = 3) -> Images:

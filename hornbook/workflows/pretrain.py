@@ -62,9 +62,8 @@ def pretrain(
     progress = progress or Progress()
     request.check()
     recipe = layout.previous(run, request, resume, Recipe)
-    if recipe and (run / layout.RESULT).is_file():
-        progress.say(f"Reused: {run} already holds this run, finished.")
-        return layout.result(run)
+    if there := layout.finished(run, recipe, progress):
+        return there
     resumed = recipe is not None
     machine = recipe.machine if recipe else measure_machine(request.device)
     torch.set_num_threads(machine.threads)

@@ -15,6 +15,7 @@ from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import read_json, write_text
 from hornbook.core.machine import DType, Machine
+from hornbook.core.progress import Progress
 from hornbook.train.dial import Choice, Plan, Wanted
 from hornbook.train.forecast import Forecast
 from hornbook.train.loop import LoopConfig
@@ -29,6 +30,32 @@ def check_minutes(minutes: float, least: float) -> None:
     """Raises UsageError for a time too short to learn anything, beyond all use, or no number."""
     if not least <= minutes <= MOST_MINUTES:
         raise UsageError(f"--minutes {minutes:g}: must be {least:g} to {MOST_MINUTES:,.0f}.")
+
+
+class TimedRequest(Config):
+    """What is asked of a run that is given minutes or steps, exactly one of them.
+
+    dtype, device: the user's word, or None to measure.
+    """
+
+    minutes: float | None = None
+    steps: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    dtype: DType | None = None
+    device: str | None = None
+
+    def check_time(self) -> None:
+        """Refuse a time that cannot be meant, before any work."""
+        if (self.minutes is None) == (self.steps is None):
+            raise UsageError("Say how long to train: either --minutes or --steps.")
+        if self.minutes is not None:
+            check_minutes(self.minutes, LEAST_MINUTES)
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Raises UsageError for heads that do not share the width evenly."""
+    if width % heads:
+        raise UsageError(f"width {width} is not divided by heads {heads}.")
 
 
 class PretrainRequest(Config):
@@ -142,6 +169,14 @@ def require_run(run: Path) -> None:
         raise UsageError(
             f"{run} holds no run to resume: there is no {RECIPE}. Start without --resume."
         )
+
+
+def finished(run: Path, recipe: Settled | None, progress: Progress) -> dict[str, Any] | None:
+    """The facts of a run that is there and needs no more work, and it is said."""
+    if recipe is None or not (run / RESULT).is_file():
+        return None
+    progress.say(f"Reused: {run} already holds this run, finished.")
+    return result(run)
 
 
 def _check_place(run: Path) -> None:

@@ -50,9 +50,8 @@ def train_translation(
     request.check()
     require_bleu()
     recipe = layout.previous(run, request, resume, TranslationRecipe)
-    if recipe and (run / layout.RESULT).is_file():
-        progress.say(f"Reused: {run} already holds this run, finished.")
-        return layout.result(run)
+    if there := layout.finished(run, recipe, progress):
+        return there
     machine = recipe.machine if recipe else measure_machine(request.device)
     torch.set_num_threads(machine.threads)
     bench = _prepare(files, run, request, machine, progress)

@@ -11,12 +11,12 @@ from pydantic import Field, PositiveInt
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.files import hash_file
-from hornbook.core.machine import DType, Machine
+from hornbook.core.machine import Machine
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
-from hornbook.workflows.run import LEAST_MINUTES, Settled, check_minutes
+from hornbook.workflows.run import Settled, TimedRequest, check_heads
 
 # Post-norm needs its warm-up, and shared token vectors, which are the head as well, a smaller rate
 # than those of decoders that have a head of their own (docs/log.md).
@@ -90,36 +90,27 @@ class TranslationPlan(Config):
         )
 
 
-class TranslationRequest(Config):
-    """What the user asked for. Exactly one of minutes and steps says how long to train.
+class TranslationRequest(TimedRequest):
+    """What the user asked for.
 
     family: a preset of `models.translators`. pairs: fingerprints of the files of each split.
-    dtype, device: the user's word, or None to measure. beams: of the search on the test pairs.
+    beams: of the search on the test pairs.
     """
 
     family: str
     pairs: dict[str, list[str]]
     columns: tuple[str, str] | None = None
-    minutes: float | None = None
-    steps: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
     plan: TranslationPlan = TranslationPlan()
     optimiser: OptimiserConfig = _OPTIMISER
     schedule: ScheduleConfig = _SCHEDULE
     beams: PositiveInt = 4
-    dtype: DType | None = None
-    device: str | None = None
 
     def check(self) -> None:
         """Refuse what cannot be trained, before any work."""
         if self.family not in TRANSLATORS:
             raise unknown("family", self.family, TRANSLATORS)
-        if (self.minutes is None) == (self.steps is None):
-            raise UsageError("Say how long to train: either --minutes or --steps.")
-        if self.minutes is not None:
-            check_minutes(self.minutes, LEAST_MINUTES)
-        if self.plan.width % self.plan.heads:
-            raise UsageError(f"width {self.plan.width} is not divided by heads {self.plan.heads}.")
+        self.check_time()
+        check_heads(self.plan.width, self.plan.heads)
 
 
 class TranslationRecipe(Settled):

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from hornbook.batches.images import Augment, LabelledImages, pixel_statistics
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.core.files import write_json
-from hornbook.core.machine import DType, Machine, measure_machine, peak_memory_bytes, versions
+from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes, versions
 from hornbook.core.progress import Progress
-from hornbook.corpus.images import Images, Split, read_images
+from hornbook.corpus.image_data import Images
+from hornbook.corpus.images import Split, read_images
 from hornbook.models.convert import to_hf
 from hornbook.models.encoder_presets import ViTSizes, vit
 from hornbook.models.folder import save_model
@@ -36,7 +37,7 @@ from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.scores import Accuracy, labels, score
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
-from hornbook.workflows.run import LEAST_MINUTES, Settled, check_minutes
+from hornbook.workflows.run import Settled, TimedRequest, check_heads
 from hornbook.workflows.training import Job, steps_within, train_run
 
 # Matrices learn as in decoders; the head is small and starts from nothing.
@@ -62,32 +63,23 @@ class VisionPlan(Config):
     augment: Augment = Augment()
 
 
-class VisionRequest(Config):
-    """What the user asked for. Exactly one of minutes and steps says how long to train.
+class VisionRequest(TimedRequest):
+    """What the user asked for.
 
-    images: a fingerprint of the training and test images. dtype, compiled, device: the user's word,
-    or None to measure.
+    images: a fingerprint of the training and test images. compiled: the user's word, or None to
+    measure.
     """
 
     images: str
-    minutes: float | None = None
-    steps: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
     plan: VisionPlan = VisionPlan()
     optimiser: OptimiserConfig = _OPTIMISER
     schedule: ScheduleConfig = ScheduleConfig()
-    dtype: DType | None = None
     compiled: bool | None = None
-    device: str | None = None
 
     def check(self) -> None:
         """Refuse what cannot be trained, before any work."""
-        if (self.minutes is None) == (self.steps is None):
-            raise UsageError("Say how long to train: either --minutes or --steps.")
-        if self.minutes is not None:
-            check_minutes(self.minutes, LEAST_MINUTES)
-        if self.plan.width % self.plan.heads:
-            raise UsageError(f"width {self.plan.width} is not divided by heads {self.plan.heads}.")
+        self.check_time()
+        check_heads(self.plan.width, self.plan.heads)
 
 
 class VisionRecipe(Settled):
@@ -160,9 +152,8 @@ def train_vision(
     progress = progress or Progress()
     request.check()
     recipe = layout.previous(run, request, resume, VisionRecipe)
-    if recipe and (run / layout.RESULT).is_file():
-        progress.say(f"Reused: {run} already holds this run, finished.")
-        return layout.result(run)
+    if there := layout.finished(run, recipe, progress):
+        return there
     machine = recipe.machine if recipe else measure_machine(request.device)
     torch.set_num_threads(machine.threads)
     for rejected in (*pictures.train.rejected[:5], *pictures.test.rejected[:5]):
