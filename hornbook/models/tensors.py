@@ -75,6 +75,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write contiguous tensors on the CPU as a safetensors file that `transformers` opens."""
     try:
         save_file(dict(tensors), path, metadata={"format": "pt"})
+        path.chmod(0o644)  # the library leaves it to its owner alone
     except SafetensorError as error:
         raise _as_os_error(error, path) from error
 
