@@ -134,7 +134,10 @@ def _accuracy(
     )
     state = TrainState(model, Optimiser(model, _TUNING, getattr(torch, dtype)))
     train(state, class_label, trained, loop)
-    return score(model, labels, tested.in_order(), "cpu", dtype).accuracy.value
+    found = score(model, labels, tested.in_order(), "cpu", dtype).accuracy.value
+    start = "pretrained" if begin else "random"
+    Progress().say(f"  from {start} weights, seed {seed}: {found:.2%} in {state.elapsed_s:.0f} s")
+    return found
 
 
 def _summary(accuracies: list[float], scored: int) -> dict[str, Any]:
