@@ -1,0 +1,150 @@
+"""Pairs to a translator that others open; stopped and resumed to the same bits."""
+
+import itertools
+import json
+
+import pytest
+import transformers
+from safetensors.numpy import load_file
+
+from hornbook.core.errors import Interrupted, UsageError
+from hornbook.core.progress import Progress
+from hornbook.generate.beam import BeamConfig
+from hornbook.generate.translate import translate
+from hornbook.train import hooks
+from hornbook.workflows.open_model import open_translator
+from hornbook.workflows.resume import resume
+from hornbook.workflows.translation import train_translation
+from hornbook.workflows.translation_run import PairFiles, request_of
+
+pytest.importorskip("sacrebleu")
+WORDS = {
+    "eins": "one",
+    "zwei": "two",
+    "drei": "three",
+    "rot": "red",
+    "Hund": "dog",
+    "Haus": "house",
+}
+PLAN = {
+    "vocab": 300, "width": 32, "depth": 1, "heads": 2, "hidden": 32, "context": 24, "tokens": 300,
+    "dropout": 0.1,
+}  # fmt: skip
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Every order of three words, in another language."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rows = [
+        f"{' '.join(words)}\t{' '.join(WORDS[word] for word in words)}\n"
+        for words in itertools.permutations(WORDS, 3)
+    ]
+    splits = {"train": [*rows[::2], "\tnothing\n"], "validation": rows[1:30:2], "test": rows[31::2]}
+    for name, split in splits.items():
+        (folder / f"{name}.tsv").write_text("".join(split))
+    return PairFiles(*((folder / f"{name}.tsv",) for name in splits))
+
+
+def request(files, family="transformer", **values):
+    return request_of(
+        files, {"family": family, "steps": 24, "plan": PLAN, "dtype": "float32", **values}
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(files, tmp_path_factory):
+    run = tmp_path_factory.mktemp("straight") / "run"
+    return run, train_translation(files, run, request(files), progress=QUIET)
+
+
+def test_the_result_says_what_was_measured(straight):
+    run, result = straight
+    assert result["bleu"]["low"] <= result["bleu"]["value"] <= result["bleu"]["high"]
+    assert "tok:13a" in result["bleu"]["signature"]
+    assert result["pairs"]["train"] == {"in": 61, "kept": 60, "empty side": 1}
+    assert sum(part["sentences"] for part in result["bleu_by_length"]) == 45
+    outputs = [json.loads(line) for line in (run / "outputs.jsonl").read_text().splitlines()]
+    assert len(outputs) == 45 and outputs[0].keys() == {"source", "text", "target"}
+
+
+def test_transformers_opens_it_and_translates_the_same(straight):
+    run, _ = straight
+    model, tokenizer = open_translator(run)
+    texts = ["eins rot Hund", "Haus zwei drei"]
+    ours = translate(model, tokenizer, texts, BeamConfig(beams=4, max_tokens=10))
+    their_tokenizer = transformers.AutoTokenizer.from_pretrained(run / "model")
+    theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(run / "model")
+    rows = theirs.generate(
+        **their_tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False),
+        num_beams=4, max_new_tokens=10, max_length=None,
+    )  # fmt: skip
+    decoded = their_tokenizer.batch_decode(rows, skip_special_tokens=True)
+    assert [translation.text for translation in ours] == [text.strip() for text in decoded]
+
+
+def test_the_vector_before_targets_is_zero(straight):
+    weights = load_file(straight[0] / "model" / "model.safetensors")["model.shared.weight"]
+    assert not weights[-1].any()
+    assert weights[:-1].any(1).all()
+
+
+def test_stopped_and_resumed_is_undisturbed(files, straight, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    noted = hooks.StopRequest.__init__
+
+    def stopped_at_once(self):
+        noted(self)
+        self.signal = 2
+
+    with monkeypatch.context() as broken, pytest.raises(Interrupted, match="step 1;"):
+        broken.setattr(hooks.StopRequest, "__init__", stopped_at_once)
+        train_translation(files, run, request(files), progress=QUIET)
+    with pytest.raises(UsageError, match="unfinished run"):
+        train_translation(files, run, request(files), progress=QUIET)
+    result = resume(run, QUIET)
+    ours, theirs = (load_file(r / "model" / "model.safetensors") for r in (run, straight[0]))
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+    assert result["bleu"] == straight[1]["bleu"]
+
+
+@pytest.mark.parametrize("family", ["lstm", "lstm-attention"])
+def test_recurrent_translators(files, tmp_path, family):
+    result = train_translation(
+        files, tmp_path / "run", request(files, family, steps=4), progress=QUIET
+    )
+    model, tokenizer = open_translator(tmp_path / "run")
+    assert sum(weight.numel() for weight in model.parameters()) == result["parameters"]
+    assert len(translate(model, tokenizer, ["eins zwei", ""], BeamConfig(beams=2))) == 2
+
+
+def test_what_cannot_be_trained_is_refused_before_work(files, tmp_path):
+    with pytest.raises(UsageError, match=r"'lstm-atention'.*Did you mean 'lstm-attention'"):
+        train_translation(files, tmp_path / "r", request(files, "lstm-atention"), progress=QUIET)
+    with pytest.raises(UsageError, match="either --minutes or --steps"):
+        train_translation(files, tmp_path / "r", request(files, minutes=3), progress=QUIET)
+    with pytest.raises(UsageError, match=r"has \d+ tokens; raise the context"):
+        short = request(files, plan={**PLAN, "context": 4})
+        train_translation(files, tmp_path / "s", short, progress=QUIET)
+    assert not list(tmp_path.rglob("recipe.yaml"))
+
+
+@pytest.mark.slow
+def test_ctranslate2_converts_and_translates_the_same(straight, tmp_path):
+    ctranslate2 = pytest.importorskip("ctranslate2")
+    converters = pytest.importorskip("ctranslate2.converters")
+    run, _ = straight
+    converters.TransformersConverter(str(run / "model")).convert(str(tmp_path / "ct2"))
+    theirs = ctranslate2.Translator(str(tmp_path / "ct2"), compute_type="float32", intra_threads=1)
+    model, tokenizer = open_translator(run)
+    texts = ["eins rot Hund", "Haus zwei drei", "rot"]
+    their_tokenizer = transformers.AutoTokenizer.from_pretrained(run / "model")
+    tokens = [
+        their_tokenizer.convert_ids_to_tokens(their_tokenizer(text).input_ids) for text in texts
+    ]
+    found = theirs.translate_batch(tokens, beam_size=1, max_decoding_length=10)
+    for text, row in zip(texts, found, strict=True):
+        (ours,) = translate(model, tokenizer, [text], BeamConfig(beams=1, max_tokens=10))
+        ids = their_tokenizer.convert_tokens_to_ids(row.hypotheses[0])
+        assert ids == [i for i in ours.token_ids if i != tokenizer.eos_id]
