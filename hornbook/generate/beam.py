@@ -84,10 +84,11 @@ def search(
                 found[int(waiting[row])] = _best(beams, row)
             keep = ~done
             beams, waiting = _Beams(*(tensor[keep] for tensor in beams)), waiting[keep]
-            parents = parents[keep]
             if not len(waiting):
                 break
-        state = state.take(parents.flatten())
+            state = state.take(parents[keep].flatten())
+        else:
+            state.follow(parents.flatten())
         last = beams.ids[:, :, step].reshape(-1, 1)
     return found
 

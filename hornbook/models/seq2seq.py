@@ -131,8 +131,9 @@ class Seq2Seq(Model):
         memory, rows, like = self.encode(source, valid), len(source), self.head.weight.detach()
         room = self.config.context if room is None else min(room, self.config.context)
         caches = self.decoder.new_caches(rows, room, like)
-        self.decoder.remember(memory.vectors, memory.valid, caches)
-        return State(torch.zeros(rows, dtype=torch.int64, device=like.device), room, caches)
+        remembered = self.decoder.remember(memory.vectors, memory.valid, caches)
+        length = torch.zeros(rows, dtype=torch.int64, device=like.device)
+        return State(length, room, caches, remembered)
 
 
 def _positions(tokens: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ Knows nothing of any particular layer.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 import pydantic
@@ -129,12 +129,14 @@ AnyLayer = Annotated[
 class State:
     """How far each row has come (`length`, the only clock) and every layer's cache.
 
-    length: (rows,) int64. caches: one `Cache` a layer, in the order of the stack.
+    length: (rows,) int64. caches: one `Cache` a layer, in the order of the stack. remembered: what
+    in each of them comes from a memory, which does not change as rows go on.
     """
 
     length: Tensor
     room: int
     caches: list[Cache]
+    remembered: list[frozenset[str]] = field(default_factory=list)
 
     def context(self, time: int, valid: Tensor | None) -> Context:
         """The context of the next `time` tokens of every row.
@@ -153,8 +155,19 @@ class State:
 
     def take(self, rows: Tensor) -> "State":
         """A copy of some rows (int64 indices) as a state of their own."""
-        caches = [{name: t[rows].clone() for name, t in cache.items()} for cache in self.caches]
-        return State(self.length[rows].clone(), self.room, caches)
+        caches = [
+            {name: t.index_select(0, rows) for name, t in cache.items()} for cache in self.caches
+        ]
+        return State(self.length[rows], self.room, caches, self.remembered)
+
+    def follow(self, rows: Tensor) -> None:
+        """Let row i go on from row `rows[i]` (int64), which has the same memory."""
+        if torch.equal(rows, torch.arange(len(rows), device=rows.device)):
+            return
+        self.length = self.length[rows]
+        for cache, fixed in zip(self.caches, self.remembered, strict=True):
+            for name in cache.keys() - fixed:
+                cache[name] = cache[name].index_select(0, rows)
 
     def put(self, rows: Tensor, other: "State") -> None:
         """Overwrite some rows with the rows of another state of the same model and room."""

@@ -54,7 +54,16 @@ class Stack(nn.Module):
         layers = cast(Iterable[Layer], self.layers)
         return [layer.new_cache(rows, room, like) for layer in layers]
 
-    def remember(self, memory: Tensor, memory_valid: Tensor, caches: list[Cache]) -> None:
-        """Let every layer put what it needs of a memory (B, S, D) into its cache."""
+    def remember(
+        self, memory: Tensor, memory_valid: Tensor, caches: list[Cache]
+    ) -> list[frozenset[str]]:
+        """Let every layer put what it needs of a memory (B, S, D) into its cache.
+
+        Returns the names of what each cache now holds of it.
+        """
+        put = []
         for layer, cache in zip(cast(Iterable[Layer], self.layers), caches, strict=True):
+            before = dict(cache)
             layer.remember(memory, memory_valid, cache)
+            put.append(frozenset(n for n, t in cache.items() if t is not before.get(n)))
+        return put

@@ -42,3 +42,15 @@ def test_a_snapshot_does_not_move():
     assert kept.caches[0]["sum"].tolist() == [[1, 1], [1, 1]]
     assert state.length.tolist() == [0, 6]
     assert state.caches[0]["sum"].tolist() == [[0, 0], [1, 1]]
+
+
+def test_rows_follow_others_that_share_their_memory():
+    caches = [{"key": torch.arange(4.0)[:, None], "memory": torch.arange(4.0)[:, None]}]
+    state = State(torch.tensor([1, 2, 3, 4]), 9, caches, [frozenset({"memory"})])
+    state.follow(torch.tensor([1, 1, 2, 0]))
+    assert state.length.tolist() == [2, 2, 3, 1]
+    assert state.caches[0]["key"][:, 0].tolist() == [1, 1, 2, 0]
+    assert state.caches[0]["memory"][:, 0].tolist() == [0, 1, 2, 3]
+    taken = state.take(torch.tensor([3]))
+    assert taken.remembered == state.remembered
+    assert taken.caches[0]["memory"].item() == 3

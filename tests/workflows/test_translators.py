@@ -7,6 +7,7 @@ import pytest
 import transformers
 from safetensors.numpy import load_file
 
+from hornbook.cli.translate import command
 from hornbook.core.errors import Interrupted, UsageError
 from hornbook.core.progress import Progress
 from hornbook.generate.beam import BeamConfig
@@ -148,3 +149,20 @@ def test_ctranslate2_converts_and_translates_the_same(straight, tmp_path):
         (ours,) = translate(model, tokenizer, [text], BeamConfig(beams=1, max_tokens=10))
         ids = their_tokenizer.convert_tokens_to_ids(row.hypotheses[0])
         assert ids == [i for i in ours.token_ids if i != tokenizer.eos_id]
+
+
+def test_the_command_prints_a_line_for_each_sentence(straight, tmp_path, capsys):
+    run, _ = straight
+    file = tmp_path / "sentences.txt"
+    file.write_text("eins rot Hund\n\nzwei drei Haus\n")
+    command(run, file=file, beam=2)
+    lines = capsys.readouterr().out.split("\n")
+    assert len(lines) == 4 and lines[1] == lines[3] == ""
+    command(run, text=["eins rot Hund"], beam=2, json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [row["text"] for row in found["translations"]] == lines[:1]
+    assert found["translations"][0]["source"] == "eins rot Hund"
+    with pytest.raises(UsageError, match="not both"):
+        command(run, text=["eins"], file=file)
+    with pytest.raises(UsageError, match="search: beams = 0"):
+        command(run, text=["eins"], beam=0)
