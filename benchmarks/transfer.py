@@ -25,7 +25,7 @@ from hornbook.core.progress import Progress
 from hornbook.core.stats import wilson
 from hornbook.corpus.build import build
 from hornbook.corpus.documents import content_hash
-from hornbook.models.classifier import on_encoder
+from hornbook.models.classifier import Classifier, on_encoder
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
@@ -35,7 +35,7 @@ from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.scores import labels, score
+from hornbook.train.scores import score
 from hornbook.train.state import TrainState
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
 from hornbook.workflows.run import MODEL, Recipe
@@ -54,6 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="of pretraining")
     arguments = parser.parse_args()
+    if "HORNBOOK_DATA" not in os.environ:
+        parser.error("HORNBOOK_DATA must name the folder with sentiment_imdb and sentiment_rt.")
     data = Path(os.environ["HORNBOOK_DATA"])
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -121,6 +123,7 @@ def _accuracy(
         stack=body.stack,
     )
     model = on_encoder(config, LABELS).build(seed)
+    assert isinstance(model, Classifier)
     if begin:
         copy_body(encoder, model)
     trained, tested = (LabelledTexts(*part, rows=_ROWS, seed=seed, padding=0) for part in parts)
@@ -134,7 +137,7 @@ def _accuracy(
     )
     state = TrainState(model, Optimiser(model, _TUNING, getattr(torch, dtype)))
     train(state, class_label, trained, loop)
-    found = score(model, labels, tested.in_order(), "cpu", dtype).accuracy.value
+    found = score(model, tested.in_order(), "cpu", dtype).accuracy.value
     start = "pretrained" if begin else "random"
     Progress().say(f"  from {start} weights, seed {seed}: {found:.2%} in {state.elapsed_s:.0f} s")
     return found

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hornbook.batches.batch import IGNORE, PairBatch
+from hornbook.nn.padding import padded
 
 _POOL = 32
 """Batches whose pairs are drawn together and then sorted by length: more would waste less than the
@@ -87,16 +86,7 @@ class PairBatches:
 
 def collate(pairs: Sequence[EncodedPair], start: int, end: int) -> PairBatch:
     """Pairs as one rectangle a side: a source and its end; start and target; target and end."""
-    source, source_valid = pad([np.append(pair.source, end) for pair in pairs])
-    tokens, _ = pad([np.insert(pair.target, 0, start) for pair in pairs])
-    targets, valid = pad([np.append(pair.target, end) for pair in pairs])
+    source, source_valid = padded([np.append(pair.source, end) for pair in pairs], 0)
+    tokens, _ = padded([np.insert(pair.target, 0, start) for pair in pairs], 0)
+    targets, valid = padded([np.append(pair.target, end) for pair in pairs], 0)
     return PairBatch(source, source_valid, tokens, targets.where(valid, IGNORE))
-
-
-def pad(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Rows of several lengths as one (B, T) int64 with 0 on the right, and which are real."""
-    lengths = torch.tensor([len(row) for row in rows])
-    valid = torch.arange(int(lengths.max())) < lengths[:, None]
-    padded = torch.zeros(valid.shape, dtype=torch.int64)
-    padded[valid] = torch.from_numpy(np.concatenate(rows).astype(np.int64))
-    return padded, valid

@@ -32,9 +32,11 @@ def command(
         Path | None, typer.Option(help="Labelled images: folders by class, idx files, Parquet.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="How long to train; all sizes are derived from it.")
+        float | None, typer.Option(help="How long to train; what you do not set follows from it.")
     ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Train on so many tokens of a corpus instead.")
+    ] = None,
     family: _Family = None,
     preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2, of the gpts.")] = None,
     init: Annotated[
@@ -90,10 +92,12 @@ def command(
     if kind == "--corpus":
         values["plan"] |= _preset(family, preset)
         found = _on_text(corpus, tokenizer, init, values, out, resume)
-    elif kind == "--pairs":
-        found = _on_pairs((pairs, validation, test), family, values, out, resume)
     else:
-        found = _on_images(images, family, values, out, resume)
+        _refuse(kind, {"--preset": preset, "--init": init, "--tokenizer": tokenizer})
+        if kind == "--pairs":
+            found = _on_pairs((pairs, validation, test), family, values, out, resume)
+        else:
+            found = _on_images(images, family, values, out, resume)
     print_json(found, json)
 
 
@@ -109,6 +113,15 @@ def _kind(data: dict[str, Any]) -> str:
             f"or --images DIR{found}."
         )
     return given[0]
+
+
+def _refuse(kind: str, options: dict[str, Any]) -> None:
+    """Options that mean nothing with this kind of data are not passed over in silence."""
+    from hornbook.core.errors import UsageError
+
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"{name} goes with --corpus, not with {kind}.")
 
 
 def _values(
@@ -149,13 +162,12 @@ def _on_pairs(
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
     from hornbook.workflows.translation import train_translation
-    from hornbook.workflows.translation_run import PairFiles, request_of
+    from hornbook.workflows.translation_run import request_of
 
     for name, files in zip(("--pairs", "--validation", "--test"), splits, strict=True):
         if not files or len(files) > 2:
             raise UsageError(f"{name} needs one file of pairs, or two aligned files.")
-    files = PairFiles(*(tuple(split) for split in splits))
-    request = request_of(files, {**values, "family": family or "transformer"})
+    files, request = request_of(splits, {**values, "family": family or "transformer"})
     return train_translation(files, out, request, resume, Progress())
 
 
@@ -164,7 +176,8 @@ def _on_images(
 ) -> dict[str, Any]:
     from hornbook.core.errors import unknown
     from hornbook.core.progress import Progress
-    from hornbook.workflows.vision import request_of, train_vision
+    from hornbook.workflows.vision import train_vision
+    from hornbook.workflows.vision_run import request_of
 
     if family not in (None, "vit"):
         raise unknown("family of images", str(family), ("vit",))

@@ -34,6 +34,16 @@ class Config(pydantic.BaseModel):
         return self.model_dump(mode="json")
 
 
+def over(default: Config, values: Any) -> Any:
+    """Plain `values` of a config, what they leave out taken from `default`; None leaves out all.
+
+    What is no mapping is returned as it is, for `parse` to refuse.
+    """
+    if values is None or isinstance(values, Mapping):
+        return {**default.plain(), **(values or {})}
+    return values
+
+
 def _first_problem(cls: type[Config], error: pydantic.ValidationError) -> str:
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"]) or "value"

@@ -10,35 +10,47 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hornbook.core.errors import HornbookError
 
+_REFUSALS = {
+    errno.ENOSPC: "The disk is full while writing {}.",
+    errno.EDQUOT: "The disk quota is used up while writing {}.",
+    errno.EACCES: "No permission to write {}.",
+    errno.EPERM: "No permission to write {}.",
+    errno.EROFS: "{} is on a read-only disk.",
+}
+_PLACES = {
+    errno.ENOTDIR: "A part of the path {} is a file, not a folder.",
+    errno.EEXIST: "A part of the path {} is a file, not a folder.",
+    errno.EISDIR: "{} is a folder, not a file.",
+    errno.ENOENT: "No folder can be made for {}.",
+    errno.ENAMETOOLONG: "The name {} is too long for this disk.",
+}
+
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusals (full disk, no permission) into one sentence naming `path`."""
+    """Turn the disk's refusals (full, no permission) into one sentence naming `path`.
+
+    What else goes wrong inside, such as a missing file that is read there, is passed on.
+    """
+    with _worded(path, _REFUSALS):
+        yield
+
+
+@contextlib.contextmanager
+def _worded(path: Path, reasons: Mapping[int, str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reasons = {
-            errno.ENOSPC: f"The disk is full while writing {path}.",
-            errno.EDQUOT: f"The disk quota is used up while writing {path}.",
-            errno.EACCES: f"No permission to write {path}.",
-            errno.EPERM: f"No permission to write {path}.",
-            errno.EROFS: f"{path} is on a read-only disk.",
-            errno.ENOTDIR: f"A part of the path {path} is a file, not a folder.",
-            errno.EEXIST: f"A part of the path {path} is a file, not a folder.",
-            errno.EISDIR: f"{path} is a folder, not a file.",
-            errno.ENOENT: f"No folder can be made for {path}.",
-            errno.ENAMETOOLONG: f"The name {path} is too long for this disk.",
-        }
-        if error.errno not in reasons:
+        if error.errno is None or error.errno not in reasons:
             raise
-        message = f"{reasons[error.errno]} Nothing half-written was left."
-        raise HornbookError(message) from error
+        reason = reasons[error.errno].format(path)
+        raise HornbookError(f"{reason} Nothing half-written was left.") from error
 
 
 @contextlib.contextmanager
@@ -49,8 +61,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with disk_errors(path):
+        with _worded(path, _REFUSALS | _PLACES):
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with disk_errors(path):
             _sweep(path)
             yield aside
             _flush(aside)
@@ -70,7 +85,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with disk_errors(path):
             _sweep(path)
             shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
+            with _worded(path, _REFUSALS | _PLACES):
+                aside.mkdir(parents=True)
             yield aside
             for file in sorted(aside.rglob("*")):
                 _flush(file)

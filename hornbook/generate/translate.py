@@ -6,12 +6,12 @@ Knows tokenizers and the search; knows nothing of files or terminals.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.beam import BeamConfig, Found, search
 from hornbook.models.seq2seq import Seq2Seq
+from hornbook.nn.padding import padded
 from hornbook.tokenize.tokenizer import Tokenizer
 
 _TOKENS = 4096
@@ -36,18 +36,19 @@ def translate(
     """
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token.")
-    sources = [[*ids.tolist(), tokenizer.eos_id] for ids in tokenizer.encode_batch(texts)]
-    for text, source in zip(texts, sources, strict=True):
-        if len(source) > model.config.context:
+    end = tokenizer.eos_id
+    sources = [np.append(ids, end) for ids in tokenizer.encode_batch(texts)]
+    for text, ids in zip(texts, sources, strict=True):
+        if len(ids) > model.config.context:
             raise HornbookError(
-                f"A text has {len(source)} tokens; this model takes {model.config.context}: "
+                f"A text has {len(ids)} tokens; this model takes {model.config.context}: "
                 f"{text[:60]!r}. Give a sentence at a time."
             )
     device, start = model.head.weight.device, model.config.start
     found = [Found([], 0.0)] * len(texts)
-    for rows in _batches([len(source) for source in sources], config.beams):
-        padded, valid = _pad([sources[row] for row in rows])
-        best = search(model, padded.to(device), valid.to(device), start, tokenizer.eos_id, config)
+    for rows in _batches([len(ids) for ids in sources], config.beams):
+        source, valid = padded([sources[row] for row in rows], 0)
+        best = search(model, source.to(device), valid.to(device), start, tokenizer.eos_id, config)
         for row, target in zip(rows, best, strict=True):
             found[row] = target
     return [_decoded(tokenizer, target) for target in found]
@@ -62,14 +63,6 @@ def _batches(lengths: Sequence[int], beams: int) -> Iterator[list[int]]:
         count = max(1, _TOKENS // (lengths[order[first]] * beams))
         yield order[first : first + count]
         first += count
-
-
-def _pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Ids as (N, S) int64 with 0 on the right, and which are real."""
-    longest = max(map(len, rows))
-    padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
-    lengths = torch.tensor([len(row) for row in rows])
-    return padded, torch.arange(longest) < lengths[:, None]
 
 
 def _decoded(tokenizer: Tokenizer, found: Found) -> Translation:

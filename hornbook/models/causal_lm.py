@@ -32,11 +32,6 @@ class CausalLMConfig(ModelConfig):
     stack: StackConfig
     tied: bool
 
-    def build(self, seed: int = 0) -> "CausalLM":
-        model = CausalLM(self)
-        model.reset(seed)
-        return model
-
     def empty(self) -> "CausalLM":
         return CausalLM(self)
 
@@ -50,10 +45,6 @@ class CausalLMConfig(ModelConfig):
 
     def stacks(self) -> Mapping[str, StackConfig]:
         return {"stack": self.stack}
-
-    @property
-    def vocabulary(self) -> int:
-        return self.vocab
 
 
 INITIAL: tuple[tuple[str, Rule], ...] = (

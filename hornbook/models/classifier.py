@@ -44,11 +44,6 @@ class ClassifierConfig(ModelConfig):
             raise ValueError("two labels have the same name")
         return self
 
-    def build(self, seed: int = 0) -> "Classifier":
-        model = Classifier(self)
-        model.reset(seed)
-        return model
-
     def empty(self) -> "Classifier":
         return Classifier(self)
 
@@ -62,10 +57,6 @@ class ClassifierConfig(ModelConfig):
 
     def stacks(self) -> Mapping[str, StackConfig]:
         return {"stack": self.stack}
-
-    @property
-    def vocabulary(self) -> int | None:
-        return self.vocab
 
     def build_embedding(self) -> nn.Module:
         """What makes vectors of the input, whichever it is."""

@@ -22,11 +22,6 @@ class EncoderConfig(ModelConfig):
     embedding: EmbeddingConfig
     stack: StackConfig
 
-    def build(self, seed: int = 0) -> "Encoder":
-        model = Encoder(self)
-        model.reset(seed)
-        return model
-
     def empty(self) -> "Encoder":
         return Encoder(self)
 
@@ -36,10 +31,6 @@ class EncoderConfig(ModelConfig):
 
     def stacks(self) -> Mapping[str, StackConfig]:
         return {"stack": self.stack}
-
-    @property
-    def vocabulary(self) -> int | None:
-        return self.vocab
 
 
 INITIAL: tuple[tuple[str, Rule], ...] = (

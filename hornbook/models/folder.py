@@ -11,7 +11,15 @@ from typing import Any
 import torch
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
-from hornbook.core.files import atomic_folder, read_json, require_space, write_json, write_text
+from hornbook.core.files import (
+    atomic_folder,
+    hash_file,
+    hash_json,
+    read_json,
+    require_space,
+    write_json,
+    write_text,
+)
 from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
 from hornbook.core.home import pulled
 from hornbook.models.convert import from_hf, to_hf
@@ -25,6 +33,7 @@ from hornbook.models.tensors import (
     PICKLES,
     WEIGHTS,
     TensorFiles,
+    weight_files,
     write_tensors,
 )
 from hornbook.tokenize.sequences import open_tokenizer
@@ -56,6 +65,13 @@ def resolve(path: Path) -> Path:
 def load_config(folder: Path) -> ModelConfig:
     """The config of a model, without its weights."""
     return _read_config(resolve(folder))[1]
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """What decides a model's weights: the bytes of its files."""
+    folder = resolve(folder)
+    files = [folder] if is_gguf(folder) else weight_files(folder)
+    return hash_json([hash_file(file) for file in files])
 
 
 def load_model(
@@ -192,7 +208,7 @@ def _read_config(folder: Path) -> tuple[Family, ModelConfig]:
 
 def _check_tokenizer(folder: Path, config: ModelConfig) -> None:
     """Every id that the tokenizer can give must have an embedding."""
-    if config.vocabulary is None:
+    if config.vocab is None:
         return
     path = folder / TOKENIZER
     values = read_json(path)
@@ -202,10 +218,10 @@ def _check_tokenizer(folder: Path, config: ModelConfig) -> None:
         top = max((*ids, *(token["id"] for token in values["added_tokens"])))
     except (KeyError, TypeError, ValueError):
         raise HornbookError(f"{path} is not a tokenizer of the `tokenizers` library.") from None
-    if top >= config.vocabulary:
+    if top >= config.vocab:
         raise HornbookError(
-            f"{path} has ids up to {top}, but the model has embeddings for {config.vocabulary} "
-            f"tokens, 0 to {config.vocabulary - 1}."
+            f"{path} has ids up to {top}, but the model has embeddings for {config.vocab} "
+            f"tokens, 0 to {config.vocab - 1}."
         )
 
 

@@ -52,11 +52,6 @@ class MaskedLMConfig(ModelConfig):
     stack: StackConfig
     transform: TransformConfig
 
-    def build(self, seed: int = 0) -> "MaskedLM":
-        model = MaskedLM(self)
-        model.reset(seed)
-        return model
-
     def empty(self) -> "MaskedLM":
         return MaskedLM(self)
 
@@ -70,10 +65,6 @@ class MaskedLMConfig(ModelConfig):
 
     def stacks(self) -> Mapping[str, StackConfig]:
         return {"stack": self.stack}
-
-    @property
-    def vocabulary(self) -> int | None:
-        return self.vocab
 
 
 class MaskedLM(Model):

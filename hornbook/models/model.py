@@ -15,15 +15,19 @@ from hornbook.nn.stack import StackConfig
 class ModelConfig(Config, ABC):
     """A model's wiring as data. Shared sizes stand here once and flow down at build.
 
-    width: channels of the stream. context: the longest sequence, in tokens.
+    vocab: how many tokens have an embedding; None for a model that reads no tokens. width: channels
+    of the stream. context: the longest sequence, in tokens.
     """
 
+    vocab: int | None
     width: int
     context: int
 
-    @abstractmethod
     def build(self, seed: int = 0) -> "Model":
         """A model with freshly initialised weights, the same for the same seed."""
+        model = self.empty()
+        model.reset(seed)
+        return model
 
     @abstractmethod
     def empty(self) -> "Model":
@@ -36,11 +40,6 @@ class ModelConfig(Config, ABC):
     @abstractmethod
     def stacks(self) -> Mapping[str, StackConfig]:
         """The stacks by the name under which the model holds them."""
-
-    @property
-    def vocabulary(self) -> int | None:
-        """How many tokens have an embedding; None for a model that reads no tokens."""
-        return None
 
 
 class Model(nn.Module, ABC):

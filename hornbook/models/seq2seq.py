@@ -30,11 +30,6 @@ class Seq2SeqConfig(ModelConfig):
     bidirectional: bool
     start: int
 
-    def build(self, seed: int = 0) -> "Seq2Seq":
-        model = Seq2Seq(self)
-        model.reset(seed)
-        return model
-
     def empty(self) -> "Seq2Seq":
         return Seq2Seq(self)
 
@@ -48,10 +43,6 @@ class Seq2SeqConfig(ModelConfig):
 
     def stacks(self) -> Mapping[str, StackConfig]:
         return {"encoder": self.encoder, "decoder": self.decoder}
-
-    @property
-    def vocabulary(self) -> int:
-        return self.vocab
 
 
 def initial(width: int) -> tuple[tuple[str, Rule], ...]:

@@ -38,7 +38,7 @@ class TensorFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._opened = {path: _open(path) for path in _files(folder)}
+        self._opened = {path: _open(path) for path in weight_files(folder)}
         self._owner: dict[str, Path] = {}
         for path, file in self._opened.items():
             self._owner.update(dict.fromkeys(file.keys(), path))
@@ -86,7 +86,8 @@ def _as_os_error(error: SafetensorError, path: Path) -> Exception:
     return OSError(int(number[1]), str(error), str(path)) if number else error
 
 
-def _files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder; raises HornbookError when there are none."""
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     index = folder / INDEX

@@ -130,7 +130,7 @@ class State:
     """How far each row has come (`length`, the only clock) and every layer's cache.
 
     length: (rows,) int64. caches: one `Cache` a layer, in the order of the stack. remembered: what
-    in each of them comes from a memory, which does not change as rows go on.
+    in each of them comes from a memory, which does not change as rows go on; empty without one.
     """
 
     length: Tensor
@@ -165,8 +165,9 @@ class State:
         if torch.equal(rows, torch.arange(len(rows), device=rows.device)):
             return
         self.length = self.length[rows]
-        for cache, fixed in zip(self.caches, self.remembered, strict=True):
-            for name in cache.keys() - fixed:
+        fixed = self.remembered or [frozenset()] * len(self.caches)
+        for cache, kept in zip(self.caches, fixed, strict=True):
+            for name in cache.keys() - kept:
                 cache[name] = cache[name].index_select(0, rows)
 
     def put(self, rows: Tensor, other: "State") -> None:

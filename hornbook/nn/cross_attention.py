@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hornbook.nn.attend import attend
 from hornbook.nn.attention import Bias
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.pooling import last_real
 
 
 @register("cross_attention")
@@ -105,9 +106,7 @@ class Summary(Layer):
         return {"summary": like.new_zeros(rows, self.output.out_features)}
 
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
-        places = torch.arange(memory.shape[1], device=memory.device)
-        last = torch.where(memory_valid, places, 0).amax(1)
-        cache["summary"] = self.output(memory[torch.arange(len(memory)), last])
+        cache["summary"] = self.output(last_real(memory, memory_valid))
 
 
 def memory_of(ctx: Context) -> tuple[Tensor, Tensor]:

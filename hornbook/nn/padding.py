@@ -13,6 +13,6 @@ def padded(sequences: Sequence[np.ndarray], padding: int) -> tuple[Tensor, Tenso
     tokens = torch.full((len(sequences), longest), padding)
     valid = torch.zeros(len(sequences), longest, dtype=torch.bool)
     for row, ids in enumerate(sequences):
-        tokens[row, : len(ids)] = torch.from_numpy(ids)
+        tokens[row, : len(ids)] = torch.from_numpy(ids.astype(np.int64, copy=False))
         valid[row, : len(ids)] = True
     return tokens, valid

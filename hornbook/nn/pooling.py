@@ -65,11 +65,16 @@ class LastConfig(Config):
 
 class Last(nn.Module):
     def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        if valid is None:
-            return x[:, -1]
-        places = torch.arange(x.shape[1], device=x.device)
-        last = torch.where(valid, places, 0).amax(1)
-        return x[torch.arange(len(x), device=x.device), last]
+        return last_real(x, valid)
+
+
+def last_real(x: Tensor, valid: Tensor | None) -> Tensor:
+    """The last real vector of each row: x (B, T, D), valid (B, T) bool or None -> (B, D)."""
+    if valid is None:
+        return x[:, -1]
+    places = torch.arange(x.shape[1], device=x.device)
+    last = torch.where(valid, places, 0).amax(1)
+    return x[torch.arange(len(x), device=x.device), last]
 
 
 class MeanConfig(Config):

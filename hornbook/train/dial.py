@@ -4,21 +4,21 @@ Each choice carries its reason, and each can be overridden. Knows arithmetic per
 models; knows nothing of files or tokenizers.
 """
 
-from typing import Any, NamedTuple
-
 import torch
 from pydantic import PositiveInt
 
 from hornbook.batches.batch import Batch
+from hornbook.batches.masking import SHARE
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import Machine, fastest
 from hornbook.models.model import ModelConfig
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import MASKED_PRESETS, PRESETS, Sizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import LayerConfig
 from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
 from hornbook.nn.residual import PostNormConfig, PreNormConfig
+from hornbook.train.choices import Choice, Choices
 from hornbook.train.objective import next_token
 from hornbook.train.precision import product_type
 
@@ -74,20 +74,12 @@ def sizes_of(config: ModelConfig, name: str) -> Wanted:
     hidden = [layer.hidden for layer in layers if isinstance(layer, MLPConfig | GatedMLPConfig)]
     return Wanted(
         preset=name,
-        vocab=config.vocabulary,
+        vocab=config.vocab,
         depth=stacks[0].depth,
         width=config.width,
         heads=heads[0] if heads else 1,
         hidden=hidden[0] if hidden else config.width,
     )
-
-
-class Choice(NamedTuple):
-    """One derived value, for people."""
-
-    name: str
-    value: object
-    reason: str
 
 
 _TIED = ("gpt2",)
@@ -112,10 +104,8 @@ _LADDER = (
 HEAD = 64
 """Channels of a head, which the field's kernels are made for."""
 
-# How many training tokens a parameter must get for the larger model to win (docs/log.md, dial).
-_TOKENS_PER_PARAMETER = 0.6
-# English bytes a token of a small vocabulary; replaced by the measured figure once there is one.
-_BYTES_PER_TOKEN = 3.6
+# How many targets a parameter must get for the larger model to win (docs/log.md, dial).
+_TARGETS_PER_PARAMETER = 0.6
 
 
 def probe_speed(machine: Machine) -> float:
@@ -142,7 +132,7 @@ def flops_per_token(config: ModelConfig) -> float:
     """Arithmetic of one training token, forward and backward (6 a weight, plus attention)."""
     stacks = config.stacks().values()
     weights = sum(stack.parameters(config.width) for stack in stacks)
-    weights += (config.vocabulary or 0) * config.width
+    weights += (config.vocab or 0) * config.width
     layers = [_inner(layer) for stack in stacks for block in stack.blocks() for layer in block]
     channels = sum(x.heads * x.head for x in layers if isinstance(x, AttentionConfig))
     # Scores and mixing, causal: half of context keys on average, forward and twice backward.
@@ -161,31 +151,24 @@ def choose(
     seconds: float,
     wanted: Wanted,
     there: Wanted | None = None,
+    longest: int | None = None,
 ) -> tuple[Plan, list[Choice]]:
     """Derive a plan for `seconds` of training at `flops` FLOP/s on `text_bytes` of text.
 
-    there: sizes of a model that training goes on from. Raises UsageError for an unknown preset,
-    sizes that do not fit together, or a wish for other sizes than those that are there.
+    there, longest: sizes and context of a model that training goes on from. Raises UsageError for
+    an unknown preset, sizes that do not fit together, or a wish for other sizes than those that
+    are there.
     """
-    choices: list[Choice] = []
-
-    def pick(name: str, value: Any, reason: str) -> Any:
-        given, fixed = getattr(wanted, name), there and getattr(there, name)
-        if given is not None and fixed is not None:
-            raise UsageError(f"{name} is {fixed} in the model to go on from; it cannot be {given}.")
-        if fixed is not None:
-            choices.append(Choice(name, fixed, "of the model to go on from"))
-        else:
-            found = Choice(name, value, reason)
-            choices.append(found if given is None else Choice(name, given, "you set it"))
-        return choices[-1].value
-
+    choices = Choices(wanted, there)
+    pick = choices.pick
     preset = pick("preset", "qwen3", "rotary positions, normalised queries and keys, SwiGLU")
     if preset not in PRESETS and there is None:
         raise unknown("preset", str(preset), PRESETS)
     budget = flops * seconds
     vocab = pick(*_vocab(text_bytes, budget))
-    context = pick(*_context(seconds, flops))
+    context = pick(*_context(budget, longest))
+    if longest is not None and context > longest:
+        raise UsageError(f"The model to go on from sees {longest} tokens; {context} is too long.")
     shape = _shape(budget, preset, vocab, context) if there is None else (1, 1, "")
     pick("depth", shape[0], shape[2])
     width = pick("width", shape[1], shape[2])
@@ -197,7 +180,7 @@ def choose(
     pick("hidden", _hidden(preset, width), "as many weights as four times the width")
     rows = pick(*_rows(budget, context))
     pick("micro_rows", min(rows, _micro_rows(machine, context)), "keeps the step's memory small")
-    return Plan.parse({choice.name: choice.value for choice in choices}, "the plan"), choices
+    return choices.plan(Plan), choices.made
 
 
 def _vocab(text_bytes: int, budget: float) -> tuple[str, int, str]:
@@ -212,14 +195,15 @@ def _vocab(text_bytes: int, budget: float) -> tuple[str, int, str]:
     )
 
 
-def _context(seconds: float, flops: float) -> tuple[str, int, str]:
-    budget = flops * seconds
+def _context(budget: float, longest: int | None) -> tuple[str, int, str]:
     context = 256 if budget < 3e14 else 512 if budget < 2e16 else 1024
+    if longest is not None and longest < context:
+        return "context", longest, "the model to go on from sees no more"
     return "context", context, f"{budget:.1e} FLOP in the time given"
 
 
 def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, int, str]:
-    """The largest model of the ladder whose parameters still get enough tokens."""
+    """The largest model of the ladder whose parameters still get enough targets to learn from."""
     best = (*_LADDER[0], "the smallest there is: the time is short")
     for depth, width in _LADDER:
         plan = Plan(
@@ -227,13 +211,15 @@ def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, i
             hidden=_hidden(preset, width), context=context, rows=1, micro_rows=1,
         )  # fmt: skip
         config = plan.config(vocab)
-        tokens = budget / flops_per_token(config)
+        targets = budget / flops_per_token(config)
+        if preset in MASKED_PRESETS:
+            targets *= SHARE
         weights = sum(stack.parameters(width) for stack in config.stacks().values())
-        if tokens >= _TOKENS_PER_PARAMETER * weights:
+        if targets >= _TARGETS_PER_PARAMETER * weights:
             best = (
                 depth,
                 width,
-                f"{tokens / 1e6:,.1f} M tokens for {weights / 1e6:,.1f} M weights",
+                f"{targets / 1e6:,.1f} M targets for {weights / 1e6:,.1f} M weights",
             )
     return best
 

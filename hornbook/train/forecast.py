@@ -19,25 +19,41 @@ from hornbook.train.objective import Objective
 from hornbook.train.precision import compile_layers
 from hornbook.train.state import TrainState
 
-# Runs that end their schedule after n steps reach bits per byte ~ n^-slope. Slope and its spread
-# between corpora, model sizes and lengths were fitted to the runs in docs/log.md ("forecast").
-SLOPE, SLOPE_SPREAD = 0.11, 0.03
+
+class Law(NamedTuple):
+    """Runs that end their schedule after n steps reach a score of about n^-slope.
+
+    spread: standard deviation of the slope between data, model sizes and lengths.
+    """
+
+    slope: float
+    spread: float
+
+
+LAWS = {
+    "bits_per_byte": Law(0.11, 0.03),
+    "nats_per_token": Law(0.25, 0.06),
+    "error": Law(0.30, 0.08),
+}
+"""By what is measured, fitted to the runs in docs/log.md ("forecast"). Lower is better in all."""
 
 
 class Forecast(Config):
     """What is expected before the start; the report sets what came of it beside it.
 
-    seconds: of training, hooks included. low, high: 90 % interval of bits_per_byte. epochs: how
-    often each token of the text is a target.
+    measure: of LAWS. score, low, high: of it, with the 90 % interval. targets: what is learned
+    from in all: tokens or labels. epochs: how often each of them is seen. seconds: of training,
+    hooks included.
     """
 
+    measure: str
     steps: int
-    tokens: int
+    targets: int
     epochs: float
     seconds: float
     peak_bytes: int
     disk_bytes: int
-    bits_per_byte: float
+    score: float
     low: float
     high: float
 
@@ -45,25 +61,33 @@ class Forecast(Config):
 class Rehearsal(NamedTuple):
     """What was measured before the start.
 
-    steps, bits_per_byte: the short run and what it reached. step_s: seconds of an optimiser step
-    as the run will do it. compiled: whether kernels are compiled; reason: why or why not.
+    steps, targets, score: the short run, what it learned from and what it reached. step_s: seconds
+    of an optimiser step as the run will do it. compiled: whether kernels are compiled; reason: why
+    or why not.
     """
 
     steps: int
-    bits_per_byte: float
+    targets: int
+    score: float
     step_s: float
     compiled: bool
     reason: str
 
 
 class Run(NamedTuple):
-    """What is rehearsed: `fresh` gives the model new weights and an optimiser, `score` measures."""
+    """What is rehearsed: `fresh` gives the model new weights and an optimiser.
+
+    measure, score: what is measured, of LAWS, and the measuring. uncompilable: why the model's
+    layers cannot be compiled, if so.
+    """
 
     fresh: Callable[[], TrainState]
     objective: Objective
     batches: Batches
+    measure: str
     score: Callable[[], float]
     machine: Machine
+    uncompilable: str = ""
 
 
 def rehearse(
@@ -81,24 +105,25 @@ def rehearse(
     short = int(min(max(seconds / 16 / step_s, 8), 400))
     state = run.fresh()
     train(state, run.objective, run.batches, config.model_copy(update={"steps": short}))
-    return Rehearsal(short, run.score(), state.elapsed_s / short, use, reason)
+    return Rehearsal(short, state.tokens, run.score(), state.elapsed_s / short, use, reason)
 
 
 def forecast(
-    rehearsal: Rehearsal, steps: int, tokens: int, epochs: float, seconds: float, disk_bytes: int
+    rehearsal: Rehearsal, measure: str, steps: int, epochs: float, seconds: float, disk_bytes: int
 ) -> Forecast:
-    """Go on from the rehearsal by the law of `SLOPE`; the interval grows with the distance."""
-    distance = math.log(steps / rehearsal.steps)
-    expected = rehearsal.bits_per_byte * math.exp(-SLOPE * distance)
-    spread = 1.645 * math.hypot(SLOPE_SPREAD * distance, 0.01)
+    """Go on from the rehearsal by the measure's law; the interval grows with the distance."""
+    law, distance = LAWS[measure], math.log(steps / rehearsal.steps)
+    expected = rehearsal.score * math.exp(-law.slope * distance)
+    spread = 1.645 * math.hypot(law.spread * distance, 0.01)
     return Forecast(
+        measure=measure,
         steps=steps,
-        tokens=tokens,
+        targets=round(rehearsal.targets * steps / rehearsal.steps),
         epochs=epochs,
         seconds=seconds,
         peak_bytes=peak_memory_bytes(),
         disk_bytes=disk_bytes,
-        bits_per_byte=expected,
+        score=expected,
         low=expected * math.exp(-spread),
         high=expected * math.exp(spread),
     )
@@ -110,6 +135,8 @@ def settle_compilation(
     """Compile the model's layers if that pays within `seconds` of training; say why or why not."""
     if wanted is False:
         return False, "you said no"
+    if run.uncompilable:
+        return False, run.uncompilable
     if not run.machine.compiler:
         return False, "this machine has no C++ compiler"
     if wanted is None and seconds < 60:

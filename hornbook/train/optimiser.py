@@ -42,6 +42,12 @@ class OptimiserConfig(Config):
 _GENTLE = 0.2
 """Share of the learning rates of fresh weights."""
 
+POST_NORM = OptimiserConfig(
+    matrix_rate=0.01, embedding_rate=0.003, scalar_rate=0.003, betas=(0.9, 0.98)
+)
+"""For post-norm models whose token vectors are the head as well: with the rates of decoders, whose
+head is their own, they stay at the frequencies of the tokens (docs/log.md, "rates of BERT")."""
+
 
 class Optimiser:
     """Both rules as one: a step, a learning-rate factor, and named state for checkpoints."""

@@ -16,3 +16,7 @@ class ScheduleConfig(Config):
         rising = (step + 1) / max(1.0, self.warmup * steps)
         falling = (steps - step) / max(1.0, self.cooldown * steps)
         return min(1.0, rising, falling)
+
+
+POST_NORM = ScheduleConfig(warmup=0.05, cooldown=0.7)
+"""Post-norm models need their warm-up."""

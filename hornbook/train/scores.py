@@ -1,61 +1,51 @@
-"""How often a model is right: labels of classes, hidden words. With intervals.
+"""How often a classifier is right, and on what it was asked. With intervals.
 
-Knows families and batches; knows nothing of training.
+Knows classifiers and batches; knows nothing of training.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
-from hornbook.batches.batch import AnyBatch, Batch
 from hornbook.batches.labelled import Labelled
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, wilson
 from hornbook.models.classifier import Classifier
-from hornbook.models.masked_lm import MaskedLM
-from hornbook.train.objective import masked_features
 from hornbook.train.precision import product_type
 
-Answers = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]
-"""(model, batch) -> logits (N, K) and the right answers (N,)."""
 
+class Scored(NamedTuple):
+    """accuracy with its interval (Wilson); nats: the mean loss.
 
-class Accuracy(NamedTuple):
-    """accuracy with its interval (Wilson); nats: the mean loss; answers: how many were scored."""
+    guesses, labels: (N,) int64, the likeliest class and the right one. sure: (N,) float32, the
+    probability of the guess.
+    """
 
     accuracy: Estimate
     nats: float
-    answers: int
+    guesses: np.ndarray
+    labels: np.ndarray
+    sure: np.ndarray
 
 
-def score(
-    model: nn.Module, answers: Answers, batches: Iterable[AnyBatch], device: str, dtype: DType
-) -> Accuracy:
+def score(model: Classifier, batches: Iterable[Labelled], device: str, dtype: DType) -> Scored:
     """Measure `model`; it is left in the mode (training or not) in which it came."""
     was_training = model.training
     model.eval()
-    right, nats, count = 0, 0.0, 0
+    guesses, labels, sure, nats = [], [], [], 0.0
     for batch in batches:
+        moved = batch.to(device)
         with torch.no_grad(), product_type(device, dtype):
-            logits, wanted = answers(model, batch.to(device))
-        nats += float(F.cross_entropy(logits.float(), wanted, reduction="sum"))
-        right += int((logits.argmax(1) == wanted).sum())
-        count += len(wanted)
+            logits = model(moved.inputs, moved.valid).float()
+        nats += float(F.cross_entropy(logits, moved.labels, reduction="sum"))
+        best = logits.softmax(1).max(1)
+        guesses.append(best.indices.cpu().numpy())
+        sure.append(best.values.cpu().numpy())
+        labels.append(batch.labels.numpy())
     model.train(was_training)
-    return Accuracy(wilson(right, count), nats / max(1, count), count)
-
-
-def labels(model: nn.Module, batch: Labelled) -> tuple[Tensor, Tensor]:
-    """The answers of classifiers."""
-    assert isinstance(model, Classifier)
-    return model(batch.inputs, batch.valid), batch.labels
-
-
-def hidden_tokens(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The answers of encoders that fill in words, at the hidden places."""
-    assert isinstance(model, MaskedLM)
-    x, targets = masked_features(model, batch)
-    return model.head(x), targets
+    guessed, right = np.concatenate(guesses), np.concatenate(labels)
+    accuracy = wilson(int((guessed == right).sum()), len(right))
+    return Scored(accuracy, nats / len(right), guessed, right, np.concatenate(sure))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hornbook.batches.packing import PackedWindows
 from hornbook.batches.shards import TokenShards, write_shards
+from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
@@ -22,6 +23,7 @@ from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
 from hornbook.models.presets import MASKED_PRESETS
+from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
@@ -112,14 +114,17 @@ def prepare(
 ) -> Bench:
     """Build or reuse everything up to the model on `machine`'s device, fresh or that of `init`."""
     if tokenizer_folder is None:
-        tokenizer_folder = run / "tokenizer"
+        tokenizer_folder = run / layout.TOKENIZER
         tokenizer = prepare_tokenizer(corpus, tokenizer_folder, plan.vocab, progress)
+    elif is_gguf(tokenizer_folder):
+        tokenizer_folder = _unpacked(tokenizer_folder, run / layout.TOKENIZER)
+        tokenizer = Tokenizer.load(tokenizer_folder)
     else:
         tokenizer = Tokenizer.load(tokenizer_folder)
     if init is None and plan.preset in MASKED_PRESETS:
         tokenizer_folder = run / layout.MASK_TOKENIZER
         tokenizer = _with_mask(tokenizer, tokenizer_folder)
-    train, validation = prepare_shards(corpus, tokenizer, run / "shards", progress)
+    train, validation = prepare_shards(corpus, tokenizer, run / layout.SHARDS, progress)
     model, start = _model(plan, tokenizer.vocab_size, machine.device, init)
     to_hf(model.config)  # what could not be saved is refused now, not after the training
     return Bench(
@@ -129,10 +134,17 @@ def prepare(
         train=train,
         validation=validation,
         batches=PackedWindows(train, plan.context, plan.rows, seed, isolate),
-        task=task_of(model),
+        task=task_of(model.config, tokenizer),
         model=model,
         start=start,
     )
+
+
+def _unpacked(file: Path, folder: Path) -> Path:
+    """The tokenizer in a GGUF file as a folder, which goes with the model that is saved."""
+    inputs = {"stage": "gguf-tokenizer-1", "tokenizer": Tokenizer.load(file).fingerprint}
+    run_stage(folder, inputs, lambda aside: unpack_tokenizer(GGUFFile(file), aside))
+    return folder
 
 
 def _with_mask(tokenizer: Tokenizer, folder: Path) -> Tokenizer:

@@ -10,32 +10,38 @@ from typing import Any, NamedTuple
 
 import torch
 
-from hornbook.batches.masking import Windows
+from hornbook.core.config import over
 from hornbook.core.errors import UsageError
-from hornbook.core.files import hash_file, require_space, write_json
-from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes, versions
+from hornbook.core.files import write_json
+from hornbook.core.machine import Machine, peak_memory_bytes, versions
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import Corpus
 from hornbook.models.convert import to_hf
-from hornbook.models.folder import load_config, resolve, save_model
-from hornbook.models.tensors import WEIGHTS
+from hornbook.models.folder import load_config, resolve, save_model, weights_fingerprint
+from hornbook.models.masked_lm import MaskedLMConfig
+from hornbook.models.presets import MASKED_PRESETS
 from hornbook.tokenize.measure import measure
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.checkpoint import KEPT, load_checkpoint
-from hornbook.train.dial import Choice, Plan, choose, probe_speed, sizes_of
-from hornbook.train.forecast import Run, forecast, rehearse
+from hornbook.train import optimiser, schedule
+from hornbook.train.checkpoint import load_checkpoint
+from hornbook.train.choices import Choice
+from hornbook.train.dial import Plan, choose, probe_speed, sizes_of
+from hornbook.train.forecast import Run
 from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
+from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.precision import compile_layers
+from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.train.validation import Score, Validation
 from hornbook.workflows import run as layout
 from hornbook.workflows.floors import measure_floors
 from hornbook.workflows.model_card import model_card
 from hornbook.workflows.prepare import Bench, prepare
-from hornbook.workflows.report import write_report
+from hornbook.workflows.report.text import write_report
 from hornbook.workflows.run import PretrainRequest, Recipe
-from hornbook.workflows.training import HOOKS_SHARE, Job, train_run
+from hornbook.workflows.settle import Budget, announcement, machine_for, settle
+from hornbook.workflows.tasks import check_task
+from hornbook.workflows.training import Job, train_run
 
 
 class Inputs(NamedTuple):
@@ -53,7 +59,7 @@ def pretrain(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train a decoder on a corpus into the folder `run`; returns the facts of result.json.
+    """Train a model of text on a corpus into the folder `run`; returns the facts of result.json.
 
     A finished run of the same request is reused. Raises UsageError for a folder that holds
     another run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint
@@ -65,8 +71,7 @@ def pretrain(
     if there := layout.finished(run, recipe, progress):
         return there
     resumed = recipe is not None
-    machine = recipe.machine if recipe else measure_machine(request.device)
-    torch.set_num_threads(machine.threads)
+    machine = machine_for(recipe, request.device)
     plan, choices = (recipe.plan, recipe.choices) if recipe else _plan(machine, inputs, request)
     for choice in choices:
         progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
@@ -76,7 +81,7 @@ def pretrain(
     if recipe is None:
         recipe = _settle(run, request, machine, plan, choices, bench, inputs, progress)
         recipe.save(run)
-        progress.say(_announcement(recipe))
+        progress.say(announcement(recipe, "targets"))
     elif recipe.compiled:
         compile_layers(bench.model.get_submodule("stack"))
     state = _fresh(bench, recipe.request, recipe.loop)
@@ -88,29 +93,46 @@ def pretrain(
 
 
 def inputs_of(corpus: Path, tokenizer: Path | None = None, init: Path | None = None) -> Inputs:
-    """Open what training reads; the tokenizer of a model to go on from comes with it."""
+    """Open what training reads; the tokenizer of a model to go on from comes with it.
+
+    Raises UsageError for a model that neither continues text nor fills in words.
+    """
     if init is None:
         return Inputs(Corpus.open(corpus), tokenizer)
     if tokenizer is not None:
         raise UsageError(f"--init {init} brings its own tokenizer; leave --tokenizer out.")
     folder = resolve(init)
+    check_task(load_config(folder), folder)
     return Inputs(Corpus.open(corpus), folder, folder)
 
 
 def request_of(inputs: Inputs, values: dict[str, Any]) -> PretrainRequest:
     """The request that plain `values` make on these inputs; raises UsageError.
 
-    Going on from a model is gentler than beginning, unless the values say how the weights move.
+    Going on from a model is gentler than beginning, as far as the values do not say how the weights
+    move.
     """
     corpus, tokenizer, init = inputs
+    rates, timing = _movement(init, values)
     known: dict[str, Any] = {
         "corpus": corpus.fingerprint,
         "tokenizer": Tokenizer.load(tokenizer).fingerprint if tokenizer else None,
-        "init": hash_file(init / WEIGHTS) if init else None,
+        "init": weights_fingerprint(init) if init else None,
+        "optimiser": over(rates, values.get("optimiser")),
+        "schedule": over(timing, values.get("schedule")),
     }
-    if init and "optimiser" not in values:
-        known["optimiser"] = OptimiserConfig().gentle().plain()
     return PretrainRequest.parse({**values, **known}, "pretrain")
+
+
+def _movement(init: Path | None, values: dict[str, Any]) -> tuple[OptimiserConfig, ScheduleConfig]:
+    """How weights move where the user does not say it."""
+    if init:
+        masked = isinstance(load_config(init), MaskedLMConfig)
+    else:
+        masked = (values.get("plan") or {}).get("preset") in MASKED_PRESETS
+    rates = optimiser.POST_NORM if masked else OptimiserConfig()
+    timing = schedule.POST_NORM if masked else ScheduleConfig()
+    return (rates.gentle() if init else rates), timing
 
 
 def resume_run(run: Path, progress: Progress) -> dict[str, Any]:
@@ -126,11 +148,12 @@ def _plan(machine: Machine, inputs: Inputs, request: PretrainRequest) -> tuple[P
     """Probe this machine and turn the dial."""
     flops = probe_speed(machine)
     seconds = request.minutes * 60 if request.minutes else _seconds_for(request.tokens, flops)
-    there = None
+    there, longest = None, None
     if inputs.init:
         config = load_config(inputs.init)
-        there = sizes_of(config, to_hf(config)[0].model_type)
-    return choose(flops, machine, inputs.corpus.bytes("train"), seconds, request.plan, there)
+        there, longest = sizes_of(config, to_hf(config)[0].model_type), config.context
+    size = inputs.corpus.bytes("train")
+    return choose(flops, machine, size, seconds, request.plan, there, longest)
 
 
 def _seconds_for(tokens: int | None, flops: float) -> float:
@@ -162,28 +185,14 @@ def _settle(
     rehearsed = Run(
         fresh=lambda: _fresh(bench, request, loop),
         objective=bench.task.objective,
-        batches=_view(bench, bench.batches, request.seed),
+        batches=bench.task.view(bench.batches, request.seed),
+        measure="bits_per_byte",
         score=lambda: _score(quick, bench, loop).bits_per_byte.value,
         machine=machine,
     )
-    step_tokens = plan.rows * plan.context
-    wanted = -(-(request.tokens or 0) // step_tokens)
-    seconds = request.minutes * 60 if request.minutes else None
-    progress.say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
-    rehearsal = rehearse(rehearsed, loop, seconds, wanted, request.compiled)
-    if seconds is not None:
-        left = max(seconds - (time.perf_counter() - started), 0.3 * seconds)
-        wanted = max(1, int(left * (1 - HOOKS_SHARE) / rehearsal.step_s))
-    expected = forecast(
-        rehearsal,
-        steps=wanted,
-        tokens=wanted * step_tokens,
-        epochs=wanted / bench.batches.steps_per_epoch,
-        seconds=wanted * rehearsal.step_s / (1 - HOOKS_SHARE),
-        disk_bytes=_disk_bytes(bench),
-    )
-    # One more checkpoint is written before the oldest goes.
-    require_space(run, 2 * expected.disk_bytes, "A run with its checkpoints")
+    steps = -(-request.tokens // (plan.rows * plan.context)) if request.tokens else None
+    budget = Budget(started, request.minutes, steps, request.compiled)
+    settled = settle(run, rehearsed, loop, budget, bench.batches.steps_per_epoch, progress)
     return Recipe(
         request=request,
         corpus_folder=str(inputs.corpus.folder.absolute()),
@@ -192,26 +201,8 @@ def _settle(
         machine=machine,
         plan=plan,
         choices=choices,
-        loop=loop.model_copy(update={"steps": wanted}),
-        compiled=rehearsal.compiled,
-        compiled_reason=rehearsal.reason,
-        forecast=expected,
         versions=versions(),
-    )
-
-
-def _announcement(recipe: Recipe) -> str:
-    """What was settled and what is expected, before the first step."""
-    expected = recipe.forecast
-    return (
-        f"  products in {recipe.loop.dtype}\n"
-        f"  compiled: {'yes' if recipe.compiled else 'no'} ({recipe.compiled_reason})\n"
-        f"Forecast: {expected.steps:,} steps, {expected.tokens:,} tokens "
-        f"({expected.epochs:.1f} times the text) in {expected.seconds:,.0f} s; "
-        f"{expected.peak_bytes / 2**20:,.0f} MiB of memory, "
-        f"{expected.disk_bytes / 2**20:,.0f} MiB of disk; "
-        f"{expected.bits_per_byte:.2f} bits per byte "
-        f"(90 % interval {expected.low:.2f} to {expected.high:.2f})."
+        **settled._asdict(),
     )
 
 
@@ -233,7 +224,7 @@ def _train(
     """The loop with its hooks: log, evaluate, sample, checkpoint, stop on request."""
     loop = recipe.loop
     quick = _quick_validation(bench, recipe.plan)
-    samples_of = bench.task.samples(corpus, bench.model, bench.tokenizer)
+    samples_of = bench.task.samples(corpus, bench.model)
 
     def evaluate() -> dict[str, Any]:
         score = _score(quick, bench, loop)
@@ -246,10 +237,8 @@ def _train(
         progress.say(f"  sample: {found['prompt']}⁞{found['text']}")
         return found
 
-    batches = _view(bench, bench.batches, recipe.request.seed)
-    resume = f"hornbook pretrain --out {run} --resume"
-    job = Job(bench.task.objective, batches, loop, evaluate, sample, resume)
-    train_run(run, state, job, progress)
+    batches = bench.task.view(bench.batches, recipe.request.seed)
+    train_run(run, state, Job(bench.task.objective, batches, loop, evaluate, sample), progress)
 
 
 def _finish(
@@ -293,7 +282,7 @@ def _finish(
     }
     card = model_card(recipe, result, corpus)
     save_model(bench.model, run / layout.MODEL, tokenizer_folder=bench.tokenizer_folder, card=card)
-    result["disk_bytes"] = sum(file.stat().st_size for file in run.rglob("*.safetensors"))
+    result["disk_bytes"] = layout.weights_bytes(run)
     write_json(run / layout.RESULT, result)
     write_report(run / layout.REPORT, corpus, run)
     return result
@@ -305,20 +294,7 @@ def _quick_validation(bench: Bench, plan: Plan) -> Validation:
     return Validation(bench.validation, bench.token_bytes, plan.context, plan.rows, limit=limit)
 
 
-def _view(bench: Bench, windows: Windows, seed: int) -> Windows:
-    """Windows of text as the model's task learns from them."""
-    return bench.task.view(windows, bench.tokenizer, seed)
-
-
 def _score(validation: Validation, bench: Bench, loop: LoopConfig) -> Score:
     # The same words are hidden at every measurement, and in every run.
-    view = _view(bench, validation, 0)
+    view = bench.task.view(validation, 0)
     return validation.score(bench.model, bench.task.losses, loop.device, loop.dtype, view)
-
-
-def _disk_bytes(bench: Bench) -> int:
-    """The checkpoints that are kept, with Muon's one moment and AdamW's two, and the model."""
-    named = list(bench.model.named_parameters())
-    weights = sum(w.numel() * w.element_size() for _, w in named)
-    hidden = sum(w.numel() * w.element_size() for n, w in named if is_hidden_matrix(n, w))
-    return KEPT * (weights + hidden + 2 * (weights - hidden)) + weights

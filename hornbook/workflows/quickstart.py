@@ -14,7 +14,8 @@ from hornbook.corpus.build import Corpus, build
 from hornbook.workflows import run as layout
 from hornbook.workflows.instruct import instruct
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
-from hornbook.workflows.report import Next, write_report
+from hornbook.workflows.report.page import Next
+from hornbook.workflows.report.text import write_report
 from hornbook.workflows.samples import beginnings
 
 DEFAULT_TEXT = "python-docs"

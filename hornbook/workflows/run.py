@@ -16,7 +16,8 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import read_json, write_text
 from hornbook.core.machine import DType, Machine
 from hornbook.core.progress import Progress
-from hornbook.train.dial import Choice, Plan, Wanted
+from hornbook.train.choices import Choice
+from hornbook.train.dial import Plan, Wanted
 from hornbook.train.forecast import Forecast
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import OptimiserConfig
@@ -35,13 +36,14 @@ def check_minutes(minutes: float, least: float) -> None:
 class TimedRequest(Config):
     """What is asked of a run that is given minutes or steps, exactly one of them.
 
-    dtype, device: the user's word, or None to measure.
+    dtype, compiled, device: the user's word, or None to measure.
     """
 
     minutes: float | None = None
     steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: DType | None = None
+    compiled: bool | None = None
     device: str | None = None
 
     def check_time(self) -> None:
@@ -50,12 +52,6 @@ class TimedRequest(Config):
             raise UsageError("Say how long to train: either --minutes or --steps.")
         if self.minutes is not None:
             check_minutes(self.minutes, LEAST_MINUTES)
-
-
-def check_heads(width: int, heads: int) -> None:
-    """Raises UsageError for heads that do not share the width evenly."""
-    if width % heads:
-        raise UsageError(f"width {width} is not divided by heads {heads}.")
 
 
 class PretrainRequest(Config):
@@ -94,6 +90,13 @@ class Settled(Config):
     """What was settled before the first step of a run, whatever is trained."""
 
     request: Config
+    machine: Machine
+    choices: list[Choice]
+    loop: LoopConfig
+    compiled: bool
+    compiled_reason: str
+    forecast: Forecast
+    versions: dict[str, str]
 
     def save(self, run: Path) -> None:
         """Write recipe.yaml."""
@@ -117,14 +120,7 @@ class Recipe(Settled):
     corpus_folder: str
     tokenizer_folder: str | None
     init_folder: str | None
-    machine: Machine
     plan: Plan
-    choices: list[Choice]
-    loop: LoopConfig
-    compiled: bool
-    compiled_reason: str
-    forecast: Forecast
-    versions: dict[str, str]
 
 
 RECIPE = "recipe.yaml"
@@ -135,6 +131,7 @@ CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"
 SAMPLES = "samples.jsonl"
 FLOORS = "floors"
+OUTPUTS = "outputs.jsonl"
 MODEL = "model"
 RESULT = "result.json"
 REPORT = "report.html"
@@ -201,6 +198,11 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
+
+
+def weights_bytes(run: Path) -> int:
+    """What the model and the checkpoints of a run hold on disk."""
+    return sum(file.stat().st_size for file in run.rglob("*.safetensors"))
 
 
 def result(run: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Knows the run folder; knows nothing of families or data.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,41 +20,21 @@ HOOKS_SHARE = 0.06
 """Of the time given, what evaluations, samples and checkpoints may take."""
 _EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
 """How often each happens in a run."""
-_WARM_STEPS, _TIMED_STEPS = 3, 12
-"""Steps before and while the time of a step is taken: batches differ in shape."""
 
 
 class Job(NamedTuple):
     """What is trained, and how it is looked at.
 
-    evaluate, sample: figures and texts of the model as it is now, for the logs. after_step: done
-    first after every step. resume: the command that goes on with a stopped run.
+    evaluate, sample: figures and texts of the model as it is now, for the logs; some models have no
+    samples. after_step: done first after every step.
     """
 
     objective: Objective
     batches: Batches
     loop: LoopConfig
     evaluate: Callable[[], dict[str, Any]]
-    sample: Callable[[], dict[str, Any]]
-    resume: str
+    sample: Callable[[], dict[str, Any]] | None = None
     after_step: Sequence[Hook] = ()
-
-
-def steps_within(
-    minutes: float,
-    started: float,
-    state: TrainState,
-    objective: Objective,
-    batches: Batches,
-    loop: LoopConfig,
-) -> int:
-    """How many steps fit into `minutes` since `started`, by timing a few with a state to lose."""
-    train(state, objective, batches, loop.model_copy(update={"steps": _WARM_STEPS}))
-    before, upto = state.elapsed_s, _WARM_STEPS + _TIMED_STEPS
-    train(state, objective, batches, loop.model_copy(update={"steps": upto}))
-    step_s = (state.elapsed_s - before) / _TIMED_STEPS
-    left_s = minutes * 60 - (time.perf_counter() - started)
-    return max(1, int(left_s * (1 - HOOKS_SHARE) / step_s))
 
 
 def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> None:
@@ -73,10 +52,11 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
         *job.after_step,
         every(max(1, steps // 400), steps, log_to(metrics)),
         every(-(-steps // _EVALUATIONS), steps, record(metrics, "validation", job.evaluate)),
-        every(-(-steps // _SAMPLES), steps, record(samples, "sample", job.sample)),
-        every(-(-steps // _CHECKPOINTS), steps, save),
-        stop_when(request, save, job.resume),
     ]
+    if job.sample is not None:
+        hooks.append(every(-(-steps // _SAMPLES), steps, record(samples, "sample", job.sample)))
+    hooks.append(every(-(-steps // _CHECKPOINTS), steps, save))
+    hooks.append(stop_when(request, save, f"hornbook pretrain --out {run} --resume"))
     with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
         hooks.append(lambda state: advance(1))
         train(state, job.objective, job.batches, job.loop, hooks)

@@ -1,6 +1,7 @@
-"""Translation as a user means it: pairs in, a measured model folder out.
+"""Translation as a user means it: pairs in, a measured model folder and a report out.
 
-Calls the stages in order: pairs, tokenizer, timing, training, translation of the test pairs, BLEU.
+Calls the stages in order: pairs, dial, tokenizer, rehearsal, forecast, training, translation of the
+test pairs, BLEU.
 Knows the other packages' front doors; computes nothing itself.
 """
 
@@ -12,24 +13,37 @@ import torch
 
 from hornbook.batches.translation import PairBatches, collate
 from hornbook.core.errors import UsageError
-from hornbook.core.machine import Machine, measure_machine, versions
+from hornbook.core.machine import Machine, versions
 from hornbook.core.progress import Progress
 from hornbook.evaluate.bleu import require_bleu
 from hornbook.models.convert import to_hf
 from hornbook.models.seq2seq import Seq2Seq
-from hornbook.models.translators import TRANSLATORS
 from hornbook.train.checkpoint import load_checkpoint
+from hornbook.train.choices import Choice
+from hornbook.train.dial import probe_speed
+from hornbook.train.forecast import Run
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser
+from hornbook.train.pair_dial import PairPlan, choose_pairs
 from hornbook.train.state import TrainState
 from hornbook.train.translation import next_target
 from hornbook.workflows import run as layout
-from hornbook.workflows.training import Job, steps_within, train_run
-from hornbook.workflows.translation_data import encode, fitting, joint_tokenizer, read_split
+from hornbook.workflows.settle import Budget, announcement, machine_for, settle
+from hornbook.workflows.training import Job, train_run
+from hornbook.workflows.translation_data import (
+    Split,
+    encode,
+    fitting,
+    joint_tokenizer,
+    read_split,
+    text_bytes,
+)
 from hornbook.workflows.translation_result import Bench, finish, score, translated
 from hornbook.workflows.translation_run import PairFiles, TranslationRecipe, TranslationRequest
 
 _VALIDATION_ROWS = 64
+_STEP_SECONDS = 0.5
+"""A guess at a step's time: when steps are asked for, only the model's size depends on it."""
 
 
 def train_translation(
@@ -52,15 +66,19 @@ def train_translation(
     recipe = layout.previous(run, request, resume, TranslationRecipe)
     if there := layout.finished(run, recipe, progress):
         return there
-    machine = recipe.machine if recipe else measure_machine(request.device)
-    torch.set_num_threads(machine.threads)
-    bench = _prepare(files, run, request, machine, progress)
+    machine = machine_for(recipe, request.device)
+    splits = {
+        name: read_split(name, paths, files.columns, progress)
+        for name, paths in zip(files._fields[:3], files[:3], strict=True)
+    }
+    plan, choices = (recipe.plan, recipe.choices) if recipe else _plan(machine, splits, request)
+    for choice in choices:
+        progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
+    bench = _prepare(splits, run, request, plan, machine, progress)
     if recipe is None:
-        loop = _settle(request, machine, bench, started, progress)
-        recipe = TranslationRecipe(
-            request=request, files=files.names(), machine=machine, loop=loop, versions=versions()
-        )
+        recipe = _settle(run, files, request, plan, choices, machine, bench, started, progress)
         recipe.save(run)
+        progress.say(announcement(recipe, "target tokens"))
     state = _fresh(bench, request, recipe.loop)
     if resume:
         load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
@@ -78,21 +96,30 @@ def resume_translation(run: Path, progress: Progress | None = None) -> dict[str,
     return train_translation(files, run, recipe.request, True, progress)
 
 
+def _plan(
+    machine: Machine, splits: dict[str, Split], request: TranslationRequest
+) -> tuple[PairPlan, list[Choice]]:
+    """Probe this machine and turn the dial."""
+    seconds = request.minutes * 60 if request.minutes else (request.steps or 0) * _STEP_SECONDS
+    size = text_bytes(splits["train"].pairs)
+    return choose_pairs(request.family, probe_speed(machine), size, seconds, request.plan)
+
+
 def _prepare(
-    files: PairFiles, run: Path, request: TranslationRequest, machine: Machine, progress: Progress
+    splits: dict[str, Split],
+    run: Path,
+    request: TranslationRequest,
+    plan: PairPlan,
+    machine: Machine,
+    progress: Progress,
 ) -> Bench:
-    """Read, learn the tokenizer, encode, build; what would fail after training fails now."""
-    plan = request.plan
-    splits = {
-        name: read_split(name, paths, files.columns, progress)
-        for name, paths in zip(files._fields[:3], files[:3], strict=True)
-    }
+    """Learn the tokenizer, encode, build; what would fail after training fails now."""
     train_pairs, fingerprint = splits["train"].pairs, request.pairs["train"]
     tokenizer = joint_tokenizer(
         train_pairs, fingerprint, run / layout.TOKENIZER, plan.vocab, progress
     )
     assert tokenizer.eos_id is not None
-    config = TRANSLATORS[request.family](plan.sizes(tokenizer.vocab_size))
+    config = plan.config(request.family, tokenizer.vocab_size)
     to_hf(config)
     test = encode(splits["test"].pairs, tokenizer)
     if (longest := max(len(pair.source) for pair in test) + 1) > plan.context:
@@ -103,6 +130,8 @@ def _prepare(
     }
     ends = (config.start, tokenizer.eos_id)
     held = kept["validation"]
+    model = config.build(request.seed).to(machine.device)
+    assert isinstance(model, Seq2Seq)
     return Bench(
         splits=splits,
         tokenizer=tokenizer,
@@ -111,14 +140,22 @@ def _prepare(
             collate(held[first : first + _VALIDATION_ROWS], *ends)
             for first in range(0, len(held), _VALIDATION_ROWS)
         ],
-        model=config.build(request.seed).to(machine.device),
+        model=model,
     )
 
 
 def _settle(
-    request: TranslationRequest, machine: Machine, bench: Bench, started: float, progress: Progress
-) -> LoopConfig:
-    """Time steps, and fix how many there are, so that the schedule knows its end."""
+    run: Path,
+    files: PairFiles,
+    request: TranslationRequest,
+    plan: PairPlan,
+    choices: list[Choice],
+    machine: Machine,
+    bench: Bench,
+    started: float,
+    progress: Progress,
+) -> TranslationRecipe:
+    """Rehearse, forecast, and fix the number of steps."""
     loop = LoopConfig(
         steps=1,
         micro_rows=len(bench.batches.pairs),
@@ -127,17 +164,26 @@ def _settle(
         dtype=request.dtype or machine.dtype,
         seed=request.seed,
     )
-    steps = request.steps
-    if request.minutes is not None:
-        state = _fresh(bench, request, loop)
-        objective = next_target(request.plan.smoothing)
-        steps = steps_within(request.minutes, started, state, objective, bench.batches, loop)
-    assert steps is not None
-    progress.say(
-        f"{bench.model.config.parameters():,} parameters; {steps:,} steps, "
-        f"{steps / bench.batches.steps_per_epoch:.1f} times all pairs; products in {loop.dtype}."
+    rehearsed = Run(
+        fresh=lambda: _fresh(bench, request, loop),
+        objective=next_target(plan.smoothing),
+        batches=bench.batches,
+        measure="nats_per_token",
+        score=lambda: score(bench, loop),
+        machine=machine,
+        uncompilable="every batch has a shape of its own",
     )
-    return loop.model_copy(update={"steps": steps})
+    budget = Budget(started, request.minutes, request.steps, request.compiled)
+    settled = settle(run, rehearsed, loop, budget, bench.batches.steps_per_epoch, progress)
+    return TranslationRecipe(
+        request=request,
+        files=files.names(),
+        machine=machine,
+        plan=plan,
+        choices=choices,
+        versions=versions(),
+        **settled._asdict(),
+    )
 
 
 def _fresh(bench: Bench, request: TranslationRequest, loop: LoopConfig) -> TrainState:
@@ -179,12 +225,11 @@ def _train(
         return {"source": pair.source, "text": text, "target": pair.target}
 
     job = Job(
-        objective=next_target(recipe.request.plan.smoothing),
+        objective=next_target(recipe.plan.smoothing),
         batches=bench.batches,
         loop=loop,
         evaluate=evaluate,
         sample=sample,
-        resume=f"hornbook pretrain --out {run} --resume",
         after_step=(hold_start,),
     )
     train_run(run, state, job, progress)

@@ -57,6 +57,11 @@ def _place(rejection: Rejection) -> str:
     return rejection.file if rejection.line is None else f"{rejection.file}:{rejection.line}"
 
 
+def text_bytes(pairs: Sequence[Pair]) -> int:
+    """Bytes of both sides."""
+    return sum(len(text.encode()) for pair in pairs for text in pair)
+
+
 def joint_tokenizer(
     pairs: Sequence[Pair], fingerprint: Sequence[str], folder: Path, vocab: int, progress: Progress
 ) -> Tokenizer:
@@ -67,8 +72,7 @@ def joint_tokenizer(
 
     def build(aside: Path) -> None:
         texts = [text for pair in pairs for text in pair]
-        size = sum(len(text.encode()) for text in texts)
-        train_tokenizer(texts, vocab, aside, progress, size)
+        train_tokenizer(texts, vocab, aside, progress, text_bytes(pairs))
         serve_translators(aside)
 
     inputs = {"stage": "joint-tokenizer-2", "pairs": list(fingerprint), "vocab": vocab}

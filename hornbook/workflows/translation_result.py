@@ -27,10 +27,9 @@ from hornbook.train.precision import product_type
 from hornbook.train.state import TrainState
 from hornbook.train.translation import target_losses
 from hornbook.workflows import run as layout
+from hornbook.workflows.report.pairs import write_report
 from hornbook.workflows.translation_data import Split
 from hornbook.workflows.translation_run import TranslationRecipe
-
-OUTPUTS = "outputs.jsonl"
 
 
 @dataclass
@@ -91,10 +90,12 @@ def finish(
         "bleu_by_length": [part._asdict() for part in parts],
         "beams": request.beams,
         "translation_seconds": took_s,
+        "forecast": recipe.forecast.plain(),
         "peak_bytes": peak_bytes,
+        "report": str(run / layout.REPORT),
     }
-    _write_outputs(run / OUTPUTS, sources, outputs, references)
-    search = {"num_beams": request.beams, "max_length": request.plan.context}
+    _write_outputs(run / layout.OUTPUTS, sources, outputs, references)
+    search = {"num_beams": request.beams, "max_length": recipe.plan.context}
     save_model(
         bench.model,
         run / layout.MODEL,
@@ -102,7 +103,9 @@ def finish(
         card=_card(recipe, result),
         generation=search,
     )
+    result["disk_bytes"] = layout.weights_bytes(run)
     write_json(run / layout.RESULT, result)
+    write_report(run / layout.REPORT, run)
     return result
 
 
@@ -119,7 +122,7 @@ def _write_outputs(
 
 def _card(recipe: TranslationRecipe, result: dict[str, Any]) -> str:
     """Markdown with the front matter that model hubs read."""
-    plan, found = recipe.request.plan, result["bleu"]
+    plan, found = recipe.plan, result["bleu"]
     lengths = "".join(
         f"| {part['least']} to {part['most']} | {part['sentences']} | {part['bleu']:.1f} |\n"
         for part in result["bleu_by_length"]

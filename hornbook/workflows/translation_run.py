@@ -3,27 +3,21 @@
 Knows settings; does no work.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
-from hornbook.core.config import Config
+from hornbook.core.config import over
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.files import hash_file
-from hornbook.core.machine import Machine
-from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
-from hornbook.train.loop import LoopConfig
+from hornbook.models.translators import TRANSLATORS
+from hornbook.train import optimiser, schedule
 from hornbook.train.optimiser import OptimiserConfig
+from hornbook.train.pair_dial import PairPlan, WantedPairs
 from hornbook.train.schedule import ScheduleConfig
-from hornbook.workflows.run import Settled, TimedRequest, check_heads
-
-# Post-norm needs its warm-up, and shared token vectors, which are the head as well, a smaller rate
-# than those of decoders that have a head of their own (docs/log.md).
-_OPTIMISER = OptimiserConfig(
-    matrix_rate=0.01, embedding_rate=0.003, scalar_rate=0.003, betas=(0.9, 0.98)
-)
-_SCHEDULE = ScheduleConfig(warmup=0.05, cooldown=0.7)
+from hornbook.workflows.run import Settled, TimedRequest
 
 
 class PairFiles(NamedTuple):
@@ -59,37 +53,6 @@ def _hash(name: str) -> str:
     return hash_file(Path(name))
 
 
-class TranslationPlan(Config):
-    """Sizes of the model, of its tokenizer and of a step.
-
-    vocab: tokens of the tokenizer; the model has one more, which starts a target. tokens: of a
-    step, both sides and their padding. dropout, smoothing: shares of channels and of targets.
-    """
-
-    vocab: PositiveInt = 3999
-    width: PositiveInt = 256
-    depth: PositiveInt = 3
-    heads: PositiveInt = 4
-    hidden: PositiveInt = 512
-    context: PositiveInt = 128
-    tokens: PositiveInt = 8192
-    dropout: float = Field(default=0.15, ge=0.0, lt=1.0)
-    smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
-
-    def sizes(self, vocab: int) -> PairSizes:
-        """What the preset asks for; `vocab` is the finished tokenizer's."""
-        side = SideSizes(depth=self.depth, heads=self.heads, hidden=self.hidden)
-        return PairSizes(
-            vocab=vocab + 1,
-            width=self.width,
-            context=self.context,
-            encoder=side,
-            decoder=side,
-            start=vocab,
-            dropout=self.dropout,
-        )
-
-
 class TranslationRequest(TimedRequest):
     """What the user asked for.
 
@@ -100,9 +63,9 @@ class TranslationRequest(TimedRequest):
     family: str
     pairs: dict[str, list[str]]
     columns: tuple[str, str] | None = None
-    plan: TranslationPlan = TranslationPlan()
-    optimiser: OptimiserConfig = _OPTIMISER
-    schedule: ScheduleConfig = _SCHEDULE
+    plan: WantedPairs = WantedPairs()
+    optimiser: OptimiserConfig
+    schedule: ScheduleConfig
     beams: PositiveInt = 4
 
     def check(self) -> None:
@@ -110,7 +73,6 @@ class TranslationRequest(TimedRequest):
         if self.family not in TRANSLATORS:
             raise unknown("family", self.family, TRANSLATORS)
         self.check_time()
-        check_heads(self.plan.width, self.plan.heads)
 
 
 class TranslationRecipe(Settled):
@@ -118,12 +80,22 @@ class TranslationRecipe(Settled):
 
     request: TranslationRequest
     files: dict[str, list[str]]
-    machine: Machine
-    loop: LoopConfig
-    versions: dict[str, str]
+    plan: PairPlan
 
 
-def request_of(files: PairFiles, values: dict[str, Any]) -> TranslationRequest:
-    """The request that plain `values` make on these pairs; raises UsageError."""
-    known = {"pairs": files.fingerprint(), "columns": files.columns}
-    return TranslationRequest.parse({**values, **known}, "translation")
+def request_of(
+    splits: Sequence[Sequence[Path]], values: dict[str, Any]
+) -> tuple[PairFiles, TranslationRequest]:
+    """The files of train, validation and test, and the request that plain `values` make on them.
+
+    Raises UsageError for files that are not there and values that cannot be.
+    """
+    train, validation, test = map(tuple, splits)
+    files = PairFiles(train, validation, test)
+    known = {
+        "pairs": files.fingerprint(),
+        "optimiser": over(optimiser.POST_NORM, values.get("optimiser")),
+        "schedule": over(schedule.POST_NORM, values.get("schedule")),
+    }
+    request = TranslationRequest.parse({**values, **known}, "translation")
+    return files._replace(columns=request.columns), request

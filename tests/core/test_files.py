@@ -58,3 +58,17 @@ def test_a_path_that_cannot_be(tmp_path, name):
     (tmp_path / "file").write_text("x")
     with pytest.raises(HornbookError, match=name), atomic_file(tmp_path / name):
         pass
+
+
+def test_what_is_missing_inside_the_block_is_not_the_disks_fault(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "run") as aside:
+        (aside / "there").write_text("half")
+        (tmp_path / "no such file").read_text()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_not_overwritten_by_a_file(tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(HornbookError, match="is a folder, not a file"):
+        write_text(tmp_path / "run", "x")
+    assert (tmp_path / "run").is_dir()

@@ -28,7 +28,7 @@ def test_quickstart_on_a_german_law(data, tmp_path):
     found, _ = quickstart(*command)
     assert found.keys() >= FIELDS
     assert found["floors"].keys() >= {"gzip", "xz", "ngram"}
-    assert found["forecast"].keys() >= {"seconds", "peak_bytes", "bits_per_byte", "low", "high"}
+    assert found["forecast"].keys() >= {"seconds", "peak_bytes", "score", "low", "high"}
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Würde" in page or "ä" in page
     again, said = quickstart(*command)

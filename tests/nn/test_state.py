@@ -54,3 +54,11 @@ def test_rows_follow_others_that_share_their_memory():
     taken = state.take(torch.tensor([3]))
     assert taken.remembered == state.remembered
     assert taken.caches[0]["memory"].item() == 3
+
+
+def test_rows_follow_others_without_a_memory():
+    state = make(3, 5)
+    state.caches[0]["sum"] = torch.tensor([[1.0], [2.0]])
+    state.follow(torch.tensor([1, 1]))
+    assert state.length.tolist() == [5, 5]
+    assert state.caches[0]["sum"].tolist() == [[2], [2]]

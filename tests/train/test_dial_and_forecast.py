@@ -12,8 +12,10 @@ from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.models.presets import PRESETS
 from hornbook.train.dial import Plan, Wanted, choose, flops_per_token, probe_speed
-from hornbook.train.forecast import Rehearsal, Run, forecast, rehearse
+from hornbook.train.forecast import LAWS, Rehearsal, Run, forecast, rehearse
+from hornbook.train.image_dial import ImagePlan, WantedImages, choose_images
 from hornbook.train.objective import next_token
+from hornbook.train.pair_dial import PairPlan, WantedPairs, choose_pairs
 
 MACHINE = Machine(
     device="cpu", name="x", threads=2, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
@@ -63,6 +65,44 @@ def test_what_cannot_be_is_named(overrides, message):
         plan_for(300, **overrides)
 
 
+def test_a_model_to_go_on_from_bounds_the_context():
+    there = Wanted(vocab=999, depth=2, width=64, heads=1, hidden=64)
+    plan, _ = choose(1e11, MACHINE, 10**7, 300, Wanted(), there, longest=48)
+    assert (plan.width, plan.context) == (64, 48)
+    with pytest.raises(UsageError, match="sees 48 tokens; 64 is too long"):
+        choose(1e11, MACHINE, 10**7, 300, Wanted(context=64), there, longest=48)
+
+
+PAIRS = {"transformer", "lstm", "lstm-attention"}
+
+
+@given(st.floats(1, 1e6), st.integers(2000, 10**10), st.sampled_from(sorted(PAIRS)))
+def test_whatever_translator_is_chosen_can_be_built(seconds, text_bytes, family):
+    plan, choices = choose_pairs(family, 1e11, text_bytes, seconds, WantedPairs())
+    assert plan.config(family, plan.vocab).parameters() > 0
+    assert {choice.name for choice in choices} == set(PairPlan.model_fields)
+    more, _ = choose_pairs(family, 1e11, text_bytes, 2 * seconds, WantedPairs())
+    assert more.depth >= plan.depth and more.width >= plan.width and more.tokens >= plan.tokens
+
+
+@given(st.floats(1, 1e6), st.integers(7, 300), st.sampled_from((1, 3)))
+def test_whatever_image_model_is_chosen_can_be_built(seconds, size, channels):
+    plan, choices = choose_images(1e11, (size, size, channels), seconds, WantedImages())
+    config = plan.config(size, channels, ("one", "other"))
+    assert config.parameters() > 0 and config.context <= 65
+    assert {choice.name for choice in choices} == set(ImagePlan.model_fields)
+    more, _ = choose_images(1e11, (size, size, channels), 2 * seconds, WantedImages())
+    assert more.depth >= plan.depth and more.width >= plan.width
+
+
+def test_the_users_word_wins_with_pairs_and_images():
+    plan, choices = choose_pairs("lstm", 1e11, 10**6, 60, WantedPairs(width=96, heads=3))
+    assert (plan.width, plan.heads, plan.hidden) == (96, 3, 192)
+    assert {c.name for c in choices if c.reason == "you set it"} == {"width", "heads"}
+    with pytest.raises(UsageError, match="width 96 is not divided by heads 5"):
+        choose_images(1e11, (28, 28, 1), 60, WantedImages(width=96, heads=5))
+
+
 def test_arithmetic_counts_every_matrix():
     plan, _ = plan_for(300, context=1)
     config = plan.config(plan.vocab)
@@ -77,14 +117,16 @@ def test_the_probe_measures_something():
     assert probe_speed(MACHINE) > 1e8
 
 
-def test_the_interval_widens_with_the_distance():
-    rehearsal = Rehearsal(50, 2.5, 0.1, False, "")
-    found = [forecast(rehearsal, steps, 1, 1.0, 1.0, 1) for steps in (50, 100, 1000)]
-    assert found[0].bits_per_byte == pytest.approx(2.5)
-    assert all(f.low < f.bits_per_byte < f.high for f in found)
+@pytest.mark.parametrize("measure", LAWS)
+def test_the_interval_widens_with_the_distance(measure):
+    rehearsal = Rehearsal(50, 400, 2.5, 0.1, False, "")
+    found = [forecast(rehearsal, measure, steps, 1.0, 1.0, 1) for steps in (50, 100, 1000)]
+    assert found[0].score == pytest.approx(2.5)
+    assert [f.targets for f in found] == [400, 800, 8000]
+    assert all(f.low < f.score < f.high for f in found)
     widths = [math.log(f.high / f.low) for f in found]
     assert widths == sorted(widths)
-    assert found[2].bits_per_byte < found[1].bits_per_byte < found[0].bits_per_byte
+    assert found[2].score < found[1].score < found[0].score
 
 
 @pytest.mark.parametrize(
@@ -100,12 +142,13 @@ def test_rehearsal_trains_to_an_end_and_says_why_it_does_not_compile(start, want
         steps.append(made)
         return made
 
-    run = Run(fresh, next_token, batches, lambda: 3.0, MACHINE)
+    run = Run(fresh, next_token, batches, "bits_per_byte", lambda: 3.0, MACHINE)
     found = rehearse(run, loop, None, 320, wanted)
     assert not found.compiled
     assert re.search(reason, found.reason)
     assert found.steps == steps[-1].step >= 8
-    assert found.bits_per_byte == 3.0
+    assert found.score == 3.0
+    assert found.targets == steps[-1].tokens
     assert found.step_s > 0
 
 

@@ -49,4 +49,5 @@ def test_trained_measured_saved_and_reported(inputs, preset, tmp_path):
     assert kind.removeprefix("hornbook_") == preset.split("-")[0]
     assert f"{bits['value']:.3f}" in (run / "report.html").read_text()
     samples = (run / "samples.jsonl").read_text().splitlines()
-    assert all(json.loads(line)["text"] is not None for line in samples)
+    assert len(samples) >= 2
+    assert all(json.loads(line).keys() >= {"step", "prompt", "text"} for line in samples)

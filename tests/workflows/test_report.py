@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 import pytest
 
 from hornbook.corpus.build import build
-from hornbook.workflows import report as module
-from hornbook.workflows.charts import bars, curve
-from hornbook.workflows.report import write_report
+from hornbook.workflows.report import text as module
+from hornbook.workflows.report.charts import bars, curve
+from hornbook.workflows.report.text import write_report
 
 RESULT = {
     "run": "r", "report": "r", "seconds": 61.0, "tokens": 2000, "tokens_per_second": 33.0,
@@ -47,8 +47,8 @@ class FakeRecipe:
         dtype, steps = "float32", 10
 
     class forecast:
-        seconds, tokens, epochs, peak_bytes, disk_bytes = 60.0, 2000, 1.5, 2**30, 2**20
-        bits_per_byte, low, high = 2.0, 1.85, 2.2
+        seconds, targets, epochs, peak_bytes, disk_bytes = 60.0, 2000, 1.5, 2**30, 2**20
+        measure, score, low, high = "bits_per_byte", 2.0, 1.85, 2.2
 
     choices, versions, compiled, compiled_reason = [], {"python": "3"}, True, "faster"
 

@@ -125,7 +125,7 @@ def test_the_result_has_the_public_fields(straight):
     }  # fmt: skip
     assert fields <= result.keys()
     assert {"gzip", "xz", "ngram"} <= result["floors"].keys()
-    assert {"seconds", "peak_bytes", "bits_per_byte", "low", "high"} <= result["forecast"].keys()
+    assert {"seconds", "peak_bytes", "score", "low", "high"} <= result["forecast"].keys()
     page = (run / "report.html").read_text()
     assert f"{result['bits_per_byte']['value']:.3f}" in page
     assert "src=" not in page and 'href="http' not in page

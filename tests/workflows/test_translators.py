@@ -49,9 +49,8 @@ def files(tmp_path_factory):
 
 
 def request(files, family="transformer", **values):
-    return request_of(
-        files, {"family": family, "steps": 24, "plan": PLAN, "dtype": "float32", **values}
-    )
+    values = {"family": family, "steps": 24, "plan": PLAN, "dtype": "float32", **values}
+    return request_of(files[:3], values)[1]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +65,10 @@ def test_the_result_says_what_was_measured(straight):
     assert "tok:13a" in result["bleu"]["signature"]
     assert result["pairs"]["train"] == {"in": 61, "kept": 60, "empty side": 1}
     assert sum(part["sentences"] for part in result["bleu_by_length"]) == 45
+    forecast = result["forecast"]
+    assert forecast["measure"] == "nats_per_token" and forecast["steps"] == 24
+    report = (run / "report.html").read_text()
+    assert f"{result['bleu']['value']:.1f}" in report and "eins" in report
     outputs = [json.loads(line) for line in (run / "outputs.jsonl").read_text().splitlines()]
     assert len(outputs) == 45 and outputs[0].keys() == {"source", "text", "target"}
 

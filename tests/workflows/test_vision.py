@@ -9,12 +9,10 @@ from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.workflows import vision
 from hornbook.workflows.resume import resume
-from hornbook.workflows.vision import request_of, train_vision
+from hornbook.workflows.vision import train_vision
+from hornbook.workflows.vision_run import request_of
 
-PLAN = {
-    "size": 8, "channels": 1, "patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 16,
-    "rows": 8,
-}  # fmt: skip
+PLAN = {"patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 16, "rows": 8}
 QUIET = Progress(quiet=True)
 
 
@@ -35,7 +33,10 @@ def images(tmp_path_factory):
 
 
 def request(images, **values):
-    values = {"steps": 30, "plan": PLAN, "compiled": False, "dtype": "float32", **values}
+    values = {
+        "steps": 30, "size": 8, "channels": 1, "plan": PLAN, "compiled": False,
+        "dtype": "float32", **values,
+    }  # fmt: skip
     return request_of(images, values)
 
 
@@ -43,6 +44,12 @@ def test_it_learns_and_transformers_opens_it(images, tmp_path):
     result = train_vision(*_placed(request(images), tmp_path / "run"), progress=QUIET)
     assert result["accuracy"]["value"] > 0.9
     assert result["test_images"] == 20
+    assert [sum(kind["named"]) for kind in result["classes"]] == [10, 10]
+    forecast = result["forecast"]
+    assert forecast["measure"] == "error" and forecast["targets"] == result["images"] == 30 * 8
+    report = (tmp_path / "run/report.html").read_text()
+    assert f"{result['accuracy']['value']:.1%}".replace("%", " %") in report
+    assert "below" in report and "http" not in report
     theirs = transformers.AutoModelForImageClassification.from_pretrained(tmp_path / "run/model")
     assert theirs.config.id2label == {0: "above", 1: "below"}
 
@@ -55,7 +62,7 @@ def test_stopped_and_resumed_is_undisturbed(images, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(vision, "_finish", fail)
+        broken.setattr(vision, "finish", fail)
         train_vision(*_placed(request(images), stopped), progress=QUIET)
     newest = sorted((stopped / "checkpoints").iterdir())[-1]
     for file in newest.iterdir():
@@ -71,6 +78,10 @@ def test_what_does_not_fit_is_refused_before_work(images, tmp_path):
         train_vision(
             *_placed(request(images, plan={**PLAN, "patch": 3}), tmp_path / "run"), progress=QUIET
         )
+    with pytest.raises(UsageError, match="shift = -1"):
+        request(images, augment={"shift": -1})
+    with pytest.raises(UsageError, match=r"unknown key 'plan.widht'. Did you mean 'width'"):
+        request(images, plan={"widht": 3})
     with pytest.raises(UsageError, match="either --minutes or --steps"):
         train_vision(*_placed(request(images, minutes=1.0), tmp_path / "run"), progress=QUIET)
     assert not (tmp_path / "run").exists()
