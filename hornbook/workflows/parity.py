@@ -40,10 +40,12 @@ def compare(before: Opened, after: Opened, text: str) -> dict[str, Any]:
     """parity {max_logit_difference, same_greedy, bits_per_byte_change} and what it rests on.
 
     Logits are compared at every position of PROMPTS, greedy text over GREEDY_TOKENS tokens of
-    each, bits per byte on `text`. same_tokens: both tokenizers give the same ids for all of these.
+    each, bits per byte on `text`; a prompt is cut to half of a short context. same_tokens: both
+    tokenizers give the same ids for all of these.
     """
-    prompts = [before.tokenizer.encode(prompt) for prompt in PROMPTS]
-    others = [after.tokenizer.encode(prompt) for prompt in PROMPTS]
+    most = max(1, min(before.model.config.context, after.model.config.context) // 2)
+    prompts = [before.tokenizer.encode(prompt)[:most] for prompt in PROMPTS]
+    others = [after.tokenizer.encode(prompt)[:most] for prompt in PROMPTS]
     texts = [_greedy(before, prompts), _greedy(after, others)]
     bits = [bits_per_byte(opened, text) for opened in (before, after)]
     same_text = before.tokenizer.encode(text) == after.tokenizer.encode(text)

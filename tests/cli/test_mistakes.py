@@ -132,3 +132,11 @@ def test_messages_nobody_reads_do_no_harm(monkeypatch):
         Progress().say("step 1")
         with Progress().bar("reading", 1, "MB") as advance:
             advance(1)
+
+
+@pytest.mark.parametrize("kind", ["--pairs", "--images"])
+@pytest.mark.parametrize("option", ["--init", "--tokenizer", "--preset"])
+def test_options_of_a_corpus_are_not_passed_over(monkeypatch, capsys, tmp_path, kind, option):
+    asked = ["pretrain", kind, tmp_path / "x", option, "gpt2", "--minutes", "1", "--out"]
+    code, err = command(monkeypatch, capsys, *asked, tmp_path / "run")
+    assert (code, f"{option} goes with --corpus, not with {kind}" in err) == (2, True), err
