@@ -1,0 +1,34 @@
+"""Words of a usual length on average: neither fragments nor strings of code (Rae et al. 2021)."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from hornbook.corpus.rules.contract import Rule, register, share
+from hornbook.corpus.texts import Texts
+
+
+@register("gopher_word_length")
+class GopherWordLength(Rule):
+    """least, most: characters of a word, on average."""
+
+    reason: ClassVar[str] = "words unusually short or long"
+    source: ClassVar[str] = "Gopher, arXiv 2112.11446, table A1"
+    # Written with spaces between words, and neither by syllables nor in compounds.
+    languages: ClassVar[frozenset[str] | None] = frozenset({"en", "fr", "es", "it", "pt", "nl"})
+    hits: ClassVar[tuple[str, ...]] = (
+        "a b c d e f g h i j",
+        "x = internationalization_of_everything(that_is_configurable_somewhere)",
+    )
+    misses: ClassVar[tuple[str, ...]] = ("The river was calm and the boats lay still at noon.",)
+
+    least: float = 3.0
+    most: float = 10.0
+
+    def measure(self, texts: Texts) -> np.ndarray:
+        words = texts.words
+        return share(texts.per_document(words, texts.lengths(words)), texts.per_document(words))
+
+    def keeps(self, values: np.ndarray) -> np.ndarray:
+        kept: np.ndarray = (values >= self.least) & (values <= self.most)
+        return kept
