@@ -45,8 +45,12 @@ _GENTLE = 0.2
 POST_NORM = OptimiserConfig(
     matrix_rate=0.01, embedding_rate=0.003, scalar_rate=0.003, betas=(0.9, 0.98)
 )
-"""For post-norm models whose token vectors are the head as well: with the rates of decoders, whose
-head is their own, they stay at the frequencies of the tokens (docs/log.md, "rates of BERT")."""
+"""For post-norm models whose token vectors are the head as well: decoders with a head of their own
+learn at higher rates."""
+
+MASKED = POST_NORM.model_copy(update={"embedding_rate": 0.001})
+"""For models that fill in words: at higher rates they stay for long at what the frequencies of the
+tokens give (docs/log.md, "rates of BERT")."""
 
 
 class Optimiser:

@@ -66,7 +66,7 @@ class WantedPairs(Config):
 _LADDER = ((2, 128), (2, 192), (3, 256), (4, 384), (6, 512))
 # How many tokens a parameter must get, and how many bytes of text there must be for it
 # (docs/log.md, "dial of translators").
-_TOKENS_PER_PARAMETER, _BYTES_PER_PARAMETER = 0.4, 0.7
+_TOKENS_PER_PARAMETER, _BYTES_PER_PARAMETER = 1.5, 0.7
 
 
 def choose_pairs(
@@ -94,7 +94,7 @@ def choose_pairs(
     return choices.plan(PairPlan), choices.made
 
 
-_SHORT = 3e13
+_SHORT = 1e14
 """FLOP below which a run is short."""
 
 

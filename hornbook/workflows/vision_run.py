@@ -18,8 +18,9 @@ from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.workflows.run import Settled, TimedRequest
 
-# Matrices learn as in decoders; the head is small and starts from nothing.
-_OPTIMISER = OptimiserConfig(matrix_rate=0.02, embedding_rate=0.003)
+# Lower rates than those of decoders, and a long fall to zero (docs/log.md, "rates of ViT").
+_OPTIMISER = OptimiserConfig(matrix_rate=0.01, embedding_rate=0.003)
+_SCHEDULE = ScheduleConfig(cooldown=0.9)
 
 
 class VisionRequest(TimedRequest):
@@ -36,7 +37,7 @@ class VisionRequest(TimedRequest):
     plan: WantedImages = WantedImages()
     augment: Augment = Augment()
     optimiser: OptimiserConfig
-    schedule: ScheduleConfig = ScheduleConfig()
+    schedule: ScheduleConfig
 
 
 class VisionRecipe(Settled):
@@ -72,7 +73,11 @@ class Pictures:
 
 def request_of(folder: Path, values: dict[str, Any]) -> tuple[Pictures, VisionRequest]:
     """The images of a folder and the request that plain `values` make on them."""
-    known = {"optimiser": over(_OPTIMISER, values.get("optimiser")), "images": ""}
+    known = {
+        "optimiser": over(_OPTIMISER, values.get("optimiser")),
+        "schedule": over(_SCHEDULE, values.get("schedule")),
+        "images": "",
+    }
     asked = VisionRequest.parse({**values, **known}, "vit")  # what is wrong, before reading
     pictures = Pictures(folder, asked.size, asked.channels)
     return pictures, asked.model_copy(update={"images": pictures.fingerprint()})
