@@ -19,7 +19,7 @@ from hornbook.train.schedule import ScheduleConfig
 from hornbook.workflows.run import Settled, TimedRequest
 
 # Lower rates than those of decoders, and a long fall to zero (docs/log.md, "rates of ViT").
-_OPTIMISER = OptimiserConfig(matrix_rate=0.01, embedding_rate=0.003)
+_OPTIMISER = OptimiserConfig(matrix_rate=0.005, embedding_rate=0.003)
 _SCHEDULE = ScheduleConfig(cooldown=0.9)
 
 
