@@ -25,6 +25,9 @@ class _Grams(NamedTuple):
     first: np.ndarray
 
 
+_LEAST_DISCOUNT = 0.05
+
+
 class _Order(NamedTuple):
     """What one length says. mass: discounted count of each n-gram.
 
@@ -108,4 +111,5 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
         return np.array([0.0, 0.75, 0.75, 0.75])
     y = n1 / (n1 + 2 * n2)
     found = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
-    return np.array([0.0, *np.clip(found, 0.0, (1.0, 2.0, 3.0))])
+    # Of small texts these may be negative, but something is left for what was never seen.
+    return np.array([0.0, *np.clip(found, _LEAST_DISCOUNT, (1.0, 2.0, 3.0))])

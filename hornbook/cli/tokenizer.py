@@ -20,7 +20,7 @@ def train(
     """Train a byte-level BPE tokenizer on the training side of a corpus."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.corpus.build import Corpus
+    from hornbook.corpus.corpus import Corpus
     from hornbook.tokenize.measure import measure
     from hornbook.workflows.prepare import prepare_tokenizer
 
@@ -37,7 +37,7 @@ def measure_command(
 ) -> None:
     """Measure a tokenizer on the held-out text of a corpus."""
     from hornbook.cli.output import print_json
-    from hornbook.corpus.build import Corpus
+    from hornbook.corpus.corpus import Corpus
     from hornbook.tokenize.measure import measure
     from hornbook.tokenize.tokenizer import Tokenizer
 

@@ -36,6 +36,7 @@ def card_text(card: dict[str, Any]) -> str:
             for reason, count in documents["dropped"].items()
         ),
         "",
+        *_judged(card),
         "## Text",
         "",
         f"{card['characters']:,} characters. Letters by script: "
@@ -72,6 +73,30 @@ def card_text(card: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _judged(card: dict[str, Any]) -> list[str]:
+    """Languages, what each rule hit, personal data."""
+    lines = [
+        "## Languages",
+        "",
+        "| language | read | kept by language and rules |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {row['language'] or 'unknown'} | {row['read']:,} | {row['kept_by_tags']:,} |"
+        for row in card["languages"]
+    ]
+    if card["rules"]:
+        lines += ["", "## Rules", "", "| rule | judged | hit |", "|---|---|---|"]
+        lines += [
+            f"| {kind} | {found['judged']:,} | {found['hits']:,} |"
+            for kind, found in card["rules"].items()
+        ]
+    if card["pii"]:
+        lines += ["", "## Personal data replaced", "", "| kind | found |", "|---|---|"]
+        lines += [f"| {kind} | {count:,} |" for kind, count in card["pii"].items()]
+    return [*lines, ""]
+
+
 def _fields(fields: dict[str, int]) -> list[str]:
     if not fields:
         return []
@@ -81,7 +106,8 @@ def _fields(fields: dict[str, int]) -> list[str]:
 
 def _how(card: dict[str, Any]) -> str:
     if card["section"] is None:
-        return "Whole documents, by content hash: copies always fall on one side."
+        near = "" if card["near_mode"] == "ignore" else " and near copies"
+        return f"Whole documents, by content hash: copies{near} always fall on one side."
     return (
         f"Documents are cut into sections of about {card['section']:,} characters, split by "
         "content hash, because whole documents could not be split fairly. Held-out sections have "

@@ -69,6 +69,13 @@ class TextMeasures:
         if "text_field" in document.metadata:
             self.fields[str(document.metadata["text_field"])] += 1
 
+    def merge(self, other: "TextMeasures") -> None:
+        """Count what another one counted."""
+        self.characters += other.characters
+        self.fields += other.fields
+        self._scripts += other._scripts
+        self._lengths += other._lengths
+
     def scripts(self) -> dict[str, float]:
         """Share of each script among the characters that are no signs or digits, largest first."""
         found: Counter[str] = Counter()

@@ -1,22 +1,22 @@
-"""Pairs of a text and its translation: two aligned files, a table or JSON Lines, plain or gzipped.
+"""Pairs of a text and its translation: two aligned files, a table or JSON Lines, plain or packed.
 
 A pair that cannot be had costs itself and is named by file and line. Knows formats; knows nothing
 of tokens.
 """
 
 import csv
-import gzip
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.read import format_of, name_of
 from hornbook.corpus.readers.decode import NotText, decode, newlines
 from hornbook.corpus.readers.lines import BROKEN, Fault, Line, fault_of, read_lines
+from hornbook.corpus.readers.packed import unpack
 
 NAMES = (("source", "target"), ("src", "tgt"), ("input", "output"))
 """Tried in this order where the user names no columns; a table without names has two columns."""
@@ -80,11 +80,10 @@ def _named(found: Iterator[_Found]) -> Iterator[Pair | Rejection]:
 
 
 def _lines(file: Path) -> Iterator[Line]:
-    """The lines of a file, plain or gzipped."""
+    """The lines of a file, plain or packed."""
     try:
         with file.open("rb") as raw:
-            packed = file.suffix.lower() == ".gz"
-            yield from read_lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)
+            yield from read_lines(unpack(raw, file.suffix.lower()))
     except BROKEN as error:
         yield Line(0, b"", 0, fault_of(error))
 

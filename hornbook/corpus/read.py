@@ -5,19 +5,19 @@ Knows files and compression; what is in a format is `readers`' business.
 
 import dataclasses
 import difflib
-import gzip
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file
 from hornbook.corpus import pydocs
 from hornbook.corpus.documents import Document, Rejection, unstorable
-from hornbook.corpus.readers import READERS, RECORD_READERS
+from hornbook.corpus.readers import ARCHIVE_READERS, READERS, RECORD_READERS
 from hornbook.corpus.readers.decode import is_text
 from hornbook.corpus.readers.lines import BROKEN, fault_of
+from hornbook.corpus.readers.packed import PACKINGS, unpack
 
 PYTHON_DOCS = "python-docs"
 """The name of the source that is on every machine with Python."""
@@ -90,8 +90,8 @@ def size_of(path: Path) -> int:
 
 
 def format_of(path: Path) -> str:
-    """The suffix that decides how a file is read, without .gz."""
-    inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    """The suffix that decides how a file is read, without .gz or .zst."""
+    inner = path.with_suffix("") if path.suffix.lower() in PACKINGS else path
     return inner.suffix.lower()
 
 
@@ -138,9 +138,10 @@ def _choose(
     raw: BinaryIO, path: Path, name: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
     """Read with the reader of the suffix; without one, what looks like text is read as text."""
-    packed = path.suffix.lower() == ".gz"
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
     kind = format_of(path)
+    if kind in ARCHIVE_READERS:
+        return ARCHIVE_READERS[kind](raw, name)
+    stream = unpack(raw, path.suffix.lower())
     if kind in RECORD_READERS:
         return RECORD_READERS[kind](stream, name, text_field)
     if kind in READERS:

@@ -72,17 +72,19 @@ def choose_split(
 ) -> Split | None:
     """The lowest hashes whose documents hold `share` of the bytes, at most about `most` bytes.
 
-    Returns None when whole documents cannot give a fair split: fewer than two, or the held-out
-    part would exceed a fifth.
+    Documents of one hash belong together. Returns None when they cannot give a fair split: fewer
+    than two hashes, or the held-out part would exceed a fifth.
     """
+    together: Counter[str] = Counter()
+    for digest, size in zip(hashes, sizes, strict=True):
+        together[digest] += size
     total = sum(sizes)
     wanted = min(share * total, most)
     held = 0
-    ranked = sorted(zip(hashes, sizes, strict=True))
-    for i, (_, size) in enumerate(ranked):
+    for digest in sorted(together):
         if held >= wanted:
-            return Split(threshold=ranked[i][0]) if held <= total / 5 else None
-        held += size
+            return Split(threshold=digest) if held <= total / 5 else None
+        held += together[digest]
     return None
 
 

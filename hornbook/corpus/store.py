@@ -12,8 +12,6 @@ from hornbook.corpus.documents import Document
 
 DOCUMENTS = "documents"
 ATTRIBUTES = "attributes/content"
-_ROW_GROUP_BYTES, _PART_BYTES = 16 * 2**20, 64 * 2**20
-"""Text held before it is written, and text in one file."""
 _ROW_BYTES = 1024
 """What a document takes in memory beside its text, about; it bounds groups of tiny documents."""
 
@@ -27,12 +25,23 @@ class Stored(NamedTuple):
 
 
 class DocumentWriter:
-    """Writes documents and their tags in row groups; close it to finish the last file."""
+    """Writes documents and their tags in row groups; close it to finish the last file.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    part: the name of the one file that all go to, which is not made for none of them; None for
+    numbered files. group_bytes: text held before it is written. part_bytes: text in a file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        part: str | None = None,
+        group_bytes: int = 16 * 2**20,
+        part_bytes: int = 64 * 2**20,
+    ) -> None:
+        self.folder, self._name = folder, part
+        self._group_bytes, self._part_bytes = group_bytes, part_bytes
         for name in (DOCUMENTS, ATTRIBUTES):
-            (folder / name).mkdir(parents=True)
+            (folder / name).mkdir(parents=True, exist_ok=True)
         self._documents: list[dict[str, str]] = []
         self._tags: list[dict[str, Any]] = []
         self._pending = self._in_part = 0
@@ -54,7 +63,7 @@ class DocumentWriter:
         )
         self._tags.append({"id": document.id, "hash": row.hash, "bytes": row.size})
         self._pending += row.size + len(metadata) + _ROW_BYTES
-        if self._pending >= _ROW_GROUP_BYTES:
+        if self._pending >= self._group_bytes:
             self._flush()
 
     def close(self) -> None:
@@ -73,14 +82,14 @@ class DocumentWriter:
         tag_writer.write_table(arrow.Table.from_pylist(self._tags, tag_schema))
         self._in_part += self._pending
         self._documents, self._tags, self._pending = [], [], 0
-        if self._in_part >= _PART_BYTES:
+        if self._name is None and self._in_part >= self._part_bytes:
             self._close_part()
 
     def _open_part(self, text: Any, tags: Any) -> tuple[Any, Any]:
         import pyarrow.parquet as parquet
 
         if self._writers is None:
-            name = f"part-{self._part:05d}.parquet"
+            name = self._name or f"part-{self._part:05d}.parquet"
             self._writers = (
                 parquet.ParquetWriter(self.folder / DOCUMENTS / name, text, compression="zstd"),
                 parquet.ParquetWriter(self.folder / ATTRIBUTES / name, tags, compression="zstd"),
@@ -105,6 +114,11 @@ def _schemas() -> tuple[Any, Any]:
     return documents, arrow.schema(tags)
 
 
+def parts(folder: Path) -> list[Path]:
+    """The files of documents, in order."""
+    return sorted((folder / DOCUMENTS).glob("part-*.parquet"))
+
+
 def read_tags(folder: Path) -> Iterator[tuple[str, int]]:
     """(content hash, bytes) of every document, in the order they are stored."""
     import pyarrow.parquet as parquet
@@ -118,7 +132,7 @@ def read_documents(folder: Path) -> Iterator[Document]:
     """Every document, in the order they are stored, a row group in memory at a time."""
     import pyarrow.parquet as parquet
 
-    for path in sorted((folder / DOCUMENTS).glob("part-*.parquet")):
+    for path in parts(folder):
         file = parquet.ParquetFile(path)
         for group in range(file.num_row_groups):
             for row in file.read_row_group(group).to_pylist():

@@ -18,7 +18,7 @@ from hornbook.batches.shards import TokenShards
 from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.tasks import Task
 

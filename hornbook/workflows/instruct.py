@@ -17,7 +17,7 @@ from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.core.stats import bootstrap_ratio
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import reply_to, stream
 from hornbook.models.causal_lm import CausalLM

@@ -5,7 +5,7 @@ Knows the facts' names; measures nothing.
 
 from typing import Any
 
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.workflows.run import Recipe
 
 

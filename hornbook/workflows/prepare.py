@@ -17,7 +17,7 @@ from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.split import Side
 from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_model

@@ -15,7 +15,7 @@ from hornbook.core.errors import UsageError
 from hornbook.core.files import write_json
 from hornbook.core.machine import Machine, peak_memory_bytes, versions
 from hornbook.core.progress import Progress
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_config, resolve, save_model, weights_fingerprint
 from hornbook.models.masked_lm import MaskedLMConfig
@@ -130,7 +130,7 @@ def _movement(init: Path | None, values: dict[str, Any]) -> tuple[OptimiserConfi
         masked = isinstance(load_config(init), MaskedLMConfig)
     else:
         masked = (values.get("plan") or {}).get("preset") in MASKED_PRESETS
-    rates = optimiser.POST_NORM if masked else OptimiserConfig()
+    rates = optimiser.MASKED if masked else OptimiserConfig()
     timing = schedule.POST_NORM if masked else ScheduleConfig()
     return (rates.gentle() if init else rates), timing
 

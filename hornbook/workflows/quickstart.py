@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.progress import Progress
-from hornbook.corpus.build import Corpus, build
+from hornbook.corpus.build import build
+from hornbook.corpus.corpus import Corpus
 from hornbook.workflows import run as layout
 from hornbook.workflows.instruct import instruct
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import continue_text, stream
 from hornbook.models.causal_lm import CausalLM

@@ -12,7 +12,7 @@ import numpy as np
 
 from hornbook.batches.masking import MaskedWindows, Windows, Words
 from hornbook.core.errors import UsageError
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import Model, ModelConfig

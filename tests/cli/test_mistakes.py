@@ -9,7 +9,8 @@ from hornbook.cli import input as cli_input
 from hornbook.cli import main
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
-from hornbook.corpus.build import Corpus, build
+from hornbook.corpus.build import build
+from hornbook.corpus.corpus import Corpus
 
 
 @pytest.fixture(scope="module")

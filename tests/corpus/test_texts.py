@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus.texts import Texts, grams
+from hornbook.corpus.texts import Spans, Texts, grams
 
 PIECES = st.sampled_from(
     [
@@ -62,6 +62,50 @@ def test_runs_of_words_stay_within_a_document(documents, size):
     runs = [tuple(t[i : i + size]) for t in map(words, documents) for i in range(len(t) - size + 1)]
     assert len(found) == len(starts) == len(runs)
     assert sorted(Counter(found.tolist()).values()) == sorted(Counter(runs).values())
+
+
+@given(DOCUMENTS)
+def test_words_that_recur_are_all_runs_of_several(documents):
+    batch = Texts(documents)
+    texts = [words(document) for document in documents]
+    starts = np.cumsum([0, *map(len, texts)])
+    for size in (1, 2, 3, 5):
+        groups = {}
+        for owner, text in enumerate(texts):
+            for i in range(len(text) - size + 1):
+                run = (owner, *text[i : i + size])
+                groups.setdefault(run, []).append(int(starts[owner]) + i)
+        runs = batch.recurring(size)
+        cuts = np.flatnonzero(runs.first)[1:]
+        found = [g.tolist() for g in np.split(runs.places, cuts) if len(g)]
+        assert sorted(found) == sorted(group for group in groups.values() if len(group) > 1)
+    assert batch.word_characters.tolist() == [sum(map(len, text)) for text in texts]
+
+
+@given(DOCUMENTS, st.lists(PIECES, min_size=1, max_size=3))
+def test_how_lines_begin_and_end(documents, pieces):
+    batch = Texts(documents)
+    lines = [line for document in spelled(batch, batch.lines) for line in document]
+    begun, ended = batch.begin_with(batch.lines, pieces), batch.end_with(batch.lines, pieces)
+    assert begun.tolist() == [line.startswith(tuple(pieces)) for line in lines]
+    assert ended.tolist() == [line.endswith(tuple(pieces)) for line in lines]
+
+
+@given(DOCUMENTS, PIECES)
+def test_what_is_found_lies_in_its_document_and_line(documents, piece):
+    batch = Texts(documents)
+    places = batch.find(piece)
+    expected = [len(re.findall(f"(?={re.escape(piece)})", text)) for text in documents]
+    assert batch.counted(places).tolist() == expected
+    lines = [line for document in spelled(batch, batch.lines) for line in document]
+    if not piece.isspace():
+        expected = [len(re.findall(f"(?={re.escape(piece)})", line)) for line in lines]
+        assert batch.held(batch.lines, places).tolist() == expected
+        some = Spans(*(part[::2] for part in batch.lines))
+        places = places[np.isin(places, batch.find(piece, some))]
+        assert batch.held(batch.lines, places).tolist() == [
+            count * (i % 2 == 0) for i, count in enumerate(expected)
+        ]
 
 
 @pytest.mark.parametrize(("needle", "counts"), [("lorem ipsum", [2, 0, 0]), ("{", [0, 1, 0])])

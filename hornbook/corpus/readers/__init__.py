@@ -1,15 +1,16 @@
 """Readers, one file a format: a stream of bytes in, documents and rejections out.
 
 A reader is `read(stream, source) -> Iterator[Document | Rejection]`; ids are given later. Formats
-whose records have named fields take the name of the text field as well. A new format is one file
-and one line here. Knows formats; knows nothing of folders or compression.
+whose records have named fields take the name of the text field as well; archives are given the file
+packed as it is, since one broken member of many must cost only itself. A new format is one file and
+one line here. Knows formats; knows nothing of folders.
 """
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers import docx, html, pdf, records, table, text
+from hornbook.corpus.readers import docx, epub, html, mail, parquet, pdf, records, table, text, warc
 
 Reader = Callable[[BinaryIO, str], Iterator[Document | Rejection]]
 RecordReader = Callable[[BinaryIO, str, str | None], Iterator[Document | Rejection]]
@@ -26,11 +27,21 @@ READERS: dict[str, Reader] = {
     ".xhtml": html.read_html,
     ".pdf": pdf.read_pdf,
     ".docx": docx.read_docx,
+    ".epub": epub.read_epub,
+    ".eml": mail.read_eml,
+    ".mbox": mail.read_mbox,
 }
 
 RECORD_READERS: dict[str, RecordReader] = {
     ".jsonl": records.read_jsonl,
     ".ndjson": records.read_jsonl,
+    ".json": records.read_json,
     ".csv": table.read_csv,
     ".tsv": table.read_tsv,
+    ".parquet": parquet.read_parquet,
+}
+
+ARCHIVE_READERS: dict[str, Reader] = {
+    ".warc": warc.read_warc,
+    ".wet": warc.read_warc,
 }

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.readers.decode import Utf16AsUtf8, encoding_of
+from hornbook.corpus.readers.packed import BrokenPacking
 
 LONGEST_LINE = 16 * 2**20
 """Bytes. No line that a person or program writes to be read is longer; a 1 GB line is a mistake."""
@@ -84,6 +85,8 @@ def _split(stream: BinaryIO) -> Iterator[Line]:
 
 def fault_of(error: BaseException) -> Fault:
     """What a stream's exception means."""
+    if isinstance(error, BrokenPacking):
+        return Fault(error.reason, str(error))
     if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
         return Fault("broken gzip", f"{error}; what follows is lost")
     if isinstance(error, UnicodeDecodeError):

@@ -1,18 +1,24 @@
-"""JSON Lines: one record a line, Dolma's fields taken where they are.
+"""JSON Lines and JSON: a record a line or an item of a list, Dolma's fields taken as they are.
 
 Knows JSON; knows nothing of files.
 """
 
+import codecs
+import io
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from hornbook.corpus.documents import Document, Rejection, unstorable
 from hornbook.corpus.readers.decode import NotText, decode, newlines
-from hornbook.corpus.readers.lines import Fault, Line, read_lines
+from hornbook.corpus.readers.lines import LONGEST_LINE, Fault, Line, read_lines
+from hornbook.corpus.readers.whole import read_whole
 
 TEXT_FIELDS = ("text", "content", "body", "raw_content", "answer", "output", "document", "summary")
 """Tried in this order; the first that holds a string is the text."""
+
+LARGEST_JSON = 256 * 2**20
+"""Bytes of one JSON text: it cannot be read in parts, and takes several times as much memory."""
 
 _DOLMA = ("id", "source", "added", "created", "metadata")
 
@@ -32,6 +38,44 @@ def read_jsonl(
             yield line.rejection(source, found) if isinstance(found, Fault) else found
 
 
+def read_json(
+    stream: BinaryIO, source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """A document for each object of a list, or for the one object; a bad item costs itself.
+
+    JSON Lines under this name are read as such. Rejections have the number of the item.
+    """
+    data = read_whole(stream, source, LARGEST_JSON)
+    if isinstance(data, Rejection):
+        yield data
+        return
+    first = data[:LONGEST_LINE].removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
+    if not data.strip():
+        return
+    if first.startswith(b"{") and _is_json(first) and not _is_json(data):
+        yield from read_jsonl(io.BytesIO(data), source, text_field)
+        return
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        yield Rejection(source, None, "not JSON", str(error))
+        return
+    for number, value in enumerate(values if isinstance(values, list) else [values], 1):
+        found = _item(value, source, text_field)
+        if isinstance(found, Fault):
+            yield Rejection(source, number, *found, len(json.dumps(value)))
+        else:
+            yield found
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def field_of(text_field: str | None, names: Iterable[str]) -> str | None:
     """The name that holds the text: the one asked for, or the nearest usual one."""
     wanted = (text_field,) if text_field else TEXT_FIELDS
@@ -45,17 +89,22 @@ def _record(line: Line, source: str, text_field: str | None) -> Document | Fault
         return Fault(error.reason, str(error))
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         return Fault("not JSON", str(error))
+    return _item(values, source, text_field)
+
+
+def _item(values: Any, source: str, text_field: str | None) -> Document | Fault:
     if not isinstance(values, dict):
         return Fault("no text field", f"a {type(values).__name__} instead of an object")
     name = field_of(text_field, [n for n, value in values.items() if isinstance(value, str)])
     if name is None:
         return Fault("no text field", f"found {', '.join(values)}")
-    document = _document(values, name, source)
+    document = document_of(values, name, source)
     problem = unstorable(document)
     return Fault("not Unicode", problem) if problem else document
 
 
-def _document(values: dict[str, Any], name: str, source: str) -> Document:
+def document_of(values: dict[str, Any], name: str, source: str) -> Document:
+    """A record's values as a document; name: of the field that holds the text."""
     metadata = {
         key: value
         for key, value in values.items()

@@ -108,7 +108,7 @@ def _documents(
     named = bool(cells) and _is_header(cells[0])
     width = len(cells[0]) if cells else 0
     names = cells[0] if named else [f"column {i + 1}" for i in range(width)]
-    column = _text_column(names, cells[named:], text_field)
+    column = text_column(names, cells[named:], text_field)
     if column is None and cells:
         yield Rejection(source, None, "no text field", f"found {', '.join(names)}")
         return
@@ -147,7 +147,7 @@ def _is_header(cells: list[str]) -> bool:
     return len(set(names)) == len(names) and all(_NAME.fullmatch(name) for name in names)
 
 
-def _text_column(names: list[str], rows: list[list[str]], text_field: str | None) -> int | None:
+def text_column(names: list[str], rows: list[list[str]], text_field: str | None) -> int | None:
     """The column asked for, or one named as text, or the one with the longest cells."""
     if text_field is not None:
         return names.index(text_field) if text_field in names else None

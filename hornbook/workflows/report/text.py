@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.metrics import MetricsLog
-from hornbook.corpus.build import Corpus
+from hornbook.corpus.corpus import Corpus
 from hornbook.workflows import run as layout
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.page import SHARED, Next, Section, points, with_scores, write_page

@@ -1,0 +1,58 @@
+"""A built corpus, as the rest of the house reads it.
+
+Knows the folder's files; builds nothing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import read_json
+from hornbook.core.stages import fingerprint as stage_fingerprint
+from hornbook.corpus.documents import Document
+from hornbook.corpus.split import Side, Split
+from hornbook.corpus.store import read_documents, read_tags
+
+
+class Corpus:
+    """A built corpus. Opened with `open`, made by `build`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fingerprint = stage_fingerprint(folder)
+        self.facts: dict[str, Any] = read_json(folder / "card.json")
+        self.split = Split.parse(read_json(folder / "split.json"), str(folder / "split.json"))
+
+    @classmethod
+    def open(cls, folder: Path) -> "Corpus":
+        """Raises HornbookError when the folder is not a finished corpus."""
+        if stage_fingerprint(folder) is None or not (folder / "split.json").is_file():
+            raise HornbookError(f"{folder} is not a corpus made by `hornbook corpus build`.")
+        return cls(folder)
+
+    def documents(self, split: Side | None = None) -> Iterator[Document]:
+        """The documents of one side or of both, in stored order, streamed.
+
+        Where documents had to be cut to be split fairly, their sections.
+        """
+        for document, side in self._parts():
+            if split in (None, side):
+                yield document
+
+    def texts(self, split: Side | None = None) -> Iterator[str]:
+        """Their texts."""
+        return (document.text for document in self.documents(split))
+
+    def bytes(self, split: Side) -> int:
+        """UTF-8 bytes of one side's text."""
+        return int(self.facts["split"][split]["bytes"])
+
+    def count(self, split: Side) -> int:
+        """Documents of one side."""
+        return int(self.facts["split"][split]["documents"])
+
+    def _parts(self) -> Iterator[tuple[Document, Side]]:
+        tags = read_tags(self.folder)
+        for document, (digest, _) in zip(read_documents(self.folder), tags, strict=True):
+            yield from self.split.parts(document, digest)

@@ -1,0 +1,38 @@
+"""Which language a text is written in, by CLD2 (a naive Bayes classifier of letter groups).
+
+Knows texts and ISO 639-1 codes; knows nothing of files.
+"""
+
+import re
+from typing import NamedTuple
+
+UNKNOWN = ""
+_OTHER_NAMES = {"iw": "he", "zh-Hant": "zh", "jw": "jv", "mo": "ro", "sr-ME": "sr"}
+"""Codes of CLD2 that ISO 639-1 writes otherwise, or without the script."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_LONGEST = 100_000
+"""Characters that are looked at: a book has said by then what it is written in."""
+
+
+class Language(NamedTuple):
+    """code: ISO 639-1 or, where it has none, 639-2; "" for unknown. share: of the text in it."""
+
+    code: str
+    share: float
+
+
+def language_of(text: str) -> Language:
+    """The language that most of a text is written in."""
+    import pycld2
+
+    # CLD2 refuses the characters that XML refuses.
+    clean = _CONTROL.sub(" ", text[:_LONGEST])
+    try:
+        _, _, found = pycld2.detect(clean, bestEffort=True)
+    except pycld2.error:
+        return Language(UNKNOWN, 0.0)
+    _, code, percent, _ = found[0]
+    code = _OTHER_NAMES.get(code, code)
+    if code == "un":
+        return Language(UNKNOWN, 0.0)
+    return Language(code, percent / 100)

@@ -1,0 +1,152 @@
+"""Mail: a message a document, from .eml files and .mbox boxes, by the standard library.
+
+Knows headers, parts and the lines between messages; attachments are left out.
+"""
+
+import codecs
+import email
+import email.policy
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from hornbook.corpus.documents import Document, Rejection
+from hornbook.corpus.readers.html import page_text, plain_text
+from hornbook.corpus.readers.lines import BROKEN, LONGEST_LINE, Fault, fault_of
+from hornbook.corpus.readers.whole import read_whole
+
+LARGEST_MESSAGE = 64 * 2**20
+"""Bytes of one message with its attachments."""
+
+_SEPARATOR = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
+"""Between the messages of a box, after an empty line; sentences begin with "From " as well."""
+
+_QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+"""A line of a message that began with "From " when it was put into the box (mboxrd)."""
+
+_START = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+[ \t]*:")
+"""A header; a single message that was cut out of a box may still have its separator."""
+
+
+def read_eml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
+    """One document; subject, date and from go to the metadata."""
+    data = read_whole(stream, source, LARGEST_MESSAGE)
+    if isinstance(data, Rejection):
+        yield data
+    elif data:
+        found = _message(data, source)
+        yield Rejection(source, None, *found) if isinstance(found, Fault) else found
+
+
+def read_mbox(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
+    """A document a message, streamed; rejections have the number of the message's first line."""
+    for piece in _messages(stream):
+        found = piece.fault or _message(piece.data, source)
+        if isinstance(found, Fault):
+            yield Rejection(source, piece.line, *found, piece.size)
+        else:
+            yield found
+
+
+class _Piece(NamedTuple):
+    """One message of a box without its separator. line: where it begins. size: in bytes."""
+
+    line: int
+    data: bytes
+    size: int
+    fault: Fault | None = None
+
+
+class _Box:
+    """The lines of the message that is being read."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.first, self.size = 1, 0
+        self.is_open = False
+
+    def begin(self, number: int, separator: bytes) -> None:
+        self.lines, self.first, self.size, self.is_open = [], number, len(separator), True
+
+    def add(self, line: bytes) -> None:
+        self.size += len(line)
+        if self.size <= LARGEST_MESSAGE and self.is_open:
+            self.lines.append(line)
+        else:  # only counted from here on
+            self.lines.clear()
+
+    def piece(self, fault: Fault | None = None) -> _Piece:
+        if not self.is_open:
+            fault = Fault("not mail", "no line `From ...` before this text")
+        elif self.size > LARGEST_MESSAGE and fault is None:
+            detail = f"{self.size:,} bytes; the most is {LARGEST_MESSAGE:,}"
+            fault = Fault("message too large", detail)
+        data = b"" if fault else _QUOTED.sub(rb"\1", b"".join(self.lines))
+        return _Piece(self.first, data, self.size, fault)
+
+
+def _messages(stream: BinaryIO) -> Iterator[_Piece]:
+    """Cut at the separators; where the stream breaks, the message before the break is lost."""
+    box, number, blank = _Box(), 0, True
+    try:
+        while line := stream.readline(LONGEST_LINE):
+            number += 1
+            if blank and _SEPARATOR.match(line):
+                if box.size:
+                    yield box.piece()
+                box.begin(number, line)
+            elif box.size or line.strip():
+                box.add(line)
+            blank = not line.strip()
+    except BROKEN as error:
+        box.is_open = True
+        yield box.piece(fault_of(error))
+        return
+    if box.size:
+        yield box.piece()
+
+
+def _message(data: bytes, source: str) -> Document | Fault:
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if not _START.match(data):
+        return Fault("not mail", "does not begin with a header")
+    try:
+        message = cast(EmailMessage, email.message_from_bytes(data, policy=email.policy.default))
+        text = _text(message)
+    except Exception as error:  # the parser raises a dozen unrelated types on odd mail
+        return Fault("broken mail", f"{type(error).__name__}: {error}")
+    if text is None:
+        return Fault("mail without text", f"only {message.get_content_type()}")
+    names = ("subject", "date", "from")
+    metadata: dict[str, Any] = {name: value for name in names if (value := _header(message, name))}
+    return Document("", text, source, created=_iso(metadata.get("date", "")), metadata=metadata)
+
+
+def _text(message: EmailMessage) -> str | None:
+    """The plain part, else the text of the HTML part, else None."""
+    part = message.get_body(("plain", "html"))
+    if part is None:
+        return None
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    if part.get_content_subtype() == "html":
+        return page_text(data, part.get_content_charset(), main=False)[1]
+    return plain_text(data, part.get_content_charset())
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    """A header with its encoded words undone and half characters replaced; "" when broken."""
+    try:
+        value = str(message.get(name, ""))
+    except Exception:  # as above: one odd header is no reason to lose the text
+        return ""
+    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
+
+
+def _iso(date: str) -> str:
+    try:
+        return parsedate_to_datetime(date).isoformat()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""

@@ -1,0 +1,141 @@
+"""Parquet: a document a row, streamed by row groups, the text column found as for tables.
+
+Knows pyarrow; knows nothing of files.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from hornbook.corpus.documents import Document, Rejection, unstorable
+from hornbook.corpus.readers.records import document_of
+from hornbook.corpus.readers.table import text_column
+
+_ROWS = 256
+"""Read at a time: texts may be long."""
+
+LARGEST_GROUP = 4 * 2**30
+"""Bytes of a row group's wanted columns when unpacked; one such group is held at a time."""
+
+
+def read_parquet(
+    stream: BinaryIO, source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    """A document a row; a row without text or a broken row group costs itself.
+
+    Dolma's fields are honoured as in JSON Lines; other columns that hold texts or numbers are
+    metadata. Rejections have the number of the row, or of the first row of the group.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(stream)
+        names = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        column = _choose(file, names, text_field)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        yield Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
+        return
+    if column is None:
+        found = ", ".join(file.schema_arrow.names)
+        yield Rejection(source, None, "no text field", f"found {found}")
+        return
+    row = 1
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        yield from _group(file, group, row, column, source)
+        row += rows
+
+
+def _group(
+    file: Any, group: int, row: int, column: str, source: str
+) -> Iterator[Document | Rejection]:
+    """The rows of one group, the first of which has the number `row`."""
+    import pyarrow
+
+    wanted = [field.name for field in file.schema_arrow if _is_plain(field.type)]
+    size, end = _size(file, group, wanted), row + file.metadata.row_group(group).num_rows
+    if size > LARGEST_GROUP:
+        detail = f"rows {row:,} to {end - 1:,}: {size:,} bytes; the most is {LARGEST_GROUP:,}"
+        yield Rejection(source, row, "row group too large", detail, size)
+        return
+    try:
+        for batch in file.iter_batches(_ROWS, [group], columns=wanted):
+            columns = [_values(part) for part in batch.columns]
+            for cells in zip(*columns, strict=True):
+                values = dict(zip(batch.schema.names, cells, strict=True))
+                yield _document(values, column, source, row)
+                row += 1
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        detail = f"rows {row:,} to {end - 1:,} are lost: {error}"
+        yield Rejection(source, row, "broken row group", detail, size)
+
+
+def _document(values: dict[str, Any], column: str, source: str, row: int) -> Document | Rejection:
+    broken = next((name for name, value in values.items() if isinstance(value, bytes)), None)
+    if broken is not None:
+        return Rejection(source, row, "not UTF-8", f"the column {broken}", len(values[broken]))
+    if values[column] is None:
+        return Rejection(source, row, "no text", f"the column {column} is empty in this row")
+    kept = {name: value for name, value in values.items() if value is not None}
+    document = document_of(kept, column, source)
+    if problem := unstorable(document):
+        return Rejection(source, row, "not Unicode", problem)
+    return document
+
+
+def _choose(file: Any, names: list[str], text_field: str | None) -> str | None:
+    """The text column by its name, or the one with the longest texts in the first rows."""
+    if not names or (text_field is not None and text_field not in names):
+        return None
+    batch = next(file.iter_batches(_ROWS, columns=names), None) if text_field is None else None
+    rows = []
+    if batch is not None:
+        columns = [_values(batch.column(name)) for name in names]
+        rows = [[str(cell or "") for cell in cells] for cells in zip(*columns, strict=True)]
+    place = text_column(names, rows, text_field)
+    return names[place or 0]
+
+
+def _values(column: Any) -> list[Any]:
+    """Python values; dates as ISO text; a text that is no UTF-8 stays bytes."""
+    import pyarrow
+
+    if pyarrow.types.is_temporal(column.type):
+        column = column.cast(pyarrow.string())
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        return [_decoded(cell) for cell in column.cast(pyarrow.large_binary()).to_pylist()]
+
+
+def _decoded(cell: bytes | None) -> str | bytes | None:
+    try:
+        return cell if cell is None else cell.decode("utf-8")
+    except UnicodeDecodeError:
+        return cell
+
+
+def _size(file: Any, group: int, wanted: list[str]) -> int:
+    """Bytes that the wanted columns of a group say they unpack to."""
+    about = file.metadata.row_group(group)
+    columns = [about.column(i) for i in range(about.num_columns)]
+    return sum(c.total_uncompressed_size for c in columns if c.path_in_schema in wanted)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether a column's values are texts, numbers or dates."""
+    from pyarrow import types
+
+    numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    dates = types.is_date(kind) or types.is_timestamp(kind)
+    return bool(numbers or dates or _is_text(kind))

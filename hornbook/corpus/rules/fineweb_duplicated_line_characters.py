@@ -1,0 +1,33 @@
+"""Hardly any text in lines that stand there twice (Penedo et al. 2024)."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from hornbook.corpus.rules.contract import Rule, register, share
+from hornbook.corpus.texts import Texts
+
+
+@register("fineweb_duplicated_line_characters")
+class FinewebDuplicatedLineCharacters(Rule):
+    """below: share of characters in lines that an earlier one equals."""
+
+    reason: ClassVar[str] = "text in repeated lines"
+    source: ClassVar[str] = "FineWeb, arXiv 2406.17557, section 3.4"
+    hits: ClassVar[tuple[str, ...]] = ("Sign up today\nThe river was calm.\nSign up today",)
+    misses: ClassVar[tuple[str, ...]] = (
+        "The river was calm and the boats lay still at noon.",
+        "No.\nThe river was calm and the boats lay still at noon.\nNo.",
+    )
+
+    below: float = 0.1
+
+    def measure(self, texts: Texts) -> np.ndarray:
+        lines = texts.lines
+        again = texts.repeated(texts.hashes(lines), lines.owners)
+        lengths = texts.lengths(lines)
+        return share(texts.per_document(lines, lengths * again), texts.per_document(lines, lengths))
+
+    def keeps(self, values: np.ndarray) -> np.ndarray:
+        kept: np.ndarray = values < self.below
+        return kept

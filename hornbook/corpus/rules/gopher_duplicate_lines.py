@@ -1,0 +1,41 @@
+"""Few lines that stand there twice (Rae et al. 2021)."""
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import PositiveFloat
+
+from hornbook.corpus.rules.contract import Rule, register, share
+from hornbook.corpus.texts import Texts
+
+
+@register("gopher_duplicate_lines")
+class GopherDuplicateLines(Rule):
+    """lines: share of those that an earlier one equals. characters: share that lies in these.
+
+    Measures the larger of both shares, each relative to its threshold: above 1 is too much.
+    """
+
+    reason: ClassVar[str] = "many repeated lines"
+    source: ClassVar[str] = "Gopher, arXiv 2112.11446, table A1"
+    hits: ClassVar[tuple[str, ...]] = (
+        "Sign up today\nSign up today\nSign up today\nThe river was calm.",
+    )
+    misses: ClassVar[tuple[str, ...]] = (
+        "Yes.\nThe river was calm and the boats lay still at noon.\nYes.\nSo it was for days.",
+    )
+
+    lines: PositiveFloat = 0.30
+    characters: PositiveFloat = 0.20
+
+    def measure(self, texts: Texts) -> np.ndarray:
+        spans = texts.lines
+        again = texts.repeated(texts.hashes(spans), spans.owners)
+        lengths = texts.lengths(spans)
+        number = share(texts.per_document(spans, again), texts.per_document(spans))
+        size = share(texts.per_document(spans, lengths * again), texts.per_document(spans, lengths))
+        return np.maximum(number / self.lines, size / self.characters)
+
+    def keeps(self, values: np.ndarray) -> np.ndarray:
+        kept: np.ndarray = values <= 1
+        return kept

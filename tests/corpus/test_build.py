@@ -1,0 +1,213 @@
+"""Stages of a corpus: books that balance, the same bytes after any crash, verdicts with reasons."""
+
+import functools
+import json
+import random
+import shutil
+
+import pytest
+
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.progress import Progress
+from hornbook.corpus import build as module
+from hornbook.corpus import intake, store
+from hornbook.corpus.build import build
+from hornbook.corpus.recipe import CorpusRecipe, recipe_of
+from hornbook.corpus.trace import trace_document
+
+QUIET = Progress(quiet=True)
+NOUNS = [
+    "river",
+    "boat",
+    "morning",
+    "teacher",
+    "letter",
+    "child",
+    "bird",
+    "page",
+    "stone",
+    "garden",
+    "winter",
+    "road",
+]
+GERMAN = "Der Vertrag wird schriftlich geschlossen und gilt für beide Seiten bis zum Ende. "
+
+
+def prose(draw, sentences):
+    return " ".join(
+        f"The {draw.choice(NOUNS)} of the {draw.choice(NOUNS)} was with the {draw.choice(NOUNS)} "
+        f"that day, and it was to have been number {draw.randrange(10**6)}."
+        for _ in range(sentences)
+    )
+
+
+def swapped(text, count):
+    words = text.split()
+    for i in range(5, 5 + 9 * count, 9):
+        words[i] = "another"
+    return " ".join(words)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    draw = random.Random(0)
+    found = [{"id": i, "client": i // 4, "text": prose(draw, 12)} for i in range(60)]
+    found.append({"id": "exact", "client": 90, "text": found[3]["text"].replace(" ", "  ")})
+    found.append({"id": "near", "client": 91, "text": swapped(found[5]["text"], 3)})
+    found.append({"id": "german", "client": 92, "text": GERMAN * 12})
+    found.append({"id": "short", "client": 93, "text": "Too short. It was a stub of the text."})
+    found.append({"id": "blank", "client": 94, "text": " \n "})
+    mail = prose(draw, 12) + " Write to jane.doe@mail.example.com or Jane.Doe@mail.example.com."
+    found.append({"id": "mail", "client": 95, "text": mail})
+    return found
+
+
+@pytest.fixture
+def source(rows, tmp_path):
+    path = tmp_path / "text.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
+    return path
+
+
+def files(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def reasons(folder):
+    lines = [p.read_text().splitlines() for p in sorted((folder / "dropped").glob("*.jsonl"))]
+    return {row["source"] + row["id"]: row for part in lines for row in map(json.loads, part)}
+
+
+def test_every_document_has_a_verdict_and_the_books_balance(source, tmp_path):
+    recipe = CorpusRecipe(languages=("en",), rules={"gopher_word_count": {}}, near_mode="drop")
+    corpus = build([source], tmp_path / "c", recipe, QUIET)
+    documents, size = corpus.facts["documents"], corpus.facts["bytes"]
+    assert documents["in"] == 67 and documents["kept"] == 61
+    assert documents["in"] == documents["kept"] + sum(documents["dropped"].values())
+    assert size["in"] == size["kept"] + sum(size["dropped"].values())
+    counted = {"duplicate": 1, "near duplicate": 1, "language": 1, "empty": 1}
+    assert documents["dropped"].items() >= counted.items()
+    found = sorted(reasons(corpus.folder).values(), key=lambda row: row["reason"])
+    exact, near = (row for row in found if "duplicate" in row["reason"])
+    assert (exact["duplicate_of"], exact["detail"]) == (f"{source}:3", 1.0)
+    assert near["duplicate_of"] == f"{source}:5" and 0.6 <= near["detail"] < 1
+    assert corpus.facts["rules"]["gopher_word_count"]["hits"] >= 1
+    assert {row["language"] for row in corpus.facts["languages"]} >= {"en", "de"}
+
+
+def test_a_crash_anywhere_and_the_same_command_give_the_same_bytes(source, tmp_path, monkeypatch):
+    recipe = recipe_of(None, ["near_mode=drop", "languages=[en]"])
+    straight = build([source], tmp_path / "straight", recipe, QUIET)
+    for step in ("take_in", "tag_part", "find_near", "select_part", "card_text"):
+        with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+
+            def fail(*_):
+                raise KeyboardInterrupt
+
+            broken.setattr(module, step, fail)
+            build([source], tmp_path / "c", recipe, QUIET)
+        assert not (tmp_path / "c").exists()
+    stopped = build([source], tmp_path / "c", recipe, QUIET)
+    assert files(stopped.folder) == files(straight.folder)
+    assert stopped.fingerprint == straight.fingerprint
+
+
+def test_a_stage_is_reused_when_only_later_settings_change(source, tmp_path, monkeypatch):
+    build([source], tmp_path / "c", CorpusRecipe(), QUIET)
+
+    def fail(*_):
+        raise AssertionError("this stage was there already")
+
+    monkeypatch.setattr(module, "take_in", fail)
+    monkeypatch.setattr(module, "tag_part", fail)
+    changed = build([source], tmp_path / "c", CorpusRecipe(near_mode="drop"), QUIET)
+    assert changed.facts["documents"]["dropped"]["near duplicate"] == 1
+
+
+def test_parts_in_processes_are_what_they_are_alone(source, tmp_path, monkeypatch):
+    small = functools.partial(store.DocumentWriter, group_bytes=5_000, part_bytes=10_000)
+    monkeypatch.setattr(intake, "DocumentWriter", small)
+    recipe = CorpusRecipe(near_mode="drop", pii=("email",))
+    many = build([source], tmp_path / "c", recipe, QUIET)
+    assert len(store.parts(many.folder)) > 2
+    monkeypatch.setattr("hornbook.core.pool.cores", lambda: 1)
+    key = tmp_path / ".c.stages" / "pseudonyms.key"
+    (tmp_path / ".alone.stages").mkdir()
+    shutil.copy(key, tmp_path / ".alone.stages")
+    alone = build([source], tmp_path / "alone", recipe, QUIET)
+    assert files(alone.folder) == files(many.folder)
+
+
+@pytest.mark.parametrize("mode", ["together", "drop"])
+def test_near_copies_never_straddle_the_split(tmp_path, mode):
+    draw = random.Random(1)
+    source = tmp_path / "t.jsonl"
+    texts = [prose(draw, 12) for _ in range(80)]
+    pairs = [
+        {"pair": i, "text": version}
+        for i, text in enumerate(texts)
+        for version in (text, swapped(text, 2))
+    ]
+    source.write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    recipe = CorpusRecipe(near_mode=mode, validation_share=0.1)
+    corpus = build([source], tmp_path / "c", recipe, QUIET)
+    sides = [{d.metadata["pair"] for d in corpus.documents(s)} for s in ("train", "validation")]
+    assert all(sides) and not sides[0] & sides[1]
+    assert corpus.facts["documents"]["kept"] == (160 if mode == "together" else 80)
+
+
+def test_a_clients_documents_stay_on_one_side(source, tmp_path):
+    recipe = CorpusRecipe(group="client", validation_share=0.1)
+    corpus = build([source], tmp_path / "c", recipe, QUIET)
+    sides = [{d.metadata["client"] for d in corpus.documents(s)} for s in ("train", "validation")]
+    assert all(sides) and not sides[0] & sides[1]
+
+
+def test_personal_data_is_replaced_the_same_way_everywhere(source, tmp_path):
+    corpus = build([source], tmp_path / "c", CorpusRecipe(pii=("email",)), QUIET)
+    (text,) = (text for text in corpus.texts() if "Write to" in text)
+    assert "jane" not in text.lower()
+    one, other = text.split("Write to ")[1].rstrip(".").split(" or ")
+    assert one == other
+    assert corpus.facts["pii"] == {"email": 2}
+
+
+def test_trace_follows_a_document(source, tmp_path):
+    corpus = build([source], tmp_path / "c", CorpusRecipe(near_mode="drop"), QUIET)
+    kept = trace_document(corpus.folder, f"{source}:0")
+    assert kept["kept"] and kept["side"] in ("train", "validation") and kept["row"] == 0
+    dropped = trace_document(corpus.folder, f"{source}:60")
+    assert (dropped["reason"], dropped["duplicate_of"]) == ("duplicate", f"{source}:3")
+    with pytest.raises(UsageError, match="never saw a document"):
+        trace_document(corpus.folder, "nothing")
+
+
+def test_strict_stops_at_the_first_broken_record(source, tmp_path):
+    with pytest.raises(HornbookError, match=r"text\.jsonl, line 67"):
+        build([source], tmp_path / "c", CorpusRecipe(strict=True), QUIET)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["rules.gopher_word_cont={}"], "gopher_word_cont.*Did you mean 'gopher_word_count'"),
+        (["rules.gopher_word_count.leest=3"], "unknown key 'leest'. Did you mean 'least'"),
+        (["near_mode=dorp"], "Unknown near_mode 'dorp'. Did you mean 'drop'"),
+        (["pii=[emial]"], "'emial'. Did you mean 'email'"),
+        (["near.least=2"], "near.least = 2"),
+    ],
+)
+def test_a_recipe_is_refused_before_work(overrides, message):
+    with pytest.raises(UsageError, match=message):
+        recipe_of(None, overrides)
+    with pytest.raises(UsageError, match="Did you mean 'web'"):
+        recipe_of("wbe")
+
+
+def test_the_built_in_recipes_are_whole():
+    assert len(recipe_of("web").rules) > 15
