@@ -3,7 +3,9 @@
 Run as `python -m benchmarks.transfer` with HORNBOOK_DATA set. BERT is pretrained on the films'
 reviews of `sentiment_imdb` without their labels; then classifiers of the sentences of
 `sentiment_rt` are trained, from its body and from random weights, all else equal, with several
-seeds. A fifth of the sentences, chosen by their hash, is what they are tested on.
+seeds: all weights, and all but the token vectors. A fifth of the sentences, chosen by their hash,
+is what they are tested on. The classifiers read the mean of the vectors: without a task for the
+first token, filling in words leaves nothing in it.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.transfer import copy_body
+from hornbook.nn.pooling import MeanConfig
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label
@@ -41,6 +44,7 @@ from hornbook.workflows.pretrain import Inputs, pretrain, request_of
 from hornbook.workflows.run import MODEL, Recipe
 
 LABELS = ("neg", "pos")
+STARTS = ("pretrained", "random")
 _ROWS, _EPOCHS, _SEEDS = 32, 3, 3
 _LONGEST = 64
 """Tokens of a sentence that are read; few have more."""
@@ -65,14 +69,17 @@ def main() -> None:
         assert isinstance(encoder, MaskedLM)
         parts = _sentences(data, SequenceTokenizer.load(run / MODEL))
         found = {
-            name: [_accuracy(encoder, parts, seed, begin, dtype) for seed in range(_SEEDS)]
-            for name, begin in (("pretrained", True), ("random", False))
+            (start, fixed): [
+                _accuracy(encoder, parts, seed, start, fixed, dtype) for seed in range(_SEEDS)
+            ]
+            for fixed in (False, True)
+            for start in STARTS
         }
         first = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
     scored = len(parts[1][1])
     report(
-        ours=_summary(found["pretrained"], scored),
-        peers={"random initialisation": _summary(found["random"], scored)},
+        ours=_summaries(found, "pretrained", scored),
+        peers={"random initialisation": _summaries(found, "random", scored)},
         ratio=None,
         masked_words={
             "minutes": arguments.minutes,
@@ -111,9 +118,9 @@ def _sentences(data: Path, tokenizer: SequenceTokenizer) -> tuple[Part, Part]:
 
 
 def _accuracy(
-    encoder: MaskedLM, parts: tuple[Part, Part], seed: int, begin: bool, dtype: DType
+    encoder: MaskedLM, parts: tuple[Part, Part], seed: int, start: str, fixed: bool, dtype: DType
 ) -> float:
-    """Train a classifier and test it; begin: with the encoder's body."""
+    """Train a classifier and test it. start: of STARTS. fixed: token vectors stay as they are."""
     body = encoder.config
     config = EncoderConfig(
         vocab=body.vocab,
@@ -122,10 +129,12 @@ def _accuracy(
         embedding=body.embedding,
         stack=body.stack,
     )
-    model = on_encoder(config, LABELS).build(seed)
+    classifier = on_encoder(config, LABELS).model_copy(update={"pooling": MeanConfig()})
+    model = classifier.build(seed)
     assert isinstance(model, Classifier)
-    if begin:
+    if start == "pretrained":
         copy_body(encoder, model)
+    model.embedding.requires_grad_(not fixed)
     trained, tested = (LabelledTexts(*part, rows=_ROWS, seed=seed, padding=0) for part in parts)
     loop = LoopConfig(
         steps=int(_EPOCHS * trained.steps_per_epoch),
@@ -138,9 +147,18 @@ def _accuracy(
     state = TrainState(model, Optimiser(model, _TUNING, getattr(torch, dtype)))
     train(state, class_label, trained, loop)
     found = score(model, tested.in_order(), "cpu", dtype).accuracy.value
-    start = "pretrained" if begin else "random"
-    Progress().say(f"  from {start} weights, seed {seed}: {found:.2%} in {state.elapsed_s:.0f} s")
+    what = "all but the token vectors" if fixed else "all weights"
+    Progress().say(f"  {start}, {what}, seed {seed}: {found:.2%} in {state.elapsed_s:.0f} s")
     return found
+
+
+def _summaries(
+    found: dict[tuple[str, bool], list[float]], start: str, scored: int
+) -> dict[str, Any]:
+    return {
+        "all_weights": _summary(found[start, False], scored),
+        "token_vectors_fixed": _summary(found[start, True], scored),
+    }
 
 
 def _summary(accuracies: list[float], scored: int) -> dict[str, Any]:

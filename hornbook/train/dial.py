@@ -166,7 +166,7 @@ def choose(
         raise unknown("preset", str(preset), PRESETS)
     budget = flops * seconds
     vocab = pick(*_vocab(text_bytes, budget))
-    context = pick(*_context(budget, longest))
+    context = pick(*_context(budget, longest, preset in MASKED_PRESETS))
     if longest is not None and context > longest:
         raise UsageError(f"The model to go on from sees {longest} tokens; {context} is too long.")
     shape = _shape(budget, preset, vocab, context) if there is None else (1, 1, "")
@@ -195,8 +195,14 @@ def _vocab(text_bytes: int, budget: float) -> tuple[str, int, str]:
     )
 
 
-def _context(budget: float, longest: int | None) -> tuple[str, int, str]:
+def _context(budget: float, longest: int | None, masked: bool) -> tuple[str, int, str]:
     context = 256 if budget < 3e14 else 512 if budget < 2e16 else 1024
+    if masked and budget < 2e16:
+        return (
+            "context",
+            min(128, longest or 128),
+            "with short windows it learns to look around sooner",
+        )
     if longest is not None and longest < context:
         return "context", longest, "the model to go on from sees no more"
     return "context", context, f"{budget:.1e} FLOP in the time given"

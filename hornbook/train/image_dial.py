@@ -54,7 +54,7 @@ _LADDER = ((4, 64), (4, 96), (6, 128), (8, 192), (12, 384), (12, 768))
 _HEAD = 32
 """Channels of a head: images of a few patches need no more."""
 # How many patches a parameter must get for the larger model to win (docs/log.md, "dial of images").
-_PATCHES_PER_PARAMETER = 10.0
+_PATCHES_PER_PARAMETER = 20.0
 _SIDE = 8
 """Patches a side of a small image: 49 or 64 of them show what is there, and cost little."""
 

@@ -109,6 +109,8 @@ def linear_losses(x: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
         _losses(_log_probabilities(x[chunk], weight, bias), rows[chunk])
         for chunk in _chunks(len(x), len(weight))
     ]
+    if not losses:  # a batch in which nothing is asked
+        return torch.zeros_like(targets, dtype=torch.float32)
     return torch.cat(losses).view_as(targets)
 
 
