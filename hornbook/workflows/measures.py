@@ -17,6 +17,6 @@ class Measure(NamedTuple):
 MEASURES = {
     "bits_per_byte": Measure("bits per byte", "比特/字节", "{:.3f}"),
     "nats_per_token": Measure("nats a target token", "奈特/目标词元", "{:.3f}"),
-    "error": Measure("of the images named wrongly", "认错图像的比例", "{:.1%}"),
+    "error": Measure("share of images named wrongly", "认错图像的比例", "{:.1%}"),
 }
 """By the names that forecasts and logs use. Lower is better in all."""

@@ -99,7 +99,7 @@ def announcement(settled: Settled, targets: str) -> str:
         f"({expected.epochs:.1f} passes) in {expected.seconds:,.0f} s; "
         f"{expected.peak_bytes / 2**20:,.0f} MiB of memory, "
         f"{expected.disk_bytes / 2**20:,.0f} MiB of disk; "
-        f"{measure.text(expected.score)} {measure.en} (90 % interval {low} to {high})."
+        f"{measure.en} {measure.text(expected.score)} (90 % interval {low} to {high})."
     )
 
 

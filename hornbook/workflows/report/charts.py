@@ -22,7 +22,8 @@ def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str
     xs = [math.log10(x) for x, _ in points]
     ys = [y for _, y in points] + list(floors.values())
     x_scale = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
-    top = min(max(ys), 1.6 * max([*floors.values(), min(ys)]))
+    # Beside floors the beginning of a run, far above them, is cut off.
+    top = min(max(ys), 1.6 * max([*floors.values(), min(ys)])) if floors else max(ys)
     y_scale = _scale(top, min(ys) * 0.97, _TOP, _HEIGHT - _BOTTOM)
     parts = [_y_axis(min(ys) * 0.97, top, y_scale), _x_axis(min(xs), max(xs), x_scale, x_label)]
     parts += [_floors(floors, y_scale)]

@@ -61,7 +61,7 @@ def _classes(classes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             ((count, classes[j]["name"]) for j, count in enumerate(kind["named"]) if j != i),
             key=lambda pair: -pair[0],
         )
-        named = ", ".join(f"{name} {count:,}" for count, name in others[:_CONFUSED] if count)
+        named = ", ".join(f"{name} ({count:,})" for count, name in others[:_CONFUSED] if count)
         found.append({**kind, "confused": named})
     return found
 
