@@ -59,16 +59,6 @@ class Texts:
         self.languages = np.array(languages if languages is not None else [""] * self.count, str)
         self._runs: dict[int, Runs] = {}
 
-    @cached_property
-    def bytes(self) -> np.ndarray:
-        """(N,) int64: bytes of each document."""
-        return np.diff(self.edges)
-
-    @cached_property
-    def characters(self) -> np.ndarray:
-        """(N,) int64: characters of each document."""
-        return np.diff(self._characters_before[self.edges].astype(np.int64))
-
     def counted(self, places: np.ndarray) -> np.ndarray:
         """(N,) int64: how many places, ascending, lie in each document."""
         return np.diff(np.searchsorted(places, self.edges))

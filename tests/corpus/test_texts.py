@@ -40,7 +40,6 @@ def test_the_batch_is_cut_as_each_document_would_be(documents):
     assert spelled(batch, batch.lines) == stripped
     blocks = [[x.strip() for x in re.split(r"\n\s*\n", t) if x.strip()] for t in documents]
     assert spelled(batch, batch.paragraphs) == blocks
-    assert batch.characters.tolist() == [len(text) for text in documents]
     assert batch.lengths(batch.words).tolist() == [len(w) for t in documents for w in words(t)]
 
 
@@ -120,5 +119,5 @@ def test_nothing_at_all():
         assert (
             len(batch.words.starts) == len(batch.lines.starts) == len(batch.paragraphs.starts) == 0
         )
-        assert batch.bytes.tolist() == [len(text) for text in documents]
+        assert len(batch.edges) == len(documents) + 1
         assert not np.any(batch.per_document(batch.words))

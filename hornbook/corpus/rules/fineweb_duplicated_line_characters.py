@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hornbook.corpus.rules.contract import Rule, register, share
+from hornbook.corpus.rules.contract import Rule, register
+from hornbook.corpus.rules.repetition import repeated_shares
 from hornbook.corpus.texts import Texts
 
 
@@ -23,10 +24,7 @@ class FinewebDuplicatedLineCharacters(Rule):
     below: float = 0.1
 
     def measure(self, texts: Texts) -> np.ndarray:
-        lines = texts.lines
-        again = texts.repeated(texts.hashes(lines), lines.owners)
-        lengths = texts.lengths(lines)
-        return share(texts.per_document(lines, lengths * again), texts.per_document(lines, lengths))
+        return repeated_shares(texts, texts.lines)[1]
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = values < self.below

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from hornbook.corpus.rules.contract import Rule, register, share
-from hornbook.corpus.rules.writing import CHARACTERS_A_WORD, SYLLABIC
+from hornbook.corpus.rules.repetition import largest
 from hornbook.corpus.texts import Texts
 
 
@@ -39,16 +39,8 @@ class GopherDuplicateNgrams(Rule):
     ten: PositiveFloat = 0.10
 
     def measure(self, texts: Texts) -> np.ndarray:
-        single = np.isin(texts.languages, sorted(SYLLABIC))
-        values = np.zeros(texts.count)
         limits = (self.five, self.six, self.seven, self.eight, self.nine, self.ten)
-        for size, most in enumerate(limits, 5):
-            found = _share_of_repeated(texts, size)
-            if single.any():
-                longer = _share_of_repeated(texts, size * CHARACTERS_A_WORD)
-                found = np.where(single, longer, found)
-            values = np.maximum(values, found / most)
-        return values
+        return largest(texts, list(enumerate(limits, 5)), _share_of_repeated)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = values <= 1

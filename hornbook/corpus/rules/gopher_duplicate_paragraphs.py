@@ -5,7 +5,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import PositiveFloat
 
-from hornbook.corpus.rules.contract import Rule, register, share
+from hornbook.corpus.rules.contract import Rule, register
+from hornbook.corpus.rules.repetition import repeated_shares
 from hornbook.corpus.texts import Texts
 
 
@@ -30,11 +31,7 @@ class GopherDuplicateParagraphs(Rule):
     characters: PositiveFloat = 0.20
 
     def measure(self, texts: Texts) -> np.ndarray:
-        spans = texts.paragraphs
-        again = texts.repeated(texts.hashes(spans), spans.owners)
-        lengths = texts.lengths(spans)
-        number = share(texts.per_document(spans, again), texts.per_document(spans))
-        size = share(texts.per_document(spans, lengths * again), texts.per_document(spans, lengths))
+        number, size = repeated_shares(texts, texts.paragraphs)
         return np.maximum(number / self.paragraphs, size / self.characters)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:

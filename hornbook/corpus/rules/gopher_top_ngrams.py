@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from hornbook.corpus.rules.contract import Rule, register, share
-from hornbook.corpus.rules.writing import CHARACTERS_A_WORD, SYLLABIC
+from hornbook.corpus.rules.repetition import largest
 from hornbook.corpus.texts import Texts
 
 
@@ -34,14 +34,8 @@ class GopherTopNgrams(Rule):
     four: PositiveFloat = 0.16
 
     def measure(self, texts: Texts) -> np.ndarray:
-        single = np.isin(texts.languages, sorted(SYLLABIC))
-        values = np.zeros(texts.count)
-        for size, most in ((2, self.two), (3, self.three), (4, self.four)):
-            found = _share_of_top(texts, size)
-            if single.any():
-                found = np.where(single, _share_of_top(texts, size * CHARACTERS_A_WORD), found)
-            values = np.maximum(values, found / most)
-        return values
+        limits = ((2, self.two), (3, self.three), (4, self.four))
+        return largest(texts, limits, _share_of_top)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = values <= 1
