@@ -34,7 +34,7 @@ def command(
     minutes: Annotated[
         float | None, typer.Option(help="How long to train; what you do not set follows from it.")
     ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Train on so many of the text.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
     family: _Family = None,
     preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2, of the gpts.")] = None,
     init: Annotated[

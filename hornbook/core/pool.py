@@ -5,6 +5,7 @@ Knows processes; knows nothing of the work.
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -23,8 +24,8 @@ def parallel(
 ) -> Iterator[Result]:
     """`work` of each item, in order; in this process when one is enough.
 
-    work, its items and results must be picklable; nothing of theirs is kept on disk. processes: at
-    most so many, or None for one a processor. The first exception of any item is raised here.
+    work, its items and results must be picklable. processes: at most so many, or None for one a
+    processor. The first exception of any item is raised here, and Ctrl-C is, too.
     """
     count = min(processes or cores(), len(items))
     if count <= 1:
@@ -32,5 +33,10 @@ def parallel(
         return
     # Spawned, not forked: threads of libraries do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c) as pool:
         yield from pool.map(work, items)
+
+
+def _leave_ctrl_c() -> None:
+    """Ctrl-C reaches all processes of a terminal; the one that asked for the work answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -42,7 +42,7 @@ from hornbook.corpus.store import DOCUMENTS, parts, read_documents, read_tags
 from hornbook.corpus.tag import TagTask, tag_part
 from hornbook.corpus.verdicts import verdicts
 
-VERSIONS = {"read": "read-1", "tags": "tags-1", "near": "near-1", "corpus": "corpus-4"}
+VERSIONS = {"read": "read-1", "tags": "tags-2", "near": "near-1", "corpus": "corpus-5"}
 """Parts of the stages' fingerprints: change one when the same inputs would give something else."""
 HITS = "hits.json"
 KEY = "pseudonyms.key"
@@ -269,11 +269,17 @@ def _languages(stages: Stages) -> list[dict[str, Any]]:
 
 
 def _choose(out: Path, recipe: CorpusRecipe, measures: TextMeasures) -> Split:
+    """By whole documents, or else by sections. Raises HornbookError when groups allow neither."""
     hashes, sizes = zip(*read_tags(out), strict=True)
     share, most = recipe.validation_share, recipe.validation_most
-    return choose_split(hashes, sizes, share, most) or choose_sections(
-        read_documents(out), measures.characters, share, most
-    )
+    if split := choose_split(hashes, sizes, share, most):
+        return split
+    if recipe.group:
+        raise HornbookError(
+            f"The groups of {recipe.group!r} are too few or too large to hold a part of about "
+            f"{share:.0%} out whole; give more of them, or leave --group out."
+        )
+    return choose_sections(read_documents(out), measures.characters, share, most)
 
 
 def _read_all(

@@ -11,12 +11,14 @@ import numpy as np
 
 from hornbook.core.pool import parallel
 from hornbook.corpus.near import WORDLESS, NearConfig, components, pairs, signatures, similar
+from hornbook.corpus.store import text_batches
 from hornbook.corpus.texts import Texts
 
 SIGNATURES = "signatures.npy"
 GROUPS = "groups.npy"
 LIKENESS = "likeness.npy"
-_BATCH_BYTES = 4 * 2**20
+_BATCH = 4 * 2**20
+"""Characters that are signed together."""
 
 
 class SignTask(NamedTuple):
@@ -31,15 +33,8 @@ def sign_part(task: SignTask) -> np.ndarray:
     """The signatures of one part's documents, in order."""
     import pyarrow.parquet as parquet
 
-    file, found = parquet.ParquetFile(task.documents), []
-    for group in range(file.num_row_groups):
-        texts = file.read_row_group(group, ["text"])["text"].to_pylist()
-        start, size = 0, 0
-        for i, text in enumerate(texts):
-            size += len(text)
-            if size >= _BATCH_BYTES or i + 1 == len(texts):
-                found.append(signatures(Texts(texts[start : i + 1]), task.near))
-                start, size = i + 1, 0
+    batches = text_batches(task.documents, _BATCH)
+    found = [signatures(Texts(texts), task.near) for _, texts in batches]
     width = task.near.bands * task.near.rows
     signed = np.concatenate(found) if found else np.zeros((0, width), np.uint32)
     reasons = parquet.read_table(task.tags, columns=["reason"])["reason"].to_pylist()

@@ -3,6 +3,7 @@
 Parts are written independently of one another. Knows Parquet and verdicts; reads no sources.
 """
 
+import dataclasses
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -69,7 +70,8 @@ class Selected:
 def select_part(task: SelectTask) -> Selected:
     """Write what is kept of a part, and what is not with its reason. Books are kept of read bytes.
 
-    Text in which data was replaced has another size; its metadata says how many of each kind.
+    Data is replaced in the text and in the strings of the metadata, which says how many of each
+    kind; text in which it was has another size.
     """
     import pyarrow.parquet as parquet
 
@@ -107,10 +109,22 @@ def _dropped(row: dict[str, Any], verdict: Verdict, size: int) -> dict[str, Any]
 
 
 def _replaced(document: Document, pseudonyms: Pseudonyms, counts: Counter[str]) -> Document:
-    text, found = pseudonyms.replace(document.text)
-    if not found:
+    kinds: Counter[str] = Counter()
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, str):
+            text, found = pseudonyms.replace(value)
+            kinds.update(item.kind for item in found)
+            return text
+        if isinstance(value, list):
+            return [clean(item) for item in value]
+        if isinstance(value, dict):
+            return {key: clean(item) for key, item in value.items()}
+        return value
+
+    text, metadata = clean(document.text), clean(document.metadata)
+    if not kinds:
         return document
-    kinds = Counter(item.kind for item in found)
     counts.update(kinds)
-    metadata = {**document.metadata, "pii": dict(sorted(kinds.items()))}
-    return Document(document.id, text, document.source, document.added, document.created, metadata)
+    metadata["pii"] = dict(sorted(kinds.items()))
+    return dataclasses.replace(document, text=text, metadata=metadata)

@@ -17,7 +17,10 @@ _ROW_BYTES = 1024
 
 
 class Stored(NamedTuple):
-    """A document with its tags: its content hash and its size in UTF-8 bytes."""
+    """A document with its tags: what its side of the split hangs on, and its UTF-8 bytes.
+
+    hash: of its content, or of the first document that it belongs together with.
+    """
 
     document: Document
     hash: str
@@ -117,6 +120,22 @@ def _schemas() -> tuple[Any, Any]:
 def parts(folder: Path) -> list[Path]:
     """The files of documents, in order."""
     return sorted((folder / DOCUMENTS).glob("part-*.parquet"))
+
+
+def text_batches(part: Path, most: int) -> Iterator[tuple[list[str], list[str]]]:
+    """Ids and texts of a file of documents, in order, about `most` characters at a time."""
+    import pyarrow.parquet as parquet
+
+    file = parquet.ParquetFile(part)
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, ["id", "text"])
+        ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
+        start, size = 0, 0
+        for i, text in enumerate(texts, 1):
+            size += len(text)
+            if size >= most or i == len(texts):
+                yield ids[start:i], texts[start:i]
+                start, size = i, 0
 
 
 def read_tags(folder: Path) -> Iterator[tuple[str, int]]:

@@ -11,10 +11,11 @@ import numpy as np
 
 from hornbook.corpus.language import language_of
 from hornbook.corpus.rules import RULES
+from hornbook.corpus.store import text_batches
 from hornbook.corpus.texts import Texts
 
-_BATCH_BYTES = 2 * 2**20
-"""Text that is looked at together: what rules count of it takes some fifty times the memory."""
+_BATCH = 2 * 2**20
+"""Characters looked at together: what rules count of them takes some fifty times the memory."""
 LANGUAGE = "language"
 """The reason of documents in other languages than those wanted."""
 
@@ -29,11 +30,11 @@ class TagTask(NamedTuple):
 
 
 def tag_part(task: TagTask) -> dict[str, dict[str, int]]:
-    """Write language, share, values and `reason` (empty: kept) of each document, in order.
+    """Write each document's language, share, values, `reason` (empty: kept) and `detail`, in order.
 
     A document is dropped for the first reason only: its language, then the rules in the order of
-    the recipe. Returns how many documents each rule hit, whatever else hit them, and how many it
-    judged: {rule: {hits, judged}}.
+    the recipe. detail: what that rule measured. Returns how many documents each rule hit, whatever
+    else hit them, and how many it judged: {rule: {hits, judged}}.
     """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
@@ -41,16 +42,12 @@ def tag_part(task: TagTask) -> dict[str, dict[str, int]]:
     rules = {kind: RULES[kind].parse(values, kind) for kind, values in task.rules.items()}
     hits = {kind: {"hits": 0, "judged": 0} for kind in rules}
     fields = [("id", arrow.string()), ("language", arrow.string()), ("share", arrow.float32())]
-    fields += [(kind, arrow.float32()) for kind in rules] + [("reason", arrow.string())]
-    schema = arrow.schema(fields)
-    file = parquet.ParquetFile(task.documents)
+    fields += [(kind, arrow.float32()) for kind in rules]
+    schema = arrow.schema([*fields, ("reason", arrow.string()), ("detail", arrow.float32())])
     with parquet.ParquetWriter(task.out, schema, compression="zstd") as writer:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, ["id", "text"])
-            ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
-            for start, stop in _batches(texts):
-                columns = _tags(ids[start:stop], texts[start:stop], task, rules, hits)
-                writer.write_table(arrow.table(columns, schema))
+        for ids, texts in text_batches(task.documents, _BATCH):
+            columns = _tags(ids, texts, task, rules, hits)
+            writer.write_table(arrow.table(columns, schema))
     return hits
 
 
@@ -67,22 +64,13 @@ def _tags(
     reasons = np.full(len(ids), "", object)
     if task.languages is not None:
         reasons[~np.isin(codes, task.languages)] = LANGUAGE
-    texts, values = Texts(documents, codes), {}
+    texts, values, detail = Texts(documents, codes), {}, np.full(len(ids), np.nan, np.float32)
     for kind, rule in rules.items():
         values[kind], kept = rule.judge(texts)
         hits[kind]["hits"] += int((~kept).sum())
         hits[kind]["judged"] += int((~np.isnan(values[kind])).sum())
-        reasons[~kept & (reasons == "")] = rule.reason
+        decides = ~kept & (reasons == "")
+        reasons[decides], detail[decides] = rule.reason, values[kind][decides]
     shares = np.array([language.share for language in languages], np.float32)
-    return {"id": ids, "language": codes, "share": shares, **values, "reason": reasons.tolist()}
-
-
-def _batches(texts: list[str]) -> list[tuple[int, int]]:
-    """Places where batches of about _BATCH_BYTES begin and end."""
-    found, start, size = [], 0, 0
-    for i, text in enumerate(texts):
-        size += len(text)
-        if size >= _BATCH_BYTES:
-            found.append((start, i + 1))
-            start, size = i + 1, 0
-    return found + ([(start, len(texts))] if start < len(texts) else [])
+    first = {"id": ids, "language": codes, "share": shares}
+    return {**first, **values, "reason": reasons.tolist(), "detail": detail}

@@ -4,6 +4,7 @@ Knows tags and groups of duplicates; knows no texts.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def verdicts(
     The first document of each content is kept, and with near_mode drop the first of each group of
     near duplicates. What is kept and belongs together has one hash to be split by.
     """
-    ids, hashes, reasons, edges = _columns(read, tags)
+    ids, hashes, reasons, details, edges = _columns(read, tags)
     count = len(ids)
     groups = np.load(near / GROUPS) if near else np.arange(count)
     likeness = np.load(near / LIKENESS) if near else np.ones(count, np.float32)
@@ -46,7 +47,8 @@ def verdicts(
             if hashes[i] == NOTHING:
                 found.append(Verdict(EMPTY, None, None, split))
             elif reasons[i]:
-                found.append(Verdict(reasons[i], None, None, split))
+                detail = None if math.isnan(details[i]) else details[i]
+                found.append(Verdict(reasons[i], None, detail, split))
             elif first != i:
                 found.append(Verdict(EXACT, ids[first], 1.0, split))
             elif recipe.near_mode == "drop" and groups[i] != i:
@@ -57,22 +59,27 @@ def verdicts(
         start = stop
 
 
-def _columns(read: Path, tags: Path) -> tuple[list[str], list[str], list[str], list[int]]:
-    """Ids, hashes and reasons of all documents, and where each part ends."""
+def _columns(
+    read: Path, tags: Path
+) -> tuple[list[str], list[str], list[str], list[float], list[int]]:
+    """Ids, hashes, reasons and their details of all documents, and where each part ends."""
     import pyarrow.parquet as parquet
 
     ids: list[str] = []
     hashes: list[str] = []
     reasons: list[str] = []
+    details: list[float] = []
     edges: list[int] = []
     for part in parts(read):
         content = parquet.read_table(read / ATTRIBUTES / part.name, columns=["id", "hash"])
         ids += content["id"].to_pylist()
         hashes += content["hash"].to_pylist()
-        reasons += parquet.read_table(tags / part.name, columns=["reason"])["reason"].to_pylist()
+        judged = parquet.read_table(tags / part.name, columns=["reason", "detail"])
+        reasons += judged["reason"].to_pylist()
+        details += judged["detail"].to_pylist()
         edges.append(len(ids))
     assert len(ids) == len(reasons), "every document has its tags"
-    return ids, hashes, reasons, edges
+    return ids, hashes, reasons, details, edges
 
 
 def _same_value(read: Path, field: str) -> np.ndarray:

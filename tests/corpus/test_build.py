@@ -95,6 +95,8 @@ def test_every_document_has_a_verdict_and_the_books_balance(source, tmp_path):
     exact, near = (row for row in found if "duplicate" in row["reason"])
     assert (exact["duplicate_of"], exact["detail"]) == (f"{source}:3", 1.0)
     assert near["duplicate_of"] == f"{source}:5" and 0.6 <= near["detail"] < 1
+    (short,) = (row for row in found if row["reason"].startswith("too few"))
+    assert short["detail"] == 9  # words
     assert corpus.facts["rules"]["gopher_word_count"]["hits"] >= 1
     assert {row["language"] for row in corpus.facts["languages"]} >= {"en", "de"}
 
@@ -165,6 +167,30 @@ def test_a_clients_documents_stay_on_one_side(source, tmp_path):
     corpus = build([source], tmp_path / "c", recipe, QUIET)
     sides = [{d.metadata["client"] for d in corpus.documents(s)} for s in ("train", "validation")]
     assert all(sides) and not sides[0] & sides[1]
+
+
+def test_groups_that_cannot_be_split_are_not_cut(source, tmp_path):
+    rows = [{**json.loads(line), "client": 1} for line in source.read_text().splitlines()[:60]]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(HornbookError, match="groups of 'client' are too few"):
+        build([source], tmp_path / "c", CorpusRecipe(group="client"), QUIET)
+    assert not (tmp_path / "c").exists()
+
+
+def test_personal_data_in_metadata_is_replaced_as_well(tmp_path):
+    draw = random.Random(2)
+    box = tmp_path / "box.mbox"
+    box.write_text(
+        "".join(
+            f"From x Mon Jan  1 10:0{i}:00 2024\nFrom: Jane <jane.doe@mail.example.com>\n"
+            f"Subject: {i}\n\n{prose(draw, 12)} {i}\n\n"
+            for i in range(9)
+        )
+    )
+    corpus = build([box], tmp_path / "c", CorpusRecipe(pii=("email",)), QUIET)
+    senders = {document.metadata["from"] for document in corpus.documents()}
+    assert len(senders) == 1 and "jane.doe" not in senders.pop()
+    assert corpus.facts["pii"] == {"email": 9}
 
 
 def test_personal_data_is_replaced_the_same_way_everywhere(source, tmp_path):
