@@ -80,4 +80,9 @@ def trace(
     from hornbook.cli.output import print_json
     from hornbook.corpus.trace import trace_document
 
-    print_json(trace_document(folder, id), json)
+    found = trace_document(folder, id)
+    if json:
+        print_json(found, True)
+    else:
+        for name, value in found.items():
+            print(f"{name}: {'' if value is None else value}")

@@ -118,6 +118,8 @@ def test_corpus_build_and_report(tmp_path):
     assert found["bytes"]["in"] == found["bytes"]["kept"] + sum(found["bytes"]["dropped"].values())
     code, out, _ = run("corpus", "report", tmp_path / "c")
     assert "duplicate" in out
+    code, out, _ = run("corpus", "trace", tmp_path / "c", f"{tmp_path / 'text' / 'copy.txt'}:0")
+    assert code == 0 and "kept: False" in out and "reason: duplicate" in out
     code, out, err = run(
         "tokenizer", "train", tmp_path / "c", "--out", tmp_path / "t", "--vocab-size", 300, "--json"
     )
