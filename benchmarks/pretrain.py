@@ -32,7 +32,8 @@ from hornbook.train.precision import compile_layers, product_type
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.train.validation import Validation
-from hornbook.workflows.prepare import prepare_shards, prepare_tokenizer, token_bytes
+from hornbook.workflows.encode import prepare_shards, prepare_tokenizer
+from hornbook.workflows.prepare import token_bytes
 
 PLAN = Plan(
     preset="qwen3", vocab=8192, depth=4, width=256, heads=4, hidden=672,

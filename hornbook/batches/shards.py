@@ -108,6 +108,19 @@ class TokenShards:
         return str(self._index["id"][row]), position - int(self.document_starts[row])
 
 
+def offsets_of(folder: Path, document: str) -> list[dict[str, Any]]:
+    """{shard, offset, tokens} of each time that a document, or a section of it, was written."""
+    import pyarrow.compute as compute
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(folder / INDEX)
+    own = compute.or_(
+        compute.equal(table["id"], document), compute.starts_with(table["id"], f"{document}/")
+    )
+    rows: list[dict[str, Any]] = table.filter(own).select(["shard", "offset", "tokens"]).to_pylist()
+    return rows
+
+
 def _map(path: Path, count: int) -> np.ndarray:
     """The memory-mapped shard, which must hold `count` ids."""
     try:

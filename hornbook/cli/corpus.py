@@ -1,22 +1,31 @@
-"""`hornbook corpus`: build a corpus, look at one."""
+"""`hornbook corpus`: build a corpus, look at one, ask about its documents."""
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from hornbook.cli.corpus_review import review
+from hornbook.cli.corpus_train import train
 from hornbook.cli.options import Json
 
 app = typer.Typer(
     no_args_is_help=True, help="Turn raw files into a corpus that balances its books."
 )
+app.command("train")(train)
+app.command("review")(review)
+
+Folder = Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")]
 
 
 @app.command("build")
 def build(
     sources: Annotated[
-        list[str], typer.Argument(help="Files and folders, or python-docs for Python's own.")
+        list[str],
+        typer.Argument(
+            help="Files, folders, URLs (s3://, hf://datasets/, https://), or python-docs."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The corpus' folder.")],
     recipe: Annotated[
@@ -25,6 +34,13 @@ def build(
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, over the recipe's.")
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Evaluation files: documents that hold their items are dropped. Those in "
+            "evaluations/ of Hornbook's own folder always count."
+        ),
     ] = None,
     group: Annotated[
         str | None,
@@ -37,28 +53,40 @@ def build(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first record that cannot be read.")
     ] = False,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="A tokenizer, model or GGUF file to count by, instead of a new one."),
+    ] = None,
+    vocab_size: Annotated[
+        int, typer.Option(help="Tokens of the new tokenizer, at the most.")
+    ] = 16_384,
+    runner: Annotated[
+        str, typer.Option(help="local: this machine's processors. ray: a Ray cluster's.")
+    ] = "local",
     json: Json = False,
 ) -> None:
     """Read documents, keep what the recipe keeps, hold out a part, and write a data card."""
     from hornbook.cli.output import print_json
+    from hornbook.core.pool import runner_of
     from hornbook.core.progress import Progress
-    from hornbook.corpus.build import build
     from hornbook.corpus.recipe import recipe_of
+    from hornbook.workflows.corpus import make_corpus
 
     started = time.perf_counter()
     asked = {"group": group, "validation_share": validation_share, "strict": strict or None}
     options = [f"{key}={value}" for key, value in asked.items() if value is not None]
-    facts = build(sources, out, recipe_of(recipe, [*(set_ or []), *options]), Progress()).facts
+    settled = recipe_of(recipe, [*(set_ or []), *options])
+    if against:
+        settled = settled.model_copy(update={"against": (*settled.against, *against)})
+    where = runner_of(runner)
+    corpus = make_corpus(sources, out, settled, where, Progress(), tokenizer, vocab_size)
+    found = {unit: corpus.facts[unit] for unit in ("documents", "bytes", "tokens")}
     seconds = round(time.perf_counter() - started, 3)
-    found = {"documents": facts["documents"], "bytes": facts["bytes"], "seconds": seconds}
-    print_json(found, json)
+    print_json({**found, "seconds": seconds, "card": str(out / "card.html")}, json)
 
 
 @app.command("report")
-def report(
-    folder: Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")],
-    json: Json = False,
-) -> None:
+def report(folder: Folder, json: Json = False) -> None:
     """Print the data card."""
     from hornbook.cli.output import print_json
     from hornbook.corpus.corpus import Corpus
@@ -72,17 +100,34 @@ def report(
 
 @app.command("trace")
 def trace(
-    folder: Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")],
+    folder: Folder,
     id: Annotated[str, typer.Argument(help="The document's id, as the corpus and its lists have.")],
     json: Json = False,
 ) -> None:
-    """Follow one document to its place and side, or to the reason why it was dropped."""
-    from hornbook.cli.output import print_json
-    from hornbook.corpus.trace import trace_document
+    """Follow one document to its place, side and tokens, or to the reason why it was dropped."""
+    from hornbook.workflows.corpus import trace
 
-    found = trace_document(folder, id)
+    _print(trace(folder, id), json)
+
+
+@app.command("forget")
+def forget(
+    folder: Folder,
+    id: Annotated[str, typer.Argument(help="The document's id, as `corpus trace` takes it.")],
+    json: Json = False,
+) -> None:
+    """Take a document out of the corpus for good, and name the models that were trained on it."""
+    from hornbook.workflows.corpus import forget
+
+    _print(forget(folder, id), json)
+
+
+def _print(found: dict[str, Any], json: bool) -> None:
+    from hornbook.cli.output import print_json
+
     if json:
         print_json(found, True)
-    else:
-        for name, value in found.items():
-            print(f"{name}: {'' if value is None else value}")
+        return
+    for name, value in found.items():
+        shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
+        print(f"{name}: {'' if shown is None else shown}")

@@ -22,7 +22,7 @@ def train(
     from hornbook.core.progress import Progress
     from hornbook.corpus.corpus import Corpus
     from hornbook.tokenize.measure import measure
-    from hornbook.workflows.prepare import prepare_tokenizer
+    from hornbook.workflows.encode import prepare_tokenizer
 
     opened = Corpus.open(corpus)
     tokenizer = prepare_tokenizer(opened, out, vocab_size, Progress())

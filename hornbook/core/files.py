@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hornbook.core.errors import HornbookError
 
@@ -166,10 +166,15 @@ def hash_json(value: Any) -> str:
 
 def hash_file(path: Path) -> str:
     """A 32-digit hexadecimal fingerprint of a file's bytes, read in pieces of 1 MiB."""
-    digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+        return hash_stream(stream)
+
+
+def hash_stream(stream: BinaryIO) -> str:
+    """As `hash_file`, of what a stream still holds."""
+    digest = hashlib.blake2b(digest_size=16)
+    while block := stream.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 

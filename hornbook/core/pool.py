@@ -1,14 +1,19 @@
-"""The same work on many items in several processes, results in the items' order.
+"""The same work on many items at once, results in the items' order: here, or on a Ray cluster.
 
-Knows processes; knows nothing of the work.
+Knows processes and Ray; knows nothing of the work.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from hornbook.core.errors import UsageError, unknown
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,22 +24,91 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def parallel(
-    work: Callable[[Item], Result], items: Sequence[Item], processes: int | None = None
-) -> Iterator[Result]:
-    """`work` of each item, in order; in this process when one is enough.
+class Runner(ABC):
+    """Where work is done. What it reads and writes lies on a disk that all workers see."""
 
-    work, its items and results must be picklable. processes: at most so many, or None for one a
-    processor. The first exception of any item is raised here, and Ctrl-C is, too.
+    @abstractmethod
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """`work` of each item, in order; work, items and results must be picklable.
+
+        The first exception of any item is raised here.
+        """
+
+
+class Local(Runner):
+    """Processes of this machine, or this process alone when one is enough.
+
+    processes: at most so many, or None for one a processor.
     """
-    count = min(processes or cores(), len(items))
-    if count <= 1:
-        yield from map(work, items)
+
+    def __init__(self, processes: int | None = None) -> None:
+        self.processes = processes
+
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        count = min(self.processes or cores(), len(items))
+        if count <= 1:
+            yield from map(work, items)
+            return
+        # Spawned, not forked: threads of libraries do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c) as pool:
+            with _ctrl_c_waits():
+                results = pool.map(work, items)
+            yield from results
+
+
+class Ray(Runner):
+    """The workers of a Ray cluster: that of RAY_ADDRESS, or else one that is started here."""
+
+    def __init__(self) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise UsageError("Ray is missing: pip install 'hornbook[ray]'.") from None
+        self._ray: Any = ray
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
+
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        remote = self._ray.remote(max_retries=3)(work)
+        # A few items a processor are under way: their results wait in memory for their turn.
+        most = 2 * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        waiting: deque[Any] = deque()
+        for item in items:
+            if len(waiting) == most:
+                yield self._result(waiting.popleft())
+            waiting.append(remote.remote(item))
+        while waiting:
+            yield self._result(waiting.popleft())
+
+    def _result(self, reference: Any) -> Any:
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+
+
+RUNNERS: dict[str, Callable[[], Runner]] = {"local": Local, "ray": Ray}
+
+
+def runner_of(name: str) -> Runner:
+    """Raises UsageError for a name that is none, or whose library is missing."""
+    if name not in RUNNERS:
+        raise unknown("runner", name, RUNNERS)
+    return RUNNERS[name]()
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Ctrl-C is answered after the block: a process that is half started cannot be stopped well."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
         return
-    # Spawned, not forked: threads of libraries do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c) as pool:
-        yield from pool.map(work, items)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_ctrl_c() -> None:

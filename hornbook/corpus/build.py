@@ -1,72 +1,56 @@
-"""Build a corpus in stages: read, tag, find near duplicates, select, and write down what happened.
+"""Build a corpus: read, tag, find what repeats, decide, select, and write down what happened.
 
-Each stage is a folder that is reused when nothing of its inputs changed. Knows the steps; each step
-is its own file.
+Stages are reused when nothing of their inputs changed. Knows the steps; each is its own file.
 """
 
-import contextlib
 import secrets
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.files import atomic_file, hash_file, read_json, write_json, write_text
-from hornbook.core.pool import parallel
+from hornbook.core.files import atomic_file, read_json, write_json, write_text
+from hornbook.core.pool import Local, Runner
 from hornbook.core.progress import Progress
-from hornbook.core.stages import fingerprint as stage_fingerprint
 from hornbook.core.stages import run_stage
-from hornbook.corpus.accounting import Account
 from hornbook.corpus.card import card_text
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.duplicates import SignTask, find_near
-from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples, quarantined, take_in
-from hornbook.corpus.measures import TextMeasures
-from hornbook.corpus.pydocs import read_pydocs
-from hornbook.corpus.read import (
-    PYTHON_DOCS,
-    find_files,
-    fingerprint,
-    format_of,
-    read_file,
-    size_of,
+from hornbook.corpus.decontaminate import evaluation_files
+from hornbook.corpus.facts import (
+    account_of,
+    decontamination_of,
+    duplicates_of,
+    languages_of,
+    mixture_of,
+    recall_of,
+    samples_of,
+    sides_of,
+    token_books,
 )
+from hornbook.corpus.forget import FORGOTTEN_FILE, forgotten
+from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples
+from hornbook.corpus.paragraphs import Gone, ParagraphTask, find_gone, without
+from hornbook.corpus.pii import Pseudonyms
+from hornbook.corpus.places import lies_in
+from hornbook.corpus.read import PYTHON_DOCS, find_files, format_of, size_of
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import Selected, SelectTask, select_part
 from hornbook.corpus.split import Split, choose_sections, choose_split, require_text
-from hornbook.corpus.store import DOCUMENTS, parts, read_documents, read_tags
-from hornbook.corpus.tag import TagTask, tag_part
-from hornbook.corpus.verdicts import verdicts
+from hornbook.corpus.store import checksums, read_documents, text_batches
+from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
+from hornbook.corpus.work import HITS, Sources, Tokens, Work
 
-VERSIONS = {"read": "read-1", "tags": "tags-2", "near": "near-1", "corpus": "corpus-5"}
-"""Parts of the stages' fingerprints: change one when the same inputs would give something else."""
-HITS = "hits.json"
+VERSION = "corpus-6"
+"""A part of the corpus' fingerprint: changed when the same inputs would give something else."""
 KEY = "pseudonyms.key"
-
-
-class Sources(NamedTuple):
-    """What is read: files in order, and Python's documentation or not."""
-
-    files: list[Path]
-    pydocs: bool
-
-
-class Stages(NamedTuple):
-    """The folders of finished stages, hidden beside the corpus; they may be deleted."""
-
-    read: Path
-    tags: Path
-    near: Path
-    key: Path
-
-    @classmethod
-    def beside(cls, out: Path) -> "Stages":
-        root = out.with_name(f".{out.name}.stages")
-        return cls(*(root / name for name in ("read", "tags", "near", KEY)))
+TOKENIZER = "tokenizer"
+_SAMPLE = 32 * 2**20
+"""Bytes of text that a new tokenizer is shown, about."""
 
 
 def build(
@@ -75,152 +59,222 @@ def build(
     recipe: CorpusRecipe | None = None,
     progress: Progress | None = None,
     place: Path | None = None,
+    runner: Runner | None = None,
+    tokens: Tokens | None = None,
 ) -> Corpus:
     """Build the corpus of `sources` into the folder `out`, or reuse it when nothing changed.
 
     A source is a file, a folder, or `python-docs`. place: the folder of all results, whose files
-    are not read; `out` if not given. Raises UsageError for what does not exist and
-    HornbookError when nothing readable was found; an older corpus in `out` stays until then.
+    are not read; `out` if not given. runner: where the work is done, processes of this machine if
+    not given. tokens: by what they are counted, None to count none. Raises UsageError for what does
+    not exist or needs tokens, and HornbookError when nothing readable was found; an older corpus
+    in `out` stays until then.
     """
     recipe, progress = recipe or CorpusRecipe(), progress or Progress()
     recipe.check()
+    if recipe.budget_tokens and tokens is None:
+        raise UsageError("budget_tokens needs a tokenizer to count with.")
     started = time.perf_counter()
-    found, stages = _find(sources, place or out), Stages.beside(out)
-    inputs = {"stage": VERSIONS, "sources": fingerprint(*found), "recipe": recipe.plain()}
+    found = _find(sources, place or out, recipe)
+    work = Work(stages_of(out), found, recipe, runner or Local(), progress)
+    inputs = {
+        "stage": VERSION,
+        "sources": work.source_prints,
+        "against": work.against_prints,
+        "rule_files": work.rule_prints,
+        "recipe": recipe.plain(),
+        "tokens": tokens.inputs if tokens else None,
+        "forgotten": forgotten(out),
+    }
     try:
-        built = run_stage(out, inputs, lambda aside: _build(found, stages, aside, recipe, progress))
+        built = run_stage(out, inputs, lambda aside: _build(work, out, aside, tokens))
     finally:
-        with contextlib.suppress(OSError):
-            stages.read.parent.rmdir()  # only when no stage was finished
+        work.discard()
     corpus = Corpus.open(out)
     progress.say(_summary(corpus, built, time.perf_counter() - started))
     return corpus
 
 
-def _find(sources: Sequence[str | Path], place: Path) -> Sources:
+def stages_of(out: Path) -> Path:
+    """The folder of a corpus' stages, hidden beside it; it may be deleted."""
+    return out.with_name(f".{out.name}.stages")
+
+
+def _find(sources: Sequence[str | Path], place: Path, recipe: CorpusRecipe) -> Sources:
     """The files of the sources without those of earlier results in `place`."""
-    paths = [Path(source) for source in sources if not _is_pydocs(source)]
-    folder = place.resolve()
-    inside = [path for path in paths if path.resolve().is_relative_to(folder)]
-    if inside:
-        raise UsageError(
-            f"{inside[0]} lies in {place}, where the results go; choose another --out."
-        )
-    files = [file for file in find_files(paths) if not file.resolve().is_relative_to(folder)]
-    return Sources(files, len(paths) < len(sources))
+    wanted = [source for source in sources if not _is_pydocs(source)]
+    for source in wanted:
+        if lies_in(source, place):
+            raise UsageError(
+                f"{source} lies in {place}, where the results go; choose another --out."
+            )
+    files = [file for file in find_files(wanted) if not lies_in(file, place)]
+    return Sources(files, len(wanted) < len(sources), evaluation_files(recipe.against))
 
 
 def _is_pydocs(source: str | Path) -> bool:
     return str(source) == PYTHON_DOCS and not Path(source).exists()
 
 
-def _build(
-    sources: Sources, stages: Stages, out: Path, recipe: CorpusRecipe, progress: Progress
-) -> None:
-    """Run the stages that are not there yet, then write the corpus into `out`."""
-    _read(sources, stages.read, recipe, progress)
-    books = read_json(stages.read / BOOKS)
-    if not parts(stages.read):
-        raise HornbookError(_nothing(books, stages.read))
-    _tag(stages, recipe, progress)
-    near = None if recipe.near_mode == "ignore" else stages.near
-    if near:
-        _find_near(stages, recipe, progress)
-    selected = _select(stages, near, out, recipe, progress)
-    account = _accounts(books, stages.read, selected)
+def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
+    """Run the stages that are not there yet, then write the corpus into `aside`."""
+    recipe, progress = work.recipe, work.progress
+    work.run_read()
+    books = read_json(work.read / BOOKS)
+    if not work.files:
+        raise HornbookError(_nothing(books, work.read))
+    work.run_tags()
+    near, overlap = work.run_near(), work.run_overlap()
+    table = read_table(work.read, work.tags, work.source_of)
+    given = overlap[0] if overlap else None
+    drop_documents(table, recipe, forgotten(out), near, given, work.read)
+    gone = _paragraphs(work, table)
+    key = _key(work.root / KEY) if recipe.pii else b""
+    facts: dict[str, Any] = {}
+    split = _choose(table, recipe)
+    if tokens:
+        sample, size = _sample(table, split)
+        texts = _kept_texts(work, table, gone, sample, key)
+        count = tokens(texts, size, work.root / TOKENIZER)
+        table.tokens = work.run_tokens(count)
+        facts["tokenizer"] = count.facts
+        if count.folder:
+            shutil.copytree(count.folder, aside / TOKENIZER)
+    mix(table, recipe)
+    selected = _select(work, table, gone, aside, key)
     if not selected.documents[""]:
         raise HornbookError(_all_dropped(selected))
     require_text(selected.measures.characters)
-    split = _choose(out, recipe, selected.measures)
-    write_json(out / "split.json", split.plain())
-    sides = _count_sides(out, split)
+    if split is None:
+        split = choose_sections(
+            read_documents(aside),
+            selected.measures.characters,
+            recipe.validation_share,
+            recipe.validation_most,
+        )
+    write_json(aside / "split.json", split.plain())
+    account = account_of(books, work.read, selected)
+    if tokens:
+        facts["tokens"] = token_books(table)
+    facts |= {
+        "mixture": mixture_of(table, recipe),
+        "languages": languages_of(table),
+        "duplicates": duplicates_of(table, near, gone),
+    }
+    if found := decontamination_of(table, work.items, overlap[1] if overlap else None):
+        facts["decontamination"] = found
+    card = {**account.plain(), **facts, **_written(work, aside, selected, split)}
+    shutil.copyfile(work.read / QUARANTINE, aside / QUARANTINE)
+    if (out / FORGOTTEN_FILE).is_file():
+        shutil.copyfile(out / FORGOTTEN_FILE, aside / FORGOTTEN_FILE)
+    write_json(aside / "card.json", card)
+    write_text(aside / "card.md", card_text(card))
+    for warning in card["warnings"]:
+        progress.say(f"  {warning}")
+
+
+def _written(work: Work, aside: Path, selected: Selected, split: Split) -> dict[str, Any]:
+    """The facts that are counted from what was written."""
+    sides, one_pass = sides_of(aside, split)
     if sum(side["bytes"] for side in sides.values()) != selected.written:
         raise AssertionError(f"the sides hold {sides}, but {selected.written} bytes were written")
-    hits = read_json(stages.tags / HITS)
-    for kind, found in hits.items():
-        if found["judged"] and not found["hits"]:
-            progress.say(f"  The rule {kind} hit none of {found['judged']:,} documents.")
-    card = {
-        **account.plain(),
-        "sources": _by_format(sources),
-        "characters": selected.measures.characters,
-        "scripts": selected.measures.scripts(),
-        "lengths": selected.measures.lengths(),
-        "fields": dict(selected.measures.fields.most_common()),
-        "languages": _languages(stages),
+    hits = read_json(work.tags / HITS)
+    return {
+        "sources": _by_format(work.sources),
+        **selected.measures.facts(),
         "rules": hits,
         "pii": dict(sorted(selected.pii.items())),
-        "near_mode": recipe.near_mode,
+        **({"pii_recall": recall_of(work.recipe.pii)} if work.recipe.pii else {}),
+        "near_mode": work.recipe.near_mode,
         "split": sides,
+        "one_pass": one_pass,
         "section": split.section,
-        "quarantine": quarantine_samples(stages.read),
-        "checksums": {f.name: hash_file(f) for f in sorted((out / DOCUMENTS).iterdir())},
-    }
-    shutil.copyfile(stages.read / QUARANTINE, out / QUARANTINE)
-    write_json(out / "card.json", card)
-    write_text(out / "card.md", card_text(card))
-
-
-def _read(sources: Sources, folder: Path, recipe: CorpusRecipe, progress: Progress) -> None:
-    inputs = {
-        "stage": VERSIONS["read"],
-        "sources": fingerprint(*sources),
-        "text_field": recipe.text_field,
-        "strict": recipe.strict,
+        "samples": samples_of(aside),
+        "quarantine": quarantine_samples(work.read),
+        "warnings": [
+            f"The rule {kind} hit none of {found['judged']:,} documents."
+            for kind, found in hits.items()
+            if found["judged"] and not found["hits"]
+        ],
+        "checksums": checksums(aside),
     }
 
-    def work(aside: Path) -> None:
-        read = _read_all(sources, recipe.text_field, progress)
-        take_in(_strictly(read) if recipe.strict else read, aside)
 
-    run_stage(folder, inputs, work)
-
-
-def _strictly(items: Iterator[Document | Rejection]) -> Iterator[Document | Rejection]:
-    """The same items; raises HornbookError at the first record that cannot be read."""
-    for item in items:
-        if isinstance(item, Rejection):
-            line = "" if item.line is None else f", line {item.line}"
-            raise HornbookError(f"{item.file}{line}: {item.reason} ({item.detail}).")
-        yield item
-
-
-def _tag(stages: Stages, recipe: CorpusRecipe, progress: Progress) -> None:
-    read = stage_fingerprint(stages.read)
-    chosen = {"languages": recipe.languages, "rules": recipe.rules}
-    inputs = {"stage": VERSIONS["tags"], "read": read, **chosen}
-    files = parts(stages.read)
-
-    def work(aside: Path) -> None:
-        tasks = [TagTask(f, aside / f.name, recipe.languages, recipe.rules) for f in files]
-        hits: dict[str, Counter[str]] = {kind: Counter() for kind in recipe.rules}
-        with progress.bar("tagging", len(tasks), "parts") as advance:
-            for found in parallel(tag_part, tasks):
-                for kind, counts in found.items():
-                    hits[kind].update(counts)
-                advance(1)
-        write_json(aside / HITS, hits)
-
-    run_stage(stages.tags, inputs, work)
+def _paragraphs(work: Work, table: Table) -> list[Gone]:
+    """What goes of kept documents; those of which too much would go are dropped."""
+    recipe = work.recipe
+    if recipe.paragraphs is None and not recipe.paragraph_languages:
+        return []
+    least = recipe.paragraphs.least_bytes if recipe.paragraphs else None
+    languages = recipe.languages if recipe.paragraph_languages else None
+    kept = table.kept
+    parts = zip(work.files, table.parts(), strict=True)
+    tasks = [ParagraphTask(file, kept[part], least, languages) for file, part in parts]
+    gone = find_gone(tasks, work.runner)
+    drop_repetitive(table, gone, recipe.paragraphs.most if recipe.paragraphs else 1.0)
+    return gone
 
 
-def _find_near(stages: Stages, recipe: CorpusRecipe, progress: Progress) -> None:
-    tags = stage_fingerprint(stages.tags)
-    inputs = {"stage": VERSIONS["near"], "tags": tags, "near": recipe.near.plain()}
-    tasks = [SignTask(f, stages.tags / f.name, recipe.near) for f in parts(stages.read)]
-    run_stage(stages.near, inputs, lambda aside: find_near(tasks, aside, recipe.near))
+def _choose(table: Table, recipe: CorpusRecipe) -> Split | None:
+    """By whole documents, or None for sections. Raises HornbookError when groups allow neither."""
+    kept = np.flatnonzero(table.kept)
+    hashes = [digest.decode() for digest in table.hashes[table.together[kept]].tolist()]
+    share, most = recipe.validation_share, recipe.validation_most
+    split = choose_split(hashes, table.bytes[kept].tolist(), share, most)
+    if split is None and recipe.group and len(kept):
+        raise HornbookError(
+            f"The groups of {recipe.group!r} are too few or too large to hold a part of about "
+            f"{share:.0%} out whole; give more of them, or leave --group out."
+        )
+    return split
 
 
-def _select(
-    stages: Stages, near: Path | None, out: Path, recipe: CorpusRecipe, progress: Progress
-) -> Selected:
+def _sample(table: Table, split: Split | None) -> tuple[np.ndarray, int]:
+    """(N,) bool: kept documents to train a tokenizer on, and their bytes; none is held out."""
+    chosen = table.kept
+    if split:
+        sides = np.array(split.threshold.encode(), "S32")
+        chosen = chosen & (table.hashes[table.together] >= sides)
+    places = np.flatnonzero(chosen)
+    order = places[np.argsort(table.hashes[places], kind="stable")]
+    some = order[: max(1, int((np.cumsum(table.bytes[order]) <= _SAMPLE).sum()))]
+    sample = np.zeros(len(chosen), bool)
+    sample[some] = True
+    return sample, int(table.bytes[sample].sum())
+
+
+def _kept_texts(
+    work: Work, table: Table, gone: list[Gone], chosen: np.ndarray, key: bytes
+) -> Iterator[str]:
+    """The texts of chosen documents as they will be stored."""
+    pseudonyms = Pseudonyms(key, work.recipe.pii) if key else None
+    for number, (file, part) in enumerate(zip(work.files, table.parts(), strict=True)):
+        place = part.start
+        for _, texts in text_batches(file, 2**22):
+            for text in texts:
+                if chosen[place]:
+                    if gone and (taken := gone[number].reasons.get(place - part.start)):
+                        text, _ = without(text, taken)
+                    yield pseudonyms.replace(text)[0] if pseudonyms else text
+                place += 1
+
+
+def _select(work: Work, table: Table, gone: list[Gone], out: Path, key: bytes) -> Selected:
     """Write the kept documents; returns the books of all parts."""
-    files, key = parts(stages.read), _key(stages.key) if recipe.pii else b""
-    judged = verdicts(stages.read, stages.tags, near, recipe)
-    tasks = [SelectTask(f, v, out, recipe.pii, key) for f, v in zip(files, judged, strict=True)]
+    tasks = [
+        SelectTask(
+            file,
+            work.tags / file.name,
+            table.verdicts(part, gone[i] if gone else None),
+            out,
+            work.recipe.pii,
+            key,
+        )
+        for i, (file, part) in enumerate(zip(work.files, table.parts(), strict=True))
+    ]
     books = Selected()
-    with progress.bar("selecting", len(tasks), "parts") as advance:
-        for found in parallel(select_part, tasks):
+    with work.progress.bar("selecting", len(tasks), "parts") as advance:
+        for found in work.runner.map(select_part, tasks):
             books.add(found)
             advance(1)
     return books
@@ -233,75 +287,6 @@ def _key(path: Path) -> bytes:
             aside.touch(0o600)
             aside.write_bytes(secrets.token_bytes(32))
     return path.read_bytes()
-
-
-def _accounts(books: dict[str, Any], read: Path, selected: Selected) -> Account:
-    """in = kept + dropped of the last stage, with what the first could not read; checked."""
-    account = Account()
-    account.documents_in, account.bytes_in = books["documents"]["in"], books["bytes"]["in"]
-    for reason, count in selected.documents.items():
-        if reason:
-            account.dropped_documents[reason] += count
-            account.dropped_bytes[reason] += selected.bytes[reason]
-        else:
-            account.documents_kept, account.bytes_kept = count, selected.bytes[reason]
-    for row in quarantined(read):
-        account.drop(row["reason"], row["bytes"])
-    account.check()
-    return account
-
-
-def _languages(stages: Stages) -> list[dict[str, Any]]:
-    """Read documents and those that no tag dropped, by language, the most frequent first."""
-    import pyarrow.parquet as parquet
-
-    read, kept = Counter[str](), Counter[str]()
-    for part in parts(stages.read):
-        table = parquet.read_table(stages.tags / part.name, columns=["language", "reason"])
-        codes = table["language"].to_pylist()
-        read.update(codes)
-        reasons = table["reason"].to_pylist()
-        kept.update(c for c, reason in zip(codes, reasons, strict=True) if not reason)
-    return [
-        {"language": code, "read": count, "kept_by_tags": kept[code]}
-        for code, count in read.most_common()
-    ]
-
-
-def _choose(out: Path, recipe: CorpusRecipe, measures: TextMeasures) -> Split:
-    """By whole documents, or else by sections. Raises HornbookError when groups allow neither."""
-    hashes, sizes = zip(*read_tags(out), strict=True)
-    share, most = recipe.validation_share, recipe.validation_most
-    if split := choose_split(hashes, sizes, share, most):
-        return split
-    if recipe.group:
-        raise HornbookError(
-            f"The groups of {recipe.group!r} are too few or too large to hold a part of about "
-            f"{share:.0%} out whole; give more of them, or leave --group out."
-        )
-    return choose_sections(read_documents(out), measures.characters, share, most)
-
-
-def _read_all(
-    sources: Sources, text_field: str | None, progress: Progress
-) -> Iterator[Document | Rejection]:
-    total = sum(size_of(file) for file in sources.files) / 1e6
-    with progress.bar("reading", total, "MB") as advance:
-        for file in sources.files:
-            yield from read_file(file, text_field, lambda size: advance(size / 1e6))
-    if sources.pydocs:
-        yield from read_pydocs()
-
-
-def _count_sides(out: Path, split: Split) -> dict[str, dict[str, int]]:
-    """Documents and bytes of each side, counted from what was stored."""
-    sides = {side: {"documents": 0, "bytes": 0} for side in ("train", "validation")}
-    tags = read_tags(out)
-    for document, (digest, _) in zip(read_documents(out), tags, strict=True):
-        for part, side in split.parts(document, digest):
-            sides[side]["documents"] += 1
-            sides[side]["bytes"] += len(part.text.encode("utf-8"))
-    return sides
 
 
 def _by_format(sources: Sources) -> list[dict[str, Any]]:

@@ -32,17 +32,31 @@ class Corpus:
         return cls(folder)
 
     def documents(self, split: Side | None = None) -> Iterator[Document]:
-        """The documents of one side or of both, in stored order, streamed.
+        """The documents of one side, or of both, each once; in stored order, streamed.
 
         Where documents had to be cut to be split fairly, their sections.
         """
-        for document, side in self._parts():
+        for document, side, _ in self._parts():
             if split in (None, side):
                 yield document
+
+    def mixture(self) -> Iterator[Document]:
+        """What is trained on in one pass: documents of the training side, each as often as the
+        recipe's weights ask for. All once first, then those that come again.
+        """
+        for turn in range(self.facts["one_pass"]["most_copies"]):
+            for document, side, copies in self._parts():
+                if side == "train" and copies > turn:
+                    yield document
 
     def texts(self, split: Side | None = None) -> Iterator[str]:
         """Their texts."""
         return (document.text for document in self.documents(split))
+
+    @property
+    def mixture_bytes(self) -> int:
+        """UTF-8 bytes of what is trained on in one pass."""
+        return int(self.facts["one_pass"]["bytes"])
 
     def bytes(self, split: Side) -> int:
         """UTF-8 bytes of one side's text."""
@@ -52,7 +66,9 @@ class Corpus:
         """Documents of one side."""
         return int(self.facts["split"][split]["documents"])
 
-    def _parts(self) -> Iterator[tuple[Document, Side]]:
+    def _parts(self) -> Iterator[tuple[Document, Side, int]]:
+        """Every document or section, its side, and how often it is seen."""
         tags = read_tags(self.folder)
-        for document, (digest, _) in zip(read_documents(self.folder), tags, strict=True):
-            yield from self.split.parts(document, digest)
+        for document, tag in zip(read_documents(self.folder), tags, strict=True):
+            for part, side in self.split.parts(document, tag.split):
+                yield part, side, tag.copies

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.core.pool import parallel
+from hornbook.core.pool import Runner
 from hornbook.corpus.near import WORDLESS, NearConfig, components, pairs, signatures, similar
 from hornbook.corpus.store import text_batches
 from hornbook.corpus.texts import Texts
@@ -17,8 +17,11 @@ from hornbook.corpus.texts import Texts
 SIGNATURES = "signatures.npy"
 GROUPS = "groups.npy"
 LIKENESS = "likeness.npy"
+LEAKS = "leaks.npy"
 _BATCH = 4 * 2**20
 """Characters that are signed together."""
+_ITEMS = 4096
+"""Evaluation texts that are."""
 
 
 class SignTask(NamedTuple):
@@ -42,29 +45,34 @@ def sign_part(task: SignTask) -> np.ndarray:
     return signed
 
 
-def find_near(tasks: list[SignTask], out: Path, near: NearConfig) -> None:
+def find_near(
+    tasks: list[SignTask], out: Path, near: NearConfig, items: list[str], runner: Runner
+) -> None:
     """Write `groups.npy`, the first document of each document's group, and `likeness.npy`.
 
     Documents are counted over all parts in order. likeness: of a document to that first one, 1 for
-    itself.
+    itself. items: evaluation texts; `leaks.npy` tells which documents are in a group with one.
     """
-    count = 0
+    count, width = 0, near.bands * near.rows
     with (out / SIGNATURES).open("wb") as stream:
-        for signed in parallel(sign_part, tasks):
+        for signed in runner.map(sign_part, tasks):
             stream.write(np.ascontiguousarray(signed).tobytes())
             count += len(signed)
-    width = near.bands * near.rows
-    if count:
-        stored = np.memmap(out / SIGNATURES, np.uint32, "r", shape=(count, width))
+        for first in range(0, len(items), _ITEMS):
+            signed = signatures(Texts(items[first : first + _ITEMS]), near)
+            stream.write(np.ascontiguousarray(signed).tobytes())
+    whole = count + len(items)
+    # Nothing can be mapped of an empty file.
+    stored = np.memmap(out / SIGNATURES, np.uint32, "r", shape=(whole, width)) if whole else None
+    groups, likeness = np.arange(whole), np.ones(count, np.float32)
+    if stored is not None:
         edges, _ = pairs(stored, near)
-        groups = components(count, edges)
-        likeness = np.ones(count, np.float32)
-        others = np.flatnonzero(groups != np.arange(count))
+        groups = components(whole, edges)
+        others = np.flatnonzero(groups[:count] != np.arange(count))
         for part in np.array_split(others, max(1, len(others) // 2**16)):
             likeness[part] = similar(stored[part], stored[groups[part]])
         del stored
-    else:
-        groups, likeness = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    np.save(out / GROUPS, groups)
+    np.save(out / GROUPS, groups[:count])
     np.save(out / LIKENESS, likeness)
+    np.save(out / LEAKS, np.isin(groups[:count], groups[count:]))
     (out / SIGNATURES).unlink()

@@ -1,42 +1,122 @@
-"""What is read goes to one of two places: the store or `quarantine.jsonl`. Nothing is judged here.
+"""What is read goes to one of two places: the store or the quarantine. Nothing is judged here.
 
-Knows documents and the folder's files; knows nothing of formats or of what is kept.
+Files are read in units, independently of one another; a unit's documents are of one source of the
+recipe. Knows files, documents and the folder's layout; knows nothing of what is kept.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from hornbook.core.files import write_json
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import read_json, write_json
+from hornbook.core.pool import Runner
+from hornbook.core.progress import Progress
 from hornbook.corpus.accounting import Account
 from hornbook.corpus.documents import Document, Rejection, content_hash
-from hornbook.corpus.store import DocumentWriter, Stored, read_tags
+from hornbook.corpus.places import AnyPath
+from hornbook.corpus.pydocs import read_pydocs
+from hornbook.corpus.read import PYTHON_DOCS, name_of, read_file, size_of
+from hornbook.corpus.recipe import CorpusRecipe
+from hornbook.corpus.store import DocumentWriter, Stored
 
-QUARANTINE, BOOKS = "quarantine.jsonl", "books.json"
+QUARANTINE, BOOKS, UNITS = "quarantine.jsonl", "books.json", "units.json"
+UNIT_BYTES = 16 * 2**20
+"""Of files that are read together, about: enough to be worth a process, few enough to share out."""
 
 
-def take_in(items: Iterable[Document | Rejection], out: Path) -> None:
-    """Store what was read, and the rest in the quarantine; write the books of both."""
-    account, writer = Account(), DocumentWriter(out)
-    with (out / QUARANTINE).open("w", encoding="utf-8") as quarantine:
-        for item in items:
-            if isinstance(item, Rejection):
-                account.enter(item.size)
-                row = {"file": item.file, "line": item.line, "reason": item.reason}
-                quarantine.write(_line({**row, "detail": item.detail, "bytes": item.size}))
-            else:
-                size = len(item.text.encode("utf-8"))
-                account.enter(size)
-                writer.add(Stored(item, content_hash(item.text), size))
-    writer.close()
-    for _, size in read_tags(out):
-        account.keep(size)
+class ReadTask(NamedTuple):
+    """files: of one unit; none for Python's documentation. name: of its parts. out: the folder."""
+
+    files: list[AnyPath]
+    name: str
+    out: Path
+    text_field: str | None
+    strict: bool
+
+    @property
+    def quarantine(self) -> Path:
+        """Where this unit's broken records go."""
+        return self.out / f"{self.name}.quarantine"
+
+
+class UnitBooks(NamedTuple):
+    """Records that came in and their bytes, and how much of them was stored."""
+
+    documents: int
+    bytes: int
+    stored: int
+    stored_bytes: int
+
+
+def read_all(
+    files: Sequence[AnyPath],
+    pydocs: bool,
+    out: Path,
+    recipe: CorpusRecipe,
+    runner: Runner,
+    progress: Progress,
+) -> None:
+    """Store what was read, and the rest in the quarantine; write the books of both.
+
+    Raises HornbookError for the first broken record when the recipe is strict.
+    """
+    units = list(_units(files, recipe))
+    if pydocs:
+        units.append((recipe.source_of(PYTHON_DOCS), []))
+    tasks = [
+        ReadTask(unit, f"part-{i:05d}", out, recipe.text_field, recipe.strict)
+        for i, (_, unit) in enumerate(units)
+    ]
+    account = Account()
+    with progress.bar("reading", sum(map(_size, tasks)) / 1e6, "MB") as advance:
+        for task, books in zip(tasks, runner.map(read_unit, tasks), strict=True):
+            account.documents_in += books.documents
+            account.bytes_in += books.bytes
+            account.documents_kept += books.stored
+            account.bytes_kept += books.stored_bytes
+            advance(_size(task) / 1e6)
+    with (out / QUARANTINE).open("wb") as whole:
+        for task in tasks:
+            whole.write(task.quarantine.read_bytes())
+            task.quarantine.unlink()
     for broken in quarantined(out):
         account.drop(broken["reason"], broken["bytes"])
     account.check()
     write_json(out / BOOKS, account.plain())
+    write_json(out / UNITS, {task.name: name for task, (name, _) in zip(tasks, units, strict=True)})
+
+
+def read_unit(task: ReadTask) -> UnitBooks:
+    """Read the files of one unit."""
+    writer = DocumentWriter(task.out, task.name)
+    documents = size = stored = stored_bytes = 0
+    with task.quarantine.open("w", encoding="utf-8") as quarantine:
+        for item in _items(task):
+            documents += 1
+            if isinstance(item, Rejection):
+                if task.strict:
+                    line = "" if item.line is None else f", line {item.line}"
+                    raise HornbookError(f"{item.file}{line}: {item.reason} ({item.detail}).")
+                size += item.size
+                row = {"file": item.file, "line": item.line, "reason": item.reason}
+                quarantine.write(_line({**row, "detail": item.detail, "bytes": item.size}))
+            else:
+                length = len(item.text.encode("utf-8"))
+                size += length
+                stored += 1
+                stored_bytes += length
+                digest = content_hash(item.text)
+                writer.add(Stored(item, length, digest, digest))
+    writer.close()
+    return UnitBooks(documents, size, stored, stored_bytes)
+
+
+def source_of_part(folder: Path, part: str) -> str:
+    """The name of the recipe's source that the documents of a part are of."""
+    return str(read_json(folder / UNITS)[part.rpartition("-")[0]])
 
 
 def quarantined(folder: Path) -> Iterator[dict[str, Any]]:
@@ -55,6 +135,32 @@ def quarantine_samples(folder: Path, each: int = 5) -> list[dict[str, Any]]:
         if seen[row["reason"]] <= each:
             samples.append(row)
     return samples
+
+
+def _units(files: Sequence[AnyPath], recipe: CorpusRecipe) -> Iterator[tuple[str, list[AnyPath]]]:
+    """Neighbours of one source, together until they are large enough."""
+    unit: list[AnyPath] = []
+    name, size = "", 0
+    for file in files:
+        own = recipe.source_of(name_of(file))
+        if unit and (own != name or size >= UNIT_BYTES):
+            yield name, unit
+            unit, size = [], 0
+        unit.append(file)
+        name, size = own, size + size_of(file)
+    if unit:
+        yield name, unit
+
+
+def _items(task: ReadTask) -> Iterator[Document | Rejection]:
+    for file in task.files:
+        yield from read_file(file, task.text_field)
+    if not task.files:
+        yield from read_pydocs()
+
+
+def _size(task: ReadTask) -> int:
+    return sum(map(size_of, task.files))
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ Knows documents; knows nothing of files.
 """
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -89,3 +90,12 @@ class TextMeasures:
         """Documents with from <= characters < to, in powers of two."""
         bins = range(min(self._lengths), max(self._lengths) + 1) if self._lengths else ()
         return [{"from": 2**b // 2, "to": 2**b, "documents": self._lengths[b]} for b in bins]
+
+    def facts(self) -> dict[str, Any]:
+        """characters, scripts, lengths, and fields by how many texts came from them."""
+        return {
+            "characters": self.characters,
+            "scripts": self.scripts(),
+            "lengths": self.lengths(),
+            "fields": dict(self.fields.most_common()),
+        }

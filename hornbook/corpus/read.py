@@ -1,23 +1,26 @@
 """From paths to documents: find the files, choose the reader, keep what cannot be read by name.
 
-Knows files and compression; what is in a format is `readers`' business.
+Knows files and compression; what is in a format is `readers`' business, and where files lie that
+are not on this machine is `places`'.
 """
 
 import dataclasses
 import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from hornbook.core.errors import UsageError
-from hornbook.core.files import hash_file
+from hornbook.core.files import hash_stream
 from hornbook.corpus import pydocs
 from hornbook.corpus.documents import Document, Rejection, unstorable
+from hornbook.corpus.places import AnyPath, Remote, is_local, list_remote, local_path, unite
 from hornbook.corpus.readers import ARCHIVE_READERS, READERS, RECORD_READERS
 from hornbook.corpus.readers.decode import is_text
 from hornbook.corpus.readers.lines import BROKEN, fault_of
 from hornbook.corpus.readers.packed import PACKINGS, unpack
+from hornbook.corpus.stores import clean
 
 PYTHON_DOCS = "python-docs"
 """The name of the source that is on every machine with Python."""
@@ -26,23 +29,31 @@ _DETAIL = 300
 """Characters of a rejection's detail: enough to see what is wrong."""
 
 
-def find_files(sources: Sequence[Path]) -> list[Path]:
+def find_files(sources: Sequence[str | Path]) -> list[AnyPath]:
     """All files of the sources, sorted; hidden ones and those behind links to folders are left out.
 
-    A folder that may not be entered stands in the list itself, so that reading it is refused by
-    name. Raises UsageError for a path that does not exist or a source without any file.
+    A source is a path, or a URL as text (see `places`); the files of stores come last. A folder
+    that may not be entered stands in the list itself, so that reading it is refused by name.
+    Raises UsageError for a path that does not exist or a source without any file, and HornbookError
+    for a store that cannot be reached.
     """
     found: list[Path] = []
+    remote: list[Remote] = []
     for source in sources:
-        if not source.exists():
-            raise UsageError(f"{source} does not exist.{_neighbour(source)}")
-        if not source.is_file() and not source.is_dir():
-            raise UsageError(f"{source} is neither a file nor a folder.")
-        files = [source] if source.is_file() else _walk(source)
+        files = _files_of(local_path(source)) if is_local(source) else list_remote(str(source))
         if not files:
-            raise UsageError(f"{source} holds no files.")
-        found += files
-    return sorted(set(found))
+            raise UsageError(f"{clean(str(source))} holds no files.")
+        found += [file for file in files if isinstance(file, Path)]
+        remote += [file for file in files if isinstance(file, Remote)]
+    return [*sorted(set(found)), *unite(remote)]
+
+
+def _files_of(source: Path) -> Sequence[Path]:
+    if not source.exists():
+        raise UsageError(f"{source} does not exist.{_neighbour(source)}")
+    if not source.is_file() and not source.is_dir():
+        raise UsageError(f"{source} is neither a file nor a folder.")
+    return [source] if source.is_file() else _walk(source)
 
 
 def _neighbour(path: Path) -> str:
@@ -63,46 +74,60 @@ def _walk(folder: Path) -> list[Path]:
     return files + [Path(error.filename) for error in closed]
 
 
-def fingerprint(files: Sequence[Path], with_pydocs: bool) -> list[str]:
-    """What decides the result of reading: every file's name and content."""
+def fingerprint(files: Sequence[AnyPath], with_pydocs: bool) -> list[str]:
+    """What decides the result of reading: every file's name and content.
+
+    A store's own mark of the content is taken where it has one, so that nothing is fetched twice.
+    Raises HornbookError when a remote file without one cannot be read.
+    """
     names = [f"{name_of(file)}:{_hash(file)}" for file in files]
     return names + ([pydocs.fingerprint()] if with_pydocs else [])
 
 
-def _hash(file: Path) -> str:
+def _hash(file: AnyPath) -> str:
+    if isinstance(file, Remote) and file.version:
+        return file.version
     try:
-        return hash_file(file)
+        with file.open("rb") as stream:
+            return hash_stream(stream)
     except OSError as error:
         return str(error.strerror)
 
 
-def name_of(path: Path) -> str:
-    """The path as text that can be written anywhere: names need not be UTF-8."""
+def name_of(path: AnyPath) -> str:
+    """The path as text that can be written anywhere: names need not be UTF-8.
+
+    A URL is given without what may be secret: user, password and the query.
+    """
     return _printable(str(path))
 
 
-def size_of(path: Path) -> int:
-    """Bytes on the disk; 0 for a file that is no longer there."""
+def size_of(path: AnyPath) -> int:
+    """Bytes on the disk or in the store; 0 where they are not known or no longer there."""
+    if isinstance(path, Remote):
+        return path.size or 0
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def format_of(path: Path) -> str:
+def format_of(path: AnyPath) -> str:
     """The suffix that decides how a file is read, without .gz or .zst."""
-    inner = path.with_suffix("") if path.suffix.lower() in PACKINGS else path
+    name = PurePath(path.name)
+    inner = name.with_suffix("") if name.suffix.lower() in PACKINGS else name
     return inner.suffix.lower()
 
 
 def read_file(
-    path: Path,
+    path: AnyPath,
     text_field: str | None = None,
     advance: Callable[[int], None] = lambda bytes_read: None,
 ) -> Iterator[Document | Rejection]:
     """The documents of one file with their ids, and a rejection for each record that is broken.
 
     text_field: where JSON Lines and tables have their text. advance: told of bytes read on disk.
+    Raises HornbookError when a remote file cannot be had whole: that is no fault of a record.
     """
     name, count, item = name_of(path), 0, None
     for item in _read(path, name, text_field, advance):
@@ -119,7 +144,7 @@ def read_file(
 
 
 def _read(
-    path: Path, name: str, text_field: str | None, advance: Callable[[int], None]
+    path: AnyPath, name: str, text_field: str | None, advance: Callable[[int], None]
 ) -> Iterator[Document | Rejection]:
     try:
         with path.open("rb") as raw:
@@ -135,7 +160,7 @@ def _read(
 
 
 def _choose(
-    raw: BinaryIO, path: Path, name: str, text_field: str | None
+    raw: BinaryIO, path: AnyPath, name: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
     """Read with the reader of the suffix; without one, what looks like text is read as text."""
     kind = format_of(path)

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hornbook.core.files import hash_file
 from hornbook.corpus.documents import Document
 
 DOCUMENTS = "documents"
 ATTRIBUTES = "attributes/content"
+TAGS = "attributes/tags"
 _ROW_BYTES = 1024
 """What a document takes in memory beside its text, about; it bounds groups of tiny documents."""
 
@@ -19,29 +21,36 @@ _ROW_BYTES = 1024
 class Stored(NamedTuple):
     """A document with its tags: what its side of the split hangs on, and its UTF-8 bytes.
 
-    hash: of its content, or of the first document that it belongs together with.
+    hash: of its content as it was read. split: the hash that its side hangs on: its own, or that of
+    the first document that it belongs together with. source: of the recipe. copies: how often it is
+    seen in one pass. tokens: as it was read, None where none were counted.
     """
 
     document: Document
-    hash: str
     size: int
+    hash: str
+    split: str
+    source: str = ""
+    copies: int = 1
+    tokens: int | None = None
 
 
 class DocumentWriter:
     """Writes documents and their tags in row groups; close it to finish the last file.
 
-    part: the name of the one file that all go to, which is not made for none of them; None for
-    numbered files. group_bytes: text held before it is written. part_bytes: text in a file.
+    part: how files are called: NAME-00000.parquet and so on, none for no document. single: all go
+    to one, NAME.parquet. group_bytes: text held before it is written. part_bytes: text in a file.
     """
 
     def __init__(
         self,
         folder: Path,
-        part: str | None = None,
+        part: str,
+        single: bool = False,
         group_bytes: int = 16 * 2**20,
         part_bytes: int = 64 * 2**20,
     ) -> None:
-        self.folder, self._name = folder, part
+        self.folder, self._name, self._single = folder, part, single
         self._group_bytes, self._part_bytes = group_bytes, part_bytes
         for name in (DOCUMENTS, ATTRIBUTES):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -64,7 +73,17 @@ class DocumentWriter:
                 "metadata": metadata,
             }
         )
-        self._tags.append({"id": document.id, "hash": row.hash, "bytes": row.size})
+        self._tags.append(
+            {
+                "id": document.id,
+                "hash": row.hash,
+                "split": row.split,
+                "source": row.source,
+                "bytes": row.size,
+                "copies": row.copies,
+                "tokens": row.tokens,
+            }
+        )
         self._pending += row.size + len(metadata) + _ROW_BYTES
         if self._pending >= self._group_bytes:
             self._flush()
@@ -85,14 +104,15 @@ class DocumentWriter:
         tag_writer.write_table(arrow.Table.from_pylist(self._tags, tag_schema))
         self._in_part += self._pending
         self._documents, self._tags, self._pending = [], [], 0
-        if self._name is None and self._in_part >= self._part_bytes:
+        if not self._single and self._in_part >= self._part_bytes:
             self._close_part()
 
     def _open_part(self, text: Any, tags: Any) -> tuple[Any, Any]:
         import pyarrow.parquet as parquet
 
         if self._writers is None:
-            name = self._name or f"part-{self._part:05d}.parquet"
+            number = "" if self._single else f"-{self._part:05d}"
+            name = f"{self._name}{number}.parquet"
             self._writers = (
                 parquet.ParquetWriter(self.folder / DOCUMENTS / name, text, compression="zstd"),
                 parquet.ParquetWriter(self.folder / ATTRIBUTES / name, tags, compression="zstd"),
@@ -113,8 +133,18 @@ def _schemas() -> tuple[Any, Any]:
     names = ("id", "text", "source", "added", "created", "metadata")
     types = {"text": arrow.large_string()}
     documents = arrow.schema([(name, types.get(name, arrow.string())) for name in names])
-    tags = [("id", arrow.string()), ("hash", arrow.string()), ("bytes", arrow.int64())]
-    return documents, arrow.schema(tags)
+    tags = arrow.schema(
+        [
+            ("id", arrow.string()),
+            ("hash", arrow.string()),
+            ("split", arrow.string()),
+            ("source", arrow.string()),
+            ("bytes", arrow.int64()),
+            ("copies", arrow.int32()),
+            ("tokens", arrow.int64()),
+        ]
+    )
+    return documents, tags
 
 
 def parts(folder: Path) -> list[Path]:
@@ -138,13 +168,21 @@ def text_batches(part: Path, most: int) -> Iterator[tuple[list[str], list[str]]]
                 start, size = i, 0
 
 
-def read_tags(folder: Path) -> Iterator[tuple[str, int]]:
-    """(content hash, bytes) of every document, in the order they are stored."""
+class ContentTag(NamedTuple):
+    """split: the hash that a document's side hangs on. size: UTF-8 bytes. copies: in one pass."""
+
+    split: str
+    size: int
+    copies: int
+
+
+def read_tags(folder: Path) -> Iterator[ContentTag]:
+    """Of every document, in the order they are stored."""
     import pyarrow.parquet as parquet
 
     for path in sorted((folder / ATTRIBUTES).glob("part-*.parquet")):
-        table = parquet.read_table(path, columns=["hash", "bytes"])
-        yield from zip(table["hash"].to_pylist(), table["bytes"].to_pylist(), strict=True)
+        table = parquet.read_table(path, columns=["split", "bytes", "copies"])
+        yield from map(ContentTag, *(column.to_pylist() for column in table.columns))
 
 
 def read_documents(folder: Path) -> Iterator[Document]:
@@ -156,3 +194,8 @@ def read_documents(folder: Path) -> Iterator[Document]:
         for group in range(file.num_row_groups):
             for row in file.read_row_group(group).to_pylist():
                 yield Document(**{**row, "metadata": json.loads(row["metadata"])})
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Of the files of documents."""
+    return {file.name: hash_file(file) for file in parts(folder)}

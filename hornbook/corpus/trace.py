@@ -25,7 +25,7 @@ def trace_document(folder: Path, id: str) -> dict[str, Any]:
         ids = table["id"].to_pylist()
         if id in ids:
             row = ids.index(id)
-            side = corpus.split.side(table["hash"][row].as_py())
+            side = corpus.split.side(table["split"][row].as_py())
             return {
                 "id": id,
                 "kept": True,

@@ -1,98 +1,218 @@
-"""What is decided of each read document: kept or not and why, and what its side depends on.
+"""What is decided of each read document: kept or not and why, how often, and what its side is.
 
-Knows tags and groups of duplicates; knows no texts.
+Everything is decided on columns over all documents in order; texts are not looked at. Knows tags,
+groups of duplicates, evaluation items and the recipe.
 """
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hornbook.corpus.documents import content_hash
-from hornbook.corpus.duplicates import GROUPS, LIKENESS
+from hornbook.corpus.mix import Documents, copies_of
 from hornbook.corpus.near import components
+from hornbook.corpus.paragraphs import Gone
 from hornbook.corpus.recipe import CorpusRecipe
-from hornbook.corpus.select import EMPTY, EXACT, NEAR, Verdict
+from hornbook.corpus.select import FORGOTTEN, Verdict
 from hornbook.corpus.store import ATTRIBUTES, parts
+from hornbook.corpus.urls import plain_url
 
-NOTHING = content_hash("")
+EMPTY, MIXTURE = "empty", "mixture"
+EXACT, URL, NEAR = "duplicate", "duplicate url", "near duplicate"
+CONTAMINATED, REPETITIVE = "evaluation data", "paragraphs repeated or foreign"
+_NOTHING = content_hash("").encode()
 """The hash of a text of white space."""
 
 
-def verdicts(
-    read: Path, tags: Path, near: Path | None, recipe: CorpusRecipe
-) -> Iterator[list[Verdict]]:
-    """The verdicts on each part of the stage `read`, in order.
-
-    The first document of each content is kept, and with near_mode drop the first of each group of
-    near duplicates. What is kept and belongs together has one hash to be split by.
+class NearGroups(NamedTuple):
+    """(N,) each, of all documents: the first of its group, how like it is, whether an evaluation
+    item is in the group.
     """
-    ids, hashes, reasons, details, edges = _columns(read, tags)
-    count = len(ids)
-    groups = np.load(near / GROUPS) if near else np.arange(count)
-    likeness = np.load(near / LIKENESS) if near else np.ones(count, np.float32)
-    links = [np.stack([np.arange(count), groups], 1)]
-    if recipe.group:
-        links.append(_same_value(read, recipe.group))
-    together = components(count, np.concatenate(links))
-    first_with: dict[str, int] = {}
-    start = 0
-    for stop in edges:
+
+    first: np.ndarray
+    likeness: np.ndarray
+    leaks: np.ndarray
+
+
+@dataclass
+class Table:
+    """(N,) columns of all read documents, in order.
+
+    hashes: 32 hexadecimal digits of the content. reasons: "" while a document is kept. details:
+    what is behind the reason, or NaN. edges: (P + 1,) where each part begins and ends. names,
+    sources: of the sources, and the number of each document's. repeats: the place of the document
+    that it repeats, or -1. copies: how often it is seen. together: the place of the first that it
+    must share a side with. tokens: None while none are counted.
+    """
+
+    ids: Any
+    hashes: np.ndarray
+    bytes: np.ndarray
+    languages: np.ndarray
+    reasons: np.ndarray
+    details: np.ndarray
+    edges: np.ndarray
+    names: list[str]
+    sources: np.ndarray
+    repeats: np.ndarray
+    copies: np.ndarray
+    together: np.ndarray
+    tokens: np.ndarray | None = None
+
+    @property
+    def kept(self) -> np.ndarray:
+        """(N,) bool."""
+        kept: np.ndarray = self.reasons == ""
+        return kept
+
+    def drop(self, which: np.ndarray, reason: str) -> np.ndarray:
+        """Give the reason to those among `which` that are still kept; returns (N,) which."""
+        which = which & self.kept
+        self.reasons[which] = reason
+        return which
+
+    def parts(self) -> Iterator[slice]:
+        """The documents of each part."""
+        return (slice(a, b) for a, b in zip(self.edges, self.edges[1:], strict=False))
+
+    def verdicts(self, part: slice, gone: Gone | None) -> list[Verdict]:
+        """The verdicts on one part, in order."""
         found = []
-        for i in range(start, stop):
-            first = first_with.setdefault(hashes[i], i) if not reasons[i] else i
-            split = hashes[together[i]]
-            if hashes[i] == NOTHING:
-                found.append(Verdict(EMPTY, None, None, split))
-            elif reasons[i]:
-                detail = None if math.isnan(details[i]) else details[i]
-                found.append(Verdict(reasons[i], None, detail, split))
-            elif first != i:
-                found.append(Verdict(EXACT, ids[first], 1.0, split))
-            elif recipe.near_mode == "drop" and groups[i] != i:
-                found.append(Verdict(NEAR, ids[groups[i]], float(likeness[i]), split))
-            else:
-                found.append(Verdict("", None, None, split))
-        yield found
-        start = stop
+        for i in range(part.start, part.stop):
+            detail, repeats = float(self.details[i]), int(self.repeats[i])
+            found.append(
+                Verdict(
+                    reason=self.reasons[i],
+                    repeats=None if repeats < 0 else self.ids[repeats].as_py(),
+                    detail=None if np.isnan(detail) else detail,
+                    hash=self.hashes[i].decode(),
+                    split=self.hashes[self.together[i]].decode(),
+                    source=self.names[self.sources[i]],
+                    copies=int(self.copies[i]),
+                    tokens=None if self.tokens is None else int(self.tokens[i]),
+                    paragraphs=gone.reasons.get(i - part.start, {}) if gone else {},
+                )
+            )
+        return found
 
 
-def _columns(
-    read: Path, tags: Path
-) -> tuple[list[str], list[str], list[str], list[float], list[int]]:
-    """Ids, hashes, reasons and their details of all documents, and where each part ends."""
+def read_table(read: Path, tags: Path, source_of: Callable[[str], str]) -> Table:
+    """The columns of the stages read and tags. source_of: a part's name to its source's."""
+    import pyarrow as arrow
     import pyarrow.parquet as parquet
 
-    ids: list[str] = []
-    hashes: list[str] = []
-    reasons: list[str] = []
-    details: list[float] = []
-    edges: list[int] = []
-    for part in parts(read):
-        content = parquet.read_table(read / ATTRIBUTES / part.name, columns=["id", "hash"])
-        ids += content["id"].to_pylist()
-        hashes += content["hash"].to_pylist()
-        judged = parquet.read_table(tags / part.name, columns=["reason", "detail"])
-        reasons += judged["reason"].to_pylist()
-        details += judged["detail"].to_pylist()
-        edges.append(len(ids))
-    assert len(ids) == len(reasons), "every document has its tags"
-    return ids, hashes, reasons, details, edges
+    files = parts(read)
+    content = [parquet.read_table(read / ATTRIBUTES / part.name) for part in files]
+    judged = [
+        parquet.read_table(tags / part.name, columns=["language", "reason", "detail"])
+        for part in files
+    ]
+    sizes = [table.num_rows for table in content]
+    assert sizes == [table.num_rows for table in judged], "every document has its tags"
+    both, tagged = arrow.concat_tables(content), arrow.concat_tables(judged)
+    of_part = [source_of(part.name) for part in files]
+    names = sorted(set(of_part))
+    count = sum(sizes)
+    return Table(
+        ids=both["id"].combine_chunks(),
+        hashes=np.array(both["hash"].to_pylist(), "S32"),
+        bytes=both["bytes"].to_numpy(),
+        languages=np.array(tagged["language"].to_pylist(), "U3"),
+        reasons=np.array(tagged["reason"].to_pylist(), object),
+        details=tagged["detail"].to_numpy().copy(),
+        edges=np.cumsum([0, *sizes]),
+        names=names,
+        sources=np.repeat([names.index(name) for name in of_part], sizes).astype(np.int64),
+        repeats=np.full(count, -1),
+        copies=np.ones(count, np.int32),
+        together=np.arange(count),
+    )
 
 
-def _same_value(read: Path, field: str) -> np.ndarray:
-    """(E, 2) from each document to the first with the same value of a metadata field."""
+def drop_documents(
+    table: Table,
+    recipe: CorpusRecipe,
+    forgotten: list[str],
+    near: NearGroups | None,
+    given: np.ndarray | None,
+    read: Path,
+) -> None:
+    """Decide on whole documents, and on what belongs together.
+
+    given: (N,) the share of an evaluation item that each holds, None where there is none. Of
+    documents with one content or address the first that is kept so far stays.
+    """
+    places = np.arange(len(table.hashes))
+    table.reasons[table.hashes == _NOTHING] = EMPTY  # whatever a rule said of it
+    table.drop(np.isin(table.hashes, np.array(forgotten, "S32")), FORGOTTEN)
+    first = _firsts(table.hashes, table.kept)
+    again = table.drop(first != places, EXACT)
+    table.repeats[again], table.details[again] = first[again], 1.0
+    share = np.zeros(len(places)) if given is None else given
+    leaks = table.drop((share > 0) | (near.leaks if near else False), CONTAMINATED)
+    table.details[leaks] = np.where(share > 0, share, np.nan)[leaks]
+    links = [np.zeros((0, 2), np.int64)]
+    if recipe.urls or recipe.group:
+        urls, groups = _metadata(read, recipe.group)
+        if recipe.urls:
+            first = _firsts(urls, table.kept & (urls != ""))
+            again = table.drop(first != places, URL)
+            table.repeats[again] = first[again]
+        if recipe.group:
+            held = np.flatnonzero(groups != "")
+            links.append(np.stack([_firsts(groups, groups != "")[held], held], 1))
+    if near is not None:
+        links.append(np.stack([places, near.first], 1))
+        if recipe.near_mode == "drop":
+            again = table.drop(near.first != places, NEAR)
+            table.repeats[again] = near.first[again]
+            table.details[again] = near.likeness[again]
+    table.together = components(len(places), np.concatenate(links))
+
+
+def drop_repetitive(table: Table, gone: list[Gone], most: float) -> None:
+    """Drop documents of which too much would go."""
+    shares = np.concatenate([part.shares for part in gone])
+    which = table.drop(shares >= most, REPETITIVE)
+    table.details[which] = shares[which]
+
+
+def mix(table: Table, recipe: CorpusRecipe) -> None:
+    """Decide how often each kept document is seen; those that never are leave the corpus."""
+    kept = np.flatnonzero(table.kept)
+    if not len(kept):
+        return
+    keys = np.array([int(table.hashes[i][:16], 16) for i in kept], np.uint64)
+    tokens = None if table.tokens is None else table.tokens[kept]
+    documents = Documents(table.bytes[kept], tokens, table.sources[kept], table.names, keys)
+    table.copies[kept] = copies_of(documents, recipe)
+    table.drop(table.copies == 0, MIXTURE)
+
+
+def _firsts(values: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """(N,) for each of `which` the first of them with an equal value; others: themselves."""
+    places = np.arange(len(values))
+    chosen = np.flatnonzero(which)
+    if len(chosen):
+        _, first, group = np.unique(values[chosen], return_index=True, return_inverse=True)
+        places[chosen] = chosen[first[group]]
+    return places
+
+
+def _metadata(read: Path, group: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) of all documents: the plain address, and the value of a field; "" for none."""
     import pyarrow.parquet as parquet
 
-    first: dict[str, int] = {}
-    edges, place = [], 0
+    urls, groups = [], []
     for part in parts(read):
-        column: Sequence[str] = parquet.read_table(part, columns=["metadata"])["metadata"]
-        for metadata in column.to_pylist():  # type: ignore[attr-defined]
-            value = json.loads(metadata).get(field)
-            if value is not None:
-                edges.append((first.setdefault(json.dumps(value), place), place))
-            place += 1
-    return np.array(edges, np.int64).reshape(-1, 2)
+        for row in parquet.read_table(part, columns=["metadata"])["metadata"].to_pylist():
+            metadata = json.loads(row)
+            url = metadata.get("url")
+            urls.append((plain_url(url) or "") if isinstance(url, str) else "")
+            value = metadata.get(group) if group else None
+            groups.append("" if value is None else json.dumps(value))
+    return np.array(urls, object), np.array(groups, object)

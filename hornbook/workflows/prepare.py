@@ -1,4 +1,4 @@
-"""From a corpus to what training reads: a tokenizer, token shards, and the model to train.
+"""All that stands before the first step: tokenizer, tokens, batches, and the model to train.
 
 Each stage is reused when its inputs are unchanged. Knows the front doors of tokenize, batches
 and models; knows nothing of training.
@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from hornbook.batches.packing import PackedWindows
-from hornbook.batches.shards import TokenShards, write_shards
+from hornbook.batches.shards import TokenShards
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.split import Side
 from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
@@ -26,12 +25,10 @@ from hornbook.models.presets import MASKED_PRESETS
 from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import Plan
 from hornbook.workflows import run as layout
+from hornbook.workflows.encode import prepare_shards, prepare_tokenizer
 from hornbook.workflows.tasks import Task, task_of
-
-SPLITS: tuple[Side, ...] = ("train", "validation")
 
 
 @dataclass
@@ -59,45 +56,6 @@ class Bench:
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 weight.copy_(self.start[name])
-
-
-def prepare_tokenizer(corpus: Corpus, folder: Path, vocab: int, progress: Progress) -> Tokenizer:
-    """Train a tokenizer of `vocab` tokens on the training text, or reuse the one in `folder`."""
-
-    def build(aside: Path) -> None:
-        train_tokenizer(corpus.texts("train"), vocab, aside, progress, corpus.bytes("train"))
-
-    inputs = {"stage": "tokenizer-1", "corpus": corpus.fingerprint, "vocab": vocab}
-    built = run_stage(folder, inputs, build)
-    tokenizer = Tokenizer.load(folder)
-    done = "Trained" if built else "Reused"
-    progress.say(f"{done} a tokenizer of {tokenizer.vocab_size:,} tokens. {tokenizer.encoder}")
-    return tokenizer
-
-
-def prepare_shards(
-    corpus: Corpus, tokenizer: Tokenizer, folder: Path, progress: Progress
-) -> tuple[TokenShards, TokenShards]:
-    """Encode both splits, or reuse what lies in `folder`. Returns (train, validation)."""
-
-    def build(aside: Path) -> None:
-        for split in SPLITS:
-            (aside / split).mkdir()
-            documents, size = corpus.documents(split), corpus.bytes(split)
-            write_shards(documents, tokenizer, aside / split, progress, size)
-
-    inputs = {
-        "stage": "shards-1",
-        "corpus": corpus.fingerprint,
-        "tokenizer": tokenizer.fingerprint,
-    }
-    run_stage(folder, inputs, build)
-    train, validation = (TokenShards.open(folder / split) for split in SPLITS)
-    progress.say(
-        f"Tokens: {train.tokens:,} to train on, {validation.tokens:,} to validate on "
-        f"({train.bytes / train.tokens:.2f} bytes a token)."
-    )
-    return train, validation
 
 
 def prepare(

@@ -33,6 +33,7 @@ from hornbook.train.precision import compile_layers
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.train.validation import Score, Validation
+from hornbook.workflows import lineage
 from hornbook.workflows import run as layout
 from hornbook.workflows.floors import measure_floors
 from hornbook.workflows.model_card import model_card
@@ -81,6 +82,7 @@ def pretrain(
     if recipe is None:
         recipe = _settle(run, request, machine, plan, choices, bench, inputs, progress)
         recipe.save(run)
+        lineage.record(run, request.corpus, inputs.init)
         progress.say(announcement(recipe, "targets"))
     elif recipe.compiled:
         compile_layers(bench.model.get_submodule("stack"))
@@ -152,7 +154,7 @@ def _plan(machine: Machine, inputs: Inputs, request: PretrainRequest) -> tuple[P
     if inputs.init:
         config = load_config(inputs.init)
         there, longest = sizes_of(config, to_hf(config)[0].model_type), config.context
-    size = inputs.corpus.bytes("train")
+    size = inputs.corpus.mixture_bytes
     return choose(flops, machine, size, seconds, request.plan, there, longest)
 
 

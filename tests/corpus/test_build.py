@@ -10,7 +10,7 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus import build as module
-from hornbook.corpus import intake, store
+from hornbook.corpus import intake, store, work
 from hornbook.corpus.build import build
 from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.corpus.trace import trace_document
@@ -104,13 +104,19 @@ def test_every_document_has_a_verdict_and_the_books_balance(source, tmp_path):
 def test_a_crash_anywhere_and_the_same_command_give_the_same_bytes(source, tmp_path, monkeypatch):
     recipe = recipe_of(None, ["near_mode=drop", "languages=[en]"])
     straight = build([source], tmp_path / "straight", recipe, QUIET)
-    for step in ("take_in", "tag_part", "find_near", "select_part", "card_text"):
+    for place, step in (
+        (work, "read_all"),
+        (work, "tag_part"),
+        (work, "find_near"),
+        (module, "select_part"),
+        (module, "card_text"),
+    ):
         with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
 
             def fail(*_):
                 raise KeyboardInterrupt
 
-            broken.setattr(module, step, fail)
+            broken.setattr(place, step, fail)
             build([source], tmp_path / "c", recipe, QUIET)
         assert not (tmp_path / "c").exists()
     stopped = build([source], tmp_path / "c", recipe, QUIET)
@@ -124,10 +130,19 @@ def test_a_stage_is_reused_when_only_later_settings_change(source, tmp_path, mon
     def fail(*_):
         raise AssertionError("this stage was there already")
 
-    monkeypatch.setattr(module, "take_in", fail)
-    monkeypatch.setattr(module, "tag_part", fail)
+    monkeypatch.setattr(work, "read_all", fail)
+    monkeypatch.setattr(work, "tag_part", fail)
     changed = build([source], tmp_path / "c", CorpusRecipe(near_mode="drop"), QUIET)
     assert changed.facts["documents"]["dropped"]["near duplicate"] == 1
+
+
+def test_a_file_that_a_rule_reads_decides_as_its_thresholds_do(source, tmp_path):
+    words = tmp_path / "words.txt"
+    recipe = CorpusRecipe(rules={"toxic_words": {"words": str(words), "most": 0.0}})
+    words.write_text("stub\n")
+    kept = build([source], tmp_path / "c", recipe, QUIET).facts["documents"]["kept"]
+    words.write_text("river\nstub\n")
+    assert build([source], tmp_path / "c", recipe, QUIET).facts["documents"]["kept"] < kept
 
 
 def test_parts_in_processes_are_what_they_are_alone(source, tmp_path, monkeypatch):

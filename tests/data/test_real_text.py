@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Reference
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.measure import measure
-from hornbook.workflows.prepare import prepare_tokenizer
+from hornbook.workflows.encode import prepare_tokenizer
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
 
 pytestmark = pytest.mark.data

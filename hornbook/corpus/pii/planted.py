@@ -62,7 +62,7 @@ def plant(kind: str, count: int, seed: int) -> list[tuple[str, str]]:
 
 def recall(seed: int, count: int) -> dict[str, Estimate]:
     """By kind: the share of `count` planted values that are found with their exact span."""
-    return {kind: wilson(_hits(kind, seed, count), count) for kind in IDENTITIES}
+    return {kind: wilson(hits(kind, seed, count), count) for kind in IDENTITIES}
 
 
 def precision(seed: int, count: int) -> dict[str, Estimate]:
@@ -73,16 +73,17 @@ def precision(seed: int, count: int) -> dict[str, Estimate]:
     texts = [text for kind in IDENTITIES for text, _ in plant(kind, count, seed)]
     texts += negatives(count, seed)
     finds = Counter(item.kind for text in texts for item in find_all(text))
-    return {kind: wilson(_hits(kind, seed, count), finds[kind]) for kind in IDENTITIES}
+    return {kind: wilson(hits(kind, seed, count), finds[kind]) for kind in IDENTITIES}
 
 
-def _hits(kind: str, seed: int, count: int) -> int:
-    hits = 0
+def hits(kind: str, seed: int, count: int) -> int:
+    """How many of `count` planted values of a kind are found with their exact span."""
+    found = 0
     for text, value in plant(kind, count, seed):
         start = text.index(value)
         spans = [(item.start, item.stop) for item in find_all(text) if item.kind == kind]
-        hits += (start, start + len(value)) in spans
-    return hits
+        found += (start, start + len(value)) in spans
+    return found
 
 
 NEGATIVES = (

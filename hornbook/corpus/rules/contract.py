@@ -7,6 +7,7 @@ files or of what becomes of a document that is dropped.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -26,7 +27,7 @@ class Rule(Config, ABC):
     reason: why a document is dropped, in a few words for people. source: where the defaults come
     from. languages: ISO 639-1 codes of those it judges, or None for all; others it always keeps.
     hits, misses: texts that it must drop and must keep at its defaults, each in the first of
-    `languages` or in English.
+    `languages` or in English. A rule that has no defaults, since it needs a model, has none.
     """
 
     kind: ClassVar[str]
@@ -35,6 +36,10 @@ class Rule(Config, ABC):
     languages: ClassVar[frozenset[str] | None] = None
     hits: ClassVar[tuple[str, ...]]
     misses: ClassVar[tuple[str, ...]]
+
+    def files(self) -> tuple[Path, ...]:
+        """What is read beside the thresholds; with another content the same rule judges anew."""
+        return ()
 
     @abstractmethod
     def measure(self, texts: Texts) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Two small pictures as SVG: a line over a logarithmic axis with floors, and bars.
+"""Small pictures: a line over a logarithmic axis with floors, and bars, as SVG; a level, as HTML.
 
 Colours come from the page's style sheet, so that light, dark and print work; text stays text, so
 that the reader's fonts draw Chinese. Knows numbers; knows nothing of reports.
@@ -59,6 +59,15 @@ def bars(heights: Sequence[tuple[str, float]], x_label: str) -> str:
     parts.append(_label(_LEFT - 6, _TOP + 10, f"{most:,.0f}", "end"))
     parts.append(_label(_LEFT - 6, _HEIGHT - _BOTTOM, "0", "end"))
     return _svg(parts)
+
+
+def level(share: float, kind: str = "") -> str:
+    """A bar to stand beside a figure in a table, filled by `share`, as HTML of any width.
+
+    kind: a class of the style sheet. A share above 0 shows at every size.
+    """
+    filled = f'<i style="width: {100 * min(share, 1):.2f}%"></i>' if share > 0 else ""
+    return f'<span class="level {escape(kind)}" aria-hidden="true">{filled}</span>'
 
 
 class _scale:

@@ -47,20 +47,9 @@ def write_page(
     fact, targets: the value that was forecast and how many targets were learned from, as they came
     out. following: commands to try next.
     """
-    import jinja2
-    import markupsafe
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hornbook.workflows.report", "."), autoescape=True
-    )
-    both = markupsafe.Markup(
-        '<span class="en" lang="en">{}</span><span class="zh" lang="zh">{}</span>'
-    )
-    environment.globals.update(
-        t=both.format, count=lambda value: f"{value:,}", megabytes=_megabytes
-    )
     shown = [*sections, SHARED["next"]] if following else sections
-    page = environment.get_template(template).render(
+    page = render(
+        template,
         title="Hornbook",
         created=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         machine=recipe.machine,
@@ -73,6 +62,23 @@ def write_page(
         **facts,
     )
     write_text(path, page)
+
+
+def render(template: str, **facts: Any) -> str:
+    """The page that `template` makes of its `facts`; text in them is escaped."""
+    import jinja2
+    import markupsafe
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hornbook.workflows.report", "."), autoescape=True
+    )
+    both = markupsafe.Markup(
+        '<span class="en" lang="en">{}</span><span class="zh" lang="zh">{}</span>'
+    )
+    environment.globals.update(
+        t=both.format, count=lambda value: f"{value:,}", megabytes=_megabytes
+    )
+    return environment.get_template(template).render(**facts)
 
 
 def points(rows: Sequence[dict[str, Any]], measure: str) -> list[tuple[float, float]]:

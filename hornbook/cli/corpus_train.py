@@ -1,0 +1,82 @@
+"""`hornbook corpus train`: the models that the rules `quality` and `perplexity` judge with."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hornbook.cli.options import Json
+
+if TYPE_CHECKING:
+    from hornbook.corpus.documents import Rejection
+    from hornbook.corpus.places import AnyPath
+
+
+def train(
+    kind: Annotated[str, typer.Argument(help="The rule to train for: quality or perplexity.")],
+    good: Annotated[list[str], typer.Option(help="A file or folder of good text; repeatable.")],
+    out: Annotated[Path, typer.Option(help="The file to write, for the rule's `model`.")],
+    bad: Annotated[
+        list[str] | None, typer.Option(help="A file or folder of bad text, for quality only.")
+    ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(help="Where JSON Lines and tables have their text.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same quality model.")] = 0,
+    json: Json = False,
+) -> None:
+    """Train a rule's model on text of your own, and measure it on a tenth that is held out."""
+    from hornbook.cli.output import print_json
+    from hornbook.core.errors import UsageError, unknown
+    from hornbook.corpus.learned import KINDS, train_perplexity, train_quality
+    from hornbook.corpus.read import find_files
+
+    if kind not in KINDS:
+        raise unknown("rule to train", kind, KINDS)
+    if (kind == "quality") != bool(bad):
+        needs = "needs --bad as well" if kind == "quality" else "is trained on good text, not --bad"
+        raise UsageError(f"A {kind} model {needs}.")
+    started, refused = time.perf_counter(), list["Rejection"]()
+    # All are found before any is read: a name that is mistyped costs no time.
+    files, others = find_files(good), find_files(bad or [])
+    texts = _texts(files, text_field, refused)
+    if kind == "quality":
+        facts = train_quality(texts, _texts(others, text_field, refused), out, seed)
+    else:
+        facts = train_perplexity(texts, out)
+    facts |= {"unreadable": len(refused), "seconds": round(time.perf_counter() - started, 3)}
+    if json:
+        print_json(facts, True)
+        return
+    for item in refused[:3]:
+        print(f"could not be read: {item.file}: {item.reason} {item.detail}".rstrip())
+    for name, value in _flat(facts):
+        print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
+
+
+def _texts(
+    files: list["AnyPath"], text_field: str | None, refused: list["Rejection"]
+) -> Iterator[str]:
+    """The texts of all files; what cannot be read is added to `refused`."""
+    from hornbook.corpus.documents import Document
+    from hornbook.corpus.read import read_file
+
+    for file in files:
+        for item in read_file(file, text_field):
+            if isinstance(item, Document):
+                yield item.text
+            else:
+                refused.append(item)
+
+
+def _flat(facts: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Names and values, those inside others with both names; an estimate is one line."""
+    for name, value in facts.items():
+        if isinstance(value, dict) and set(value) == {"value", "low", "high"}:
+            yield before + name, "{value:.4f} ({low:.4f} to {high:.4f})".format(**value)
+        elif isinstance(value, dict):
+            yield from _flat(value, f"{before}{name} ")
+        else:
+            yield before + name, value

@@ -1,0 +1,201 @@
+"""Which documents give evaluation data away: they hold most of an item, or a passage of it.
+
+After Chowdhery et al. 2022 (PaLM, arXiv 2204.02311, section 8), who look for the 8-grams of each
+item. Letters' case and punctuation make no difference. Near copies of items are `duplicates`' to
+find. Knows batches of text; reads evaluation files.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.home import home
+from hornbook.corpus.documents import Rejection
+from hornbook.corpus.places import AnyPath
+from hornbook.corpus.read import find_files, format_of, name_of, read_file
+from hornbook.corpus.readers.lines import BROKEN
+from hornbook.corpus.readers.packed import unpack
+from hornbook.corpus.store import text_batches
+from hornbook.corpus.texts import Texts, grams
+
+EVALUATIONS = "evaluations"
+"""The folder in Hornbook's own whose files every corpus is held against."""
+_BATCH = 4 * 2**20
+_BITS = 22
+"""Of a hash, by which most n-grams are told to be in no item before they are looked up."""
+
+
+class OverlapConfig(Config):
+    """words: of an n-gram. share: of an item's n-grams that give it away.
+
+    passage: so many n-grams of one item give it away however long it is.
+    """
+
+    words: PositiveInt = 8
+    share: float = Field(default=0.7, gt=0, le=1)
+    passage: PositiveInt = 50
+
+
+class Items(NamedTuple):
+    """What evaluation files hold, as n-grams.
+
+    files: in order. counts: (F, 2) items of each file, and those too short to be looked for.
+    texts: of the others. file_of: (I,) the file of each. sizes: (I,) its distinct n-grams. keys:
+    (K,) uint64, ascending, with the items (K,) that each is of. maybe: (2^22,) bool by low bits.
+    """
+
+    files: list[str]
+    counts: np.ndarray
+    texts: list[str]
+    file_of: np.ndarray
+    sizes: np.ndarray
+    keys: np.ndarray
+    items: np.ndarray
+    maybe: np.ndarray
+
+
+class OverlapTask(NamedTuple):
+    """documents: the part to look at."""
+
+    documents: Path
+    items: Items
+    config: OverlapConfig
+
+
+def evaluation_files(asked: Sequence[str]) -> list[AnyPath]:
+    """The files asked for, then all in Hornbook's own folder of evaluations, each once.
+
+    Raises UsageError for one that does not exist.
+    """
+    own = home() / EVALUATIONS
+    standing = [own] if own.is_dir() and any(own.iterdir()) else []
+    return find_files([*asked, *standing])
+
+
+def read_items(files: Sequence[AnyPath], config: OverlapConfig) -> Items:
+    """Raises HornbookError for a file that cannot be read whole: it would protect nothing."""
+    texts: list[str] = []
+    file_of: list[int] = []
+    for i, file in enumerate(files):
+        for text in dict.fromkeys(_strings(file)):
+            texts.append(text)
+            file_of.append(i)
+    folded = Texts(texts).folded()
+    hashes, starts = grams(folded.word_hashes, folded.words.owners, config.words)
+    owners = folded.words.owners[starts]
+    order = np.lexsort((owners, hashes))
+    hashes, owners = hashes[order], owners[order]
+    again = np.zeros(len(hashes), bool)
+    again[1:] = (hashes[1:] == hashes[:-1]) & (owners[1:] == owners[:-1])
+    keys, items = hashes[~again], owners[~again]
+    sizes = np.bincount(items, minlength=len(texts))
+    number = np.array(file_of, np.int64)
+    counts = [
+        np.bincount(number[which], minlength=len(files)) for which in (sizes >= 0, sizes == 0)
+    ]
+    maybe = np.zeros(2**_BITS, bool)
+    maybe[_low(keys)] = True
+    long = np.flatnonzero(sizes)
+    renamed = np.cumsum(sizes > 0) - 1
+    return Items(
+        files=[name_of(file) for file in files],
+        counts=np.stack(counts, 1),
+        texts=[texts[i] for i in long],
+        file_of=number[long],
+        sizes=sizes[long],
+        keys=keys,
+        items=renamed[items],
+        maybe=maybe,
+    )
+
+
+def overlap_part(task: OverlapTask) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) float32, the largest share of an item that each document gives away, and (N,) which.
+
+    The share is 0, and the item -1, where neither the share nor a passage is enough.
+    """
+    shares, found = [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
+    for _, texts in text_batches(task.documents, _BATCH):
+        share, item = overlaps(Texts(texts).folded(), task.items, task.config)
+        shares.append(share)
+        found.append(item)
+    return np.concatenate(shares), np.concatenate(found)
+
+
+def overlaps(texts: Texts, items: Items, config: OverlapConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The same for a batch of folded texts."""
+    shares, given = np.zeros(texts.count, np.float32), np.full(texts.count, -1)
+    hashes, starts = grams(texts.word_hashes, texts.words.owners, config.words)
+    likely = np.flatnonzero(items.maybe[_low(hashes)])
+    first = np.searchsorted(items.keys, hashes[likely])
+    stop = np.searchsorted(items.keys, hashes[likely], "right")
+    often = stop - first
+    # One row for each n-gram of a document and each item that has it.
+    rows = np.repeat(first - np.cumsum(often) + often, often) + np.arange(often.sum())
+    owners = np.repeat(texts.words.owners[starts[likely]], often)
+    pairs = np.unique(np.stack([owners, items.items[rows], rows], 1), axis=0)
+    if not len(pairs):
+        return shares, given
+    begins = np.flatnonzero(np.append(True, (np.diff(pairs[:, :2], axis=0) != 0).any(1)))
+    counts = np.diff(np.append(begins, len(pairs)))
+    document, item = pairs[begins, 0], pairs[begins, 1]
+    share = (counts / items.sizes[item]).astype(np.float32)
+    enough = (share >= config.share) | (counts >= config.passage)
+    document, item, share = document[enough], item[enough], share[enough]
+    order = np.argsort(share, kind="stable")  # the largest comes last and stays
+    shares[document[order]], given[document[order]] = share[order], item[order]
+    return shares, given
+
+
+def _low(hashes: np.ndarray) -> np.ndarray:
+    return (hashes & np.uint64(2**_BITS - 1)).astype(np.int64)
+
+
+def _strings(file: AnyPath) -> Iterator[str]:
+    """All texts of a file, whatever their fields are called."""
+    if format_of(file) in (".json", ".jsonl", ".ndjson"):
+        yield from _json_strings(file)
+        return
+    for item in read_file(file):
+        if isinstance(item, Rejection):
+            place = "" if item.line is None else f", line {item.line}"
+            raise HornbookError(f"{item.file}{place}: {item.reason} ({item.detail}).")
+        yield item.text
+        yield from _inside(item.metadata)
+
+
+def _json_strings(file: AnyPath) -> Iterator[str]:
+    try:
+        with file.open("rb") as raw:
+            data = unpack(raw, file.suffix.lower()).read()
+    except BROKEN as error:
+        raise HornbookError(f"{file} cannot be read: {error}.") from None
+    try:
+        yield from _inside(json.loads(data))
+        return
+    except ValueError:
+        pass  # one value a line, then
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.strip():
+            try:
+                yield from _inside(json.loads(line))
+            except ValueError as error:
+                raise UsageError(f"{file}, line {number}: not JSON ({error}).") from None
+
+
+def _inside(value: Any) -> Iterable[str]:
+    """All strings in plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _inside(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _inside(inner)

@@ -1,0 +1,107 @@
+"""Is a rule right? Documents that it dropped and kept, to be judged by a person.
+
+Knows the stages of a corpus and intervals; asks nobody.
+"""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.core.stats import Estimate, wilson
+from hornbook.corpus.intake import source_of_part
+from hornbook.corpus.recipe import CorpusRecipe
+from hornbook.corpus.rules import RULES
+from hornbook.corpus.store import parts, text_batches
+
+
+class Case(NamedTuple):
+    """A document that a rule judged. dropped: by this rule, whatever others say of it."""
+
+    id: str
+    text: str
+    value: float
+    dropped: bool
+
+
+class Answer(NamedTuple):
+    """good: whether the person wants to train on the document."""
+
+    case: Case
+    good: bool
+
+
+def cases(stages: Path, recipe: CorpusRecipe, rule: str, each: int, seed: int) -> list[Case]:
+    """Up to `each` documents that the rule drops and as many that it keeps, drawn and shuffled.
+
+    stages: the folder of a corpus' stages, and the recipe it was built by. Raises UsageError for a
+    rule that it was built without, and HornbookError when the stages were deleted.
+    """
+    read, tags = stages / "read", stages / "tags"
+    if rule not in RULES:
+        raise unknown("rule", rule, RULES)
+    if not parts(read):
+        raise HornbookError(
+            f"{stages} is gone, which holds the texts that were dropped; build the corpus again."
+        )
+    files, values, dropped = [], [], []
+    for part in parts(read):
+        rules = recipe.rules_of(source_of_part(read, part.name))
+        if rule in rules:
+            files.append(part)
+            values.append(_values(tags / part.name, rule))
+            dropped.append(~RULES[rule].parse(rules[rule], f"rule {rule}").keeps(values[-1]))
+    if not files:
+        raise UsageError(f"The corpus was built without the rule {rule}.")
+    measured, drops = np.concatenate(values), np.concatenate(dropped)
+    draw, chosen = np.random.default_rng(seed), dict[int, bool]()
+    for side in (True, False):
+        places = np.flatnonzero(~np.isnan(measured) & (drops == side))
+        some = draw.choice(places, min(each, len(places)), replace=False)
+        chosen |= {int(place): side for place in some}
+    found = [
+        Case(id, text, float(measured[place]), chosen[place])
+        for place, (id, text) in enumerate(_texts(files))
+        if place in chosen
+    ]
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def precision(answers: Sequence[Answer]) -> dict[str, Estimate]:
+    """precision: the share of dropped documents that are no good; kept_good: of kept ones that are.
+
+    Each with its 95 % interval.
+    """
+    dropped = [answer for answer in answers if answer.case.dropped]
+    kept = [answer for answer in answers if not answer.case.dropped]
+    return {
+        "precision": wilson(sum(not a.good for a in dropped), len(dropped)),
+        "kept_good": wilson(sum(a.good for a in kept), len(kept)),
+    }
+
+
+def remember(path: Path, rule: str, answers: Sequence[Answer]) -> None:
+    """Add what was answered to a file of JSON Lines, for later looks."""
+    with path.open("a", encoding="utf-8") as lines:
+        for case, good in answers:
+            row = {"rule": rule, "id": case.id, "value": case.value, "dropped": case.dropped}
+            lines.write(json.dumps({**row, "good": good}, ensure_ascii=False) + "\n")
+
+
+def _values(tags: Path, rule: str) -> np.ndarray:
+    """(N,) what the rule measured, NaN where it did not judge."""
+    import pyarrow.parquet as parquet
+
+    values: np.ndarray = parquet.read_table(tags, columns=[rule])[rule].to_numpy()
+    return values
+
+
+def _texts(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    for file in files:
+        for ids, texts in text_batches(file, 2**22):
+            yield from zip(ids, texts, strict=True)
