@@ -27,6 +27,8 @@ _DOLMA = 2.4
 """MiB/s a core that the Dolma toolkit's authors publish for their taggers (arXiv 2402.00159)."""
 _LINES = 8
 """Of plain text, taken together as a document."""
+_GROWING = (10, 30, 100, 300)
+"""Megabytes of text."""
 _NOISE = 0.02
 """Share of the words of a repeated document that are replaced, so that no copy is exact."""
 
@@ -35,6 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("HORNBOOK_DATA"))
     parser.add_argument("--megabytes", type=float, default=20.0)
+    parser.add_argument(
+        "--memory", action="store_true", help="peaks from 10 to 300 MB, near duplicates dropped"
+    )
     parser.add_argument("--peer-megabytes", type=float, default=4.0, help="the peer is slower")
     parser.add_argument("--only", choices=("ours", "near", "peer"), help=argparse.SUPPRESS)
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
@@ -43,6 +48,9 @@ def main() -> None:
         parser.error("HORNBOOK_DATA, or --data, must name the folder of the data sets.")
     if arguments.only:
         print(json.dumps(_WORK[arguments.only](arguments.source)))
+        return
+    if arguments.memory:
+        report(ours=_memory(arguments.data), peers={}, ratio=None)
         return
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -62,6 +70,17 @@ def main() -> None:
         ratio_to_dolma=ours["mib_per_second_core"] / _DOLMA,
         with_near_duplicates=found["near"],
     )
+
+
+def _memory(data: Path) -> list[dict[str, Any]]:
+    """Peaks of all processes together, at sizes that grow threefold."""
+    found = []
+    for megabytes in _GROWING:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "text.jsonl"
+            facts = _measured("near", source, _write(data, source, megabytes * 10**6), data)
+        found.append({"megabytes": megabytes, **facts})
+    return found
 
 
 def _measured(name: str, source: Path, size: int, data: Path) -> dict[str, Any]:
@@ -123,7 +142,7 @@ def _ours(source: Path, overrides: tuple[str, ...] = ("near_mode=ignore",)) -> d
         "seconds": seconds,
         "cores": cores(),
         "documents": corpus.facts["documents"],
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": _peak(),
     }
 
 
@@ -155,8 +174,16 @@ def _peer(source: Path) -> dict[str, Any]:
         started = time.perf_counter()
         executor.run()
         seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"seconds": seconds, "cores": 1, "peak_bytes": peak}
+    return {"seconds": seconds, "cores": 1, "peak_bytes": _peak()}
+
+
+def _peak() -> int:
+    """Of this process and of as many workers as there are processors, each at its own peak."""
+    own, workers = (
+        resource.getrusage(who).ru_maxrss * 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own + cores() * workers
 
 
 _WORK = {"ours": _ours, "near": _near, "peer": _peer}

@@ -61,7 +61,7 @@ class Trained:
     def __call__(self, texts: Iterator[str], size: int, folder: Path) -> Count:
         with atomic_folder(folder) as aside:
             train_tokenizer(texts, self.vocabulary, aside, self.progress, size)
-        return _count(Tokenizer.load(folder), folder, "a tokenizer of its own", folder)
+        return _count(Tokenizer.load(folder), folder, f"{TOKENIZER}/", folder)
 
 
 def make_corpus(
