@@ -42,7 +42,7 @@ def account_of(books: dict[str, Any], read: Path, selected: Selected) -> Account
             account.dropped_bytes[reason] += selected.bytes[reason]
         else:
             account.documents_kept, account.bytes_kept = count, selected.bytes[reason]
-    account.dropped_bytes += selected.taken
+    account.dropped_bytes.update(selected.taken)  # which keeps reasons of empty documents
     for row in quarantined(read):
         account.drop(row["reason"], row["bytes"])
     account.check()

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hornbook.corpus.build import build
+from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig
 from hornbook.workflows.report import text as module
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.text import write_report
@@ -57,9 +58,12 @@ class FakeRecipe:
 def corpus(tmp_path):
     (tmp_path / "t").mkdir()
     for i in range(30):
-        (tmp_path / "t" / f"{i}.txt").write_text(f"春眠不覺曉 {i} words of text. " * 20)
+        line = "A line that every document has, word for word.\n"
+        (tmp_path / "t" / f"{i}.txt").write_text(line + f"春眠不覺曉 {i} words of text. " * 20)
+    (tmp_path / "t" / "blank.jsonl").write_text('{"text": " "}\n')
     (tmp_path / "t" / "<b>.bin").write_bytes(b"\0\1\2")
-    return build([tmp_path / "t"], tmp_path / "c")
+    recipe = CorpusRecipe(paragraphs=ParagraphConfig(least_bytes=20))
+    return build([tmp_path / "t"], tmp_path / "c", recipe)
 
 
 def read(path):
@@ -111,6 +115,12 @@ def test_figures_and_verdicts(page):
     assert text.count('class="good"') == 2  # gzip and xz lie above the whole interval,
     assert text.count('class="bad"') == 1  # xz that saw the training text below it,
     assert reader.text.count("not clearly apart") == 1  # and the n-gram within
+
+
+def test_reasons_that_cost_bytes_or_documents_alone(page):
+    reader, _ = page()
+    for reason in ("repeated paragraph", "dropped: empty"):
+        assert reason in reader.text
 
 
 def test_absent_parts_leave_no_trace(page):
