@@ -86,6 +86,13 @@ def read_items(files: Sequence[AnyPath], config: OverlapConfig) -> Items:
         for text in dict.fromkeys(_strings(file)):
             texts.append(text)
             file_of.append(i)
+    return index_items(texts, file_of, [name_of(file) for file in files], config)
+
+
+def index_items(
+    texts: Sequence[str], file_of: Sequence[int], files: list[str], config: OverlapConfig
+) -> Items:
+    """The same of texts that are at hand, file_of: (I,) which of the files each is from."""
     folded = Texts(texts).folded()
     hashes, starts = grams(folded.word_hashes, folded.words.owners, config.words)
     owners = folded.words.owners[starts]
@@ -104,7 +111,7 @@ def read_items(files: Sequence[AnyPath], config: OverlapConfig) -> Items:
     long = np.flatnonzero(sizes)
     renamed = np.cumsum(sizes > 0) - 1
     return Items(
-        files=[name_of(file) for file in files],
+        files=files,
         counts=np.stack(counts, 1),
         texts=[texts[i] for i in long],
         file_of=number[long],
@@ -131,6 +138,16 @@ def overlap_part(task: OverlapTask) -> tuple[np.ndarray, np.ndarray]:
 def overlaps(texts: Texts, items: Items, config: OverlapConfig) -> tuple[np.ndarray, np.ndarray]:
     """The same for a batch of folded texts."""
     shares, given = np.zeros(texts.count, np.float32), np.full(texts.count, -1)
+    document, item, share = given_away(texts, items, config)
+    order = np.argsort(share, kind="stable")  # the largest comes last and stays
+    shares[document[order]], given[document[order]] = share[order], item[order]
+    return shares, given
+
+
+def given_away(
+    texts: Texts, items: Items, config: OverlapConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every document of folded texts, and item that it gives away, with the share: (P,) each."""
     hashes, starts = grams(texts.word_hashes, texts.words.owners, config.words)
     likely = np.flatnonzero(items.maybe[_low(hashes)])
     first = np.searchsorted(items.keys, hashes[likely])
@@ -140,17 +157,12 @@ def overlaps(texts: Texts, items: Items, config: OverlapConfig) -> tuple[np.ndar
     rows = np.repeat(first - np.cumsum(often) + often, often) + np.arange(often.sum())
     owners = np.repeat(texts.words.owners[starts[likely]], often)
     pairs = np.unique(np.stack([owners, items.items[rows], rows], 1), axis=0)
-    if not len(pairs):
-        return shares, given
-    begins = np.flatnonzero(np.append(True, (np.diff(pairs[:, :2], axis=0) != 0).any(1)))
+    begins = np.flatnonzero((np.diff(pairs[:, :2], axis=0, prepend=-1) != 0).any(1))
     counts = np.diff(np.append(begins, len(pairs)))
     document, item = pairs[begins, 0], pairs[begins, 1]
     share = (counts / items.sizes[item]).astype(np.float32)
     enough = (share >= config.share) | (counts >= config.passage)
-    document, item, share = document[enough], item[enough], share[enough]
-    order = np.argsort(share, kind="stable")  # the largest comes last and stays
-    shares[document[order]], given[document[order]] = share[order], item[order]
-    return shares, given
+    return document[enough], item[enough], share[enough]
 
 
 def _low(hashes: np.ndarray) -> np.ndarray:

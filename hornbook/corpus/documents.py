@@ -41,6 +41,10 @@ class Rejection:
 
 
 _SPACE, _PIECE = re.compile(r"\s"), 2**20
+_ASCII = bytes(range(128))
+_BLANK = bytes.maketrans(b"\t\n\v\f\r\x1c\x1d\x1e\x1f", b" " * 9)
+"""White space of ASCII, as `str.split` sees it."""
+_WIDE_SPACE = re.compile(r"[^\S\x00-\x7f]")
 
 
 def content_hash(text: str) -> str:
@@ -48,16 +52,31 @@ def content_hash(text: str) -> str:
 
     Equal hashes are duplicates; the order of hashes decides the split.
     """
-    digest, start, joint = hashlib.blake2b(digest_size=16), 0, ""
+    digest, start, joint = hashlib.blake2b(digest_size=16), 0, b""
     while start < len(text):  # in pieces: a list of all words takes ten times the text's memory
         space = _SPACE.search(text, start + _PIECE)
         stop = space.start() if space else len(text)
-        words = " ".join(text[start:stop].split())
+        words = _single_spaced(text[start:stop])
         if words:
-            digest.update((joint + words).encode("utf-8"))
-            joint = " "
+            digest.update(joint + words)
+            joint = b" "
         start = stop
     return digest.hexdigest()
+
+
+def _single_spaced(text: str) -> bytes:
+    """`" ".join(text.split())` in UTF-8, in half the time: words are not taken apart."""
+    data = text.encode("utf-8")
+    if not text.isascii():
+        # Taking ASCII away first leaves little to search.
+        beyond = data.translate(None, _ASCII).decode("utf-8")
+        for space in set(_WIDE_SPACE.findall(beyond)):
+            data = data.replace(space.encode("utf-8"), b" ")
+    pieces = data.translate(_BLANK).split(b"  ")
+    return b" ".join(filter(None, [piece.strip(b" ") for piece in pieces]))
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
 
 
 def unstorable(document: Document) -> str | None:
@@ -65,7 +84,7 @@ def unstorable(document: Document) -> str | None:
     other = [document.source, document.added, document.created, document.metadata]
     try:
         document.text.encode("utf-8")
-        json.dumps(other, ensure_ascii=False).encode("utf-8")
+        _as_json(other).encode("utf-8")
     except (UnicodeEncodeError, RecursionError) as error:
         return str(error)
     return None

@@ -22,8 +22,8 @@ from hornbook.corpus.paragraphs import Gone
 from hornbook.corpus.pii.planted import hits
 from hornbook.corpus.recipe import CorpusRecipe, SourceConfig
 from hornbook.corpus.select import DROPPED, Selected
-from hornbook.corpus.split import Split
-from hornbook.corpus.store import read_documents, read_tags
+from hornbook.corpus.split import Side, Split
+from hornbook.corpus.store import read_documents, read_tags, text_sizes
 from hornbook.corpus.verdicts import CONTAMINATED, EXACT, NEAR, URL, NearGroups, Table
 
 _SAMPLES, _EXCERPT = 3, 300
@@ -163,16 +163,25 @@ def sides_of(out: Path, split: Split) -> tuple[dict[str, dict[str, int]], dict[s
     """Documents and bytes of each side as they are stored, and of one pass over the mixture."""
     sides = {side: {"documents": 0, "bytes": 0} for side in ("train", "validation")}
     one_pass = {"documents": 0, "bytes": 0, "most_copies": 1}
+    for side, size, copies in _stored(out, split):
+        sides[side]["documents"] += 1
+        sides[side]["bytes"] += size
+        if side == "train":
+            one_pass["documents"] += copies
+            one_pass["bytes"] += copies * size
+            one_pass["most_copies"] = max(one_pass["most_copies"], copies)
+    return sides, one_pass
+
+
+def _stored(out: Path, split: Split) -> Iterator[tuple[Side, int, int]]:
+    """The side, bytes and copies of every document or section, counted from what was stored."""
+    if split.section is None:
+        for size, tag in zip(text_sizes(out), read_tags(out), strict=True):
+            yield split.side(tag.split), size, tag.copies
+        return
     for document, tag in zip(read_documents(out), read_tags(out), strict=True):
         for part, side in split.parts(document, tag.split):
-            size = len(part.text.encode("utf-8"))
-            sides[side]["documents"] += 1
-            sides[side]["bytes"] += size
-            if side == "train":
-                one_pass["documents"] += tag.copies
-                one_pass["bytes"] += tag.copies * size
-                one_pass["most_copies"] = max(one_pass["most_copies"], tag.copies)
-    return sides, one_pass
+            yield side, len(part.text.encode("utf-8")), tag.copies
 
 
 def dropped_rows(folder: Path) -> Iterator[dict[str, Any]]:

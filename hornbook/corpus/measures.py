@@ -3,6 +3,7 @@
 Knows documents; knows nothing of files.
 """
 
+import string
 from collections import Counter
 from typing import Any
 
@@ -46,8 +47,10 @@ _STARTS = np.array([start for start, _ in _SCRIPTS])
 _NAMES = ["signs", *(name for _, name in _SCRIPTS)]
 
 
+_ASCII = bytes(range(128))
+_LETTERS = string.ascii_letters.encode()
 _PIECE = 2**20
-"""Characters looked at together: numpy needs 12 bytes for each."""
+"""Characters looked at together: numpy needs 12 bytes for each beyond ASCII."""
 
 
 class TextMeasures:
@@ -62,13 +65,23 @@ class TextMeasures:
     def add(self, document: Document) -> None:
         text = document.text
         for start in range(0, len(text), _PIECE):
-            piece = text[start : start + _PIECE].encode("utf-32-le")
-            places = np.searchsorted(_STARTS, np.frombuffer(piece, np.uint32), side="right")
-            self._scripts += np.bincount(places, minlength=len(_NAMES))
+            self._count(text[start : start + _PIECE].encode("utf-8"))
         self.characters += len(text)
         self._lengths[len(text).bit_length()] += 1
         if "text_field" in document.metadata:
             self.fields[str(document.metadata["text_field"])] += 1
+
+    def _count(self, piece: bytes) -> None:
+        """Count the characters of UTF-8 by script."""
+        # Bytes are taken away ten times as fast as characters are looked up.
+        beyond = piece.translate(None, _ASCII)
+        letters = len(piece) - len(piece.translate(None, _LETTERS))
+        self._scripts[_NAMES.index("Latin")] += letters
+        self._scripts[_NAMES.index("signs")] += len(piece) - len(beyond) - letters
+        if beyond:
+            points = np.frombuffer(beyond.decode("utf-8").encode("utf-32-le"), np.uint32)
+            places = np.searchsorted(_STARTS, points, side="right")
+            self._scripts += np.bincount(places, minlength=len(_NAMES))
 
     def merge(self, other: "TextMeasures") -> None:
         """Count what another one counted."""

@@ -16,7 +16,7 @@ from hornbook.core.files import hash_stream
 from hornbook.corpus import pydocs
 from hornbook.corpus.documents import Document, Rejection, unstorable
 from hornbook.corpus.places import AnyPath, Remote, is_local, list_remote, local_path, unite
-from hornbook.corpus.readers import ARCHIVE_READERS, READERS, RECORD_READERS
+from hornbook.corpus.readers import ARCHIVE_READERS, CHECKED, READERS, RECORD_READERS
 from hornbook.corpus.readers.decode import is_text
 from hornbook.corpus.readers.lines import BROKEN, fault_of
 from hornbook.corpus.readers.packed import PACKINGS, unpack
@@ -130,8 +130,9 @@ def read_file(
     Raises HornbookError when a remote file cannot be had whole: that is no fault of a record.
     """
     name, count, item = name_of(path), 0, None
+    checked = format_of(path) in CHECKED
     for item in _read(path, name, text_field, advance):
-        if isinstance(item, Document) and (problem := unstorable(item)):
+        if not checked and isinstance(item, Document) and (problem := unstorable(item)):
             item = Rejection(name, None, "not Unicode", problem)
         if isinstance(item, Rejection):
             size = size_of(path) if item.line is None else item.size

@@ -196,6 +196,19 @@ def read_documents(folder: Path) -> Iterator[Document]:
                 yield Document(**{**row, "metadata": json.loads(row["metadata"])})
 
 
+def text_sizes(folder: Path) -> Iterator[int]:
+    """UTF-8 bytes of every text, in the order they are stored."""
+    import pyarrow.compute as compute
+    import pyarrow.parquet as parquet
+
+    for path in parts(folder):
+        file = parquet.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            yield from compute.binary_length(
+                file.read_row_group(group, ["text"])["text"]
+            ).to_pylist()
+
+
 def checksums(folder: Path) -> dict[str, str]:
     """Of the files of documents."""
     return {file.name: hash_file(file) for file in parts(folder)}

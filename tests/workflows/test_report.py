@@ -119,8 +119,8 @@ def test_figures_and_verdicts(page):
 
 def test_reasons_that_cost_bytes_or_documents_alone(page):
     reader, _ = page()
-    for reason in ("repeated paragraph", "dropped: empty"):
-        assert reason in reader.text
+    for row in ("repeated paragraph", "empty", "unsupported format"):
+        assert f"去除：{row}" in reader.text
 
 
 def test_absent_parts_leave_no_trace(page):

@@ -45,3 +45,6 @@ ARCHIVE_READERS: dict[str, Reader] = {
     ".warc": warc.read_warc,
     ".wet": warc.read_warc,
 }
+
+CHECKED = frozenset({".jsonl", ".ndjson", ".json"})
+"""Formats whose readers refuse themselves, with its line, what cannot be stored."""

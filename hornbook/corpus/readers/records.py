@@ -7,7 +7,7 @@ import codecs
 import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.corpus.documents import Document, Rejection, unstorable
 from hornbook.corpus.readers.decode import NotText, decode, newlines
@@ -23,6 +23,19 @@ LARGEST_JSON = 256 * 2**20
 _DOLMA = ("id", "source", "added", "created", "metadata")
 
 
+class Record(NamedTuple):
+    """A value of the file. number: its line or item, from 1. size: bytes, None if not counted."""
+
+    number: int
+    values: Any
+    size: int | None = None
+
+    def rejection(self, source: str, fault: Fault) -> Rejection:
+        """The record that could not be used."""
+        size = len(json.dumps(self.values)) if self.size is None else self.size
+        return Rejection(source, self.number, *fault, size)
+
+
 def read_jsonl(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
@@ -32,10 +45,7 @@ def read_jsonl(
     metadata, and so are other fields that hold a text or number. `text_field` in the metadata
     names the field that was taken when it is not `text`.
     """
-    for line in read_lines(stream):
-        if line.fault or line.data.strip():
-            found = line.fault or _record(line, source, text_field)
-            yield line.rejection(source, found) if isinstance(found, Fault) else found
+    return _documents(jsonl_records(stream, source), source, text_field)
 
 
 def read_json(
@@ -45,6 +55,33 @@ def read_json(
 
     JSON Lines under this name are read as such. Rejections have the number of the item.
     """
+    return _documents(json_records(stream, source), source, text_field)
+
+
+def _documents(
+    records: Iterable[Record | Rejection], source: str, text_field: str | None
+) -> Iterator[Document | Rejection]:
+    for record in records:
+        if isinstance(record, Rejection):
+            yield record
+            continue
+        found = _item(record.values, source, text_field)
+        yield record.rejection(source, found) if isinstance(found, Fault) else found
+
+
+def jsonl_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
+    """The value of each line that is not blank; a line that is no JSON costs itself."""
+    for line in read_lines(stream):
+        if line.fault or line.data.strip():
+            found = line.fault or _value(line)
+            if isinstance(found, Fault):
+                yield line.rejection(source, found)
+            else:
+                yield Record(line.number, found[0], line.size)
+
+
+def json_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
+    """The items of a list, or the one value; JSON Lines under this name are read as such."""
     data = read_whole(stream, source, LARGEST_JSON)
     if isinstance(data, Rejection):
         yield data
@@ -53,7 +90,7 @@ def read_json(
     if not data.strip():
         return
     if first.startswith(b"{") and _is_json(first) and not _is_json(data):
-        yield from read_jsonl(io.BytesIO(data), source, text_field)
+        yield from jsonl_records(io.BytesIO(data), source)
         return
     try:
         values = json.loads(data)
@@ -61,11 +98,7 @@ def read_json(
         yield Rejection(source, None, "not JSON", str(error))
         return
     for number, value in enumerate(values if isinstance(values, list) else [values], 1):
-        found = _item(value, source, text_field)
-        if isinstance(found, Fault):
-            yield Rejection(source, number, *found, len(json.dumps(value)))
-        else:
-            yield found
+        yield Record(number, value)
 
 
 def _is_json(data: bytes) -> bool:
@@ -82,14 +115,14 @@ def field_of(text_field: str | None, names: Iterable[str]) -> str | None:
     return next((name for name in wanted if name in names), None)
 
 
-def _record(line: Line, source: str, text_field: str | None) -> Document | Fault:
+def _value(line: Line) -> tuple[Any] | Fault:
+    """The one value of a line, wrapped: it may be anything, a null too."""
     try:
-        values = json.loads(decode(line.data))
+        return (json.loads(decode(line.data)),)
     except NotText as error:
         return Fault(error.reason, str(error))
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
         return Fault("not JSON", str(error))
-    return _item(values, source, text_field)
 
 
 def _item(values: Any, source: str, text_field: str | None) -> Document | Fault:

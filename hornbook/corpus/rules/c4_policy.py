@@ -5,16 +5,10 @@ from typing import ClassVar
 import numpy as np
 
 from hornbook.corpus.rules.contract import Rule, register, share
-from hornbook.corpus.texts import Texts
+from hornbook.corpus.texts import Spans, Texts
 
-_PHRASES = (
-    "terms of use",
-    "privacy policy",
-    "cookie policy",
-    "uses cookies",
-    "use of cookies",
-    "use cookies",
-)
+_PHRASES = ("terms of use", "privacy policy")
+_COOKIES = ("cookie policy", "uses cookies", "use of cookies", "use cookies")
 
 
 @register("c4_policy")
@@ -40,7 +34,12 @@ class C4Policy(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         lines = texts.lines
-        places = np.sort(np.concatenate([texts.find(phrase) for phrase in _PHRASES]))
+        found = [texts.find(phrase) for phrase in _PHRASES]
+        # Looking for the one word that the others share is as good as looking four times.
+        named = np.flatnonzero(texts.held(lines, texts.find("cookie")))
+        those = Spans(lines.starts[named], lines.stops[named], lines.owners[named])
+        found += [texts.find(phrase, those) for phrase in _COOKIES]
+        places = np.sort(np.concatenate(found))
         return share(
             texts.per_document(lines, texts.held(lines, places) > 0), texts.per_document(lines)
         )

@@ -8,8 +8,6 @@ from hornbook.corpus.rules.contract import Rule, register, share
 from hornbook.corpus.rules.writing import QUOTE_ENDS, SENTENCE_ENDS, TERMINATED
 from hornbook.corpus.texts import Texts
 
-_MARK = np.zeros(256, bool)
-_MARK[list(b".!?")] = True
 _AFTER = np.zeros(256, bool)
 """What follows the end of a sentence: white space, closing signs, the first byte of others."""
 _AFTER[[*b" \t\n\r\v\f\"')]", 0xE2, 0xC2]] = True
@@ -54,8 +52,11 @@ class C4TerminalLines(Rule):
 
 def _ends(texts: Texts) -> np.ndarray:
     """Places of the marks that end sentences."""
-    marks = np.flatnonzero(_MARK[texts.data])
-    following = texts.data[np.minimum(marks + 1, len(texts.data) - 1)]
-    last = np.isin(marks + 1, texts.edges)
+    data = texts.data
+    marks = np.flatnonzero((data == ord(".")) | (data == ord("!")) | (data == ord("?")))
+    following = data[np.minimum(marks + 1, len(data) - 1)]
+    ends = np.zeros(len(data) + 1, bool)
+    ends[texts.edges] = True
+    last = ends[marks + 1]
     wide = [texts.find(mark) for mark in SENTENCE_ENDS if not mark.isascii()]
     return np.sort(np.concatenate([marks[_AFTER[following] | last], *wide]))

@@ -53,7 +53,7 @@ class Rule(Config, ABC):
         """(N,) float32 values, NaN where the rule does not judge, and (N,) bool: which are kept."""
         values = self.measure(texts).astype(np.float32)
         if self.languages is not None:
-            values[~np.isin(texts.languages, sorted(self.languages))] = np.nan
+            values[~texts.written_in(self.languages)] = np.nan
         return values, self.keeps(values) | np.isnan(values)
 
 

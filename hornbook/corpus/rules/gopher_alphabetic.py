@@ -7,12 +7,6 @@ import numpy as np
 from hornbook.corpus.rules.contract import Rule, register, share
 from hornbook.corpus.texts import Texts
 
-_LETTER = np.zeros(256, bool)
-"""Bytes that begin a letter: ASCII letters, and most that begin a longer character."""
-_LETTER[[byte for byte in range(128) if chr(byte).isalpha()]] = True
-_LETTER[0xC3:0xF5] = True
-_LETTER[0xE2] = False
-
 
 @register("gopher_alphabetic")
 class GopherAlphabetic(Rule):
@@ -38,13 +32,14 @@ class GopherAlphabetic(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         words, data = texts.words, texts.data
-        letters = _LETTER[data]
+        # ASCII letters, and most bytes that begin a longer character.
+        letters = ((data | 32) - np.uint8(ord("a")) < 26) | ((data >= 0xC3) & (data != 0xE2))
         # Emoji are the one part of the characters of four bytes that are no letters.
         long = np.flatnonzero(data == 0xF0)
         letters[long[data[long + 1] == 0x9F]] = False
         before = texts.running(letters)
         lettered = before[words.stops] > before[words.starts]
-        return share(texts.per_document(words, lettered), texts.per_document(words))
+        return share(texts.counted(words.starts[lettered]), texts.word_count)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = values >= self.least

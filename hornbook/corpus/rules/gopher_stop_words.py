@@ -10,6 +10,11 @@ from hornbook.corpus.texts import Texts
 _WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _SPELLINGS = Texts([*_WORDS, *map(str.title, _WORDS), *map(str.upper, _WORDS)])
 _HASHES = _SPELLINGS.word_hashes
+_BITS = np.uint64(2**12 - 1)
+assert len(np.unique(_HASHES & _BITS)) == len(_HASHES), "these bits tell all spellings apart"
+_CANDIDATES = np.zeros(int(_BITS) + 1, np.int64)
+_CANDIDATES[_HASHES & _BITS] = np.arange(len(_HASHES))
+"""The one spelling that a word may be, by the last bits of its hash."""
 
 
 @register("gopher_stop_words")
@@ -32,14 +37,10 @@ class GopherStopWords(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         words = texts.words
-        size = words.stops - words.starts
-        short = np.flatnonzero((size >= 2) & (size <= 4))
-        hashes, owners = texts.word_hashes[short], words.owners[short]
-        ranks = np.argsort(_HASHES)
-        nearest = ranks[np.searchsorted(_HASHES, hashes, sorter=ranks) % len(ranks)]
-        hit = _HASHES[nearest] == hashes
-        kind = nearest[hit] % len(_WORDS)
-        found = np.bincount(owners[hit] * len(_WORDS) + kind, minlength=texts.count * len(_WORDS))
+        spelling = _CANDIDATES[texts.word_hashes & _BITS]
+        hit = np.flatnonzero(_HASHES[spelling] == texts.word_hashes)
+        kind, owners = spelling[hit] % len(_WORDS), words.owners[hit]
+        found = np.bincount(owners * len(_WORDS) + kind, minlength=texts.count * len(_WORDS))
         return (found > 0).reshape(texts.count, len(_WORDS)).sum(1).astype(np.float64)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:

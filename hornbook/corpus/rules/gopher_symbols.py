@@ -38,7 +38,7 @@ class GopherSymbols(Rule):
         within = np.arange(len(dots)) - np.repeat(row, np.diff(np.append(row, len(dots))))
         ellipses = texts.counted(dots[within % 3 == 0]) + texts.counted(texts.find("…"))
         symbols = np.maximum(texts.counted(texts.find("#")), ellipses)
-        return share(symbols, texts.per_document(texts.words))
+        return share(symbols, texts.word_count)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = values <= self.most

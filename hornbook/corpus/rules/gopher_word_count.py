@@ -29,7 +29,7 @@ class GopherWordCount(Rule):
     most: int = 100_000
 
     def measure(self, texts: Texts) -> np.ndarray:
-        return texts.per_document(texts.words).astype(np.float64)
+        return texts.word_count.astype(np.float64)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = (values >= self.least) & (values <= self.most)

@@ -26,8 +26,7 @@ class GopherWordLength(Rule):
     most: float = 10.0
 
     def measure(self, texts: Texts) -> np.ndarray:
-        words = texts.words
-        return share(texts.per_document(words, texts.lengths(words)), texts.per_document(words))
+        return share(texts.word_characters, texts.word_count)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = (values >= self.least) & (values <= self.most)

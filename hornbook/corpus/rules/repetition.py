@@ -26,7 +26,7 @@ def largest(
     limits: (words, limit). In Chinese and Japanese, where a word here is one character, runs are
     twice as long.
     """
-    single = np.isin(texts.languages, sorted(SYLLABIC))
+    single = texts.written_in(SYLLABIC)
     values = np.zeros(texts.count)
     for size, most in limits:
         found = share_of(texts, size)

@@ -1,0 +1,63 @@
+"""What is done in bulk for speed gives what the plain way, in the words of its docstring, gives."""
+
+import hashlib
+from bisect import bisect_right
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hornbook.corpus import documents, measures
+from hornbook.corpus.documents import Document, content_hash
+from hornbook.corpus.equals import again, alike, with_first
+from hornbook.corpus.language import language_of
+
+_SPACES = [c for c in map(chr, range(0x110000)) if c.isspace()]
+TEXTS = st.text(
+    st.sampled_from([*_SPACES, "a", "é", "春", "\u200b", "😀"]) | st.characters(codec="utf-8")
+)
+
+
+@given(TEXTS, st.sampled_from([3, 2**20]))
+def test_the_content_hash_is_that_of_the_words(text, piece):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "_PIECE", piece)
+        found = content_hash(text)
+    plain = " ".join(text.split()).encode("utf-8")
+    assert found == hashlib.blake2b(plain, digest_size=16).hexdigest()
+
+
+@given(TEXTS)
+def test_scripts_are_those_of_each_character(text):
+    counted = measures.TextMeasures()
+    counted.add(Document(id="", text=text, source=""))
+    starts, names = zip(*measures._SCRIPTS, strict=True)
+    expected = Counter(["signs", *names][bisect_right(starts, ord(c))] for c in text)
+    letters = max(1, len(text) - expected["signs"])
+    assert counted.scripts() == {
+        name: count / letters for name, count in expected.items() if name != "signs"
+    }
+
+
+@pytest.mark.parametrize("refused", ["\x00", "\x1f", "\x7f", "\x85", "\ufdd0", "\ufffe", "\f"])
+def test_a_control_character_hides_no_language(refused):
+    text = "The river was calm and the boats lay still at noon."
+    assert language_of(text.replace("calm", f"calm{refused}")) == language_of(
+        text.replace("calm", "calm ")
+    )
+
+
+@given(st.lists(st.integers(0, 5) | st.integers(0, 2**64 - 1)))
+def test_equal_keys_are_side_by_side_and_in_order(values):
+    # Spread over all bits, as hashes are.
+    keys = np.array(values, np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    order = alike(keys)
+    order = order[with_first(again(keys[order]))]
+    places = {}
+    for place, key in enumerate(keys.tolist()):
+        places.setdefault(key, []).append(place)
+    groups = sorted(group for group in places.values() if len(group) > 1)
+    cuts = np.flatnonzero(~again(keys[order]))[1:]
+    assert sorted(part.tolist() for part in np.split(order, cuts) if len(part)) == groups
