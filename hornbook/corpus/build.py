@@ -47,6 +47,8 @@ from hornbook.corpus.work import HITS, Sources, Tokens, Work
 
 VERSION = "corpus-6"
 """A part of the corpus' fingerprint: changed when the same inputs would give something else."""
+UNITS = ("documents", "bytes", "tokens")
+"""What books are kept of; tokens where they were counted."""
 KEY = "pseudonyms.key"
 TOKENIZER = "tokenizer"
 _SAMPLE = 32 * 2**20
@@ -329,6 +331,15 @@ def _summary(corpus: Corpus, built: bool, seconds: float) -> str:
     return (
         f"{verb}: {documents['kept']:,} of {documents['in']:,} documents kept "
         f"({size['kept'] / 1e6:,.1f} MB; dropped: {dropped}); "
-        f"{corpus.bytes('validation') / 1e6:,.2f} MB held out."
+        f"{corpus.bytes('validation') / 1e6:,.2f} MB held out.\n"
+        + "; ".join(_balance(corpus.facts, unit) for unit in UNITS if unit in corpus.facts)
+        + "."
         + (f" Text taken from the field {fields}." if fields else "")
     )
+
+
+def _balance(facts: dict[str, Any], unit: str) -> str:
+    """What came in of a unit is what was kept and what was dropped, in figures."""
+    books = facts[unit]
+    dropped = sum(books["dropped"].values())
+    return f"{unit} {books['in']:,} = {books['kept']:,} kept + {dropped:,} dropped"
