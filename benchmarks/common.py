@@ -11,7 +11,16 @@ from typing import Any
 from hornbook.core.machine import describe, measure_machine
 from hornbook.corpus.read import PYTHON_DOCS
 
-_PACKAGES = ("hornbook", "torch", "transformers", "tokenizers", "gigatoken", "tokie", "numpy")
+_PACKAGES = (
+    "hornbook",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "gigatoken",
+    "tokie",
+    "numpy",
+    "scikit-learn",
+)
 
 
 def default_text(*names: str) -> tuple[list[str], str]:

@@ -10,7 +10,6 @@ Both are measured in bits per byte on news articles that neither holds.
 import argparse
 import gzip
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.common import report
 from hornbook.batches.shards import TokenShards, write_shards
@@ -33,7 +31,6 @@ from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.train.precision import product_type
 from hornbook.train.validation import Validation
 from hornbook.workflows.prepare import token_bytes
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
@@ -122,18 +119,8 @@ def _bits(
     pretrain(inputs, run, request, progress=Progress())
     dtype: DType = Recipe.load(run).loop.dtype
     model = load_model(run)
-    sizes, scored = token_bytes(tokenizer), Validation(held_out, token_bytes(tokenizer), 256, 32)
-    losses = task_of(model.config, tokenizer).losses
-    bits, counts = [], []
-    for step in range(scored.steps):
-        batch = scored.batch(step)
-        with torch.no_grad(), product_type("cpu", dtype):
-            found = losses(model, batch).double().sum(1).numpy() / math.log(2)
-        real = (batch.targets.numpy() >= 0).any(1)
-        bits.append(found[real])
-        targets = np.maximum(batch.targets.numpy(), 0)
-        counts.append((sizes[targets] * (batch.targets.numpy() >= 0)).sum(1)[real])
-    return np.concatenate(bits), np.concatenate(counts)
+    windows = Validation(held_out, token_bytes(tokenizer), 256, 32)
+    return windows.bits(model, task_of(model.config, tokenizer).losses, "cpu", dtype)
 
 
 def _summary(runs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:

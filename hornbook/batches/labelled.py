@@ -14,22 +14,25 @@ from hornbook.nn.padding import padded
 
 
 class Labelled(NamedTuple):
-    """inputs: (B, T) int64 tokens, or (B, C, H, W) float32 pixels. labels: (B,) int64.
+    """inputs: (B, T) int64 tokens, (B, C, H, W) float32 pixels, or (B, D) float32 vectors.
 
-    valid: (B, T) bool, True = a real token; None for images.
+    labels: (B,) int64. valid: (B, T) bool, True = a real token; None for what is no tokens. most:
+    rows to be computed at once, where there is no room for more.
     """
 
     inputs: Tensor
     labels: Tensor
     valid: Tensor | None = None
+    most: int | None = None
 
     def to(self, device: str) -> "Labelled":
         """The same on another device."""
         valid = None if self.valid is None else self.valid.to(device)
-        return Labelled(self.inputs.to(device), self.labels.to(device), valid)
+        return Labelled(self.inputs.to(device), self.labels.to(device), valid, self.most)
 
     def split(self, rows: int) -> Iterator["Labelled"]:
         """The same work in pieces of at most `rows` rows."""
+        rows = min(rows, self.most or rows)
         for start in range(0, len(self.labels), rows):
             part = slice(start, start + rows)
             valid = None if self.valid is None else self.valid[part]
@@ -57,8 +60,51 @@ class Shuffled:
         return self._known[1]
 
 
+class Alike:
+    """As `Shuffled`, with examples of about one length in a batch, so that little of it is padding.
+
+    lengths: (N,) of the examples. An epoch's order is sorted by length within pools of some
+    batches, and the batches come in an order of their own. An epoch ends with its last example:
+    one of its batches may be smaller than `rows`.
+    """
+
+    _POOL = 16
+    """Batches: most of what padding costs is gone, and lengths still mix in an epoch."""
+
+    def __init__(self, lengths: np.ndarray, rows: int, seed: int) -> None:
+        assert len(lengths) > 0
+        self.count, self.rows, self.seed, self._lengths = len(lengths), rows, seed, lengths
+        self._known: tuple[int, list[np.ndarray]] | None = None
+
+    @property
+    def batches(self) -> int:
+        """How many there are in an epoch."""
+        return -(-self.count // self.rows)
+
+    def indices(self, step: int) -> np.ndarray:
+        """(rows,) int64, or fewer in one batch of an epoch."""
+        epoch, place = divmod(step, self.batches)
+        return self._epoch(epoch)[place]
+
+    def _epoch(self, epoch: int) -> list[np.ndarray]:
+        if self._known is None or self._known[0] != epoch:
+            draw = np.random.default_rng([self.seed, epoch])
+            order, pool = draw.permutation(self.count), self.rows * self._POOL
+            pools = [order[start : start + pool] for start in range(0, self.count, pool)]
+            sorted_ = np.concatenate(
+                [p[np.argsort(self._lengths[p], kind="stable")] for p in pools]
+            )
+            parts = [sorted_[s : s + self.rows] for s in range(0, self.count, self.rows)]
+            self._known = (epoch, [parts[i] for i in draw.permutation(len(parts))])
+        return self._known[1]
+
+
 class LabelledTexts:
-    """Batches of `rows` token sequences with a label each, filled up to the longest."""
+    """Batches of `rows` token sequences with a label each, filled up to the longest.
+
+    alike: texts of about one length share a batch, as `Alike` says. at_once: tokens, padding
+    included, that there is room to compute at once.
+    """
 
     def __init__(
         self,
@@ -67,13 +113,23 @@ class LabelledTexts:
         rows: int,
         seed: int,
         padding: int,
+        alike: bool = False,
+        at_once: int | None = None,
     ) -> None:
         self.sequences, self.labels, self.padding = sequences, labels, padding
-        self._order = Shuffled(len(sequences), rows, seed)
+        self.at_once = at_once
+        self._order: Shuffled | Alike
+        if alike:
+            lengths = np.array([len(ids) for ids in sequences], np.int64)
+            self._order = Alike(lengths, rows, seed)
+        else:
+            self._order = Shuffled(len(sequences), rows, seed)
 
     @property
     def steps_per_epoch(self) -> float:
         """Optimiser steps in which every text is seen once."""
+        if isinstance(self._order, Alike):
+            return self._order.batches
         return self._order.count / self._order.rows
 
     def batch(self, step: int) -> Labelled:
@@ -87,4 +143,23 @@ class LabelledTexts:
 
     def _take(self, rows: np.ndarray) -> Labelled:
         tokens, valid = padded([self.sequences[i] for i in rows], self.padding)
-        return Labelled(tokens, torch.from_numpy(self.labels[rows]), valid)
+        most = max(1, self.at_once // tokens.shape[1]) if self.at_once else None
+        return Labelled(tokens, torch.from_numpy(self.labels[rows]), valid, most)
+
+
+class LabelledVectors:
+    """Batches of `rows` vectors of `inputs` (N, D) with a label (N,) each."""
+
+    def __init__(self, inputs: Tensor, labels: np.ndarray, rows: int, seed: int) -> None:
+        self.inputs, self.labels = inputs, torch.from_numpy(labels)
+        self._order = Shuffled(len(labels), rows, seed)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Optimiser steps in which every vector is seen once."""
+        return self._order.count / self._order.rows
+
+    def batch(self, step: int) -> Labelled:
+        """The batch of optimiser step `step`, counted from 0."""
+        rows = torch.from_numpy(self._order.indices(step))
+        return Labelled(self.inputs[rows], self.labels[rows])

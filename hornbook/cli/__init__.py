@@ -14,12 +14,18 @@ import typer
 from hornbook import __version__
 from hornbook.cli import (
     chat,
+    classify,
+    compare,
     corpus,
+    embed,
+    evaluate,
     export,
+    finetune,
     generate,
     pretrain,
     pull,
     quickstart,
+    summarize,
     tokenizer,
     translate,
 )
@@ -35,8 +41,14 @@ app.command("quickstart")(quickstart.command)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.command("pretrain")(pretrain.command)
+app.command("finetune")(finetune.command)
+app.command("classify")(classify.command)
+app.command("compare")(compare.compare)
 app.command("generate")(generate.command)
 app.command("chat")(chat.command)
+app.command("embed")(embed.command)
+app.command("evaluate")(evaluate.command)
+app.command("summarize")(summarize.command)
 app.command("export")(export.command)
 app.command("pull")(pull.command)
 app.command("translate")(translate.command)

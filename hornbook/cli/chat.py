@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hornbook.cli import options
+from hornbook.cli import constraint, options
 from hornbook.cli.input import read_line
 
 HELP = "Type a message; /reset starts over, /exit or Ctrl-D leaves."
@@ -21,11 +21,17 @@ def command(
     min_p: options.MinP = 0.0,
     seed: options.Seed = 0,
     stop: options.Stop = None,
+    json_schema: constraint.JsonSchema = None,
+    regex: constraint.Regex = None,
+    choices: constraint.Choices = None,
+    choice: constraint.Choice = None,
     device: options.Device = None,
+    weights: options.Weights = None,
 ) -> None:
     """Talk to a model in the terminal; messages may also be piped in, one a line."""
+    from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import reply_to, stream
-    from hornbook.workflows.open_model import open_model
+    from hornbook.workflows.open_model import open_generator
 
     config = options.sampling(
         stop,
@@ -36,7 +42,9 @@ def command(
         min_p=min_p,
         seed=seed,
     )
-    opened, tokenizer = open_model(model, device)
+    rule = constraint.rule(json_schema, regex, choices, choice, stop)
+    opened, tokenizer = open_generator(model, device, weights)
+    constrainer = Constrainer(tokenizer, opened.config.vocab, tokenizer.stop_ids) if rule else None
     first = [{"role": "system", "content": system}] if system else []
     messages = list(first)
     terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -53,9 +61,12 @@ def command(
             if answer.dropped_turns:
                 messages = first + messages[len(first) + answer.dropped_turns :]
                 print(f"({answer.dropped_turns} oldest messages forgotten)", file=sys.stderr)
-            for piece in stream(opened, tokenizer, answer, stop_ids, config):
+            course = constrainer.start(rule) if constrainer and rule else None
+            for piece in stream(opened, tokenizer, answer, stop_ids, config, course):
                 print(piece, end="", flush=True)
             print()
+            if course and not course.is_whole(answer.token_ids):
+                print(f"({constraint.CUT})", file=sys.stderr)
             messages.append({"role": "assistant", "content": answer.text})
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hornbook.cli import options
+from hornbook.cli import constraint, options
 from hornbook.cli.input import read_all
 
 
@@ -18,13 +18,24 @@ def command(
     min_p: options.MinP = 0.0,
     seed: options.Seed = 0,
     stop: options.Stop = None,
+    json_schema: constraint.JsonSchema = None,
+    regex: constraint.Regex = None,
+    choices: constraint.Choices = None,
+    choice: constraint.Choice = None,
     device: options.Device = None,
+    weights: options.Weights = None,
     json: options.Json = False,
 ) -> None:
-    """Continue a text, streaming what comes."""
+    """Continue a text, streaming what comes.
+
+    With --json-schema, --regex or --choices, exit code 0 means that the answer is what was asked
+    for; when it was cut off before, it is printed all the same, and the exit code is 1.
+    """
     from hornbook.cli.output import print_json
+    from hornbook.core.errors import HornbookError
+    from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import continue_text, stream
-    from hornbook.workflows.open_model import open_model
+    from hornbook.workflows.open_model import open_generator
 
     config = options.sampling(
         stop,
@@ -35,10 +46,12 @@ def command(
         min_p=min_p,
         seed=seed,
     )
-    opened, tokenizer = open_model(model, device)
+    rule = constraint.rule(json_schema, regex, choices, choice, stop)
+    opened, tokenizer = open_generator(model, device, weights)
     text = read_all() if prompt == "-" else prompt
     answer, stop_ids = continue_text(tokenizer, text)
-    for piece in stream(opened, tokenizer, answer, stop_ids, config):
+    course = Constrainer(tokenizer, opened.config.vocab, stop_ids).start(rule) if rule else None
+    for piece in stream(opened, tokenizer, answer, stop_ids, config, course):
         if not json:
             print(piece, end="", flush=True)
     if not json:
@@ -50,4 +63,7 @@ def command(
         "tokens_per_second": answer.tokens_per_second,
         "finish_reason": answer.finish_reason,
     }
-    print_json(found, json)
+    whole = course is None or course.is_whole(answer.token_ids)
+    print_json(found | ({"complete": whole} if course else {}), json)
+    if not whole:
+        raise HornbookError(constraint.CUT)

@@ -21,6 +21,10 @@ Seed = Annotated[int, typer.Option(help="The same seed draws the same text.")]
 Stop = Annotated[
     list[str] | None, typer.Option(help="End before this text; may be given several times.")
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="int4, int8 or float32; a GGUF file's own codes if not given."),
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if not given.")]
 
 

@@ -81,6 +81,11 @@ class GGUFFile:
         stored = np.frombuffer(self._map, np.uint8, place.bytes, place.start)
         return stored.reshape(*place.shape[:-1], -1)
 
+    def forget(self) -> None:
+        """Give back the memory of what was read; it comes from the file when it is read again."""
+        if hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
     def _places(self, count: int) -> dict[str, Place]:
         """Read the table of tensors; what it says must fit into the file."""
         found = {}

@@ -27,8 +27,9 @@ def wilson(successes: int, trials: int) -> Estimate:
     scale = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / scale
     half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    # Rounding may lead a hair's breadth beyond what a share can be.
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
+    # Rounding may lead a hair's breadth beyond what a share can be, or past the share itself.
+    low, high = min(share, centre - half), max(share, centre + half)
+    return Estimate(share, max(0.0, low), min(1.0, high))
 
 
 def bootstrap_ratio(

@@ -113,7 +113,7 @@ def index_items(
     return Items(
         files=files,
         counts=np.stack(counts, 1),
-        texts=[texts[i] for i in long],
+        texts=[texts[i] for i in long.tolist()],
         file_of=number[long],
         sizes=sizes[long],
         keys=keys,

@@ -3,14 +3,14 @@
 What a row gives does not depend on the rows beside it. Knows ids; knows nothing of text.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Generator, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from hornbook.core.errors import HornbookError
-from hornbook.generate.sampling import SamplingConfig, choose
+from hornbook.generate.sampling import Constraint, SamplingConfig, choose
+from hornbook.generate.scheduler import Finish, check_prompt, finish_reason
 from hornbook.nn.contract import State
 
 PROMPT_CHUNK = 512
@@ -24,13 +24,19 @@ class Decoder(Protocol):
 
     def new_state(self, rows: int, room: int | None = None) -> State: ...
 
+    def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
+        """What `head` reads, (B, T, D): of a prompt the logits of one token are enough."""
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits (..., V)."""
+
 
 class Step(NamedTuple):
     """A new token of a row; finished says why it is the row's last, or None."""
 
     row: int
     id: int
-    finished: Literal["stop", "length", "context"] | None
+    finished: Finish | None
 
 
 def decode(
@@ -38,32 +44,41 @@ def decode(
     prompts: Sequence[Sequence[int]],
     config: SamplingConfig,
     stop_ids: frozenset[int],
-) -> Iterator[Step]:
+    constraints: Sequence[Constraint | None] | None = None,
+) -> Generator[Step, bool | None, None]:
     """Continue every prompt, yielding tokens as they come, row by row.
 
+    Sending True after a step ends its row, for whoever reads more out of the tokens than ids say.
+
     A row ends with one of `stop_ids` ("stop"), after max_tokens ("length") or when the context is
-    full ("context"). Each row draws with a generator of its own. Raises HornbookError, before any
-    work, for an empty prompt or one that leaves no room.
+    full ("context"). Each row draws with a generator of its own, among what its constraint allows
+    where it has one. Raises HornbookError, before any work, for an empty prompt or one that leaves
+    no room.
     """
-    state = model.new_state(len(prompts))
+    # No larger than needed: states are copied when a row leaves.
+    state = model.new_state(len(prompts), max(map(len, prompts)) + config.max_tokens)
     for prompt in prompts:
-        if not 0 < len(prompt) < state.room:
-            raise HornbookError(
-                f"A prompt has {len(prompt)} tokens; this model takes 1 to {state.room - 1}."
-            )
+        check_prompt(prompt, state.room)
     generators = [torch.Generator().manual_seed(config.seed) for _ in prompts]
+    limits = list(constraints) if constraints else [None] * len(prompts)
     counts = [0] * len(prompts)
     rows = list(range(len(prompts)))
     logits = _read_prompts(model, prompts, state)
     while rows:
-        chosen = [choose(logits[i], config, generators[row]) for i, row in enumerate(rows)]
+        chosen = [
+            choose(logits[i], config, generators[row], _allowed(limits[row]))
+            for i, row in enumerate(rows)
+        ]
         going: list[int] = []
         for i, row in enumerate(rows):
             counts[row] += 1
             full = len(prompts[row]) + counts[row] >= state.room
-            finished = _finished(chosen[i], counts[row], config, stop_ids, full)
-            yield Step(row, chosen[i], finished)
-            going += [] if finished else [i]
+            finished = finish_reason(chosen[i], counts[row], config.max_tokens, stop_ids, full)
+            ended = yield Step(row, chosen[i], finished)
+            if not (finished or ended):
+                going.append(i)
+                if (limit := limits[row]) is not None:
+                    limit.advance(chosen[i])
         if not going:
             return
         if len(going) < len(rows):
@@ -81,13 +96,16 @@ def _read_prompts(model: Decoder, prompts: Sequence[Sequence[int]], state: State
         tokens[row, : len(prompt)] = torch.tensor(prompt)
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     last: list[Tensor] = [torch.empty(0)] * len(prompts)
-    for start in range(0, longest, PROMPT_CHUNK):
-        part = tokens[:, start : start + PROMPT_CHUNK]
+    chunk, device = max(1, PROMPT_CHUNK // len(prompts)), state.length.device
+    for start in range(0, longest, chunk):
+        part = tokens[:, start : start + chunk]
         valid = start + torch.arange(part.shape[1]) < lengths[:, None]
-        logits = _forward(model, part, state, valid)
+        features = model.go_on(
+            part.to(device), state, None if bool(valid.all()) else valid.to(device)
+        )
         for row, length in enumerate(lengths.tolist()):
             if start < length <= start + part.shape[1]:
-                last[row] = logits[row, length - 1 - start]
+                last[row] = model.head(features[row, length - 1 - start])
     return torch.stack(last)
 
 
@@ -97,11 +115,5 @@ def _forward(model: Decoder, tokens: Tensor, state: State, valid: Tensor | None 
     return model(tokens.to(device), state, None if valid is None else valid.to(device))
 
 
-def _finished(
-    token: int, count: int, config: SamplingConfig, stop_ids: frozenset[int], full: bool
-) -> Literal["stop", "length", "context"] | None:
-    if token in stop_ids:
-        return "stop"
-    if count >= config.max_tokens:
-        return "length"
-    return "context" if full else None
+def _allowed(constraint: Constraint | None) -> Tensor | None:
+    return None if constraint is None else constraint.allowed()

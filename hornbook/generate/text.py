@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import Decoder, decode
-from hornbook.generate.sampling import SamplingConfig
+from hornbook.generate.sampling import Constraint, SamplingConfig
 from hornbook.tokenize.tokenizer import Tokenizer
 
 
@@ -73,17 +73,18 @@ def stream(
     answer: Answer,
     stop_ids: frozenset[int],
     config: SamplingConfig,
+    constraint: Constraint | None = None,
 ) -> Iterator[str]:
     """Generate into `answer`, yielding text as soon as it is sure."""
     started, decoder, held = time.perf_counter(), tokenizer.stream(), ""
-    for step in decode(model, [answer.prompt_ids], config, stop_ids):
+    for step in decode(model, [answer.prompt_ids], config, stop_ids, [constraint]):
         answer.token_ids.append(step.id)
         answer.elapsed_s = time.perf_counter() - started
         if step.id not in stop_ids:
             held += decoder.push(step.id)
         if step.finished:
             held += decoder.end()
-        at = _first_stop(held, config.stop)
+        at = first_stop(held, config.stop)
         if at is not None:
             held, answer.finish_reason = held[:at], "stop"
         elif step.finished:
@@ -97,7 +98,7 @@ def stream(
             return
 
 
-def _first_stop(text: str, stops: Sequence[str]) -> int | None:
+def first_stop(text: str, stops: Sequence[str]) -> int | None:
     """Where the first stop text begins, if one is there."""
     found = [text.find(stop) for stop in stops if stop and stop in text]
     return min(found) if found else None

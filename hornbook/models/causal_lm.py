@@ -96,10 +96,15 @@ class CausalLM(Model):
         if state is None:
             pos = torch.arange(time, device=tokens.device)[None]
             return self.head(self.features(tokens, Context(pos, Mask(causal=True, valid=valid))))
+        return self.head(self.go_on(tokens, state, valid))
+
+    def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
+        """What the head reads, (B, T, D), of rows that continue from a state, as in `forward`."""
+        time = tokens.shape[1]
         ctx = state.context(time, valid)
         x = self.stack(self.embedding(tokens, ctx.pos), ctx, state.caches)
         state.advance(time if valid is None else valid.sum(1))
-        return self.head(x)
+        return x
 
     def features(self, tokens: Tensor, ctx: Context) -> Tensor:
         """What the head reads, (B, T, D), for whole sequences."""
@@ -107,7 +112,8 @@ class CausalLM(Model):
 
     def new_state(self, rows: int, room: int | None = None) -> State:
         """An empty state for `rows` sequences of at most `room` tokens (None: the context)."""
-        like = self.head.weight
+        like = next(self.stack.parameters())
         room = self.config.context if room is None else min(room, self.config.context)
         length = torch.zeros(rows, dtype=torch.int64, device=like.device)
-        return State(length, room, self.stack.new_caches(rows, room, like.detach()))
+        caches = self.stack.new_caches(rows, room, like.detach())
+        return State(length, room, caches, positional=self.stack.positional())

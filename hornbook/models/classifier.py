@@ -9,9 +9,11 @@ from typing import Self
 import pydantic
 from torch import Tensor, nn
 
+from hornbook.core.errors import HornbookError
 from hornbook.models import causal_lm, encoder
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.encoder import EncoderConfig, whole
+from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import Rule, fan_in, initialise
@@ -70,7 +72,7 @@ class ClassifierConfig(ModelConfig):
         return self.embedding.parameters(self.vocab or 0, self.width)
 
 
-def on_encoder(body: EncoderConfig, labels: Sequence[str]) -> ClassifierConfig:
+def on_encoder(body: EncoderConfig | MaskedLMConfig, labels: Sequence[str]) -> ClassifierConfig:
     """BERT's classifier: its pooler on the first token, and a head (Devlin et al. 2019)."""
     return ClassifierConfig(
         width=body.width,
@@ -98,6 +100,31 @@ def on_decoder(body: CausalLMConfig, labels: Sequence[str]) -> ClassifierConfig:
         bias=False,
         labels=tuple(labels),
     )
+
+
+def on_body(
+    body: ModelConfig, labels: Sequence[str], pooling: PoolingConfig | None = None
+) -> ClassifierConfig:
+    """The classifier of any body that reads tokens; that of a classifier may have other labels.
+
+    pooling: None for what the body's own family has. Raises HornbookError for a body that is none:
+    one that reads images, or two texts at once.
+    """
+    match body:
+        case CausalLMConfig():
+            found = on_decoder(body, labels)
+        case EncoderConfig() | MaskedLMConfig():
+            found = on_encoder(body, labels)
+        case ClassifierConfig(vocab=int()):
+            found = body.model_copy(update={"labels": tuple(labels)})
+        case _:
+            raise HornbookError(
+                "This model reads no single text: a body for classification is an encoder, a "
+                "model that fills in words, or one that continues text."
+            )
+    if pooling is not None and pooling != found.pooling:
+        found = found.model_copy(update={"pooling": pooling, "bias": True})
+    return found
 
 
 def _initial(stack: StackConfig) -> Sequence[tuple[str, Rule]]:
@@ -138,6 +165,10 @@ class Classifier(Model):
         """
         return self.head(self.pooling(self.features(inputs, valid, types), valid))
 
+    def gathered(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
+        """What `Top` goes on from, (B, D)."""
+        return self.pooling.gather(self.features(inputs, valid), valid)
+
     def features(
         self, inputs: Tensor, valid: Tensor | None = None, types: Tensor | None = None
     ) -> Tensor:
@@ -149,3 +180,18 @@ class Classifier(Model):
 
     def _tokens(self, inputs: Tensor) -> int:
         return self.config.context if self.config.vocab is None else inputs.shape[1]
+
+
+class Top(nn.Module):
+    """What a classifier does with what its pooling gathered: (B, D) -> logits (B, L).
+
+    Its parameters are the classifier's own, so to train it on vectors computed once is to train
+    the classifier with a body that stays.
+    """
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.pooling, self.head = model.pooling, model.head
+
+    def forward(self, gathered: Tensor, valid: Tensor | None = None) -> Tensor:
+        return self.head(self.pooling.transform(gathered))

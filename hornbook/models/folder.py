@@ -22,6 +22,7 @@ from hornbook.core.files import (
 )
 from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
 from hornbook.core.home import pulled
+from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
 from hornbook.models.gguf.config import read_config as read_gguf_config
@@ -36,7 +37,7 @@ from hornbook.models.tensors import (
     weight_files,
     write_tensors,
 )
-from hornbook.tokenize.sequences import open_tokenizer
+from hornbook.tokenize.sequences import SequenceTokenizer, open_tokenizer
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER
 
@@ -148,7 +149,9 @@ def _token_ids(
     if tokenizer_folder is None:
         return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}, {}
     _check_tokenizer(tokenizer_folder, config)
-    tokenizer = open_tokenizer(tokenizer_folder)
+    # What writes no text may fill up with the token that ends one, as classifiers elsewhere do.
+    reads_only = isinstance(config, ClassifierConfig)
+    tokenizer = (SequenceTokenizer.load if reads_only else open_tokenizer)(tokenizer_folder)
     pad = {"pad_token_id": tokenizer.pad_id}
     return (
         {"bos_token_id": None, "eos_token_id": tokenizer.eos_id, **pad},

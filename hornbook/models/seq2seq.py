@@ -124,7 +124,7 @@ class Seq2Seq(Model):
         caches = self.decoder.new_caches(rows, room, like)
         remembered = self.decoder.remember(memory.vectors, memory.valid, caches)
         length = torch.zeros(rows, dtype=torch.int64, device=like.device)
-        return State(length, room, caches, remembered)
+        return State(length, room, caches, remembered, self.decoder.positional())
 
 
 def _positions(tokens: Tensor) -> Tensor:

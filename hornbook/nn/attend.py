@@ -24,6 +24,11 @@ def attend(
     On the CPU the gradient of torch's bfloat16 kernel costs five times that of its float32 kernel
     when sequences are short (docs/log.md), so those are trained in float32.
     """
+    if q.shape[2] == 1 and enable_gqa and not torch.is_grad_enabled():
+        # Heads that share keys are queries of one sequence: the kernel repeats no keys for them.
+        grouped = q.view(len(q), k.shape[1], -1, q.shape[3])
+        y = F.scaled_dot_product_attention(grouped, k, v, attn_mask=attn_mask)
+        return y.view(q.shape)
     short = q.dtype == torch.bfloat16 and q.device.type == "cpu" and k.shape[2] < _LONG
     if not (short and torch.is_grad_enabled()):
         return F.scaled_dot_product_attention(

@@ -14,7 +14,7 @@ from hornbook.nn.attend import attend
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.masks import cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
-from hornbook.nn.rotary import RotaryConfig, rotate
+from hornbook.nn.rotary import RotaryConfig, angles, turn
 
 
 class Bias(Config):
@@ -78,24 +78,32 @@ class Attention(Layer):
         self.key_norm = norm.build(config.head) if norm else nn.Identity()
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        q = self.query_norm(self._heads(self.query(x)))  # (B, H, T, C)
-        k = self.key_norm(self._heads(self.key(x)))  # (B, H_kv, T, C)
-        v = self._heads(self.value(x))
+        q, k, v = map(self._heads, self.project(x))  # (B, H, T, C), twice (B, H_kv, T, C)
+        q, k = self.query_norm(q), self.key_norm(k)
         if self.config.rotary is not None:
-            q = rotate(q, ctx.pos, self.config.rotary.theta)
-            k = rotate(k, ctx.pos, self.config.rotary.theta)
+            theta, half = self.config.rotary.theta, self.config.head // 2
+            turns = ctx.once(("turns", theta, half), lambda: angles(ctx.pos, half, theta, q.dtype))
+            q, k = turn(q, *turns), turn(k, *turns)
         if cache is None:
             mask = self_attention_mask(ctx.mask, x.shape[1])
         else:
             k, v = _remember(cache, k, v, ctx)
-            mask = cached_attention_mask(ctx.mask, ctx.pos, k.shape[2])
+            keys = k.shape[2]
+            mask = ctx.once(("mask", keys), lambda: cached_attention_mask(ctx.mask, ctx.pos, keys))
         shared = self.config.kv_heads != self.config.heads
         y = attend(q, k, v, enable_gqa=shared, **mask)
         return self.output(y.transpose(1, 2).flatten(2))
 
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, T, H*C), and keys and values (B, T, H_kv*C)."""
+        return self.query(x), self.key(x), self.value(x)
+
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         shape = (rows, self.config.kv_heads, room, self.config.head)
         return {"key": like.new_zeros(shape), "value": like.new_zeros(shape)}
+
+    def positional(self) -> frozenset[str]:
+        return frozenset({"key", "value"})
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, T, H*C) -> (B, H, T, C)"""
@@ -104,7 +112,12 @@ class Attention(Layer):
 
 def _remember(cache: Cache, k: Tensor, v: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
     """Write the chunk's keys and values at its positions; return the used part of the cache."""
-    at = ctx.pos[:, None, :, None].expand_as(k)
-    cache["key"].scatter_(2, at, k)
-    cache["value"].scatter_(2, at, v)
+    if len(k) == 1 and ctx.mask.valid is None:  # one row ends where the reach does
+        start = ctx.reach - k.shape[2]
+        cache["key"][:, :, start : ctx.reach] = k
+        cache["value"][:, :, start : ctx.reach] = v
+    else:
+        at = ctx.pos[:, None, :, None].expand_as(k)
+        cache["key"].scatter_(2, at, k)
+        cache["value"].scatter_(2, at, v)
     return cache["key"][:, :, : ctx.reach], cache["value"][:, :, : ctx.reach]

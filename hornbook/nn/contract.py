@@ -7,7 +7,7 @@ Knows nothing of any particular layer.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 import pydantic
@@ -37,9 +37,11 @@ class Context(NamedTuple):
     """What a layer may know besides its input.
 
     pos: (B, T) or (1, T) int64, the position of each token in its sequence.
-    reach: with a cache, how many of its entries are in use once this chunk is written.
+    reach: with a cache, how many of its entries are in use once this chunk is written, by the rows
+        that have a valid token in it.
     memory, memory_valid: (B, S, D) and (B, S) bool, what cross-attention looks at. With a cache
         they are absent: the layers that look at a memory have remembered it.
+    shared: what layers of one pass have computed and others can take; None where nothing is kept.
     """
 
     pos: Tensor
@@ -47,6 +49,15 @@ class Context(NamedTuple):
     reach: int = 0
     memory: Tensor | None = None
     memory_valid: Tensor | None = None
+    shared: dict[Any, Any] | None = None
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """What `compute` gives, computed once for all layers of a pass that name it alike."""
+        if self.shared is None:
+            return compute()
+        if key not in self.shared:
+            self.shared[key] = compute()
+        return self.shared[key]
 
 
 Cache = dict[str, Tensor]
@@ -68,6 +79,14 @@ class Layer(nn.Module, ABC):
 
         Once, before the first chunk. Layers that look at no memory have nothing to do.
         """
+
+    def positional(self) -> frozenset[str]:
+        """What in its cache holds an entry for every position, hidden from positions before it.
+
+        A row of it is cut to a prefix, or made new, by moving the clock back. A recurrence has
+        nothing of the kind: its state is that of all tokens so far.
+        """
+        return frozenset()
 
 
 class LayerConfig(Config, ABC):
@@ -131,12 +150,23 @@ class State:
 
     length: (rows,) int64. caches: one `Cache` a layer, in the order of the stack. remembered: what
     in each of them comes from a memory, which does not change as rows go on; empty without one.
+    positional: what in each of them its layer calls so; empty when nothing is known of them.
     """
 
     length: Tensor
     room: int
     caches: list[Cache]
     remembered: list[frozenset[str]] = field(default_factory=list)
+    positional: list[frozenset[str]] = field(default_factory=list)
+
+    @property
+    def cuttable(self) -> bool:
+        """Whether a row can be cut to any prefix of its tokens, not to nothing alone."""
+        fixed = zip(self._names(self.positional), self._names(self.remembered), strict=True)
+        return all(
+            cache.keys() <= positional | remembered
+            for cache, (positional, remembered) in zip(self.caches, fixed, strict=True)
+        )
 
     def context(self, time: int, valid: Tensor | None) -> Context:
         """The context of the next `time` tokens of every row.
@@ -146,8 +176,10 @@ class State:
         reach = int(self.length.max()) + time
         if reach > self.room:
             raise HornbookError(f"The context holds {self.room} tokens; {reach} are needed.")
+        if valid is not None:  # what waiting rows hold is looked at by nobody
+            reach = int((self.length * valid.any(1)).max()) + time
         pos = self.length[:, None] + torch.arange(time, device=self.length.device)
-        return Context(pos, Mask(causal=True, valid=valid), reach)
+        return Context(pos, Mask(causal=True, valid=valid), reach, shared={})
 
     def advance(self, counts: Tensor | int) -> None:
         """Move the clock by the number of valid tokens just seen, (rows,) or one for all."""
@@ -158,15 +190,19 @@ class State:
         caches = [
             {name: t.index_select(0, rows) for name, t in cache.items()} for cache in self.caches
         ]
-        return State(self.length[rows], self.room, caches, self.remembered)
+        return replace(self, length=self.length[rows], caches=caches)
+
+    def view(self, first: int, stop: int) -> "State":
+        """Rows `first` to `stop` as a state that shares their memory: what moves one moves both."""
+        caches = [{name: t[first:stop] for name, t in cache.items()} for cache in self.caches]
+        return replace(self, length=self.length[first:stop], caches=caches)
 
     def follow(self, rows: Tensor) -> None:
         """Let row i go on from row `rows[i]` (int64), which has the same memory."""
         if torch.equal(rows, torch.arange(len(rows), device=rows.device)):
             return
         self.length = self.length[rows]
-        fixed = self.remembered or [frozenset()] * len(self.caches)
-        for cache, kept in zip(self.caches, fixed, strict=True):
+        for cache, kept in zip(self.caches, self._names(self.remembered), strict=True):
             for name in cache.keys() - kept:
                 cache[name] = cache[name].index_select(0, rows)
 
@@ -178,12 +214,30 @@ class State:
                 tensor[rows] = theirs[name]
 
     def clear(self, rows: Tensor) -> None:
-        """Make rows new: length 0 and empty caches."""
+        """Make rows new: length 0 and empty caches. Entries of positions are hidden, not erased,
+        as they may be most of the machine's memory."""
         self.length[rows] = 0
-        for cache in self.caches:
-            for tensor in cache.values():
-                tensor[rows] = 0
+        for cache, hidden in zip(self.caches, self._names(self.positional), strict=True):
+            for name in cache.keys() - hidden:
+                cache[name][rows] = 0
+
+    def cut(self, row: int, length: int) -> None:
+        """Let a row hold its first `length` tokens only, as if the others had never come.
+
+        Only a `cuttable` state can cut in the middle; all of a row or nothing can be kept always.
+        """
+        held = int(self.length[row])
+        assert 0 <= length <= held, (length, held)
+        if length == 0:
+            self.clear(torch.tensor([row], device=self.length.device))
+        elif length < held:
+            assert self.cuttable, "a recurrent state is that of all tokens so far"
+            self.length[row] = length
 
     def snapshot(self) -> "State":
         """A copy that later updates do not touch."""
         return self.take(torch.arange(len(self.length), device=self.length.device))
+
+    def _names(self, names: list[frozenset[str]]) -> list[frozenset[str]]:
+        """One set of names a cache, empty where nothing is known."""
+        return names or [frozenset()] * len(self.caches)

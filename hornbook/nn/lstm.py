@@ -34,6 +34,9 @@ class LSTMConfig(LayerConfig):
 class LSTM(Layer):
     """c = f * c + i * g, h = o * tanh(c); what comes out is h."""
 
+    # The compiler would unroll the kernel into a graph node for every token and gate.
+    uncompiled = True
+
     def __init__(self, width: int) -> None:
         super().__init__()
         # Not nn.Linear: the kernel reads the weights, and whoever replaces a linear map by
@@ -44,8 +47,6 @@ class LSTM(Layer):
         )
         self.recurrent = nn.ParameterDict({"weight": torch.zeros(shape)})
 
-    # The compiler would unroll the kernel into a graph node for every token and gate.
-    @torch.compiler.disable
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         mask = ctx.mask
         assert mask.causal, "a recurrence reads one way"

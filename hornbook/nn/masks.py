@@ -47,5 +47,9 @@ def cached_attention_mask(mask: Mask, pos: Tensor, keys: int) -> KernelMask:
     """
     assert mask.causal, "a cache continues causal sequences only"
     assert mask.segments is None, "a cache holds one segment a row"
+    if pos.numel() == 1:  # the last entry that is looked at is the query's own
+        return KernelMask(attn_mask=None, is_causal=False)
+    if len(pos) == 1 and pos.shape[1] == keys:  # the row begins with this chunk
+        return KernelMask(attn_mask=None, is_causal=True)
     entries = torch.arange(keys, device=pos.device)
     return KernelMask(attn_mask=(entries <= pos[..., None])[:, None], is_causal=False)

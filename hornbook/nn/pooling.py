@@ -3,6 +3,7 @@
 Knows features and which of them are real; knows nothing of where they come from.
 """
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -16,17 +17,34 @@ class FirstConfig(Config):
 
     kind: Literal["first"] = "first"
 
-    def build(self, width: int) -> nn.Module:
+    def build(self, width: int) -> "Pooling":
         return First()
 
     def parameters(self, width: int) -> int:
         return 0
 
 
-class First(nn.Module):
-    """x (B, T, D), valid (B, T) bool or None -> (B, D), as all of them."""
+class Pooling(nn.Module, ABC):
+    """x (B, T, D), valid (B, T) bool or None -> (B, D): gathered, then transformed.
+
+    Only the transform has parameters: where nothing before it is trained, what is gathered stays
+    the same.
+    """
 
     def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        return self.transform(self.gather(x, valid))
+
+    @abstractmethod
+    def gather(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """x (B, T, D), valid (B, T) bool or None -> (B, D)"""
+
+    def transform(self, gathered: Tensor) -> Tensor:
+        """(B, D) -> (B, D)"""
+        return gathered
+
+
+class First(Pooling):
+    def gather(self, x: Tensor, valid: Tensor | None) -> Tensor:
         return x[:, 0]
 
 
@@ -35,20 +53,23 @@ class DenseFirstConfig(Config):
 
     kind: Literal["dense_first"] = "dense_first"
 
-    def build(self, width: int) -> nn.Module:
+    def build(self, width: int) -> "Pooling":
         return DenseFirst(width)
 
     def parameters(self, width: int) -> int:
         return width * width + width
 
 
-class DenseFirst(nn.Module):
+class DenseFirst(Pooling):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.dense = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        return torch.tanh(self.dense(x[:, 0]))
+    def gather(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        return x[:, 0]
+
+    def transform(self, gathered: Tensor) -> Tensor:
+        return torch.tanh(self.dense(gathered))
 
 
 class LastConfig(Config):
@@ -56,15 +77,15 @@ class LastConfig(Config):
 
     kind: Literal["last"] = "last"
 
-    def build(self, width: int) -> nn.Module:
+    def build(self, width: int) -> "Pooling":
         return Last()
 
     def parameters(self, width: int) -> int:
         return 0
 
 
-class Last(nn.Module):
-    def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
+class Last(Pooling):
+    def gather(self, x: Tensor, valid: Tensor | None) -> Tensor:
         return last_real(x, valid)
 
 
@@ -82,15 +103,15 @@ class MeanConfig(Config):
 
     kind: Literal["mean"] = "mean"
 
-    def build(self, width: int) -> nn.Module:
+    def build(self, width: int) -> "Pooling":
         return Mean()
 
     def parameters(self, width: int) -> int:
         return 0
 
 
-class Mean(nn.Module):
-    def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
+class Mean(Pooling):
+    def gather(self, x: Tensor, valid: Tensor | None) -> Tensor:
         if valid is None:
             return x.mean(1)
         real = valid[..., None].to(x.dtype)

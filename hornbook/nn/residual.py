@@ -54,6 +54,9 @@ class PreNorm(Layer):
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
         self.layer.remember(memory, memory_valid, cache)
 
+    def positional(self) -> frozenset[str]:
+        return self.layer.positional()
+
 
 @register("post_norm")
 class PostNormConfig(LayerConfig):
@@ -92,3 +95,6 @@ class PostNorm(Layer):
 
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
         self.layer.remember(memory, memory_valid, cache)
+
+    def positional(self) -> frozenset[str]:
+        return self.layer.positional()

@@ -17,11 +17,20 @@ class RotaryConfig(Config):
 
 def rotate(x: Tensor, pos: Tensor, theta: float) -> Tensor:
     """Turn x (B, H, T, C) by the angles of pos (B or 1, T); angles are computed in float32."""
-    half = x.shape[-1] // 2
-    exponents = torch.arange(half, dtype=torch.float32, device=x.device) / half
+    return turn(x, *angles(pos, x.shape[-1] // 2, theta, x.dtype))
+
+
+def angles(pos: Tensor, half: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (B or 1, 1, T, half) of the angles of pos (B or 1, T)."""
+    exponents = torch.arange(half, dtype=torch.float32, device=pos.device) / half
     # 1 / theta^e and not theta^-e: the last bit differs, and is worth 1e-3 rad at position 10,000.
     turns = 1.0 / theta**exponents
-    angles = pos[:, None, :, None].float() * turns  # (B or 1, 1, T, C/2)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    found = pos[:, None, :, None].float() * turns
+    return found.cos().to(dtype), found.sin().to(dtype)
+
+
+def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x (B, H, T, C) turned: channel i with channel i + C/2."""
+    half = x.shape[-1] // 2
     first, second = x[..., :half], x[..., half:]
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

@@ -54,6 +54,10 @@ class Stack(nn.Module):
         layers = cast(Iterable[Layer], self.layers)
         return [layer.new_cache(rows, room, like) for layer in layers]
 
+    def positional(self) -> list[frozenset[str]]:
+        """What in each cache holds an entry for every position."""
+        return [layer.positional() for layer in cast(Iterable[Layer], self.layers)]
+
     def remember(
         self, memory: Tensor, memory_valid: Tensor, caches: list[Cache]
     ) -> list[frozenset[str]]:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hornbook.core.errors import HornbookError
@@ -27,6 +27,20 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+PLAIN = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}"
+    "### Response:\n"
+    "{% generation %}{{ message['content'] }}{{ eos_token }}{% endgeneration %}{{ '\n\n' }}"
+    "{% elif message['role'] == 'system' %}{{ message['content'] }}\n\n"
+    "{% else %}### Instruction:\n{{ message['content'] }}\n\n{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}### Response:\n{% endif %}"
+)
+"""For tokenizers without tokens for turns: Alpaca's headings (Taori et al. 2023)."""
+
+_MARKS = re.compile(r"\{%[-+]?\s*generation\b")
+
 # Characters of Unicode's private use area, which no template writes itself.
 _BEGIN, _END, _OPEN, _CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
 _TURN = re.compile(f"([{_BEGIN}{_END}])")
@@ -40,6 +54,11 @@ class Piece(NamedTuple):
     text: str
     special: bool
     trained: bool
+
+
+def marks_answers(template: str) -> bool:
+    """Whether a template says itself what a model learns, by generation blocks."""
+    return _MARKS.search(template) is not None
 
 
 def render(
@@ -95,15 +114,18 @@ def _reveal(text: str) -> str:
 
 def _render(template: str, messages: list[dict], prompt: bool, names: Mapping[str, str]) -> str:
     try:
-        return (
-            _environment()
-            .from_string(template)
-            .render({**names, "messages": messages, "add_generation_prompt": prompt})
-        )
+        values = {**names, "messages": messages, "add_generation_prompt": prompt}
+        return _compiled(template).render(values)
     except HornbookError:
         raise
     except Exception as error:  # a template is a program by others: anything can go wrong in it
         raise HornbookError(f"The chat template cannot be used: {error}.") from None
+
+
+@lru_cache(16)
+def _compiled(template: str) -> "jinja2.Template":
+    """Compiling takes several times as long as rendering, and data sets are rendered row by row."""
+    return _environment().from_string(template)
 
 
 @cache

@@ -60,6 +60,12 @@ class SequenceTokenizer:
 
         Raises HornbookError for half a surrogate pair.
         """
+        return self.encode_counted(texts, longest)[0]
+
+    def encode_counted(
+        self, texts: Sequence[str], longest: int
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """As `encode_batch`, and (N,) int64 how many ids each text would have uncut."""
         self.reference.enable_truncation(longest)
         try:
             encodings = self.reference.encode_batch_fast(list(texts))
@@ -68,7 +74,15 @@ class SequenceTokenizer:
                 "A text holds half a surrogate pair, which is no Unicode text; read the file with "
                 "its right encoding."
             ) from None
-        return [np.array(encoding.ids, np.int64) for encoding in encodings]
+        sequences = [np.array(encoding.ids, np.int64) for encoding in encodings]
+        extra = self.reference.num_special_tokens_to_add(False)
+        over = [sum(len(rest.ids) - extra for rest in e.overflowing) for e in encodings]
+        return sequences, np.array([len(s) for s in sequences], np.int64) + np.array(over, np.int64)
+
+    @property
+    def padding(self) -> int:
+        """An id to fill up with; what stands there is never looked at, so any will do."""
+        return self.pad_id or 0
 
 
 def open_tokenizer(folder: Path) -> Tokenizer | SequenceTokenizer:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_folder, read_json, write_json
@@ -22,9 +23,12 @@ _COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm")
 
 
 def save_checkpoint(folder: Path, state: TrainState) -> Path:
-    """Write `folder`/step-NNNNNNNN and drop all but the newest few. Returns what was written."""
+    """Write `folder`/step-NNNNNNNN and drop all but the newest few. Returns what was written.
+
+    Frozen weights are not written: they are what the model was built with.
+    """
     target = folder / f"step-{state.step:08d}"
-    weights = {name: weight.detach() for name, weight in state.model.named_parameters()}
+    weights = {name: weight.detach() for name, weight in moving(state.model)}
     with atomic_folder(target) as aside:
         write_tensors(aside / "model.safetensors", weights)
         write_tensors(aside / "optimiser.safetensors", state.optimiser.state())
@@ -51,7 +55,7 @@ def load_checkpoint(folder: Path, state: TrainState) -> bool:
             f"{newest} is damaged: {error}. Delete it to use the one before."
         ) from None
     with torch.no_grad():
-        for name, weight in state.model.named_parameters():
+        for name, weight in moving(state.model):
             if name not in weights or weights[name].shape != weight.shape:
                 raise HornbookError(f"{newest} was written by another model: {name} differs.")
             weight.copy_(weights[name])
@@ -59,6 +63,11 @@ def load_checkpoint(folder: Path, state: TrainState) -> bool:
     for name, value in read_json(newest / "state.json").items():
         setattr(state, name, value)
     return True
+
+
+def moving(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters that are not frozen, by name."""
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
 
 def _checkpoints(folder: Path) -> list[Path]:

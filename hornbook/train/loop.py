@@ -60,7 +60,7 @@ def train(
     while state.step < config.steps:
         started = time.perf_counter()
         torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
-        loss, count = _gradient(state.model, objective, batches.batch(state.step), config)
+        loss, count = gradient(state.model, objective, batches.batch(state.step), config)
         norm = float(state.optimiser.finish_gradient(count))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise Diverged(_reason(state, loss / count, norm))
@@ -74,7 +74,7 @@ def train(
             hook(state)
 
 
-def _gradient(
+def gradient(
     model: nn.Module, objective: Objective, batch: AnyBatch, config: LoopConfig
 ) -> tuple[float, int]:
     """Add up the gradient of the loss sum over micro-batches; return that sum and its count."""

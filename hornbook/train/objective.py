@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.batches.labelled import Labelled
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import Classifier, Top
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
 
@@ -38,6 +38,14 @@ def next_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     return linear_cross_entropy(_features(model, batch), model.head, batch.targets)
 
 
+def answer_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
+    """`next_token` where few targets are trained: only those places go through the head."""
+    assert isinstance(model, CausalLM)
+    trained = batch.targets != IGNORE
+    x, targets = _features(model, batch)[trained], batch.targets[trained]
+    return linear_cross_entropy(x[None], model.head, targets[None])
+
+
 def masked_token(model: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """The objective of encoders that fill in words. Only hidden places go through the head."""
     assert isinstance(model, MaskedLM)
@@ -53,8 +61,8 @@ def masked_features(model: MaskedLM, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def class_label(model: nn.Module, batch: Labelled) -> tuple[Tensor, int]:
-    """The objective of classifiers."""
-    assert isinstance(model, Classifier)
+    """The objective of classifiers, and of their tops on vectors."""
+    assert isinstance(model, Classifier | Top)
     logits = model(batch.inputs, batch.valid)
     return F.cross_entropy(logits.float(), batch.labels, reduction="sum"), len(batch.labels)
 
@@ -122,8 +130,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float
     ) -> Tensor:
         short_x, short_weight = _short(x), _short(weight)
-        total = torch.zeros((), device=x.device)
-        grad_x, grad_weight = torch.empty_like(short_x), torch.zeros_like(weight)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        total = torch.zeros((), dtype=wide, device=x.device)
+        grad_x = torch.empty_like(short_x)
+        # Of a frozen head nobody asks the gradient, which is a third of the work.
+        grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(x.device.type, enabled=False):
             for rows in _chunks(len(x), len(weight)):
@@ -134,15 +145,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     grad_bias += gradient.sum(0)
                 delta = gradient.to(short_x.dtype)
                 torch.mm(delta, short_weight, out=grad_x[rows])
-                _accumulate(grad_weight, delta, short_x[rows])
+                if grad_weight is not None:
+                    _accumulate(grad_weight, delta, short_x[rows])
         ctx.save_for_backward(grad_x.to(x.dtype), grad_weight, grad_bias)
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:
         grad_x, grad_weight, grad_bias = ctx.saved_tensors
-        bias = None if grad_bias is None else grad_bias.mul_(grad)
-        return grad_x.mul_(grad), grad_weight.mul_(grad), bias, None, None
+        weight, bias = (g if g is None else g.mul_(grad) for g in (grad_weight, grad_bias))
+        return grad_x.mul_(grad), weight, bias, None, None
 
 
 def _short(x: Tensor) -> Tensor:
@@ -157,8 +169,9 @@ def _chunks(rows: int, vocab: int) -> Iterator[slice]:
 
 
 def _log_probabilities(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """log softmax(x W^T + b), (N, V) float32"""
-    logits = (x @ weight.T).float()
+    """log softmax(x W^T + b), (N, V) float32, or float64 where x is"""
+    logits = x @ weight.T
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return (logits if bias is None else logits.add_(bias)).log_softmax(1)
 
 

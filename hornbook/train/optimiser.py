@@ -1,9 +1,11 @@
 """Which parameter is moved by which rule: Muon for hidden matrices, AdamW for everything else.
 
+Frozen parameters are no business of it.
+
 Knows parameter names of the families' stacks; knows nothing of data or steps.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -19,11 +21,14 @@ Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 class OptimiserConfig(Config):
     """Peak learning rates and the rest.
 
-    matrix_rate, momentum, weight_decay: Muon's, for hidden matrices. embedding_rate, head_rate,
+    matrix_rule: what moves hidden matrices; "adamw" where weights were made by AdamW and few steps
+    are taken, and for the thin factors of LoRA. matrix_rate: of that rule. momentum, weight_decay:
+    Muon's. embedding_rate, head_rate,
     scalar_rate, betas: AdamW's (Loshchilov & Hutter 2019), for token vectors, the head, and norms
     and biases. clip: the largest norm of the whole gradient (per-token mean loss), or None.
     """
 
+    matrix_rule: Literal["muon", "adamw"] = "muon"
     matrix_rate: Rate = 0.015
     embedding_rate: Rate = 0.03
     head_rate: Rate = 0.003
@@ -57,14 +62,23 @@ class Optimiser:
     """Both rules as one: a step, a learning-rate factor, and named state for checkpoints."""
 
     def __init__(self, model: nn.Module, config: OptimiserConfig, dtype: torch.dtype) -> None:
-        """dtype: what Muon orthogonalises in."""
+        """dtype: what Muon orthogonalises in. Something of the model must not be frozen."""
         self.config = config
-        self.names = {weight: name for name, weight in model.named_parameters()}
-        matrices, groups = _groups(model, config)
-        self._rules: list[torch.optim.Optimizer] = [
-            Muon(matrices, config.matrix_rate, config.momentum, config.weight_decay, dtype),
-            torch.optim.AdamW(groups, betas=config.betas, eps=1e-10, weight_decay=0.0, fused=True),
-        ]
+        self.names: dict[Tensor, str] = {
+            weight: name for name, weight in model.named_parameters() if weight.requires_grad
+        }
+        matrices, groups = _groups(self.names, config)
+        rules: list[torch.optim.Optimizer] = []
+        if matrices:
+            decay = config.weight_decay
+            rules.append(Muon(matrices, config.matrix_rate, config.momentum, decay, dtype))
+        if groups:
+            rules.append(
+                torch.optim.AdamW(
+                    groups, betas=config.betas, eps=1e-10, weight_decay=0.0, fused=True
+                )
+            )
+        self._rules = rules
         for group in self._param_groups():
             group["peak"] = group["lr"]
 
@@ -110,13 +124,16 @@ class Optimiser:
         return [group for rule in self._rules for group in rule.param_groups]
 
 
-def _groups(model: nn.Module, config: OptimiserConfig) -> tuple[list[Tensor], list[dict]]:
-    """Hidden matrices, and AdamW's groups of the rest, each parameter once."""
+def _groups(names: dict[Tensor, str], config: OptimiserConfig) -> tuple[list[Tensor], list[dict]]:
+    """Muon's matrices, and AdamW's groups of the rest, each parameter once."""
     matrices: list[Tensor] = []
     groups: dict[float, list[Tensor]] = {}
-    for name, weight in model.named_parameters():
+    for weight, name in names.items():
         if is_hidden_matrix(name, weight):
-            matrices.append(weight)
+            if config.matrix_rule == "muon":
+                matrices.append(weight)
+            else:
+                groups.setdefault(config.matrix_rate, []).append(weight)
         elif weight.ndim < 2:
             groups.setdefault(config.scalar_rate, []).append(weight)
         elif name.startswith("embedding."):
@@ -127,5 +144,5 @@ def _groups(model: nn.Module, config: OptimiserConfig) -> tuple[list[Tensor], li
 
 
 def is_hidden_matrix(name: str, weight: Tensor) -> bool:
-    """Whether Muon moves this parameter: a matrix that is neither token vectors nor the head."""
-    return weight.ndim == 2 and not name.startswith(("embedding.", "head."))
+    """Whether this is what Muon is for: no token vectors, and nothing of what judges at the end."""
+    return weight.ndim == 2 and not name.startswith(("embedding.", "head.", "pooling."))

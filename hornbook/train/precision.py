@@ -31,6 +31,9 @@ def compile_layers(stack: nn.Module, undo: bool = False) -> None:
         if undo:
             layer._compiled_call_impl = None  # torch has no public word for this
         else:
+            for module in layer.modules():
+                if getattr(module, "uncompiled", False):  # a decorator would load the compiler
+                    module.forward = torch.compiler.disable(module.forward)
             layer.compile(dynamic=False)
 
 

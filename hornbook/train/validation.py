@@ -74,6 +74,21 @@ class Validation:
         view: this validation's batches as the model's kind learns from them, where that is not the
         next token.
         """
+        nats, sizes, count = self._measure(model, losses, device, dtype, view)
+        estimate = bootstrap_ratio(list(nats / math.log(2)), list(sizes))
+        return Score(estimate, float(nats.sum()) / count, count)
+
+    def bits(
+        self, model: nn.Module, losses: Losses, device: str, dtype: DType
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(W,) bits that each window costs, and (W,) its bytes: two models are compared on them."""
+        nats, sizes, _ = self._measure(model, losses, device, dtype, None)
+        return nats / math.log(2), sizes
+
+    def _measure(
+        self, model: nn.Module, losses: Losses, device: str, dtype: DType, view: Windows | None
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Nats and bytes of each window, and how many tokens were scored."""
         was_training = model.training
         model.eval()
         nats, sizes, count = [], [], 0
@@ -88,9 +103,7 @@ class Validation:
             sizes.append(np.where(scored, self.token_bytes[targets], 0).sum(1)[real])
             count += int(scored.sum())
         model.train(was_training)
-        total_nats, total_bytes = np.concatenate(nats), np.concatenate(sizes)
-        estimate = bootstrap_ratio(list(total_nats / math.log(2)), list(total_bytes))
-        return Score(estimate, float(total_nats.sum()) / count, count)
+        return np.concatenate(nats), np.concatenate(sizes), count
 
     def batch(self, step: int) -> Batch:
         """The step-th windows, counted from 0, with next tokens for targets."""

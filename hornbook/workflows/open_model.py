@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
-from hornbook.core.errors import UsageError
+from hornbook.core.errors import UsageError, unknown
+from hornbook.core.gguf import is_gguf
 from hornbook.core.machine import pick_device
+from hornbook.generate.lean import LeanDecoder, lean
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, resolve
+from hornbook.models.gguf.packed import has_codes, load_packed
+from hornbook.models.pack import from_weights, pack
 from hornbook.models.seq2seq import Seq2Seq
+from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.tokenizer import Tokenizer
+
+WEIGHTS = ("float32", "int8", "int4")
+"""How a decoder's matrices may be kept while it generates."""
 
 
 def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokenizer]:
@@ -21,6 +29,33 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
     if not isinstance(model, CausalLM):
         raise UsageError(f"{folder} holds no decoder: it does not continue text.")
     return model, Tokenizer.load(folder)
+
+
+def open_generator(
+    path: Path, device: str | None = None, weights: str | None = None
+) -> tuple[CausalLM | LeanDecoder, Tokenizer]:
+    """A decoder made ready to generate as fast as this machine can, and its tokenizer.
+
+    weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a
+    GGUF file's own codes on a CPU, and other models in float32. Raises what `open_model` raises,
+    and UsageError for codes on another device than a CPU.
+    """
+    folder, device = resolve(path), pick_device(device)
+    if weights is not None and weights not in WEIGHTS:
+        raise unknown("weights", weights, WEIGHTS)
+    if weights in ("int4", "int8") and device != "cpu":
+        raise UsageError(f"--weights {weights} runs on the CPU only; leave --device {device} out.")
+    coded = weights is None and device == "cpu" and is_gguf(folder)
+    if coded and has_codes(folder) and kernel_works():
+        model = load_packed(folder)
+        return lean(model) or model, Tokenizer.load(folder)
+    model, tokenizer = open_model(path, device)
+    if weights in ("int4", "int8"):
+        if not kernel_works():
+            raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
+        pack(model, from_weights(4 if weights == "int4" else 8))
+        return lean(model) or model, tokenizer
+    return model, tokenizer
 
 
 def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tokenizer]:

@@ -6,6 +6,7 @@ from typing import Any
 from hornbook.core.config import read_recipe
 from hornbook.core.progress import Progress
 from hornbook.workflows import run as layout
+from hornbook.workflows.finetune import resume_finetune
 from hornbook.workflows.pretrain import resume_run
 from hornbook.workflows.translation import resume_translation
 from hornbook.workflows.vision import resume_vision
@@ -17,6 +18,10 @@ def resume(run: Path, progress: Progress) -> dict[str, Any]:
     asked = read_recipe(run / layout.RECIPE).get("request") or {}
     if "pairs" in asked:
         return resume_translation(run, progress)
+    if asked.get("task") == "classify":
+        return layout.result(run)  # it writes its recipe when it is done
+    if "method" in asked:
+        return resume_finetune(run, progress)
     if "images" in asked:
         return resume_vision(run, progress)
     return resume_run(run, progress)

@@ -86,16 +86,13 @@ class PretrainRequest(Config):
             raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
 
 
-class Settled(Config):
-    """What was settled before the first step of a run, whatever is trained."""
+class Recorded(Config):
+    """What a run folder's recipe holds, whatever is trained."""
 
     request: Config
     machine: Machine
     choices: list[Choice]
     loop: LoopConfig
-    compiled: bool
-    compiled_reason: str
-    forecast: Forecast
     versions: dict[str, str]
 
     def save(self, run: Path) -> None:
@@ -107,6 +104,14 @@ class Settled(Config):
     def load(cls, run: Path) -> Self:
         """Read recipe.yaml; raises UsageError naming the file and the key that is wrong."""
         return cls.parse(read_recipe(run / RECIPE), str(run / RECIPE))
+
+
+class Settled(Recorded):
+    """What a rehearsal settled besides, before the first step."""
+
+    compiled: bool
+    compiled_reason: str
+    forecast: Forecast
 
 
 class Recipe(Settled):
@@ -125,6 +130,7 @@ class Recipe(Settled):
 
 RECIPE = "recipe.yaml"
 TOKENIZER = "tokenizer"
+CHAT_TOKENIZER = "tokenizer-with-template"
 MASK_TOKENIZER = "tokenizer-with-mask"
 SHARDS = "shards"
 CHECKPOINTS = "checkpoints"
@@ -133,11 +139,14 @@ SAMPLES = "samples.jsonl"
 FLOORS = "floors"
 OUTPUTS = "outputs.jsonl"
 MODEL = "model"
+ADAPTER = "adapter"
+BEST = "best"
+BEFORE = "before.json"
 RESULT = "result.json"
 REPORT = "report.html"
 
 
-AnyRecipe = TypeVar("AnyRecipe", bound=Settled)
+AnyRecipe = TypeVar("AnyRecipe", bound=Recorded)
 
 
 def previous(run: Path, request: Config, resume: bool, kind: type[AnyRecipe]) -> AnyRecipe | None:
@@ -168,7 +177,7 @@ def require_run(run: Path) -> None:
         )
 
 
-def finished(run: Path, recipe: Settled | None, progress: Progress) -> dict[str, Any] | None:
+def finished(run: Path, recipe: Recorded | None, progress: Progress) -> dict[str, Any] | None:
     """The facts of a run that is there and needs no more work, and it is said."""
     if recipe is None or not (run / RESULT).is_file():
         return None
@@ -181,7 +190,7 @@ def _check_place(run: Path) -> None:
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run} is a file; --out needs a folder.")
     names = (path.name for path in run.iterdir()) if run.is_dir() else ()
-    ours = (TOKENIZER, MASK_TOKENIZER, SHARDS)
+    ours = (TOKENIZER, MASK_TOKENIZER, CHAT_TOKENIZER, SHARDS, BEFORE)
     others = sorted(n for n in names if n not in ours and not n.startswith("."))
     if others:
         raise UsageError(f"{run} holds other files ({others[0]}); choose another --out.")

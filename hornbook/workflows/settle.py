@@ -18,7 +18,7 @@ from hornbook.train.forecast import Forecast, Run, forecast, rehearse
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import is_hidden_matrix
 from hornbook.workflows.measures import MEASURES
-from hornbook.workflows.run import Settled
+from hornbook.workflows.run import Recorded, Settled
 from hornbook.workflows.training import HOOKS_SHARE
 
 _LEAST_SHARE = 0.3
@@ -46,7 +46,7 @@ class Settlement(NamedTuple):
     forecast: Forecast
 
 
-def machine_for(recipe: Settled | None, device: str | None) -> Machine:
+def machine_for(recipe: Recorded | None, device: str | None) -> Machine:
     """The machine as the recipe found it, or measured now; torch uses the same threads."""
     machine = recipe.machine if recipe else measure_machine(device)
     torch.set_num_threads(machine.threads)

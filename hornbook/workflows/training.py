@@ -26,7 +26,7 @@ class Job(NamedTuple):
     """What is trained, and how it is looked at.
 
     evaluate, sample: figures and texts of the model as it is now, for the logs; some models have no
-    samples. after_step: done first after every step.
+    samples. after_step: done first after every step. command: what goes on with a stopped run.
     """
 
     objective: Objective
@@ -35,10 +35,17 @@ class Job(NamedTuple):
     evaluate: Callable[[], dict[str, Any]]
     sample: Callable[[], dict[str, Any]] | None = None
     after_step: Sequence[Hook] = ()
+    command: str = "pretrain"
+
+
+def evaluation_steps(steps: int) -> int:
+    """After how many steps a run of `steps` steps is evaluated, each time."""
+    return -(-steps // _EVALUATIONS)
 
 
 def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> None:
     """Go from `state.step` to the job's last step. Raises Interrupted after Ctrl-C, all saved."""
+    every_so_often = evaluation_steps(job.loop.steps)
     metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
     metrics.rewind(state.step)
     samples.rewind(state.step)
@@ -51,12 +58,12 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
     hooks: list[Hook] = [
         *job.after_step,
         every(max(1, steps // 400), steps, log_to(metrics)),
-        every(-(-steps // _EVALUATIONS), steps, record(metrics, "validation", job.evaluate)),
+        every(every_so_often, steps, record(metrics, "validation", job.evaluate)),
     ]
     if job.sample is not None:
         hooks.append(every(-(-steps // _SAMPLES), steps, record(samples, "sample", job.sample)))
     hooks.append(every(-(-steps // _CHECKPOINTS), steps, save))
-    hooks.append(stop_when(request, save, f"hornbook pretrain --out {run} --resume"))
+    hooks.append(stop_when(request, save, f"hornbook {job.command} --out {run} --resume"))
     with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
         hooks.append(lambda state: advance(1))
         train(state, job.objective, job.batches, job.loop, hooks)

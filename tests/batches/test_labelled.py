@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hornbook.batches.images import Augment, LabelledImages, changed, pixel_statistics
-from hornbook.batches.labelled import LabelledTexts, Shuffled
+from hornbook.batches.labelled import Alike, LabelledTexts, Shuffled
 
 
 @pytest.mark.parametrize(("count", "rows"), [(10, 3), (7, 7), (5, 12)])
@@ -61,3 +61,26 @@ def test_changes_are_shifts_and_flips_and_come_again():
     one, two = (LabelledImages(pixels, labels, 8, 0, [0, 0], [1, 1], Augment()) for _ in range(2))
     assert torch.equal(one.batch(5).inputs, two.batch(5).inputs)
     assert not torch.equal(one.batch(5).inputs, one.batch(6).inputs)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(10, 3), (7, 7), (5, 12), (200, 4)])
+def test_alike_lengths_share_a_batch_and_all_come_once_an_epoch(count, rows):
+    lengths = np.random.default_rng(0).integers(1, 100, count)
+    order = Alike(lengths, rows, seed=1)
+    assert order.batches == -(-count // rows)
+    for epoch in range(3):
+        parts = [order.indices(epoch * order.batches + i) for i in range(order.batches)]
+        assert sorted(np.concatenate(parts)) == list(range(count))
+    assert (Alike(lengths, rows, seed=1).indices(2) == order.indices(2)).all()
+    if count > 100:
+        spread = np.mean([np.ptp(lengths[part]) for part in parts])
+        mixed = Shuffled(count, rows, seed=1)
+        assert spread < 0.3 * np.mean([np.ptp(lengths[mixed.indices(i)]) for i in range(50)])
+
+
+def test_long_texts_leave_room_for_fewer_rows():
+    sequences = [np.arange(1, n + 1) for n in (3, 8, 2, 8)]
+    texts = LabelledTexts(sequences, np.arange(4), 2, 0, padding=0, alike=True, at_once=9)
+    batches = sorted((texts.batch(step) for step in range(2)), key=lambda b: b.inputs.shape[1])
+    assert [[len(part.labels) for part in b.split(2)] for b in batches] == [[2], [1, 1]]
+    assert texts.steps_per_epoch == 2

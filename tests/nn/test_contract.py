@@ -202,6 +202,29 @@ def test_rows_of_a_state_can_be_taken_put_cleared_and_kept(config):
 
 
 @every_layer
+def test_a_row_can_be_cut_where_a_layer_says_so_and_views_touch_no_other(config):
+    layer, x, more = build(config), noise(ROWS, 4, WIDTH), noise(1, 3, WIDTH, seed=2)
+    state = new_state(layer, ROWS, room=9)
+    if looks_at_a_memory(layer):
+        state.remembered = [frozenset(state.caches[0])]
+    state.positional = [layer.positional()]
+    assert layer.positional() <= state.caches[0].keys()
+    go_on(layer, x, state)
+    kept = state.snapshot()
+    state.cut(1, 2 if state.cuttable else 4)
+    prefix = x[1:2, : int(state.length[1])]
+    y = go_on(layer, more, state.view(1, 2))
+    same(y, whole(layer, torch.cat([prefix, more], 1))[:, prefix.shape[1] :])
+    assert state.length.tolist() == [4, prefix.shape[1] + 3, 4]
+    for name, tensor in state.caches[0].items():
+        assert torch.equal(tensor[[0, 2]], kept.caches[0][name][[0, 2]])
+    if state.remembered:
+        return  # a new row would want a memory of its own
+    state.cut(1, 0)
+    same(go_on(layer, more, state.view(1, 2)), whole(layer, more))
+
+
+@every_layer
 @pytest.mark.parametrize(
     "real", [[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 1, 1, 1]]
 )

@@ -62,3 +62,47 @@ def test_rows_follow_others_without_a_memory():
     state.follow(torch.tensor([1, 1]))
     assert state.length.tolist() == [5, 5]
     assert state.caches[0]["sum"].tolist() == [[2], [2]]
+
+
+def test_a_view_shares_the_memory_of_its_rows_alone():
+    state = make(3, 5, 1)
+    view = state.view(1, 2)
+    view.advance(2)
+    view.caches[0]["sum"] += 4
+    assert state.length.tolist() == [3, 7, 1]
+    assert state.caches[0]["sum"][:, 0].tolist() == [1, 5, 1]
+    assert (view.room, view.positional) == (state.room, state.positional)
+
+
+def test_rows_without_a_valid_token_do_not_count_as_used():
+    valid = torch.tensor([[True, False], [False, False]])
+    assert make(3, 5).context(2, valid).reach == 5
+    assert make(3, 5).context(2, ~valid).reach == 7
+    with pytest.raises(HornbookError, match="9 are needed"):  # but their padding needs a place
+        make(3, 7).context(2, valid)
+
+
+def test_a_row_is_cut_to_a_prefix_where_entries_are_those_of_positions():
+    caches = [{"key": torch.ones(2, 8), "memory": torch.ones(2, 1)}, {}]
+    names = [frozenset({"key"}), frozenset()], [frozenset({"memory"}), frozenset()]
+    state = State(torch.tensor([3, 5]), 8, caches, remembered=names[1], positional=names[0])
+    assert state.cuttable
+    state.cut(1, 2)
+    assert state.length.tolist() == [3, 2]
+    state.cut(0, 0)
+    assert state.length.tolist() == [0, 2]
+    assert caches[0]["key"].eq(1).all()  # hidden by the clock
+    assert caches[0]["memory"].tolist() == [[0], [1]]
+    with pytest.raises(AssertionError):
+        state.cut(1, 3)
+
+
+def test_a_recurrent_row_is_kept_whole_or_not_at_all():
+    state = make(3, 5)
+    assert not state.cuttable
+    state.cut(1, 5)
+    with pytest.raises(AssertionError, match="all tokens"):
+        state.cut(1, 4)
+    state.cut(0, 0)
+    assert state.length.tolist() == [0, 5]
+    assert state.caches[0]["sum"].tolist() == [[0, 0], [1, 1]]

@@ -36,19 +36,42 @@ def read_parquet(
         yield Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
         return
     if column is None:
-        found = ", ".join(file.schema_arrow.names)
-        yield Rejection(source, None, "no text field", f"found {found}")
+        names = file.schema_arrow.names
+        yield Rejection(source, None, "no text field", f"found {', '.join(names)}")
         return
+    for found in _rows(file, source):
+        if isinstance(found, Rejection):
+            yield found
+        else:
+            yield _document(*found, column, source)
+
+
+def parquet_rows(stream: BinaryIO, source: str) -> Iterator[tuple[int, dict[str, Any]] | Rejection]:
+    """Each row's number, from 1, and its texts, numbers and dates by the names of their columns.
+
+    A text that is no UTF-8 stays bytes.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(stream)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        yield Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
+        return
+    yield from _rows(file, source)
+
+
+def _rows(file: Any, source: str) -> Iterator[tuple[int, dict[str, Any]] | Rejection]:
     row = 1
     for group in range(file.num_row_groups):
-        rows = file.metadata.row_group(group).num_rows
-        yield from _group(file, group, row, column, source)
-        row += rows
+        yield from _group(file, group, row, source)
+        row += file.metadata.row_group(group).num_rows
 
 
 def _group(
-    file: Any, group: int, row: int, column: str, source: str
-) -> Iterator[Document | Rejection]:
+    file: Any, group: int, row: int, source: str
+) -> Iterator[tuple[int, dict[str, Any]] | Rejection]:
     """The rows of one group, the first of which has the number `row`."""
     import pyarrow
 
@@ -62,15 +85,14 @@ def _group(
         for batch in file.iter_batches(_ROWS, [group], columns=wanted):
             columns = [_values(part) for part in batch.columns]
             for cells in zip(*columns, strict=True):
-                values = dict(zip(batch.schema.names, cells, strict=True))
-                yield _document(values, column, source, row)
+                yield row, dict(zip(batch.schema.names, cells, strict=True))
                 row += 1
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         detail = f"rows {row:,} to {end - 1:,} are lost: {error}"
         yield Rejection(source, row, "broken row group", detail, size)
 
 
-def _document(values: dict[str, Any], column: str, source: str, row: int) -> Document | Rejection:
+def _document(row: int, values: dict[str, Any], column: str, source: str) -> Document | Rejection:
     broken = next((name for name, value in values.items() if isinstance(value, bytes)), None)
     if broken is not None:
         return Rejection(source, row, "not UTF-8", f"the column {broken}", len(values[broken]))

@@ -25,23 +25,31 @@ def read_csv(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
     """A document a row; quoted fields may span lines (RFC 4180). Comma, semicolon or tab."""
-    lines = _Lines(stream, source)
-    first = next(lines, "")
-    delimiter = max(",;\t", key=first.count)
-    rows = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
-    return _documents(_rows(lines, rows), source, text_field)
+    return _documents(csv_rows(stream, source), source, text_field)
 
 
 def read_tsv(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
     """A document a line; quotes are characters like others (IANA's text/tab-separated-values)."""
+    return _documents(tsv_rows(stream, source), source, text_field)
+
+
+def csv_rows(stream: BinaryIO, source: str) -> "Iterator[Row | Rejection]":
+    """The rows of a CSV file as they are, a header among them, and what broke between them."""
     lines = _Lines(stream, source)
-    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return _documents(_rows(lines, rows), source, text_field)
+    first = next(lines, "")
+    delimiter = max(",;\t", key=first.count)
+    return _rows(lines, csv.reader(itertools.chain([first], lines), delimiter=delimiter))
 
 
-class _Row(NamedTuple):
+def tsv_rows(stream: BinaryIO, source: str) -> "Iterator[Row | Rejection]":
+    """As `csv_rows`, of a TSV file."""
+    lines = _Lines(stream, source)
+    return _rows(lines, csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+class Row(NamedTuple):
     """line: where it begins. size: in bytes."""
 
     line: int
@@ -78,7 +86,7 @@ class _Lines:
         raise StopIteration
 
 
-def _rows(lines: _Lines, rows: Iterator[list[str]]) -> Iterator[_Row | Rejection]:
+def _rows(lines: _Lines, rows: Iterator[list[str]]) -> Iterator[Row | Rejection]:
     """Rows that hold something, and what went wrong between them."""
     size = 0
     while True:
@@ -96,16 +104,16 @@ def _rows(lines: _Lines, rows: Iterator[list[str]]) -> Iterator[_Row | Rejection
         elif row is None:
             return
         elif row:
-            yield _Row(first, row, taken)
+            yield Row(first, row, taken)
 
 
 def _documents(
-    rows: Iterator[_Row | Rejection], source: str, text_field: str | None
+    rows: Iterator[Row | Rejection], source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
     """The first row names the columns if it looks like names; other columns are metadata."""
     ahead = list(_look_ahead(rows))
-    cells = [row.cells for row in ahead if isinstance(row, _Row)]
-    named = bool(cells) and _is_header(cells[0])
+    cells = [row.cells for row in ahead if isinstance(row, Row)]
+    named = bool(cells) and is_header(cells[0])
     width = len(cells[0]) if cells else 0
     names = cells[0] if named else [f"column {i + 1}" for i in range(width)]
     column = text_column(names, cells[named:], text_field)
@@ -124,10 +132,10 @@ def _documents(
             yield _document(names, row.cells, column or 0, source)
 
 
-def _look_ahead(rows: Iterator[_Row | Rejection]) -> Iterator[_Row | Rejection]:
+def _look_ahead(rows: Iterator[Row | Rejection]) -> Iterator[Row | Rejection]:
     count = size = 0
     while count < _AHEAD_ROWS and size < _AHEAD_BYTES and (row := next(rows, None)) is not None:
-        count, size = count + 1, size + (row.size if isinstance(row, _Row) else 0)
+        count, size = count + 1, size + (row.size if isinstance(row, Row) else 0)
         yield row
 
 
@@ -140,7 +148,8 @@ def _document(names: list[str], cells: list[str], column: int, source: str) -> D
     return Document("", newlines(cells[column]), source, metadata=metadata)
 
 
-def _is_header(cells: list[str]) -> bool:
+def is_header(cells: list[str]) -> bool:
+    """Whether a first row looks like the names of columns."""
     names = [cell.strip() for cell in cells]
     if field_of(None, [name.lower() for name in names]):
         return True

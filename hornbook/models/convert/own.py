@@ -1,4 +1,5 @@
-"""Our own layout, for models of which the ecosystem has no twin: LSTMs.
+"""Our own layout, for models of which the ecosystem has no twin: LSTMs, and classifiers of texts
+whose body or pooling no class there has.
 
 config.json holds our config as plain data under `hornbook`, and tensors have our names.
 """
@@ -7,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
+from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.fields import Fields
+from hornbook.models.convert.labels import write_labels
 from hornbook.models.model import ModelConfig
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.nn.lstm import LSTMConfig
@@ -36,13 +39,25 @@ def _write(config: ModelConfig) -> dict[str, Any] | None:
     return {_KEY: config.plain()} if recurrent else None
 
 
-def _family(architecture: str, kind: type[ModelConfig]) -> Family:
+def _write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:
+    """The config as it is, and its labels where others look for them; None for images."""
+    if config.vocab is None:
+        return None
+    return {_KEY: config.plain(), **write_labels(config.labels)}
+
+
+def _family(
+    architecture: str,
+    kind: type[ModelConfig],
+    model_type: str = "hornbook_lstm",
+    write: Callable[[Any], dict[str, Any] | None] = _write,
+) -> Family:
     return Family(
-        model_type="hornbook_lstm",
+        model_type=model_type,
         architecture=architecture,
         config=kind,
         read=_reader(kind),
-        write=_write,
+        write=write,
         rules=(),
         base="",
     )
@@ -51,4 +66,5 @@ def _family(architecture: str, kind: type[ModelConfig]) -> Family:
 FAMILIES = (
     _family("HornbookCausalLM", CausalLMConfig),
     _family("HornbookSeq2Seq", Seq2SeqConfig),
+    _family("HornbookClassifier", ClassifierConfig, "hornbook_classifier", _write_classifier),
 )

@@ -10,6 +10,8 @@ from html import escape
 
 _WIDTH, _HEIGHT = 720, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 16, 40
+_NAMES, _ROW = 250, 24
+"""Of a picture of intervals: room for names, and the height of a line."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -70,6 +72,29 @@ def level(share: float, kind: str = "") -> str:
     return f'<span class="level {escape(kind)}" aria-hidden="true">{filled}</span>'
 
 
+def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
+    """A line for each (name, value, low, high), values from 0 to 1, as SVG."""
+    if not rows:
+        return ""
+    lowest = min(low for _, _, low, _ in rows)
+    scale = _scale(min(lowest, 0.99), 1.0, _NAMES, _WIDTH - 16)
+    height, parts = _ROW * len(rows) + 30, []
+    for tick in _ticks(min(lowest, 0.99), 1.0):
+        x = scale(tick)
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 24}"/>')
+        parts.append(_label(x, height - 8, f"{tick:.4g}", "middle"))
+    for i, (name, value, low, high) in enumerate(rows):
+        y = _ROW * (i + 0.5)
+        parts.append(
+            f'<text class="name" x="{_NAMES - 10}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{escape(name)}</text>"
+            f'<line class="range" x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="{y:.1f}" '
+            f'y2="{y:.1f}"/><circle class="point" cx="{scale(value):.1f}" cy="{y:.1f}" r="4">'
+            f"<title>{value:.4f} ({low:.4f}–{high:.4f})</title></circle>"
+        )
+    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+
+
 class _scale:
     """A straight map from values to picture coordinates."""
 
@@ -81,13 +106,17 @@ class _scale:
         return self._start + (value - self._low) * self._factor
 
 
-def _y_axis(low: float, high: float, scale: _scale) -> str:
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round values."""
     step = _round_step((high - low) / 5)
-    ticks = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _y_axis(low: float, high: float, scale: _scale) -> str:
     return "".join(
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{scale(t):.1f}" '
         f'y2="{scale(t):.1f}"/>' + _label(_LEFT - 6, scale(t) + 4, f"{t:.4g}", "end")
-        for t in ticks
+        for t in _ticks(low, high)
     )
 
 

@@ -1,0 +1,225 @@
+"""Generation on one machine: ours against `llama-cpp-python` on the same GGUF file.
+
+Run as `python -m benchmarks.decode --model FILE.gguf`, with `llama-cpp-python` installed here or
+its Python named by `--peer-python`. Two threads, medians of `--rounds`: one stream (greedy), a
+prompt, eight requests together, memory; with HORNBOOK_DATA also the bits per byte of `text_wiki_en`
+with the file's codes against all digits. The peer answers eight requests one after the other, as
+its Python interface does.
+"""
+
+import argparse
+import gzip
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.common import report
+
+PROMPT = "The history of the town begins with a river crossing and a market. "
+_TOKENS, _PROMPT_TOKENS, _STREAMS, _ROOM = 128, 512, 8, 1024
+_THREADS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--only", choices=("ours", "peer", "quality"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        print(json.dumps(_WORK[arguments.only](arguments.model, arguments.rounds)))
+        return
+    ours = _run(sys.executable, "ours", arguments)
+    peer = _run(arguments.peer_python, "peer", arguments)
+    quality = _run(sys.executable, "quality", arguments) if "HORNBOOK_DATA" in os.environ else None
+    report(
+        ours=ours,
+        peers={"llama-cpp-python": peer},
+        ratio=ours["tokens_per_second"] / peer["tokens_per_second"],
+        ratio_prompt=ours["prompt_tokens_per_second"] / peer["prompt_tokens_per_second"],
+        ratio_streams=ours["streams_tokens_per_second"] / peer["streams_tokens_per_second"],
+        ratio_memory=ours["peak_bytes"] / peer["peak_bytes"],
+        quality=quality,
+    )
+
+
+def _run(python: str, what: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One side in a process of its own."""
+    command = [python, "-m", "benchmarks.decode", "--model", str(arguments.model)]
+    command += ["--rounds", str(arguments.rounds), "--only", what]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(_THREADS)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise SystemExit(f"{what} failed: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _ours(path: Path, rounds: int) -> dict[str, Any]:
+    started = time.perf_counter()
+    import torch
+
+    from hornbook.generate.decode import decode
+    from hornbook.generate.engine import Engine
+    from hornbook.generate.sampling import SamplingConfig
+    from hornbook.generate.scheduler import Request, ScheduleConfig
+    from hornbook.workflows.open_model import open_generator
+
+    torch.set_num_threads(_THREADS)
+    model, tokenizer = open_generator(path, "cpu")
+    short = tokenizer.encode(PROMPT)
+    long = (short * (_PROMPT_TOKENS // len(short) + 1))[:_PROMPT_TOKENS]
+    config = SamplingConfig(temperature=0, max_tokens=_TOKENS)
+
+    def stream() -> tuple[float, list[int]]:
+        ids, begun = [], 0.0
+        for step in decode(model, [short], config, frozenset()):
+            begun = begun or time.perf_counter()
+            ids.append(step.id)
+        return (len(ids) - 1) / (time.perf_counter() - begun), ids
+
+    def prompt() -> float:
+        begun = time.perf_counter()
+        next(iter(decode(model, [long], config, frozenset())))
+        return len(long) / (time.perf_counter() - begun)
+
+    def streams() -> float:
+        engine = Engine(model, ScheduleConfig(slots=_STREAMS), room=_ROOM // 2)
+        for i in range(_STREAMS):
+            engine.submit(Request([*short, *tokenizer.encode(f" {i}")], config, frozenset()))
+        begun = time.perf_counter()
+        count = 0
+        while not engine.idle:
+            count += len(engine.step())
+        return count / (time.perf_counter() - begun)
+
+    first = stream()
+    ready = time.perf_counter() - started
+    single = [stream()[0] for _ in range(rounds)]
+    prompts = [prompt() for _ in range(rounds)]
+    peak = _peak()  # as the peer: of one stream and a long prompt
+    together = [streams() for _ in range(rounds)]
+    return {
+        "tokens_per_second": median(single),
+        "prompt_tokens_per_second": median(prompts),
+        "streams_tokens_per_second": median(together),
+        "spread": {"stream": single, "prompt": prompts, "streams": together},
+        "peak_bytes": peak,
+        "peak_bytes_of_eight_streams": _peak(),
+        "seconds_to_first_answer": ready,
+        "text": tokenizer.decode(first[1])[:200],
+    }
+
+
+def _peer(path: Path, rounds: int) -> dict[str, Any]:
+    started = time.perf_counter()
+    from llama_cpp import Llama
+
+    llama = Llama(
+        str(path),
+        n_ctx=_ROOM,
+        n_threads=_THREADS,
+        n_threads_batch=_THREADS,
+        n_batch=_PROMPT_TOKENS,
+        verbose=False,
+    )
+    short = llama.tokenize(PROMPT.encode(), add_bos=False)
+    long = (short * (_PROMPT_TOKENS // len(short) + 1))[:_PROMPT_TOKENS]
+
+    def stream(ids: list[int], count: int) -> tuple[float, list[int]]:
+        llama.reset()
+        found: list[int] = []
+        begun = 0.0
+        for token in llama.generate(ids, temp=0.0, repeat_penalty=1.0, reset=True):
+            begun = begun or time.perf_counter()
+            found.append(token)
+            if len(found) == count:
+                break
+        return (len(found) - 1) / (time.perf_counter() - begun), found
+
+    def prompt() -> float:
+        llama.reset()
+        begun = time.perf_counter()
+        llama.eval(long)
+        return len(long) / (time.perf_counter() - begun)
+
+    def streams() -> float:
+        begun = time.perf_counter()
+        for i in range(_STREAMS):
+            stream([*short, *llama.tokenize(f" {i}".encode(), add_bos=False)], _TOKENS)
+        return _STREAMS * _TOKENS / (time.perf_counter() - begun)
+
+    first = stream(short, _TOKENS)
+    ready = time.perf_counter() - started
+    single = [stream(short, _TOKENS)[0] for _ in range(rounds)]
+    prompts = [prompt() for _ in range(rounds)]
+    together = [streams() for _ in range(rounds)]
+    return {
+        "tokens_per_second": median(single),
+        "prompt_tokens_per_second": median(prompts),
+        "streams_tokens_per_second": median(together),
+        "spread": {"stream": single, "prompt": prompts, "streams": together},
+        "peak_bytes": _peak(),
+        "seconds_to_first_answer": ready,
+        "text": llama.detokenize(first[1]).decode(errors="replace")[:200],
+    }
+
+
+def _quality(path: Path, rounds: int) -> dict[str, Any]:
+    """Bits per byte of encyclopedia text with the file's codes, ours in eight bits, and floats."""
+    import torch
+
+    from hornbook.models.causal_lm import CausalLM
+    from hornbook.models.folder import load_model
+    from hornbook.models.gguf.packed import load_packed
+    from hornbook.models.pack import from_weights, pack
+    from hornbook.tokenize.tokenizer import Tokenizer
+
+    torch.set_num_threads(_THREADS)
+    folder = Path(os.environ["HORNBOOK_DATA"]) / "text_wiki_en"
+    with gzip.open(next(folder.glob("wiki_demo*.gz")), "rt", encoding="utf-8") as text:
+        sample = text.read(60_000)
+    tokenizer = Tokenizer.load(path)
+    ids = torch.tensor(tokenizer.encode(sample))
+    windows = ids[: len(ids) // 512 * 512].view(-1, 512)
+    size = len(tokenizer.decode_bytes(windows.flatten().tolist()))
+
+    def bits(model: Any) -> float:
+        nats = 0.0
+        with torch.inference_mode():
+            for row in windows:
+                logits = model(row[None, :-1]).float().log_softmax(-1)
+                nats -= float(logits[0].gather(1, row[1:, None]).sum())
+        return nats / math.log(2) / size
+
+    floats = load_model(path)
+    assert isinstance(floats, CausalLM)
+    exact, coded = bits(floats), bits(load_packed(path))
+    eight = bits(pack(floats, from_weights(8)))
+    return {
+        "float32": exact,
+        "codes": coded,
+        "codes_change": coded / exact - 1,
+        "eight_bits": eight,
+        "eight_bits_change": eight / exact - 1,
+        "bytes": size,
+    }
+
+
+_WORK = {"ours": _ours, "peer": _peer, "quality": _quality}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Preferences: a preferred answer and another to the same prompt, with what a reference thinks.
+
+Knows token ids and masks; knows nothing of templates or models.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hornbook.batches.batch import Batch
+from hornbook.batches.conversations import Example, stack
+
+
+class Pair(NamedTuple):
+    """The same conversation with a preferred last answer and with another one."""
+
+    chosen: Example
+    rejected: Example
+
+
+class PreferenceBatch(NamedTuple):
+    """chosen, rejected: batches of B rows, row by row of one pair.
+
+    reference: (B, 2) float32, the log-probability in nats that the reference model gives to the
+    trained tokens of each answer, the chosen one first.
+    """
+
+    chosen: Batch
+    rejected: Batch
+    reference: Tensor
+
+    def to(self, device: str) -> "PreferenceBatch":
+        """The same on another device."""
+        return PreferenceBatch(
+            self.chosen.to(device), self.rejected.to(device), self.reference.to(device)
+        )
+
+    def split(self, rows: int) -> Iterator["PreferenceBatch"]:
+        """The same work in pieces of at most `rows` pairs."""
+        parts = zip(self.chosen.split(rows), self.rejected.split(rows), strict=True)
+        for at, (chosen, rejected) in enumerate(parts):
+            yield PreferenceBatch(chosen, rejected, self.reference[at * rows : (at + 1) * rows])
+
+
+class PreferencePairs:
+    """Batches of `rows` pairs; every pair is seen exactly once an epoch, in an order that depends
+    on (seed, epoch) only.
+
+    reference: (N, 2) float32, as in `PreferenceBatch`, in the order of `pairs`.
+    """
+
+    def __init__(
+        self, pairs: Sequence[Pair], reference: Tensor, rows: int, seed: int, padding: int
+    ) -> None:
+        assert pairs and len(reference) == len(pairs)
+        self.pairs, self.reference = pairs, reference
+        self.rows, self.seed, self.padding = rows, seed, padding
+        self.steps_per_epoch = -(-len(pairs) // rows)
+
+    def batch(self, step: int) -> PreferenceBatch:
+        """The batch of optimiser step `step`; the last of an epoch may be smaller."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
+        return self.take(order[index * self.rows : (index + 1) * self.rows].tolist())
+
+    def take(self, places: Sequence[int]) -> PreferenceBatch:
+        """Chosen pairs as a batch, as wide as the longest answer needs."""
+        pairs = [self.pairs[i] for i in places]
+        longest = max(len(example.ids) for pair in pairs for example in pair) - 1
+        sides = ([pair.chosen for pair in pairs], [pair.rejected for pair in pairs])
+        chosen, rejected = (stack([[e] for e in side], longest, self.padding) for side in sides)
+        return PreferenceBatch(chosen, rejected, self.reference[list(places)])
+
+
+def unjudged(pairs: Sequence[Pair], padding: int) -> PreferencePairs:
+    """All pairs in one pass, before a reference has judged them."""
+    return PreferencePairs(pairs, torch.zeros(len(pairs), 2), len(pairs), 0, padding)

@@ -1,0 +1,102 @@
+"""`hornbook classify`: labels of texts, with how likely they are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hornbook.cli import options
+
+if TYPE_CHECKING:
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.classify import Labelled
+    from hornbook.workflows.open_classifier import Labeller
+
+_SHOWN = 80
+"""Characters of a text beside its label."""
+
+
+def command(
+    model: Annotated[
+        Path, typer.Argument(help="A run or model folder of a classifier, tuned or linear.")
+    ],
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Texts; without any, a text a line of stdin.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A text a line, or .csv, .tsv, .jsonl, .json, .parquet; - is stdin."),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Where the file has its texts; found by its name if usual.")
+    ] = None,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Label texts: the likeliest label, its calibrated probability and the text, a line each."""
+    from hornbook.cli.output import print_json
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.open_classifier import open_classifier
+
+    texts, progress = _texts(text, file, column), Progress()
+    classifier = open_classifier(model, device)
+    rows, found = [], _labelled(classifier, texts, progress)
+    for row in found:
+        if json:
+            rows.append(row.plain())
+        else:
+            shown = " ".join(row.text.split())
+            shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+            print(f"{row.label}\t{row.probability:.3f}\t{shown}", flush=True)
+    print_json({"model": str(model), "labels": list(classifier.labels), "rows": rows}, json)
+
+
+def _labelled(
+    classifier: "Labeller", texts: "Iterator[object]", progress: "Progress"
+) -> "Iterator[Labelled]":
+    """The texts labelled; then it is said what of them was not read."""
+    from hornbook.corpus.documents import Rejection
+    from hornbook.workflows.classify import label_texts
+
+    def usable() -> Iterator[str]:
+        for item in texts:
+            if isinstance(item, Rejection):
+                progress.say(f"left out: {item}")
+            else:
+                yield str(item)
+
+    count, cut, empty = 0, 0, 0
+    for row in label_texts(classifier, usable()):
+        count, cut, empty = count + 1, cut + row.cut, empty + row.empty
+        yield row
+    if cut:
+        progress.say(f"{cut:,} of {count:,} texts are longer than the model reads: cut.")
+    if empty:
+        progress.say(f"{empty:,} of {count:,} texts are empty: their label says nothing.")
+
+
+def _texts(text: list[str] | None, file: Path | None, column: str | None) -> "Iterator[object]":
+    """From the arguments, the file, or standard input."""
+    from hornbook.core.errors import UsageError
+
+    if text and file:
+        raise UsageError("Give either texts or --file, not both.")
+    if text:
+        return iter(text)
+    if file is None or str(file) == "-":
+        if column is not None:
+            raise UsageError("--column goes with --file; standard input is a text a line.")
+        return _lines()
+    if not file.is_file():
+        raise UsageError(f"{file} does not exist or is no file.")
+    from hornbook.workflows.classify import texts_of
+
+    return texts_of(file, column)
+
+
+def _lines() -> Iterator[str]:
+    from hornbook.cli.input import read_line
+
+    while (line := read_line()) is not None:
+        yield line

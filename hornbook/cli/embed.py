@@ -1,0 +1,67 @@
+"""`hornbook embed`: vectors of texts, near where the meanings are near."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hornbook.cli import options
+
+
+def command(
+    model: Annotated[
+        Path, typer.Argument(help="A folder with a sentence encoder, or a pulled name.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Where the vectors go: .npy, or .jsonl with a line for each.")
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A text a line, or .csv, .tsv, .jsonl, .json, .parquet; - is stdin."),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Where the file has its texts; found by its name if usual.")
+    ] = None,
+    longest: Annotated[
+        int | None, typer.Option(help="Read at most so many tokens of a text; else the context.")
+    ] = None,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Write a vector of length one for each text, in their order; the model reads their meaning."""
+    from hornbook.cli.output import print_json
+    from hornbook.core.errors import UsageError
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.classify import texts_of
+    from hornbook.workflows.embed import embed_to, open_encoder
+
+    piped = file is None or str(file) == "-"
+    if piped and column is not None:
+        raise UsageError("--column goes with --file; standard input is a text a line.")
+    if file is not None and not piped and not file.is_file():
+        raise UsageError(f"{file} does not exist or is no file.")
+    progress = Progress()
+    encoder, tokenizer = open_encoder(model, device)
+    texts = _lines() if file is None or piped else texts_of(file, column)
+    with progress.bar("embedding", None, "texts") as advance:
+        found = embed_to(out, encoder, tokenizer, texts, longest, advance)
+    if found.cut:
+        progress.say(
+            f"{found.cut:,} of {found.texts:,} texts are longer than the model reads: cut."
+        )
+    if found.empty:
+        progress.say(
+            f"{found.empty:,} of {found.texts:,} texts are empty: their vectors say nothing."
+        )
+    if not json:
+        print(f"{out}: {found.texts:,} vectors of {found.width:,} numbers")
+    print_json({"model": str(model), "out": str(out), **found._asdict()}, json)
+
+
+def _lines() -> Iterator[str]:
+    """The lines of standard input, an empty one too: each has its row."""
+    from hornbook.cli.input import read_line
+
+    while (line := read_line()) is not None:
+        yield line

@@ -1,0 +1,150 @@
+"""`hornbook finetune`: tune a model on rows that say what it should do."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hornbook.cli.options import Device, Json
+
+_Model = Annotated[
+    str | None,
+    typer.Argument(help="A model folder, a run folder, a .gguf file, or a pulled name."),
+]
+_Task = Annotated[
+    str, typer.Option(help="instruct, continue, translate, summarize, preference or classify.")
+]
+_Data = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Rows to learn from: .json or .jsonl, packed or not; texts for continue; also pairs "
+        "for translate; a table for classify."
+    ),
+]
+_Method = Annotated[
+    str | None,
+    typer.Option(
+        help="full, last:N, head, lora or lora:R (of rank R); lora if nothing is said, and for "
+        "classify full where the model is small."
+    ),
+]
+_Minutes = Annotated[float | None, typer.Option(help="How long at most, all of it.")]
+_Epochs = Annotated[float | None, typer.Option(help="Passes over the rows; 3 if nothing is said.")]
+_General = Annotated[
+    Path | None,
+    typer.Option(
+        help="General text on which to measure what is forgotten; Python's documentation if none."
+    ),
+]
+_Prompt = Annotated[
+    str | None,
+    typer.Option(help="What is asked where rows hold no instruction, with {text} in it."),
+]
+_Rate = Annotated[float | None, typer.Option(help="The learning rate.")]
+_Context = Annotated[int | None, typer.Option(help="Tokens of a row.")]
+_Beta = Annotated[
+    float | None, typer.Option(help="How dear it is to leave the reference (preference).")
+]
+_TextColumn = Annotated[str | None, typer.Option(help="Where the table has its texts (classify).")]
+_LabelColumn = Annotated[
+    str | None, typer.Option(help="Where the table has its labels (classify).")
+]
+_ClassWeights = Annotated[
+    str | None, typer.Option(help="balanced, so that rare classes count for more, or none.")
+]
+_Seed = Annotated[int, typer.Option(help="Of what is held out, order and new weights.")]
+_DType = Annotated[str | None, typer.Option(help="float32 or bfloat16; measured when not given.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")]
+
+
+def command(
+    model: _Model = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
+    task: _Task = "instruct",
+    data: _Data = None,
+    method: _Method = None,
+    minutes: _Minutes = None,
+    epochs: _Epochs = None,
+    general: _General = None,
+    prompt: _Prompt = None,
+    rate: _Rate = None,
+    context: _Context = None,
+    beta: _Beta = None,
+    text_column: _TextColumn = None,
+    label_column: _LabelColumn = None,
+    class_weights: _ClassWeights = None,
+    seed: _Seed = 0,
+    dtype: _DType = None,
+    device: Device = None,
+    resume: _Resume = False,
+    json: Json = False,
+) -> None:
+    """Tune a model on rows; print what it gained on rows held out, and what it forgot."""
+    from hornbook.cli.output import print_json
+    from hornbook.core.errors import UsageError
+    from hornbook.core.progress import Progress
+
+    if out is None:
+        raise UsageError("Say where the run goes: --out RUN.")
+    if resume and model is None and not data:
+        from hornbook.workflows.resume import resume as resume_any
+
+        print_json(resume_any(out, Progress()), json)
+        return
+    if model is None or not data:
+        raise UsageError("Say what to tune and on what: hornbook finetune MODEL --data FILE.")
+    known: dict[str, Any] = {
+        "minutes": minutes, "epochs": epochs, "seed": seed, "dtype": dtype, "device": device,
+    }  # fmt: skip
+    own = {
+        "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,
+        "--beta": beta,
+    }  # fmt: skip
+    columns = {
+        "--text-column": text_column, "--label-column": label_column,
+        "--class-weights": class_weights,
+    }  # fmt: skip
+    if task == "classify":
+        _refuse(own, f"does not go with --task {task}")
+        if resume:
+            raise UsageError("--resume does not go with --task classify: it begins anew.")
+        found = _classify(model, data, out, columns, {**known, "method": method})
+    else:
+        from hornbook.workflows.finetune import finetune
+
+        _refuse(columns, "goes with --task classify")
+        known |= {"task": task, "method": method or "lora"}
+        known |= {"resume": resume, "progress": Progress()}
+        wishes: dict[str, Any] = {name.strip("-"): value for name, value in own.items()}
+        found = finetune(Path(model), data, out, **known, **wishes)
+    print_json(found, json)
+
+
+def _classify(
+    model: str, data: list[Path], out: Path, columns: dict[str, Any], known: dict[str, Any]
+) -> dict[str, Any]:
+    from hornbook.core.errors import UsageError
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.classify_tuning import finetune_classifier
+
+    if len(data) != 1:
+        raise UsageError(f"--task classify takes one --data file, not {len(data)}.")
+    return finetune_classifier(
+        model=model,
+        data=data[0],
+        out=out,
+        text_column=columns["--text-column"],
+        label_column=columns["--label-column"],
+        class_weights=columns["--class-weights"] or "none",
+        progress=Progress(),
+        **known,
+    )
+
+
+def _refuse(options: dict[str, Any], why: str) -> None:
+    """Options that mean nothing with this task are not passed over in silence."""
+    from hornbook.core.errors import UsageError
+
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}.")

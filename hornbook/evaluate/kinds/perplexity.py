@@ -1,0 +1,96 @@
+"""How many bits a model needs for a byte of text, and its perplexity for a token.
+
+Bits per byte of the original text compare any two models, and compressors too; perplexities compare
+models of one tokenizer only. Every text is scored whole, from the end of a document before it.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from hornbook.baselines.compress import gzip_bits_per_byte, xz_bits_per_byte
+from hornbook.core.errors import UsageError
+from hornbook.core.stats import Estimate, bootstrap_ratio
+from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.documents import Document
+from hornbook.corpus.read import find_files, read_file
+from hornbook.evaluate.likelihood import Request, begin_of, windows
+from hornbook.evaluate.subject import Subject
+from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.templates import Row
+
+
+class PerplexityTask(Task):
+    """window: tokens that the model sees at once, at most its context. stride: how many of them are
+    scored anew in each window after the first; half of it if not given.
+    """
+
+    content: str = "{{ text }}"
+    window: int = Field(default=2048, ge=2)
+    stride: int | None = Field(default=None, ge=1)
+
+    def read(self, path: Path) -> list[dict[str, Any]]:
+        """The documents of a file or folder, or the held-out side of a corpus."""
+        if path.is_dir() and (path / "split.json").is_file():
+            corpus = Corpus.open(path)
+            return [{"text": document.text} for document in corpus.documents("validation")]
+        found = itertools.chain.from_iterable(read_file(file) for file in find_files([path]))
+        rows = []
+        for item in found:
+            if not isinstance(item, Document):
+                place = "" if item.line is None else f", line {item.line}"
+                raise UsageError(f"{item.file}{place}: {item.reason} ({item.detail}).")
+            rows.append({"text": item.text, **item.metadata})
+        return rows
+
+    def shown(self, row: Row) -> str:
+        return ""
+
+    def measure(
+        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+    ) -> list[Sample]:
+        if shots:
+            raise UsageError("perplexity is that of whole texts: there are no shots.")
+        begin, room = begin_of(subject.tokenizer), min(self.window, subject.room)
+        stride = min(self.stride or max(1, room // 2), room)
+        parts = [
+            list(windows(Request([begin], subject.tokenizer.encode(item.content)), room, stride))
+            for item in items
+        ]
+        found = iter(subject.likelihoods([part for one in parts for part in one], room))
+        samples = []
+        for item, requests in zip(items, parts, strict=True):
+            rows = [
+                [next(found).logprob, len(one.target), _bytes(subject, one)] for one in requests
+            ]
+            nats, tokens, size = (sum(column) for column in zip(*rows, strict=True))
+            values = {"logprob": nats, "tokens": tokens, "bytes": size, "windows": rows}
+            samples.append(Sample(item, values))
+        return samples
+
+    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+        """With a bootstrap over windows: there may be one text only."""
+        rows = np.array([row for sample in samples for row in sample.found["windows"]])
+        nats, tokens, sizes = rows.T
+        bits = bootstrap_ratio(list(-nats / math.log(2)), list(sizes), seed)
+        mean = bootstrap_ratio(list(-nats), list(tokens), seed)
+        if len(rows) == 1:  # one window says nothing of how much they differ
+            bits, mean = (Estimate(e.value, math.nan, math.nan) for e in (bits, mean))
+        return {"bits_per_byte": bits, "perplexity": Estimate(*map(float, np.exp(mean)))}
+
+    def floors(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+        texts = [sample.item.content for sample in samples]
+        by = {"gzip": gzip_bits_per_byte(texts), "xz": xz_bits_per_byte(texts)}
+        return {
+            name: {"bits_per_byte": Estimate(bits, math.nan, math.nan)} for name, bits in by.items()
+        }
+
+
+def _bytes(subject: Subject, request: Request) -> int:
+    """Bytes of text that a window's targets stand for."""
+    return len(subject.tokenizer.decode_bytes(request.target))

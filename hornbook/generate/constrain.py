@@ -1,0 +1,224 @@
+"""Constrained output: only tokens that can still become what a rule asks for may be drawn.
+
+A rule is a JSON schema, a regular expression or a list of choices. What may follow is worked out by
+`llguidance` (MIT, a wheel of 3 MB without dependencies), which parses the bytes of tokens, so that
+half a character in a token is no special case. Measured on SmolLM2's 49,152 tokens, a schema is
+ready in 1 ms and a token costs 0.25 ms. Rejected: `outlines-core` 0.2 compiles a schema into an
+automaton over the whole vocabulary first (0.5 s; 2 s for `[a-z]{1,100}x`), passes over `minimum`
+and `maximum` without a word, and knows no nesting of unbounded depth.
+
+Knows tokenizers and what a rule allows; knows nothing of models, logits or files.
+"""
+
+import importlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hornbook.core.errors import HornbookError, UsageError
+
+_JSON = {
+    # One line as `json.dumps` writes it, which is how small models have mostly seen it. Free white
+    # space would let a model that does not know how to go on fill its answer with it.
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+    # \u could spell half a surrogate pair, and whatever it spells can be written as itself.
+    "json_allowed_escapes": '"\\bfnrt',
+    "json_allow_general_unicode_escapes": False,
+}
+
+
+class Rule(NamedTuple):
+    """What an answer must be. named: for messages. grammar: as llguidance writes it."""
+
+    named: str
+    grammar: str
+
+
+class Words(Protocol):
+    """What a `Constrainer` sees of a byte-level tokenizer."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def special_ids(self) -> frozenset[int]: ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes: ...
+
+
+def json_schema(schema: str | Mapping[str, Any]) -> Rule:
+    """A value that the schema, an object or its text, describes, on one line.
+
+    Properties come in the order of the schema. Raises UsageError with the reason where the text is
+    no schema, cannot be satisfied, or uses keywords that cannot be kept to while writing
+    (`uniqueItems`, `not`).
+    """
+    library = _library()
+    if isinstance(schema, str):
+        try:
+            schema = json.loads(schema)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"The JSON schema is not JSON: {error}.") from None
+    if not isinstance(schema, Mapping):
+        raise UsageError(f"A JSON schema is an object, not {json.dumps(schema)[:80]}.")
+    try:
+        grammar = library.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON)
+    except ValueError as error:
+        raise UsageError(f"The JSON schema cannot be used: {_reason(str(error))}.") from None
+    return _checked(Rule("the JSON schema", grammar))
+
+
+def regex(pattern: str) -> Rule:
+    """A text that the pattern matches as a whole, in the syntax of Rust's crate `regex`.
+
+    That is Python's without looking around, word boundaries and references back. Raises UsageError
+    with the reason where the pattern is something else.
+    """
+    grammar = _library().LLMatcher.grammar_from_regex(pattern)
+    return _checked(Rule(f"the regular expression {pattern!r}", grammar))
+
+
+def choices(texts: Sequence[str]) -> Rule:
+    """One of the texts, character for character.
+
+    Raises UsageError where there is none, or one is empty or no Unicode text.
+    """
+    library = _library()
+    if not texts or not all(texts):
+        raise UsageError("Choices are one or more texts, none of them empty.")
+    try:
+        "".join(texts).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            "A choice holds half a surrogate pair, which is no Unicode text."
+        ) from None
+    # The grammar's strings are JSON's, but for the delete character, which has to be escaped.
+    quoted = [json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f") for text in texts]
+    grammar = library.LLMatcher.grammar_from_lark("start: " + " | ".join(quoted))
+    return _checked(Rule("the choices", grammar))
+
+
+def _checked(rule: Rule) -> Rule:
+    wrong, messages = _library().LLMatcher.validate_grammar_with_warnings(rule.grammar)
+    if wrong:
+        raise UsageError(f"{_capital(rule.named)} cannot be used: {_reason(messages[0])}.")
+    return rule
+
+
+class Constrainer:
+    """Rules for one model and its tokenizer. Building it takes 0.3 s for 50,000 tokens."""
+
+    def __init__(self, tokenizer: Words, vocab: int, stop_ids: frozenset[int]) -> None:
+        """vocab: ids that the model gives logits for. stop_ids: end an answer.
+
+        Ids without a token, special ones and padding never come, but for `stop_ids` at the end.
+        Raises HornbookError where nothing ends an answer.
+        """
+        library = _library()
+        ends = sorted(i for i in stop_ids if i < vocab)
+        if not ends:
+            raise HornbookError("The tokenizer names no token that ends an answer.")
+        self.vocab, self.stop_ids = vocab, frozenset(ends)
+        special = sorted(i for i in {*tokenizer.special_ids, *ends} if i < vocab)
+        self._tokenizer = library.LLTokenizer(
+            library.TokenizerWrapper(_Table(tokenizer, vocab, special, ends[0])), eos_token=ends
+        )
+
+    def start(self, rule: Rule) -> "Course":
+        """The beginning of one answer. Raises UsageError where no text of these tokens will do."""
+        matcher = _library().LLMatcher(self._tokenizer, rule.grammar, log_level=0)
+        course = Course(matcher, rule, self.vocab, self.stop_ids)
+        course.allowed()
+        return course
+
+
+class Course:
+    """How far one answer has come (a `Constraint`). The same tokens always allow the same."""
+
+    def __init__(self, matcher: Any, rule: Rule, vocab: int, stop_ids: frozenset[int]) -> None:
+        self._matcher, self._rule, self._vocab = matcher, rule, vocab
+        self._ends = stop_ids
+        self._begun = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer so far is all that the rule asks for; it may still go on."""
+        return bool(self._matcher.is_accepting())
+
+    def allowed(self) -> Tensor:
+        """(V,) bool, True = may come next: never none, and the end only where `complete`.
+
+        Raises HornbookError where the rule turns out to be too large to follow, or no token leads
+        on; UsageError, which it is too, where that is so from the beginning.
+        """
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        found = torch.from_numpy(np.unpackbits(bits, count=self._vocab, bitorder="little")).bool()
+        # Where it cannot go on, the library allows the end, as if the answer were whole.
+        if not self.complete:
+            found[list(self._ends)] = False
+        if not found.any():
+            raise self._refusal()
+        return found
+
+    def advance(self, token: int) -> None:
+        """Go on by a token that was allowed."""
+        if not self._matcher.consume_token(token):
+            raise self._refusal()
+        self._begun = True
+
+    def is_whole(self, ids: Sequence[int]) -> bool:
+        """Whether an answer of these ids, an end or none, is all that the rule asks for."""
+        again = self._matcher.deep_copy()
+        again.reset()
+        again.consume_tokens([i for i in ids if i not in self._ends])
+        return not again.is_error() and bool(again.is_accepting())
+
+    def _refusal(self) -> HornbookError:
+        reason = _reason(self._matcher.get_error())
+        if not self._matcher.is_error() or reason.startswith("NoExtension"):
+            reason = "no token leads on" if self._begun else "no text will do"
+        kind = HornbookError if self._begun else UsageError
+        return kind(f"{_capital(self._rule.named)} cannot be followed: {reason}.")
+
+
+class _Table:
+    """What llguidance asks of a tokenizer: the bytes of every id, and ids of text."""
+
+    bos_token_id = None
+
+    def __init__(self, tokenizer: Words, vocab: int, special: list[int], end: int) -> None:
+        self._tokenizer, self.eos_token_id = tokenizer, end
+        self.special_token_ids = special
+        self.tokens = [tokenizer.decode_bytes([i]) for i in range(vocab)]
+
+    def __call__(self, text: bytes) -> list[int]:
+        return self._tokenizer.encode(text.decode("utf-8", errors="replace"))
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("llguidance")
+    except ModuleNotFoundError:
+        raise UsageError(
+            "Constrained output needs llguidance: pip install 'hornbook[constrain]'."
+        ) from None
+
+
+def _reason(message: str) -> str:
+    """One line of what may be an excerpt with a pointer below it."""
+    stated = re.search(r"^error: (.+)$", message, re.MULTILINE)
+    line = stated[1] if stated else message.partition("\n")[0].rpartition("(in regex): ")[2]
+    return line.strip().rstrip(".") or "it is too large"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,131 @@
+"""Several streams at once: requests go in at any time, tokens come out step by step.
+
+Scheduler (who is computed when), runner (the model on rows of one state) and sampling, put
+together. A request gets the same ids whatever is computed beside it, in whatever slot and chunks,
+and whatever it continues from: those of `decode` alone. Two things of a request would differ
+otherwise: its draws, which have a generator of its own, and equal logits, of which greedy choice
+takes the first. What remains is rounding: products of matrices differ in their last bits with the
+number of rows and with what a token was computed beside, so two candidates that are as near as
+that can change places, in greedy choice and in a draw's race (`sampling.choose`). In float32 the
+500 random schedules of tests/generate/test_engine.py see none. A model of short floats keeps the
+promise as far as its kernels round every row alike.
+
+Not safe for threads: one owner calls, as a server's loop does. Knows ids; knows nothing of text.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hornbook.core.errors import HornbookError
+from hornbook.generate.decode import Decoder
+from hornbook.generate.runner import Runner
+from hornbook.generate.sampling import choose
+from hornbook.generate.scheduler import Finish, Request, ScheduleConfig, Scheduler
+
+
+class Token(NamedTuple):
+    """A new token of a request; finished says why it is the last, or None."""
+
+    handle: int
+    id: int
+    finished: Finish | None
+
+
+class _Draws(NamedTuple):
+    handle: int
+    request: Request
+    generator: torch.Generator
+
+
+class Engine:
+    """Continuous batching of a model's requests.
+
+    prompt_tokens: of prompts, computed so far. reused_tokens: of prompts, found in a slot instead.
+    """
+
+    def __init__(
+        self, model: Decoder, config: ScheduleConfig | None = None, room: int | None = None
+    ) -> None:
+        """room: tokens that a request can have, prompt and answer together (None: the model's
+        context). All slots' memory is taken now."""
+        config = config or ScheduleConfig()
+        self._runner = Runner(model, config.slots, room)
+        state = self._runner.state
+        self._scheduler = Scheduler(config, state.room, state.cuttable)
+        self._draws: dict[int, _Draws] = {}
+        self._undelivered: list[Token] = []
+        self.prompt_tokens = self.reused_tokens = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self._scheduler.idle and not self._undelivered
+
+    def submit(self, request: Request) -> int:
+        """Queue a request; returns the handle that its tokens carry.
+
+        Raises HornbookError, before any work, for an empty prompt or one that leaves no room.
+        """
+        return self._scheduler.submit(request)
+
+    def cancel(self, handle: int) -> bool:
+        """End a request at once, wherever it is; no token of it comes any more. False if it is not
+        there (any more). What its slot holds can still be continued from."""
+        self._undelivered = [token for token in self._undelivered if token.handle != handle]
+        return self._scheduler.cancel(handle)
+
+    def step(self) -> list[Token]:
+        """Compute one step; the new tokens, at most one a request, none while prompts are read.
+
+        Raises HornbookError when a constraint allows nothing or fails: its request is cancelled,
+        all others go on, and their tokens of this step come with the next one.
+        """
+        if self._undelivered:
+            ready, self._undelivered = self._undelivered, []
+            return ready
+        logits = self._compute()
+        failed: HornbookError | None = None
+        tokens = []
+        for slot in sorted(logits):
+            try:
+                tokens.append(self._choose(slot, logits[slot]))
+            except HornbookError as error:
+                self._scheduler.cancel(self._draws[slot].handle)
+                failed = error
+        if failed is not None:
+            self._undelivered = tokens
+            raise failed
+        return tokens
+
+    def run(self) -> Iterator[Token]:
+        """Steps until there is nothing to do; requests may be submitted meanwhile."""
+        while not self.idle:
+            yield from self.step()
+
+    def _compute(self) -> dict[int, Tensor]:
+        """Run the next plan; the logits (V,) of the slots that get a token."""
+        plan = self._scheduler.plan()
+        for slot, handle, request, kept in plan.admitted:
+            self._runner.keep(slot, kept)
+            generator = torch.Generator().manual_seed(request.config.seed)
+            self._draws[slot] = _Draws(handle, request, generator)
+            self.reused_tokens += kept
+        logits = self._runner.decode(plan.decode) if plan.decode else {}
+        for slot, ids, last in plan.chunks:
+            after = self._runner.read(slot, ids)
+            self.prompt_tokens += len(ids)
+            if last:
+                logits[slot] = after
+        return logits
+
+    def _choose(self, slot: int, logits: Tensor) -> Token:
+        handle, request, generator = self._draws[slot]
+        limit = request.constraint
+        token = choose(logits, request.config, generator, limit.allowed() if limit else None)
+        finished = self._scheduler.accept(slot, token)
+        if limit is not None and not finished:
+            limit.advance(token)
+        return Token(handle, token, finished)

@@ -1,0 +1,85 @@
+"""Which tokens of a conversation a model learns: the answers, with what ends them.
+
+The template's own generation blocks say it. Where it has none, an answer is what stands behind the
+prompt that asks for it, up to the token that ends it. Knows templates and ids; knows no models.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import write_text
+from hornbook.tokenize.chat import CHATML, PLAIN, marks_answers
+from hornbook.tokenize.settings import CONFIG
+from hornbook.tokenize.special import TURN_END
+from hornbook.tokenize.tokenizer import TOKENIZER, Message, Tokenizer
+
+_FILES = (
+    TOKENIZER, CONFIG, "special_tokens_map.json", "config.json", "generation_config.json",
+)  # fmt: skip
+
+
+def encode_answers(
+    tokenizer: Tokenizer, messages: Sequence[Message]
+) -> tuple[np.ndarray, np.ndarray]:
+    """ids (N,) int64 and trained (N,) bool of a conversation: True where a token is learned.
+
+    Raises HornbookError as `Tokenizer.encode_chat` does, and where a template without generation
+    blocks writes an earlier turn otherwise once others follow: what the answer is cannot be told.
+    """
+    ids, trained = tokenizer.encode_chat(messages)
+    assert tokenizer.chat_template is not None
+    if not marks_answers(tokenizer.chat_template):
+        for at, message in enumerate(messages):
+            if message["role"] == "assistant":
+                trained[_answer(tokenizer, messages[: at + 1], ids)] = True
+    return ids, trained
+
+
+def _answer(tokenizer: Tokenizer, messages: Sequence[Message], ids: np.ndarray) -> slice:
+    """Where the last of `messages` stands in `ids`, which may go on behind it."""
+    prompt = tokenizer.encode_chat(messages[:-1], add_generation_prompt=True)[0]
+    whole = tokenizer.encode_chat(messages)[0]
+    start, same = _common(prompt, ids), _common(whole, ids)
+    # The last token may have grown together with what follows it.
+    if start < len(prompt) - 1 or same < len(whole) - 1:
+        raise HornbookError(
+            "The chat template writes earlier turns otherwise once others follow, so the answers "
+            "cannot be found; give it {% generation %} blocks."
+        )
+    ends = [at for at in range(start, same) if int(ids[at]) in tokenizer.stop_ids]
+    return slice(start, ends[-1] + 1 if ends else same)
+
+
+def _common(one: np.ndarray, other: np.ndarray) -> int:
+    """How many ids both begin with."""
+    size = min(len(one), len(other))
+    differ = np.flatnonzero(one[:size] != other[:size])
+    return int(differ[0]) if len(differ) else size
+
+
+def with_template(folder: Path, out: Path) -> tuple[Path, str]:
+    """A tokenizer folder that has a chat template, and a sentence on which one.
+
+    `folder` itself when it has one; else a copy in `out` with ChatML where the tokenizer has
+    tokens for turns, and with headings where it has none. Raises HornbookError for a tokenizer
+    that names no end of text either: answers would have no end.
+    """
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.chat_template is not None:
+        blocks = marks_answers(tokenizer.chat_template)
+        how = "it marks the answers" if blocks else "an answer is what follows its prompt"
+        return folder, f"the model's own chat template; {how}"
+    if tokenizer.eos_id is None:
+        raise HornbookError(f"{tokenizer.where} names no end-of-text token to end answers with.")
+    chatml = any(tokenizer.decode([i]) == TURN_END for i in tokenizer.special_ids)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, out / name)
+    write_text(out / "chat_template.jinja", CHATML if chatml else PLAIN)
+    kind = "ChatML" if chatml else "plain headings (### Instruction, ### Response)"
+    return out, f"the model has no chat template; {kind} is used and goes with it"

@@ -1,0 +1,94 @@
+"""Direct preference optimisation (Rafailov et al. 2023): prefer one answer, stay near a reference.
+
+Knows decoders and pairs of answers; knows nothing of steps or optimisers.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hornbook.batches.batch import IGNORE, Batch
+from hornbook.batches.preferences import Pair, PreferenceBatch, PreferencePairs, unjudged
+from hornbook.core.machine import DType
+from hornbook.models.causal_lm import CausalLM
+from hornbook.nn.contract import Context, Mask
+from hornbook.train.objective import Objective
+from hornbook.train.precision import product_type
+
+
+class Judged(NamedTuple):
+    """losses: nats of each pair. right: whether the chosen answer gained more than the other."""
+
+    losses: list[float]
+    right: list[bool]
+
+
+def prefer(beta: float) -> Objective:
+    """The objective of eq. 7: -log sigmoid(beta ((c - c_ref) - (r - r_ref))), a sum over pairs.
+
+    c, r: log-probabilities of the chosen and the rejected answer, summed over their tokens.
+    """
+
+    def objective(model: nn.Module, batch: PreferenceBatch) -> tuple[Tensor, int]:
+        return -F.logsigmoid(beta * margins(model, batch)).sum(), len(batch.reference)
+
+    return objective
+
+
+def margins(model: nn.Module, batch: PreferenceBatch) -> Tensor:
+    """(B,) how much more the chosen answer gained over the reference than the rejected one."""
+    gained = torch.stack(
+        [answer_log_probabilities(model, side) for side in (batch.chosen, batch.rejected)], dim=1
+    )
+    gained = gained - batch.reference
+    return gained[:, 0] - gained[:, 1]
+
+
+def answer_log_probabilities(model: nn.Module, batch: Batch) -> Tensor:
+    """(B,) float32: the log-probability in nats of the trained targets of each row, their sum."""
+    assert isinstance(model, CausalLM)
+    mask = Mask(causal=True, segments=batch.segments)
+    x = model.features(batch.tokens, Context(batch.pos, mask))
+    trained = batch.targets != IGNORE
+    losses = F.cross_entropy(
+        model.head(x[trained]).float(), batch.targets[trained], reduction="none"
+    )
+    rows = trained.nonzero()[:, 0]
+    return -losses.new_zeros(len(x)).index_add(0, rows, losses)
+
+
+@torch.no_grad()
+def reference_of(
+    model: CausalLM, pairs: Sequence[Pair], rows: int, padding: int, device: str, dtype: DType
+) -> Tensor:
+    """(N, 2) what the model as it is now thinks of both answers; computed once, before tuning."""
+    was_training = model.training
+    model.eval()
+    source, found = unjudged(pairs, padding), []
+    for first in range(0, len(pairs), rows):
+        batch = source.take(range(first, min(first + rows, len(pairs)))).to(device)
+        with product_type(device, dtype):
+            sides = [answer_log_probabilities(model, s) for s in (batch.chosen, batch.rejected)]
+        found.append(torch.stack(sides, 1).float().cpu())
+    model.train(was_training)
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def judge(
+    model: CausalLM, pairs: PreferencePairs, rows: int, beta: float, device: str, dtype: DType
+) -> Judged:
+    """Measure `model` on all pairs; it is left in the mode in which it came."""
+    was_training = model.training
+    model.eval()
+    found = []
+    for first in range(0, len(pairs.pairs), rows):
+        batch = pairs.take(range(first, min(first + rows, len(pairs.pairs)))).to(device)
+        with product_type(device, dtype):
+            found.append(margins(model, batch).float().cpu())
+    model.train(was_training)
+    margin = torch.cat(found)
+    return Judged((-F.logsigmoid(beta * margin)).tolist(), (margin > 0).tolist())

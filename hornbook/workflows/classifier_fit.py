@@ -1,0 +1,318 @@
+"""The fitting itself: how many steps there are, what is looked at between them, what is kept.
+
+A body that stays is read once, and the head is trained on the vectors it gave. Knows training and
+classifiers; knows nothing of where texts or bodies come from.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from hornbook.adapt.method import Method
+from hornbook.batches.labelled import Labelled, LabelledTexts, LabelledVectors
+from hornbook.core.config import Config
+from hornbook.core.machine import DType, Machine
+from hornbook.core.progress import Progress
+from hornbook.models.classifier import Top
+from hornbook.models.text_classifier import Read, TextClassifier
+from hornbook.nn.pooling import PoolingConfig
+from hornbook.train.calibrate import fit_temperature, mean_loss
+from hornbook.train.checkpoint import moving
+from hornbook.train.class_weights import balanced, weighted_class_label
+from hornbook.train.early_stopping import Kept, Stopping, train_best
+from hornbook.train.loop import Hook, LoopConfig, train
+from hornbook.train.objective import Objective, class_label
+from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from hornbook.train.precision import product_type
+from hornbook.train.schedule import ScheduleConfig
+from hornbook.train.state import TrainState
+from hornbook.workflows.classifier_rates import SCHEDULE, rates_of
+
+_LOOKS_A_PASS, _LEAST_LOOKS = 2, 4
+_PATIENCE, _LEAST_PATIENCE = 1 / 2, 4
+"""Looks in a row without a better one that end the training: a share of all, and at least."""
+_SAID = 12
+"""Lines about looks that a run prints."""
+_TIMED, _TIMING = 4, 0.03
+"""Steps timed to learn how many fit into the minutes, and the share of these it may take."""
+_LEFT, _OVERTIME = 0.9, 1.1
+"""Of the minutes: what steps and looks may fill, and when a machine that has slowed is stopped."""
+_LOOK_COST = 0.4
+"""Of a training step's time, what as many texts cost to look at."""
+_READING = 0.6
+"""Of the minutes, what a body that stays may take to read the texts."""
+_ACTIVATIONS = 2**21
+"""Tokens times channels computed at once: six layers keep about a gigabyte for the gradient."""
+_WIDE = 256
+"""Channels from which shorter number types pay: smaller products are not what takes the time."""
+
+
+class Tuning(Config):
+    """How a classifier is trained.
+
+    minutes: at most so long, preparations included; None for no limit. epochs: passes over the
+    training texts, None for what suits the method. rows: texts a step. class_weights: balanced
+    lets rare labels count for more; probabilities are then those of labels equally frequent.
+    optimiser, pooling: None for what suits the body. dtype: of products in training, None for what
+    is faster here.
+    """
+
+    method: Method
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    epochs: float | None = Field(default=None, gt=0, le=10_000)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    rows: PositiveInt = 32
+    class_weights: Literal["balanced", "none"] = "none"
+    optimiser: OptimiserConfig | None = None
+    schedule: ScheduleConfig = SCHEDULE
+    pooling: PoolingConfig | None = None
+    dtype: DType | None = None
+
+
+class Examples(NamedTuple):
+    """Texts as the body reads them, with the places of their labels (N,) int64."""
+
+    read: Read
+    labels: np.ndarray
+
+
+class Clock(NamedTuple):
+    """When the work began (time.perf_counter), and for how many minutes; None for no limit."""
+
+    started: float
+    minutes: float | None
+
+    def left(self, share: float = 1.0) -> float:
+        """Seconds until a share of the minutes is over."""
+        if self.minutes is None:
+            return math.inf
+        return self.started + share * 60 * self.minutes - time.perf_counter()
+
+
+class Found(NamedTuple):
+    """steps: taken of `loop.steps`. seen: texts, counted each time. looks: step, epoch, loss and
+    accuracy of each look.
+    """
+
+    kept: Kept
+    loop: LoopConfig
+    steps: int
+    seen: int
+    looks: list[dict[str, Any]]
+
+
+class _Batches(Protocol):
+    @property
+    def steps_per_epoch(self) -> float: ...
+
+    def batch(self, step: int) -> Labelled: ...
+
+
+class _Work(NamedTuple):
+    """What is trained on what: the whole classifier on texts, or its top on vectors.
+
+    logits: (N, L) of the validation part as the model is now.
+    """
+
+    model: nn.Module
+    batches: _Batches
+    logits: Callable[[], np.ndarray]
+
+
+def fit(
+    classifier: TextClassifier,
+    fresh: bool,
+    training: Examples,
+    validation: Examples,
+    tuning: Tuning,
+    machine: Machine,
+    clock: Clock,
+    progress: Progress,
+    hooks: Sequence[Hook] = (),
+) -> Found:
+    """Train what may move of a classifier; leaves it with the best weights found.
+
+    fresh: its body knows nothing yet.
+    """
+    model = classifier.model
+    rates = rates_of(tuning.method, fresh, model.config.width)
+    wide = machine.device != "cpu" or model.config.width >= _WIDE
+    dtype = tuning.dtype or (machine.dtype if wide else "float32")
+    loop = LoopConfig(
+        steps=1,
+        micro_rows=tuning.rows,
+        schedule=tuning.schedule,
+        device=machine.device,
+        dtype=dtype,
+        seed=tuning.seed,
+    )
+    if tuning.method.kind == "head":
+        work = _on_vectors(classifier, training, validation, tuning, loop, clock, progress)
+    else:
+        work = _on_texts(classifier, training, validation, tuning, loop)
+    objective: Objective = class_label
+    if tuning.class_weights == "balanced":
+        objective = weighted_class_label(balanced(training.labels, len(classifier.labels)))
+
+    def begin() -> TrainState:
+        config = tuning.optimiser or rates.optimiser
+        return TrainState(work.model, Optimiser(work.model, config, getattr(torch, dtype)))
+
+    pass_steps = work.batches.steps_per_epoch
+    steps = max(1, round((tuning.epochs or rates.epochs) * pass_steps))
+    if tuning.minutes is not None:
+        texts_a_look = len(validation.labels) / tuning.rows
+        looks_cost = _LOOK_COST * _LOOKS_A_PASS * texts_a_look / pass_steps
+        step_s = _step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left())
+        step_s *= 1 + looks_cost
+        steps = max(1, min(steps, int(clock.left(_LEFT) / step_s)))
+    loop = loop.model_copy(update={"steps": steps})
+    every = max(1, min(math.ceil(pass_steps / _LOOKS_A_PASS), steps // _LEAST_LOOKS))
+    watch = _Watch(work, validation.labels, pass_steps, steps, every, progress)
+    stopping = Stopping(
+        every=every,
+        patience=max(_LEAST_PATIENCE, math.ceil(_PATIENCE * steps / every)),
+        deadline=None if tuning.minutes is None else time.perf_counter() + clock.left(_OVERTIME),
+    )
+    progress.say(f"  {steps:,} steps of {tuning.rows} texts, {steps / pass_steps:.1f} passes")
+    state = begin()
+    watch.state = state
+    with progress.bar("training", steps, "steps") as advance:
+        count = [*hooks, lambda state: advance(1)]
+        kept = train_best(state, objective, work.batches, loop, watch, stopping, count)
+    if kept.reason:
+        progress.say(f"  ended at step {state.step}: {kept.reason}")
+    return Found(kept, loop, state.step, state.tokens, watch.looks)
+
+
+class _Watch:
+    """Measures the loss on the validation part and writes it down.
+
+    Calibrated, as the classifier will be when it is done: that a model in training is too sure of
+    itself is mended afterwards, and must not end the training.
+    """
+
+    def __init__(
+        self,
+        work: _Work,
+        labels: np.ndarray,
+        pass_steps: float,
+        steps: int,
+        every: int,
+        progress: Progress,
+    ) -> None:
+        self._work, self._labels, self._progress = work, labels, progress
+        self._pass_steps, self._steps = pass_steps, steps
+        self._said_every = max(1, math.ceil(steps / every / _SAID))
+        self.looks: list[dict[str, Any]] = []
+        self.state: TrainState | None = None
+
+    def __call__(self) -> float:
+        assert self.state is not None
+        logits, step = self._work.logits(), self.state.step
+        loss = mean_loss(logits, self._labels, fit_temperature(logits, self._labels))
+        right = float((logits.argmax(1) == self._labels).mean())
+        passes = step / self._pass_steps
+        self.looks.append({"step": step, "epoch": passes, "loss": loss, "accuracy": right})
+        if len(self.looks) % self._said_every == 0 or step == self._steps:
+            self._progress.say(
+                f"  step {step:>5} of {self._steps}: {right:.1%} of {len(self._labels):,} "
+                f"validation texts right, loss {loss:.4f}"
+            )
+        return loss
+
+
+def _on_texts(
+    classifier: TextClassifier,
+    training: Examples,
+    validation: Examples,
+    tuning: Tuning,
+    loop: LoopConfig,
+) -> _Work:
+    width = classifier.model.config.width
+    batches = LabelledTexts(
+        training.read.sequences,
+        training.labels,
+        tuning.rows,
+        tuning.seed,
+        classifier.tokenizer.padding,
+        alike=True,
+        at_once=max(1, _ACTIVATIONS // width),
+    )
+
+    def logits() -> np.ndarray:
+        with product_type(loop.device, loop.dtype):
+            return classifier.logits(validation.read.sequences)
+
+    return _Work(classifier.model, batches, logits)
+
+
+def _on_vectors(
+    classifier: TextClassifier,
+    training: Examples,
+    validation: Examples,
+    tuning: Tuning,
+    loop: LoopConfig,
+    clock: Clock,
+    progress: Progress,
+) -> _Work:
+    """Read all texts once; of more than there is time for, some that the seed draws."""
+    top = Top(classifier.model)
+    held_out = _gathered(classifier, validation.read.sequences, loop)
+    order = np.random.default_rng(tuning.seed).permutation(len(training.labels))
+    parts: list[Tensor] = []
+    size = 64 * tuning.rows
+    for start in range(0, len(order), size):
+        if parts and clock.left(_READING) < 0:
+            break
+        chosen = order[start : start + size]
+        parts.append(_gathered(classifier, [training.read.sequences[i] for i in chosen], loop))
+    vectors = torch.cat(parts)
+    if len(vectors) < len(order):
+        progress.say(f"  time to read {len(vectors):,} of {len(order):,} training texts")
+    labels = training.labels[order[: len(vectors)]]
+    batches = LabelledVectors(vectors, labels, tuning.rows, tuning.seed)
+
+    @torch.no_grad()
+    def logits() -> np.ndarray:
+        found: np.ndarray = top(held_out.to(loop.device)).float().cpu().numpy()
+        return found
+
+    return _Work(top, batches, logits)
+
+
+def _gathered(
+    classifier: TextClassifier, sequences: Sequence[np.ndarray], loop: LoopConfig
+) -> Tensor:
+    with product_type(loop.device, loop.dtype):
+        return torch.from_numpy(classifier.gathered(sequences))
+
+
+def _step_seconds(
+    begin: Callable[[], TrainState],
+    objective: Objective,
+    batches: _Batches,
+    loop: LoopConfig,
+    most: float,
+) -> float:
+    """Seconds of a training step, of some taken and taken back; the first counts if it is alone.
+
+    most: seconds after which no more are taken.
+    """
+    state = begin()
+    weights = [(weight, weight.detach().clone()) for _, weight in moving(state.model)]
+    times: list[float] = []
+    while len(times) <= _TIMED and state.elapsed_s <= most:
+        before = state.elapsed_s
+        train(state, objective, batches, loop.model_copy(update={"steps": state.step + 1}))
+        times.append(state.elapsed_s - before)
+    with torch.no_grad():
+        for weight, kept in weights:
+            weight.copy_(kept)
+    return float(np.mean(times[1:] or times))

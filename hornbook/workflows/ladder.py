@@ -1,0 +1,238 @@
+"""The rungs of a comparison: every way to classify texts that there is here, by one call each.
+
+A rung is climbed in a process of its own, so that its peak of memory is its own. Knows the front
+doors of baselines, classifier training and prompting; compares nothing.
+"""
+
+import itertools
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from hornbook.baselines.linear_classifier import CLASSIFIERS, make
+from hornbook.core.errors import HornbookError, unknown
+from hornbook.corpus.labelled import LabelledText, classes_of
+
+Kind = Literal["linear", "fresh", "tuned", "prompted"]
+FRESH = ("lstm", "conv", "bert", "gpt")
+METHODS = ("head", "last:2", "lora", "full")
+SHOTS = (0, 4)
+_LATENCIES = 20
+_CHUNK = 16
+"""Texts that a prompted model is asked about between looks at the clock."""
+
+
+class Rung(NamedTuple):
+    """name: for tables. what: the baseline, preset or model. method: how a model is tuned. shots:
+    examples in a prompt.
+    """
+
+    name: str
+    kind: Kind
+    what: str
+    method: str = "full"
+    shots: int = 0
+
+    @property
+    def trained(self) -> bool:
+        """Whether minutes decide how good it becomes."""
+        return self.kind in ("fresh", "tuned")
+
+
+class Job(NamedTuple):
+    """What a rung is given. minutes: to train, and for prompting to answer. words: what stands for
+    each label in a prompt.
+    """
+
+    rung: Rung
+    train: list[LabelledText]
+    validation: list[LabelledText]
+    texts: list[str]
+    minutes: float
+    seed: int
+    words: dict[str, str]
+
+
+class Climbed(NamedTuple):
+    """probabilities: (N, L) float64 by the sorted labels; rows of nan for texts that time did not
+    suffice for. seconds: of training. latency: seconds for one text alone, the median. peak_bytes:
+    of the process. model_bytes: of the parameters. facts: what the rung itself says.
+    """
+
+    probabilities: np.ndarray
+    seconds: float
+    latency: float
+    peak_bytes: int
+    model_bytes: int
+    facts: dict[str, Any]
+
+
+def ladder_of(models: Sequence[Path]) -> list[Rung]:
+    """The whole ladder, from the cheapest: baselines, models from scratch, then each of `models`
+    tuned by every method, and prompted if it is a decoder.
+
+    Raises UsageError for a model that is not there or is no body for a classifier.
+    """
+    rungs = [Rung(name, "linear", name) for name in CLASSIFIERS]
+    rungs += [Rung(name, "fresh", name) for name in FRESH]
+    if models:
+        from hornbook.workflows.bodies import find_body
+
+        for model in models:
+            find_body(str(model))
+    for model, method in itertools.product(models, METHODS):
+        rungs.append(Rung(f"{model.name} {method}", "tuned", str(model), method))
+    for model, shots in itertools.product(filter(_is_decoder, models), SHOTS):
+        how = "zero-shot" if shots == 0 else f"{shots}-shot"
+        rungs.append(Rung(f"{model.name} {how}", "prompted", str(model), shots=shots))
+    return rungs
+
+
+def _is_decoder(model: Path) -> bool:
+    from hornbook.models.causal_lm import CausalLMConfig
+    from hornbook.models.folder import load_config
+
+    return isinstance(load_config(model), CausalLMConfig)
+
+
+def choose_rungs(rungs: Sequence[Rung], names: Sequence[str]) -> list[Rung]:
+    """Those of these names, in the ladder's order. Raises UsageError for one that is not there."""
+    known = {rung.name: rung for rung in rungs}
+    for name in names:
+        if name not in known:
+            raise unknown("rung", name, known)
+    return [rung for rung in rungs if rung.name in names]
+
+
+def climb(job: Job) -> Climbed | str:
+    """Train and ask in a process of its own; the message of an error that is the rung's alone."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(_climb, job).result()
+        except HornbookError as error:
+            return str(error)
+
+
+def _climb(job: Job) -> Climbed:
+    with tempfile.TemporaryDirectory() as folder:
+        predict, seconds, size, facts = _WAYS[job.rung.kind](job, Path(folder))
+        found = predict(job.texts)
+        latency = _latency(predict, job.texts)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return Climbed(found, seconds, latency, peak, size, facts)
+
+
+Predict = Callable[[Sequence[str]], np.ndarray]
+Made = tuple[Predict, float, int, dict[str, Any]]
+"""What predicts, seconds of training, bytes of parameters, facts."""
+
+
+def _linear(job: Job, folder: Path) -> Made:
+    started = time.perf_counter()
+    rows = [*job.train, *job.validation]  # it finds its strength by folds of its own
+    classifier = make(job.rung.what)
+    classifier.fit([row.text for row in rows], [row.label for row in rows], job.seed)
+    seconds = time.perf_counter() - started
+    classifier.save(folder / "model")
+    size = sum(file.stat().st_size for file in (folder / "model").rglob("*") if file.is_file())
+    top = {label: [w._asdict() for w in ws] for label, ws in classifier.explain(10).items()}
+    return classifier.probabilities, seconds, size, {"weights": top}
+
+
+def _neural(job: Job, folder: Path) -> Made:
+    from hornbook.adapt.method import Method
+    from hornbook.core.machine import measure_machine
+    from hornbook.workflows.bodies import find_body
+    from hornbook.workflows.classifier_fit import Tuning
+    from hornbook.workflows.classifier_training import train_classifier
+
+    machine = measure_machine("cpu")
+    tuning = Tuning(method=Method.parse(job.rung.method), minutes=job.minutes, seed=job.seed)
+    body = find_body(job.rung.what)
+    fitted = train_classifier(body, job.train, job.validation, tuning, machine, folder)
+    weights = fitted.classifier.model.parameters()
+    size = sum(weight.numel() * weight.element_size() for weight in weights)
+    trained = fitted.trained
+    facts = {
+        "steps": trained.steps,
+        "epochs": trained.epochs,
+        "parameters": trained.parameters._asdict(),
+        "temperature": trained.temperature,
+        "ended": trained.reason,
+    }
+    return fitted.probabilities, trained.seconds, size, facts
+
+
+def _prompted(job: Job, folder: Path) -> Made:
+    from hornbook.evaluate.kinds.classify import ClassifyTask
+    from hornbook.evaluate.prompts import draw_shots
+    from hornbook.evaluate.subject import Subject
+    from hornbook.evaluate.task import Item
+    from hornbook.workflows.open_model import open_model
+
+    labels = classes_of(row.label for row in job.train)
+    words = {label: f" {job.words.get(label, label)}" for label in labels}
+    options = ", ".join(word.strip() for word in words.values())
+    task = ClassifyTask(
+        content="{{ text }}",
+        system=f"Say what each text is: {options}.",
+        prompt="Text: {{ text }}\nIt is:",
+        labels=words,
+        answer="{{ label }}",
+        cut="text",
+        calibrate_prior=True,
+    )
+    subject = Subject(*open_model(Path(job.rung.what), "cpu"))
+    pool = [
+        Item(i, {"text": row.text, "label": row.label}, row.text) for i, row in enumerate(job.train)
+    ]
+    shots = [item.row for item in draw_shots(task, pool, job.rung.shots, job.seed)]
+    deadline = time.perf_counter() + job.minutes * 60
+
+    def predict(texts: Sequence[str]) -> np.ndarray:
+        found = np.full((len(texts), len(labels)), np.nan)
+        for start in range(0, len(texts), _CHUNK):
+            if start and time.perf_counter() > deadline:
+                break
+            part = texts[start : start + _CHUNK]
+            items = [Item(i, {"text": t, "label": labels[0]}, t) for i, t in enumerate(part)]
+            for i, sample in enumerate(task.measure(subject, items, shots), start):
+                found[i] = [sample.found["probabilities"][label] for label in labels]
+        return found
+
+    size = sum(p.numel() * p.element_size() for p in subject.model.parameters())
+    return predict, 0.0, size, {"shots": len(shots), "label_words": words}
+
+
+_WAYS: dict[Kind, Callable[[Job, Path], Made]] = {
+    "linear": _linear,
+    "fresh": _neural,
+    "tuned": _neural,
+    "prompted": _prompted,
+}
+
+
+def _latency(predict: Predict, texts: Sequence[str]) -> float:
+    """Seconds for one text alone, the median over some; the first call warms up."""
+    found = []
+    for text in _spread(texts, _LATENCIES + 1):
+        started = time.perf_counter()
+        predict([text])
+        found.append(time.perf_counter() - started)
+    return median(found[1:] or found)
+
+
+def _spread(texts: Sequence[str], count: int) -> Iterable[str]:
+    places = np.linspace(0, len(texts) - 1, min(count, len(texts))).astype(int)
+    return [texts[i] for i in places]

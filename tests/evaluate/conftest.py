@@ -1,0 +1,37 @@
+"""A tiny decoder with a tokenizer, whose context is small enough to overflow."""
+
+import pytest
+
+from hornbook.core.progress import Progress
+from hornbook.evaluate.subject import Subject
+from hornbook.models.presets import PRESETS, Sizes
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.train import train_tokenizer
+
+TEXT = "The cat sat on the mat. Is this spam? yes no 春眠不覺曉 good bad positive negative. "
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    train_tokenizer([TEXT * 40], 300, folder / "t", Progress(True))
+    return Tokenizer.load(folder / "t")
+
+
+@pytest.fixture(scope="session")
+def decoder(tokenizer):
+    """Build a decoder of a preset."""
+
+    def build(preset="qwen3", context=96):
+        sizes = Sizes(
+            vocab=tokenizer.vocab_size, width=16, depth=2, context=context, heads=2, kv_heads=2,
+            head=8, hidden=24, tied=False,
+        )  # fmt: skip
+        return PRESETS[preset](sizes).build(seed=1).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def subject(decoder, tokenizer):
+    return Subject(decoder(), tokenizer)

@@ -1,0 +1,302 @@
+"""Labelled texts to a calibrated classifier: every method on an encoder and on a decoder."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from hornbook.adapt.method import Method
+from hornbook.core.errors import Interrupted, UsageError
+from hornbook.core.machine import Machine
+from hornbook.core.progress import Progress
+from hornbook.corpus.labelled import LabelledText
+from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.models.folder import load_model, save_model
+from hornbook.models.presets import Sizes, llama, lstm
+from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
+from hornbook.tokenize.masking import add_mask
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.train.optimiser import OptimiserConfig
+from hornbook.workflows import classifier_fit, classifier_training, classify_tuning
+from hornbook.workflows.bodies import find_body
+from hornbook.workflows.classifier_fit import Tuning
+from hornbook.workflows.classifier_training import train_classifier
+from hornbook.workflows.classify import label_texts
+from hornbook.workflows.classify_tuning import finetune_classifier
+from hornbook.workflows.open_classifier import open_classifier
+
+QUIET = Progress(quiet=True)
+MACHINE = Machine(
+    device="cpu", name="", threads=1, rates={"float32": 1.0, "bfloat16": 1.0}, compiler=False
+)
+GOOD, BAD = ["sun", "joy", "calm", "gift", "bright"], ["rain", "grief", "storm", "debt", "dull"]
+FAST = OptimiserConfig(
+    matrix_rule="adamw", matrix_rate=0.01, embedding_rate=0.01, head_rate=0.02, scalar_rate=0.01
+)
+
+
+def texts(count, seed=0, share=0.5):
+    """Words of one kind among many that say nothing; the label is the kind."""
+    draw = np.random.default_rng(seed)
+    for i in range(count):
+        good = bool(draw.random() < share)
+        words = [*draw.choice(["the", "a", "of", "it"], 3), *draw.choice(GOOD if good else BAD, 2)]
+        yield LabelledText(
+            str(i), f"{' '.join(draw.permutation(words))} {i}", "ja" if good else "nein"
+        )
+
+
+ROWS, HELD, TEST = list(texts(160)), list(texts(40, 1)), list(texts(60, 2))
+
+
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory):
+    """An encoder and a decoder that know nothing, with tokenizers that know the words."""
+    folder = tmp_path_factory.mktemp("bodies")
+    train_tokenizer([row.text for row in ROWS] * 3, 330, folder / "t", QUIET)
+    tokenizer = add_mask(folder / "t", folder / "masked")
+    sizes = BertSizes(vocab=tokenizer.vocab_size, width=16, depth=2, context=32, heads=2, hidden=32)
+    save_model(bert(sizes).build(), folder / "encoder", tokenizer_folder=folder / "masked")
+    sizes = Sizes(
+        vocab=tokenizer.vocab_size, width=16, depth=2, context=64, heads=2, kv_heads=1, head=8,
+        hidden=32, tied=True,
+    )  # fmt: skip
+    for name, preset in (("decoder", llama), ("recurrent", lstm)):
+        save_model(preset(sizes).build(), folder / name, tokenizer_folder=folder / "t")
+    return folder
+
+
+def fitted(place, folder, train=ROWS, held=HELD, method="full", **values):
+    settings = {"epochs": 4, "rows": 16, "optimiser": FAST, **values}
+    tuning = Tuning(method=Method.parse(method), **settings)
+    return train_classifier(find_body(str(place)), train, held, tuning, MACHINE, folder, QUIET)
+
+
+def right(found, rows=TEST):
+    guesses = found.probabilities([row.text for row in rows]).argmax(1)
+    return np.mean([found.labels[g] == row.label for g, row in zip(guesses, rows, strict=True)])
+
+
+@pytest.mark.parametrize("body", ["encoder", "decoder"])
+@pytest.mark.parametrize("method", ["full", "last:1", "head", "lora:4"])
+def test_every_method_learns_and_what_is_frozen_stays(bodies, tmp_path, body, method):
+    found = fitted(bodies / body, tmp_path, method=method, pooling=MeanConfig(), epochs=12)
+    assert found.labels == ("ja", "nein")
+    # With two blocks that know nothing, a head alone sees words through random matrices.
+    assert right(found) > (0.75 if method == "head" else 0.85)
+    before = dict(load_model(bodies / body).named_parameters())
+    after = dict(found.classifier.model.named_parameters())
+    same = {name for name in before.keys() & after.keys() if torch.equal(before[name], after[name])}
+    body_names = {name for name in before if name.startswith(("embedding.", "stack."))}
+    if method == "full":
+        assert not {n for n in same if n.endswith("token.weight")}
+    elif method == "head":
+        assert same == body_names
+    else:  # token vectors and the first layer of `last:1`, all but what was merged of `lora`
+        frozen = {n for n in body_names if n.startswith("embedding.")}
+        first = {n for n in body_names if n.startswith(("stack.layers.0.", "stack.layers.1."))}
+        norms = {n for n in body_names if "norm" in n}
+        assert same >= frozen | (first if method == "last:1" else norms)
+        assert same < body_names
+    trained, total = found.trained.parameters
+    assert (trained == total) == (method == "full")
+
+
+def test_a_head_on_vectors_is_a_head_on_texts(bodies, tmp_path, monkeypatch):
+    """The fast path: one step with all rows in it moves the head as the whole model would."""
+    values = {"epochs": 1, "rows": len(ROWS), "method": "head", "pooling": DenseFirstConfig()}
+    fast = fitted(bodies / "encoder", tmp_path / "fast", **values)
+
+    def whole(classifier, training, validation, tuning, loop, clock, progress):
+        return classifier_fit._on_texts(classifier, training, validation, tuning, loop)
+
+    monkeypatch.setattr(classifier_fit, "_on_vectors", whole)
+    slow = fitted(bodies / "encoder", tmp_path / "slow", **values)
+    sample = [row.text for row in TEST]
+    assert np.abs(fast.probabilities(sample) - slow.probabilities(sample)).max() < 1e-5
+    assert np.abs(fast.raw).max() > 0.01
+
+
+@pytest.mark.parametrize("body", ["decoder", "lstm"])
+def test_the_same_seed_gives_the_same_bits(bodies, tmp_path, body):
+    place = bodies / body if body == "decoder" else body
+    sample = [row.text for row in TEST[:5]]
+    method = "lora:4" if body == "decoder" else "full"
+    one, two, three = (
+        fitted(place, tmp_path / str(i), method=method, epochs=1, seed=seed).probabilities(sample)
+        for i, seed in enumerate((3, 3, 4))
+    )
+    assert (one == two).all()
+    assert (one != three).any()
+
+
+@pytest.mark.parametrize("preset", ["bert", "gpt", "conv", "mamba2"])
+def test_presets_begin_afresh(tmp_path, preset):
+    found = fitted(preset, tmp_path, epochs=3, optimiser=None)
+    assert right(found) > 0.8
+    assert found.trained.parameters.trained == found.trained.parameters.all
+
+
+def test_the_best_weights_are_kept_and_no_better_ones_end_it(bodies, tmp_path, monkeypatch):
+    losses = iter([0.5, 0.2, *[0.9] * 5])
+    weights = []
+
+    class Scripted(classifier_fit._Watch):
+        def __call__(self):
+            super().__call__()
+            weights.append(self._work.model.head.weight.detach().clone())
+            return next(losses)
+
+    monkeypatch.setattr(classifier_fit, "_Watch", Scripted)
+    monkeypatch.setattr(classifier_training, "fit_temperature", lambda logits, labels: 1.0)
+    found = fitted(bodies / "encoder", tmp_path, epochs=5, rows=16)
+    assert found.trained.best_step == 10 and len(found.trained.looks) == 7
+    assert found.trained.steps == 35 < found.trained.loop.steps == 50
+    assert "no better" in found.trained.reason
+    assert torch.equal(found.classifier.model.head.weight, weights[1])
+
+
+def test_rare_labels_count_for_more_when_asked(bodies, tmp_path):
+    """Labels that say nothing of the text: what is left is how often they are."""
+    draw = np.random.default_rng(0)
+    train, held = (
+        [row._replace(label="rare" if draw.random() < 0.1 else "usual") for row in rows]
+        for rows in (ROWS, TEST)
+    )
+    lean = {}
+    for kind in ("none", "balanced"):
+        values = {"method": "head", "class_weights": kind, "epochs": 20, "rows": len(train)}
+        raw = fitted(bodies / "encoder", tmp_path / kind, train, held, **values).raw
+        lean[kind] = float((raw[:, 0] - raw[:, 1]).mean())
+    assert lean["none"] < lean["balanced"] - 0.1
+
+
+def test_minutes_are_kept_to(bodies, tmp_path):
+    found = fitted(bodies / "encoder", tmp_path, epochs=10_000, minutes=0.05)
+    assert 1.0 < found.trained.seconds < 6.0
+    assert right(found) > 0.9
+
+
+def table(path, rows):
+    lines = [json.dumps(row._asdict() | {"note": "x"}, ensure_ascii=False) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def tuned(bodies, tmp_path, body="encoder", rows=None, **values):
+    data = table(tmp_path / "rows.jsonl", rows or [*ROWS, *TEST, ROWS[0]])
+    settings = {"epochs": 3, "progress": QUIET, "dtype": "float32", "device": "cpu", **values}
+    return finetune_classifier(str(bodies / body), data, tmp_path / "run", **settings)
+
+
+def use_fast_rates(monkeypatch):
+    rates = classifier_fit.rates_of(Method.parse("full"), False, 16)._replace(optimiser=FAST)
+    monkeypatch.setattr(classifier_fit, "rates_of", lambda *_: rates)
+
+
+@pytest.mark.parametrize("body", ["encoder", "decoder"])
+def test_transformers_opens_it_and_agrees(bodies, tmp_path, monkeypatch, body):
+    use_fast_rates(monkeypatch)
+    result = tuned(bodies, tmp_path, body)
+    folder = tmp_path / "run/model"
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    ours = open_classifier(tmp_path / "run", "cpu")
+    sample = [row.text for row in TEST[:7]]
+    inputs = tokenizer(sample, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        logits = theirs(inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+    found = ours.logits(ours.read(sample).sequences)
+    assert np.abs(found - logits.numpy()).max() < 1e-4
+    assert np.abs(logits.softmax(1).numpy() - ours.probabilities(sample)).max() < 1e-5
+    assert theirs.config.id2label == {0: "ja", 1: "nein"}
+    assert result["calibration"] == json.loads((folder / "calibration.json").read_text())
+
+
+def test_a_run_says_what_was_measured(bodies, tmp_path, monkeypatch):
+    use_fast_rates(monkeypatch)
+    result = tuned(bodies, tmp_path, "recurrent")
+    assert result["texts"] == {
+        "train": 176, "validation": 22, "test": 22, "copies": 1, "rejected": 0,
+    }  # fmt: skip
+    metrics = result["metrics"]
+    assert {"accuracy", "macro_f1", "auc", "calibration_error"} <= metrics.keys()
+    assert metrics["accuracy"]["low"] < metrics["accuracy"]["value"] <= 1.0
+    assert np.sum(result["confusion"]) == result["n"] == 22
+    assert result["parameters"]["trained"] == result["parameters"]["total"]
+    assert result["model_bytes"] > 4 * result["parameters"]["total"]
+    rows = [json.loads(line) for line in (tmp_path / "run/outputs.jsonl").read_text().splitlines()]
+    share = np.mean([row["guess"] == row["label"] for row in rows])
+    assert share == pytest.approx(metrics["accuracy"]["value"])
+    opened = open_classifier(tmp_path / "run", "cpu")
+    again = opened.probabilities([row["text"] for row in rows])
+    assert np.abs(again - np.array([row["probabilities"] for row in rows])).max() < 1e-5
+    card = (tmp_path / "run/model/README.md").read_text()
+    assert f"{metrics['accuracy']['value']:.4f}" in card and "ja, nein" in card
+    assert tuned(bodies, tmp_path, "recurrent") == result  # reused
+    with pytest.raises(UsageError, match="holds another run"):
+        tuned(bodies, tmp_path, "recurrent", seed=1)
+
+
+def test_empty_and_long_texts_are_labelled_and_marked(bodies, tmp_path):
+    found = fitted(bodies / "decoder", tmp_path, epochs=1).classifier
+    sample = ["", " \n ", "sun " * 50_000, "sun"]
+    rows = list(label_texts(found, sample, at_once=3))
+    assert [row.text for row in rows] == sample
+    assert [row.empty for row in rows] == [True, True, False, False]
+    assert [row.cut for row in rows] == [False, False, True, False]
+    for row in rows:
+        assert sum(row.probabilities.values()) == pytest.approx(1.0)
+        assert row.probability == max(row.probabilities.values())
+
+
+def test_mistakes_are_named_before_work(bodies, tmp_path):
+    def refused(message, error=UsageError, **values):
+        with pytest.raises(error, match=message):
+            tuned(bodies, tmp_path, **values)
+        assert not (tmp_path / "run").exists()
+
+    refused("one class only", rows=[row._replace(label="ja") for row in ROWS])
+    refused("different texts; at least", rows=ROWS[:6])
+    refused("no column 'kind'", label_column="kind")
+    refused("Unknown method 'some'", method="some")
+    refused("last:3: the stack has 2 layers", method="last:3")
+    refused("--minutes 0", minutes=0.0)
+    with pytest.raises(UsageError, match="does not exist"):
+        finetune_classifier(str(bodies / "encoder"), tmp_path / "none.csv", tmp_path / "run")
+    with pytest.raises(UsageError, match="Did you mean 'lstm'"):
+        find_body("lsttm")
+    with pytest.raises(UsageError, match="begins afresh"):
+        finetune_classifier("lstm", table(tmp_path / "r.jsonl", ROWS), tmp_path / "run", "lora")
+    strange = [HELD[0]._replace(label="vielleicht")]
+    with pytest.raises(UsageError, match="'vielleicht' of the validation text 0 is not in"):
+        fitted(bodies / "encoder", tmp_path / "x", held=strange)
+
+
+def test_a_model_of_pairs_is_no_body(tmp_path):
+    side = SideSizes(depth=1, heads=2, hidden=8)
+    sizes = PairSizes(
+        vocab=50, width=16, context=16, encoder=side, decoder=side, start=0, dropout=0.0
+    )
+    save_model(next(iter(TRANSLATORS.values()))(sizes).build(), tmp_path / "pairs")
+    with pytest.raises(UsageError, match="reads no single text"):
+        find_body(str(tmp_path / "pairs"))
+    with pytest.raises(UsageError, match="holds no classifier"):
+        open_classifier(tmp_path / "pairs")
+
+
+def test_stopped_by_the_user_nothing_is_left(bodies, tmp_path, monkeypatch):
+    class Pressed(classify_tuning.StopRequest):
+        def __init__(self):
+            super().__init__()
+            self.signal = 2
+
+    monkeypatch.setattr(classify_tuning, "StopRequest", Pressed)
+    with pytest.raises(Interrupted, match="Stopped at step 1"):
+        tuned(bodies, tmp_path)
+    monkeypatch.undo()
+    use_fast_rates(monkeypatch)
+    assert tuned(bodies, tmp_path)["n"] == 22

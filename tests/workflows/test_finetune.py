@@ -1,0 +1,256 @@
+"""Tuning as a user means it: measured before and after, written whole, resumed to the same bits."""
+
+import json
+import random
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hornbook.adapt import lora
+from hornbook.adapt.peft import load_adapter
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.progress import Progress
+from hornbook.models.folder import load_model, save_model
+from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows import run as layout
+from hornbook.workflows.finetune import finetune, resume_finetune
+from hornbook.workflows.finetune_best import Best
+from hornbook.workflows.open_model import open_model
+from hornbook.workflows.resume import resume
+
+QUIET = Progress(quiet=True)
+WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
+ROWS = [
+    {"instruction": f"Say {one} and {other}.", "input": "", "output": f"{one} {other}"}
+    for one in WORDS
+    for other in WORDS
+]
+FAST = {"dtype": "float32", "device": "cpu", "rate": 0.003, "progress": QUIET}
+
+
+class Heard(Progress):
+    """Keeps what is said."""
+
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.lines = []
+
+    def say(self, message):
+        self.lines.append(message)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuning")
+    (folder / "rows.json").write_text(json.dumps(ROWS))
+    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
+    tokenizer = train_tokenizer([json.dumps(ROWS)] * 2, 400, folder / "tokenizer", QUIET)
+    sizes = Sizes(
+        vocab=tokenizer.vocab_size, width=32, depth=2, context=128, heads=2, kv_heads=2, head=16,
+        hidden=48, tied=False,
+    )  # fmt: skip
+    model = PRESETS["qwen3"](sizes).build()
+    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
+    return folder
+
+
+def tune(folder, out, **wishes):
+    given = {"epochs": 4, "general": folder / "general.txt", **FAST, **wishes}
+    data = given.pop("data", [folder / "rows.json"])
+    return finetune(given.pop("model", folder / "model"), data, out, **given)
+
+
+def crash_at(monkeypatch, step):
+    """As a power cut does: right after a step, before anything is done about it."""
+    check = Best.check
+
+    def cut(self, state):
+        check(self, state)
+        if state.step == step:
+            raise RuntimeError("cut")
+
+    monkeypatch.setattr(Best, "check", cut)
+
+
+@pytest.mark.parametrize("method", ["full", "last:1", "head", "lora:4"])
+def test_a_tuned_model_is_measured_and_opens(folder, tmp_path, method):
+    facts = tune(folder, tmp_path / "run", method=method)
+    held, general = facts["held_out"], facts["general"]
+    assert held["after"]["value"] < held["before"]["value"]
+    change = held["change"]
+    assert change["low"] <= change["value"] <= change["high"] < 0
+    assert general["change"]["value"] == pytest.approx(
+        general["after"]["value"] - general["before"]["value"]
+    )
+    assert facts["data"]["forms"] == {"alpaca": 100}
+    assert len(facts["examples"]) == 5
+    model, tokenizer = open_model(tmp_path / "run", "cpu")
+    assert tokenizer.chat_template
+    assert "general text" in (tmp_path / "run/model/README.md").read_text()
+    if method == "lora:4":
+        again = load_model(folder / "model")
+        load_adapter(again, tmp_path / "run" / layout.ADAPTER)
+        lora.merge(again)
+        ids = torch.tensor([tokenizer.encode("Say red and blue.")])
+        assert torch.allclose(again(ids), model(ids), atol=1e-5)
+    heard = Heard()
+    assert tune(folder, tmp_path / "run", method=method, progress=heard) == facts
+    assert "Reused" in heard.lines[-1]
+
+
+@pytest.mark.parametrize("method", ["full", "lora:4"])
+def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(
+    folder, tmp_path, method, monkeypatch
+):
+    facts = tune(folder, tmp_path / "straight", method=method)
+    with monkeypatch.context() as patch:
+        crash_at(patch, 7)
+        with pytest.raises(RuntimeError):
+            tune(folder, tmp_path / "cut", method=method)
+    with pytest.raises(UsageError, match="unfinished run"):
+        tune(folder, tmp_path / "cut", method=method)
+    resumed = resume(tmp_path / "cut", QUIET)
+    times = ("run", "seconds", "peak_bytes")
+    assert [{k: v for k, v in f.items() if k not in times} for f in (facts, resumed)] == [
+        {k: v for k, v in facts.items() if k not in times}
+    ] * 2
+    one, other = (
+        load_file(tmp_path / name / "model/model.safetensors") for name in ("straight", "cut")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_tuning_stops_when_nothing_gets_better(folder, tmp_path):
+    heard = Heard()
+    facts = tune(folder, tmp_path / "run", method="full", rate=0.9, epochs=30, progress=heard)
+    assert facts["stopped_early"]
+    assert facts["best_step"] < facts["steps"]
+    assert any("nothing better since" in line for line in heard.lines)
+    assert any(line.startswith("Forgetting: ") for line in heard.lines)
+
+
+def test_a_rate_that_only_harms_leaves_the_base_as_it_was(folder, tmp_path):
+    facts = tune(folder, tmp_path / "run", method="full", rate=0.9, epochs=1)
+    assert facts["best_step"] == 0
+    assert facts["held_out"]["change"]["value"] == pytest.approx(0, abs=1e-6)
+    base, kept = load_model(folder / "model"), load_model(tmp_path / "run")
+    for one, other in zip(base.parameters(), kept.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_mixed_forms_are_said_and_bad_rows_named(folder, tmp_path):
+    rows = [*ROWS[:30], *({"prompt": r["instruction"], "completion": "yes"} for r in ROWS[30:60])]
+    lines = [json.dumps(row) for row in rows]
+    lines[3] = '{"instruction": "no output"}'
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    heard = Heard()
+    facts = tune(folder, tmp_path / "run", data=[tmp_path / "rows.jsonl"], progress=heard)
+    assert facts["data"]["forms"] == {"alpaca": 29, "prompt/completion": 30}
+    assert facts["data"]["rejected"] == 1
+    assert "29 alpaca, 30 prompt/completion" in heard.lines[0]
+    assert "rows.jsonl, row 4" in heard.lines[0]
+
+
+def test_a_prompt_stands_on_one_side_only(folder, tmp_path):
+    rows = [{**row, "output": f"{row['output']} {i % 3}"} for i, row in enumerate(ROWS[:20] * 3)]
+    rows += rows[:5]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    facts = tune(folder, tmp_path / "run", data=[tmp_path / "rows.json"])
+    data = facts["data"]
+    assert data["doubles"] == 5 + 60 - len({json.dumps(row) for row in rows[:60]})
+    assert data["test"] >= 3 and data["validation"] >= 3
+
+
+def test_what_a_template_trains_nothing_of_is_named(folder, tmp_path):
+    """A template may leave answers out, or refuse the order of turns."""
+    model = load_model(folder / "model")
+    save_model(model, tmp_path / "model", tokenizer_folder=folder / "tokenizer")
+    path = tmp_path / "model/chat_template.jinja"
+    path.write_text("{% for m in messages %}{{ m.content }}{% generation %}{% endgeneration %}"
+                    "{% endfor %}")  # fmt: skip
+    with pytest.raises(HornbookError, match=r"rows\.json, row \d+: none of its tokens"):
+        tune(folder, tmp_path / "run", model=tmp_path / "model")
+    path.write_text("{{ raise_exception('not so') }}")
+    with pytest.raises(HornbookError, match=r"rows\.json, row \d+: .*not so"):
+        tune(folder, tmp_path / "run", model=tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"method": "lora:x"}, "Valid: full"),
+        ({"task": "instrukt"}, "Did you mean 'instruct'"),
+        ({"minutes": 1.0}, "--minutes or --epochs, not both"),
+        ({"context": 4096}, "the model sees 128 tokens"),
+        ({"prompt": "Sum up."}, "must hold {text}"),
+        ({"rate": -1.0}, "rate = -1"),
+    ],
+)
+def test_mistakes_are_said_before_any_work(folder, tmp_path, wishes, message):
+    with pytest.raises(UsageError, match=message):
+        tune(folder, tmp_path / "run", **wishes)
+    assert not (tmp_path / "run" / layout.RECIPE).exists()
+
+
+def test_too_little_and_the_wrong_things_are_refused(folder, tmp_path):
+    (tmp_path / "few.json").write_text(json.dumps(ROWS[:4]))
+    with pytest.raises(HornbookError, match="4 different prompts are too few"):
+        tune(folder, tmp_path / "run", data=[tmp_path / "few.json"])
+    (tmp_path / "none.json").write_text(json.dumps([{"text": "x"}] * 20))
+    with pytest.raises(HornbookError, match=r"No row of .* found text"):
+        tune(folder, tmp_path / "run", data=[tmp_path / "none.json"])
+    with pytest.raises(UsageError, match="is what the model is tuned on"):
+        tune(folder, tmp_path / "run", general=folder / "rows.json")
+    side = SideSizes(depth=1, heads=2, hidden=24)
+    sizes = PairSizes(
+        vocab=400, width=16, context=48, encoder=side, decoder=side, start=399, dropout=0.0
+    )
+    pair = TRANSLATORS["transformer"](sizes).build()
+    save_model(pair, tmp_path / "pair", tokenizer_folder=folder / "tokenizer")
+    with pytest.raises(UsageError, match="holds no decoder"):
+        tune(folder, tmp_path / "run", model=tmp_path / "pair")
+
+
+def test_another_request_does_not_take_a_runs_place(folder, tmp_path):
+    tune(folder, tmp_path / "run", epochs=1)
+    with pytest.raises(UsageError, match=r"holds another run \(seed was 0, now 1\)"):
+        tune(folder, tmp_path / "run", epochs=1, seed=1)
+
+
+TASKS = {
+    "continue": ("text.txt", "\n\n".join(f"{r['instruction']} {r['output']} " * 30 for r in ROWS)),
+    "translate": ("pairs.tsv", "\n".join(f"{a} {b} {i}\t{b} {a}" for i, (a, b) in enumerate(
+        random.Random(0).sample([(a, b) for a in WORDS for b in WORDS], 60)))),
+    "summarize": ("rows.jsonl", "\n".join(json.dumps({"source": [f"{a} is {b}.", "So."],
+        "target": [f"{a} {b}", "other"]}) for a in WORDS for b in WORDS[:4])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_other_tasks_bring_their_own_rows(folder, tmp_path, task):
+    name, text = TASKS[task]
+    (tmp_path / name).write_text(text)
+    facts = tune(folder, tmp_path / "run", task=task, data=[tmp_path / name], epochs=2)
+    assert facts["held_out"]["change"]["high"] < 0
+    if task != "continue":
+        question = facts["examples"][0]["question"]
+        assert question.startswith({"translate": "Translate", "summarize": "Summarize"}[task])
+
+
+def test_preferences_are_tuned_and_resumed(folder, tmp_path, monkeypatch):
+    rows = [{**r, "chosen": r["output"], "rejected": f"no {r['output']}"} for r in ROWS]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    wishes = {"task": "preference", "data": [tmp_path / "rows.json"], "epochs": 2}
+    facts = tune(folder, tmp_path / "run", **wishes)
+    held = facts["held_out"]
+    assert held["before"]["value"] == pytest.approx(0.6931, abs=1e-3)
+    assert held["change"]["high"] < 0
+    assert held["chosen_preferred"]["value"] == 1.0
+    with monkeypatch.context() as patch:
+        crash_at(patch, 5)
+        with pytest.raises(RuntimeError):
+            tune(folder, tmp_path / "cut", **wishes)
+    assert resume_finetune(tmp_path / "cut", QUIET)["held_out"] == held
