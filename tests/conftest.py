@@ -1,8 +1,14 @@
 """What holds for all tests; set before torch or transformers are imported."""
 
+import atexit
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 from hypothesis import settings
+
+from hornbook.core.home import home
 
 # Nothing asks the network, and `transformers` prints nothing.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -10,6 +16,12 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 # Tiny models gain nothing from threads, and lose a lot when other work keeps the cores busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A home of the tests' own, with the models that were pulled: nothing that tests leave there counts.
+_PULLED, _HOME = home() / "models", Path(tempfile.mkdtemp(prefix="hornbook-tests-"))
+(_HOME / "models").symlink_to(_PULLED.absolute())
+os.environ["HORNBOOK_HOME"] = str(_HOME)
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 # The same examples every time, and no clock: other work on the machine must not fail a test.
 settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=60)

@@ -83,9 +83,9 @@ def lines_of(result: Mapping[str, Any]) -> list[str]:
     shots = f", {result['shots']} shots" if result["shots"] else ""
     of = f" of {result['total']:,}" if result["total"] != result["n"] else ""
     lines = [f"{result['task']}: {result['n']:,}{of} items{shots}"]
-    lines += [f"  {name:<24}{_shown(one)}" for name, one in result["metrics"].items()]
+    lines += [f"  {name:<32}{_shown(one)}" for name, one in result["metrics"].items()]
     for floor, metrics in result["floors"].items():
-        lines += [f"  {floor + ', ' + name:<24}{_shown(one)}" for name, one in metrics.items()]
+        lines += [f"  {floor + ', ' + name:<32}{_shown(one)}" for name, one in metrics.items()]
     for kind, groups in list(result.get("groups", {}).items())[:1]:
         lines.append(f"  by {kind}:")
         for group, part in groups.items():
@@ -93,7 +93,7 @@ def lines_of(result: Mapping[str, Any]) -> list[str]:
             lines.append(f"    {group:<30}{name} {_shown(first)}  ({part['n']:,})")
     if clean := result.get("without_leakage"):
         lines.append(f"  without the {result['leakage']['items']:,} that may have leaked:")
-        lines += [f"    {name:<22}{_shown(one)}" for name, one in clean["metrics"].items()]
+        lines += [f"    {name:<30}{_shown(one)}" for name, one in clean["metrics"].items()]
     return lines
 
 

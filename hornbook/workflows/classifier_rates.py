@@ -37,7 +37,7 @@ def rates_of(method: Method, fresh: bool, width: int) -> Rates:
     if method.kind == "lora":
         return Rates(_adamw(0.002, 0.001, 0.003), 5)
     if method.kind == "last":
-        return Rates(_adamw(5e-4 * share, 5e-4 * share, 0.001), 5)
+        return Rates(_adamw(3e-4 * share, 3e-4 * share, 0.001), 5)
     return Rates(_adamw(1.5e-4 * share, 1.5e-4 * share, 0.001), 4)
 
 
