@@ -45,7 +45,7 @@ from hornbook.corpus.store import checksums, read_documents, text_batches
 from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
 from hornbook.corpus.work import HITS, Sources, Tokens, Work
 
-VERSION = "corpus-6"
+VERSION = "corpus-7"
 """A part of the corpus' fingerprint: changed when the same inputs would give something else."""
 UNITS = ("documents", "bytes", "tokens")
 """What books are kept of; tokens where they were counted."""
@@ -133,9 +133,8 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
     gone = _paragraphs(work, table)
     key = _key(work.root / KEY) if recipe.pii else b""
     facts: dict[str, Any] = {}
-    split = _choose(table, recipe)
     if tokens:
-        sample, size = _sample(table, split)
+        sample, size = _sample(table, _choose(table, recipe))
         texts = _kept_texts(work, table, gone, sample, key)
         count = tokens(texts, size, work.root / TOKENIZER)
         table.tokens = work.run_tokens(count)
@@ -143,6 +142,7 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
         if count.folder:
             shutil.copytree(count.folder, aside / TOKENIZER)
     mix(table, recipe)
+    split = _choose(table, recipe)  # of what the mixture has: it may have left held-out text out
     selected = _select(work, table, gone, aside, key)
     if not selected.documents[""]:
         raise HornbookError(_all_dropped(selected))
@@ -232,13 +232,16 @@ def _choose(table: Table, recipe: CorpusRecipe) -> Split | None:
 
 
 def _sample(table: Table, split: Split | None) -> tuple[np.ndarray, int]:
-    """(N,) bool: kept documents to train a tokenizer on, and their bytes; none is held out."""
+    """(N,) bool: kept documents to train a tokenizer on, and their bytes; none is held out.
+
+    Those are taken first that are the last to be held out, whatever a mixture leaves out.
+    """
     chosen = table.kept
     if split:
         sides = np.array(split.threshold.encode(), "S32")
         chosen = chosen & (table.hashes[table.together] >= sides)
     places = np.flatnonzero(chosen)
-    order = places[np.argsort(table.hashes[places], kind="stable")]
+    order = places[np.argsort(table.hashes[places], kind="stable")[::-1]]
     some = order[: max(1, int((np.cumsum(table.bytes[order]) <= _SAMPLE).sum()))]
     sample = np.zeros(len(chosen), bool)
     sample[some] = True

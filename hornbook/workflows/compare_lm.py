@@ -133,7 +133,7 @@ def _train(
     seed: int,
     init: Path | None = None,
 ) -> _Model:
-    run = out / name
+    run = out / "runs" / name
     folder = init / "model" if init else tokenizer.where.parent
     inputs = Inputs(corpus, folder, init / "model" if init else None)
     request = request_of(inputs, {**values, "seed": seed})

@@ -137,6 +137,12 @@ def test_one_pass_sees_what_the_card_says(sources):
     assert len(ids) == len(set(ids)) == corpus.facts["documents"]["kept"]
 
 
+def test_a_small_budget_leaves_text_to_measure_on(sources):
+    corpus = build([sources], sources / "c", recipe(budget_bytes=20_000), QUIET)
+    held, learned = corpus.bytes("validation"), corpus.bytes("train")
+    assert 0.03 < held / (held + learned) < 0.2
+
+
 def test_a_source_has_rules_of_its_own(sources):
     rules = {"gopher_word_count": {"least": 100}}
     own = {"law": {"rules": {"gopher_word_count": {"least": 10}}}}
