@@ -191,6 +191,7 @@ def _run(task: Task, labels: list[str], name: str) -> tuple[np.ndarray, dict[str
         "training_seconds": round(float(np.mean(training)), 2),
         "ms_per_text": round(1000 * float(np.mean(using)), 3),
         "features": int(np.mean(features)),
+        "last_choice": model.choice._asdict(),
         "weights": {
             label: [[w.feature, round(w.weight, 2)] for w in weights]
             for label, weights in model.explain(8).items()

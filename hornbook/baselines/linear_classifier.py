@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.baselines.learners import LEARNERS, Linear, nats, sharpness, softmax
+from hornbook.baselines.learners import LEARNERS, Linear, softmax
 from hornbook.baselines.parts import KINDS, Handmade, Matrix, Part, State, Terms
+from hornbook.baselines.tuning import Choice, blocks, side_by_side, tune, untuned
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import atomic_folder, read_json, write_json
 from hornbook.corpus.labelled import LabelledText, classes_of, folds
@@ -29,7 +30,8 @@ _AT_ONCE = 2000
 class Weight(NamedTuple):
     """feature: its name. weight: what a unit of it adds to the class's logit, over the mean class.
 
-    A unit is a standard deviation of hand-made features over √F, and length 1 of TF-IDF rows.
+    A unit is length 1 of TF-IDF rows; of hand-made features a standard deviation, over √F and times
+    their share in `choice`.
     """
 
     feature: str
@@ -37,17 +39,20 @@ class Weight(NamedTuple):
 
 
 class LinearClassifier:
-    """labels: the classes in the order of the probabilities' columns; empty before `fit`."""
+    """labels: the classes in the order of the probabilities' columns; empty before `fit`.
+
+    choice: what was chosen by held-out loss.
+    """
 
     def __init__(self, name: str, parts: Sequence[Part], learner: str) -> None:
         self.name, self.learner = name, learner
         self.labels: list[str] = []
-        self.setting = self.sharpness = 1.0
         self._parts = list(parts)
+        self.choice = untuned(LEARNERS[learner], self._parts)
         self._linear = Linear(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], seed: int = 0) -> "LinearClassifier":
-        """Learn, and return self. The learner's setting and the calibration are found by folds.
+        """Learn, and return self. What there is to choose (see `tuning`) is chosen by folds.
 
         The folds are of these texts alone, with equal contents together, and everything is learned
         anew in each, which terms there are included: a new text has terms that nobody saw. The same
@@ -62,40 +67,18 @@ class LinearClassifier:
         classes = np.array([place[label] for label in labels])
         raw = [part.open(texts) for part in self._parts]
         learner = LEARNERS[self.learner]
-        self.setting, self.sharpness = learner.settings[len(learner.settings) // 2], 1.0
         held_out = _held_out(texts, labels, classes, seed) if self._parts else None
-        if held_out is not None:
-            self._tune(raw, classes, held_out)
+        if held_out is None:
+            self.choice = untuned(learner, self._parts)
+        else:
+            self.choice = tune(learner, self._parts, raw, classes, held_out)
         scales = [part.learn(one) for part, one in zip(self._parts, raw, strict=True)]
-        rows = self._scaled(raw, scales, np.arange(len(texts)))
+        kept = blocks(self._parts, raw, scales, np.arange(len(texts)))
         for part, scale in zip(self._parts, scales, strict=True):
             part.keep(scale)
-        self._linear = learner.learn(rows, classes, len(self.labels), self.setting)
+        rows = side_by_side(kept, self.choice.shares, len(texts))
+        self._linear = learner.learn(rows, classes, len(self.labels), self.choice.setting)
         return self
-
-    def _scaled(self, raw: list[Matrix], scales: list[np.ndarray], places: np.ndarray) -> Matrix:
-        """(places, F) of the training texts in these places, in the columns that remain."""
-        found = [
-            part.scaled(one[places], scale)[:, part.columns(scale)]
-            for part, one, scale in zip(self._parts, raw, scales, strict=True)
-        ]
-        return _side_by_side(found, len(places))
-
-    def _tune(self, raw: list[Matrix], classes: np.ndarray, held_out: np.ndarray) -> None:
-        """The setting and the sharpness with the least loss on rows that were held out."""
-        learner, count = LEARNERS[self.learner], len(self.labels)
-        logits = np.zeros((len(learner.settings), len(classes), count))
-        for fold in np.unique(held_out):
-            seen, unseen = np.flatnonzero(held_out != fold), np.flatnonzero(held_out == fold)
-            scales = [part.learn(one[seen]) for part, one in zip(self._parts, raw, strict=True)]
-            training, held = (self._scaled(raw, scales, places) for places in (seen, unseen))
-            for i, setting in enumerate(learner.settings):
-                linear = learner.learn(training, classes[seen], count, setting)
-                logits[i, unseen] = linear.logits(held)
-        sharp = [sharpness(one, classes) for one in logits]
-        losses = [nats(power * one, classes) for power, one in zip(sharp, logits, strict=True)]
-        best = int(np.argmin(losses))
-        self.setting, self.sharpness = learner.settings[best], sharp[best]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """(N, L) float64, calibrated. A row depends on its own text only."""
@@ -103,7 +86,7 @@ class LinearClassifier:
         found = [np.zeros((0, len(self.labels)))]
         for start in range(0, len(texts), _AT_ONCE):
             rows = self._rows(texts[start : start + _AT_ONCE])
-            found.append(softmax(self.sharpness * self._linear.logits(rows)))
+            found.append(softmax(self.choice.sharpness * self._linear.logits(rows)))
         return np.concatenate(found)
 
     def predict(self, texts: Sequence[str]) -> list[str]:
@@ -129,7 +112,7 @@ class LinearClassifier:
     def _centred(self) -> np.ndarray:
         """(L, F) less the mean over classes: what all classes share changes no probability."""
         weights = self._linear.weights.astype(np.float64)
-        return self.sharpness * (weights - weights.mean(0))
+        return self.choice.sharpness * (weights - weights.mean(0))
 
     def _best(self, weights: np.ndarray, top: int) -> list[Weight]:
         places = np.argsort(-weights, kind="stable")[:top]
@@ -137,7 +120,8 @@ class LinearClassifier:
         return [Weight(names[i], float(weights[i])) for i in places if weights[i] > 0]
 
     def _rows(self, texts: Sequence[str]) -> Matrix:
-        return _side_by_side([part.transform(texts) for part in self._parts], len(texts))
+        rows = [part.transform(texts) for part in self._parts]
+        return side_by_side(rows, self.choice.shares, len(texts))
 
     def save(self, folder: Path) -> None:
         """Write the folder anew: JSON and safetensors, nothing that could run."""
@@ -153,8 +137,7 @@ class LinearClassifier:
             "name": self.name,
             "labels": self.labels,
             "learner": self.learner,
-            "setting": self.setting,
-            "sharpness": self.sharpness,
+            "choice": self.choice._asdict(),
             "parts": [
                 {"kind": part.kind, **state.settings}
                 for part, state in zip(self._parts, states, strict=True)
@@ -183,21 +166,17 @@ class LinearClassifier:
                 parts.append(kind.restore(State(settings, own)))
             found = cls(about["name"], parts, about["learner"])
             found.labels = list(about["labels"])
-            found.setting, found.sharpness = float(about["setting"]), float(about["sharpness"])
+            setting, shares, sharp = (about["choice"][name] for name in Choice._fields)
+            found.choice = Choice(float(setting), tuple(map(float, shares)), float(sharp))
             found._linear = Linear(arrays["weights"], arrays["bias"])
             shape = (len(found.labels), len(found.features))
+            if len(shares) != len(parts):
+                raise ValueError(f"{len(shares)} shares for {len(parts)} parts")
             if found._linear.weights.shape != shape or found._linear.bias.shape != shape[:1]:
                 raise ValueError(f"weights of shape {found._linear.weights.shape} for {shape}")
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise HornbookError(f"{folder} holds a broken classifier: {error}.") from None
         return found
-
-
-def _side_by_side(rows: list[Matrix], count: int) -> Matrix:
-    """(N, F) of parts' rows; `count` is N, also where there is no part."""
-    import scipy.sparse
-
-    return scipy.sparse.hstack([scipy.sparse.csr_matrix((count, 0)), *rows], format="csr")
 
 
 def _held_out(

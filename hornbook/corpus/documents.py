@@ -76,7 +76,7 @@ def _single_spaced(text: str) -> bytes:
     return b" ".join(filter(None, [piece.strip(b" ") for piece in pieces]))
 
 
-_as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
+as_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
 
 
 def unstorable(document: Document) -> str | None:
@@ -84,7 +84,7 @@ def unstorable(document: Document) -> str | None:
     other = [document.source, document.added, document.created, document.metadata]
     try:
         document.text.encode("utf-8")
-        _as_json(other).encode("utf-8")
+        as_json(other).encode("utf-8")
     except (UnicodeEncodeError, RecursionError) as error:
         return str(error)
     return None

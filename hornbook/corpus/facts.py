@@ -23,7 +23,7 @@ from hornbook.corpus.pii.planted import hits
 from hornbook.corpus.recipe import CorpusRecipe, SourceConfig
 from hornbook.corpus.select import DROPPED, Selected
 from hornbook.corpus.split import Side, Split
-from hornbook.corpus.store import read_documents, read_tags, text_sizes
+from hornbook.corpus.store import find_documents, read_documents, read_ids, read_tags, text_sizes
 from hornbook.corpus.verdicts import CONTAMINATED, EXACT, NEAR, URL, NearGroups, Table
 
 _SAMPLES, _EXCERPT = 3, 300
@@ -140,9 +140,11 @@ def recall_of(kinds: Sequence[str]) -> dict[str, Any]:
 
 def samples_of(out: Path) -> dict[str, Any]:
     """A few documents that were kept, and of each reason a few that were not."""
-    kept = (
-        {"id": d.id, "source": d.source, "text": d.text[:_EXCERPT]} for d in read_documents(out)
-    )
+    few_kept = heapq.nsmallest(_SAMPLES, read_ids(out), key=lambda id: (_draw(id), id))
+    kept = [
+        {"id": d.id, "source": d.source, "text": d.text[:_EXCERPT]}
+        for d in find_documents(out, few_kept)
+    ]
     names = ("id", "source", "detail", "duplicate_of", "text")
     dropped: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
     for row in dropped_rows(out):
@@ -151,7 +153,7 @@ def samples_of(out: Path) -> dict[str, Any]:
         if len(few) > 64:
             few[:] = heapq.nsmallest(_SAMPLES, few, key=lambda item: item[:2])
     return {
-        "kept": heapq.nsmallest(_SAMPLES, kept, key=lambda row: (_draw(row["id"]), row["id"])),
+        "kept": sorted(kept, key=lambda row: few_kept.index(row["id"])),
         "dropped": {
             reason: [row for _, _, row in heapq.nsmallest(_SAMPLES, few, key=lambda i: i[:2])]
             for reason, few in sorted(dropped.items())

@@ -4,16 +4,19 @@ Knows the folder's files; knows nothing of readers or decisions.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.core.files import hash_file
-from hornbook.corpus.documents import Document
+from hornbook.corpus.documents import Document, as_json
 
 DOCUMENTS = "documents"
 ATTRIBUTES = "attributes/content"
 TAGS = "attributes/tags"
+_TEXTS = ("id", "text", "source", "added", "created")
+"""Columns that are a document's own strings; its metadata is one of JSON."""
+_TAGS = ("hash", "split", "source", "copies", "tokens")
 _ROW_BYTES = 1024
 """What a document takes in memory beside its text, about; it bounds groups of tiny documents."""
 
@@ -54,36 +57,16 @@ class DocumentWriter:
         self._group_bytes, self._part_bytes = group_bytes, part_bytes
         for name in (DOCUMENTS, ATTRIBUTES):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        self._documents: list[dict[str, str]] = []
-        self._tags: list[dict[str, Any]] = []
+        self._rows: list[Stored] = []
+        self._metadata: list[str] = []
         self._pending = self._in_part = 0
         self._part = 0
         self._writers: tuple[Any, Any] | None = None
 
     def add(self, row: Stored) -> None:
-        document = row.document
-        metadata = json.dumps(document.metadata, ensure_ascii=False)
-        self._documents.append(
-            {
-                "id": document.id,
-                "text": document.text,
-                "source": document.source,
-                "added": document.added,
-                "created": document.created,
-                "metadata": metadata,
-            }
-        )
-        self._tags.append(
-            {
-                "id": document.id,
-                "hash": row.hash,
-                "split": row.split,
-                "source": row.source,
-                "bytes": row.size,
-                "copies": row.copies,
-                "tokens": row.tokens,
-            }
-        )
+        metadata = as_json(row.document.metadata)
+        self._rows.append(row)
+        self._metadata.append(metadata)
         self._pending += row.size + len(metadata) + _ROW_BYTES
         if self._pending >= self._group_bytes:
             self._flush()
@@ -94,16 +77,27 @@ class DocumentWriter:
         self._close_part()
 
     def _flush(self) -> None:
-        if not self._documents:
+        if not self._rows:
             return
         import pyarrow as arrow
 
+        documents = [row.document for row in self._rows]
+        texts: dict[str, list[Any]] = {
+            name: [getattr(document, name) for document in documents] for name in _TEXTS
+        }
+        tags: dict[str, list[Any]] = {
+            name: [getattr(row, name) for row in self._rows] for name in _TAGS
+        }
         document_schema, tag_schema = _schemas()
         text_writer, tag_writer = self._open_part(document_schema, tag_schema)
-        text_writer.write_table(arrow.Table.from_pylist(self._documents, document_schema))
-        tag_writer.write_table(arrow.Table.from_pylist(self._tags, tag_schema))
+        text_writer.write_table(arrow.table({**texts, "metadata": self._metadata}, document_schema))
+        tag_writer.write_table(
+            arrow.table(
+                {"id": texts["id"], **tags, "bytes": [row.size for row in self._rows]}, tag_schema
+            )
+        )
         self._in_part += self._pending
-        self._documents, self._tags, self._pending = [], [], 0
+        self._rows, self._metadata, self._pending = [], [], 0
         if not self._single and self._in_part >= self._part_bytes:
             self._close_part()
 
@@ -130,9 +124,10 @@ def _schemas() -> tuple[Any, Any]:
     """The columns of documents and of tags."""
     import pyarrow as arrow
 
-    names = ("id", "text", "source", "added", "created", "metadata")
     types = {"text": arrow.large_string()}
-    documents = arrow.schema([(name, types.get(name, arrow.string())) for name in names])
+    documents = arrow.schema(
+        [(name, types.get(name, arrow.string())) for name in (*_TEXTS, "metadata")]
+    )
     tags = arrow.schema(
         [
             ("id", arrow.string()),
@@ -192,8 +187,32 @@ def read_documents(folder: Path) -> Iterator[Document]:
     for path in parts(folder):
         file = parquet.ParquetFile(path)
         for group in range(file.num_row_groups):
-            for row in file.read_row_group(group).to_pylist():
-                yield Document(**{**row, "metadata": json.loads(row["metadata"])})
+            yield from _documents(file.read_row_group(group))
+
+
+def read_ids(folder: Path) -> Iterator[str]:
+    """Of every document, in the order they are stored."""
+    import pyarrow.parquet as parquet
+
+    for path in parts(folder):
+        yield from parquet.read_table(path, columns=["id"])["id"].to_pylist()
+
+
+def find_documents(folder: Path, ids: Collection[str]) -> list[Document]:
+    """Those with these ids, in the order they are stored; the texts of others are not decoded."""
+    import pyarrow.parquet as parquet
+
+    wanted = [("id", "in", list(ids))]
+    return [
+        document
+        for path in parts(folder)
+        for document in _documents(parquet.read_table(path, filters=wanted))
+    ]
+
+
+def _documents(table: Any) -> Iterator[Document]:
+    for row in table.to_pylist():
+        yield Document(**{**row, "metadata": json.loads(row["metadata"])})
 
 
 def text_sizes(folder: Path) -> Iterator[int]:

@@ -17,9 +17,11 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature for logits (N, L) of held-out examples with labels (N,) int64.
 
     The loss is convex in 1 / T, so its slope is bisected. Where every example is right, the
-    likeliest T is 0, and the model would be certain; so the targets are Platt's (1999, 2.2): a
-    class with n examples is believed to (n + 1) / (n + 2), the rest spread over the others. The
-    smaller the held-out part, the less sure that leaves the model. Returns 1.0 without examples.
+    likeliest T is 0, and the model would be certain; so one doubt is left in all, in the manner of
+    Platt (1999, 2.2): N examples are believed to (N + 1) / (N + 2), the rest spread over the other
+    classes. The smaller the held-out part, the less sure that leaves the model. Platt counts by
+    class, for he fits a bias besides; one number has none to shift with. Returns 1.0 without
+    examples.
     """
     if len(labels) == 0:
         return 1.0
@@ -47,10 +49,8 @@ def mean_loss(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) 
 
 def _targets(labels: np.ndarray, count: int) -> np.ndarray:
     """(N, L), rows that sum to 1."""
-    sizes = np.bincount(labels, minlength=count).astype(np.float64)
-    right = ((sizes + 1) / (sizes + 2))[labels]
-    others = (1 - right) / (count - 1)
-    found = np.repeat(others[:, None], count, 1)
+    right = (len(labels) + 1) / (len(labels) + 2)
+    found = np.full((len(labels), count), (1 - right) / (count - 1))
     found[np.arange(len(labels)), labels] = right
     return found
 

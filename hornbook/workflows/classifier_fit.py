@@ -41,6 +41,8 @@ _SAID = 12
 """Lines about looks that a run prints."""
 _TIMED, _TIMING = 4, 0.03
 """Steps timed to learn how many fit into the minutes, and the share of these it may take."""
+_SIZED = 200
+"""Batches looked at to see which are of a usual size."""
 _LEFT, _OVERTIME = 0.9, 1.1
 """Of the minutes: what steps and looks may fill, and when a machine that has slowed is stopped."""
 _LOOK_COST = 0.4
@@ -301,18 +303,35 @@ def _step_seconds(
     loop: LoopConfig,
     most: float,
 ) -> float:
-    """Seconds of a training step, of some taken and taken back; the first counts if it is alone.
+    """Seconds of a training step, of some taken and taken back.
 
-    most: seconds after which no more are taken.
+    The first is not counted: kernels are prepared in it, and it took six times as long as others.
+    most: seconds of the others after which no more are taken.
     """
-    state = begin()
+    state, typical = begin(), _Typical(batches)
     weights = [(weight, weight.detach().clone()) for _, weight in moving(state.model)]
-    times: list[float] = []
-    while len(times) <= _TIMED and state.elapsed_s <= most:
-        before = state.elapsed_s
-        train(state, objective, batches, loop.model_copy(update={"steps": state.step + 1}))
-        times.append(state.elapsed_s - before)
+    train(state, objective, typical, loop)
+    first = state.elapsed_s
+    while state.step <= _TIMED and state.elapsed_s - first <= most:
+        train(state, objective, typical, loop.model_copy(update={"steps": state.step + 1}))
     with torch.no_grad():
         for weight, kept in weights:
             weight.copy_(kept)
-    return float(np.mean(times[1:] or times))
+    return (state.elapsed_s - first) / (state.step - 1)
+
+
+class _Typical:
+    """Batches of the first pass, those first whose size is nearest to the mean.
+
+    Batches of texts of one length differ in size by far: the first may be ten times another.
+    """
+
+    def __init__(self, batches: _Batches) -> None:
+        self._batches = batches
+        count = max(1, int(batches.steps_per_epoch))
+        steps = np.unique(np.linspace(0, count - 1, min(count, _SIZED)).astype(int))
+        sizes = np.array([batches.batch(int(step)).inputs.numel() for step in steps])
+        self._steps = steps[np.argsort(np.abs(sizes - sizes.mean()), kind="stable")]
+
+    def batch(self, step: int) -> Labelled:
+        return self._batches.batch(int(self._steps[step % len(self._steps)]))

@@ -208,6 +208,19 @@ def test_two_classes_are_calibrated_on_what_was_held_out():
         assert model.probabilities(texts[400:]).max(1).mean() == pytest.approx(2 / 3, abs=0.08)
 
 
+def test_hand_made_features_that_say_nothing_get_no_weight_beside_tfidf():
+    draw = np.random.default_rng(0)
+    truth = draw.integers(0, 2, 300)
+    texts = [
+        f"{'film' if label else 'book'}{'!' * draw.integers(9)} {'9' * draw.integers(9)}"
+        for label in truth
+    ]
+    model = make("handmade_tfidf").fit(texts, [str(label) for label in truth])
+    assert model.choice.shares[0] <= 0.1
+    assert model.choice.shares[1:] == (1.0, 1.0)
+    assert make("handmade").fit(texts, [str(label) for label in truth]).choice.shares == (1.0,)
+
+
 def test_an_unknown_name_is_corrected():
     with pytest.raises(UsageError, match="Did you mean 'tfidf'"):
         make("tf-idf")
@@ -227,6 +240,7 @@ def test_a_broken_folder_is_named(fitted, tmp_path):
     broken("does not describe", kind="other")
     broken("does not describe", version=2)
     broken("broken classifier", labels=["a"])
+    broken("broken classifier", choice={"setting": 1, "shares": [], "sharpness": 1})
     broken("broken classifier", parts=[{"kind": "other"}])
     broken("other hand-made features", parts=[{"kind": "handmade", "features": ["links"]}])
     (tmp_path / "m" / ARRAYS).write_bytes(b"\x08")

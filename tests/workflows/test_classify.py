@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from hornbook.adapt.method import Method
+from hornbook.batches.labelled import LabelledTexts
 from hornbook.core.errors import Interrupted, UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
@@ -300,3 +301,12 @@ def test_stopped_by_the_user_nothing_is_left(bodies, tmp_path, monkeypatch):
     monkeypatch.undo()
     use_fast_rates(monkeypatch)
     assert tuned(bodies, tmp_path)["n"] == 22
+
+
+def test_steps_are_timed_on_batches_of_a_usual_size():
+    """Batches of texts of one length: the first of a pass may be the longest there is."""
+    sequences = [np.ones(n, np.int64) for n in [5] * 60 + [200] * 4]
+    batches = LabelledTexts(sequences, np.zeros(64, np.int64), 4, 0, 0, alike=True)
+    sizes = [batches.batch(step).inputs.numel() for step in range(16)]
+    typical = classifier_fit._Typical(batches)
+    assert {typical.batch(step).inputs.numel() for step in range(8)} == {20} < set(sizes)
