@@ -54,7 +54,7 @@ def measure_machine(device: str | None = None) -> Machine:
     }
     return Machine(
         device=device,
-        name=torch.cuda.get_device_name() if device == "cuda" else _cpu_name(),
+        name=torch.cuda.get_device_name() if device == "cuda" else cpu_name(),
         threads=torch.get_num_threads(),
         rates=rates,
         compiler=device == "cuda" or shutil.which(os.environ.get("CXX", "g++")) is not None,
@@ -116,7 +116,7 @@ def keep_freed_memory() -> None:
         libc.mallopt(m_trim_threshold, 2**31 - 1)
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             names = (

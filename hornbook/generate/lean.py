@@ -11,14 +11,13 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.pack import JointAttention, JointMLP
+from hornbook.models.pack import Block, blocks_of
 from hornbook.nn.contract import Cache, State
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import GROUP, PackedLinear
-from hornbook.nn.residual import PreNorm
 from hornbook.nn.rotary import angles
 
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
@@ -84,50 +83,33 @@ class LeanDecoder:
 
 def lean(model: CausalLM) -> LeanDecoder | None:
     """The short way through a packed model, or None where a part of it is of another kind."""
-    layers = list(model.stack.layers)
-    if not isinstance(model.head, PackedLinear) or not isinstance(model.stack.norm, RMSNorm):
+    blocks = blocks_of(model, PackedLinear)
+    if blocks is None:
         return None
-    blocks = []
-    for first, second in zip(layers[::2], layers[1::2], strict=False):
-        attention, mlp = _attention(first), _mlp(second)
-        if attention is None or mlp is None:
-            return None
-        blocks.append((attention, mlp))
-    alike = len({(a.theta, a.head) for a, _ in blocks}) == 1
-    return LeanDecoder(model, blocks) if alike and len(layers) == 2 * len(blocks) else None
+    return LeanDecoder(model, [(_attention(block), _mlp(block)) for block in blocks])
 
 
-def _attention(layer: nn.Module) -> _Attention | None:
-    if not isinstance(layer, PreNorm) or not isinstance(layer.norm, RMSNorm):
-        return None
-    inner = layer.layer
-    if not isinstance(inner, JointAttention) or inner.config.rotary is None:
-        return None
-    if not isinstance(inner.joint, PackedLinear) or not isinstance(inner.output, PackedLinear):
-        return None
+def _attention(block: Block) -> _Attention:
+    inner = block.attention
     config = inner.config
+    assert config.rotary is not None
     normed = config.qk_norm is not None
     return _Attention(
-        _norm(layer.norm),
-        _product(inner.joint),
-        _product(inner.output),
+        _norm(block.attention_norm),
+        _product(cast(PackedLinear, inner.joint)),
+        _product(cast(PackedLinear, inner.output)),
         _norm(cast(RMSNorm, inner.query_norm)) if normed else None,
         _norm(cast(RMSNorm, inner.key_norm)) if normed else None,
         config.heads,
         config.kv_heads,
         config.head,
-        inner.config.rotary.theta,
+        config.rotary.theta,
     )
 
 
-def _mlp(layer: nn.Module) -> _MLP | None:
-    if not isinstance(layer, PreNorm) or not isinstance(layer.norm, RMSNorm):
-        return None
-    inner = layer.layer
-    if not isinstance(inner, JointMLP) or not isinstance(inner.down, PackedLinear):
-        return None
-    joint = cast(PackedLinear, inner.joint)
-    return _MLP(_norm(layer.norm), _product(joint), _product(inner.down), inner.activation)
+def _mlp(block: Block) -> _MLP:
+    joint, down = cast(PackedLinear, block.mlp.joint), cast(PackedLinear, block.mlp.down)
+    return _MLP(_norm(block.mlp_norm), _product(joint), _product(down), block.mlp.activation)
 
 
 def _attend(

@@ -5,6 +5,7 @@ is the caller's business.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention
 from hornbook.nn.mlp import GatedMLP
-from hornbook.nn.packed import Codes, PackedLinear, can_pack, join, quantise
+from hornbook.nn.norm import RMSNorm
+from hornbook.nn.packed import Codes, can_pack, join, packed, quantise
+from hornbook.nn.residual import PreNorm
 
 Matrix = tuple[Codes, int]
 """Codes, and their bits: 4 or 8."""
@@ -41,6 +44,37 @@ class JointMLP(GatedMLP):
         return self.down(self.activation(gate) * up)
 
 
+class Block(NamedTuple):
+    """An attention and an MLP, each behind a norm."""
+
+    attention_norm: RMSNorm
+    attention: JointAttention
+    mlp_norm: RMSNorm
+    mlp: JointMLP
+
+
+def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
+    """A packed decoder as a list of blocks, as most are built: rotary attention, gated MLP, RMS
+    norms, one wavelength and head for all, and every matrix a `linear`. None where it is not.
+    """
+    layers, blocks = list(model.stack.layers), []
+    if len(layers) % 2 or not layers or not isinstance(model.stack.norm, RMSNorm):
+        return None
+    for first, second in zip(layers[::2], layers[1::2], strict=True):
+        if not (isinstance(first, PreNorm) and isinstance(second, PreNorm)):
+            return None
+        block = (first.norm, first.layer, second.norm, second.layer)
+        if not all(map(isinstance, block, (RMSNorm, JointAttention, RMSNorm, JointMLP))):
+            return None
+        blocks.append(Block(*block))  # type: ignore[arg-type]
+    matrices = [model.head]
+    for block in blocks:
+        matrices += [block.attention.joint, block.attention.output, block.mlp.joint, block.mlp.down]
+    configs = {block.attention.config for block in blocks}
+    alike = len(configs) == 1 and blocks[0].attention.config.rotary is not None
+    return blocks if alike and all(isinstance(one, linear) for one in matrices) else None
+
+
 def pack(model: CausalLM, source: Source) -> CausalLM:
     """Replace in place what `source` has codes for; returns the model.
 
@@ -58,7 +92,7 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
             if isinstance(child, nn.Linear):
                 found = source(f"{name}.{own}" if name else own, child)
                 if found is not None:
-                    setattr(module, own, PackedLinear(found[0], child.bias, found[1] // 4))
+                    setattr(module, own, packed(found[0], child.bias, found[1]))
     return model
 
 
@@ -88,7 +122,7 @@ def _join(module: nn.Module, name: str, parts: tuple[str, ...], source: Source) 
     bias = torch.cat(biases) if len(biases) == len(linears) else None  # type: ignore[arg-type]
     if biases and bias is None:
         return False
-    module.joint = PackedLinear(join([codes for codes, _ in found]), bias, found[0][1] // 4)
+    module.joint = packed(join([codes for codes, _ in found]), bias, found[0][1])
     module.sizes = [len(codes.code) for codes, _ in found]  # type: ignore[assignment]
     for part in parts:
         setattr(module, part, nn.Identity())

@@ -1,8 +1,9 @@
 """Linear layers whose weights are stored in four or eight bits, in groups that share a scale.
 
-Products run in torch's four-bit CPU kernel, which reads the packed weights and computes in
-bfloat16; eight bits are two such products, of the upper and the lower half. Nothing is trained.
-Knows codes and kernels; knows nothing of files or models.
+Products run in our own kernels (`nn.native`), which make eight bits of the inputs as well, where
+they can be had; elsewhere in torch's four-bit CPU kernel, which computes in bfloat16, and to which
+eight bits are two products, of the upper and the lower half. Nothing is trained. Knows codes and
+kernels; knows nothing of files or models.
 """
 
 from functools import cache
@@ -11,8 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hornbook.nn import native
+
 GROUP = 32
 """Weights of a row that share a scale, as in GGUF's blocks."""
+_TILE = 16
+"""Rows that our kernels compute together."""
 _MIDDLE = 8
 """The code that the kernel takes for zero."""
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
@@ -59,20 +64,63 @@ def quantise(weight: Tensor, bits: int) -> Codes:
     return Codes(code.flatten(1).to(torch.uint8), scale, least)
 
 
+class NativeLinear(nn.Module):
+    """x W^T + bias with W as codes, in our own kernels; (..., K) -> (..., N) in the dtype of x."""
+
+    blocks: Tensor
+
+    def __init__(self, codes: Codes, bias: Tensor | None, bits: int) -> None:
+        super().__init__()
+        self.outputs, self.inputs = codes.code.shape
+        self.bits = bits
+        self.bias = None if bias is None else nn.Parameter(bias.detach().float(), False)
+        self.register_buffer("blocks", _blocks(codes, bits))
+
+    @property
+    def matrix(self) -> native.Matrix:
+        """What the kernels take; it lives as long as the layer does."""
+        bias = None if self.bias is None else self.bias.data_ptr()
+        return native.Matrix(self.blocks.data_ptr(), bias, self.outputs, self.inputs, self.bits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        library = native.library()
+        assert library is not None
+        rows = x.reshape(-1, self.inputs).float().contiguous()
+        y = torch.empty(len(rows), self.outputs)
+        library.product(self.matrix, rows, y)
+        return y.to(x.dtype).view(*x.shape[:-1], self.outputs)
+
+
+def _blocks(codes: Codes, bits: int) -> Tensor:
+    """(N / 16, K / 32, bytes) uint8: scales, least values and codes as `kernels.cpp` reads them."""
+    tiles, groups = len(codes.code) // _TILE, codes.code.shape[1] // GROUP
+    found = torch.empty(tiles, groups, 4 * _TILE + _TILE * GROUP * bits // 8, dtype=torch.uint8)
+    for i, part in enumerate((codes.scale, codes.least)):
+        halves = part.view(tiles, _TILE, groups).transpose(1, 2).half().contiguous()
+        found[:, :, 2 * _TILE * i : 2 * _TILE * (i + 1)] = halves.view(torch.uint8)
+    # Four inputs of an output side by side, the outputs of a tile after each other.
+    quads = codes.code.view(tiles, _TILE, groups, GROUP // 4, 4).permute(0, 2, 3, 1, 4)
+    if bits == 4:
+        half = GROUP // 8
+        quads = quads[:, :, :half] | (quads[:, :, half:] << 4)
+    found[:, :, 4 * _TILE :] = quads.flatten(2)
+    return found
+
+
 class PackedLinear(nn.Module):
-    """x W^T + bias with W as codes; (..., K) -> (..., N) in the dtype of x."""
+    """x W^T + bias with W as codes, in torch's; (..., K) -> (..., N) in the dtype of x."""
 
     upper: Tensor
     upper_scales: Tensor
     lower: Tensor
     lower_scales: Tensor
 
-    def __init__(self, codes: Codes, bias: Tensor | None, halves: int) -> None:
+    def __init__(self, codes: Codes, bias: Tensor | None, bits: int) -> None:
         super().__init__()
         self.outputs, self.inputs = codes.code.shape
-        self.halves = halves
+        self.halves = bits // 4
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
-        if halves == 2:
+        if self.halves == 2:
             self._pack("upper", codes.code >> 4, 16 * codes.scale, codes.least)
             self._pack("lower", codes.code & 15, codes.scale, torch.zeros_like(codes.least))
         else:
@@ -101,19 +149,19 @@ class PackedLinear(nn.Module):
         self.register_buffer(f"{name}_scales", scales)
 
 
-def packed(codes: Codes, bias: Tensor | None = None, bits: int = 4) -> PackedLinear:
-    """The layer of some codes of so many bits."""
-    return PackedLinear(codes, bias, {4: 1, 8: 2}[bits])
+def packed(codes: Codes, bias: Tensor | None = None, bits: int = 4) -> NativeLinear | PackedLinear:
+    """The layer of some codes of so many bits, in the fastest kernels there are."""
+    return (NativeLinear if native.library() else PackedLinear)(codes, bias, bits)
 
 
 def can_pack(rows: int, columns: int) -> bool:
-    """Whether the kernel takes a matrix of this shape."""
-    return rows % 16 == 0 and columns % GROUP == 0
+    """Whether the kernels take a matrix of this shape."""
+    return rows % _TILE == 0 and columns % GROUP == 0
 
 
 @cache
 def kernel_works() -> bool:
-    """Whether torch's four-bit kernel is there for this machine, and right."""
+    """Whether kernels for codes are there for this machine, and right."""
     weight = torch.arange(16.0 * GROUP).view(16, GROUP).remainder(15)
     try:
         found = packed(quantise(weight, 4))(torch.ones(1, GROUP))

@@ -6,6 +6,7 @@ from hornbook.core.errors import UsageError, unknown
 from hornbook.core.gguf import is_gguf
 from hornbook.core.machine import pick_device
 from hornbook.generate.lean import LeanDecoder, lean
+from hornbook.generate.native_decoder import NativeDecoder, native_decoder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, resolve
 from hornbook.models.gguf.packed import has_codes, load_packed
@@ -14,6 +15,7 @@ from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.tokenizer import Tokenizer
 
+Generator = CausalLM | LeanDecoder | NativeDecoder
 WEIGHTS = ("float32", "int8", "int4")
 """How a decoder's matrices may be kept while it generates."""
 
@@ -33,7 +35,7 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
 
 def open_generator(
     path: Path, device: str | None = None, weights: str | None = None
-) -> tuple[CausalLM | LeanDecoder, Tokenizer]:
+) -> tuple[Generator, Tokenizer]:
     """A decoder made ready to generate as fast as this machine can, and its tokenizer.
 
     weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a
@@ -47,15 +49,18 @@ def open_generator(
         raise UsageError(f"--weights {weights} runs on the CPU only; leave --device {device} out.")
     coded = weights is None and device == "cpu" and is_gguf(folder)
     if coded and has_codes(folder) and kernel_works():
-        model = load_packed(folder)
-        return lean(model) or model, Tokenizer.load(folder)
+        return _fastest(load_packed(folder)), Tokenizer.load(folder)
     model, tokenizer = open_model(path, device)
     if weights in ("int4", "int8"):
         if not kernel_works():
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
-        pack(model, from_weights(4 if weights == "int4" else 8))
-        return lean(model) or model, tokenizer
+        return _fastest(pack(model, from_weights(4 if weights == "int4" else 8))), tokenizer
     return model, tokenizer
+
+
+def _fastest(model: CausalLM) -> Generator:
+    """The fastest way through a packed decoder that this machine has."""
+    return native_decoder(model) or lean(model) or model
 
 
 def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tokenizer]:
