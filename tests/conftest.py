@@ -17,9 +17,12 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 # Tiny models gain nothing from threads, and lose a lot when other work keeps the cores busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A home of the tests' own, with the models that were pulled: nothing that tests leave there counts.
-_PULLED, _HOME = home() / "models", Path(tempfile.mkdtemp(prefix="hornbook-tests-"))
-(_HOME / "models").symlink_to(_PULLED.absolute())
+# A home of the tests' own, with the models that were pulled and the kernels that were built:
+# nothing else that tests leave there counts.
+_OWN, _HOME = home(), Path(tempfile.mkdtemp(prefix="hornbook-tests-"))
+(_OWN / "kernels").mkdir(parents=True, exist_ok=True)
+for name in ("models", "kernels"):
+    (_HOME / name).symlink_to((_OWN / name).absolute())
 os.environ["HORNBOOK_HOME"] = str(_HOME)
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 

@@ -29,6 +29,7 @@ def command(
     weights: options.Weights = None,
 ) -> None:
     """Talk to a model in the terminal; messages may also be piped in, one a line."""
+    from hornbook.cli.output import note
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import reply_to, stream
     from hornbook.workflows.open_model import open_generator
@@ -43,7 +44,7 @@ def command(
         seed=seed,
     )
     rule = constraint.rule(json_schema, regex, choices, choice, stop)
-    opened, tokenizer = open_generator(model, device, weights)
+    opened, tokenizer = open_generator(model, device, weights, note)
     constrainer = Constrainer(tokenizer, opened.config.vocab, tokenizer.stop_ids) if rule else None
     first = [{"role": "system", "content": system}] if system else []
     messages = list(first)

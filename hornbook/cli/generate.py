@@ -31,7 +31,7 @@ def command(
     With --json-schema, --regex or --choices, exit code 0 means that the answer is what was asked
     for; when it was cut off before, it is printed all the same, and the exit code is 1.
     """
-    from hornbook.cli.output import print_json
+    from hornbook.cli.output import note, print_json
     from hornbook.core.errors import HornbookError
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import continue_text, stream
@@ -47,7 +47,7 @@ def command(
         seed=seed,
     )
     rule = constraint.rule(json_schema, regex, choices, choice, stop)
-    opened, tokenizer = open_generator(model, device, weights)
+    opened, tokenizer = open_generator(model, device, weights, note)
     text = read_all() if prompt == "-" else prompt
     answer, stop_ids = continue_text(tokenizer, text)
     course = Constrainer(tokenizer, opened.config.vocab, stop_ids).start(rule) if rule else None

@@ -109,14 +109,25 @@ def keep_freed_memory() -> None:
     Training frees and allocates tensors of megabytes at every step; taking them from the system
     anew costs a page fault for every 4 KiB, a third of the loss's time (docs/log.md).
     """
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+    if _has_glibc():
         libc = ctypes.CDLL("libc.so.6")
         m_trim_threshold, m_mmap_max = -1, -4  # <malloc.h>
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
 
 
+def return_freed_memory() -> None:
+    """Give the system back what glibc keeps of freed memory: after a model was read, say."""
+    if _has_glibc():
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _has_glibc() -> bool:
+    return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
+
+
 def cpu_name() -> str:
+    """The processor's name as it says itself."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             names = (

@@ -88,10 +88,9 @@ def load_model(
     family, config = _read_config(folder)
     if (folder / TOKENIZER).is_file():
         _check_tokenizer(folder, config)
-    with torch.device("meta"):
-        model = config.empty()
+    model = config.outline()
     assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
-    files = GGUFTensors(folder) if is_gguf(folder) else TensorFiles(folder)
+    files = GGUFTensors(GGUFFile(folder)) if is_gguf(folder) else TensorFiles(folder)
     places, copies = _match(family, model, files)  # before memory is taken for untrue sizes
     model.to(dtype).to_empty(device=device)
     model.tie()  # moving from meta made two of one

@@ -5,8 +5,11 @@ Knows nothing of any family, of files or of training.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from hornbook.core.config import Config
 from hornbook.nn.stack import StackConfig
@@ -33,6 +36,11 @@ class ModelConfig(Config, ABC):
     def empty(self) -> "Model":
         """A model whose weights are yet to be filled."""
 
+    def outline(self) -> "Model":
+        """A model of shapes alone, on torch's meta device."""
+        with torch.device("meta"), _NoValues():
+            return self.empty()
+
     @abstractmethod
     def parameters(self) -> int:
         """How many parameters the model has, without building it."""
@@ -40,6 +48,19 @@ class ModelConfig(Config, ABC):
     @abstractmethod
     def stacks(self) -> Mapping[str, StackConfig]:
         """The stacks by the name under which the model holds them."""
+
+
+class _NoValues(TorchFunctionMode):
+    """Parameters keep no first values. On the meta device drawing them changes nothing, but loads
+    torch's Python decompositions: 800 modules, half a second and 70 MB."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 class Model(nn.Module, ABC):

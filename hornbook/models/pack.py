@@ -14,11 +14,9 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention
 from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
-from hornbook.nn.packed import Codes, can_pack, join, packed, quantise
+from hornbook.nn.packed import ROWS, Matrix, can_pack, join, packed, quantise
 from hornbook.nn.residual import PreNorm
 
-Matrix = tuple[Codes, int]
-"""Codes, and their bits: 4 or 8."""
 Source = Callable[[str, nn.Linear], Matrix | None]
 """The codes of a linear layer by its name; None leaves it as it is."""
 
@@ -67,7 +65,7 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
         if not all(map(isinstance, block, (RMSNorm, JointAttention, RMSNorm, JointMLP))):
             return None
         blocks.append(Block(*block))  # type: ignore[arg-type]
-    matrices = [model.head]
+    matrices: list[nn.Module] = [model.head]
     for block in blocks:
         matrices += [block.attention.joint, block.attention.output, block.mlp.joint, block.mlp.down]
     configs = {block.attention.config for block in blocks}
@@ -92,7 +90,7 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
             if isinstance(child, nn.Linear):
                 found = source(f"{name}.{own}" if name else own, child)
                 if found is not None:
-                    setattr(module, own, packed(found[0], child.bias, found[1]))
+                    setattr(module, own, packed(found, child.bias))
     return model
 
 
@@ -103,7 +101,9 @@ def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Sour
         if not can_pack(*linear.weight.shape):
             return None
         own = 8 if name in exact else bits
-        return quantise(linear.weight, own), own
+        parts = (quantise(rows, own) for rows in linear.weight.split(ROWS))
+        outputs, inputs = linear.weight.shape
+        return Matrix(outputs, inputs, own, parts)
 
     return source
 
@@ -115,15 +115,15 @@ def _join(module: nn.Module, name: str, parts: tuple[str, ...], source: Source) 
     for part, linear in zip(parts, linears, strict=True):
         assert isinstance(linear, nn.Linear)
         matrix = source(f"{name}.{part}", linear)
-        if matrix is None or matrix[1] != (found[0][1] if found else matrix[1]):
+        if matrix is None or (found and matrix.bits != found[0].bits):
             return False
         found.append(matrix)
     biases = [linear.bias for linear in linears if linear.bias is not None]
     bias = torch.cat(biases) if len(biases) == len(linears) else None  # type: ignore[arg-type]
     if biases and bias is None:
         return False
-    module.joint = packed(join([codes for codes, _ in found]), bias, found[0][1])
-    module.sizes = [len(codes.code) for codes, _ in found]  # type: ignore[assignment]
+    module.joint = packed(join(found), bias)
+    module.sizes = [matrix.outputs for matrix in found]  # type: ignore[assignment]
     for part in parts:
         setattr(module, part, nn.Identity())
     return True

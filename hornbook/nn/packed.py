@@ -6,6 +6,8 @@ eight bits are two products, of the upper and the lower half. Nothing is trained
 kernels; knows nothing of files or models.
 """
 
+import itertools
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -21,8 +23,8 @@ _TILE = 16
 _MIDDLE = 8
 """The code that the kernel takes for zero."""
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
-_ROWS = 2048
-"""Rows packed at a time: whole tiles of the kernel's, whatever the machine."""
+ROWS = 2048
+"""Rows packed at a time: whole tiles of the kernels, whatever the machine."""
 _TILES = 2
 """Inner tiles of the packing: the CPU's kernel takes any and ignores it."""
 
@@ -43,9 +45,30 @@ class Codes(NamedTuple):
         return (code * self.scale[..., None] + self.least[..., None]).flatten(1)
 
 
-def join(parts: list[Codes]) -> Codes:
-    """Matrices one below the other."""
-    return Codes(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+class Matrix(NamedTuple):
+    """The codes of a matrix (outputs, inputs), part by part from its first rows on.
+
+    bits: 4 or 8. parts: read once; those of a large matrix are made as they are asked for, so that
+    the whole is never there in a form that takes more memory. 16 divides the rows of each.
+    """
+
+    outputs: int
+    inputs: int
+    bits: int
+    parts: Iterable[Codes]
+
+
+def matrix_of(codes: Codes, bits: int) -> Matrix:
+    """A matrix whose codes are all there."""
+    outputs, inputs = codes.code.shape
+    return Matrix(outputs, inputs, bits, [codes])
+
+
+def join(matrices: Sequence[Matrix]) -> Matrix:
+    """Matrices of as many inputs and bits one below the other."""
+    parts = itertools.chain.from_iterable(matrix.parts for matrix in matrices)
+    outputs = sum(matrix.outputs for matrix in matrices)
+    return matrices[0]._replace(outputs=outputs, parts=parts)
 
 
 def quantise(weight: Tensor, bits: int) -> Codes:
@@ -69,12 +92,11 @@ class NativeLinear(nn.Module):
 
     blocks: Tensor
 
-    def __init__(self, codes: Codes, bias: Tensor | None, bits: int) -> None:
+    def __init__(self, matrix: Matrix, bias: Tensor | None) -> None:
         super().__init__()
-        self.outputs, self.inputs = codes.code.shape
-        self.bits = bits
+        self.outputs, self.inputs, self.bits = matrix[:3]
         self.bias = None if bias is None else nn.Parameter(bias.detach().float(), False)
-        self.register_buffer("blocks", _blocks(codes, bits))
+        self.register_buffer("blocks", _blocks(matrix))
 
     @property
     def matrix(self) -> native.Matrix:
@@ -91,19 +113,24 @@ class NativeLinear(nn.Module):
         return y.to(x.dtype).view(*x.shape[:-1], self.outputs)
 
 
-def _blocks(codes: Codes, bits: int) -> Tensor:
+def _blocks(matrix: Matrix) -> Tensor:
     """(N / 16, K / 32, bytes) uint8: scales, least values and codes as `kernels.cpp` reads them."""
-    tiles, groups = len(codes.code) // _TILE, codes.code.shape[1] // GROUP
-    found = torch.empty(tiles, groups, 4 * _TILE + _TILE * GROUP * bits // 8, dtype=torch.uint8)
-    for i, part in enumerate((codes.scale, codes.least)):
-        halves = part.view(tiles, _TILE, groups).transpose(1, 2).half().contiguous()
-        found[:, :, 2 * _TILE * i : 2 * _TILE * (i + 1)] = halves.view(torch.uint8)
-    # Four inputs of an output side by side, the outputs of a tile after each other.
-    quads = codes.code.view(tiles, _TILE, groups, GROUP // 4, 4).permute(0, 2, 3, 1, 4)
-    if bits == 4:
-        half = GROUP // 8
-        quads = quads[:, :, :half] | (quads[:, :, half:] << 4)
-    found[:, :, 4 * _TILE :] = quads.flatten(2)
+    groups, size = matrix.inputs // GROUP, 4 * _TILE + _TILE * GROUP * matrix.bits // 8
+    found = torch.empty(matrix.outputs // _TILE, groups, size, dtype=torch.uint8)
+    start = 0
+    for codes in matrix.parts:
+        tiles = len(codes.code) // _TILE
+        part = found[start : start + tiles]
+        for i, floats in enumerate((codes.scale, codes.least)):
+            halves = floats.view(tiles, _TILE, groups).transpose(1, 2).half().contiguous()
+            part[:, :, 2 * _TILE * i : 2 * _TILE * (i + 1)] = halves.view(torch.uint8)
+        # Four inputs of an output side by side, the outputs of a tile after each other.
+        quads = codes.code.view(tiles, _TILE, groups, GROUP // 4, 4).permute(0, 2, 3, 1, 4)
+        if matrix.bits == 4:
+            half = GROUP // 8
+            quads = quads[:, :, :half] | (quads[:, :, half:] << 4)
+        part[:, :, 4 * _TILE :] = quads.flatten(2)
+        start += tiles
     return found
 
 
@@ -115,10 +142,11 @@ class PackedLinear(nn.Module):
     lower: Tensor
     lower_scales: Tensor
 
-    def __init__(self, codes: Codes, bias: Tensor | None, bits: int) -> None:
+    def __init__(self, matrix: Matrix, bias: Tensor | None) -> None:
         super().__init__()
-        self.outputs, self.inputs = codes.code.shape
+        self.outputs, self.inputs, bits = matrix[:3]
         self.halves = bits // 4
+        codes = Codes(*(torch.cat(columns) for columns in zip(*matrix.parts, strict=True)))
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         if self.halves == 2:
             self._pack("upper", codes.code >> 4, 16 * codes.scale, codes.least)
@@ -143,15 +171,15 @@ class PackedLinear(nn.Module):
         # The kernel wants int32 codes, eight times what they come to: some rows at a time.
         parts = [
             torch._convert_weight_to_int4pack_for_cpu(rows.int(), _TILES)
-            for rows in code.split(_ROWS)
+            for rows in code.split(ROWS)
         ]
         self.register_buffer(name, torch.cat(parts) if len(parts) > 1 else parts[0])
         self.register_buffer(f"{name}_scales", scales)
 
 
-def packed(codes: Codes, bias: Tensor | None = None, bits: int = 4) -> NativeLinear | PackedLinear:
-    """The layer of some codes of so many bits, in the fastest kernels there are."""
-    return (NativeLinear if native.library() else PackedLinear)(codes, bias, bits)
+def packed(matrix: Matrix, bias: Tensor | None = None) -> NativeLinear | PackedLinear:
+    """The layer of a matrix in codes, in the fastest kernels there are."""
+    return (NativeLinear if native.library() else PackedLinear)(matrix, bias)
 
 
 def can_pack(rows: int, columns: int) -> bool:
@@ -164,7 +192,7 @@ def kernel_works() -> bool:
     """Whether kernels for codes are there for this machine, and right."""
     weight = torch.arange(16.0 * GROUP).view(16, GROUP).remainder(15)
     try:
-        found = packed(quantise(weight, 4))(torch.ones(1, GROUP))
+        found = packed(matrix_of(quantise(weight, 4), 4))(torch.ones(1, GROUP))
     except (RuntimeError, NotImplementedError, AttributeError):
         return False
     return bool(torch.allclose(found[0], weight.sum(1), rtol=0.02))

@@ -1,5 +1,6 @@
 """Open MODEL as every command means it: the weights and their tokenizer."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hornbook.core.errors import UsageError, unknown
@@ -12,6 +13,7 @@ from hornbook.models.folder import load_model, resolve
 from hornbook.models.gguf.packed import has_codes, load_packed
 from hornbook.models.pack import from_weights, pack
 from hornbook.models.seq2seq import Seq2Seq
+from hornbook.nn import native
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -34,9 +36,14 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
 
 
 def open_generator(
-    path: Path, device: str | None = None, weights: str | None = None
+    path: Path,
+    device: str | None = None,
+    weights: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[Generator, Tokenizer]:
     """A decoder made ready to generate as fast as this machine can, and its tokenizer.
+
+    say: is told, in a line, when codes run in torch's kernels, which are slower, instead of ours.
 
     weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a
     GGUF file's own codes on a CPU, and other models in float32. Raises what `open_model` raises,
@@ -49,17 +56,20 @@ def open_generator(
         raise UsageError(f"--weights {weights} runs on the CPU only; leave --device {device} out.")
     coded = weights is None and device == "cpu" and is_gguf(folder)
     if coded and has_codes(folder) and kernel_works():
-        return _fastest(load_packed(folder)), Tokenizer.load(folder)
+        tokenizer = Tokenizer.load(folder)
+        return _fastest(load_packed(folder), say), tokenizer
     model, tokenizer = open_model(path, device)
     if weights in ("int4", "int8"):
         if not kernel_works():
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
-        return _fastest(pack(model, from_weights(4 if weights == "int4" else 8))), tokenizer
+        return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
     return model, tokenizer
 
 
-def _fastest(model: CausalLM) -> Generator:
+def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Generator:
     """The fastest way through a packed decoder that this machine has."""
+    if say and (reason := native.missing()):
+        say(f"Slower than it could be, in torch's kernels: {reason}.")
     return native_decoder(model) or lean(model) or model
 
 

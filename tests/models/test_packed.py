@@ -5,13 +5,23 @@ import torch
 
 from hornbook.generate.decode import decode
 from hornbook.generate.lean import lean
+from hornbook.generate.native_decoder import native_decoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.packed import has_codes, load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import JointAttention, from_weights, pack
 from hornbook.models.presets import PRESETS, Sizes
-from hornbook.nn.packed import PackedLinear, join, kernel_works, packed, quantise
+from hornbook.nn import native
+from hornbook.nn.packed import (
+    NativeLinear,
+    PackedLinear,
+    join,
+    kernel_works,
+    matrix_of,
+    packed,
+    quantise,
+)
 
 pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel for codes here")
 
@@ -33,6 +43,19 @@ def made(name, seed=0, **sizes):
     return model.eval()
 
 
+@pytest.fixture(autouse=True, params=["ours", "torch"])
+def kernels(request, monkeypatch):
+    """Whose kernels compute; those of ours are built where this machine can."""
+    if request.param == "torch":
+        monkeypatch.setattr(native, "library", lambda: None)
+    else:
+        native.build()
+        native.library.cache_clear()
+        if native.library() is None:
+            pytest.skip(f"no kernels of ours: {native.missing()}")
+    return request.param
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 def test_codes_are_the_nearest_and_the_kernel_computes_with_them(bits):
     weight = torch.randn(48, 96, generator=torch.Generator().manual_seed(1))
@@ -41,7 +64,7 @@ def test_codes_are_the_nearest_and_the_kernel_computes_with_them(bits):
     assert (codes.floats() - weight).abs().le(step * 0.52 + 1e-6).all()
     x = torch.randn(5, 7, 96)
     expected = x @ codes.floats().T
-    found = packed(codes, bits=bits)(x)
+    found = packed(matrix_of(codes, bits))(x)
     assert found.shape == (5, 7, 48) and found.dtype == torch.float32
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
@@ -53,10 +76,10 @@ def test_a_constant_group_and_zeros_are_exact():
 
 
 def test_joined_matrices_are_the_matrices_one_below_the_other():
-    parts = [torch.randn(16, 32), torch.randn(32, 32)]
-    joint = packed(join([quantise(part, 4) for part in parts]))
+    parts = [quantise(torch.randn(rows, 32), 4) for rows in (16, 32)]
+    joint = packed(join([matrix_of(part, 4) for part in parts]))
     x = torch.randn(3, 32)
-    alone = torch.cat([packed(quantise(part, 4))(x) for part in parts], 1)
+    alone = torch.cat([packed(matrix_of(part, 4))(x) for part in parts], 1)
     assert torch.equal(joint(x), alone)
 
 
@@ -64,7 +87,7 @@ def test_joined_matrices_are_the_matrices_one_below_the_other():
 @pytest.mark.parametrize("bits", [4, 8])
 def test_every_decoder_runs_on_codes(name, bits):
     plain, coded = made(name), pack(made(name), from_weights(bits))
-    assert any(isinstance(module, PackedLinear) for module in coded.modules())
+    assert any(isinstance(module, NativeLinear | PackedLinear) for module in coded.modules())
     tokens = torch.randint(96, (2, 20), generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
         one, other = plain(tokens).float(), coded(tokens).float()
@@ -114,7 +137,8 @@ def ids(model, prompt, count=40):
 
 @pytest.mark.parametrize("name", ["llama", "qwen3", "qwen2"])
 @pytest.mark.parametrize("bits", [4, 8])
-def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits):
+def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits, monkeypatch):
+    monkeypatch.setattr(native, "library", lambda: None)
     model = pack(made(name, seed=5), from_weights(bits))
     assert any(isinstance(module, JointAttention) for module in model.modules())
     short = lean(model)
@@ -135,4 +159,5 @@ def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits):
 
 @pytest.mark.parametrize("name", ["gpt2", "mamba2", "lfm2", "lstm"])
 def test_there_is_no_short_way_through_other_blocks(name):
-    assert lean(pack(made(name), from_weights(4))) is None
+    model = pack(made(name), from_weights(4))
+    assert lean(model) is None and native_decoder(model) is None

@@ -4,20 +4,23 @@ No matrix becomes floats on the way, and token vectors stay in the file, which i
 of the tokens that come are turned into floats when they come. Knows blocks; knows no kernels.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hornbook.core.gguf import GGUFFile
+from hornbook.core.machine import return_freed_memory
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.gguf.config import read_config
 from hornbook.models.gguf.names import EMBEDDING
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.gguf.rotary import interleaved, to_halves
-from hornbook.models.pack import Matrix, pack
-from hornbook.nn.packed import Codes, can_pack
+from hornbook.models.pack import pack
+from hornbook.nn.packed import ROWS, Codes, Matrix, can_pack
 
 BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
 """Types whose blocks of 32 are codes with a scale, as the kernel's groups are."""
@@ -45,9 +48,8 @@ def load_packed(path: Path) -> CausalLM:
     """
     file = GGUFFile(path)
     family, config = read_config(file)
-    with torch.device("meta"):
-        model = config.empty()
-    tensors, heads = GGUFTensors(path), interleaved(family.model_type, config)
+    model = cast(CausalLM, config.outline())
+    tensors, heads = GGUFTensors(file), interleaved(family.model_type, config)
     parameters = dict(model.named_parameters())
     stored: dict[str, tuple[str, slice]] = {}
     for rule in family.table(config, parameters):
@@ -74,10 +76,11 @@ def load_packed(path: Path) -> CausalLM:
         theirs, rows = stored[name]
         kind = file.tensors[theirs].kind
         turned = heads.get(theirs.split(".")[-2])
-        return _codes(file.read(theirs)[rows], kind, turned), BITS[kind]
+        outputs, inputs = linear.weight.shape
+        return Matrix(outputs, inputs, BITS[kind], _parts(file, theirs, rows, turned))
 
     pack(model, source)
-    file.forget()
+    return_freed_memory()
     if "embedding.token" in stored:
         model.embedding.token = FileEmbedding(file)  # type: ignore[assignment]
     return model.eval()
@@ -96,10 +99,18 @@ def _is_coded(file: GGUFFile, name: str) -> bool:
     return place.kind in BITS and len(place.shape) == 2 and can_pack(*place.shape)
 
 
-def _codes(stored: np.ndarray, kind: str, heads: int | None) -> Codes:
-    """(N, bytes) blocks as codes, with rows in our order where they are those of `heads`."""
+def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Codes]:
+    """The codes of a matrix's rows; those of `heads` in our order, which mixes all of them."""
+    stored, kind = file.read(name)[rows], file.tensors[name].kind
     if heads is not None:
         stored = to_halves(stored, heads)
+    for start in range(0, len(stored), ROWS):
+        yield _codes(stored[start : start + ROWS], kind)
+    file.forget()
+
+
+def _codes(stored: np.ndarray, kind: str) -> Codes:
+    """(N, bytes) blocks as codes."""
     rows = len(stored)
     if kind == "Q8_0":  # float16 scale, 32 int8
         blocks = stored.reshape(rows, -1, 34)

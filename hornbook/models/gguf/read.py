@@ -17,7 +17,7 @@ from hornbook.tokenize.gguf import TOKENS
 
 
 class GGUFTensors:
-    """The tensors of a file by name. folder: the file itself. config: what says how large they are.
+    """The tensors of a file by name. folder: its path. config: what says how large they are.
 
     What is read is float32, with the rows of queries and keys in our order: one tensor at a time,
     so that beside the model there is never more than the largest of them.
@@ -25,15 +25,14 @@ class GGUFTensors:
 
     config = "its metadata"
 
-    def __init__(self, path: Path) -> None:
-        self.folder = path
-        self._file = GGUFFile(path)
+    def __init__(self, file: GGUFFile) -> None:
+        self.folder, self._file = file.path, file
         family, config = read_config(self._file)
         self._heads = interleaved(family.model_type, config)
         tokens = self._file.values.get(TOKENS)
         if tokens is not None and len(tokens) != config.vocab:
             raise HornbookError(
-                f"{path} has {len(tokens)} tokens, but embeddings for {config.vocab}."
+                f"{file.path} has {len(tokens)} tokens, but embeddings for {config.vocab}."
             )
 
     def names(self) -> list[str]:

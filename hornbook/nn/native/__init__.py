@@ -119,10 +119,7 @@ def library() -> Library | None:
     if path is None or _failed(path).is_file():
         return None
     if not path.is_file():
-        command = [sys.executable, "-m", "hornbook.nn.native"]
-        subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        _build_aside()
         return None
     return _opened(path)
 
@@ -164,6 +161,13 @@ def build() -> Path | None:
             with atomic_file(path) as aside:
                 shutil.copyfile(made, aside)
     return path
+
+
+def _build_aside() -> None:
+    """Build in a process of its own, which goes on when this one ends."""
+    command = [sys.executable, "-m", "hornbook.nn.native"]
+    nowhere = subprocess.DEVNULL
+    subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True)
 
 
 def _failed(path: Path) -> Path:
