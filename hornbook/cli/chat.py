@@ -27,12 +27,13 @@ def command(
     choice: constraint.Choice = None,
     device: options.Device = None,
     weights: options.Weights = None,
+    draft: options.Draft = None,
 ) -> None:
     """Talk to a model in the terminal; messages may also be piped in, one a line."""
     from hornbook.cli.output import note
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import reply_to, stream
-    from hornbook.workflows.open_model import open_generator
+    from hornbook.workflows.open_model import open_drafter, open_generator
 
     config = options.sampling(
         stop,
@@ -45,6 +46,7 @@ def command(
     )
     rule = constraint.rule(json_schema, regex, choices, choice, stop)
     opened, tokenizer = open_generator(model, device, weights, note)
+    drafter = open_drafter(draft, tokenizer, device) if draft else None
     constrainer = Constrainer(tokenizer, opened.config.vocab, tokenizer.stop_ids) if rule else None
     first = [{"role": "system", "content": system}] if system else []
     messages = list(first)
@@ -63,7 +65,7 @@ def command(
                 messages = first + messages[len(first) + answer.dropped_turns :]
                 print(f"({answer.dropped_turns} oldest messages forgotten)", file=sys.stderr)
             course = constrainer.start(rule) if constrainer and rule else None
-            for piece in stream(opened, tokenizer, answer, stop_ids, config, course):
+            for piece in stream(opened, tokenizer, answer, stop_ids, config, course, drafter):
                 print(piece, end="", flush=True)
             print()
             if course and not course.is_whole(answer.token_ids):

@@ -24,6 +24,7 @@ def command(
     choice: constraint.Choice = None,
     device: options.Device = None,
     weights: options.Weights = None,
+    draft: options.Draft = None,
     json: options.Json = False,
 ) -> None:
     """Continue a text, streaming what comes.
@@ -35,7 +36,7 @@ def command(
     from hornbook.core.errors import HornbookError
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import continue_text, stream
-    from hornbook.workflows.open_model import open_generator
+    from hornbook.workflows.open_model import open_drafter, open_generator
 
     config = options.sampling(
         stop,
@@ -48,10 +49,11 @@ def command(
     )
     rule = constraint.rule(json_schema, regex, choices, choice, stop)
     opened, tokenizer = open_generator(model, device, weights, note)
+    drafter = open_drafter(draft, tokenizer, device) if draft else None
     text = read_all() if prompt == "-" else prompt
     answer, stop_ids = continue_text(tokenizer, text)
     course = Constrainer(tokenizer, opened.config.vocab, stop_ids).start(rule) if rule else None
-    for piece in stream(opened, tokenizer, answer, stop_ids, config, course):
+    for piece in stream(opened, tokenizer, answer, stop_ids, config, course, drafter):
         if not json:
             print(piece, end="", flush=True)
     if not json:

@@ -25,6 +25,13 @@ Weights = Annotated[
     str | None,
     typer.Option(help="int4, int8 or float32; a GGUF file's own codes if not given."),
 ]
+Draft = Annotated[
+    str | None,
+    typer.Option(
+        help="Guess ahead, for the same answer sooner: lookup (from the text so far), or a smaller "
+        "model with the same tokenizer."
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if not given.")]
 
 

@@ -63,7 +63,7 @@ def decode(
     limits = list(constraints) if constraints else [None] * len(prompts)
     counts = [0] * len(prompts)
     rows = list(range(len(prompts)))
-    logits = _read_prompts(model, prompts, state)
+    logits = read_prompts(model, prompts, state)
     while rows:
         chosen = [
             choose(logits[i], config, generators[row], _allowed(limits[row]))
@@ -88,7 +88,7 @@ def decode(
 
 
 @torch.inference_mode()
-def _read_prompts(model: Decoder, prompts: Sequence[Sequence[int]], state: State) -> Tensor:
+def read_prompts(model: Decoder, prompts: Sequence[Sequence[int]], state: State) -> Tensor:
     """Take in the prompts, shorter ones padded on the right; logits after each's end (B, V)."""
     longest = max(map(len, prompts))
     tokens = torch.zeros(len(prompts), longest, dtype=torch.int64)

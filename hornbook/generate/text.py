@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder, decode
+from hornbook.generate.decode import Decoder, Step, decode
 from hornbook.generate.sampling import Constraint, SamplingConfig
+from hornbook.generate.speculate import Drafter, decode_drafted
 from hornbook.tokenize.tokenizer import Tokenizer
 
 
@@ -74,10 +75,16 @@ def stream(
     stop_ids: frozenset[int],
     config: SamplingConfig,
     constraint: Constraint | None = None,
+    drafter: Drafter | None = None,
 ) -> Iterator[str]:
-    """Generate into `answer`, yielding text as soon as it is sure."""
+    """Generate into `answer`, yielding text as soon as it is sure; a drafter guesses ahead."""
     started, decoder, held = time.perf_counter(), tokenizer.stream(), ""
-    for step in decode(model, [answer.prompt_ids], config, stop_ids, [constraint]):
+    steps: Iterator[Step] = (
+        decode_drafted(model, answer.prompt_ids, config, stop_ids, drafter, constraint)
+        if drafter
+        else decode(model, [answer.prompt_ids], config, stop_ids, [constraint])
+    )
+    for step in steps:
         answer.token_ids.append(step.id)
         answer.elapsed_s = time.perf_counter() - started
         if step.id not in stop_ids:

@@ -8,6 +8,7 @@ from hornbook.core.gguf import is_gguf
 from hornbook.core.machine import pick_device
 from hornbook.generate.lean import LeanDecoder, lean
 from hornbook.generate.native_decoder import NativeDecoder, native_decoder
+from hornbook.generate.speculate import ModelDrafter, PromptLookup
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, resolve
 from hornbook.models.gguf.packed import has_codes, load_packed
@@ -20,6 +21,8 @@ from hornbook.tokenize.tokenizer import Tokenizer
 Generator = CausalLM | LeanDecoder | NativeDecoder
 WEIGHTS = ("float32", "int8", "int4")
 """How a decoder's matrices may be kept while it generates."""
+LOOKUP = "lookup"
+"""The name of the drafter that looks into the text so far."""
 
 
 def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokenizer]:
@@ -64,6 +67,21 @@ def open_generator(
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
         return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
     return model, tokenizer
+
+
+def open_drafter(
+    name: str, tokenizer: Tokenizer, device: str | None = None
+) -> PromptLookup | ModelDrafter:
+    """Who guesses ahead for a model with this tokenizer: "lookup", or a model by its path.
+
+    Raises UsageError for a model that has another tokenizer, and what `open_generator` raises.
+    """
+    if name == LOOKUP:
+        return PromptLookup()
+    model, own = open_generator(Path(name), device)
+    if own.fingerprint != tokenizer.fingerprint:
+        raise UsageError(f"{name} has another tokenizer: its guesses would be of other tokens.")
+    return ModelDrafter(model)
 
 
 def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Generator:
