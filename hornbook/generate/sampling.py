@@ -68,9 +68,8 @@ def choose(
     # (Gumbel-max, Maddison et al. 2014). Only two that come in together change places by rounding.
     # Drawing one number by the inverse of the distribution takes half the time, but what is rounded
     # anywhere moves every border after it (tests/generate/test_choose.py).
-    draws = torch.rand(len(probabilities), generator=generator, dtype=torch.float64)
-    left = probabilities.nonzero()[:, 0]
-    return int(left[(probabilities[left].double() / -draws[left].log()).argmax()])
+    times = -torch.rand(len(probabilities), generator=generator, dtype=torch.float64).log()
+    return int((probabilities.double() / times).argmax())
 
 
 def cut(probabilities: Tensor, config: SamplingConfig) -> Tensor:
