@@ -13,6 +13,7 @@ import typer
 
 from hornbook import __version__
 from hornbook.cli import (
+    bench,
     chat,
     classify,
     compare,
@@ -49,6 +50,7 @@ app.command("chat")(chat.command)
 app.command("embed")(embed.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
+app.command("bench")(bench.command)
 app.command("export")(export.command)
 app.command("pull")(pull.command)
 app.command("translate")(translate.command)

@@ -92,6 +92,19 @@ def _matmul_rate(device: str, dtype: DType) -> float:
     return 2 * size**3 / fastest(product, tries=5)
 
 
+def memory_rate(device: str) -> float:
+    """Bytes a second that can be read from memory, by the sum of 256 MiB (on a GPU of 1 GiB)."""
+    import torch
+
+    size = 2**28 if device == "cuda" else 2**26
+    numbers = torch.ones(size, device=device)
+
+    def read() -> None:
+        numbers.sum().item()
+
+    return 4 * size / fastest(read, tries=5)
+
+
 def fastest(work: Callable[[], object], tries: int) -> float:
     """Seconds of the fastest of `tries` calls, after one that is not counted."""
     work()

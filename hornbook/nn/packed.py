@@ -114,7 +114,7 @@ class NativeLinear(nn.Module):
 
 
 def _blocks(matrix: Matrix) -> Tensor:
-    """(N / 16, K / 32, bytes) uint8: scales, least values and codes as `kernels.cpp` reads them."""
+    """(N / 16, K / 32, bytes) uint8: scales, least values and codes as `product.h` reads them."""
     groups, size = matrix.inputs // GROUP, 4 * _TILE + _TILE * GROUP * matrix.bits // 8
     found = torch.empty(matrix.outputs // _TILE, groups, size, dtype=torch.uint8)
     start = 0

@@ -20,7 +20,8 @@ from hornbook.core.files import atomic_file, write_text
 from hornbook.core.home import home
 from hornbook.core.machine import cpu_name
 
-_SOURCE = Path(__file__).with_name("kernels.cpp")
+_FOLDER = Path(__file__).parent
+_SOURCE = _FOLDER / "kernels.cpp"
 # No sum may be made in another order, nor rounded once instead of twice, because of what is beside.
 _OPTIONS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fopenmp", "-ffp-contract=off")
 
@@ -201,6 +202,6 @@ def _place() -> Path | None:
     compiler, openmp = _compiler(), _openmp()
     if not torch.cpu._is_vnni_supported() or compiler is None or openmp is None:
         return None
-    source = _SOURCE.read_text(encoding="utf-8")
-    what = "\0".join((source, *_OPTIONS, compiler, openmp, cpu_name()))
+    sources = [file.read_text(encoding="utf-8") for file in (*sorted(_FOLDER.glob("*.h")), _SOURCE)]
+    what = "\0".join((*sources, *_OPTIONS, compiler, openmp, cpu_name()))
     return home() / "kernels" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.so"
