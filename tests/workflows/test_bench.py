@@ -21,7 +21,7 @@ SMALL = {"lengths": (8, 20, 4000), "streams": (1, 3), "tokens": 4, "rounds": 2}
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    words = train_tokenizer(["the hornbook and others " * 50], 300, folder / "t", Progress(True))
+    train_tokenizer(["the hornbook and others " * 50], 300, folder / "t", Progress(True))
     for name, tied in (("llama", True), ("qwen3", False), ("lstm", False)):
         sizes = Sizes(
             vocab=320, width=64, depth=2, context=64, heads=4, kv_heads=2,
