@@ -15,6 +15,7 @@ from hornbook.models.gguf.packed import has_codes, load_packed
 from hornbook.models.pack import from_weights, pack
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn import native
+from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -31,6 +32,12 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
     device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
     what is missing, or that the model is none that continues text.
     """
+    model, tokenizer = _decoder(path, device)
+    with_fast_linear(model)
+    return model, tokenizer
+
+
+def _decoder(path: Path, device: str | None) -> tuple[CausalLM, Tokenizer]:
     folder, device = resolve(path), pick_device(device)
     model = load_model(folder, device).eval()
     if not isinstance(model, CausalLM):
@@ -61,12 +68,12 @@ def open_generator(
     if coded and has_codes(folder) and kernel_works():
         tokenizer = Tokenizer.load(folder)
         return _fastest(load_packed(folder), say), tokenizer
-    model, tokenizer = open_model(path, device)
     if weights in ("int4", "int8"):
+        model, tokenizer = _decoder(path, device)
         if not kernel_works():
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
         return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
-    return model, tokenizer
+    return open_model(path, device)
 
 
 def open_drafter(
@@ -97,4 +104,5 @@ def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tok
     model = load_model(folder, device).eval()
     if not isinstance(model, Seq2Seq):
         raise UsageError(f"{folder} holds no encoder-decoder: it does not translate.")
+    with_fast_linear(model)
     return model, Tokenizer.load(folder)
