@@ -104,7 +104,7 @@ def _peer(folder: Path) -> _Translate:
         found = peer.translate_batch(
             sources, beam_size=beams, max_batch_size=_BATCH, batch_type="tokens"
         )
-        return [list(map(tokenizer.convert_tokens_to_ids, one.hypotheses[0])) for one in found]
+        return [[tokenizer.vocab[token] for token in one.hypotheses[0]] for one in found]
 
     return run
 

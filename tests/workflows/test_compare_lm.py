@@ -1,0 +1,70 @@
+"""Text of the domain against other text: three models of one size, scored on both."""
+
+import random
+
+import pytest
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import read_json
+from hornbook.core.progress import Progress
+from hornbook.models.folder import load_model
+from hornbook.workflows.compare_lm import compare_text
+
+pytestmark = pytest.mark.slow
+
+
+def write(folder, words, seed):
+    """Documents of sentences that only these words make."""
+    draw = random.Random(seed)
+    folder.mkdir()
+    for number in range(120):
+        sentences = [" ".join(draw.choices(words, k=9)).capitalize() + "." for _ in range(24)]
+        (folder / f"{number}.txt").write_text("\n".join(sentences))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    law = "the court may order that a party shall pay costs of an appeal under this act".split()
+    sea = "grey waves broke over rocks while gulls cried above cold salt wind and rain".split()
+    domain, general = write(folder / "law", law, 0), write(folder / "sea", sea, 1)
+    found = compare_text([domain], [general], 0.5, folder / "out", 0, Progress(True))
+    return folder / "out", found
+
+
+def test_each_text_is_read_best_by_who_learned_it(compared):
+    _, found = compared
+    rows = {row["name"]: row for row in found["rows"]}
+    assert set(rows) == {"domain", "general", "general_then_domain"}
+    assert rows["domain"]["domain"]["high"] < rows["general"]["domain"]["low"]
+    assert rows["general"]["general"]["high"] < rows["domain"]["general"]["low"]
+    assert rows["general_then_domain"]["domain"]["high"] < rows["general"]["domain"]["low"]
+    for row in rows.values():
+        for side in ("domain", "general"):
+            assert row[side]["low"] <= row[side]["value"] <= row[side]["high"]
+
+
+def test_all_have_one_size_and_saw_as_many_tokens(compared):
+    out, found = compared
+    assert found["bytes"]["domain"] == pytest.approx(found["bytes"]["general"], rel=0.05)
+    sizes = {
+        name: load_model(out / "runs" / name).config.parameters()
+        for name in ("domain", "general", "general_then_domain")
+    }
+    assert len(set(sizes.values())) == 1
+    assert read_json(out / "result.json") == found
+
+
+def test_the_same_command_again_trains_nothing(compared):
+    out, found = compared
+    folders = [str(out.parent / name) for name in ("law", "sea")]
+    marks = {file: file.stat().st_mtime_ns for file in out.rglob("model.safetensors")}
+    again = compare_text([folders[0]], [folders[1]], 0.5, out, 0, Progress(True))
+    assert again == found
+    assert marks == {file: file.stat().st_mtime_ns for file in out.rglob("model.safetensors")}
+
+
+def test_text_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(HornbookError, match="nowhere"):
+        compare_text([str(tmp_path / "nowhere")], [str(tmp_path)], 1, tmp_path / "o", 0, Progress())
