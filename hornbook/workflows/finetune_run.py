@@ -36,7 +36,7 @@ _PREFERENCES_A_STEP = 8
 _COVERED = 0.995
 _RATES = {"full": 5e-5, "last": 1e-4, "head": 1e-3, "lora": 5e-4}
 _WIDTH = 576
-"""Where the rate of `full` was measured (docs/log.md); a narrower model bears larger steps."""
+"""SmolLM2-135M's, for which these rates were chosen; a narrower model bears larger steps."""
 _PREFERENCE = 0.2
 """Share of the rates that preferences bear: the reference is never far."""
 

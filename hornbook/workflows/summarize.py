@@ -16,8 +16,9 @@ from hornbook.baselines.lead import lead, sentences
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
-from hornbook.evaluate.subject import Subject
-from hornbook.workflows.open_model import open_model
+from hornbook.generate.answers import greedy_answers
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows.open_model import Generator, open_generator
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _MOST_LEVELS = 8
@@ -47,7 +48,9 @@ class SummarizeConfig(Config):
 
 @dataclass
 class _Work:
-    subject: Subject
+    model: Generator
+    tokenizer: Tokenizer
+    progress: Progress
     config: SummarizeConfig
     template: str
     chat: bool
@@ -64,11 +67,11 @@ def summarize(path: Path, text: str, config: SummarizeConfig, progress: Progress
         raise UsageError("There is nothing to summarise: the text is empty.")
     if config.prompt is not None and "{text}" not in config.prompt:
         raise UsageError(f"--prompt {config.prompt!r} has no place for the text: {{text}}.")
-    model, tokenizer = open_model(path, config.device)
+    model, tokenizer = open_generator(path, config.device, say=progress.say)
     chat = tokenizer.chat_template is not None
     language = "zh" if len(_HAN.findall(text)) > len(text) / 4 else "en"
     template = config.prompt or PROMPTS[language, chat]
-    work = _Work(Subject(model, tokenizer, progress), config, template, chat, [])
+    work = _Work(model, tokenizer, progress, config, template, chat, [])
     summary = _shorten(work, text)
     return {
         "model": str(path),
@@ -87,7 +90,7 @@ def _shorten(work: _Work, text: str) -> str:
         if len(parts) == 1:
             return summaries[0]
         work.levels.append(summaries)
-        work.subject.progress.say(f"Summarised {len(parts):,} parts; now their summaries.")
+        work.progress.say(f"Summarised {len(parts):,} parts; now their summaries.")
         joined = "\n".join(summaries)
         if len(joined) >= len(text):
             raise HornbookError(
@@ -105,7 +108,7 @@ def _parts(work: _Work, text: str) -> Iterator[str]:
     size = 0
     for sentence in sentences(text):
         for piece in _pieces(work, sentence, most):
-            tokens = len(work.subject.tokenizer.encode(piece)) + 1  # and what joins them
+            tokens = len(work.tokenizer.encode(piece)) + 1  # and what joins them
             if held and size + tokens > most:
                 yield " ".join(held)
                 held, size = [], 0
@@ -116,7 +119,7 @@ def _parts(work: _Work, text: str) -> Iterator[str]:
 
 def _part_tokens(work: _Work) -> int:
     """Tokens of text that fit beside the prompt's own and the summary."""
-    room = work.subject.room
+    room = work.model.config.context
     free = room - len(_ids(work, "")) - work.config.max_tokens - 8
     if free < 16:
         raise HornbookError(
@@ -128,7 +131,7 @@ def _part_tokens(work: _Work) -> int:
 
 def _pieces(work: _Work, sentence: str, most: int) -> Iterator[str]:
     """A sentence, halved until it fits."""
-    if len(sentence) < 2 or len(work.subject.tokenizer.encode(sentence)) < most:
+    if len(sentence) < 2 or len(work.tokenizer.encode(sentence)) < most:
         yield sentence
         return
     middle = len(sentence) // 2
@@ -142,12 +145,15 @@ def _summaries(work: _Work, parts: Sequence[str]) -> list[str]:
     prompts = [_ids(work, part) for part in parts]
     # A model that only goes on with text starts another paragraph after its summary.
     stop = () if work.chat else ("\n\n",)
-    found = work.subject.answers(prompts, work.config.max_tokens, stop, work.chat)
+    with work.progress.bar("answering", len(prompts), "prompts") as advance:
+        found = greedy_answers(
+            work.model, work.tokenizer, prompts, work.config.max_tokens, stop, work.chat, advance
+        )
     return [answer.strip() for answer in found]
 
 
 def _ids(work: _Work, text: str) -> list[int]:
-    asked, tokenizer = work.template.replace("{text}", text), work.subject.tokenizer
+    asked, tokenizer = work.template.replace("{text}", text), work.tokenizer
     if work.chat:
         messages = [{"role": "user", "content": asked}]
         return [int(i) for i in tokenizer.encode_chat(messages, add_generation_prompt=True)[0]]

@@ -12,6 +12,9 @@ from hornbook.workflows.compare_lm import compare_text
 
 pytestmark = pytest.mark.slow
 
+LAW = "the court may order that a party shall pay costs of an appeal under this act"
+SEA = "grey waves broke over rocks while gulls cried above cold salt wind and rain"
+
 
 def write(folder, words, seed):
     """Documents of sentences that only these words make."""
@@ -26,8 +29,7 @@ def write(folder, words, seed):
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lm")
-    law = "the court may order that a party shall pay costs of an appeal under this act".split()
-    sea = "grey waves broke over rocks while gulls cried above cold salt wind and rain".split()
+    law, sea = LAW.split(), SEA.split()
     domain, general = write(folder / "law", law, 0), write(folder / "sea", sea, 1)
     found = compare_text([domain], [general], 0.5, folder / "out", 0, Progress(True))
     return folder / "out", found

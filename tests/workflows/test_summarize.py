@@ -37,11 +37,11 @@ def asked(monkeypatch):
     """What the model was asked; it answers `short.` to each."""
     prompts = []
 
-    def answers(self, ids, max_tokens, stop, chat):
-        prompts.extend(self.tokenizer.decode(row) for row in ids)
+    def answers(model, tokenizer, ids, *others):
+        prompts.extend(tokenizer.decode(row) for row in ids)
         return [" short. "] * len(ids)
 
-    monkeypatch.setattr(module.Subject, "answers", answers)
+    monkeypatch.setattr(module, "greedy_answers", answers)
     return prompts
 
 
@@ -98,7 +98,7 @@ def test_mistakes(model, text, values, error, message):
 
 
 def test_summaries_that_grow_end_with_an_error(model, monkeypatch):
-    monkeypatch.setattr(module.Subject, "answers", lambda self, ids, *a: ["long " * 200] * len(ids))
+    monkeypatch.setattr(module, "greedy_answers", lambda m, t, ids, *a: ["long " * 200] * len(ids))
     with pytest.raises(HornbookError, match="longer than the text"):
         summarize(model, " ".join(SENTENCES[:50]), SummarizeConfig(max_tokens=8), QUIET)
 

@@ -194,7 +194,10 @@ def _openmp() -> str | None:
             paths = [line.split(maxsplit=5)[-1].strip() for line in lines]
     except OSError:
         return None
-    return next((path for path in paths if Path(path).name.startswith(_RUNTIMES)), None)
+    found = [path for path in paths if Path(path).name.startswith(_RUNTIMES)]
+    # Other packages bring theirs: torch's lies in torch/lib or torch.libs where it brings one.
+    own = str(Path(torch.__file__).parent)
+    return next((path for path in found if path.startswith(own)), next(iter(found), None))
 
 
 def _place() -> Path | None:
