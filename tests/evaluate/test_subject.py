@@ -3,7 +3,7 @@
 import pytest
 
 from hornbook.core.errors import HornbookError
-from hornbook.evaluate import subject as module
+from hornbook.generate import answers as module
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import continue_text, stream
