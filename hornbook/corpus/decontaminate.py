@@ -71,9 +71,16 @@ class OverlapTask(NamedTuple):
 def evaluation_files(asked: Sequence[str]) -> list[AnyPath]:
     """The files asked for, then all in Hornbook's own folder of evaluations, each once.
 
-    Raises UsageError for one that does not exist.
+    Raises UsageError for one that does not exist, a link in the own folder that leads nowhere too:
+    what was evaluated on would be trained on without a word.
     """
     own = home() / EVALUATIONS
+    for link in sorted(own.iterdir()) if own.is_dir() else ():
+        if not link.exists():
+            raise UsageError(
+                f"{link.readlink()} was evaluated on and has been moved: what it holds cannot be "
+                f"kept out of the corpus. Put it back, or delete {link} if that need not be."
+            )
     standing = [own] if own.is_dir() and any(own.iterdir()) else []
     return find_files([*asked, *standing])
 

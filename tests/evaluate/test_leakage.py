@@ -2,6 +2,7 @@
 
 import pytest
 
+from hornbook.core.errors import UsageError
 from hornbook.core.home import home
 from hornbook.corpus.decontaminate import evaluation_files
 from hornbook.evaluate.leakage import find_leaks
@@ -48,6 +49,19 @@ def test_files_are_held_out_of_corpora_once(tmp_path):
     one.unlink()
     one.write_text('{"text": "moved"}\n')
     assert register(one) is None, "the link leads to the file, whatever it holds"
+
+
+def test_a_file_that_was_moved_is_told_before_a_corpus_is_built(tmp_path):
+    file = tmp_path / "moved.jsonl"
+    file.write_text('{"text": "one"}\n')
+    link = register(file)
+    file.rename(tmp_path / "elsewhere.jsonl")
+    try:
+        with pytest.raises(UsageError, match=f"{file} was evaluated on and has been moved"):
+            evaluation_files([])
+    finally:
+        link.unlink()
+    evaluation_files([])
 
 
 def test_without_links_the_file_is_copied(tmp_path, monkeypatch):
