@@ -55,4 +55,6 @@ def test_a_file_that_is_no_library_is_not_used(empty_home):
         pytest.skip("no compiler, or torch's OpenMP runtime was not found")
     place.parent.mkdir()
     place.write_bytes(b"half a file")
-    assert native.library() is None
+    assert native.library() is None and "failed" in native.missing()
+    native.library.cache_clear()
+    assert native.library() is None and not empty_home

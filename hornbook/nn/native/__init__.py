@@ -135,7 +135,7 @@ def missing() -> str | None:
         return "torch's OpenMP runtime was not found"
     path = _place()
     if path is not None and _failed(path).is_file():
-        return f"the C++ compiler failed: {_failed(path)}"
+        return f"building or loading ours failed; {_failed(path)} says how"
     return None if library() else "they are being built in the background, for the next time"
 
 
@@ -172,14 +172,15 @@ def _build_aside() -> None:
 
 
 def _failed(path: Path) -> Path:
-    """Where the compiler's complaint lies, after which no other attempt is made."""
+    """Where the complaint lies, after which no other attempt is made until it is deleted."""
     return path.with_suffix(".failed.txt")
 
 
 def _opened(path: Path) -> Library | None:
     try:
         return Library(path)
-    except OSError:
+    except OSError as error:  # a damaged file, or a disk from which nothing may be run
+        write_text(_failed(path), f"{error}\n")
         return None
 
 
