@@ -112,9 +112,12 @@ def _extend(
     final: no step follows, so all that is kept has ended.
     """
     count, k, vocab = *beams.scores.shape, logs.shape[-1]
-    sums = (logs.view(count, k, vocab) + beams.scores[..., None]).flatten(1)
-    scores, flat = sums.topk(2 * k)  # so many that k go on even if k others end
-    origin, token = flat // vocab, flat % vocab
+    most = min(2 * k, vocab)  # so many that k go on even if k others end
+    # First of each beam, then of all: sums of the whole vocabulary would take twice the time.
+    best_logs, tokens = logs.topk(most)
+    sums = best_logs.view(count, k, most) + beams.scores[..., None]
+    scores, flat = sums.flatten(1).topk(2 * k)
+    origin, token = flat // most, tokens.view(count, -1).gather(1, flat)
     ids = _pick(beams.ids, origin)
     ids[:, :, step] = token
     ends = (token == end) | final

@@ -81,7 +81,8 @@ class Layer(nn.Module, ABC):
         """
 
     def positional(self) -> frozenset[str]:
-        """What in its cache holds an entry for every position, hidden from positions before it.
+        """What in its cache holds an entry for every position, hidden from positions before it,
+        in the third dimension.
 
         A row of it is cut to a prefix, or made new, by moving the clock back. A recurrence has
         nothing of the kind: its state is that of all tokens so far.
@@ -201,10 +202,16 @@ class State:
         """Let row i go on from row `rows[i]` (int64), which has the same memory."""
         if torch.equal(rows, torch.arange(len(rows), device=rows.device)):
             return
+        used = int(self.length.max())
         self.length = self.length[rows]
-        for cache, kept in zip(self.caches, self._names(self.remembered), strict=True):
+        names = zip(self._names(self.remembered), self._names(self.positional), strict=True)
+        for cache, (kept, positional) in zip(self.caches, names, strict=True):
             for name in cache.keys() - kept:
-                cache[name] = cache[name].index_select(0, rows)
+                if name in positional:  # what is not used yet need not move
+                    moved = cache[name][:, :, :used]
+                    moved.copy_(moved.index_select(0, rows))
+                else:
+                    cache[name] = cache[name].index_select(0, rows)
 
     def put(self, rows: Tensor, other: "State") -> None:
         """Overwrite some rows with the rows of another state of the same model and room."""
