@@ -202,12 +202,15 @@ def _prompted(job: Job, folder: Path) -> Made:
 
     def predict(texts: Sequence[str]) -> np.ndarray:
         found = np.full((len(texts), len(labels)), np.nan)
+        # In an order of its own: a file often has one label after the other, and the first texts
+        # alone would be of one label.
+        order = np.random.default_rng(job.seed).permutation(len(texts)).tolist()
         for start in range(0, len(texts), _CHUNK):
             if start and time.perf_counter() > deadline:
                 break
-            part = texts[start : start + _CHUNK]
-            items = [Item(i, {"text": t, "label": labels[0]}, t) for i, t in enumerate(part)]
-            for i, sample in enumerate(task.measure(subject, items, shots), start):
+            part = order[start : start + _CHUNK]
+            items = [Item(i, {"text": texts[i], "label": labels[0]}, texts[i]) for i in part]
+            for i, sample in zip(part, task.measure(subject, items, shots), strict=True):
                 found[i] = [sample.found["probabilities"][label] for label in labels]
         return found
 

@@ -3,13 +3,16 @@
 import json
 import random
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
+from hornbook.corpus.labelled import LabelledText
 from hornbook.workflows import compare as module
+from hornbook.workflows import ladder
 from hornbook.workflows.compare import CompareConfig, compare, read_data
 from hornbook.workflows.ladder import Climbed, Job, Rung, choose_rungs, climb, ladder_of
 
@@ -164,3 +167,25 @@ def test_a_ladder_is_refused_before_work(tmp_path):
         choose_rungs(ladder_of([]), ["tfidff"])
     with pytest.raises(UsageError, match="no-such-model"):
         ladder_of([tmp_path / "no-such-model"])
+
+
+def test_texts_that_time_suffices_for_are_of_all_labels(monkeypatch):
+    """A file has one label after the other: its first texts would say nothing of the others."""
+
+    class Model:
+        def parameters(self):
+            return iter(())
+
+    def measure(task, subject, items, shots):
+        found = {"probabilities": {"good": 0.25, "spam": 0.75}}
+        return [SimpleNamespace(found=found) for _ in items]
+
+    monkeypatch.setattr("hornbook.workflows.open_model.open_model", lambda *a: (Model(), None))
+    monkeypatch.setattr("hornbook.evaluate.kinds.classify.ClassifyTask.measure", measure)
+    rows = [LabelledText(str(i), f"text {i}", "spam" if i < 40 else "good") for i in range(80)]
+    texts = [row.text for row in rows]
+    job = Job(Rung("m zero-shot", "prompted", "m"), rows, [], texts, 0.0, 3, {})
+    predict, _, _, _ = ladder._prompted(job, None)
+    answered = ~np.isnan(predict(texts)[:, 0])
+    assert answered.sum() == 16 and 4 <= answered[:40].sum() <= 12
+    assert (predict(texts)[answered] == [0.25, 0.75]).all()
