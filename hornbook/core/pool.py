@@ -10,7 +10,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Any, TypeVar
 
 from hornbook.core.errors import UsageError, unknown
@@ -38,23 +38,39 @@ class Runner(ABC):
 class Local(Runner):
     """Processes of this machine, or this process alone when one is enough.
 
-    processes: at most so many, or None for one a processor.
+    They stay for later work: starting one costs as much as a small stage. They end with this
+    object. processes: at most so many, or None for one a processor.
     """
 
     def __init__(self, processes: int | None = None) -> None:
         self.processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+        self._size = 0
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         count = min(self.processes or cores(), len(items))
         if count <= 1:
             yield from map(work, items)
             return
-        # Spawned, not forked: threads of libraries do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c) as pool:
-            with _ctrl_c_waits():
-                results = pool.map(work, items)
+        pool = self._of(count)
+        with _ctrl_c_waits():
+            results = pool.map(work, items)
+        try:
             yield from results
+        except BrokenExecutor:
+            self._pool = None
+            raise
+
+    def _of(self, count: int) -> ProcessPoolExecutor:
+        """The pool, with at least so many processes."""
+        if self._pool is None or self._size < count:
+            if self._pool is not None:
+                self._pool.shutdown()
+            # Spawned, not forked: threads of libraries do not survive a fork.
+            context = multiprocessing.get_context("spawn")
+            self._size = count
+            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c)
+        return self._pool
 
 
 class Ray(Runner):
