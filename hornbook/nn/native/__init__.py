@@ -168,7 +168,8 @@ def _build_aside() -> None:
     """Build in a process of its own, which goes on when this one ends."""
     command = [sys.executable, "-m", "hornbook.nn.native"]
     nowhere = subprocess.DEVNULL
-    subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True)
+    begun = subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True)
+    begun.returncode = 0  # nobody waits for it; without this Python complains that it still runs
 
 
 def _failed(path: Path) -> Path:
