@@ -26,6 +26,8 @@ from hornbook.models.folder import resolve
 from hornbook.workflows.open_model import open_translator
 
 _THREADS, _BATCH = 2, 4096
+_LONGEST = 64
+"""Tokens of a target, on both sides."""
 _Translate = Callable[[Sequence[str], int], list[list[int]]]
 
 
@@ -81,7 +83,7 @@ def _ours(folder: Path) -> _Translate:
     end = tokenizer.eos_id
 
     def run(texts: Sequence[str], beams: int) -> list[list[int]]:
-        found = translate(model, tokenizer, texts, BeamConfig(beams=beams))
+        found = translate(model, tokenizer, texts, BeamConfig(beams=beams, max_tokens=_LONGEST))
         return [[i for i in one.token_ids if i != end] for one in found]
 
     return run
@@ -102,7 +104,11 @@ def _peer(folder: Path) -> _Translate:
             tokenizer.convert_ids_to_tokens(ids) for ids in tokenizer(list(texts))["input_ids"]
         ]
         found = peer.translate_batch(
-            sources, beam_size=beams, max_batch_size=_BATCH, batch_type="tokens"
+            sources,
+            beam_size=beams,
+            max_batch_size=_BATCH,
+            batch_type="tokens",
+            max_decoding_length=_LONGEST,
         )
         return [[tokenizer.vocab[token] for token in one.hypotheses[0]] for one in found]
 
