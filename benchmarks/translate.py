@@ -40,7 +40,8 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(_THREADS)
     texts = _texts(asked.language, asked.texts)
-    sides = {"ours": _ours(asked.model), "ctranslate2": _peer(asked.model)}
+    with tempfile.TemporaryDirectory() as folder:
+        sides = {"ours": _ours(asked.model), "ctranslate2": _peer(asked.model, Path(folder))}
     found = {
         name: _measured(sides, texts, beams, asked.rounds)
         for name, beams in (("greedy", 1), ("beams of 4", 4))
@@ -89,12 +90,12 @@ def _ours(folder: Path) -> _Translate:
     return run
 
 
-def _peer(folder: Path) -> _Translate:
+def _peer(folder: Path, aside: Path) -> _Translate:
     import ctranslate2
     import transformers
 
     place = resolve(folder)
-    out = Path(tempfile.mkdtemp()) / "converted"
+    out = aside / "converted"
     ctranslate2.converters.TransformersConverter(str(place)).convert(str(out))
     peer = ctranslate2.Translator(str(out), device="cpu", inter_threads=1, intra_threads=_THREADS)
     tokenizer = transformers.AutoTokenizer.from_pretrained(place)

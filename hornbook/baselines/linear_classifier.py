@@ -23,6 +23,7 @@ _KIND = "hornbook linear text classifier"
 _FOLDS = 3
 _FEWEST = 12
 """Texts: fewer are not split once more to tune on."""
+_VERSION = 2
 _AT_ONCE = 2000
 """Texts turned into rows together: of long ones, more would take much memory."""
 
@@ -133,7 +134,7 @@ class LinearClassifier:
             arrays |= {f"parts.{i}.{name}": array for name, array in state.arrays.items()}
         about = {
             "kind": _KIND,
-            "version": 1,
+            "version": _VERSION,
             "name": self.name,
             "labels": self.labels,
             "learner": self.learner,
@@ -154,8 +155,14 @@ class LinearClassifier:
         from safetensors.numpy import load_file
 
         about = read_json(folder / ABOUT)
-        if not isinstance(about, dict) or about.get("kind") != _KIND or about.get("version") != 1:
-            raise HornbookError(f"{folder / ABOUT} does not describe a {_KIND} of version 1.")
+        if (
+            not isinstance(about, dict)
+            or about.get("kind") != _KIND
+            or about.get("version") != _VERSION
+        ):
+            raise HornbookError(
+                f"{folder / ABOUT} does not describe a {_KIND} of version {_VERSION}."
+            )
         try:
             arrays = load_file(folder / ARRAYS)
             parts = []

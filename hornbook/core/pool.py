@@ -10,7 +10,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
 from hornbook.core.errors import UsageError, unknown
@@ -57,8 +57,10 @@ class Local(Runner):
             results = pool.map(work, items)
         try:
             yield from results
-        except BrokenExecutor:
+        except BaseException:
+            # What is under way ends first: it may still write where the caller will clean up.
             self._pool = None
+            pool.shutdown(cancel_futures=True)
             raise
 
     def _of(self, count: int) -> ProcessPoolExecutor:

@@ -86,7 +86,9 @@ class ModelDrafter:
         self._state.cut(0, shared)
         new, found = list(ids[shared:]), list[int]()
         while len(found) < most:
-            features = self._model.go_on(torch.tensor([new]), self._state)
+            features = self._model.go_on(
+                torch.tensor([new], device=self._state.length.device), self._state
+            )
             new = [int(self._model.head(features[0, -1]).argmax())]
             found += new
         self._held = [*ids, *found[:-1]]

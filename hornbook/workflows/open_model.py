@@ -53,10 +53,9 @@ def open_generator(
 ) -> tuple[Generator, Tokenizer]:
     """A decoder made ready to generate as fast as this machine can, and its tokenizer.
 
-    say: is told, in a line, when codes run in torch's kernels, which are slower, instead of ours.
-
     weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a
-    GGUF file's own codes on a CPU, and other models in float32. Raises what `open_model` raises,
+    GGUF file's own codes on a CPU, and other models in float32. say: is told, in a line, when codes
+    run in torch's kernels, which are slower, instead of ours. Raises what `open_model` raises,
     and UsageError for codes on another device than a CPU.
     """
     folder, device = resolve(path), pick_device(device)

@@ -238,7 +238,7 @@ def test_a_broken_folder_is_named(fitted, tmp_path):
             LinearClassifier.load(tmp_path / "m")
 
     broken("does not describe", kind="other")
-    broken("does not describe", version=2)
+    broken("does not describe", version=1)
     broken("broken classifier", labels=["a"])
     broken("broken classifier", choice={"setting": 1, "shares": [], "sharpness": 1})
     broken("broken classifier", parts=[{"kind": "other"}])

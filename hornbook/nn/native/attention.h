@@ -56,8 +56,8 @@ __m128 sums(const __m512* x) {
   return _mm_add_ps(_mm256_castps256_ps128(two), _mm256_extractf128_ps(two, 1));
 }
 
-// scores (H, room) = e^(q keys^T / sqrt(size) - their largest), with zeros after the last; returns
-// one over their sum. 16 divides size and room.
+// scores (H, room) = e^(q keys^T / sqrt(size) - their largest), with zeros after the last; over
+// (H,) = one over their sum. 16 divides size and room.
 template <int H>
 void weigh(const float* q, const float* keys, int count, int size, float* scores, int room,
            float* over) {

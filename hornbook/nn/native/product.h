@@ -4,8 +4,8 @@
 // are read: 16 scales and 16 least values (float16), then the codes, four inputs of an output side
 // by side, as VPDPBUSD takes them. Of four bits, the low halves of a byte are the first 16 inputs.
 // Inputs become fifteen bits in groups of 32 with a scale each, in two halves, which cost a product
-// each. With eight bits, as in llama.cpp's Q8_1 blocks, prompts are read faster by half; but a last bit
-// that another order of sums gives then turns a code around, and greedy answers part ways soon.
+// each. With eight bits, as in llama.cpp's Q8_1 blocks, prompts are read faster by half; but a last
+// bit that another order of sums gives then turns a code around, and greedy answers part ways soon.
 #pragma once
 
 #include <immintrin.h>
@@ -150,7 +150,7 @@ void product(const Matrix& w, int64_t t, const Inputs& x, int64_t row, int rows,
       for (int i = 0; i < kTile; i++) out[m * kTile + i] += w.bias[t * kTile + i];
 }
 
-// Every tile of this thread times all rows: put(t, row, rows, out) takes what came out.
+// Calls put(tile, row, rows) for every tile of this thread and all rows, eight at a time.
 template <typename Put>
 void products(const Team& team, int thread, int64_t tiles, int64_t rows, Put put) {
   const auto [first, stop] = team.share(thread, tiles);
