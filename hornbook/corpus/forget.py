@@ -19,7 +19,7 @@ from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.facts import sides_of
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.select import DROPPED, FORGOTTEN
-from hornbook.corpus.store import ATTRIBUTES, DOCUMENTS, TAGS, checksums, parts, read_documents
+from hornbook.corpus.store import ATTRIBUTES, DOCUMENTS, TAGS, checksums, parts, row_groups
 
 FORGOTTEN_FILE = "forgotten.json"
 
@@ -132,8 +132,9 @@ def _card(corpus: Corpus, aside: Path, row: dict[str, Any]) -> dict[str, Any]:
                 if unit in language:
                     language[unit] -= row[unit]
     measures = TextMeasures()
-    for document in read_documents(aside):
-        measures.add(document)
+    for part in parts(aside):
+        for table in row_groups(part, ["text", "metadata"]):
+            measures.add(table["text"], table["metadata"])
     card |= measures.facts()
     card["split"], card["one_pass"] = sides_of(aside, corpus.split)
     samples = [card["samples"]["kept"], *card["samples"]["dropped"].values()]

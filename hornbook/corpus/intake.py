@@ -20,7 +20,7 @@ from hornbook.corpus.places import AnyPath
 from hornbook.corpus.pydocs import read_pydocs
 from hornbook.corpus.read import PYTHON_DOCS, name_of, read_file, size_of
 from hornbook.corpus.recipe import CorpusRecipe
-from hornbook.corpus.store import DocumentWriter, Stored
+from hornbook.corpus.store import DocumentWriter
 
 QUARANTINE, BOOKS, UNITS = "quarantine.jsonl", "books.json", "units.json"
 UNIT_BYTES = 16 * 2**20
@@ -108,8 +108,7 @@ def read_unit(task: ReadTask) -> UnitBooks:
                 size += length
                 stored += 1
                 stored_bytes += length
-                digest = content_hash(item.text)
-                writer.add(Stored(item, length, digest, digest))
+                writer.add(item, length, content_hash(item.text))
     writer.close()
     return UnitBooks(documents, size, stored, stored_bytes)
 

@@ -16,130 +16,112 @@ ATTRIBUTES = "attributes/content"
 TAGS = "attributes/tags"
 _TEXTS = ("id", "text", "source", "added", "created")
 """Columns that are a document's own strings; its metadata is one of JSON."""
-_TAGS = ("hash", "split", "source", "copies", "tokens")
 _ROW_BYTES = 1024
 """What a document takes in memory beside its text, about; it bounds groups of tiny documents."""
 
 
-class Stored(NamedTuple):
-    """A document with its tags: what its side of the split hangs on, and its UTF-8 bytes.
-
-    hash: of its content as it was read. split: the hash that its side hangs on: its own, or that of
-    the first document that it belongs together with. source: of the recipe. copies: how often it is
-    seen in one pass. tokens: as it was read, None where none were counted.
-    """
-
-    document: Document
-    size: int
-    hash: str
-    split: str
-    source: str = ""
-    copies: int = 1
-    tokens: int | None = None
-
-
 class DocumentWriter:
-    """Writes documents and their tags in row groups; close it to finish the last file.
+    """Writes documents, with the hash of their content and their UTF-8 bytes as tags.
 
-    part: how files are called: NAME-00000.parquet and so on, none for no document. single: all go
-    to one, NAME.parquet. group_bytes: text held before it is written. part_bytes: text in a file.
+    Close it to finish the last file. part: how files are called: NAME-00000.parquet and so on, none
+    for no document. group_bytes: text held before it is written. part_bytes: text in a file.
     """
 
     def __init__(
         self,
         folder: Path,
         part: str,
-        single: bool = False,
         group_bytes: int = 16 * 2**20,
         part_bytes: int = 64 * 2**20,
     ) -> None:
-        self.folder, self._name, self._single = folder, part, single
+        self._folder, self._name = folder, part
         self._group_bytes, self._part_bytes = group_bytes, part_bytes
-        for name in (DOCUMENTS, ATTRIBUTES):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        self._rows: list[Stored] = []
+        self._documents: list[Document] = []
         self._metadata: list[str] = []
-        self._pending = self._in_part = 0
-        self._part = 0
-        self._writers: tuple[Any, Any] | None = None
+        self._hashes: list[str] = []
+        self._sizes: list[int] = []
+        self._pending = self._in_part = self._parts = 0
+        self._part = self._next_part()
 
-    def add(self, row: Stored) -> None:
-        metadata = as_json(row.document.metadata)
-        self._rows.append(row)
+    def add(self, document: Document, size: int, digest: str) -> None:
+        """size: UTF-8 bytes of its text. digest: its content hash."""
+        metadata = as_json(document.metadata)
+        self._documents.append(document)
         self._metadata.append(metadata)
-        self._pending += row.size + len(metadata) + _ROW_BYTES
+        self._hashes.append(digest)
+        self._sizes.append(size)
+        self._pending += size + len(metadata) + _ROW_BYTES
         if self._pending >= self._group_bytes:
             self._flush()
 
     def close(self) -> None:
         """Write what is pending and finish the open files."""
         self._flush()
-        self._close_part()
+        self._part.close()
 
     def _flush(self) -> None:
-        if not self._rows:
-            return
         import pyarrow as arrow
 
-        documents = [row.document for row in self._rows]
         texts: dict[str, list[Any]] = {
-            name: [getattr(document, name) for document in documents] for name in _TEXTS
+            name: [getattr(document, name) for document in self._documents] for name in _TEXTS
         }
-        tags: dict[str, list[Any]] = {
-            name: [getattr(row, name) for row in self._rows] for name in _TAGS
-        }
-        document_schema, tag_schema = _schemas()
-        text_writer, tag_writer = self._open_part(document_schema, tag_schema)
-        text_writer.write_table(arrow.table({**texts, "metadata": self._metadata}, document_schema))
-        tag_writer.write_table(
-            arrow.table(
-                {"id": texts["id"], **tags, "bytes": [row.size for row in self._rows]}, tag_schema
-            )
+        tags = {"id": texts["id"], "hash": self._hashes, "bytes": self._sizes}
+        schema = _document_schema()
+        self._part.write(
+            arrow.table({**texts, "metadata": self._metadata}, schema), arrow.table(tags)
         )
         self._in_part += self._pending
-        self._rows, self._metadata, self._pending = [], [], 0
-        if not self._single and self._in_part >= self._part_bytes:
-            self._close_part()
+        self._documents, self._metadata, self._hashes, self._sizes = [], [], [], []
+        self._pending = 0
+        if self._in_part >= self._part_bytes:
+            self._part.close()
+            self._part, self._in_part = self._next_part(), 0
 
-    def _open_part(self, text: Any, tags: Any) -> tuple[Any, Any]:
+    def _next_part(self) -> "PartWriter":
+        part = PartWriter(self._folder, f"{self._name}-{self._parts:05d}.parquet")
+        self._parts += 1
+        return part
+
+
+class PartWriter:
+    """Writes a file of documents and one of their tags, a row group for each pair of tables.
+
+    Neither is there before the first row. Close it to finish them.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._paths = [folder / kind / name for kind in (DOCUMENTS, ATTRIBUTES)]
+        for path in self._paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._writers: list[Any] = []
+
+    def write(self, documents: Any, tags: Any) -> None:
+        """Tables of as many rows; without any nothing is written."""
         import pyarrow.parquet as parquet
 
-        if self._writers is None:
-            number = "" if self._single else f"-{self._part:05d}"
-            name = f"{self._name}{number}.parquet"
-            self._writers = (
-                parquet.ParquetWriter(self.folder / DOCUMENTS / name, text, compression="zstd"),
-                parquet.ParquetWriter(self.folder / ATTRIBUTES / name, tags, compression="zstd"),
-            )
-        return self._writers
+        if not documents.num_rows:
+            return
+        tables = (documents, tags)
+        if not self._writers:
+            self._writers = [
+                parquet.ParquetWriter(path, table.schema, compression="zstd")
+                for path, table in zip(self._paths, tables, strict=True)
+            ]
+        for writer, table in zip(self._writers, tables, strict=True):
+            writer.write_table(table)
 
-    def _close_part(self) -> None:
-        for writer in self._writers or ():
+    def close(self) -> None:
+        """Finish both files."""
+        for writer in self._writers:
             writer.close()
-        self._writers, self._in_part = None, 0
-        self._part += 1
 
 
-def _schemas() -> tuple[Any, Any]:
-    """The columns of documents and of tags."""
+def _document_schema() -> Any:
     import pyarrow as arrow
 
-    types = {"text": arrow.large_string()}
-    documents = arrow.schema(
-        [(name, types.get(name, arrow.string())) for name in (*_TEXTS, "metadata")]
-    )
-    tags = arrow.schema(
-        [
-            ("id", arrow.string()),
-            ("hash", arrow.string()),
-            ("split", arrow.string()),
-            ("source", arrow.string()),
-            ("bytes", arrow.int64()),
-            ("copies", arrow.int32()),
-            ("tokens", arrow.int64()),
-        ]
-    )
-    return documents, tags
+    types = {"text": arrow.large_string()}  # 2 GB of other strings in a row group are no concern
+    names = (*_TEXTS, "metadata")
+    return arrow.schema([(name, types.get(name, arrow.string())) for name in names])
 
 
 def parts(folder: Path) -> list[Path]:
@@ -149,11 +131,7 @@ def parts(folder: Path) -> list[Path]:
 
 def text_batches(part: Path, most: int) -> Iterator[tuple[list[str], list[str]]]:
     """Ids and texts of a file of documents, in order, about `most` characters at a time."""
-    import pyarrow.parquet as parquet
-
-    file = parquet.ParquetFile(part)
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, ["id", "text"])
+    for table in row_groups(part, ["id", "text"]):
         ids, texts = table["id"].to_pylist(), table["text"].to_pylist()
         start, size = 0, 0
         for i, text in enumerate(texts, 1):
@@ -180,14 +158,20 @@ def read_tags(folder: Path) -> Iterator[ContentTag]:
         yield from map(ContentTag, *(column.to_pylist() for column in table.columns))
 
 
-def read_documents(folder: Path) -> Iterator[Document]:
-    """Every document, in the order they are stored, a row group in memory at a time."""
+def row_groups(part: Path, columns: list[str] | None = None) -> Iterator[Any]:
+    """The tables of a file of documents, one in memory at a time."""
     import pyarrow.parquet as parquet
 
+    file = parquet.ParquetFile(part)
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group, columns)
+
+
+def read_documents(folder: Path) -> Iterator[Document]:
+    """Every document, in the order they are stored, a row group in memory at a time."""
     for path in parts(folder):
-        file = parquet.ParquetFile(path)
-        for group in range(file.num_row_groups):
-            yield from _documents(file.read_row_group(group))
+        for table in row_groups(path):
+            yield from _documents(table)
 
 
 def read_ids(folder: Path) -> Iterator[str]:
@@ -218,14 +202,10 @@ def _documents(table: Any) -> Iterator[Document]:
 def text_sizes(folder: Path) -> Iterator[int]:
     """UTF-8 bytes of every text, in the order they are stored."""
     import pyarrow.compute as compute
-    import pyarrow.parquet as parquet
 
     for path in parts(folder):
-        file = parquet.ParquetFile(path)
-        for group in range(file.num_row_groups):
-            yield from compute.binary_length(
-                file.read_row_group(group, ["text"])["text"]
-            ).to_pylist()
+        for table in row_groups(path, ["text"]):
+            yield from compute.binary_length(table["text"]).to_pylist()
 
 
 def checksums(folder: Path) -> dict[str, str]:

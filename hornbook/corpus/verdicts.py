@@ -17,7 +17,7 @@ from hornbook.corpus.mix import Documents, copies_of
 from hornbook.corpus.near import components
 from hornbook.corpus.paragraphs import Gone
 from hornbook.corpus.recipe import CorpusRecipe
-from hornbook.corpus.select import FORGOTTEN, Verdict
+from hornbook.corpus.select import FORGOTTEN, Verdicts
 from hornbook.corpus.store import ATTRIBUTES, parts
 from hornbook.corpus.urls import plain_url
 
@@ -79,25 +79,23 @@ class Table:
         """The documents of each part."""
         return (slice(a, b) for a, b in zip(self.edges, self.edges[1:], strict=False))
 
-    def verdicts(self, part: slice, gone: Gone | None) -> list[Verdict]:
-        """The verdicts on one part, in order."""
-        found = []
-        for i in range(part.start, part.stop):
-            detail, repeats = float(self.details[i]), int(self.repeats[i])
-            found.append(
-                Verdict(
-                    reason=self.reasons[i],
-                    repeats=None if repeats < 0 else self.ids[repeats].as_py(),
-                    detail=None if np.isnan(detail) else detail,
-                    hash=self.hashes[i].decode(),
-                    split=self.hashes[self.together[i]].decode(),
-                    source=self.names[self.sources[i]],
-                    copies=int(self.copies[i]),
-                    tokens=None if self.tokens is None else int(self.tokens[i]),
-                    paragraphs=gone.reasons.get(i - part.start, {}) if gone else {},
-                )
-            )
-        return found
+    def verdicts(self, part: slice, gone: Gone | None) -> Verdicts:
+        """The verdicts on one part."""
+        import pyarrow as arrow
+
+        repeats, details, count = self.repeats[part], self.details[part], part.stop - part.start
+        tokens = np.zeros(count) if self.tokens is None else self.tokens[part]
+        columns = {
+            "reason": arrow.array(self.reasons[part], arrow.string()),
+            "repeats": self.ids.take(arrow.array(repeats, mask=repeats < 0)),
+            "detail": arrow.array(details, arrow.float64(), mask=np.isnan(details)),
+            "hash": arrow.array(self.hashes[part].astype(str)),
+            "split": arrow.array(self.hashes[self.together[part]].astype(str)),
+            "source": arrow.array(self.names, arrow.string()).take(self.sources[part]),
+            "copies": arrow.array(self.copies[part], arrow.int32()),
+            "tokens": arrow.array(tokens, arrow.int64(), mask=np.full(count, self.tokens is None)),
+        }
+        return Verdicts(arrow.table(columns), gone.reasons if gone else {})
 
 
 def read_table(read: Path, tags: Path, source_of: Callable[[str], str]) -> Table:

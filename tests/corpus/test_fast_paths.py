@@ -1,16 +1,18 @@
 """What is done in bulk for speed gives what the plain way, in the words of its docstring, gives."""
 
 import hashlib
+import json
 from bisect import bisect_right
 from collections import Counter
 
 import numpy as np
+import pyarrow as arrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.corpus import documents, measures
-from hornbook.corpus.documents import Document, content_hash
+from hornbook.corpus.documents import content_hash
 from hornbook.corpus.equals import again, alike, with_first
 from hornbook.corpus.language import language_of
 
@@ -29,16 +31,27 @@ def test_the_content_hash_is_that_of_the_words(text, piece):
     assert found == hashlib.blake2b(plain, digest_size=16).hexdigest()
 
 
-@given(TEXTS)
-def test_scripts_are_those_of_each_character(text):
+@given(st.lists(TEXTS), st.sampled_from([3, 2**20]), st.integers(0, 2))
+def test_measures_are_those_of_each_document_and_character(texts, piece, skipped):
+    column = arrow.chunked_array([arrow.array(texts, arrow.large_string())]).slice(skipped)
+    fields = [json.dumps({"text_field": text} if len(text) > 2 else {"a": text}) for text in texts]
+    metadata = arrow.chunked_array([arrow.array(fields, arrow.string())]).slice(skipped)
     counted = measures.TextMeasures()
-    counted.add(Document(id="", text=text, source=""))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "_PIECE", piece)
+        counted.add(column, metadata)
+    texts = texts[skipped:]
+    joined = "".join(texts)
     starts, names = zip(*measures._SCRIPTS, strict=True)
-    expected = Counter(["signs", *names][bisect_right(starts, ord(c))] for c in text)
-    letters = max(1, len(text) - expected["signs"])
+    expected = Counter(["signs", *names][bisect_right(starts, ord(c))] for c in joined)
+    letters = max(1, len(joined) - expected["signs"])
     assert counted.scripts() == {
         name: count / letters for name, count in expected.items() if name != "signs"
     }
+    assert counted.characters == len(joined)
+    assert counted.fields == Counter(text for text in texts if len(text) > 2)
+    lengths = {bin["to"]: bin["documents"] for bin in counted.lengths() if bin["documents"]}
+    assert lengths == Counter(2 ** len(text).bit_length() for text in texts)
 
 
 @pytest.mark.parametrize("refused", ["\x00", "\x1f", "\x7f", "\x85", "\ufdd0", "\ufffe", "\f"])
