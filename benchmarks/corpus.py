@@ -37,7 +37,7 @@ _NOISE = 0.02
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("HORNBOOK_DATA"))
-    parser.add_argument("--megabytes", type=float, default=60.0)
+    parser.add_argument("--megabytes", type=float, default=100.0)
     parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
     parser.add_argument(
         "--memory", action="store_true", help="peaks from 10 to 300 MB, near duplicates dropped"

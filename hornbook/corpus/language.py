@@ -11,8 +11,9 @@ _OTHER_NAMES = {"iw": "he", "zh-Hant": "zh", "jw": "jv", "mo": "ro", "sr-ME": "s
 """Codes of CLD2 that ISO 639-1 writes otherwise, or without the script."""
 _NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
 _CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONCHARACTERS}]")
-_LONGEST = 100_000
-"""Characters that are looked at: a book has said by then what it is written in."""
+_PIECE, _PIECES = 5_000, 4
+"""Characters of each part of a long text that are looked at, and how many parts, evenly spread: a
+book's first pages may be in another language than the rest."""
 
 
 class Language(NamedTuple):
@@ -23,16 +24,23 @@ class Language(NamedTuple):
 
 
 def language_of(text: str) -> Language:
-    """The language that most of a text is written in."""
+    """The language that most of a text is written in; of a long text, that most of a sample is."""
+    if len(text) > _PIECES * _PIECE:
+        last = len(text) - _PIECE
+        starts = (last * i // (_PIECES - 1) for i in range(_PIECES))
+        text = "\n".join([text[start : start + _PIECE] for start in starts])
+    return _detect(text)
+
+
+def _detect(text: str) -> Language:
     import pycld2
 
-    start = text[:_LONGEST]
     try:
-        _, _, found = pycld2.detect(start, bestEffort=True)
+        _, _, found = pycld2.detect(text, bestEffort=True)
     except pycld2.error:
         # CLD2 refuses the characters that XML refuses; looking for them first takes more time.
-        clean = _CONTROL.sub(" ", start)
-        return language_of(clean) if clean != start else Language(UNKNOWN, 0.0)
+        clean = _CONTROL.sub(" ", text)
+        return _detect(clean) if clean != text else Language(UNKNOWN, 0.0)
     _, code, percent, _ = found[0]
     code = _OTHER_NAMES.get(code, code)
     if code == "un":

@@ -78,7 +78,8 @@ class DocumentWriter:
             self._part, self._in_part = self._next_part(), 0
 
     def _next_part(self) -> "PartWriter":
-        part = PartWriter(self._folder, f"{self._name}-{self._parts:05d}.parquet")
+        # Read again by each stage of the build and hardly later: fast is worth more than small.
+        part = PartWriter(self._folder, f"{self._name}-{self._parts:05d}.parquet", "lz4")
         self._parts += 1
         return part
 
@@ -86,10 +87,11 @@ class DocumentWriter:
 class PartWriter:
     """Writes a file of documents and one of their tags, a row group for each pair of tables.
 
-    Neither is there before the first row. Close it to finish them.
+    Neither is there before the first row. Close it to finish them. compression: Parquet's name.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, compression: str = "zstd") -> None:
+        self._compression = compression
         self._paths = [folder / kind / name for kind in (DOCUMENTS, ATTRIBUTES)]
         for path in self._paths:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +106,7 @@ class PartWriter:
         tables = (documents, tags)
         if not self._writers:
             self._writers = [
-                parquet.ParquetWriter(path, table.schema, compression="zstd")
+                parquet.ParquetWriter(path, table.schema, compression=self._compression)
                 for path, table in zip(self._paths, tables, strict=True)
             ]
         for writer, table in zip(self._writers, tables, strict=True):
