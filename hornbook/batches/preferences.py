@@ -3,7 +3,7 @@
 Knows token ids and masks; knows nothing of templates or models.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,14 +49,21 @@ class PreferencePairs:
     """Batches of `rows` pairs; every pair is seen exactly once an epoch, in an order that depends
     on (seed, epoch) only.
 
-    reference: (N, 2) float32, as in `PreferenceBatch`, in the order of `pairs`.
+    reference: what it thinks of a pair, (2,) float32 as in `PreferenceBatch`; asked once for each
+    pair, when it is first needed.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], reference: Tensor, rows: int, seed: int, padding: int
+        self,
+        pairs: Sequence[Pair],
+        reference: Callable[[Pair], Tensor],
+        rows: int,
+        seed: int,
+        padding: int,
     ) -> None:
-        assert pairs and len(reference) == len(pairs)
-        self.pairs, self.reference = pairs, reference
+        assert pairs
+        self.pairs, self._reference = pairs, reference
+        self._judged: dict[int, Tensor] = {}
         self.rows, self.seed, self.padding = rows, seed, padding
         self.steps_per_epoch = -(-len(pairs) // rows)
 
@@ -72,9 +79,14 @@ class PreferencePairs:
         longest = max(len(example.ids) for pair in pairs for example in pair) - 1
         sides = ([pair.chosen for pair in pairs], [pair.rejected for pair in pairs])
         chosen, rejected = (stack([[e] for e in side], longest, self.padding) for side in sides)
-        return PreferenceBatch(chosen, rejected, self.reference[list(places)])
+        return PreferenceBatch(chosen, rejected, torch.stack([self._of(i) for i in places]))
 
+    def judge(self) -> None:
+        """Ask the reference about all pairs now: it may change later."""
+        for i in range(len(self.pairs)):
+            self._of(i)
 
-def unjudged(pairs: Sequence[Pair], padding: int) -> PreferencePairs:
-    """All pairs in one pass, before a reference has judged them."""
-    return PreferencePairs(pairs, torch.zeros(len(pairs), 2), len(pairs), 0, padding)
+    def _of(self, place: int) -> Tensor:
+        if place not in self._judged:
+            self._judged[place] = self._reference(self.pairs[place])
+        return self._judged[place]

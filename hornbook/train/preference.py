@@ -3,7 +3,7 @@
 Knows decoders and pairs of answers; knows nothing of steps or optimisers.
 """
 
-from collections.abc import Sequence
+import copy
 from typing import NamedTuple
 
 import torch
@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.batches.preferences import Pair, PreferenceBatch, PreferencePairs, unjudged
+from hornbook.batches.conversations import stack
+from hornbook.batches.preferences import Pair, PreferenceBatch, PreferencePairs
 from hornbook.core.machine import DType
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
@@ -60,21 +61,26 @@ def answer_log_probabilities(model: nn.Module, batch: Batch) -> Tensor:
     return -losses.new_zeros(len(x)).index_add(0, rows, losses)
 
 
-@torch.no_grad()
-def reference_of(
-    model: CausalLM, pairs: Sequence[Pair], rows: int, padding: int, device: str, dtype: DType
-) -> Tensor:
-    """(N, 2) what the model as it is now thinks of both answers; computed once, before tuning."""
-    was_training = model.training
-    model.eval()
-    source, found = unjudged(pairs, padding), []
-    for first in range(0, len(pairs), rows):
-        batch = source.take(range(first, min(first + rows, len(pairs)))).to(device)
-        with product_type(device, dtype):
-            sides = [answer_log_probabilities(model, s) for s in (batch.chosen, batch.rejected)]
-        found.append(torch.stack(sides, 1).float().cpu())
-    model.train(was_training)
-    return torch.cat(found)
+class Reference:
+    """What a model thinks of pairs of answers as it is now, whatever it learns later.
+
+    Weights that do not move are shared with the model, others are copied: once a frozen one is
+    changed, nothing more can be asked. A pair is judged alone, so its figures do not depend on when
+    it is asked for.
+    """
+
+    def __init__(self, model: CausalLM, padding: int, device: str, dtype: DType) -> None:
+        frozen = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
+        self._model = copy.deepcopy(model, frozen).eval()
+        self._padding, self._device, self._dtype = padding, device, dtype
+
+    @torch.no_grad()
+    def __call__(self, pair: Pair) -> Tensor:
+        """(2,) float32: the log-probabilities in nats of the chosen and the rejected answer."""
+        longest = max(len(example.ids) for example in pair) - 1
+        both = stack([[example] for example in pair], longest, self._padding).to(self._device)
+        with product_type(self._device, self._dtype):
+            return answer_log_probabilities(self._model, both).float().cpu()
 
 
 @torch.no_grad()

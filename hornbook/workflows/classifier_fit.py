@@ -45,8 +45,11 @@ _SIZED = 200
 """Batches looked at to see which are of a usual size."""
 _LEFT, _OVERTIME = 0.9, 1.1
 """Of the minutes: what steps and looks may fill, and when a machine that has slowed is stopped."""
-_LOOK_COST = 0.4
-"""Of a training step's time, what as many texts cost to look at."""
+_LOOKED, _LEAST_LOOKED, _LOOKING = 1000, 50, 0.25
+"""Validation texts that decide when to stop and how sure to be: at most, since more would cost
+training; at least, however little time there is; and the share of the minutes to read them in."""
+_PROBED = 16
+"""Validation texts read to learn how long one takes."""
 _READING = 0.6
 """Of the minutes, what a body that stays may take to read the texts."""
 _ACTIVATIONS = 2**21
@@ -83,6 +86,18 @@ class Examples(NamedTuple):
     read: Read
     labels: np.ndarray
 
+    def some(self, count: int) -> "Examples":
+        """At most `count` of them, evenly spread."""
+        if count >= len(self.labels):
+            return self
+        places = np.linspace(0, len(self.labels) - 1, count).astype(int)
+        read = Read(
+            [self.read.sequences[i] for i in places],
+            self.read.tokens[places],
+            self.read.empty[places],
+        )
+        return Examples(read, self.labels[places])
+
 
 class Clock(NamedTuple):
     """When the work began (time.perf_counter), and for how many minutes; None for no limit."""
@@ -98,10 +113,11 @@ class Clock(NamedTuple):
 
 
 class Found(NamedTuple):
-    """steps: taken of `loop.steps`. seen: texts, counted each time. looks: step, epoch, loss and
-    accuracy of each look.
+    """validation: the texts looked at. steps: taken of `loop.steps`. seen: texts, counted each
+    time. looks: step, epoch, loss and accuracy of each look.
     """
 
+    validation: Examples
     kept: Kept
     loop: LoopConfig
     steps: int
@@ -140,7 +156,8 @@ def fit(
 ) -> Found:
     """Train what may move of a classifier; leaves it with the best weights found.
 
-    fresh: its body knows nothing yet.
+    fresh: its body knows nothing yet. validation: of these, as many are looked at as there is time
+    for.
     """
     model = classifier.model
     rates = rates_of(tuning.method, fresh, model.config.width)
@@ -154,7 +171,11 @@ def fit(
         dtype=dtype,
         seed=tuning.seed,
     )
-    if tuning.method.kind == "head":
+    head = tuning.method.kind == "head"
+    validation, reading_s = _looked_at(
+        classifier, validation, loop, clock, 1 if head else _LEAST_LOOKS
+    )
+    if head:
         work = _on_vectors(classifier, training, validation, tuning, loop, clock, progress)
     else:
         work = _on_texts(classifier, training, validation, tuning, loop)
@@ -169,11 +190,14 @@ def fit(
     pass_steps = work.batches.steps_per_epoch
     steps = max(1, round((tuning.epochs or rates.epochs) * pass_steps))
     if tuning.minutes is not None:
-        texts_a_look = len(validation.labels) / tuning.rows
-        looks_cost = _LOOK_COST * _LOOKS_A_PASS * texts_a_look / pass_steps
         step_s = _step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left())
-        step_s *= 1 + looks_cost
-        steps = max(1, min(steps, int(clock.left(_LEFT) / step_s)))
+        look_s = 0.0 if head else reading_s  # a look at vectors that were read before takes no time
+        left = clock.left(_LEFT) - reading_s  # at the end the texts are read again, to calibrate
+        fit_in = min(
+            (left - _LEAST_LOOKS * look_s) / step_s,
+            left / (step_s + _LOOKS_A_PASS * look_s / pass_steps),
+        )
+        steps = max(1, min(steps, int(fit_in)))
     loop = loop.model_copy(update={"steps": steps})
     every = max(1, min(math.ceil(pass_steps / _LOOKS_A_PASS), steps // _LEAST_LOOKS))
     watch = _Watch(work, validation.labels, pass_steps, steps, every, progress)
@@ -190,7 +214,7 @@ def fit(
         kept = train_best(state, objective, work.batches, loop, watch, stopping, count)
     if kept.reason:
         progress.say(f"  ended at step {state.step}: {kept.reason}")
-    return Found(kept, loop, state.step, state.tokens, watch.looks)
+    return Found(validation, kept, loop, state.step, state.tokens, watch.looks)
 
 
 class _Watch:
@@ -228,6 +252,25 @@ class _Watch:
                 f"validation texts right, loss {loss:.4f}"
             )
         return loss
+
+
+def _looked_at(
+    classifier: TextClassifier, validation: Examples, loop: LoopConfig, clock: Clock, looks: int
+) -> tuple[Examples, float]:
+    """As many of the texts as so many looks and the calibration have time for, and the seconds that
+    reading them once takes.
+    """
+    validation = validation.some(_LOOKED)
+    if clock.minutes is None:
+        return validation, 0.0
+    probe = validation.some(_PROBED).read.sequences
+    _gathered(classifier, probe[:1], loop)  # kernels are prepared in the first
+    started = time.perf_counter()
+    _gathered(classifier, probe, loop)
+    text_s = (time.perf_counter() - started) / len(probe)
+    affordable = int(_LOOKING * clock.left() / (looks + 1) / text_s)
+    validation = validation.some(max(_LEAST_LOOKED, affordable))
+    return validation, text_s * len(validation.labels)
 
 
 def _on_texts(
@@ -269,7 +312,7 @@ def _on_vectors(
     held_out = _gathered(classifier, validation.read.sequences, loop)
     order = np.random.default_rng(tuning.seed).permutation(len(training.labels))
     parts: list[Tensor] = []
-    size = 64 * tuning.rows
+    size = 8 * tuning.rows
     for start in range(0, len(order), size):
         if parts and clock.left(_READING) < 0:
             break

@@ -33,8 +33,6 @@ from hornbook.workflows.classifier_rates import pooling_of
 
 FEWEST = 10
 """Texts below which nothing is learned that could be told from chance."""
-_LOOKED = 1000
-"""Validation texts that decide when to stop and how sure to be; more would cost training."""
 
 
 class Trained(NamedTuple):
@@ -111,10 +109,8 @@ def train_classifier(
     prepared = prepare_body(body, texts, folder, machine.device, progress)
     model, parameters = _build(body, prepared, labels, tuning, machine)
     prepared = prepared._replace(source=None)  # its weights are in the model now
-    spread = np.linspace(0, len(validation_rows) - 1, min(_LOOKED, len(validation_rows)))
-    looked_at = [validation_rows[i] for i in spread.astype(int)]
     train, validation = (
-        _examples(model.config, prepared, rows, labels) for rows in (train_rows, looked_at)
+        _examples(model.config, prepared, rows, labels) for rows in (train_rows, validation_rows)
     )
     cut = int(train.read.cut.sum())
     if cut:
@@ -127,6 +123,7 @@ def train_classifier(
     fresh = isinstance(body, Fresh)
     found = fit(classifier, fresh, train, validation, tuning, machine, clock, progress, hooks)
     lora.merge(model)
+    validation = found.validation
     raw = classifier.logits(validation.read.sequences)
     temperature = fit_temperature(raw, validation.labels)
     cool(model, temperature)

@@ -47,12 +47,12 @@ from hornbook.workflows.finetune_run import (
     task_of,
 )
 from hornbook.workflows.settle import machine_for
-from hornbook.workflows.training import Job, evaluation_steps, train_run
+from hornbook.workflows.training import EVALUATIONS, Job, evaluation_steps, train_run
 
 _LEAST_SHARE = 0.3
 """Of the minutes given, what is left for tuning however long the preparations took."""
-_AFTERWARDS = 0.05
-"""Of the minutes given, what writing the model may take."""
+_AFTERWARDS, _EVALUATING = 0.05, 0.25
+"""Of the minutes given, what writing the model may take, and scoring the validation part."""
 
 
 def finetune(
@@ -97,8 +97,8 @@ def finetune(
     machine = machine_for(recipe, request.device)
     bench, plan, choices = _prepare(place, base, data, general, out, request, machine, progress)
     loop = recipe.loop if recipe else _loop(plan, machine, request)
-    goal = _goal(bench, plan, loop, request)
     request.method.apply(bench.model, request.seed)
+    goal = _goal(bench, plan, loop, request)
     moved = counts(bench.model)
     progress.say(
         f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
@@ -108,7 +108,8 @@ def finetune(
     state = TrainState(bench.model, Optimiser(bench.model, plan.optimiser, dtype))
     before = _before(out, bench, goal, request, progress)
     if recipe is None:
-        steps, reason = _steps(bench, goal, loop, request, started, before["seconds"])
+        evaluations = _evaluations(request, before["seconds"]["validation"])
+        steps, reason = _steps(bench, goal, loop, request, started, before["seconds"], evaluations)
         choices.append(Choice("steps", steps, reason))
         progress.say(f"  steps = {steps}: {reason}")
         recipe = FinetuneRecipe(
@@ -118,12 +119,13 @@ def finetune(
             loop=loop.model_copy(update={"steps": steps}),
             versions=versions(),
             plan=plan,
+            evaluations=evaluations,
             model=str(place.absolute()),
             files=absolute(data),
             general=str(general.absolute()) if general else None,
         )
         recipe.save(out)
-    best = Best(out, evaluation_steps(recipe.loop.steps))
+    best = Best(out, evaluation_steps(recipe.loop.steps, recipe.evaluations))
     if resume and load_checkpoint(out / layout.CHECKPOINTS, state):
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     stopped = _tune(out, recipe, bench.model, goal, state, best, progress)
@@ -249,6 +251,13 @@ def _before(
     return facts
 
 
+def _evaluations(request: FinetuneRequest, once: float) -> int:
+    """How often there is time to score the validation part, which takes `once` seconds."""
+    if request.minutes is None:
+        return EVALUATIONS
+    return min(EVALUATIONS, max(1, int(_EVALUATING * 60 * request.minutes / once)))
+
+
 def _steps(
     bench: Bench,
     goal: Goal,
@@ -256,6 +265,7 @@ def _steps(
     request: FinetuneRequest,
     started: float,
     seconds: dict[str, float],
+    evaluations: int,
 ) -> tuple[int, str]:
     """How many steps, and why: as many passes as asked for, or as the minutes allow."""
     once = goal.batches.steps_per_epoch
@@ -265,7 +275,7 @@ def _steps(
     step_s = _step_seconds(bench.model, goal, loop)
     given = request.minutes * 60
     left = given * (1 - _AFTERWARDS) - (time.perf_counter() - started)
-    left -= seconds["all"] + 12 * seconds["validation"]
+    left -= seconds["all"] + evaluations * seconds["validation"]
     steps = max(1, int(max(left, _LEAST_SHARE * given) / (1.1 * step_s)))
     if steps > MOST_EPOCHS * once:
         return MOST_EPOCHS * once, f"{MOST_EPOCHS} passes, the most that minutes are spent on"
@@ -313,6 +323,7 @@ def _tune(
         evaluate=evaluate,
         after_step=(best.check,),
         command="finetune",
+        evaluations=recipe.evaluations,
     )
     try:
         train_run(out, state, job, progress)

@@ -13,14 +13,14 @@ import torch
 
 from hornbook.batches.batch import IGNORE, AnyBatch
 from hornbook.batches.conversations import Example, PackedConversations, stack
-from hornbook.batches.preferences import Pair, PreferencePairs
+from hornbook.batches.preferences import PreferencePairs
 from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.loop import LoopConfig
 from hornbook.train.objective import Objective, answer_token, token_losses
 from hornbook.train.precision import product_type
-from hornbook.train.preference import judge, prefer, reference_of
+from hornbook.train.preference import Reference, judge, prefer
 from hornbook.workflows.finetune_run import FinetunePlan, FinetuneRequest
 
 
@@ -94,12 +94,13 @@ def preferences(
 ) -> Goal:
     """Direct preference optimisation; nats a pair. `model` as it is now is the reference."""
     padding, at_once = tokenizer.pad_id or 0, plan.micro_rows
-
-    def judged(pairs: Sequence[Pair]) -> PreferencePairs:
-        reference = reference_of(model, pairs, at_once, padding, loop.device, loop.dtype)
-        return PreferencePairs(pairs, reference, plan.rows, request.seed, padding)
-
-    sides = {name: judged(pairs) for name, pairs in parts._asdict().items()}
+    reference = Reference(model, padding, loop.device, loop.dtype)
+    sides = {
+        name: PreferencePairs(pairs, reference, plan.rows, request.seed, padding)
+        for name, pairs in parts._asdict().items()
+    }
+    for name in ("validation", "test"):  # adapters are merged before the test part is scored again
+        sides[name].judge()
 
     def score(model: CausalLM, part: str) -> Scores:
         found = judge(model, sides[part], at_once, request.beta, loop.device, loop.dtype)

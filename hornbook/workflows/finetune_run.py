@@ -86,10 +86,14 @@ class FinetunePlan(Config):
 
 
 class FinetuneRecipe(Recorded):
-    """What was settled before the first step. Places are where things lay then."""
+    """What was settled before the first step. Places are where things lay then.
+
+    evaluations: how often the validation part is scored.
+    """
 
     request: FinetuneRequest
     plan: FinetunePlan
+    evaluations: int
     model: str
     files: tuple[str, ...]
     general: str | None

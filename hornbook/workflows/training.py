@@ -18,7 +18,7 @@ from hornbook.workflows import run as layout
 
 HOOKS_SHARE = 0.06
 """Of the time given, what evaluations, samples and checkpoints may take."""
-_EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
+EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
 """How often each happens in a run."""
 
 
@@ -27,6 +27,7 @@ class Job(NamedTuple):
 
     evaluate, sample: figures and texts of the model as it is now, for the logs; some models have no
     samples. after_step: done first after every step. command: what goes on with a stopped run.
+    evaluations: how many there are in the whole run.
     """
 
     objective: Objective
@@ -36,16 +37,17 @@ class Job(NamedTuple):
     sample: Callable[[], dict[str, Any]] | None = None
     after_step: Sequence[Hook] = ()
     command: str = "pretrain"
+    evaluations: int = EVALUATIONS
 
 
-def evaluation_steps(steps: int) -> int:
+def evaluation_steps(steps: int, evaluations: int) -> int:
     """After how many steps a run of `steps` steps is evaluated, each time."""
-    return -(-steps // _EVALUATIONS)
+    return -(-steps // evaluations)
 
 
 def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> None:
     """Go from `state.step` to the job's last step. Raises Interrupted after Ctrl-C, all saved."""
-    every_so_often = evaluation_steps(job.loop.steps)
+    every_so_often = evaluation_steps(job.loop.steps, job.evaluations)
     metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
     metrics.rewind(state.step)
     samples.rewind(state.step)

@@ -20,7 +20,7 @@ from hornbook.nn.contract import Context, Mask
 from hornbook.train.loop import LoopConfig, gradient, train
 from hornbook.train.objective import answer_token, next_token
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.preference import answer_log_probabilities, judge, prefer, reference_of
+from hornbook.train.preference import Reference, answer_log_probabilities, judge, prefer
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 
@@ -157,8 +157,9 @@ def pairs():
 @pytest.mark.parametrize("method", ["full", "lora:4"])
 def test_preferences_do_not_depend_on_the_batch_either(method):
     model = fresh(method=method)
-    reference = reference_of(model, pairs(), 3, 0, "cpu", "float32")
-    batch = PreferencePairs(pairs(), reference - 1.0, 8, seed=0, padding=0).batch(0)
+    reference = Reference(model, 0, "cpu", "float32")
+    side = PreferencePairs(pairs(), lambda pair: reference(pair) - 1.0, 8, seed=0, padding=0)
+    batch = side.batch(0)
     whole = gradients(model, prefer(0.1), batch, 8)
     for micro_rows in (4, 3, 1):
         agree(whole, gradients(model, prefer(0.1), batch, micro_rows))
@@ -167,8 +168,8 @@ def test_preferences_do_not_depend_on_the_batch_either(method):
 def test_preference_loss_is_that_of_the_paper():
     """Eq. 7 of Rafailov et al. 2023, written out for one pair."""
     model, (pair, *_) = fresh().float(), pairs()
-    reference = torch.tensor([[-20.0, -15.0]])
-    batch = PreferencePairs([pair], reference, 1, seed=0, padding=0).batch(0)
+    reference = torch.tensor([-20.0, -15.0])
+    batch = PreferencePairs([pair], lambda pair: reference, 1, seed=0, padding=0).batch(0)
 
     def log_probability(example):
         logs = model(torch.from_numpy(example.ids)[None])[0].log_softmax(-1)
@@ -176,19 +177,48 @@ def test_preference_loss_is_that_of_the_paper():
             logs[at - 1, token] for at, token in enumerate(example.ids) if example.trained[at]
         )
 
-    gains = [log_probability(e) - r for e, r in zip(pair, reference[0], strict=True)]
+    gains = [log_probability(e) - r for e, r in zip(pair, reference, strict=True)]
     wanted = -torch.log(torch.sigmoid(0.3 * (gains[0] - gains[1])))
     loss, count = prefer(0.3)(model, batch)
     assert count == 1
     assert torch.allclose(loss, wanted, rtol=1e-5)
     sums = answer_log_probabilities(model, batch.chosen)
-    assert torch.allclose(sums[0], gains[0] + reference[0, 0], rtol=1e-5)
+    assert torch.allclose(sums[0], gains[0] + reference[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["full", "last:1", "lora:4"])
+def test_a_reference_stays_as_it_was(method):
+    model = fresh(method=method)
+    reference = Reference(model, 0, "cpu", "float32")
+    before = [reference(pair) for pair in pairs()]
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(0.1)
+    assert all(torch.equal(reference(p), b) for p, b in zip(pairs(), before, strict=True))
+    now = Reference(model, 0, "cpu", "float32")
+    assert not any(torch.equal(now(p), b) for p, b in zip(pairs(), before, strict=True))
+
+
+def test_a_reference_is_asked_once_and_when_needed():
+    asked = []
+
+    def reference(pair):
+        asked.append(pair)
+        return torch.tensor([float(len(asked)), 0.0])
+
+    side = PreferencePairs(pairs(), reference, 3, seed=0, padding=0)
+    assert not asked
+    first = side.batch(0).reference
+    assert len(asked) == 3
+    assert torch.equal(side.batch(0).reference, first)
+    side.judge()
+    assert len(asked) == len(pairs())
 
 
 def test_preferences_are_learned():
     model = fresh()
-    reference = reference_of(model, pairs(), 8, 0, "cpu", "float32")
-    side = PreferencePairs(pairs(), reference, 4, seed=0, padding=0)
+    side = PreferencePairs(pairs(), Reference(model, 0, "cpu", "float32"), 4, seed=0, padding=0)
     before = judge(model, side, 3, 0.1, "cpu", "float32")
     assert np.allclose(before.losses, np.log(2), atol=1e-4)
     rates = dict.fromkeys(("matrix_rate", "embedding_rate", "head_rate", "scalar_rate"), 0.002)

@@ -16,6 +16,7 @@ from hornbook.corpus.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import Sizes, llama, lstm
+from hornbook.models.text_classifier import Read
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
@@ -23,7 +24,7 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.workflows import classifier_fit, classifier_training, classify_tuning
 from hornbook.workflows.bodies import find_body
-from hornbook.workflows.classifier_fit import Tuning
+from hornbook.workflows.classifier_fit import Clock, Examples, Tuning
 from hornbook.workflows.classifier_training import train_classifier
 from hornbook.workflows.classify import label_texts
 from hornbook.workflows.classify_tuning import finetune_classifier
@@ -310,3 +311,20 @@ def test_steps_are_timed_on_batches_of_a_usual_size():
     sizes = [batches.batch(step).inputs.numel() for step in range(16)]
     typical = classifier_fit._Typical(batches)
     assert {typical.batch(step).inputs.numel() for step in range(8)} == {20} < set(sizes)
+
+
+@pytest.mark.parametrize(("text_s", "count"), [(1e-6, 400), (0.05, 119), (1.0, 50)])
+def test_as_many_texts_are_looked_at_as_there_is_time_for(monkeypatch, text_s, count):
+    now = [0.0]
+
+    def gathered(classifier, sequences, loop):
+        now[0] += text_s * len(sequences)
+
+    monkeypatch.setattr(classifier_fit.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(classifier_fit, "_gathered", gathered)
+    read = Read([np.array([1])] * 400, np.ones(400, int), np.zeros(400, bool))
+    given = Examples(read, np.arange(400))
+    some, seconds = classifier_fit._looked_at(None, given, None, Clock(0.0, 2.0), looks=4)
+    assert len(some.read.sequences) == count
+    assert seconds == pytest.approx(text_s * count)
+    assert list(some.labels[[0, -1]]) == [0, 399]
