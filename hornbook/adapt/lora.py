@@ -49,9 +49,13 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
-        """The base with the product added to its weight, (out, in); this layer is spent by it."""
+        """The base with the product added to its weight, (out, in); this layer is spent by it.
+
+        The weight is a new one: who shares the old one keeps it as it was.
+        """
         product = self.up.double() @ self.down.double() * (self.alpha / self.rank)
-        self.base.weight.copy_(self.base.weight.double() + product)
+        weight = (self.base.weight.double() + product).to(self.base.weight.dtype)
+        self.base.weight = nn.Parameter(weight)
         return self.base
 
 

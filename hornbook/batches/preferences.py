@@ -82,7 +82,7 @@ class PreferencePairs:
         return PreferenceBatch(chosen, rejected, torch.stack([self._of(i) for i in places]))
 
     def judge(self) -> None:
-        """Ask the reference about all pairs now: it may change later."""
+        """Ask the reference about all pairs now."""
         for i in range(len(self.pairs)):
             self._of(i)
 

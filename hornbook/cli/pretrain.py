@@ -163,8 +163,13 @@ def _on_pairs(
     from hornbook.workflows.translation_run import request_of
 
     for name, files in zip(("--pairs", "--validation", "--test"), splits, strict=True):
-        if not files or len(files) > 2:
-            raise UsageError(f"{name} needs one file of pairs, or two aligned files.")
+        if not files:
+            raise UsageError(
+                f"{name} is missing: training on pairs takes --pairs, --validation and --test, "
+                "each with one file of pairs or two aligned files."
+            )
+        if len(files) > 2:
+            raise UsageError(f"{name} takes one file of pairs or two aligned ones.")
     files, request = request_of(splits, {**values, "family": family or "transformer"})
     return train_translation(files, out, request, resume, Progress())
 

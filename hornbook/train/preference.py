@@ -64,9 +64,8 @@ def answer_log_probabilities(model: nn.Module, batch: Batch) -> Tensor:
 class Reference:
     """What a model thinks of pairs of answers as it is now, whatever it learns later.
 
-    Weights that do not move are shared with the model, others are copied: once a frozen one is
-    changed, nothing more can be asked. A pair is judged alone, so its figures do not depend on when
-    it is asked for.
+    Weights that do not move are shared with the model, others are copied. A pair is judged alone,
+    so its figures do not depend on when it is asked for.
     """
 
     def __init__(self, model: CausalLM, padding: int, device: str, dtype: DType) -> None:

@@ -221,7 +221,7 @@ def _goal(bench: Bench, plan: FinetunePlan, loop: LoopConfig, request: FinetuneR
     """What is minimised; the model as it is now is the reference of preferences."""
     if request.task == "preference":
         return preferences(bench.model, bench.parts, plan, loop, request, bench.tokenizer)
-    return answers(bench.parts, plan, loop, request.seed, bench.tokenizer)
+    return answers(bench.model, bench.parts, plan, loop, request.seed, bench.tokenizer)
 
 
 def _before(
@@ -232,11 +232,11 @@ def _before(
     asked = hash_json(request.plain())  # one that was stopped before its recipe may lie there
     if not path.is_file() or read_json(path)["request"] != asked:
         started = time.perf_counter()
-        validation = goal.score(bench.model, "validation").ratio().value
+        validation = goal.before("validation").ratio().value
         once = time.perf_counter() - started
         found = {
             "request": asked,
-            "test": goal.score(bench.model, "test")._asdict(),
+            "test": goal.before("test")._asdict(),
             "general": bench.general.score(bench.model)._asdict(),
             "validation": validation,
         }

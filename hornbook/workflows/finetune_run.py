@@ -138,7 +138,9 @@ def plan_of(
         share = "all" if most <= 1.5 * wanted else f"{_COVERED:.1%}"
         wanted = most if share == "all" else wanted
         chosen = min(longest, max(_SHORTEST, -(-wanted // 32) * 32))
-        reason = f"{share} of the samples have at most {wanted} tokens"
+        reason = f"{share} of the samples have at most {wanted:,} tokens"
+        if wanted > longest:
+            reason += f", but a row holds {longest:,} at most"
     if min(lengths) > chosen:
         raise HornbookError(
             f"The shortest sample has {min(lengths)} tokens and a row takes {chosen}."

@@ -141,3 +141,9 @@ def test_options_of_a_corpus_are_not_passed_over(monkeypatch, capsys, tmp_path, 
     asked = ["pretrain", kind, tmp_path / "x", option, "gpt2", "--minutes", "1", "--out"]
     code, err = command(monkeypatch, capsys, *asked, tmp_path / "run")
     assert (code, f"{option} goes with --corpus, not with {kind}" in err) == (2, True), err
+
+
+def test_what_training_on_pairs_lacks_is_named(monkeypatch, capsys, tmp_path):
+    asked = ["pretrain", "--pairs", tmp_path / "x", "--validation", tmp_path / "y"]
+    code, err = command(monkeypatch, capsys, *asked, "--minutes", "1", "--out", tmp_path / "run")
+    assert (code, "--test is missing" in err) == (2, True), err
