@@ -55,8 +55,8 @@ class NativeDecoder:
         return self.head(self.go_on(tokens, state, valid))
 
     def new_state(self, rows: int, room: int | None = None) -> State:
-        """As the model's."""
-        return self.model.new_state(rows, room)
+        """As the model's, but keys and values are half floats."""
+        return self.model.new_state(rows, room, torch.float16)
 
     def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
         """As the model's: what the head reads, (B, T, D); zeros where nothing is valid."""

@@ -110,9 +110,14 @@ class CausalLM(Model):
         """What the head reads, (B, T, D), for whole sequences."""
         return self.stack(self.embedding(tokens, ctx.pos), ctx)
 
-    def new_state(self, rows: int, room: int | None = None) -> State:
-        """An empty state for `rows` sequences of at most `room` tokens (None: the context)."""
-        like = next(self.stack.parameters())
+    def new_state(
+        self, rows: int, room: int | None = None, dtype: torch.dtype | None = None
+    ) -> State:
+        """An empty state for `rows` sequences of at most `room` tokens (None: the context).
+
+        dtype: of what is remembered, the weights' if None.
+        """
+        like = next(self.stack.parameters()).new_empty(0, dtype=dtype)
         room = self.config.context if room is None else min(room, self.config.context)
         length = torch.zeros(rows, dtype=torch.int64, device=like.device)
         caches = self.stack.new_caches(rows, room, like.detach())

@@ -111,7 +111,12 @@ class Attention(Layer):
 
 
 def _remember(cache: Cache, k: Tensor, v: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
-    """Write the chunk's keys and values at its positions; return the used part of the cache."""
+    """Write the chunk's keys and values at its positions; return the used part of the cache.
+
+    A cache may be of another type than they are, which costs a copy.
+    """
+    dtype = k.dtype
+    k, v = k.to(cache["key"].dtype), v.to(cache["value"].dtype)
     if len(k) == 1 and ctx.mask.valid is None:  # one row ends where the reach does
         start = ctx.reach - k.shape[2]
         cache["key"][:, :, start : ctx.reach] = k
@@ -120,4 +125,5 @@ def _remember(cache: Cache, k: Tensor, v: Tensor, ctx: Context) -> tuple[Tensor,
         at = ctx.pos[:, None, :, None].expand_as(k)
         cache["key"].scatter_(2, at, k)
         cache["value"].scatter_(2, at, v)
-    return cache["key"][:, :, : ctx.reach], cache["value"][:, :, : ctx.reach]
+    keys, values = cache["key"][:, :, : ctx.reach], cache["value"][:, :, : ctx.reach]
+    return keys.to(dtype), values.to(dtype)

@@ -55,7 +55,7 @@ def test_it_computes_what_the_layers_do(name, bits):
     model, decoder = made(name, bits)
     tokens = some_tokens(3, 40)
     valid = torch.arange(40) < torch.tensor([40, 7, 0])[:, None]
-    states = model.new_state(3), decoder.new_state(3)
+    states = model.new_state(3, dtype=torch.float16), decoder.new_state(3)
     for start in (0, 11):
         part = slice(start, 11 if start == 0 else 40)
         one, other = (
@@ -69,7 +69,7 @@ def test_it_computes_what_the_layers_do(name, bits):
     for mine, theirs in zip(states[0].caches, states[1].caches, strict=True):
         for key in mine:
             for row, length in enumerate(states[0].length.tolist()):
-                kept, found = mine[key][row, :, :length], theirs[key][row, :, :length]
+                kept, found = (c[key][row, :, :length].float() for c in (mine, theirs))
                 assert (kept - found).square().sum() <= 1e-4 * kept.square().sum()
 
 

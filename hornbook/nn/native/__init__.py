@@ -73,7 +73,9 @@ class Decoder(ctypes.Structure):
 
 
 class Pass(ctypes.Structure):
-    """Rows of a call. slot, position: int32. keys, values: a pointer a layer. Strides in floats."""
+    """Rows of a call. slot, position: int32. keys, values: half floats, a pointer a layer. Strides
+    in these.
+    """
 
     _fields_ = (
         ("rows", ctypes.c_int32),

@@ -11,6 +11,18 @@ namespace {
 
 constexpr int kHeads = 4;  // that are computed together at the most
 
+// 16 half floats, as keys and values are kept: a token reads all of them, and half the bytes.
+__m512 halves(const uint16_t* x) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
+}
+
+// y (size,) = x (size,) in half floats; 16 divides size.
+void halve(const float* x, int size, uint16_t* y) {
+  for (int i = 0; i < size; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i),
+                        _mm512_cvtps_ph(_mm512_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+}
+
 // e^x for x <= 88, within 2 units of the last place: 2^n times a polynomial of the rest.
 __m512 exponential(__m512 x) {
   x = _mm512_max_ps(x, _mm512_set1_ps(-87.0f));
@@ -59,18 +71,18 @@ __m128 sums(const __m512* x) {
 // scores (H, room) = e^(q keys^T / sqrt(size) - their largest), with zeros after the last; over
 // (H,) = one over their sum. 16 divides size and room.
 template <int H>
-void weigh(const float* q, const float* keys, int count, int size, float* scores, int room,
+void weigh(const float* q, const uint16_t* keys, int count, int size, float* scores, int room,
            float* over) {
   const __m128 scale = _mm_set1_ps(1 / std::sqrt(float(size)));
   for (int p = 0; p < count; p += 4) {
-    const float* key[4];  // after the last one it comes again
+    const uint16_t* key[4];  // after the last one it comes again
     for (int j = 0; j < 4; j++) key[j] = keys + int64_t(std::min(p + j, count - 1)) * size;
     __m512 sum[H][4];
     for (int h = 0; h < H; h++)
       for (int j = 0; j < 4; j++) sum[h][j] = _mm512_setzero_ps();
     for (int i = 0; i < size; i += 16) {
       __m512 k[4];
-      for (int j = 0; j < 4; j++) k[j] = _mm512_loadu_ps(key[j] + i);
+      for (int j = 0; j < 4; j++) k[j] = halves(key[j] + i);
       for (int h = 0; h < H; h++) {
         const __m512 x = _mm512_loadu_ps(q + h * size + i);
         for (int j = 0; j < 4; j++) sum[h][j] = _mm512_fmadd_ps(x, k[j], sum[h][j]);
@@ -97,7 +109,7 @@ void weigh(const float* q, const float* keys, int count, int size, float* scores
 // y (H, size) = softmax(q keys^T / sqrt(size)) values, of H heads that share keys and values
 // (count, size); 16 divides size.
 template <int H>
-void attend(const float* q, const float* keys, const float* values, int count, int size,
+void attend(const float* q, const uint16_t* keys, const uint16_t* values, int count, int size,
             float* scores, int room, float* y) {
   float over[H];
   weigh<H>(q, keys, count, size, scores, room, over);
@@ -106,9 +118,9 @@ void attend(const float* q, const float* keys, const float* values, int count, i
     __m512 sum[H][2];
     for (int h = 0; h < H; h++) sum[h][0] = sum[h][1] = _mm512_setzero_ps();
     for (int p = 0; p < count; p++) {
-      const float* value = values + int64_t(p) * size + i;
-      const __m512 a = _mm512_loadu_ps(value);
-      const __m512 b = parts == 2 ? _mm512_loadu_ps(value + 16) : a;
+      const uint16_t* value = values + int64_t(p) * size + i;
+      const __m512 a = halves(value);
+      const __m512 b = parts == 2 ? halves(value + 16) : a;
       for (int h = 0; h < H; h++) {
         const __m512 weight = _mm512_set1_ps(scores[h * int64_t(room) + p]);
         sum[h][0] = _mm512_fmadd_ps(weight, a, sum[h][0]);

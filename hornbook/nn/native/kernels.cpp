@@ -33,13 +33,13 @@ struct Decoder {
 };
 
 // Rows of a call. x: (rows, width), read and overwritten. slot, position: of each row; cos, sin:
-// (positions, head / 2). keys, values: of each layer (slots, kv_heads, room, head).
+// (positions, head / 2). keys, values: half floats, of each layer (slots, kv_heads, room, head).
 struct Pass {
   int32_t rows, reach;
   float* x;
   const int32_t *slot, *position;
   const float *cos, *sin;
-  float *const *keys, *const *values;
+  uint16_t *const *keys, *const *values;
   int64_t slot_stride, head_stride;
 };
 
@@ -78,8 +78,8 @@ void attention(Team& team, int thread, const Decoder& d, const Layer& layer, int
     if (h < d.heads) continue;
     const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride +
                        int64_t(pass.position[row]) * size;
-    std::copy_n(x, size, pass.keys[number] + at);
-    std::copy_n(x + d.kv_heads * size, size, pass.values[number] + at);
+    halve(x, size, pass.keys[number] + at);
+    halve(x + d.kv_heads * size, size, pass.values[number] + at);
   }
   team.barrier();
   // Heads that share keys together, but one by one where there would be too few jobs to go round.
