@@ -1,25 +1,16 @@
 """`hornbook classify` and `finetune --task classify`: texts in, labels out, mistakes in a line."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from hornbook.baselines.linear_classifier import make
+from tests.in_process import hornbook as run
 
 GOOD, BAD = (
     ("sun joy gift", "calm bright sun", "joy joy"),
     ("rain grief", "storm debt", "dull rain"),
 )
-
-
-def run(*arguments, text=""):
-    command = [sys.executable, "-m", "hornbook", *map(str, arguments)]
-    done = subprocess.run(
-        command, input=text.encode(), capture_output=True, timeout=120, check=False
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,9 @@ from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
 from hornbook.models.presets import Sizes, qwen3
 from hornbook.tokenize.train import train_tokenizer
+from tests.in_process import hornbook as run
 
 HEAVY = {"torch", "numpy", "pyarrow", "tokenizers", "transformers", "jinja2", "pydantic"}
-
-
-def run(*arguments, text=""):
-    command = [sys.executable, "-m", "hornbook", *map(str, arguments)]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +124,9 @@ def test_corpus_build_and_report(tmp_path):
 
 def test_recipes_are_what_the_options_are(tmp_path):
     (tmp_path / "r.yaml").write_text(yaml.safe_dump({"minutes": 1, "sed": 3}))
-    run("corpus", "build", "python-docs", "--out", tmp_path / "c")
+    lines = "".join(f"第{i}章。春眠不覺曉。\n" for i in range(200))
+    (tmp_path / "text.txt").write_text(lines)
+    assert run("corpus", "build", tmp_path / "text.txt", "--out", tmp_path / "c")[0] == 0
     code, _, err = run(
         "pretrain",
         "--corpus",

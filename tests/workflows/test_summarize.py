@@ -1,8 +1,6 @@
 """Summaries: always beside the first sentences, by parts where the text is long."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +12,7 @@ from hornbook.tokenize.chat import CHATML
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows import summarize as module
 from hornbook.workflows.summarize import SummarizeConfig, summarize
+from tests.in_process import hornbook as run
 
 QUIET = Progress(True)
 SENTENCES = [f"The cat number {i} sat on the mat." for i in range(200)]
@@ -104,22 +103,20 @@ def test_summaries_that_grow_end_with_an_error(model, monkeypatch):
 
 
 def test_the_commands(model, tmp_path):
-    def run(*arguments, text=""):
-        command = [sys.executable, "-m", "hornbook", *map(str, arguments)]
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
-
-    done = run("summarize", model, "--max-tokens", 4, "--json", text=" ".join(SENTENCES[:5]))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    code, out, err = run(
+        "summarize", model, "--max-tokens", 4, "--json", text=" ".join(SENTENCES[:5])
+    )
+    assert code == 0, err
+    found = json.loads(out)
     assert found.keys() == {"model", "summary", "lead", "parts", "characters"}
-    done = run("summarize", model, tmp_path / "none.txt")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "does not exist" in done.stderr
+    code, out, err = run("summarize", model, tmp_path / "none.txt")
+    assert (code, err.count("\n")) == (2, 1) and "does not exist" in err
     (tmp_path / "d.txt").write_text("\n".join(SENTENCES[:6]))
     options = ["--data", tmp_path / "d.txt", "--no-register", "--json", "--out", tmp_path / "o"]
-    done = run("evaluate", model, "--task", "perplexity", *options)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    code, out, err = run("evaluate", model, "--task", "perplexity", *options)
+    assert code == 0, err
+    found = json.loads(out)
     assert found.keys() >= {"model", "task", "n", "metrics", "leakage"}
     assert (tmp_path / "o" / "results_perplexity.json").is_file()
-    done = run("evaluate", model, "--task", "perplexitty")
-    assert done.returncode == 2 and "Did you mean 'perplexity'" in done.stderr
+    code, out, err = run("evaluate", model, "--task", "perplexitty")
+    assert code == 2 and "Did you mean 'perplexity'" in err
