@@ -1,17 +1,16 @@
 """Answers of a form that was asked for, and vectors, through the command line."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from hornbook.cli import main
 from hornbook.core.progress import Progress
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.models.presets import Sizes, qwen3
 from hornbook.tokenize.train import train_tokenizer
+from tests.in_process import hornbook
 
 
 @pytest.fixture(scope="module")
@@ -28,36 +27,25 @@ def models(tmp_path_factory):
     return folder
 
 
-def command(monkeypatch, capsys, *arguments):
-    """Exit code, stdout and stderr, run in this process."""
-    monkeypatch.setattr(sys, "argv", ["hornbook", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as leaving:
-        code = leaving.code or 0
-    return code, *capsys.readouterr()
-
-
-def test_generate_writes_what_was_asked_for(monkeypatch, capsys, models, tmp_path):
+def test_generate_writes_what_was_asked_for(models, tmp_path):
     start = ["generate", models / "decoder", "--prompt", "the", "--max-tokens", 80, "--json"]
-    code, out, _ = command(monkeypatch, capsys, *start, "--choices", "好,不好")
+    code, out, _ = hornbook(*start, "--choices", "好,不好")
     found = json.loads(out)
     assert code == 0 and found["text"] in ("好", "不好") and found["complete"]
-    code, out, _ = command(monkeypatch, capsys, *start, "--choice", "a, b", "--choice", "c")
+    code, out, _ = hornbook(*start, "--choice", "a, b", "--choice", "c")
     assert json.loads(out)["text"] in ("a, b", "c")
-    code, out, _ = command(monkeypatch, capsys, *start, "--regex", "x[0-9]{2}")
+    code, out, _ = hornbook(*start, "--regex", "x[0-9]{2}")
     assert json.loads(out)["text"].startswith("x")
     schema = {"type": "array", "items": {"enum": [1, "好"]}, "minItems": 2, "maxItems": 3}
     (tmp_path / "s.json").write_text(json.dumps(schema))
     for given in (tmp_path / "s.json", json.dumps(schema)):
-        code, out, _ = command(monkeypatch, capsys, *start, "--json-schema", given)
+        code, out, _ = hornbook(*start, "--json-schema", given)
         assert code == 0 and set(json.loads(json.loads(out)["text"])) <= {1, "好"}
 
 
-def test_an_answer_that_was_cut_off_is_said_to_be(monkeypatch, capsys, models):
+def test_an_answer_that_was_cut_off_is_said_to_be(models):
     asked = ["generate", models / "decoder", "--prompt", "the", "--regex", "[0-9]{30}", "--json"]
-    code, out, err = command(monkeypatch, capsys, *asked, "--max-tokens", 3)
+    code, out, err = hornbook(*asked, "--max-tokens", 3)
     found = json.loads(out)
     assert (code, found["complete"], found["finish_reason"]) == (1, False, "length")
     assert "cut off" in err and "--max-tokens" in err
@@ -75,17 +63,17 @@ def test_an_answer_that_was_cut_off_is_said_to_be(monkeypatch, capsys, models):
     ],
 )
 @pytest.mark.parametrize("how", ["generate", "chat"])
-def test_mistakes_come_before_the_model_is_opened(monkeypatch, capsys, how, options, message):
+def test_mistakes_come_before_the_model_is_opened(how, options, message):
     prompt = ["--prompt", "x"] if how == "generate" else []
-    code, out, err = command(monkeypatch, capsys, how, "nowhere", *prompt, *options)
+    code, out, err = hornbook(how, "nowhere", *prompt, *options)
     assert (code, out, message in err, err.count("\n")) == (2, "", True, 1), err
 
 
-def test_embed_writes_a_row_a_text(monkeypatch, capsys, models, tmp_path):
+def test_embed_writes_a_row_a_text(models, tmp_path):
     (tmp_path / "t.csv").write_text("id,words\n1,the hornbook\n2,\n3," + "the " * 40 + "\n")
     out = tmp_path / "v.npy"
     asked = ["embed", models / "encoder", "--file", tmp_path / "t.csv", "--column", "words"]
-    code, printed, err = command(monkeypatch, capsys, *asked, "--out", out, "--json")
+    code, printed, err = hornbook(*asked, "--out", out, "--json")
     found = json.loads(printed)
     assert code == 0, err
     assert (found["texts"], found["width"], found["cut"], found["empty"]) == (3, 16, 1, 1)
@@ -101,10 +89,10 @@ def test_embed_writes_a_row_a_text(monkeypatch, capsys, models, tmp_path):
         (["decoder", "--file", "FILE"], "holds no encoder"),
     ],
 )
-def test_what_cannot_be_embedded(monkeypatch, capsys, models, tmp_path, arguments, message):
+def test_what_cannot_be_embedded(models, tmp_path, arguments, message):
     (tmp_path / "file.txt").write_text("a\n")
     rest = [tmp_path / "file.txt" if a == "FILE" else a for a in arguments[1:]]
     asked = ["embed", models / arguments[0], *rest, "--out", tmp_path / "v.npy"]
-    code, _, err = command(monkeypatch, capsys, *asked)
+    code, _, err = hornbook(*asked)
     assert (code, message in err) == (2, True), err
     assert not (tmp_path / "v.npy").exists()
