@@ -139,9 +139,9 @@ def _with(table: Any, name: str, values: list[str]) -> Any:
     """The table with other values in a column."""
     import pyarrow as arrow
 
-    field = table.schema.field(name)
+    column = table.schema.field(name)
     at = table.schema.get_field_index(name)
-    return table.set_column(at, field, arrow.array(values, field.type))
+    return table.set_column(at, column, arrow.array(values, column.type))
 
 
 def _size(table: Any) -> int:

@@ -45,7 +45,7 @@ _SIZED = 200
 """Batches looked at to see which are of a usual size."""
 _LEFT, _OVERTIME = 0.9, 1.1
 """Of the minutes: what steps and looks may fill, and when a machine that has slowed is stopped."""
-_LOOKED, _LEAST_LOOKED, _LOOKING = 1000, 50, 0.25
+LOOKED, _LEAST_LOOKED, _LOOKING = 1000, 50, 0.25
 """Validation texts that decide when to stop and how sure to be: at most, since more would cost
 training; at least, however little time there is; and the share of the minutes to read them in."""
 _PROBED = 16
@@ -88,15 +88,18 @@ class Examples(NamedTuple):
 
     def some(self, count: int) -> "Examples":
         """At most `count` of them, evenly spread."""
-        if count >= len(self.labels):
-            return self
-        places = np.linspace(0, len(self.labels) - 1, count).astype(int)
+        places = evenly(len(self.labels), count)
         read = Read(
             [self.read.sequences[i] for i in places],
             self.read.tokens[places],
             self.read.empty[places],
         )
         return Examples(read, self.labels[places])
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """At most `most` of the places 0, 1... before `count`, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).astype(int)
 
 
 class Clock(NamedTuple):
@@ -260,7 +263,6 @@ def _looked_at(
     """As many of the texts as so many looks and the calibration have time for, and the seconds that
     reading them once takes.
     """
-    validation = validation.some(_LOOKED)
     if clock.minutes is None:
         return validation, 0.0
     probe = validation.some(_PROBED).read.sequences

@@ -28,7 +28,7 @@ from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.train.calibrate import fit_temperature, mean_loss
 from hornbook.train.loop import Hook, LoopConfig
 from hornbook.workflows.bodies import CONTEXT, Body, Fresh, Prepared, prepare_body
-from hornbook.workflows.classifier_fit import Clock, Examples, Tuning, fit
+from hornbook.workflows.classifier_fit import LOOKED, Clock, Examples, Tuning, evenly, fit
 from hornbook.workflows.classifier_rates import pooling_of
 
 FEWEST = 10
@@ -109,8 +109,9 @@ def train_classifier(
     prepared = prepare_body(body, texts, folder, machine.device, progress)
     model, parameters = _build(body, prepared, labels, tuning, machine)
     prepared = prepared._replace(source=None)  # its weights are in the model now
+    looked_at = [validation_rows[i] for i in evenly(len(validation_rows), LOOKED)]
     train, validation = (
-        _examples(model.config, prepared, rows, labels) for rows in (train_rows, validation_rows)
+        _examples(model.config, prepared, rows, labels) for rows in (train_rows, looked_at)
     )
     cut = int(train.read.cut.sum())
     if cut:

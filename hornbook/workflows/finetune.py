@@ -108,10 +108,12 @@ def finetune(
     state = TrainState(bench.model, Optimiser(bench.model, plan.optimiser, dtype))
     before = _before(out, bench, goal, request, progress)
     if recipe is None:
-        evaluations = _evaluations(request, before["seconds"]["validation"])
+        evaluations, why = _evaluations(request, before["seconds"]["validation"])
         steps, reason = _steps(bench, goal, loop, request, started, before["seconds"], evaluations)
-        choices.append(Choice("steps", steps, reason))
-        progress.say(f"  steps = {steps}: {reason}")
+        settled = [Choice("steps", steps, reason), Choice("evaluations", evaluations, why)]
+        for choice in settled:
+            progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
+        choices += settled
         recipe = FinetuneRecipe(
             request=request,
             machine=machine,
@@ -251,11 +253,13 @@ def _before(
     return facts
 
 
-def _evaluations(request: FinetuneRequest, once: float) -> int:
-    """How often there is time to score the validation part, which takes `once` seconds."""
+def _evaluations(request: FinetuneRequest, once: float) -> tuple[int, str]:
+    """How often to score the validation part, which takes `once` seconds, and why."""
     if request.minutes is None:
-        return EVALUATIONS
-    return min(EVALUATIONS, max(1, int(_EVALUATING * 60 * request.minutes / once)))
+        return EVALUATIONS, "spread over the steps"
+    affordable = int(_EVALUATING * 60 * request.minutes / once)
+    reason = f"at most; {once:.2f} s each, {_EVALUATING:.0%} of the minutes for all"
+    return min(EVALUATIONS, max(1, affordable)), reason
 
 
 def _steps(
