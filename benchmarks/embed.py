@@ -22,7 +22,8 @@ import torch.nn.functional as F
 
 from benchmarks.common import report
 from hornbook.models.encoder import Encoder
-from hornbook.models.folder import load_model, resolve
+from hornbook.models.folder import load_model
+from hornbook.models.place import resolve
 from hornbook.models.sentences import embed
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.workflows.embed import open_encoder

@@ -22,7 +22,7 @@ import torch
 from benchmarks.common import report
 from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import translate
-from hornbook.models.folder import resolve
+from hornbook.models.place import resolve
 from hornbook.workflows.open_model import open_translator
 
 _THREADS, _BATCH = 2, 4096

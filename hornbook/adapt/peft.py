@@ -21,8 +21,9 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.classifier import Classifier
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Rule
-from hornbook.models.folder import resolve, weights_fingerprint
+from hornbook.models.folder import weights_fingerprint
 from hornbook.models.model import Model
+from hornbook.models.place import resolve
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.models.tensors import write_tensors
 from hornbook.tokenize.tokenizer import read_files

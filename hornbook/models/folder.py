@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hornbook.core.errors import HornbookError, UsageError, nearest
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import (
     atomic_folder,
     hash_file,
@@ -20,47 +20,20 @@ from hornbook.core.files import (
     write_json,
     write_text,
 )
-from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
-from hornbook.core.home import pulled
+from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, Rule
 from hornbook.models.gguf.config import read_config as read_gguf_config
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.model import Model, ModelConfig
-from hornbook.models.tensors import (
-    CONFIG,
-    NO_PICKLES,
-    PICKLES,
-    WEIGHTS,
-    TensorFiles,
-    weight_files,
-    write_tensors,
-)
+from hornbook.models.place import CONFIG, WEIGHTS, resolve, what_is_there
+from hornbook.models.tensors import TensorFiles, weight_files, write_tensors
 from hornbook.tokenize.sequences import SequenceTokenizer, open_tokenizer
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER
 
 _TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja", "vocab.txt")
-
-
-def resolve(path: Path) -> Path:
-    """The model folder or GGUF file that `path` means.
-
-    It is one itself, a run folder with `model` in it, a folder with one GGUF file, or the name of
-    a pulled model. Raises UsageError saying what was found instead.
-    """
-    named = [] if path.exists() or len(path.parts) != 1 else [pulled(path.name)]
-    for place in (path, path / "model", *named):
-        if (place / CONFIG).is_file() or is_gguf(place):
-            return place
-        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
-        if len(files) == 1:
-            return files[0]
-    raise UsageError(
-        f"{_what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, the folder of a "
-        f"finished run, a {SUFFIX} file, or a name that `hornbook pull` has fetched."
-    )
 
 
 def load_config(folder: Path) -> ModelConfig:
@@ -245,28 +218,4 @@ def _check_place(folder: Path) -> None:
             return
     elif not folder.exists():
         return
-    raise UsageError(f"{_what_is_there(folder)} A model is not written over it; name a new folder.")
-
-
-def _what_is_there(path: Path) -> str:
-    """A sentence on what stands where a model was expected."""
-    if path.is_dir():
-        names = sorted(entry.name for entry in path.iterdir())
-        shown = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
-        return f"{path} holds {shown}." if names else f"{path} is empty."
-    if not path.exists():
-        return f"{path} does not exist.{_neighbour(path)}"
-    if path.suffix in PICKLES:
-        return f"{path} is not safetensors. {NO_PICKLES}"
-    return f"{path} is a file."
-
-
-def _neighbour(path: Path) -> str:
-    """The closest model beside a path that does not exist, if there are any."""
-    parent = path.absolute().parent
-    if not parent.is_dir():
-        return ""
-    folders = [place for place in parent.iterdir() if (place / CONFIG).is_file()]
-    folders += [place for place in parent.iterdir() if (place / "model" / CONFIG).is_file()]
-    folders += [place for place in parent.iterdir() if is_gguf(place)]
-    return " " + nearest(path.name, [folder.name for folder in folders]) if folders else ""
+    raise UsageError(f"{what_is_there(folder)} A model is not written over it; name a new folder.")

@@ -5,12 +5,12 @@ Each corresponds to a `model_type` of the Hugging Face ecosystem.
 
 from collections.abc import Callable, Sequence
 
-from hornbook.core.config import Config
 from hornbook.core.errors import unknown
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.encoder_presets import BertSizes, bert_masked_lm
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import ModelConfig
+from hornbook.models.sizes import Sizes
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.lstm import LSTMConfig
@@ -21,25 +21,6 @@ from hornbook.nn.residual import PreNormConfig
 from hornbook.nn.rotary import RotaryConfig
 from hornbook.nn.short_conv import ShortConvConfig
 from hornbook.nn.stack import Block, StackConfig
-
-
-class Sizes(Config):
-    """What every decoder preset asks for.
-
-    vocab, width, depth, context: tokens, channels, blocks, tokens. heads query heads of `head`
-    channels share kv_heads key/value heads. hidden: channels between the matrices of an MLP.
-    tied: the head is the token embedding transposed.
-    """
-
-    vocab: int
-    width: int
-    depth: int
-    context: int
-    heads: int
-    kv_heads: int
-    head: int
-    hidden: int
-    tied: bool
 
 
 def qwen3(

@@ -14,17 +14,7 @@ from torch import Tensor
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json
-
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-CONFIG = "config.json"
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-"""Endings of formats that can run code when they are opened."""
-
-NO_PICKLES = (
-    "Such files can run any program when they are opened, so Hornbook does not open them. "
-    "Ask for the same model in safetensors, or let `transformers` save it again."
-)
+from hornbook.models.place import CONFIG, INDEX, NO_PICKLES, PICKLES, WEIGHTS
 
 
 class TensorFiles:

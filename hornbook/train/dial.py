@@ -13,7 +13,8 @@ from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import Machine, fastest
 from hornbook.models.model import ModelConfig
-from hornbook.models.presets import MASKED_PRESETS, PRESETS, Sizes
+from hornbook.models.presets import MASKED_PRESETS, PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import LayerConfig
 from hornbook.nn.mlp import GatedMLPConfig, MLPConfig

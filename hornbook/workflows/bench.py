@@ -20,7 +20,7 @@ from hornbook.core.machine import measure_machine, memory_rate, peak_memory_byte
 from hornbook.core.progress import Progress
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.models.folder import resolve
+from hornbook.models.place import resolve
 from hornbook.nn.contract import State
 from hornbook.nn.packed import NativeLinear, PackedLinear
 from hornbook.workflows.open_model import Generator, open_generator

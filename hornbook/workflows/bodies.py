@@ -13,8 +13,9 @@ from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.home import home
 from hornbook.core.progress import Progress
 from hornbook.models.classifier import on_body
-from hornbook.models.folder import load_config, load_model, resolve
+from hornbook.models.folder import load_config, load_model
 from hornbook.models.model import Model, ModelConfig
+from hornbook.models.place import resolve
 from hornbook.models.presets import FAMILIES, MASKED_PRESETS, PRESETS
 from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.masking import add_mask

@@ -17,7 +17,8 @@ from hornbook.core.files import atomic_file, read_json
 from hornbook.core.machine import pick_device
 from hornbook.corpus.documents import Rejection
 from hornbook.models.encoder import Encoder
-from hornbook.models.folder import load_model, resolve
+from hornbook.models.folder import load_model
+from hornbook.models.place import resolve
 from hornbook.models.sentences import Embedded, embed_stream
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.tokenize.sequences import SequenceTokenizer

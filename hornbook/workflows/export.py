@@ -14,8 +14,9 @@ from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
 from hornbook.core.machine import versions
 from hornbook.core.progress import Progress
 from hornbook.corpus.pydocs import read_pydocs
-from hornbook.models.folder import resolve, save_model
+from hornbook.models.folder import save_model
 from hornbook.models.gguf.write import FILE_TYPES, Kind, write_gguf
+from hornbook.models.place import resolve
 from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
 from hornbook.tokenize.tokenizer import read_files
 from hornbook.workflows.open_model import open_model

@@ -21,7 +21,8 @@ from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert import to_hf
-from hornbook.models.folder import load_model, resolve
+from hornbook.models.folder import load_model
+from hornbook.models.place import resolve
 from hornbook.tokenize.answers import with_template
 from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer

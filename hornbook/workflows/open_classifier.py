@@ -13,7 +13,8 @@ from hornbook.baselines import linear_classifier as linear
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import pick_device
 from hornbook.models.classifier import Classifier, ClassifierConfig
-from hornbook.models.folder import load_config, load_model, resolve
+from hornbook.models.folder import load_config, load_model
+from hornbook.models.place import resolve
 from hornbook.models.text_classifier import TextClassifier
 from hornbook.tokenize.sequences import SequenceTokenizer
 

@@ -10,9 +10,10 @@ from hornbook.generate.lean import LeanDecoder, lean
 from hornbook.generate.native_decoder import NativeDecoder, native_decoder
 from hornbook.generate.speculate import ModelDrafter, PromptLookup
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.folder import load_model, resolve
+from hornbook.models.folder import load_model
 from hornbook.models.gguf.packed import has_codes, load_packed
 from hornbook.models.pack import from_weights, pack
+from hornbook.models.place import resolve
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn import native
 from hornbook.nn.fast_linear import with_fast_linear

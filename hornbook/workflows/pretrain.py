@@ -17,8 +17,9 @@ from hornbook.core.machine import Machine, peak_memory_bytes, versions
 from hornbook.core.progress import Progress
 from hornbook.corpus.corpus import Corpus
 from hornbook.models.convert import to_hf
-from hornbook.models.folder import load_config, resolve, save_model, weights_fingerprint
+from hornbook.models.folder import load_config, save_model, weights_fingerprint
 from hornbook.models.masked_lm import MaskedLMConfig
+from hornbook.models.place import resolve
 from hornbook.models.presets import MASKED_PRESETS
 from hornbook.tokenize.measure import measure
 from hornbook.tokenize.tokenizer import Tokenizer

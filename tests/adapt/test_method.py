@@ -8,7 +8,8 @@ from hornbook.adapt.method import RANK, Method, counts
 from hornbook.core.errors import UsageError
 from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, vit
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 
 SIZES = Sizes(

@@ -9,7 +9,8 @@ import yaml
 
 from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook as run
 

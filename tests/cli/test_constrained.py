@@ -8,7 +8,8 @@ import pytest
 from hornbook.core.progress import Progress
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook
 

@@ -4,7 +4,8 @@ import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.evaluate.subject import Subject
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 

@@ -17,8 +17,9 @@ from hornbook.generate.constrain import Constrainer, choices, json_schema, regex
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig, choose
 from hornbook.generate.text import continue_text, stream
-from hornbook.models.folder import resolve
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.place import resolve
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 

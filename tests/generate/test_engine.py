@@ -11,7 +11,8 @@ from hornbook.generate.decode import decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import Request, ScheduleConfig
-from hornbook.models.presets import Sizes, gpt2, lfm2, lstm, mamba2, qwen3
+from hornbook.models.presets import gpt2, lfm2, lstm, mamba2, qwen3
+from hornbook.models.sizes import Sizes
 
 VOCAB, CONTEXT, MOST = 61, 40, 6
 FAMILIES = {

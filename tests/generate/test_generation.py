@@ -9,7 +9,8 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.generate.decode import PROMPT_CHUNK, decode
 from hornbook.generate.sampling import SamplingConfig, choose, cut
 from hornbook.generate.text import Answer, continue_text, reply_to, stream
-from hornbook.models.presets import MASKED_PRESETS, PRESETS, Sizes
+from hornbook.models.presets import MASKED_PRESETS, PRESETS
+from hornbook.models.sizes import Sizes
 
 VOCAB = 60
 NEVER = frozenset[int]()

@@ -11,7 +11,8 @@ from hornbook.generate.native_decoder import native_decoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import Request, ScheduleConfig
 from hornbook.models.pack import from_weights, pack
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn import native
 
 SIZES = Sizes(

@@ -9,7 +9,8 @@ from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.speculate import LONGEST, ModelDrafter, PromptLookup, decode_drafted
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 
 SIZES = Sizes(
     vocab=23, width=16, depth=2, context=48, heads=2, kv_heads=1, head=8, hidden=24, tied=False

@@ -6,7 +6,8 @@ import pytest
 
 from hornbook.core.errors import HornbookError
 from hornbook.models.convert import MODEL_TYPES, from_hf, to_hf
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import RMSNormConfig

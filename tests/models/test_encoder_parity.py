@@ -16,7 +16,8 @@ from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.pixels import PREPROCESSOR, PixelsConfig, load_pixels
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 
 VOCAB, CONTEXT, BOUND, PAD = 53, 24, 1e-4, 0
 LABELS = {0: "dog", 1: "cat", 2: "hen"}

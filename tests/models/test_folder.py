@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.models import folder as folder_module
-from hornbook.models.folder import load_config, load_model, resolve, save_model
-from hornbook.models.presets import MASKED_PRESETS, PRESETS, Sizes
+from hornbook.models.folder import load_config, load_model, save_model
+from hornbook.models.place import resolve
+from hornbook.models.presets import MASKED_PRESETS, PRESETS
+from hornbook.models.sizes import Sizes
 
 SIZES = Sizes(
     vocab=50, width=16, depth=2, context=32, heads=4, kv_heads=4, head=4, hidden=24, tied=False

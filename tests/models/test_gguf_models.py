@@ -9,10 +9,12 @@ import transformers
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
-from hornbook.models.folder import load_config, load_model, resolve
+from hornbook.models.folder import load_config, load_model
 from hornbook.models.gguf.names import _GPT2, _LLAMA, ARCHITECTURES
 from hornbook.models.gguf.write import FILE_TYPES, write_gguf
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.place import resolve
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from tests.models.test_parity import loud
 
 SIZES = Sizes(

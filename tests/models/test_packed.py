@@ -11,7 +11,8 @@ from hornbook.models.folder import load_model
 from hornbook.models.gguf.packed import has_codes, load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import JointAttention, from_weights, pack
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn import native
 from hornbook.nn.packed import (
     NativeLinear,

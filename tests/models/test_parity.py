@@ -14,7 +14,8 @@ from torch import Tensor
 
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn.contract import Context, Mask
 
 transformers.utils.logging.disable_progress_bar()

@@ -7,7 +7,8 @@ import transformers
 
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 
 TEXTS = ["A hornbook is a small tablet from which people learned to read.", "字帖", "3 + 4 = 7"]

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from hornbook.batches.packing import PackedWindows
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig

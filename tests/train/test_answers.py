@@ -15,7 +15,8 @@ from hornbook.batches.conversations import Example, PackedConversations, stack
 from hornbook.batches.preferences import Pair, PreferencePairs
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn.contract import Context, Mask
 from hornbook.train.loop import LoopConfig, gradient, train
 from hornbook.train.objective import answer_token, next_token

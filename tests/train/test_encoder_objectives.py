@@ -13,7 +13,8 @@ from hornbook.batches.packing import PackedWindows
 from hornbook.core.errors import HornbookError
 from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.models.transfer import copy_body
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label, masked_token

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.train.muon import Muon, orthogonalise
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
 

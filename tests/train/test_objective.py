@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.train import objective
 from hornbook.train.objective import next_token, token_losses
 from hornbook.train.precision import product_type

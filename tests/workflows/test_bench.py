@@ -9,7 +9,8 @@ from hornbook.cli import bench as command
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.bench import BenchConfig, bench

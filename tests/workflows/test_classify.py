@@ -15,7 +15,8 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import Sizes, llama, lstm
+from hornbook.models.presets import llama, lstm
+from hornbook.models.sizes import Sizes
 from hornbook.models.text_classifier import Read
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig

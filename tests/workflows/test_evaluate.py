@@ -12,7 +12,8 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.evaluate import EvaluateConfig, evaluate
 

@@ -18,7 +18,7 @@ from hornbook.core.progress import Progress
 from hornbook.evaluate.items import read_items
 from hornbook.evaluate.load import DATA, find_data, load_task
 from hornbook.evaluate.subject import Subject
-from hornbook.models.folder import resolve
+from hornbook.models.place import resolve
 from hornbook.workflows.evaluate import EvaluateConfig, evaluate
 from hornbook.workflows.open_model import open_model
 

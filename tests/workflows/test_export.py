@@ -8,7 +8,8 @@ import torch
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.export import export
 from tests.models.test_parity import loud

@@ -12,7 +12,8 @@ from hornbook.adapt.peft import load_adapter
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows import run as layout

@@ -9,8 +9,9 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.classifier import on_decoder
 from hornbook.models.folder import load_config, load_model, save_model
-from hornbook.models.presets import PRESETS, Sizes
-from hornbook.models.tensors import INDEX, WEIGHTS
+from hornbook.models.place import INDEX, WEIGHTS
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.export import export
 from hornbook.workflows.pretrain import inputs_of, pretrain, request_of

@@ -8,7 +8,8 @@ from hornbook.core.progress import Progress
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
-from hornbook.models.presets import PRESETS, Sizes
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer

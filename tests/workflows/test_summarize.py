@@ -7,7 +7,8 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
-from hornbook.models.presets import Sizes, qwen3
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
 from hornbook.tokenize.chat import CHATML
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows import summarize as module

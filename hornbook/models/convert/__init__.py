@@ -23,7 +23,7 @@ from hornbook.models.convert import (
     vit,
 )
 from hornbook.models.convert.family import Family
-from hornbook.models.convert.fields import WITHOUT_EFFECT, Fields
+from hornbook.models.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
 
 FAMILIES: tuple[Family, ...] = (

@@ -9,10 +9,10 @@ from typing import Any
 
 from hornbook.models.classifier import ClassifierConfig, on_encoder
 from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
-from hornbook.models.convert.fields import Fields
 from hornbook.models.convert.labels import read_labels, write_labels
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
+from hornbook.models.fields import Fields
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.embedding import EmbeddingConfig

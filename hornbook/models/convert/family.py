@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hornbook.models.convert.fields import Fields
+from hornbook.models.fields import Fields
 from hornbook.models.model import ModelConfig
 from hornbook.nn.mlp import Activation
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
-from hornbook.models.convert.fields import Fields
 from hornbook.models.convert.labels import decoder_classifier
-from hornbook.models.presets import Sizes, gpt2
+from hornbook.models.fields import Fields
+from hornbook.models.presets import gpt2
+from hornbook.models.sizes import Sizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import LayerNormConfig

@@ -9,7 +9,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.classifier import ClassifierConfig, on_decoder
 from hornbook.models.convert.family import Family, Rule
-from hornbook.models.convert.fields import Fields
+from hornbook.models.fields import Fields
 from hornbook.nn.embedding import EmbeddingConfig
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import Family, Rule
-from hornbook.models.convert.fields import Fields
 from hornbook.models.convert.llama import read_theta
-from hornbook.models.presets import Sizes, lfm2
+from hornbook.models.fields import Fields
+from hornbook.models.presets import lfm2
+from hornbook.models.sizes import Sizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import AnyLayer
 from hornbook.nn.mlp import GatedMLPConfig

@@ -8,7 +8,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import Family, Rule
-from hornbook.models.convert.fields import Fields
+from hornbook.models.fields import Fields
 from hornbook.models.presets import decoder
 from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.norm import RMSNormConfig

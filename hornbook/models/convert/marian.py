@@ -7,7 +7,7 @@ stores of them.
 from typing import Any
 
 from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
-from hornbook.models.convert.fields import Fields
+from hornbook.models.fields import Fields
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.models.translators import PairSizes, SideSizes, transformer
 from hornbook.nn.attention import AttentionConfig

@@ -10,8 +10,8 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert.family import Family
-from hornbook.models.convert.fields import Fields
 from hornbook.models.convert.labels import write_labels
+from hornbook.models.fields import Fields
 from hornbook.models.model import ModelConfig
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.nn.lstm import LSTMConfig

@@ -5,8 +5,8 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama, qwen3
 from hornbook.models.convert.family import Family
-from hornbook.models.convert.fields import Fields
 from hornbook.models.convert.labels import decoder_classifier
+from hornbook.models.fields import Fields
 from hornbook.models.presets import qwen2
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
-from hornbook.models.convert.fields import Fields
 from hornbook.models.convert.labels import read_labels, write_labels
 from hornbook.models.encoder_presets import ViTSizes, vit
+from hornbook.models.fields import Fields
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import LayerNormConfig

@@ -13,9 +13,10 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Family
-from hornbook.models.convert.fields import Fields
+from hornbook.models.fields import Fields
 from hornbook.models.gguf.names import ARCHITECTURES, EMBEDDING, HEAD
-from hornbook.models.presets import Sizes, gpt2, llama, qwen2, qwen3
+from hornbook.models.presets import gpt2, llama, qwen2, qwen3
+from hornbook.models.sizes import Sizes
 
 ARCHITECTURE = "general.architecture"
 

@@ -1,0 +1,61 @@
+"""Where a model is: what a path or name given by a user means. Imports no torch."""
+
+from pathlib import Path
+
+from hornbook.core.errors import UsageError, nearest
+from hornbook.core.gguf import SUFFIX, is_gguf
+from hornbook.core.home import pulled
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CONFIG = "config.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+"""Endings of formats that can run code when they are opened."""
+
+NO_PICKLES = (
+    "Such files can run any program when they are opened, so Hornbook does not open them. "
+    "Ask for the same model in safetensors, or let `transformers` save it again."
+)
+
+
+def resolve(path: Path) -> Path:
+    """The model folder or GGUF file that `path` means.
+
+    It is one itself, a run folder with `model` in it, a folder with one GGUF file, or the name of
+    a pulled model. Raises UsageError saying what was found instead.
+    """
+    named = [] if path.exists() or len(path.parts) != 1 else [pulled(path.name)]
+    for place in (path, path / "model", *named):
+        if (place / CONFIG).is_file() or is_gguf(place):
+            return place
+        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
+        if len(files) == 1:
+            return files[0]
+    raise UsageError(
+        f"{what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, the folder of a "
+        f"finished run, a {SUFFIX} file, or a name that `hornbook pull` has fetched."
+    )
+
+
+def what_is_there(path: Path) -> str:
+    """A sentence on what stands where a model was expected."""
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir())
+        shown = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+        return f"{path} holds {shown}." if names else f"{path} is empty."
+    if not path.exists():
+        return f"{path} does not exist.{_neighbour(path)}"
+    if path.suffix in PICKLES:
+        return f"{path} is not safetensors. {NO_PICKLES}"
+    return f"{path} is a file."
+
+
+def _neighbour(path: Path) -> str:
+    """The closest model beside a path that does not exist, if there are any."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        return ""
+    folders = [place for place in parent.iterdir() if (place / CONFIG).is_file()]
+    folders += [place for place in parent.iterdir() if (place / "model" / CONFIG).is_file()]
+    folders += [place for place in parent.iterdir() if is_gguf(place)]
+    return " " + nearest(path.name, [folder.name for folder in folders]) if folders else ""
