@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hornbook.core.errors import HornbookError, UsageError
 
@@ -154,14 +152,14 @@ class Course:
         """Whether the answer so far is all that the rule asks for; it may still go on."""
         return bool(self._matcher.is_accepting())
 
-    def allowed(self) -> Tensor:
+    def allowed(self) -> np.ndarray:
         """(V,) bool, True = may come next: never none, and the end only where `complete`.
 
         Raises HornbookError where the rule turns out to be too large to follow, or no token leads
         on; UsageError, which it is too, where that is so from the beginning.
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
-        found = torch.from_numpy(np.unpackbits(bits, count=self._vocab, bitorder="little")).bool()
+        found = np.unpackbits(bits, count=self._vocab, bitorder="little").view(bool)
         # Where it cannot go on, the library allows the end, as if the answer were whole.
         if not self.complete:
             found[list(self._ends)] = False

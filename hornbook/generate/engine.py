@@ -1,7 +1,6 @@
 """Several streams at once: requests go in at any time, tokens come out step by step.
 
-Scheduler (who is computed when), runner (the model on rows of one state) and sampling, put
-together. A request gets the same ids whatever is computed beside it, in whatever slot and chunks,
+Scheduler (who is computed when), a model's sequences and sampling, put together. A request gets the same ids whatever is computed beside it, in whatever slot and chunks,
 and whatever it continues from: those of `decode` alone. Two things of a request would differ
 otherwise: its draws, which have a generator of its own, and equal logits, of which greedy choice
 takes the first. What remains is rounding: products of matrices differ in their last bits with the
@@ -13,15 +12,13 @@ promise as far as its kernels round every row alike.
 Not safe for threads: one owner calls, as a server's loop does. Knows ids; knows nothing of text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import Decoder
-from hornbook.generate.runner import Runner
 from hornbook.generate.sampling import choose
 from hornbook.generate.scheduler import Finish, Request, ScheduleConfig, Scheduler
 
@@ -37,7 +34,7 @@ class Token(NamedTuple):
 class _Draws(NamedTuple):
     handle: int
     request: Request
-    generator: torch.Generator
+    random: np.random.Generator
 
 
 class Engine:
@@ -52,9 +49,8 @@ class Engine:
         """room: tokens that a request can have, prompt and answer together (None: the model's
         context). All slots' memory is taken now."""
         config = config or ScheduleConfig()
-        self._runner = Runner(model, config.slots, room)
-        state = self._runner.state
-        self._scheduler = Scheduler(config, state.room, state.cuttable)
+        self._sequences = model.sequences(config.slots, room)
+        self._scheduler = Scheduler(config, self._sequences.room, self._sequences.cuttable)
         self._draws: dict[int, _Draws] = {}
         self._undelivered: list[Token] = []
         self.prompt_tokens = self.reused_tokens = 0
@@ -105,26 +101,24 @@ class Engine:
         while not self.idle:
             yield from self.step()
 
-    def _compute(self) -> dict[int, Tensor]:
+    def _compute(self) -> dict[int, np.ndarray]:
         """Run the next plan; the logits (V,) of the slots that get a token."""
         plan = self._scheduler.plan()
         for slot, handle, request, kept in plan.admitted:
-            self._runner.keep(slot, kept)
-            generator = torch.Generator().manual_seed(request.config.seed)
-            self._draws[slot] = _Draws(handle, request, generator)
+            self._sequences.cut(slot, kept)
+            self._draws[slot] = _Draws(handle, request, request.config.draws())
             self.reused_tokens += kept
-        logits = self._runner.decode(plan.decode) if plan.decode else {}
-        for slot, ids, last in plan.chunks:
-            after = self._runner.read(slot, ids)
-            self.prompt_tokens += len(ids)
-            if last:
-                logits[slot] = after
-        return logits
+        new: dict[int, Sequence[int]] = {slot: [token] for slot, token in plan.decode.items()}
+        new |= {chunk.slot: chunk.ids for chunk in plan.chunks}
+        logits = self._sequences.go_on(new) if new else {}
+        self.prompt_tokens += sum(len(chunk.ids) for chunk in plan.chunks)
+        unfinished = {chunk.slot for chunk in plan.chunks if not chunk.last}
+        return {slot: each for slot, each in logits.items() if slot not in unfinished}
 
-    def _choose(self, slot: int, logits: Tensor) -> Token:
-        handle, request, generator = self._draws[slot]
+    def _choose(self, slot: int, logits: np.ndarray) -> Token:
+        handle, request, random = self._draws[slot]
         limit = request.constraint
-        token = choose(logits, request.config, generator, limit.allowed() if limit else None)
+        token = choose(logits, request.config, random, limit.allowed() if limit else None)
         finished = self._scheduler.accept(slot, token)
         if limit is not None and not finished:
             limit.advance(token)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.pack import Block, blocks_of
+from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Cache, State
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import GROUP, PackedLinear
@@ -47,7 +48,7 @@ class LeanDecoder:
 
     def __init__(self, model: CausalLM, blocks: list[tuple[_Attention, _MLP]]) -> None:
         self.model, self._blocks = model, blocks
-        self.config = model.config
+        self.vocab, self.context = model.vocab, model.context
         self.head = cast(PackedLinear, model.head)
         self._last = _norm(cast(RMSNorm, model.stack.norm))
         self._product = _product(self.head)
@@ -58,9 +59,9 @@ class LeanDecoder:
             return self._one(tokens, state)
         return cast(Tensor, self.model(tokens, state, valid))
 
-    def new_state(self, rows: int, room: int | None = None) -> State:
+    def sequences(self, rows: int, room: int | None = None) -> StateSequences:
         """As the model's."""
-        return self.model.new_state(rows, room)
+        return StateSequences(self, self.model.new_state(rows, room))
 
     def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
         """As the model's."""

@@ -10,13 +10,10 @@ those of `nn.native` do not. Knows ids; knows nothing of text.
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-import torch
-
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder, Step, read_prompts
+from hornbook.generate.decode import Decoder, Sequences, Step
 from hornbook.generate.sampling import Constraint, SamplingConfig, choose
 from hornbook.generate.scheduler import check_prompt, finish_reason
-from hornbook.nn.contract import State
 
 LONGEST = 8
 """Tokens guessed at once at the most: our kernels check so many at about twice the cost of one."""
@@ -66,16 +63,15 @@ class ModelDrafter:
     """Guesses what a smaller model of the same vocabulary would say, greedily."""
 
     def __init__(self, model: Decoder) -> None:
-        """Raises HornbookError for a model whose state cannot be cut back."""
-        self._model, self._state = model, model.new_state(1, 1)
-        require_cuttable(self._state)
+        """Raises HornbookError for a model that remembers in a recurrent state."""
+        self._model, self._sequences = model, model.sequences(1, 1)
+        require_cuttable(self._sequences)
         self._held: list[int] = []
 
-    @torch.inference_mode()
     def propose(self, ids: Sequence[int], most: int) -> list[int]:
         """The model's own continuation; nothing where its context is full."""
         self._make_room(len(ids) + most)
-        most = min(most, self._state.room - len(ids))
+        most = min(most, self._sequences.room - len(ids))
         if most < 1:
             return []
         shared = next(
@@ -83,28 +79,25 @@ class ModelDrafter:
             min(len(self._held), len(ids)),
         )
         shared = min(shared, len(ids) - 1)
-        self._state.cut(0, shared)
+        self._sequences.cut(0, shared)
         new, found = list(ids[shared:]), list[int]()
         while len(found) < most:
-            features = self._model.go_on(
-                torch.tensor([new], device=self._state.length.device), self._state
-            )
-            new = [int(self._model.head(features[0, -1]).argmax())]
+            new = [int(self._sequences.go_on({0: new})[0].argmax())]
             found += new
         self._held = [*ids, *found[:-1]]
         return found
 
     def _make_room(self, tokens: int) -> None:
-        """A larger state where one is needed and can be had; it has read nothing yet."""
-        if tokens > self._state.room:
-            larger = self._model.new_state(1, 2 * tokens)
-            if larger.room > self._state.room:
-                self._state, self._held = larger, []
+        """Larger sequences where they are needed and can be had; they have read nothing yet."""
+        if tokens > self._sequences.room:
+            larger = self._model.sequences(1, 2 * tokens)
+            if larger.room > self._sequences.room:
+                self._sequences, self._held = larger, []
 
 
-def require_cuttable(state: State) -> None:
-    """Raises HornbookError for a state that wrong guesses could not be taken out of again."""
-    if not state.cuttable:
+def require_cuttable(sequences: Sequences) -> None:
+    """Raises HornbookError where wrong guesses could not be taken out again."""
+    if not sequences.cuttable:
         raise HornbookError(
             "This model remembers in a recurrent state, from which wrong guesses cannot be taken "
             "out again; leave --draft out."
@@ -124,20 +117,20 @@ def decode_drafted(
     Fewer tokens are guessed while guesses fail, so that a bad guesser costs little. Raises
     HornbookError, before any work, as `decode` does, and for a model with a recurrent state.
     """
-    state = model.new_state(1, len(prompt) + config.max_tokens)
-    check_prompt(prompt, state.room)
-    require_cuttable(state)
-    generator = torch.Generator().manual_seed(config.seed)
+    sequences = model.sequences(1, len(prompt) + config.max_tokens)
+    check_prompt(prompt, sequences.room)
+    require_cuttable(sequences)
+    draws = config.draws()
     ids, count, size = list(prompt), 0, LONGEST // 2
-    logits, guesses = read_prompts(model, [prompt], state), list[int]()
+    logits, guesses = sequences.go_on({0: prompt})[0][None], list[int]()
     while True:
         right = 0
         for row, expected in zip(logits, [*guesses, None], strict=True):
             allowed = None if constraint is None else constraint.allowed()
-            token = choose(row, config, generator, allowed)
+            token = choose(row, config, draws, allowed)
             ids.append(token)
             count += 1
-            full = len(ids) >= state.room
+            full = len(ids) >= sequences.room
             finished = finish_reason(token, count, config.max_tokens, stop_ids, full)
             yield Step(0, token, finished)
             if finished:
@@ -147,15 +140,9 @@ def decode_drafted(
             if token != expected:
                 break
             right += 1
-        state.cut(0, len(ids) - 1)
+        sequences.cut(0, len(ids) - 1)
         if guesses:
             size = min(2 * size, LONGEST) if right == len(guesses) else max(right, 1)
-        most = min(size, config.max_tokens - count - 1, state.room - len(ids) - 1)
+        most = min(size, config.max_tokens - count - 1, sequences.room - len(ids) - 1)
         guesses = drafter.propose(ids, most) if most > 0 else []
-        logits = _check(model, [ids[-1], *guesses], state)
-
-
-@torch.inference_mode()
-def _check(model: Decoder, tokens: list[int], state: State) -> torch.Tensor:
-    """The logits (T, V) after each of some tokens."""
-    return model(torch.tensor([tokens], device=state.length.device), state)[0]
+        logits = sequences.check(0, [ids[-1], *guesses])

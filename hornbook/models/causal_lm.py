@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.models.model import Model, ModelConfig
+from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Context, Mask, State
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import (
@@ -76,6 +77,16 @@ class CausalLM(Model):
         self.head = nn.Linear(config.width, config.vocab, bias=False)
         self.tie()
 
+    @property
+    def vocab(self) -> int:
+        """Ids that there are logits for."""
+        return self.config.vocab
+
+    @property
+    def context(self) -> int:
+        """The most tokens of a sequence."""
+        return self.config.context
+
     def reset(self, seed: int) -> None:
         initialise(self, INITIAL, seed)
 
@@ -109,6 +120,10 @@ class CausalLM(Model):
     def features(self, tokens: Tensor, ctx: Context) -> Tensor:
         """What the head reads, (B, T, D), for whole sequences."""
         return self.stack(self.embedding(tokens, ctx.pos), ctx)
+
+    def sequences(self, rows: int, room: int | None = None) -> StateSequences:
+        """Empty sequences of at most `room` tokens (None: the context), for generation."""
+        return StateSequences(self, self.new_state(rows, room))
 
     def new_state(
         self, rows: int, room: int | None = None, dtype: torch.dtype | None = None
