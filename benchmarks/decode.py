@@ -75,7 +75,7 @@ def _ours(path: Path, rounds: int) -> dict[str, Any]:
     from hornbook.generate.engine import Engine
     from hornbook.generate.sampling import SamplingConfig
     from hornbook.generate.scheduler import Request, ScheduleConfig
-    from hornbook.workflows.open_model import open_generator
+    from hornbook.workflows.open_generator import open_generator
 
     torch.set_num_threads(_THREADS)
     model, tokenizer = open_generator(path, "cpu")

@@ -33,7 +33,7 @@ def command(
     from hornbook.cli.output import note
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import reply_to, stream
-    from hornbook.workflows.open_model import open_drafter, open_generator
+    from hornbook.workflows.open_generator import open_drafter, open_generator
 
     config = options.sampling(
         stop,
@@ -47,7 +47,7 @@ def command(
     rule = constraint.rule(json_schema, regex, choices, choice, stop)
     opened, tokenizer = open_generator(model, device, weights, note)
     drafter = open_drafter(draft, tokenizer, device) if draft else None
-    constrainer = Constrainer(tokenizer, opened.config.vocab, tokenizer.stop_ids) if rule else None
+    constrainer = Constrainer(tokenizer, opened.vocab, tokenizer.stop_ids) if rule else None
     first = [{"role": "system", "content": system}] if system else []
     messages = list(first)
     terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -60,7 +60,7 @@ def command(
             messages = list(first)
         elif message:
             messages.append({"role": "user", "content": message})
-            answer, stop_ids = reply_to(tokenizer, messages, opened.config.context)
+            answer, stop_ids = reply_to(tokenizer, messages, opened.context)
             if answer.dropped_turns:
                 messages = first + messages[len(first) + answer.dropped_turns :]
                 print(f"({answer.dropped_turns} oldest messages forgotten)", file=sys.stderr)

@@ -36,7 +36,7 @@ def command(
     from hornbook.core.errors import HornbookError
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import continue_text, stream
-    from hornbook.workflows.open_model import open_drafter, open_generator
+    from hornbook.workflows.open_generator import open_drafter, open_generator
 
     config = options.sampling(
         stop,
@@ -52,7 +52,7 @@ def command(
     drafter = open_drafter(draft, tokenizer, device) if draft else None
     text = read_all() if prompt == "-" else prompt
     answer, stop_ids = continue_text(tokenizer, text)
-    course = Constrainer(tokenizer, opened.config.vocab, stop_ids).start(rule) if rule else None
+    course = Constrainer(tokenizer, opened.vocab, stop_ids).start(rule) if rule else None
     for piece in stream(opened, tokenizer, answer, stop_ids, config, course, drafter):
         if not json:
             print(piece, end="", flush=True)

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from hornbook.core.config import Config
@@ -149,6 +150,41 @@ def cpu_name() -> str:
             return next(names)
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def has_vnni() -> bool:
+    """Whether the processor has AVX-512 with instructions for sums of products of bytes."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            flags = next((line for line in lines if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return "avx512_vnni" in flags.split()
+
+
+def threads() -> int:
+    """How many threads compute best: OMP_NUM_THREADS, or a thread for each core we may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    return len({_core(cpu) for cpu in os.sched_getaffinity(0)})
+
+
+def _core(cpu: int) -> str:
+    """A name for the core that a processor of the system is a thread of."""
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return str(cpu)
+
+
+def may_have_gpu() -> bool:
+    """Whether torch has to be asked for a GPU; False where no driver of one is there."""
+    drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)
 
 
 def peak_memory_bytes(device: str = "cpu") -> int:

@@ -5,7 +5,7 @@ what computes: models of torch and kernels of our own answer alike.
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Protocol, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class Sequences(Protocol):
 
     def drop(self, rows: Sequence[int]) -> None:
         """These rows do not go on: their memory may be given back."""
+
+    def bytes_of_position(self) -> int:
+        """What a token in one row takes, as far as the memory grows with tokens."""
 
 
 class Decoder(Protocol):

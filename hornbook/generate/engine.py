@@ -1,13 +1,14 @@
 """Several streams at once: requests go in at any time, tokens come out step by step.
 
-Scheduler (who is computed when), a model's sequences and sampling, put together. A request gets the same ids whatever is computed beside it, in whatever slot and chunks,
-and whatever it continues from: those of `decode` alone. Two things of a request would differ
-otherwise: its draws, which have a generator of its own, and equal logits, of which greedy choice
-takes the first. What remains is rounding: products of matrices differ in their last bits with the
-number of rows and with what a token was computed beside, so two candidates that are as near as
-that can change places, in greedy choice and in a draw's race (`sampling.choose`). In float32 the
-500 random schedules of tests/generate/test_engine.py see none. A model of short floats keeps the
-promise as far as its kernels round every row alike.
+Scheduler (who is computed when), a model's sequences and sampling, put together. A request gets
+the same ids whatever is computed beside it, in whatever slot and chunks, and whatever it continues
+from: those of `decode` alone. Two things of a request would differ otherwise: its draws, which are
+its own, and equal logits, of which greedy choice takes the first. What remains is rounding:
+products of matrices differ in their last bits with the number of rows and with what a token was
+computed beside, so two candidates that are as near as that can change places, in greedy choice and
+in a draw's race (`sampling.choose`). In float32 the 500 random schedules of
+tests/generate/test_engine.py see none. A model of short floats keeps the promise as far as its
+kernels round every row alike; those of `nn.native` do.
 
 Not safe for threads: one owner calls, as a server's loop does. Knows ids; knows nothing of text.
 """

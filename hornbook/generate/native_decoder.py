@@ -1,141 +1,196 @@
-"""A packed decoder in our own kernels: all layers of a call's rows in one go.
+"""A decoder in our own kernels, without torch: all layers of a call's rows in one go.
 
-A row is a token with its slot and position, so a stream's next token, those of many streams and a
-prompt's chunk take the same way, and each token gets the same bits whatever it is computed beside.
-Knows the layers' parts and the kernels' structures; owns no state.
+A row is a token with its slot and position, so the next tokens of many streams and the chunks of
+many prompts are one call, and each token gets the same bits whatever it is computed beside. Knows
+the kernels' structures; knows nothing of where weights come from.
 """
 
 import ctypes
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
 
-from hornbook.models.causal_lm import CausalLM
-from hornbook.models.pack import Block, blocks_of
+from hornbook.core.errors import HornbookError
 from hornbook.nn import native
-from hornbook.nn.contract import State
-from hornbook.nn.norm import RMSNorm
-from hornbook.nn.packed import NativeLinear
-from hornbook.nn.rotary import angles
+from hornbook.nn.native import structures
+from hornbook.nn.native.codes import BlockWeights, DecoderWeights
+
+PASS = 512
+"""Rows of a call: large enough to be fast, small enough for memory."""
 
 
 class NativeDecoder:
-    """A `Decoder`. Opened with `native_decoder`."""
+    """A `Decoder`. vocab, context: as it says. Needs `native.library()`."""
 
-    def __init__(self, model: CausalLM, blocks: list[Block]) -> None:
-        self.model, self.config, self.head = model, model.config, cast(NativeLinear, model.head)
+    def __init__(self, weights: DecoderWeights) -> None:
         library = native.library()
-        assert library is not None
-        self._library = library
-        self._attention = blocks[0].attention.config
-        assert self._attention.rotary is not None
-        self._half, self._theta = self._attention.head // 2, self._attention.rotary.theta
-        self._kept: list[Tensor] = []  # what the structures point at
-        self._layers = (native.Layer * len(blocks))(*map(self._layer, blocks))
-        norm = cast(RMSNorm, model.stack.norm)
-        head_norm = cast(RMSNorm, blocks[0].attention.query_norm)
-        self._decoder = native.Decoder(
-            width=model.config.width,
-            hidden=cast(NativeLinear, blocks[0].mlp.down).inputs,
-            heads=self._attention.heads,
-            kv_heads=self._attention.kv_heads,
-            head=self._attention.head,
-            layers=len(blocks),
-            epsilon=norm.epsilon,
-            head_epsilon=head_norm.epsilon if self._attention.qk_norm else 0.0,
+        assert library is not None and weights.fits()
+        self.weights, self.vocab, self.context = weights, weights.vocab, weights.context
+        self._library, self._head = library, weights.logits.structure()
+        self._layers = (structures.Layer * len(weights.blocks))(*map(_layer, weights.blocks))
+        self._decoder = structures.Decoder(
+            width=weights.width,
+            hidden=weights.blocks[0].down.inputs,
+            heads=weights.heads,
+            kv_heads=weights.kv_heads,
+            head=weights.head,
+            layers=len(weights.blocks),
+            epsilon=weights.epsilon,
+            head_epsilon=weights.head_epsilon,
             layer=self._layers,
-            last_norm=self._weight(norm),
+            last_norm=weights.last_norm.ctypes.data,
         )
-        self._turns = torch.empty(0), torch.empty(0)
+        self._turns = np.empty((2, 0, weights.head // 2), np.float32)
 
-    def __call__(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
-        """As the model's: logits (B, T, V) of the token after each."""
-        return self.head(self.go_on(tokens, state, valid))
+    def sequences(self, rows: int, room: int | None = None) -> "NativeSequences":
+        """Empty sequences of at most `room` tokens (None: the context)."""
+        return NativeSequences(self, rows, min(room or self.context, self.context))
 
-    def new_state(self, rows: int, room: int | None = None) -> State:
-        """As the model's, but keys and values are half floats."""
-        return self.model.new_state(rows, room, torch.float16)
-
-    def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
-        """As the model's: what the head reads, (B, T, D); zeros where nothing is valid."""
-        rows, time = tokens.shape
-        ctx = state.context(time, valid)
-        x = self.model.embedding(tokens, ctx.pos).flatten(0, 1)  # (B T, D)
-        slots = torch.arange(rows, dtype=torch.int32).repeat_interleave(time)
-        positions = ctx.pos.expand(rows, time).flatten().int()
-        real = None if valid is None else valid.flatten()
-        if real is not None:
-            x, slots, positions = x[real], slots[real], positions[real]
-        x = self._through(x.contiguous(), slots, positions, state, ctx.reach)
-        state.advance(time if valid is None else valid.sum(1))
-        if real is not None:
-            x = x.new_zeros(rows * time, x.shape[1]).index_put((real,), x)
-        return x.view(rows, time, -1)
-
-    def _through(
-        self, x: Tensor, slots: Tensor, positions: Tensor, state: State, reach: int
-    ) -> Tensor:
-        """x (R, D) after all layers and the last norm, in place; keys and values are written."""
-        if not len(x):
-            return x
-        caches = state.caches[::2]
-        keys, values = (
-            (ctypes.c_void_p * len(caches))(*[cache[name].data_ptr() for cache in caches])
-            for name in ("key", "value")
-        )
+    def features(self, rows: "Rows", caches: "Caches") -> np.ndarray:
+        """What the head reads of each row, (R, D); keys and values are written."""
+        x = np.ascontiguousarray(self.weights.embed(rows.ids))
+        reach = int(rows.positions.max()) + 1
         cos, sin = self._angles(reach)
-        slot_stride, head_stride, _, _ = caches[0]["key"].stride()
-        rows = native.Pass(
-            rows=len(x),
-            reach=reach,
-            x=x.data_ptr(),
-            slot=slots.data_ptr(),
-            position=positions.data_ptr(),
-            cos=cos.data_ptr(),
-            sin=sin.data_ptr(),
-            keys=keys,
-            values=values,
-            slot_stride=slot_stride,
-            head_stride=head_stride,
+        self._library.run(
+            self._decoder,
+            structures.Pass(
+                rows=len(x),
+                reach=reach,
+                x=x.ctypes.data,
+                slot=rows.slots.ctypes.data,
+                position=rows.positions.ctypes.data,
+                cos=cos.ctypes.data,
+                sin=sin.ctypes.data,
+                keys=_addresses(caches.keys),
+                values=_addresses(caches.values),
+                slot_stride=caches.keys.strides[1] // 2,
+                head_stride=caches.keys.strides[2] // 2,
+            ),
         )
-        self._library.run(self._decoder, rows)
         return x
 
-    def _angles(self, reach: int) -> tuple[Tensor, Tensor]:
-        """Cosines and sines (P, C / 2) of at least the first `reach` positions."""
-        if len(self._turns[0]) < reach:
-            pos = torch.arange(min(self.config.context, 2 * reach))[None]
-            cos, sin = angles(pos, self._half, self._theta, torch.float32)
-            self._turns = cos[0, 0].contiguous(), sin[0, 0].contiguous()
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """(R, D) to (R, V) float32."""
+        found = np.empty((len(features), self.vocab), np.float32)
+        rows = np.ascontiguousarray(features)
+        self._library.product(self._head, rows.ctypes.data, found.ctypes.data, len(rows))
+        return found
+
+    def _angles(self, reach: int) -> np.ndarray:
+        """Cosines and sines (2, P, C / 2) of at least the first `reach` positions."""
+        if self._turns.shape[1] < reach:
+            half = self.weights.head // 2
+            positions = np.arange(min(self.context, 2 * reach), dtype=np.float32)
+            exponents = np.arange(half, dtype=np.float32) / np.float32(half)
+            turns = np.float32(1) / np.float32(self.weights.theta) ** exponents
+            # In float32 up to here, as `nn.rotary` computes them.
+            angles = (positions[:, None] * turns).astype(np.float64)
+            self._turns = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
         return self._turns
 
-    def _layer(self, block: Block) -> native.Layer:
-        attention, normed = block.attention, self._attention.qk_norm is not None
-        return native.Layer(
-            attention_norm=self._weight(block.attention_norm),
-            query_norm=self._weight(cast(RMSNorm, attention.query_norm)) if normed else None,
-            key_norm=self._weight(cast(RMSNorm, attention.key_norm)) if normed else None,
-            mlp_norm=self._weight(block.mlp_norm),
-            joint=cast(NativeLinear, attention.joint).matrix,
-            output=cast(NativeLinear, attention.output).matrix,
-            gate_up=cast(NativeLinear, block.mlp.joint).matrix,
-            down=cast(NativeLinear, block.mlp.down).matrix,
+
+class Rows(NamedTuple):
+    """Tokens of a call: ids, slots and positions, (R,) int32 each."""
+
+    ids: np.ndarray
+    slots: np.ndarray
+    positions: np.ndarray
+
+
+class Caches(NamedTuple):
+    """keys, values: (layers, slots, kv_heads, room, head) float16."""
+
+    keys: np.ndarray
+    values: np.ndarray
+
+
+class NativeSequences:
+    """`Sequences` of a native decoder; keys and values are half floats."""
+
+    cuttable = True
+
+    def __init__(self, decoder: NativeDecoder, rows: int, room: int) -> None:
+        self._decoder, self.room, weights = decoder, room, decoder.weights
+        shape = len(weights.blocks), rows, weights.kv_heads, room, weights.head
+        # Zeros take no memory before they are written to.
+        self._caches = Caches(np.zeros(shape, np.float16), np.zeros(shape, np.float16))
+        self._lengths = [0] * rows
+
+    def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+        """The logits (V,) after the last of one or more tokens in some rows."""
+        self._require_room(new)
+        ends = np.cumsum([len(ids) for ids in new.values()]) - 1
+        logits = self._decoder.logits(self._through(new, ends))
+        return dict(zip(new, logits, strict=True))
+
+    def check(self, row: int, ids: Sequence[int]) -> np.ndarray:
+        """The logits (T, V) after each of some tokens in a row."""
+        self._require_room({row: ids})
+        return self._decoder.logits(self._through({row: ids}, np.arange(len(ids))))
+
+    def cut(self, row: int, length: int) -> None:
+        """Let a row hold its first `length` tokens only."""
+        assert 0 <= length <= self._lengths[row], (length, self._lengths[row])
+        self._lengths[row] = length
+
+    def drop(self, rows: Sequence[int]) -> None:
+        """Rows that do not go on cost nothing here."""
+
+    def bytes_of_position(self) -> int:
+        """What a token in one row takes."""
+        keys = self._caches.keys
+        return 2 * keys.itemsize * keys.shape[0] * keys.shape[2] * keys.shape[4]
+
+    def _require_room(self, new: Mapping[int, Sequence[int]]) -> None:
+        for row, ids in new.items():
+            needed = self._lengths[row] + len(ids)
+            if needed > self.room:
+                raise HornbookError(f"The context holds {self.room} tokens; {needed} are needed.")
+
+    def _through(self, new: Mapping[int, Sequence[int]], wanted: np.ndarray) -> np.ndarray:
+        """Take in all tokens, row after row; the features of those `wanted`, (W, D)."""
+        found, start = [], 0
+        for rows in self._passes(new):
+            features = self._decoder.features(rows, self._caches)
+            inside = wanted[(wanted >= start) & (wanted < start + len(features))]
+            found.append(features[inside - start])
+            start += len(features)
+        for row, ids in new.items():
+            self._lengths[row] += len(ids)
+        return np.concatenate(found)
+
+    def _passes(self, new: Mapping[int, Sequence[int]]) -> Iterator[Rows]:
+        counts = [len(ids) for ids in new.values()]
+        ids = np.concatenate([np.asarray(ids, np.int32) for ids in new.values()])
+        slots = np.repeat(np.asarray(list(new), np.int32), counts)
+        positions = np.concatenate(
+            [
+                np.arange(self._lengths[row], self._lengths[row] + count, dtype=np.int32)
+                for row, count in zip(new, counts, strict=True)
+            ]
         )
+        for start in range(0, len(ids), PASS):
+            part = slice(start, start + PASS)
+            yield Rows(ids[part], slots[part], positions[part])
 
-    def _weight(self, norm: RMSNorm) -> int:
-        self._kept.append(norm.weight.detach().float().contiguous())
-        return self._kept[-1].data_ptr()
+
+def _layer(block: BlockWeights) -> structures.Layer:
+    normed = block.query_norm, block.key_norm
+    query, key = (None if norm is None else norm.ctypes.data for norm in normed)
+    return structures.Layer(
+        attention_norm=block.attention_norm.ctypes.data,
+        query_norm=query,
+        key_norm=key,
+        mlp_norm=block.mlp_norm.ctypes.data,
+        joint=block.joint.structure(),
+        output=block.output.structure(),
+        gate_up=block.gate_up.structure(),
+        down=block.down.structure(),
+    )
 
 
-def native_decoder(model: CausalLM) -> NativeDecoder | None:
-    """The way through our own kernels, or None where a part of the model is of another kind."""
-    blocks = blocks_of(model, NativeLinear)
-    if blocks is None or model.config.width % 32 or blocks[0].attention.config.head % 16:
-        return None
-    norms = [norm for block in blocks for norm in (block.attention_norm, block.mlp_norm)]
-    epsilons = {norm.epsilon for norm in (*norms, cast(RMSNorm, model.stack.norm))}
-    sizes = {cast(NativeLinear, block.mlp.down).inputs for block in blocks}
-    plain = all(block.mlp.activation is F.silu for block in blocks)
-    return NativeDecoder(model, blocks) if plain and len(epsilons) == len(sizes) == 1 else None
+def _addresses(layers: np.ndarray) -> ctypes.Array[ctypes.c_void_p]:
+    """Where each layer's part begins."""
+    first, step, count = layers.ctypes.data, layers.strides[0], len(layers)
+    return (ctypes.c_void_p * count)(*(first + i * step for i in range(count)))

@@ -64,7 +64,7 @@ def load_model(
     model = config.outline()
     assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
     files = GGUFTensors(GGUFFile(folder)) if is_gguf(folder) else TensorFiles(folder)
-    places, copies = _match(family, model, files)  # before memory is taken for untrue sizes
+    places, copies = match(family, model, files)  # before memory is taken for untrue sizes
     model.to(dtype).to_empty(device=device)
     model.tie()  # moving from meta made two of one
     parameters = dict(model.named_parameters())
@@ -131,7 +131,7 @@ def _token_ids(
     )
 
 
-def _match(
+def match(
     family: Family, model: Model, files: TensorFiles | GGUFTensors
 ) -> tuple[dict[str, Rule], dict[str, str]]:
     """The rule of each stored tensor, and which stored tensors must equal which others.

@@ -5,16 +5,27 @@ is the caller's business.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention
+from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.mlp import GatedMLP
+from hornbook.nn.native.codes import (
+    ROWS,
+    BlockWeights,
+    DecoderWeights,
+    Matrix,
+    can_pack,
+    join,
+)
 from hornbook.nn.norm import RMSNorm
-from hornbook.nn.packed import ROWS, Matrix, can_pack, join, packed, quantise
+from hornbook.nn.packed import NativeLinear, packed, quantise
 from hornbook.nn.residual import PreNorm
 
 Source = Callable[[str, nn.Linear], Matrix | None]
@@ -71,6 +82,70 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
     configs = {block.attention.config for block in blocks}
     alike = len(configs) == 1 and blocks[0].attention.config.rotary is not None
     return blocks if alike and all(isinstance(one, linear) for one in matrices) else None
+
+
+def decoder_weights(model: CausalLM) -> DecoderWeights | None:
+    """What our kernels read of a packed decoder, in its own memory.
+
+    None where a part of it is of another kind than theirs.
+    """
+    blocks = blocks_of(model, NativeLinear)
+    if blocks is None:
+        return None
+    attention, norm = blocks[0].attention, cast(RMSNorm, model.stack.norm)
+    config = attention.config
+    assert config.rotary is not None
+    norms = [norm for block in blocks for norm in (block.attention_norm, block.mlp_norm)]
+    alike = len({each.epsilon for each in (*norms, norm)}) == 1
+    hidden = {cast(NativeLinear, block.mlp.down).inputs for block in blocks}
+    silu = all(block.mlp.activation is F.silu for block in blocks)
+    if not (alike and silu and len(hidden) == 1 and model.config.embedding == EmbeddingConfig()):
+        return None
+    found = DecoderWeights(
+        vocab=model.vocab,
+        context=model.context,
+        width=model.config.width,
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        head=config.head,
+        theta=config.rotary.theta,
+        epsilon=norm.epsilon,
+        head_epsilon=cast(RMSNorm, attention.query_norm).epsilon if config.qk_norm else 0.0,
+        embed=_embedder(model),
+        blocks=[_block_weights(block, config.qk_norm is not None) for block in blocks],
+        last_norm=_numbers(norm),
+        logits=cast(NativeLinear, model.head).tiles(),
+    )
+    return found if found.fits() else None
+
+
+def _block_weights(block: Block, normed: bool) -> BlockWeights:
+    attention = block.attention
+    return BlockWeights(
+        attention_norm=_numbers(block.attention_norm),
+        query_norm=_numbers(cast(RMSNorm, attention.query_norm)) if normed else None,
+        key_norm=_numbers(cast(RMSNorm, attention.key_norm)) if normed else None,
+        mlp_norm=_numbers(block.mlp_norm),
+        joint=cast(NativeLinear, attention.joint).tiles(),
+        output=cast(NativeLinear, attention.output).tiles(),
+        gate_up=cast(NativeLinear, block.mlp.joint).tiles(),
+        down=cast(NativeLinear, block.mlp.down).tiles(),
+    )
+
+
+def _numbers(norm: RMSNorm) -> np.ndarray:
+    return norm.weight.detach().float().contiguous().numpy()
+
+
+def _embedder(model: CausalLM) -> Callable[[np.ndarray], np.ndarray]:
+    token = model.embedding.token
+
+    @torch.inference_mode()
+    def embed(ids: np.ndarray) -> np.ndarray:
+        found: np.ndarray = token(torch.from_numpy(ids)).float().numpy()
+        return found
+
+    return embed
 
 
 def pack(model: CausalLM, source: Source) -> CausalLM:

@@ -70,6 +70,15 @@ class StateSequences:
         self._state = self._state.take(indices)
         self._places = {row: place for place, row in enumerate(kept)}
 
+    def bytes_of_position(self) -> int:
+        """What a token in one row takes, as far as the memory grows with tokens."""
+        state = self._state
+        return sum(
+            cache[name].numel() * cache[name].element_size() // (len(state.length) * self.room)
+            for cache, growing in zip(state.caches, state.positional, strict=True)
+            for name in growing
+        )
+
     def _require_room(self, new: Mapping[int, Sequence[int]]) -> None:
         held = self._state.length.tolist()
         for row, ids in new.items():

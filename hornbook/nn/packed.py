@@ -6,69 +6,20 @@ eight bits are two products, of the upper and the lower half. Nothing is trained
 kernels; knows nothing of files or models.
 """
 
-import itertools
-from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hornbook.nn import native
+from hornbook.nn.native.codes import GROUP, ROWS, Codes, Matrix, Tiles, matrix_of, tiles
 
-GROUP = 32
-"""Weights of a row that share a scale, as in GGUF's blocks."""
-_TILE = 16
-"""Rows that our kernels compute together."""
 _MIDDLE = 8
 """The code that the kernel takes for zero."""
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
-ROWS = 2048
-"""Rows packed at a time: whole tiles of the kernels, whatever the machine."""
 _TILES = 2
 """Inner tiles of the packing: the CPU's kernel takes any and ignores it."""
-
-
-class Codes(NamedTuple):
-    """weight = scale * code + least, by groups of a row.
-
-    code: (N, K) uint8, 0 to 15 or 0 to 255. scale, least: (N, K / 32) float32.
-    """
-
-    code: Tensor
-    scale: Tensor
-    least: Tensor
-
-    def floats(self) -> Tensor:
-        """(N, K) float32: the weights that the codes stand for."""
-        code = self.code.float().unflatten(1, (-1, GROUP))
-        return (code * self.scale[..., None] + self.least[..., None]).flatten(1)
-
-
-class Matrix(NamedTuple):
-    """The codes of a matrix (outputs, inputs), part by part from its first rows on.
-
-    bits: 4 or 8. parts: read once; those of a large matrix are made as they are asked for, so that
-    the whole is never there in a form that takes more memory. 16 divides the rows of each.
-    """
-
-    outputs: int
-    inputs: int
-    bits: int
-    parts: Iterable[Codes]
-
-
-def matrix_of(codes: Codes, bits: int) -> Matrix:
-    """A matrix whose codes are all there."""
-    outputs, inputs = codes.code.shape
-    return Matrix(outputs, inputs, bits, [codes])
-
-
-def join(matrices: Sequence[Matrix]) -> Matrix:
-    """Matrices of as many inputs and bits one below the other."""
-    parts = itertools.chain.from_iterable(matrix.parts for matrix in matrices)
-    outputs = sum(matrix.outputs for matrix in matrices)
-    return matrices[0]._replace(outputs=outputs, parts=parts)
 
 
 def quantise(weight: Tensor, bits: int) -> Codes:
@@ -84,7 +35,8 @@ def quantise(weight: Tensor, bits: int) -> Codes:
     scale = ((largest - least) / most * (1 + 2**-8)).bfloat16().float()
     safe = torch.where(scale > 0, scale, torch.ones_like(scale))
     code = ((groups - least[..., None]) / safe[..., None]).round().clamp(0, most)
-    return Codes(code.flatten(1).to(torch.uint8), scale, least)
+    found = code.flatten(1).to(torch.uint8), scale, least
+    return Codes(*(each.numpy() for each in found))
 
 
 class NativeLinear(nn.Module):
@@ -96,42 +48,20 @@ class NativeLinear(nn.Module):
         super().__init__()
         self.outputs, self.inputs, self.bits = matrix[:3]
         self.bias = None if bias is None else nn.Parameter(bias.detach().float(), False)
-        self.register_buffer("blocks", _blocks(matrix))
+        self.register_buffer("blocks", torch.from_numpy(tiles(matrix).blocks))
 
-    @property
-    def matrix(self) -> native.Matrix:
-        """What the kernels take; it lives as long as the layer does."""
-        bias = None if self.bias is None else self.bias.data_ptr()
-        return native.Matrix(self.blocks.data_ptr(), bias, self.outputs, self.inputs, self.bits)
+    def tiles(self) -> Tiles:
+        """What the kernels take, in the layer's own memory."""
+        bias = None if self.bias is None else self.bias.numpy()
+        return Tiles(self.blocks.numpy(), bias, self.outputs, self.inputs, self.bits)
 
     def forward(self, x: Tensor) -> Tensor:
         library = native.library()
         assert library is not None
         rows = x.reshape(-1, self.inputs).float().contiguous()
         y = torch.empty(len(rows), self.outputs)
-        library.product(self.matrix, rows, y)
+        library.product(self.tiles().structure(), rows.data_ptr(), y.data_ptr(), len(rows))
         return y.to(x.dtype).view(*x.shape[:-1], self.outputs)
-
-
-def _blocks(matrix: Matrix) -> Tensor:
-    """(N / 16, K / 32, bytes) uint8: scales, least values and codes as `product.h` reads them."""
-    groups, size = matrix.inputs // GROUP, 4 * _TILE + _TILE * GROUP * matrix.bits // 8
-    found = torch.empty(matrix.outputs // _TILE, groups, size, dtype=torch.uint8)
-    start = 0
-    for codes in matrix.parts:
-        tiles = len(codes.code) // _TILE
-        part = found[start : start + tiles]
-        for i, floats in enumerate((codes.scale, codes.least)):
-            halves = floats.view(tiles, _TILE, groups).transpose(1, 2).half().contiguous()
-            part[:, :, 2 * _TILE * i : 2 * _TILE * (i + 1)] = halves.view(torch.uint8)
-        # Four inputs of an output side by side, the outputs of a tile after each other.
-        quads = codes.code.view(tiles, _TILE, groups, GROUP // 4, 4).permute(0, 2, 3, 1, 4)
-        if matrix.bits == 4:
-            half = GROUP // 8
-            quads = quads[:, :, :half] | (quads[:, :, half:] << 4)
-        part[:, :, 4 * _TILE :] = quads.flatten(2)
-        start += tiles
-    return found
 
 
 class PackedLinear(nn.Module):
@@ -146,13 +76,14 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.outputs, self.inputs, bits = matrix[:3]
         self.halves = bits // 4
-        codes = Codes(*(torch.cat(columns) for columns in zip(*matrix.parts, strict=True)))
+        columns = zip(*matrix.parts, strict=True)
+        code, scale, least = (torch.from_numpy(np.concatenate(each)) for each in columns)
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         if self.halves == 2:
-            self._pack("upper", codes.code >> 4, 16 * codes.scale, codes.least)
-            self._pack("lower", codes.code & 15, codes.scale, torch.zeros_like(codes.least))
+            self._pack("upper", code >> 4, 16 * scale, least)
+            self._pack("lower", code & 15, scale, torch.zeros_like(least))
         else:
-            self._pack("upper", codes.code, codes.scale, codes.least)
+            self._pack("upper", code, scale, least)
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, self.inputs).bfloat16()
@@ -180,11 +111,6 @@ class PackedLinear(nn.Module):
 def packed(matrix: Matrix, bias: Tensor | None = None) -> NativeLinear | PackedLinear:
     """The layer of a matrix in codes, in the fastest kernels there are."""
     return (NativeLinear if native.library() else PackedLinear)(matrix, bias)
-
-
-def can_pack(rows: int, columns: int) -> bool:
-    """Whether the kernels take a matrix of this shape."""
-    return rows % _TILE == 0 and columns % GROUP == 0
 
 
 @cache

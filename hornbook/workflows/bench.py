@@ -4,26 +4,24 @@ Every figure is taken from the token loop that generation uses; what the machine
 measured beside it. Knows models and the token loop; prints nothing.
 """
 
+import random
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
 from pydantic import Field, PositiveInt
-from torch import nn
 
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
-from hornbook.core.machine import measure_machine, memory_rate, peak_memory_bytes, pick_device
+from hornbook.core.machine import measure_machine, memory_rate, peak_memory_bytes
 from hornbook.core.progress import Progress
-from hornbook.generate.decode import decode
+from hornbook.generate.decode import Decoder, decode
+from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.place import resolve
-from hornbook.nn.contract import State
-from hornbook.nn.packed import NativeLinear, PackedLinear
-from hornbook.workflows.open_model import Generator, open_generator
+from hornbook.workflows.open_generator import open_generator
 
 
 class BenchConfig(Config):
@@ -49,11 +47,11 @@ def bench(path: Path, config: BenchConfig, progress: Progress) -> dict[str, Any]
     share: of the machine's fastest matrix product, and of the rate at which its memory is read.
     Raises UsageError for lengths that do not fit into the model, and what `open_generator` raises.
     """
-    device, begun = pick_device(config.device), time.perf_counter()
-    model, _ = open_generator(path, device, config.weights, progress.say)
+    begun = time.perf_counter()
+    model, _ = open_generator(path, config.device, config.weights, progress.say)
     load_seconds = time.perf_counter() - begun
-    lengths = _fitting(config, model.config.context)
-    matrices, bytes_read = _read_per_step(model)
+    lengths = _fitting(config, model.context)
+    work = _work(model)
     with progress.bar("measuring", len(lengths) + len(config.streams), "figures") as advance:
         prompts = []
         for length in lengths:
@@ -63,20 +61,21 @@ def bench(path: Path, config: BenchConfig, progress: Progress) -> dict[str, Any]
         for count in config.streams:
             streams.append(_streams(model, count, lengths[0], config))
             advance(1)
-    peak = peak_memory_bytes(device)
-    machine, memory = measure_machine(device), memory_rate(device)
+    # Before the machine is measured: that takes torch and memory of its own.
+    peak = peak_memory_bytes(work.device)
+    machine, memory = measure_machine(work.device), memory_rate(work.device)
     for row in prompts:
-        row["flops"] = 2 * matrices * row["tokens_per_second"]
+        row["flops"] = 2 * work.numbers * row["tokens_per_second"]
         row["share"] = row["flops"] / max(machine.rates.values())
     for row in streams:
         steps = row["tokens_per_second"] / row["streams"]
         held = row.pop("cache_bytes")
-        row["bytes_per_second"] = steps * (bytes_read + held)
+        row["bytes_per_second"] = steps * (work.bytes + held)
         row["share"] = row["bytes_per_second"] / memory
     return {
         "model": str(resolve(path)),
-        "kernels": _kernels(model),
-        "weight_bytes": bytes_read,
+        "kernels": work.kernels,
+        "weight_bytes": work.bytes,
         "load_seconds": load_seconds,
         "prompts": prompts,
         "streams": streams,
@@ -96,9 +95,9 @@ def _fitting(config: BenchConfig, context: int) -> list[int]:
     return fitting
 
 
-def _prompt(model: Generator, length: int, rounds: int) -> dict[str, Any]:
+def _prompt(model: Decoder, length: int, rounds: int) -> dict[str, Any]:
     config = SamplingConfig(temperature=0, max_tokens=1)
-    ids, seconds = _ids(length, model.config.vocab), []
+    ids, seconds = _ids(length, model.vocab), []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
         next(iter(decode(model, [ids], config, frozenset())))
@@ -106,16 +105,16 @@ def _prompt(model: Generator, length: int, rounds: int) -> dict[str, Any]:
     return {"tokens": length, "seconds": statistics.median(seconds[1:]), **_rates(length, seconds)}
 
 
-def _streams(model: Generator, count: int, length: int, config: BenchConfig) -> dict[str, Any]:
+def _streams(model: Decoder, count: int, length: int, config: BenchConfig) -> dict[str, Any]:
     sampling = SamplingConfig(temperature=0, max_tokens=config.tokens)
-    prompts, seconds = [_ids(length, model.config.vocab, i) for i in range(count)], []
+    prompts, seconds = [_ids(length, model.vocab, i) for i in range(count)], []
     for _ in range(config.rounds + 1):
         begun = 0.0
         for done, _step in enumerate(decode(model, prompts, sampling, frozenset()), 1):
             if done == count:
                 begun = time.perf_counter()
         seconds.append(time.perf_counter() - begun)
-    held = _cache_bytes(model.new_state(1, 1)) * count * (length + config.tokens // 2)
+    held = model.sequences(1, 1).bytes_of_position() * count * (length + config.tokens // 2)
     written = count * (config.tokens - 1)
     return {"streams": count, "cache_bytes": held, **_rates(written, seconds)}
 
@@ -131,24 +130,39 @@ def _rates(tokens: int, seconds: Sequence[float]) -> dict[str, float]:
 
 
 def _ids(length: int, vocab: int, seed: int = 0) -> list[int]:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(vocab, (length,), generator=generator).tolist()
+    return random.Random(seed).choices(range(vocab), k=length)
 
 
-def _cache_bytes(state: State) -> int:
-    """Of one position in one row, as far as the cache grows with positions."""
-    names = state.positional or [frozenset[str]()] * len(state.caches)
-    return sum(
-        tensor.numel() * tensor.element_size()
-        for cache, growing in zip(state.caches, names, strict=True)
-        for name, tensor in cache.items()
-        if name in growing
-    )
+class _Work(NamedTuple):
+    """numbers: in the matrices that a token is multiplied with. bytes: of all that is read.
+    kernels: what computes, in words."""
+
+    numbers: int
+    bytes: int
+    kernels: str
+    device: str
 
 
-def _read_per_step(model: Generator) -> tuple[int, int]:
-    """Numbers in the matrices that a token is multiplied with, and bytes of all that is read."""
-    whole = model if isinstance(model, nn.Module) else model.model
+def _work(model: Decoder) -> _Work:
+    if not isinstance(model, NativeDecoder):
+        return _work_of_layers(model)
+    weights = model.weights
+    matrices = [weights.logits]
+    for block in weights.blocks:
+        matrices += [block.joint, block.output, block.gate_up, block.down]
+    numbers = sum(matrix.outputs * matrix.inputs for matrix in matrices)
+    size = sum(matrix.blocks.nbytes for matrix in matrices)
+    return _Work(numbers, size, "codes in our kernels", "cpu")
+
+
+def _work_of_layers(model: Decoder) -> _Work:
+    from torch import nn
+
+    from hornbook.generate.lean import LeanDecoder
+    from hornbook.nn.packed import NativeLinear, PackedLinear
+
+    whole = model.model if isinstance(model, LeanDecoder) else model
+    assert isinstance(whole, nn.Module)
     numbers = size = 0
     for module in whole.modules():
         if isinstance(module, NativeLinear | PackedLinear):
@@ -158,13 +172,10 @@ def _read_per_step(model: Generator) -> tuple[int, int]:
             own = list(module.parameters(recurse=False))
             numbers += sum(p.numel() for p in own if p.ndim == 2)
             size += sum(p.numel() * p.element_size() for p in own)
-    return numbers, size
-
-
-def _kernels(model: Generator) -> str:
-    """What computes, in words."""
-    whole = model if isinstance(model, nn.Module) else model.model
     kinds = {type(module) for module in whole.modules()}
-    if NativeLinear in kinds:
-        return "codes in our kernels"
-    return "codes in torch's kernels" if PackedLinear in kinds else "all digits in torch's kernels"
+    named = {
+        NativeLinear: "codes in our kernels",
+        PackedLinear: "codes in torch's kernels",
+    }
+    words = next((named[kind] for kind in named if kind in kinds), "all digits in torch's kernels")
+    return _Work(numbers, size, words, next(whole.parameters()).device.type)

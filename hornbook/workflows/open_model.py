@@ -3,28 +3,23 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from hornbook.core.errors import UsageError, unknown
-from hornbook.core.gguf import is_gguf
+from hornbook.core.errors import UsageError
+from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import pick_device
-from hornbook.generate.lean import LeanDecoder, lean
-from hornbook.generate.native_decoder import NativeDecoder, native_decoder
-from hornbook.generate.speculate import ModelDrafter, PromptLookup
+from hornbook.generate.decode import Decoder
+from hornbook.generate.lean import lean
+from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
-from hornbook.models.gguf.packed import has_codes, load_packed
-from hornbook.models.pack import from_weights, pack
+from hornbook.models.gguf.codes import has_codes
+from hornbook.models.gguf.packed import load_packed
+from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.place import resolve
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn import native
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.tokenizer import Tokenizer
-
-Generator = CausalLM | LeanDecoder | NativeDecoder
-WEIGHTS = ("float32", "int8", "int4")
-"""How a decoder's matrices may be kept while it generates."""
-LOOKUP = "lookup"
-"""The name of the drafter that looks into the text so far."""
 
 
 def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokenizer]:
@@ -46,56 +41,31 @@ def _decoder(path: Path, device: str | None) -> tuple[CausalLM, Tokenizer]:
     return model, Tokenizer.load(folder)
 
 
-def open_generator(
-    path: Path,
-    device: str | None = None,
-    weights: str | None = None,
-    say: Callable[[str], None] | None = None,
-) -> tuple[Generator, Tokenizer]:
-    """A decoder made ready to generate as fast as this machine can, and its tokenizer.
-
-    weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a
-    GGUF file's own codes on a CPU, and other models in float32. say: is told, in a line, when codes
-    run in torch's kernels, which are slower, instead of ours. Raises what `open_model` raises,
-    and UsageError for codes on another device than a CPU.
-    """
+def open_with_torch(
+    path: Path, device: str | None, weights: str | None, say: Callable[[str], None] | None
+) -> tuple[Decoder, Tokenizer]:
+    """What `open_generator` opens where torch is needed: floats, packed floats, other files."""
     folder, device = resolve(path), pick_device(device)
-    if weights is not None and weights not in WEIGHTS:
-        raise unknown("weights", weights, WEIGHTS)
-    if weights in ("int4", "int8") and device != "cpu":
-        raise UsageError(f"--weights {weights} runs on the CPU only; leave --device {device} out.")
-    coded = weights is None and device == "cpu" and is_gguf(folder)
-    if coded and has_codes(folder) and kernel_works():
-        tokenizer = Tokenizer.load(folder)
-        return _fastest(load_packed(folder), say), tokenizer
     if weights in ("int4", "int8"):
+        if device != "cpu":
+            raise UsageError(f"--weights {weights} runs on the CPU only; leave --device out.")
         model, tokenizer = _decoder(path, device)
         if not kernel_works():
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
         return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
+    coded = weights is None and device == "cpu" and is_gguf(folder)
+    if coded and has_codes(GGUFFile(folder)) and kernel_works():
+        tokenizer = Tokenizer.load(folder)
+        return _fastest(load_packed(folder), say), tokenizer
     return open_model(path, device)
 
 
-def open_drafter(
-    name: str, tokenizer: Tokenizer, device: str | None = None
-) -> PromptLookup | ModelDrafter:
-    """Who guesses ahead for a model with this tokenizer: "lookup", or a model by its path.
-
-    Raises UsageError for a model that has another tokenizer, and what `open_generator` raises.
-    """
-    if name == LOOKUP:
-        return PromptLookup()
-    model, own = open_generator(Path(name), device)
-    if own.fingerprint != tokenizer.fingerprint:
-        raise UsageError(f"{name} has another tokenizer: its guesses would be of other tokens.")
-    return ModelDrafter(model)
-
-
-def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Generator:
+def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Decoder:
     """The fastest way through a packed decoder that this machine has."""
     if say and (reason := native.missing()):
         say(f"Slower than it could be, in torch's kernels: {reason}.")
-    return native_decoder(model) or lean(model) or model
+    weights = decoder_weights(model)
+    return NativeDecoder(weights) if weights else lean(model) or model
 
 
 def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tokenizer]:

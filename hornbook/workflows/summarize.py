@@ -17,8 +17,9 @@ from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.generate.answers import greedy_answers
+from hornbook.generate.decode import Decoder
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.open_model import Generator, open_generator
+from hornbook.workflows.open_generator import open_generator
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _MOST_LEVELS = 8
@@ -48,7 +49,7 @@ class SummarizeConfig(Config):
 
 @dataclass
 class _Work:
-    model: Generator
+    model: Decoder
     tokenizer: Tokenizer
     progress: Progress
     config: SummarizeConfig
@@ -119,7 +120,7 @@ def _parts(work: _Work, text: str) -> Iterator[str]:
 
 def _part_tokens(work: _Work) -> int:
     """Tokens of text that fit beside the prompt's own and the summary."""
-    room = work.model.config.context
+    room = work.model.context
     free = room - len(_ids(work, "")) - work.config.max_tokens - 8
     if free < 16:
         raise HornbookError(

@@ -2,16 +2,20 @@
 
 import random
 
+import numpy as np
 import pytest
 import torch
 
+from hornbook.core.errors import HornbookError
+from hornbook.generate import native_decoder
 from hornbook.generate.decode import decode
 from hornbook.generate.engine import Engine
-from hornbook.generate.native_decoder import native_decoder
+from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import Request, ScheduleConfig
-from hornbook.models.pack import from_weights, pack
+from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
+from hornbook.models.sequences import StateSequences
 from hornbook.models.sizes import Sizes
 from hornbook.nn import native
 
@@ -40,64 +44,90 @@ def made(name, bits=4, seed=0):
             else:
                 weight.add_(torch.randn(weight.shape, generator=generator) / 4)
     pack(model, from_weights(bits))
-    decoder = native_decoder(model)
-    assert decoder is not None
-    return model, decoder
+    weights = decoder_weights(model)
+    assert weights is not None
+    return model, NativeDecoder(weights)
 
 
-def some_tokens(rows, time, seed=1):
-    return torch.randint(96, (rows, time), generator=torch.Generator().manual_seed(seed))
+def some_ids(count, seed=1):
+    return random.Random(seed).choices(range(96), k=count)
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_computes_what_the_layers_do(name, bits):
     model, decoder = made(name, bits)
-    tokens = some_tokens(3, 40)
-    valid = torch.arange(40) < torch.tensor([40, 7, 0])[:, None]
-    states = model.new_state(3, dtype=torch.float16), decoder.new_state(3)
-    for start in (0, 11):
-        part = slice(start, 11 if start == 0 else 40)
-        one, other = (
-            which(tokens[:, part], state, valid[:, part])
-            for which, state in zip((model, decoder), states, strict=True)
-        )
-        real = valid[:, part]
-        error = (one[real] - other[real]).square().mean() / one[real].square().mean()
-        assert error < 1e-4  # rounding decides a code of eight bits now and then
-    assert torch.equal(states[0].length, states[1].length)
-    for mine, theirs in zip(states[0].caches, states[1].caches, strict=True):
-        for key in mine:
-            for row, length in enumerate(states[0].length.tolist()):
-                kept, found = (c[key][row, :, :length].float() for c in (mine, theirs))
-                assert (kept - found).square().sum() <= 1e-4 * kept.square().sum()
+    state = model.new_state(3, dtype=torch.float16)
+    ours, theirs = decoder.sequences(3), StateSequences(model, state)
+    rows = {0: some_ids(40), 1: some_ids(7, seed=2)}
+    for part in (slice(0, 5), slice(5, 40)):
+        new = {row: ids[part] for row, ids in rows.items()}
+        one, other = theirs.go_on(new), ours.go_on(new)
+        for row in rows:
+            # Rounding decides a code of eight bits now and then.
+            assert np.square(one[row] - other[row]).mean() < 1e-4 * np.square(one[row]).mean()
+    one, other = theirs.check(1, rows[0][:6]), ours.check(1, rows[0][:6])
+    assert one.shape == other.shape == (6, 96)
+    assert np.square(one - other).mean() < 1e-4 * np.square(one).mean()
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("name", NAMES)
 def test_any_chunks_rows_and_threads_give_the_same_bits(name):
     _, decoder = made(name, seed=2)
-    tokens, draw = some_tokens(1, 60), random.Random(3)
-    whole = decoder(tokens, decoder.new_state(1))
+    ids, draw = some_ids(60), random.Random(3)
+    whole = decoder.sequences(1).check(0, ids)
     threads = torch.get_num_threads()
     try:
         for trial in range(12):
             torch.set_num_threads(1 + trial % 3)
             rows = draw.randint(1, 9)
             own = draw.randrange(rows)
-            state, found, start = decoder.new_state(rows), [], 0
+            sequences, start = decoder.sequences(rows), 0
             while start < 60:
-                count = draw.randint(1, 60 - start)
-                beside = some_tokens(rows, count, seed=trial)
-                beside[own] = tokens[0, start : start + count]
-                valid = torch.rand(rows, 1).lt(0.5).expand(rows, count).clone()
-                valid[own] = True
-                found.append(decoder(beside, state, valid)[own])
-                start += count
-            assert torch.equal(torch.cat(found), whole[0])
+                stop = draw.randint(start + 1, 60)
+                beside = [row for row in range(rows) if row != own and draw.random() < 0.5]
+                if draw.random() < 0.3:
+                    assert np.array_equal(sequences.check(own, ids[start:stop]), whole[start:stop])
+                else:
+                    new = {row: some_ids(draw.randint(1, 9), trial) for row in beside}
+                    new[own] = ids[start:stop]
+                    if any(sequences._lengths[row] + len(new[row]) > 96 for row in new):
+                        new = {own: new[own]}
+                    order = draw.sample(sorted(new), len(new))
+                    found = sequences.go_on({row: new[row] for row in order})
+                    assert np.array_equal(found[own], whole[stop - 1])
+                start = stop
     finally:
         torch.set_num_threads(threads)
+
+
+def test_prompts_longer_than_a_pass_are_read_in_several(monkeypatch):
+    _, decoder = made("qwen3", seed=3)
+    new = {1: some_ids(50), 0: some_ids(30, seed=2), 2: [5]}
+    whole = decoder.sequences(3).go_on(new)
+    monkeypatch.setattr(native_decoder, "PASS", 7)
+    parts = decoder.sequences(3).go_on(new)
+    assert all(np.array_equal(whole[row], parts[row]) for row in new)
+
+
+def test_what_was_cut_off_leaves_nothing():
+    _, decoder = made("llama", seed=6)
+    sequences = decoder.sequences(2)
+    sequences.go_on({1: some_ids(30)})
+    sequences.cut(1, 12)
+    rest = some_ids(9, seed=2)
+    alone = decoder.sequences(1).check(0, some_ids(30)[:12] + rest)
+    assert np.array_equal(sequences.check(1, rest), alone[12:])
+
+
+def test_a_row_that_would_outgrow_its_room_changes_nothing():
+    _, decoder = made("llama")
+    sequences = decoder.sequences(2, room=10)
+    sequences.go_on({0: some_ids(4), 1: some_ids(8)})
+    with pytest.raises(HornbookError, match="holds 10 tokens; 11 are needed"):
+        sequences.go_on({0: [1], 1: [1, 2, 3]})
+    again = decoder.sequences(1).check(0, [*some_ids(4), 1])
+    assert np.array_equal(sequences.go_on({0: [1]})[0], again[-1])
 
 
 def test_an_engine_gives_every_request_the_ids_it_gets_alone():
@@ -126,11 +156,3 @@ def test_an_engine_gives_every_request_the_ids_it_gets_alone():
         for handle, request in zip(handles, requests, strict=True):
             alone = decode(decoder, [request.prompt], request.config, request.stop_ids)
             assert found[handle] == [step.id for step in alone]
-
-
-def test_no_row_at_all_changes_nothing():
-    _, decoder = made("llama")
-    state = decoder.new_state(2)
-    with torch.inference_mode():
-        found = decoder.go_on(some_tokens(2, 3), state, torch.zeros(2, 3, dtype=torch.bool))
-    assert not found.any() and state.length.tolist() == [0, 0]

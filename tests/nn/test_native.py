@@ -1,7 +1,6 @@
 """Kernels of our own: what is said where they cannot be had."""
 
 import pytest
-import torch
 
 from hornbook.nn import native
 
@@ -12,7 +11,7 @@ def empty_home(tmp_path, monkeypatch):
     begun = []
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(native, "_build_aside", lambda: begun.append(1))
-    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True)
+    monkeypatch.setattr(native, "has_vnni", lambda: True)
     native.library.cache_clear()
     yield begun
     native.library.cache_clear()
@@ -25,7 +24,7 @@ def test_without_a_compiler_others_compute(empty_home, monkeypatch):
 
 
 def test_on_another_processor_others_compute(empty_home, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    monkeypatch.setattr(native, "has_vnni", lambda: False)
     assert native.library() is None and native.build() is None and not empty_home
     assert "AVX-512 VNNI" in native.missing()
 

@@ -46,7 +46,7 @@ def test_figures_follow_from_each_other(models, name):
 
 def test_what_is_read_is_counted_once(models):
     from hornbook.workflows.bench import _read_per_step
-    from hornbook.workflows.open_model import open_generator
+    from hornbook.workflows.open_generator import open_generator
 
     for name, tables in (("llama", 1), ("qwen3", 2)):
         model, _ = open_generator(models / name, "cpu")

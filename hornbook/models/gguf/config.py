@@ -14,11 +14,21 @@ from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Family
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.names import ARCHITECTURES, EMBEDDING, HEAD
+from hornbook.models.gguf.names import ARCHITECTURES
+from hornbook.models.gguf.rotary import interleaved
+from hornbook.models.gguf.sizes import (
+    ARCHITECTURE,
+    HEAD,
+    HEADS,
+    ROTARY,
+    close_fields,
+    open_fields,
+    read_rotary,
+)
 from hornbook.models.presets import gpt2, llama, qwen2, qwen3
 from hornbook.models.sizes import Sizes
-
-ARCHITECTURE = "general.architecture"
+from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.residual import PreNormConfig
 
 
 def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
@@ -32,20 +42,21 @@ def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
             f"{file.path}: {ARCHITECTURE} = {name!r} cannot be opened. "
             f"{nearest(str(name), ARCHITECTURES)}"
         )
-    shape = file.tensors[EMBEDDING].shape if EMBEDDING in file.tensors else ()
-    if len(shape) != 2:
-        raise HornbookError(f"{file.path}: the tensor {EMBEDDING} is missing or no matrix.")
-    own = {key: value for key, value in file.values.items() if key.startswith(f"{name}.")}
-    fields = Fields(own, str(file.path))
+    fields, vocab = open_fields(file, name)
     try:
-        config = _READ[name](fields, name, shape[0], file.tensors)
+        config = _READ[name](fields, name, vocab, file.tensors)
     except pydantic.ValidationError as error:
         raise HornbookError(f"{file.path}: {error.errors()[0]['msg']}.") from None
-    fields.only(f"{name}.vocab_size", shape[0])
-    fields.finish()
-    if config.stack.depth > len(file.tensors):
-        fields.refuse(f"{name}.block_count", config.stack.depth, "There are fewer tensors.")
+    close_fields(fields, name, vocab, config.stack.depth, len(file.tensors))
     return ARCHITECTURES[name], config
+
+
+def reordered(architecture: str, config: CausalLMConfig) -> dict[str, int]:
+    """The modules whose rows GGUF has in another order, with their heads."""
+    match config.stack.pattern:
+        case ((PreNormConfig(layer=AttentionConfig() as attention), _),):
+            return interleaved(architecture, attention.heads, attention.kv_heads)
+    return {}
 
 
 def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
@@ -68,34 +79,15 @@ def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
 
 
 def _read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
-    """Llama and the Qwens; the tensors that are there say what is tied and what has biases."""
-    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{_HEADS}")
-    head = fields.size(f"{name}.attention.key_length", width // heads)
-    fields.only(f"{name}.attention.value_length", head)
-    fields.only(f"{name}.rope.dimension_count", head)
-    fields.only(f"{name}.rope.scaling.type", "none")
-    sizes = Sizes(
-        vocab=vocab,
-        width=width,
-        depth=fields.size(f"{name}.block_count"),
-        context=fields.size(f"{name}.context_length"),
-        heads=heads,
-        kv_heads=fields.size(f"{name}.{_HEADS}_kv", heads),
-        head=head,
-        hidden=fields.size(f"{name}.feed_forward_length"),
-        tied=HEAD not in tensors,
-    )
-    theta = fields.number(f"{name}.rope.freq_base", 10_000.0)
-    epsilon = fields.number(f"{name}.attention.layer_norm_rms_epsilon")
+    sizes, theta, epsilon, biased = read_rotary(fields, name, vocab, tensors)
     if name == "qwen2":
         return qwen2(sizes, theta, epsilon)
-    preset = llama if name == "llama" else qwen3
-    return preset(sizes, theta, epsilon, biased="blk.0.attn_q.bias" in tensors)
+    return (llama if name == "llama" else qwen3)(sizes, theta, epsilon, biased=biased)
 
 
 def _read_gpt2(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
-    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{_HEADS}")
-    fields.only(f"{name}.{_HEADS}_kv", heads)
+    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{HEADS}")
+    fields.only(f"{name}.{HEADS}_kv", heads)
     fields.only(f"{name}.attention.key_length", width // heads)
     fields.only(f"{name}.attention.value_length", width // heads)
     # Positions are learned; what is said of rotary ones has no effect.
@@ -139,13 +131,12 @@ def _written(fields: Fields, keys: Mapping[str, str]) -> dict[str, int]:
     return {ours: fields.size(theirs) for ours, theirs in keys.items()}
 
 
-_HEADS = "attention.head_count"
 _ROTARY_KEYS = {
     "embedding_length": "hidden_size",
     "block_count": "num_hidden_layers",
     "context_length": "max_position_embeddings",
-    _HEADS: "num_attention_heads",
-    f"{_HEADS}_kv": "num_key_value_heads",
+    HEADS: "num_attention_heads",
+    f"{HEADS}_kv": "num_key_value_heads",
     "feed_forward_length": "intermediate_size",
     "vocab_size": "vocab_size",
 }
@@ -153,15 +144,13 @@ _GPT2_KEYS = {
     "embedding_length": "n_embd",
     "block_count": "n_layer",
     "context_length": "n_positions",
-    _HEADS: "n_head",
+    HEADS: "n_head",
     "feed_forward_length": "n_inner",
     "vocab_size": "vocab_size",
 }
 """GGUF's keys to those of config.json."""
 
 _READ: dict[str, Callable[[Fields, str, int, Collection[str]], CausalLMConfig]] = {
-    "llama": _read_rotary,
-    "qwen2": _read_rotary,
-    "qwen3": _read_rotary,
+    **dict.fromkeys(ROTARY, _read_rotary),
     "gpt2": _read_gpt2,
 }

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from hornbook.models.convert import gpt2, llama, qwen2, qwen3
 from hornbook.models.convert.family import Family, Rule
-
-EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+from hornbook.models.gguf.sizes import HEAD
 
 _LLAMA = {
     "model.embed_tokens": "token_embd",

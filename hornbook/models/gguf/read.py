@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
-from hornbook.models.gguf.config import read_config
-from hornbook.models.gguf.rotary import interleaved, to_halves
-from hornbook.tokenize.gguf import TOKENS
+from hornbook.models.gguf.codes import floats
+from hornbook.models.gguf.config import read_config, reordered
+from hornbook.models.gguf.rotary import to_halves
 
 
 class GGUFTensors:
@@ -28,12 +27,7 @@ class GGUFTensors:
     def __init__(self, file: GGUFFile) -> None:
         self.folder, self._file = file.path, file
         family, config = read_config(self._file)
-        self._heads = interleaved(family.model_type, config)
-        tokens = self._file.values.get(TOKENS)
-        if tokens is not None and len(tokens) != config.vocab:
-            raise HornbookError(
-                f"{file.path} has {len(tokens)} tokens, but embeddings for {config.vocab}."
-            )
+        self._heads = reordered(family.model_type, config)
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -49,26 +43,8 @@ class GGUFTensors:
 
     def read(self, name: str) -> Tensor:
         """A tensor as float32 on the CPU."""
-        rows = _floats(self._file, name)
+        rows = floats(self._file, name)
         module = name.split(".")[-2]
         if module in self._heads:
             rows = to_halves(rows, self._heads[module])
         return torch.from_numpy(np.require(rows, requirements=("C", "W")))
-
-
-def _floats(file: GGUFFile, name: str) -> np.ndarray:
-    """A tensor as float32 in the order in which it is stored."""
-    import gguf
-
-    place = file.tensors[name]
-    stored = file.read(name)
-    if place.kind == "F64":
-        return stored.view(np.float64).astype(np.float32)
-    try:
-        floats: np.ndarray = gguf.dequantize(stored, gguf.GGMLQuantizationType[place.kind])
-    except NotImplementedError:
-        raise HornbookError(
-            f"{file.path}: {name} is stored as {place.kind}, which cannot be turned into floats. "
-            "Ask for the same model as F16, Q8_0, Q4_K or the like."
-        ) from None
-    return floats

@@ -6,17 +6,10 @@ when the rows of the two projections are reordered within each head.
 
 import numpy as np
 
-from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.nn.attention import AttentionConfig
-from hornbook.nn.residual import PreNormConfig
 
-
-def interleaved(architecture: str, config: CausalLMConfig) -> dict[str, int]:
+def interleaved(architecture: str, heads: int, kv_heads: int) -> dict[str, int]:
     """The modules whose rows are reordered, with their heads; none but in `llama`."""
-    match config.stack.pattern:
-        case ((PreNormConfig(layer=AttentionConfig() as attention), _),) if architecture == "llama":
-            return {"attn_q": attention.heads, "attn_k": attention.kv_heads}
-    return {}
+    return {"attn_q": heads, "attn_k": kv_heads} if architecture == "llama" else {}
 
 
 def to_neighbours(rows: np.ndarray, heads: int) -> np.ndarray:

@@ -15,9 +15,9 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_file, require_space
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import Rule
-from hornbook.models.gguf.config import ARCHITECTURE, write_config
-from hornbook.models.gguf.names import EMBEDDING, HEAD
-from hornbook.models.gguf.rotary import interleaved, to_neighbours
+from hornbook.models.gguf.config import reordered, write_config
+from hornbook.models.gguf.rotary import to_neighbours
+from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD
 
 Kind = Literal["f32", "f16", "q8_0", "q4_0"]
 FILE_TYPES: dict[Kind, int] = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}
@@ -54,7 +54,7 @@ def write_gguf(model: CausalLM, path: Path, kind: Kind, tokens: Mapping[str, Any
         for shape in [rule.shape(parameters)]
     ]
     require_space(path.parent, sum(map(_bytes, stored)), "The GGUF file")
-    heads = interleaved(family.model_type, model.config)
+    heads = reordered(family.model_type, model.config)
     with atomic_file(path) as aside:
         writer = gguf.GGUFWriter(aside, metadata.pop(ARCHITECTURE))
         try:

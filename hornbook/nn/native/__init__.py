@@ -1,11 +1,13 @@
 """Our own CPU kernels for codes, in C++: built once on the machine they run on, then loaded.
 
-`kernels.cpp` says what they compute; here are the structures it is called with. Where there is no
-compiler, or a processor without AVX-512 VNNI, `library()` is None and others compute instead.
+`kernels.cpp` says what they compute. Where there is no compiler, or a processor without AVX-512
+VNNI, `library()` is None and others compute instead. Imports no torch: whoever generates with these
+kernels does without.
 """
 
 import ctypes
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,11 +16,12 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from hornbook.core.files import atomic_file, write_text
 from hornbook.core.home import home
-from hornbook.core.machine import cpu_name
+from hornbook.core.machine import cpu_name, has_vnni, threads
+from hornbook.nn.native import structures
 
 _FOLDER = Path(__file__).parent
 _SOURCE = _FOLDER / "kernels.cpp"
@@ -28,88 +31,30 @@ _OPTIONS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fopenmp", "-ffp-con
 _RUNTIMES = ("libgomp", "libiomp5", "libomp")
 
 
-class Matrix(ctypes.Structure):
-    """blocks: codes in the kernels' order. bias: or None. bits: 4 or 8."""
-
-    _fields_ = (
-        ("blocks", ctypes.c_void_p),
-        ("bias", ctypes.c_void_p),
-        ("outputs", ctypes.c_int32),
-        ("inputs", ctypes.c_int32),
-        ("bits", ctypes.c_int32),
-    )
-
-
-class Layer(ctypes.Structure):
-    """An attention and an MLP, each behind a norm; query_norm and key_norm may be None."""
-
-    _fields_ = (
-        ("attention_norm", ctypes.c_void_p),
-        ("query_norm", ctypes.c_void_p),
-        ("key_norm", ctypes.c_void_p),
-        ("mlp_norm", ctypes.c_void_p),
-        ("joint", Matrix),
-        ("output", Matrix),
-        ("gate_up", Matrix),
-        ("down", Matrix),
-    )
-
-
-class Decoder(ctypes.Structure):
-    """Sizes, and `layers` layers at `layer`."""
-
-    _fields_ = (
-        ("width", ctypes.c_int32),
-        ("hidden", ctypes.c_int32),
-        ("heads", ctypes.c_int32),
-        ("kv_heads", ctypes.c_int32),
-        ("head", ctypes.c_int32),
-        ("layers", ctypes.c_int32),
-        ("epsilon", ctypes.c_float),
-        ("head_epsilon", ctypes.c_float),
-        ("layer", ctypes.POINTER(Layer)),
-        ("last_norm", ctypes.c_void_p),
-    )
-
-
-class Pass(ctypes.Structure):
-    """Rows of a call. slot, position: int32. keys, values: half floats, a pointer a layer. Strides
-    in these.
-    """
-
-    _fields_ = (
-        ("rows", ctypes.c_int32),
-        ("reach", ctypes.c_int32),
-        ("x", ctypes.c_void_p),
-        ("slot", ctypes.c_void_p),
-        ("position", ctypes.c_void_p),
-        ("cos", ctypes.c_void_p),
-        ("sin", ctypes.c_void_p),
-        ("keys", ctypes.POINTER(ctypes.c_void_p)),
-        ("values", ctypes.POINTER(ctypes.c_void_p)),
-        ("slot_stride", ctypes.c_int64),
-        ("head_stride", ctypes.c_int64),
-    )
-
-
 class Library:
-    """The loaded kernels; they run in as many threads as torch."""
+    """The loaded kernels."""
 
     def __init__(self, path: Path) -> None:
         loaded = ctypes.CDLL(str(path))
         self._product, self._pass = loaded.hornbook_product, loaded.hornbook_pass
 
-    def product(self, matrix: Matrix, x: torch.Tensor, y: torch.Tensor) -> None:
+    def product(self, matrix: structures.Matrix, x: int, y: int, rows: int) -> None:
         """y (rows, outputs) becomes x (rows, inputs) times the matrix, plus its bias.
 
-        Both float32 and contiguous.
+        x, y: addresses of contiguous float32.
         """
-        pointers = ctypes.c_void_p(x.data_ptr()), ctypes.c_void_p(y.data_ptr())
-        self._product(torch.get_num_threads(), ctypes.byref(matrix), *pointers, len(x))
+        pointers = ctypes.c_void_p(x), ctypes.c_void_p(y)
+        self._product(_threads(), ctypes.byref(matrix), *pointers, rows)
 
-    def run(self, decoder: Decoder, rows: Pass) -> None:
+    def run(self, decoder: structures.Decoder, rows: structures.Pass) -> None:
         """Take rows through a decoder."""
-        self._pass(torch.get_num_threads(), ctypes.byref(decoder), ctypes.byref(rows))
+        self._pass(_threads(), ctypes.byref(decoder), ctypes.byref(rows))
+
+
+def _threads() -> int:
+    """As many as torch takes where it is there: they are the same."""
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch else threads()
 
 
 @cache
@@ -129,7 +74,7 @@ def library() -> Library | None:
 
 def missing() -> str | None:
     """Why `library()` is None, in a line; None where it is there."""
-    if not torch.cpu._is_vnni_supported():
+    if not has_vnni():
         return "this processor has no AVX-512 VNNI"
     if _compiler() is None:
         return "there is no C++ compiler (g++ or clang++)"
@@ -181,10 +126,26 @@ def _failed(path: Path) -> Path:
 
 def _opened(path: Path) -> Library | None:
     try:
-        return Library(path)
+        library = Library(path)
     except OSError as error:  # a damaged file, or a disk from which nothing may be run
         write_text(_failed(path), f"{error}\n")
         return None
+    if not _is_right(library):
+        write_text(_failed(path), "the kernels compute something else than they should\n")
+        return None
+    return library
+
+
+def _is_right(library: Library) -> bool:
+    """Whether a small product is what it should be."""
+    from hornbook.nn.native.codes import GROUP, Codes, matrix_of, tiles
+
+    code = np.arange(16 * GROUP, dtype=np.uint8).reshape(16, GROUP) % 15
+    codes = Codes(code, np.full((16, 1), 0.5, np.float32), np.full((16, 1), -2, np.float32))
+    x, y = np.linspace(-1, 1, GROUP, dtype=np.float32), np.empty(16, np.float32)
+    matrix = tiles(matrix_of(codes, 4))
+    library.product(matrix.structure(), x.ctypes.data, y.ctypes.data, 1)
+    return bool(np.allclose(y, codes.floats() @ x, atol=0.01))
 
 
 def _compiler() -> str | None:
@@ -192,22 +153,32 @@ def _compiler() -> str | None:
 
 
 def _openmp() -> str | None:
-    """The OpenMP runtime that torch has loaded; None where it cannot be found out."""
+    """The OpenMP runtime of torch, loaded or not; None where it cannot be found out."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent
+    for place in (folder / "lib", folder.parent / "torch.libs"):
+        if names := sorted(str(path) for path in place.glob("lib*") if _is_runtime(path)):
+            return names[0]
+    # One that torch finds elsewhere is known once it is loaded.
     try:
         with open("/proc/self/maps", encoding="utf-8") as lines:  # noqa: PTH123
             paths = [line.split(maxsplit=5)[-1].strip() for line in lines]
     except OSError:
         return None
-    found = [path for path in paths if Path(path).name.startswith(_RUNTIMES)]
-    # Other packages bring theirs: torch's lies in torch/lib or torch.libs where it brings one.
-    own = str(Path(torch.__file__).parent)
-    return next((path for path in found if path.startswith(own)), next(iter(found), None))
+    loaded = [path for path in paths if _is_runtime(Path(path))]
+    return loaded[0] if loaded and "torch" in sys.modules else None
+
+
+def _is_runtime(path: Path) -> bool:
+    return path.name.startswith(_RUNTIMES)
 
 
 def _place() -> Path | None:
     """Where the kernels of this source lie for this processor and torch."""
     compiler, openmp = _compiler(), _openmp()
-    if not torch.cpu._is_vnni_supported() or compiler is None or openmp is None:
+    if not has_vnni() or compiler is None or openmp is None:
         return None
     sources = [file.read_text(encoding="utf-8") for file in (*sorted(_FOLDER.glob("*.h")), _SOURCE)]
     what = "\0".join((*sources, *_OPTIONS, compiler, openmp, cpu_name()))

@@ -1,0 +1,106 @@
+"""The tensors of a GGUF file as numbers and as codes; imports no torch.
+
+Blocks of 32 that are codes with a scale stay codes: they are what the kernels' groups are. Knows
+blocks; knows nothing of models.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.gguf import GGUFFile
+from hornbook.models.gguf.rotary import to_halves
+from hornbook.nn.native.codes import ROWS, Codes, Matrix, can_pack
+
+BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
+"""Types whose blocks are codes, and of how many bits."""
+
+
+def is_coded(file: GGUFFile, name: str) -> bool:
+    """Whether a tensor is a matrix of codes that the kernels take."""
+    place = file.tensors[name]
+    return place.kind in BITS and len(place.shape) == 2 and can_pack(*place.shape)
+
+
+def has_codes(file: GGUFFile) -> bool:
+    """Whether most of a file's weights are such matrices."""
+    sizes = {name: place.bytes for name, place in file.tensors.items()}
+    coded = sum(size for name, size in sizes.items() if is_coded(file, name))
+    return 2 * coded > sum(sizes.values())
+
+
+def matrix(
+    file: GGUFFile, name: str, rows: slice = slice(None), heads: int | None = None
+) -> Matrix:
+    """Some rows of a matrix of codes; those of `heads` in our order, which mixes all of them."""
+    outputs, inputs = file.tensors[name].shape
+    count = len(range(outputs)[rows])
+    return Matrix(count, inputs, BITS[file.tensors[name].kind], _parts(file, name, rows, heads))
+
+
+def floats(file: GGUFFile, name: str) -> np.ndarray:
+    """A tensor as float32, in the order in which it is stored.
+
+    Raises HornbookError for a type that cannot be turned into floats.
+    """
+    place = file.tensors[name]
+    return _floats(file, name, file.read(name)).reshape(place.shape)
+
+
+def row_reader(file: GGUFFile, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Rows (R,) of a matrix as (R, K) float32: the file is mapped, and read when they are asked
+    for."""
+    stored, kind = file.read(name), file.tensors[name].kind
+    if kind in BITS:
+        return lambda rows: _codes(stored[rows], kind).floats()
+    return lambda rows: _floats(file, name, stored[rows])
+
+
+def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
+    kind = file.tensors[name].kind
+    plain = {"F32": np.float32, "F16": np.float16, "F64": np.float64}.get(kind)
+    if plain is not None:
+        return np.ascontiguousarray(stored).view(plain).astype(np.float32)
+    import gguf
+
+    try:
+        found: np.ndarray = gguf.dequantize(stored, gguf.GGMLQuantizationType[kind])
+    except NotImplementedError:
+        raise HornbookError(
+            f"{file.path}: {name} is stored as {kind}, which cannot be turned into floats. "
+            "Ask for the same model as F16, Q8_0, Q4_K or the like."
+        ) from None
+    return found
+
+
+def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Codes]:
+    stored, kind = file.read(name)[rows], file.tensors[name].kind
+    if heads is not None:
+        stored = to_halves(stored, heads)
+    for start in range(0, len(stored), ROWS):
+        yield _codes(stored[start : start + ROWS], kind)
+    file.forget()
+
+
+def _codes(stored: np.ndarray, kind: str) -> Codes:
+    """(N, bytes) blocks as codes."""
+    rows = len(stored)
+    if kind == "Q8_0":  # float16 scale, 32 int8
+        blocks = stored.reshape(rows, -1, 34)
+        scale = _halves(blocks[..., :2])
+        code = blocks[..., 2:] ^ 128  # int8 plus 128
+        least = -128 * scale
+    else:  # float16 scale, for Q4_1 the least as well, then 16 bytes of two codes
+        head = 4 if kind == "Q4_1" else 2
+        blocks = stored.reshape(rows, -1, head + 16)
+        scale = _halves(blocks[..., :2])
+        least = _halves(blocks[..., 2:4]) if kind == "Q4_1" else -8 * scale
+        pairs = blocks[..., head:]
+        code = np.concatenate([pairs & 15, pairs >> 4], -1)
+    return Codes(np.ascontiguousarray(code).reshape(rows, -1), scale, least)
+
+
+def _halves(pairs: np.ndarray) -> np.ndarray:
+    """float16 in two bytes each, as (N, blocks) float32."""
+    return np.ascontiguousarray(pairs).view(np.float16)[..., 0].astype(np.float32)

@@ -1,0 +1,148 @@
+"""A GGUF file straight into what our kernels read, without torch and without floats on the way.
+
+Token vectors stay in the file, which is mapped. Knows names of tensors; knows no kernels.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hornbook.core.gguf import GGUFFile
+from hornbook.core.machine import return_freed_memory
+from hornbook.models.gguf import codes
+from hornbook.models.gguf.rotary import interleaved, to_halves
+from hornbook.models.gguf.sizes import (
+    ARCHITECTURE,
+    EMBEDDING,
+    HEAD,
+    ROTARY,
+    Rotary,
+    close_fields,
+    open_fields,
+    read_rotary,
+)
+from hornbook.nn.native.codes import BlockWeights, DecoderWeights, Tiles, join, tiles
+
+_INPUTS = ("attn_q", "attn_k", "attn_v")
+_MATRICES = (*_INPUTS, "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+
+
+def read_decoder(file: GGUFFile) -> DecoderWeights | None:
+    """The decoder of a file whose matrices are all codes; None for one of another kind.
+
+    Raises HornbookError naming file and key for what we would compute otherwise.
+    """
+    name = file.values.get(ARCHITECTURE)
+    if name not in ROTARY:
+        return None
+    fields, vocab = open_fields(file, name)
+    rotary = read_rotary(fields, name, vocab, file.tensors)
+    close_fields(fields, name, vocab, rotary.sizes.depth, len(file.tensors))
+    if not _is_plain(file, name, rotary):
+        return None
+    sizes = rotary.sizes
+    heads = interleaved(name, sizes.heads, sizes.kv_heads)
+    logits = codes.matrix(file, EMBEDDING if sizes.tied else HEAD)
+    found = DecoderWeights(
+        vocab=vocab,
+        context=sizes.context,
+        width=sizes.width,
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head=sizes.head,
+        theta=rotary.theta,
+        epsilon=rotary.epsilon,
+        head_epsilon=rotary.epsilon if name == "qwen3" else 0.0,
+        embed=codes.row_reader(file, EMBEDDING),
+        blocks=[_block(file, f"blk.{i}", heads) for i in range(sizes.depth)],
+        last_norm=codes.floats(file, "output_norm.weight"),
+        logits=tiles(logits),
+    )
+    return_freed_memory()
+    return found if found.fits() else None
+
+
+def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
+    """Whether the tensors are those of such a decoder, all there, and its matrices codes.
+
+    What is not is left to `load_packed`, which says what is wrong if something is.
+    """
+    expected = dict(_shapes(name, rotary))
+    matrices = [each for each, shape in expected.items() if len(shape) == 2]
+    return (
+        {each: place.shape for each, place in file.tensors.items()} == expected
+        and all(codes.is_coded(file, each) for each in matrices)
+        and all(_of_one_kind(file, f"blk.{i}") for i in range(rotary.sizes.depth))
+    )
+
+
+def _of_one_kind(file: GGUFFile, block: str) -> bool:
+    """Whether the matrices that become one have as many bits."""
+    return all(
+        len({codes.BITS[file.tensors[f"{block}.{part}.weight"].kind] for part in parts}) == 1
+        for parts in (_INPUTS, ("ffn_gate", "ffn_up"))
+    )
+
+
+def _shapes(name: str, rotary: Rotary) -> Iterator[tuple[str, tuple[int, ...]]]:
+    sizes = rotary.sizes
+    width, queries, keys = sizes.width, sizes.heads * sizes.head, sizes.kv_heads * sizes.head
+    yield EMBEDDING, (sizes.vocab, width)
+    yield "output_norm.weight", (width,)
+    if not sizes.tied:
+        yield HEAD, (sizes.vocab, width)
+    rows = (queries, keys, keys, width, sizes.hidden, sizes.hidden, width)
+    columns = (width, width, width, queries, width, width, sizes.hidden)
+    biased: tuple[str, ...] = ()
+    if rotary.biased or name == "qwen2":
+        biased = _INPUTS if name == "qwen2" else (*_INPUTS, "attn_output")
+    for i in range(sizes.depth):
+        for part, out, into in zip(_MATRICES, rows, columns, strict=True):
+            yield f"blk.{i}.{part}.weight", (out, into)
+            if part in biased:
+                yield f"blk.{i}.{part}.bias", (out,)
+        for part in ("attn_norm", "ffn_norm"):
+            yield f"blk.{i}.{part}.weight", (width,)
+        if name == "qwen3":
+            for part in ("attn_q_norm", "attn_k_norm"):
+                yield f"blk.{i}.{part}.weight", (sizes.head,)
+
+
+def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
+    def norm(part: str) -> np.ndarray | None:
+        name = f"{block}.{part}.weight"
+        return codes.floats(file, name) if name in file.tensors else None
+
+    def made(*parts: str) -> Tiles:
+        matrices = [
+            codes.matrix(file, f"{block}.{part}.weight", heads=heads.get(part)) for part in parts
+        ]
+        return tiles(join(matrices), _bias(file, block, parts, heads))
+
+    attention_norm, mlp_norm = norm("attn_norm"), norm("ffn_norm")
+    assert attention_norm is not None and mlp_norm is not None
+    return BlockWeights(
+        attention_norm=attention_norm,
+        query_norm=norm("attn_q_norm"),
+        key_norm=norm("attn_k_norm"),
+        mlp_norm=mlp_norm,
+        joint=made(*_INPUTS),
+        output=made("attn_output"),
+        gate_up=made("ffn_gate", "ffn_up"),
+        down=made("ffn_down"),
+    )
+
+
+def _bias(
+    file: GGUFFile, block: str, parts: Sequence[str], heads: dict[str, int]
+) -> np.ndarray | None:
+    """The biases of matrices that become one, if they have them."""
+    names = [f"{block}.{part}.bias" for part in parts]
+    if names[0] not in file.tensors:
+        return None
+    own = [codes.floats(file, name) for name in names]
+    turned = [
+        to_halves(bias, heads[part]) if part in heads else bias
+        for part, bias in zip(parts, own, strict=True)
+    ]
+    return np.concatenate(turned)

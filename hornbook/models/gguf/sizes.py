@@ -1,0 +1,76 @@
+"""The sizes that a GGUF file's metadata gives of a Llama or a Qwen; imports no torch.
+
+Keys are those of llama.cpp. One that is not known here is refused: it may change what is computed.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.gguf import GGUFFile
+from hornbook.models.fields import Fields
+from hornbook.models.sizes import Sizes
+from hornbook.tokenize.gguf import TOKENS
+
+ARCHITECTURE = "general.architecture"
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+ROTARY = ("llama", "qwen2", "qwen3")
+HEADS = "attention.head_count"
+
+
+class Rotary(NamedTuple):
+    """theta: of the rotation. epsilon: of all norms. biased: queries, keys and values have one."""
+
+    sizes: Sizes
+    theta: float
+    epsilon: float
+    biased: bool
+
+
+def open_fields(file: GGUFFile, name: str) -> tuple[Fields, int]:
+    """The keys of architecture `name`, and how many tokens have a vector.
+
+    Raises HornbookError where the vectors are missing, or more or fewer than the tokens.
+    """
+    shape = file.tensors[EMBEDDING].shape if EMBEDDING in file.tensors else ()
+    if len(shape) != 2:
+        raise HornbookError(f"{file.path}: the tensor {EMBEDDING} is missing or no matrix.")
+    tokens = file.values.get(TOKENS)
+    if tokens is not None and len(tokens) != shape[0]:
+        raise HornbookError(f"{file.path} has {len(tokens)} tokens, but embeddings for {shape[0]}.")
+    own = {key: value for key, value in file.values.items() if key.startswith(f"{name}.")}
+    return Fields(own, str(file.path)), shape[0]
+
+
+def close_fields(fields: Fields, name: str, vocab: int, depth: int, tensors: int) -> None:
+    """Refuse keys that are left, and more blocks than there can be."""
+    fields.only(f"{name}.vocab_size", vocab)
+    fields.finish()
+    if depth > tensors:
+        fields.refuse(f"{name}.block_count", depth, "There are fewer tensors.")
+
+
+def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Rotary:
+    """Of one of `ROTARY`; the tensors that are there say what is tied and what has biases."""
+    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{HEADS}")
+    head = fields.size(f"{name}.attention.key_length", width // heads)
+    fields.only(f"{name}.attention.value_length", head)
+    fields.only(f"{name}.rope.dimension_count", head)
+    fields.only(f"{name}.rope.scaling.type", "none")
+    sizes = Sizes(
+        vocab=vocab,
+        width=width,
+        depth=fields.size(f"{name}.block_count"),
+        context=fields.size(f"{name}.context_length"),
+        heads=heads,
+        kv_heads=fields.size(f"{name}.{HEADS}_kv", heads),
+        head=head,
+        hidden=fields.size(f"{name}.feed_forward_length"),
+        tied=HEAD not in tensors,
+    )
+    return Rotary(
+        sizes,
+        theta=fields.number(f"{name}.rope.freq_base", 10_000.0),
+        epsilon=fields.number(f"{name}.attention.layer_norm_rms_epsilon"),
+        biased="blk.0.attn_q.bias" in tensors,
+    )
