@@ -69,16 +69,13 @@ def _peak() -> int:
 
 def _ours(path: Path, rounds: int) -> dict[str, Any]:
     started = time.perf_counter()
-    import torch
-
     from hornbook.generate.decode import decode
     from hornbook.generate.engine import Engine
     from hornbook.generate.sampling import SamplingConfig
     from hornbook.generate.scheduler import Request, ScheduleConfig
     from hornbook.workflows.open_generator import open_generator
 
-    torch.set_num_threads(_THREADS)
-    model, tokenizer = open_generator(path, "cpu")
+    model, tokenizer = open_generator(path, "cpu")  # threads are OMP_NUM_THREADS
     short = tokenizer.encode(PROMPT)
     long = (short * (_PROMPT_TOKENS // len(short) + 1))[:_PROMPT_TOKENS]
     config = SamplingConfig(temperature=0, max_tokens=_TOKENS)

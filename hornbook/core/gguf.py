@@ -31,6 +31,7 @@ _SCALARS = {
     11: "q",
     12: "d",
 }
+_LENGTH = struct.Struct("<Q")
 _FLOAT32, _STRING, _ARRAY = 6, 8, 9
 """Types of values by their numbers in a file."""
 
@@ -132,7 +133,7 @@ class GGUFFile:
 
     def _array(self, kind: int, count: int) -> list[Any]:
         if kind == _STRING:
-            return [self._string() for _ in range(count)]
+            return self._strings(count)
         if kind not in _SCALARS:
             self._refuse(f"holds a list of type {kind} at byte {self._at:,}, which is not known.")
         form = _SCALARS[kind]
@@ -144,16 +145,24 @@ class GGUFFile:
         return values.tolist()
 
     def _string(self) -> str:
-        size = self._number("Q")
-        stop = self._at + size
-        if stop > self._size:
-            self._cut_short()
+        return self._strings(1)[0]
+
+    def _strings(self, count: int) -> list[str]:
+        """One after the other; vocabularies hold a hundred thousand, so in one loop of its own."""
+        found, at, stored = list[str](), self._at, self._map
         try:
-            text = self._map[self._at : stop].decode("utf-8")
+            for _ in range(count):
+                start = at + 8
+                at = start + _LENGTH.unpack_from(stored, at)[0]
+                if at > self._size:
+                    self._cut_short()
+                found.append(stored[start:at].decode("utf-8"))
+        except struct.error:
+            self._cut_short()
         except UnicodeDecodeError:
-            self._refuse(f"holds text at byte {self._at:,} that is not UTF-8.")
-        self._at = stop
-        return text
+            self._refuse(f"holds text at byte {start:,} that is not UTF-8.")
+        self._at = at
+        return found
 
     def _number(self, form: str) -> Any:
         try:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.nn import native
-from hornbook.nn.native.codes import GROUP, ROWS, Codes, Matrix, Tiles, matrix_of, tiles
+from hornbook.nn.native.codes import GROUP, ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
 
 _MIDDLE = 8
 """The code that the kernel takes for zero."""
@@ -35,8 +35,8 @@ def quantise(weight: Tensor, bits: int) -> Codes:
     scale = ((largest - least) / most * (1 + 2**-8)).bfloat16().float()
     safe = torch.where(scale > 0, scale, torch.ones_like(scale))
     code = ((groups - least[..., None]) / safe[..., None]).round().clamp(0, most)
-    found = code.flatten(1).to(torch.uint8), scale, least
-    return Codes(*(each.numpy() for each in found))
+    single = code.flatten(1).to(torch.uint8)
+    return codes_of(single.numpy(), scale.numpy(), least.numpy(), bits)
 
 
 class NativeLinear(nn.Module):
@@ -76,7 +76,7 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.outputs, self.inputs, bits = matrix[:3]
         self.halves = bits // 4
-        columns = zip(*matrix.parts, strict=True)
+        columns = zip(*((c.single(), c.scale, c.least) for c in matrix.parts), strict=True)
         code, scale, least = (torch.from_numpy(np.concatenate(each)) for each in columns)
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         if self.halves == 2:
@@ -118,7 +118,7 @@ def kernel_works() -> bool:
     """Whether kernels for codes are there for this machine, and right."""
     weight = torch.arange(16.0 * GROUP).view(16, GROUP).remainder(15)
     try:
-        found = packed(matrix_of(quantise(weight, 4), 4))(torch.ones(1, GROUP))
+        found = packed(matrix_of(quantise(weight, 4)))(torch.ones(1, GROUP))
     except (RuntimeError, NotImplementedError, AttributeError):
         return False
     return bool(torch.allclose(found[0], weight.sum(1), rtol=0.02))

@@ -15,6 +15,17 @@ def _alphabet() -> dict[int, str]:
 BYTE_OF = {character: byte for byte, character in _alphabet().items()}
 
 
+class _Latin1(dict[int, int]):
+    """Each character to the one that Latin-1 writes as its byte, and all others to one that it
+    cannot write."""
+
+    def __missing__(self, character: int) -> int:
+        return 0xFFFF
+
+
+_LATIN_1 = _Latin1({ord(character): byte for character, byte in BYTE_OF.items()})
+
+
 def to_bytes(token: str) -> bytes:
-    """The bytes of text that a byte-level token stands for. Raises KeyError for other tokens."""
-    return bytes(BYTE_OF[character] for character in token)
+    """The bytes of text that a byte-level token stands for. Raises ValueError for other tokens."""
+    return token.translate(_LATIN_1).encode("latin-1")

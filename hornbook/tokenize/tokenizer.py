@@ -17,7 +17,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
 from hornbook.core.gguf import GGUFFile, is_gguf
-from hornbook.tokenize.bytelevel import BYTE_OF, to_bytes
+from hornbook.tokenize.bytelevel import to_bytes
 from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
 from hornbook.tokenize.gguf import read_tokenizer
@@ -67,13 +67,13 @@ class Tokenizer:
         )
 
     @classmethod
-    def load(cls, folder: Path) -> "Tokenizer":
-        """Open the tokenizer of a folder or of a GGUF file.
+    def load(cls, folder: Path, file: GGUFFile | None = None) -> "Tokenizer":
+        """Open the tokenizer of a folder or of a GGUF file, which may be open already.
 
         Raises HornbookError naming the file that is wrong.
         """
         path = folder if is_gguf(folder) else folder / TOKENIZER
-        values, settings = read_files(folder)
+        values, settings = read_tokenizer(file) if file else read_files(folder)
         try:
             if not _is_byte_level(values):
                 raise HornbookError(f"{path} is not a byte-level BPE tokenizer.")
@@ -221,8 +221,10 @@ def _table(vocabulary: Mapping[str, int], verbatim: Collection[str]) -> list[byt
     """The bytes of each id's token; `verbatim` tokens are not in the byte-level alphabet."""
     table = [b""] * (max(vocabulary.values()) + 1)
     for token, i in vocabulary.items():
-        byte_level = token not in verbatim and BYTE_OF.keys() >= set(token)
-        table[i] = to_bytes(token) if byte_level else token.encode()
+        try:
+            table[i] = token.encode() if token in verbatim else to_bytes(token)
+        except ValueError:  # it is in no byte-level alphabet
+            table[i] = token.encode()
     return table
 
 

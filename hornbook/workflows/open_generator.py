@@ -44,7 +44,7 @@ def open_generator(
     if weights is None and is_gguf(place) and _is_cpu(device):
         file = GGUFFile(place)
         if has_codes(file) and native.library() and (found := read_decoder(file)):
-            tokenizer = Tokenizer.load(place)
+            tokenizer = Tokenizer.load(place, file)
             return_freed_memory()
             return NativeDecoder(found), tokenizer
     from hornbook.workflows.open_model import open_with_torch

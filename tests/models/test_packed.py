@@ -60,7 +60,7 @@ def test_codes_are_the_nearest_and_the_kernel_computes_with_them(bits):
     assert (np.abs(codes.floats() - weight.numpy()) <= step * 0.52 + 1e-6).all()
     x = torch.randn(5, 7, 96)
     expected = x @ torch.from_numpy(codes.floats()).T
-    found = packed(matrix_of(codes, bits))(x)
+    found = packed(matrix_of(codes))(x)
     assert found.shape == (5, 7, 48) and found.dtype == torch.float32
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
@@ -73,9 +73,9 @@ def test_a_constant_group_and_zeros_are_exact():
 
 def test_joined_matrices_are_the_matrices_one_below_the_other():
     parts = [quantise(torch.randn(rows, 32), 4) for rows in (16, 32)]
-    joint = packed(join([matrix_of(part, 4) for part in parts]))
+    joint = packed(join([matrix_of(part) for part in parts]))
     x = torch.randn(3, 32)
-    alone = torch.cat([packed(matrix_of(part, 4))(x) for part in parts], 1)
+    alone = torch.cat([packed(matrix_of(part))(x) for part in parts], 1)
     assert torch.equal(joint(x), alone)
 
 

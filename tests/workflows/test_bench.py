@@ -45,12 +45,12 @@ def test_figures_follow_from_each_other(models, name):
 
 
 def test_what_is_read_is_counted_once(models):
-    from hornbook.workflows.bench import _read_per_step
+    from hornbook.workflows.bench import _work
     from hornbook.workflows.open_generator import open_generator
 
     for name, tables in (("llama", 1), ("qwen3", 2)):
         model, _ = open_generator(models / name, "cpu")
-        numbers, size = _read_per_step(model)
+        numbers, size, *_ = _work(model)
         of_all = sum(p.numel() for p in model.parameters())
         table = model.config.vocab * model.config.width
         assert size == 4 * (of_all - (tables - 1) * table)

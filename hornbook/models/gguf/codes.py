@@ -96,8 +96,7 @@ def _codes(stored: np.ndarray, kind: str) -> Codes:
         blocks = stored.reshape(rows, -1, head + 16)
         scale = _halves(blocks[..., :2])
         least = _halves(blocks[..., 2:4]) if kind == "Q4_1" else -8 * scale
-        pairs = blocks[..., head:]
-        code = np.concatenate([pairs & 15, pairs >> 4], -1)
+        code = blocks[..., head:]
     return Codes(np.ascontiguousarray(code).reshape(rows, -1), scale, least)
 
 

@@ -138,12 +138,13 @@ def _opened(path: Path) -> Library | None:
 
 def _is_right(library: Library) -> bool:
     """Whether a small product is what it should be."""
-    from hornbook.nn.native.codes import GROUP, Codes, matrix_of, tiles
+    from hornbook.nn.native.codes import GROUP, codes_of, matrix_of, tiles
 
-    code = np.arange(16 * GROUP, dtype=np.uint8).reshape(16, GROUP) % 15
-    codes = Codes(code, np.full((16, 1), 0.5, np.float32), np.full((16, 1), -2, np.float32))
+    single = np.arange(16 * GROUP, dtype=np.uint8).reshape(16, GROUP) % 15
+    scale, least = np.full((16, 1), 0.5, np.float32), np.full((16, 1), -2, np.float32)
+    codes = codes_of(single, scale, least, bits=4)
     x, y = np.linspace(-1, 1, GROUP, dtype=np.float32), np.empty(16, np.float32)
-    matrix = tiles(matrix_of(codes, 4))
+    matrix = tiles(matrix_of(codes))
     library.product(matrix.structure(), x.ctypes.data, y.ctypes.data, 1)
     return bool(np.allclose(y, codes.floats() @ x, atol=0.01))
 

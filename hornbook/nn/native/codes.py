@@ -23,18 +23,32 @@ ROWS = 2048
 class Codes(NamedTuple):
     """weight = scale * code + least, by groups of a row.
 
-    code: (N, K) uint8, 0 to 15 or 0 to 255. scale, least: (N, K / 32) float32.
+    code: (N, K) uint8 of eight bits, or (N, K / 2) of four: byte i of a group holds its code i in
+    the lower half and its code i + 16 in the upper, as in GGUF's blocks. scale, least: (N, K / 32)
+    float32.
     """
 
     code: np.ndarray
     scale: np.ndarray
     least: np.ndarray
 
+    @property
+    def bits(self) -> int:
+        """4 or 8."""
+        return 8 * self.code.shape[1] // (GROUP * self.scale.shape[1])
+
+    def single(self) -> np.ndarray:
+        """(N, K) uint8, a code each."""
+        if self.bits == 8:
+            return self.code
+        pairs = self.code.reshape(*self.scale.shape, GROUP // 2)
+        return np.concatenate([pairs & 15, pairs >> 4], -1).reshape(len(pairs), -1)
+
     def floats(self) -> np.ndarray:
         """(N, K) float32: the weights that the codes stand for."""
-        code = self.code.astype(np.float32).reshape(*self.scale.shape, GROUP)
+        code = self.single().astype(np.float32).reshape(*self.scale.shape, GROUP)
         found: np.ndarray = code * self.scale[..., None] + self.least[..., None]
-        return found.reshape(self.code.shape)
+        return found.reshape(len(found), -1)
 
 
 class Matrix(NamedTuple):
@@ -111,10 +125,19 @@ class DecoderWeights(NamedTuple):
         return self.width % GROUP == 0 and self.head % _TILE == 0 and len(self.blocks) > 0
 
 
-def matrix_of(codes: Codes, bits: int) -> Matrix:
+def codes_of(single: np.ndarray, scale: np.ndarray, least: np.ndarray, bits: int) -> Codes:
+    """Codes of `bits` from one a byte, (N, K) uint8."""
+    if bits == 4:
+        groups = single.reshape(*scale.shape, GROUP)
+        pairs = groups[..., : GROUP // 2] | (groups[..., GROUP // 2 :] << 4)
+        single = pairs.reshape(len(pairs), -1)
+    return Codes(single, scale, least)
+
+
+def matrix_of(codes: Codes) -> Matrix:
     """A matrix whose codes are all there."""
-    outputs, inputs = codes.code.shape
-    return Matrix(outputs, inputs, bits, [codes])
+    outputs, groups = codes.scale.shape
+    return Matrix(outputs, GROUP * groups, codes.bits, [codes])
 
 
 def join(matrices: Sequence[Matrix]) -> Matrix:
@@ -141,11 +164,9 @@ def tiles(matrix: Matrix, bias: np.ndarray | None = None) -> Tiles:
             halves = floats.reshape(count, _TILE, groups).swapaxes(1, 2).astype(np.float16)
             at = slice(2 * _TILE * i, 2 * _TILE * (i + 1))
             part[:, :, at] = np.ascontiguousarray(halves).view(np.uint8)
-        # Four inputs of an output side by side, the outputs of a tile after each other.
-        code = codes.code.reshape(count, _TILE, groups, GROUP // 4, 4).transpose(0, 2, 3, 1, 4)
-        if matrix.bits == 4:
-            half = GROUP // 8
-            code = code[:, :, :half] | (code[:, :, half:] << 4)
-        part[:, :, 4 * _TILE :] = code.reshape(count, groups, -1)
+        # Four bytes of an output side by side, the outputs of a tile after each other.
+        fours = codes.code.view(np.uint32).reshape(count, _TILE, groups, -1)
+        turned = np.ascontiguousarray(fours.transpose(0, 2, 3, 1))
+        part[:, :, 4 * _TILE :] = turned.view(np.uint8).reshape(count, groups, -1)
         start += count
     return Tiles(found, bias, matrix.outputs, matrix.inputs, matrix.bits)

@@ -1,0 +1,88 @@
+"""Opening a model to generate: the same ids whoever computes, and no torch where none is needed."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hornbook.core.progress import Progress
+from hornbook.generate.decode import decode
+from hornbook.generate.native_decoder import NativeDecoder
+from hornbook.generate.sampling import SamplingConfig
+from hornbook.models.folder import save_model
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import Sizes
+from hornbook.nn import native
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows.export import export
+from hornbook.workflows.open_generator import open_generator
+from tests.models.test_parity import loud
+
+SIZES = Sizes(
+    vocab=320, width=64, depth=2, context=64, heads=4, kv_heads=2, head=16, hidden=96, tied=True
+)
+PROBE = """
+import sys
+from hornbook.cli import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+print("torch" in sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    folder, quiet = tmp_path_factory.mktemp("models"), Progress(True)
+    train_tokenizer(["the hornbook and others " * 50], 300, folder / "t", quiet)
+    save_model(loud(PRESETS["llama"](SIZES).build()), folder / "m", tokenizer_folder=folder / "t")
+    export(folder / "m", "gguf", "q8_0", folder / "m.gguf", None, quiet)
+    return folder / "m.gguf"
+
+
+@pytest.fixture(autouse=True)
+def _kernels():
+    native.build()
+    native.library.cache_clear()
+    if native.library() is None:
+        pytest.skip(f"no kernels of ours: {native.missing()}")
+
+
+def ids_of(model, prompt):
+    config = SamplingConfig(temperature=0, max_tokens=20)
+    return [step.id for step in decode(model, [prompt], config, frozenset())]
+
+
+def test_torch_opens_the_same_file_and_gives_the_same_ids(file, monkeypatch):
+    ours, tokenizer = open_generator(file, "cpu")
+    assert isinstance(ours, NativeDecoder)
+    said = []
+    monkeypatch.setattr(native, "library", lambda: None)
+    theirs, other = open_generator(file, "cpu", say=said.append)
+    assert not isinstance(theirs, NativeDecoder) and len(said) == 1 and "Slower" in said[0]
+    assert (other.fingerprint, theirs.vocab, theirs.context) == (
+        tokenizer.fingerprint,
+        ours.vocab,
+        ours.context,
+    )
+    floats, _ = open_generator(file, "cpu", "float32")
+    prompt = tokenizer.encode("the hornbook")
+    assert ids_of(ours, prompt) == ids_of(floats, prompt)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--prompt", "the hornbook", "--draft", "lookup"],
+        ["--prompt", "the", "--choice", "others", "--choice", "hornbook"],
+    ],
+)
+def test_a_file_of_codes_is_continued_without_torch(file, options):
+    command = ["generate", str(file), "--json", "--max-tokens", "5", "--device", "cpu", *options]
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *command], capture_output=True, text=True, check=True
+    )
+    found, torch = done.stdout.splitlines()[-2:]
+    assert json.loads(found)["token_ids"] and torch == "False"
