@@ -82,10 +82,10 @@ class NativeDecoder:
         if self._turns.shape[1] < reach:
             half = self.weights.head // 2
             positions = np.arange(min(self.context, 2 * reach), dtype=np.float32)
+            # Rounded to float32 where `nn.rotary` rounds: at position 10,000 a last bit is 1e-3 rad.
             exponents = np.arange(half, dtype=np.float32) / np.float32(half)
-            turns = np.float32(1) / np.float32(self.weights.theta) ** exponents
-            # In float32 up to here, as `nn.rotary` computes them.
-            angles = (positions[:, None] * turns).astype(np.float64)
+            powers = (self.weights.theta ** exponents.astype(np.float64)).astype(np.float32)
+            angles = (positions[:, None] * (np.float32(1) / powers)).astype(np.float64)
             self._turns = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
         return self._turns
 
