@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -172,6 +173,7 @@ def threads() -> int:
     return len({_core(cpu) for cpu in os.sched_getaffinity(0)})
 
 
+@cache
 def _core(cpu: int) -> str:
     """A name for the core that a processor of the system is a thread of."""
     path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")

@@ -62,10 +62,10 @@ class NativeDecoder:
                 position=rows.positions.ctypes.data,
                 cos=cos.ctypes.data,
                 sin=sin.ctypes.data,
-                keys=_addresses(caches.keys),
-                values=_addresses(caches.values),
-                slot_stride=caches.keys.strides[1] // 2,
-                head_stride=caches.keys.strides[2] // 2,
+                keys=caches.where[0],
+                values=caches.where[1],
+                slot_stride=caches.strides[0],
+                head_stride=caches.strides[1],
             ),
         )
         return x
@@ -82,7 +82,7 @@ class NativeDecoder:
         if self._turns.shape[1] < reach:
             half = self.weights.head // 2
             positions = np.arange(min(self.context, 2 * reach), dtype=np.float32)
-            # Rounded to float32 where `nn.rotary` rounds: at position 10,000 a last bit is 1e-3 rad.
+            # Rounded where `nn.rotary` rounds: at position 10,000 a last bit is 1e-3 rad.
             exponents = np.arange(half, dtype=np.float32) / np.float32(half)
             powers = (self.weights.theta ** exponents.astype(np.float64)).astype(np.float32)
             angles = (positions[:, None] * (np.float32(1) / powers)).astype(np.float64)
@@ -98,11 +98,20 @@ class Rows(NamedTuple):
     positions: np.ndarray
 
 
-class Caches(NamedTuple):
-    """keys, values: (layers, slots, kv_heads, room, head) float16."""
+class Caches:
+    """Keys and values, (layers, slots, kv_heads, room, head) float16 each, and where they lie."""
 
-    keys: np.ndarray
-    values: np.ndarray
+    def __init__(self, weights: DecoderWeights, slots: int, room: int) -> None:
+        shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
+        # Zeros take no memory before they are written to.
+        self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
+        self.where = _addresses(self.keys), _addresses(self.values)
+        self.strides = self.keys.strides[1] // 2, self.keys.strides[2] // 2
+
+    def bytes_of_position(self) -> int:
+        """What a token in one slot takes."""
+        layers, _, kv_heads, _, head = self.keys.shape
+        return 2 * self.keys.itemsize * layers * kv_heads * head
 
 
 class NativeSequences:
@@ -111,10 +120,8 @@ class NativeSequences:
     cuttable = True
 
     def __init__(self, decoder: NativeDecoder, rows: int, room: int) -> None:
-        self._decoder, self.room, weights = decoder, room, decoder.weights
-        shape = len(weights.blocks), rows, weights.kv_heads, room, weights.head
-        # Zeros take no memory before they are written to.
-        self._caches = Caches(np.zeros(shape, np.float16), np.zeros(shape, np.float16))
+        self._decoder, self.room = decoder, room
+        self._caches = Caches(decoder.weights, rows, room)
         self._lengths = [0] * rows
 
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
@@ -139,8 +146,7 @@ class NativeSequences:
 
     def bytes_of_position(self) -> int:
         """What a token in one row takes."""
-        keys = self._caches.keys
-        return 2 * keys.itemsize * keys.shape[0] * keys.shape[2] * keys.shape[4]
+        return self._caches.bytes_of_position()
 
     def _require_room(self, new: Mapping[int, Sequence[int]]) -> None:
         for row, ids in new.items():

@@ -63,32 +63,37 @@ struct Work {
   }
 };
 
-void attention(Team& team, int thread, const Decoder& d, const Layer& layer, int number,
-               const Pass& pass, Work& work) {
-  const int size = d.head, half = size / 2, queries = d.heads * size;
-  const int both = queries + 2 * d.kv_heads * size, share = d.heads / d.kv_heads;
-  const auto [first, stop] = team.share(thread, int64_t(pass.rows) * (d.heads + d.kv_heads));
-  for (int64_t job = first; job < stop; job++) {
-    const int64_t row = job / (d.heads + d.kv_heads), h = job % (d.heads + d.kv_heads);
-    float* x = work.joint + row * both + h * size;
-    const float* norm = h < d.heads ? layer.query_norm : layer.key_norm;
-    if (norm) rms_norm(x, norm, size, d.head_epsilon, x);
-    turn(x, pass.cos + pass.position[row] * int64_t(half),
-         pass.sin + pass.position[row] * int64_t(half), half);
-    if (h < d.heads) continue;
-    const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride +
-                       int64_t(pass.position[row]) * size;
-    halve(x, size, pass.keys[number] + at);
-    halve(x + d.kv_heads * size, size, pass.values[number] + at);
-  }
-  team.barrier();
+// Queries and keys are normed and turned; keys and values are kept.
+void keep(const Decoder& d, const Layer& layer, int number, const Pass& pass, const Work& work,
+          int64_t row, int64_t h) {
+  const int size = d.head, half = size / 2;
+  const int both = (d.heads + 2 * d.kv_heads) * size;
+  float* x = work.joint + row * both + h * size;
+  const float* norm = h < d.heads ? layer.query_norm : layer.key_norm;
+  if (norm) rms_norm(x, norm, size, d.head_epsilon, x);
+  turn(x, pass.cos + pass.position[row] * int64_t(half),
+       pass.sin + pass.position[row] * int64_t(half), half);
+  if (h < d.heads) return;
+  const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride +
+                     int64_t(pass.position[row]) * size;
+  halve(x, size, pass.keys[number] + at);
+  halve(x + d.kv_heads * size, size, pass.values[number] + at);
+}
+
+void attention(Member& team, const Decoder& d, const Layer& layer, int number, const Pass& pass,
+               const Work& work) {
+  const int size = d.head, queries = d.heads * size, both = queries + 2 * d.kv_heads * size;
+  const int turned = d.heads + d.kv_heads, share = d.heads / d.kv_heads;
+  team.each(int64_t(pass.rows) * turned, [&](int64_t first, int64_t stop) {
+    for (int64_t job = first; job < stop; job++)
+      keep(d, layer, number, pass, work, job / turned, job % turned);
+  });
   // Heads that share keys together, but one by one where there would be too few jobs to go round.
   // Heads outside, so that the rows of a prompt read the same keys one after the other.
   const int64_t most = team.plenty(int64_t(pass.rows) * d.kv_heads) ? kHeads : 1;
   const int64_t groups = (share + most - 1) / most;
-  float* scores = work.scores + thread * int64_t(kHeads) * work.score_room;
-  const auto [from, until] = team.share(thread, pass.rows * groups * d.kv_heads);
-  for (int64_t job = from; job < until; job++) {
+  float* scores = work.scores + team.thread * int64_t(kHeads) * work.score_room;
+  const auto one = [&](int64_t job) {
     const int64_t group = job / pass.rows, row = job % pass.rows;
     const int64_t kv = group / groups, first = kv * share + group % groups * most;
     const int64_t at = pass.slot[row] * pass.slot_stride + kv * pass.head_stride;
@@ -103,29 +108,33 @@ void attention(Team& team, int thread, const Decoder& d, const Layer& layer, int
       case 3: with(std::integral_constant<int, 3>()); break;
       default: with(std::integral_constant<int, kHeads>());
     }
-  }
+  };
+  team.each(pass.rows * groups * d.kv_heads, [&](int64_t first, int64_t stop) {
+    for (int64_t job = first; job < stop; job++) one(job);
+  });
 }
 
-void norm_rows(const Team& team, int thread, const Decoder& d, const float* weight,
-               const Pass& pass, Work& work) {
-  const auto [first, stop] = team.share(thread, pass.rows);
-  float* normed = work.normed + thread * int64_t(d.width);
-  for (int64_t row = first; row < stop; row++) {
-    rms_norm(pass.x + row * d.width, weight, d.width, d.epsilon, normed);
-    quantise(normed, work.wide, row);
-  }
+void norm_rows(Member& team, const Decoder& d, const float* weight, const Pass& pass,
+               const Work& work) {
+  float* normed = work.normed + team.thread * int64_t(d.width);
+  team.each(pass.rows, [&](int64_t first, int64_t stop) {
+    for (int64_t row = first; row < stop; row++) {
+      rms_norm(pass.x + row * d.width, weight, d.width, d.epsilon, normed);
+      quantise(normed, work.wide, row);
+    }
+  });
 }
 
-void quantise_rows(const Team& team, int thread, const float* x, const Inputs& to, int rows) {
-  const auto [first, stop] = team.share(thread, rows);
-  for (int64_t row = first; row < stop; row++) quantise(x + row * to.inputs, to, row);
+void quantise_rows(Member& team, const float* x, const Inputs& to, int rows) {
+  team.each(rows, [&](int64_t first, int64_t stop) {
+    for (int64_t row = first; row < stop; row++) quantise(x + row * to.inputs, to, row);
+  });
 }
 
 // hidden = silu(gate) * up (Shazeer 2020); both are halves of one matrix.
-void gate(const Team& team, int thread, const Decoder& d, const Layer& layer, int rows,
-          Work& work) {
+void gate(Member& team, const Decoder& d, const Layer& layer, int rows, const Work& work) {
   const int64_t tiles = d.hidden / kTile;
-  products(team, thread, tiles, rows, [&](int64_t t, int64_t row, int count) {
+  products(team, tiles, rows, [&](int64_t t, int64_t row, int count) {
     float gates[kRows * kTile], ups[kRows * kTile];
     product(layer.gate_up, t, work.wide, row, count, gates);
     product(layer.gate_up, tiles + t, work.wide, row, count, ups);
@@ -139,33 +148,25 @@ void gate(const Team& team, int thread, const Decoder& d, const Layer& layer, in
   });
 }
 
-void pass_through(Team& team, int thread, const Decoder& d, const Pass& pass, Work& work) {
+void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& work) {
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
-    norm_rows(team, thread, d, layer.attention_norm, pass, work);
-    team.barrier();
-    multiply<false>(team, thread, layer.joint, work.wide, pass.rows, work.joint);
-    team.barrier();
-    attention(team, thread, d, layer, i, pass, work);
-    team.barrier();
-    quantise_rows(team, thread, work.found, work.attended, pass.rows);
-    team.barrier();
-    multiply<true>(team, thread, layer.output, work.attended, pass.rows, pass.x);
-    team.barrier();
-    norm_rows(team, thread, d, layer.mlp_norm, pass, work);
-    team.barrier();
-    gate(team, thread, d, layer, pass.rows, work);
-    team.barrier();
-    quantise_rows(team, thread, work.hidden, work.inner, pass.rows);
-    team.barrier();
-    multiply<true>(team, thread, layer.down, work.inner, pass.rows, pass.x);
-    team.barrier();
+    norm_rows(team, d, layer.attention_norm, pass, work);
+    multiply<false>(team, layer.joint, work.wide, pass.rows, work.joint);
+    attention(team, d, layer, i, pass, work);
+    quantise_rows(team, work.found, work.attended, pass.rows);
+    multiply<true>(team, layer.output, work.attended, pass.rows, pass.x);
+    norm_rows(team, d, layer.mlp_norm, pass, work);
+    gate(team, d, layer, pass.rows, work);
+    quantise_rows(team, work.hidden, work.inner, pass.rows);
+    multiply<true>(team, layer.down, work.inner, pass.rows, pass.x);
   }
-  const auto [first, stop] = team.share(thread, pass.rows);
-  for (int64_t row = first; row < stop; row++) {
-    float* x = pass.x + row * d.width;
-    rms_norm(x, d.last_norm, d.width, d.epsilon, x);
-  }
+  team.each(pass.rows, [&](int64_t first, int64_t stop) {
+    for (int64_t row = first; row < stop; row++) {
+      float* x = pass.x + row * d.width;
+      rms_norm(x, d.last_norm, d.width, d.epsilon, x);
+    }
+  });
 }
 
 }  // namespace
@@ -178,10 +179,9 @@ void hornbook_product(int threads, const Matrix* w, const float* x, float* y, in
   count.inputs(rows, w->inputs);
   Arena arena(count.used);
   const Inputs inputs = arena.inputs(rows, w->inputs);
-  Team::run(threads, [&](Team& team, int thread) {
-    quantise_rows(team, thread, x, inputs, rows);
-    team.barrier();
-    multiply<false>(team, thread, *w, inputs, rows, y);
+  Team::run(threads, [&](Member& team) {
+    quantise_rows(team, x, inputs, rows);
+    multiply<false>(team, *w, inputs, rows, y);
   });
 }
 
@@ -191,9 +191,7 @@ void hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) {
   Work(count, *decoder, pass->rows, threads, pass->reach);
   Arena arena(count.used);
   Work work(arena, *decoder, pass->rows, threads, pass->reach);
-  Team::run(threads, [&](Team& team, int thread) {
-    pass_through(team, thread, *decoder, *pass, work);
-  });
+  Team::run(threads, [&](Member& team) { pass_through(team, *decoder, *pass, work); });
 }
 
 }

@@ -150,20 +150,20 @@ void product(const Matrix& w, int64_t t, const Inputs& x, int64_t row, int rows,
       for (int i = 0; i < kTile; i++) out[m * kTile + i] += w.bias[t * kTile + i];
 }
 
-// Calls put(tile, row, rows) for every tile of this thread and all rows, eight at a time.
+// Calls put(tile, row, rows) for every tile and all rows, eight at a time.
 template <typename Put>
-void products(const Team& team, int thread, int64_t tiles, int64_t rows, Put put) {
-  const auto [first, stop] = team.share(thread, tiles);
-  for (int64_t t = first; t < stop; t++)
-    for (int64_t row = 0; row < rows; row += kRows)
-      put(t, row, int(std::min<int64_t>(kRows, rows - row)));
+void products(Member& team, int64_t tiles, int64_t rows, Put put) {
+  team.each(tiles, [&](int64_t first, int64_t stop) {
+    for (int64_t t = first; t < stop; t++)
+      for (int64_t row = 0; row < rows; row += kRows)
+        put(t, row, int(std::min<int64_t>(kRows, rows - row)));
+  });
 }
 
 // y (rows, outputs) = or += the product.
 template <bool kAdd>
-void multiply(const Team& team, int thread, const Matrix& w, const Inputs& x, int64_t rows,
-              float* y) {
-  products(team, thread, w.outputs / kTile, rows, [&](int64_t t, int64_t row, int count) {
+void multiply(Member& team, const Matrix& w, const Inputs& x, int64_t rows, float* y) {
+  products(team, w.outputs / kTile, rows, [&](int64_t t, int64_t row, int count) {
     float out[kRows * kTile];
     product(w, t, x, row, count, out);
     for (int m = 0; m < count; m++) {

@@ -5,54 +5,86 @@
 #include <omp.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <utility>
 
 namespace {
 
 constexpr int kSpins = 4096;  // until a waiting thread lets others have the processor
+constexpr int kPieces = 2;    // of a phase for each thread
 
-// Threads that do the same job side by side: those of the OpenMP runtime that torch has loaded, as a
-// second pool would fight with it for the processors. They wait for each other by spinning: what
-// they do between two barriers takes microseconds.
+// Threads that go through the same phases, each of which is a number of jobs. A phase ends when its
+// jobs are done, whoever did them, and not when all threads have come: one that the system stops
+// between two jobs, as it does when other programs run, holds up nobody. They wait for each other
+// by spinning: what they do between two phases takes microseconds. They are those of the OpenMP
+// runtime that torch uses, as a second pool would fight with it for the processors.
 class Team {
  public:
-  void barrier() {
-    const int turn = turn_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      turn_.store(turn + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; spins++) {
-      if (spins < kSpins) _mm_pause();
-      else sched_yield();
-    }
-  }
+  explicit Team(int threads) : threads_(threads) {}
 
-  // A thread's share of `count` things.
-  std::pair<int64_t, int64_t> share(int thread, int64_t count) const {
-    return {count * thread / threads_, count * (thread + 1) / threads_};
+  template <typename Work>
+  static void run(int threads, Work work);
+
+ private:
+  friend class Member;
+  const int64_t threads_;
+  // The phase in the upper half, the first job that nobody has taken in the lower one.
+  alignas(64) std::atomic<uint64_t> next_{0};
+  alignas(64) std::atomic<int64_t> done_{0};
+};
+
+// A thread of a team.
+class Member {
+ public:
+  const int thread;
+
+  Member(Team& team, int thread) : thread(thread), team_(team) {}
+
+  // Calls job(first, stop) for parts of `count` jobs; returns when all of them are done.
+  template <typename Job>
+  void each(int64_t count, Job job) {
+    if (count == 0) return;
+    const int64_t step = std::max<int64_t>(1, count / (kPieces * team_.threads_));
+    const uint64_t phase = phase_++;
+    uint64_t next = team_.next_.load(std::memory_order_acquire);
+    for (int spins = 0; next >> 32 == phase;) {
+      const int64_t first = next & 0xffffffff, stop = std::min(count, first + step);
+      if (first == count) {
+        if (spins++ < kSpins) _mm_pause();
+        else sched_yield();
+        next = team_.next_.load(std::memory_order_acquire);
+        continue;
+      }
+      if (!team_.next_.compare_exchange_weak(next, phase << 32 | stop, std::memory_order_acq_rel,
+                                             std::memory_order_acquire))
+        continue;
+      job(first, stop);
+      if (team_.done_.fetch_add(stop - first, std::memory_order_acq_rel) + stop - first == count) {
+        team_.done_.store(0, std::memory_order_relaxed);
+        team_.next_.store((phase + 1) << 32, std::memory_order_release);
+        return;
+      }
+      next = team_.next_.load(std::memory_order_acquire);
+    }
   }
 
   // Whether that many jobs keep all threads busy for about as long.
-  bool plenty(int64_t jobs) const { return jobs >= 4 * threads_; }
-
-  template <typename Job>
-  static void run(int threads, Job job) {
-    Team team;
-#pragma omp parallel num_threads(threads)
-    {
-#pragma omp single
-      team.threads_ = omp_get_num_threads();  // there may be fewer than were asked for
-      job(team, omp_get_thread_num());
-    }
-  }
+  bool plenty(int64_t jobs) const { return jobs >= 4 * team_.threads_; }
 
  private:
-  int threads_ = 1;
-  std::atomic<int> arrived_{0}, turn_{0};
+  Team& team_;
+  uint64_t phase_ = 0;
 };
+
+template <typename Work>
+void Team::run(int threads, Work work) {
+  Team team(threads);
+#pragma omp parallel num_threads(threads)
+  {
+    Member member(team, omp_get_thread_num());
+    work(member);
+  }
+}
 
 }  // namespace
