@@ -153,14 +153,14 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def has_vnni() -> bool:
-    """Whether the processor has AVX-512 with instructions for sums of products of bytes."""
+def has_avx2() -> bool:
+    """Whether the processor has AVX2, FMA and F16C: x86 of 2013 and later."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             flags = next((line for line in lines if line.startswith("flags")), "")
     except OSError:
         return False
-    return "avx512_vnni" in flags.split()
+    return {"avx2", "fma", "f16c"} <= set(flags.split())
 
 
 def threads() -> int:

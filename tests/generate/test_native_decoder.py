@@ -1,5 +1,6 @@
 """A decoder in our own kernels: the layers' results, whatever a token is computed beside."""
 
+import pathlib
 import random
 
 import numpy as np
@@ -25,12 +26,24 @@ SIZES = Sizes(
 NAMES = ("llama", "qwen2", "qwen3")
 
 
-@pytest.fixture(autouse=True)
-def _kernels():
-    native.build()
+KERNELS = {"AVX2": "haswell", "AVX-VNNI": "alderlake", "this processor": "native"}
+
+
+@pytest.fixture(scope="module", params=KERNELS, autouse=True)
+def kernels(request, tmp_path_factory):
+    """Kernels for several processors, as far as this one can run them."""
+    flags = pathlib.Path("/proc/cpuinfo")
+    if request.param == "AVX-VNNI" and (not flags.exists() or "avx_vnni" not in flags.read_text()):
+        pytest.skip("this processor has no AVX-VNNI")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HORNBOOK_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setattr(native, "_PROCESSOR", KERNELS[request.param])
+        native.build()
+        native.library.cache_clear()
+        if native.library() is None:
+            pytest.skip(f"no kernels of ours: {native.missing()}")
+        yield
     native.library.cache_clear()
-    if native.library() is None:
-        pytest.skip(f"no kernels of ours: {native.missing()}")
 
 
 def made(name, bits=4, seed=0):

@@ -11,7 +11,7 @@ def empty_home(tmp_path, monkeypatch):
     begun = []
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(native, "_build_aside", lambda: begun.append(1))
-    monkeypatch.setattr(native, "has_vnni", lambda: True)
+    monkeypatch.setattr(native, "has_avx2", lambda: True)
     native.library.cache_clear()
     yield begun
     native.library.cache_clear()
@@ -24,9 +24,9 @@ def test_without_a_compiler_others_compute(empty_home, monkeypatch):
 
 
 def test_on_another_processor_others_compute(empty_home, monkeypatch):
-    monkeypatch.setattr(native, "has_vnni", lambda: False)
+    monkeypatch.setattr(native, "has_avx2", lambda: False)
     assert native.library() is None and native.build() is None and not empty_home
-    assert "AVX-512 VNNI" in native.missing()
+    assert "AVX2" in native.missing()
 
 
 def test_a_compiler_that_fails_is_asked_once_and_its_words_are_kept(

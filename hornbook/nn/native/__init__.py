@@ -1,7 +1,7 @@
 """Our own CPU kernels for codes, in C++: built once on the machine they run on, then loaded.
 
-`kernels.cpp` says what they compute. Where there is no compiler, or a processor without AVX-512
-VNNI, `library()` is None and others compute instead. Imports no torch: whoever generates with these
+`kernels.cpp` says what they compute. Where there is no compiler, or a processor without AVX2,
+`library()` is None and others compute instead. Imports no torch: whoever generates with these
 kernels does without.
 """
 
@@ -20,13 +20,15 @@ import numpy as np
 
 from hornbook.core.files import atomic_file, write_text
 from hornbook.core.home import home
-from hornbook.core.machine import cpu_name, has_vnni, threads
+from hornbook.core.machine import cpu_name, has_avx2, threads
 from hornbook.nn.native import structures
 
 _FOLDER = Path(__file__).parent
 _SOURCE = _FOLDER / "kernels.cpp"
 # No sum may be made in another order, nor rounded once instead of twice, because of what is beside.
-_OPTIONS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fopenmp", "-ffp-contract=off")
+_OPTIONS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-ffp-contract=off")
+_PROCESSOR = "native"
+"""Whose instructions they are made of."""
 
 _RUNTIMES = ("libgomp", "libiomp5", "libomp")
 
@@ -74,8 +76,8 @@ def library() -> Library | None:
 
 def missing() -> str | None:
     """Why `library()` is None, in a line; None where it is there."""
-    if not has_vnni():
-        return "this processor has no AVX-512 VNNI"
+    if not has_avx2():
+        return "this processor has no AVX2"
     if _compiler() is None:
         return "there is no C++ compiler (g++ or clang++)"
     if _openmp() is None:
@@ -99,7 +101,7 @@ def build() -> Path | None:
             part, made = Path(folder) / "kernels.o", Path(folder) / path.name
             # In two steps: linked with -fopenmp, they would bring another OpenMP runtime.
             for command in (
-                [compiler, *_OPTIONS, "-c", "-o", str(part), str(_SOURCE)],
+                [compiler, *_options(), "-c", "-o", str(part), str(_SOURCE)],
                 [compiler, "-shared", "-o", str(made), str(part), openmp],
             ):
                 done = subprocess.run(command, capture_output=True)
@@ -149,6 +151,10 @@ def _is_right(library: Library) -> bool:
     return bool(np.allclose(y, codes.floats() @ x, atol=0.01))
 
 
+def _options() -> tuple[str, ...]:
+    return *_OPTIONS, f"-march={_PROCESSOR}"
+
+
 def _compiler() -> str | None:
     return next(filter(None, map(shutil.which, (os.environ.get("CXX") or "g++", "clang++"))), None)
 
@@ -179,8 +185,8 @@ def _is_runtime(path: Path) -> bool:
 def _place() -> Path | None:
     """Where the kernels of this source lie for this processor and torch."""
     compiler, openmp = _compiler(), _openmp()
-    if not has_vnni() or compiler is None or openmp is None:
+    if not has_avx2() or compiler is None or openmp is None:
         return None
     sources = [file.read_text(encoding="utf-8") for file in (*sorted(_FOLDER.glob("*.h")), _SOURCE)]
-    what = "\0".join((*sources, *_OPTIONS, compiler, openmp, cpu_name()))
+    what = "\0".join((*sources, *_options(), compiler, openmp, cpu_name()))
     return home() / "kernels" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.so"

@@ -4,7 +4,7 @@
 // token, those of eight streams, or a chunk of a prompt. What a row gives does not depend on the
 // rows beside it: every sum is made in one order, whatever the number of rows and threads.
 //
-// Needs AVX-512 with VNNI. Built and called by `__init__.py`; the structures are mirrored there.
+// Built and called by `__init__.py`; `structures.py` mirrors the structures.
 
 #include <algorithm>
 #include <cstdint>
@@ -13,10 +13,6 @@
 #include "attention.h"
 #include "product.h"
 #include "team.h"
-
-#ifndef __AVX512VNNI__
-#error "AVX-512 VNNI is needed"
-#endif
 
 namespace {
 
@@ -139,11 +135,12 @@ void gate(Member& team, const Decoder& d, const Layer& layer, int rows, const Wo
     product(layer.gate_up, t, work.wide, row, count, gates);
     product(layer.gate_up, tiles + t, work.wide, row, count, ups);
     for (int m = 0; m < count; m++) {
-      const __m512 g = _mm512_loadu_ps(gates + m * kTile), u = _mm512_loadu_ps(ups + m * kTile);
-      const __m512 one = _mm512_set1_ps(1);
-      const __m512 under = _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), g)));
-      _mm512_storeu_ps(work.hidden + (row + m) * d.hidden + t * kTile,
-                       _mm512_mul_ps(_mm512_div_ps(g, under), u));
+      for (int i = 0; i < kTile; i += kLanes) {
+        const Floats g = load(gates + m * kTile + i), u = load(ups + m * kTile + i);
+        const Floats under = add(all(1), exponential(subtract(zeros(), g)));
+        float* to = work.hidden + (row + m) * d.hidden + t * kTile + i;
+        store(to, multiply(divide(g, under), u));
+      }
     }
   });
 }
@@ -152,14 +149,14 @@ void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& 
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
     norm_rows(team, d, layer.attention_norm, pass, work);
-    multiply<false>(team, layer.joint, work.wide, pass.rows, work.joint);
+    multiply_all<false>(team, layer.joint, work.wide, pass.rows, work.joint);
     attention(team, d, layer, i, pass, work);
     quantise_rows(team, work.found, work.attended, pass.rows);
-    multiply<true>(team, layer.output, work.attended, pass.rows, pass.x);
+    multiply_all<true>(team, layer.output, work.attended, pass.rows, pass.x);
     norm_rows(team, d, layer.mlp_norm, pass, work);
     gate(team, d, layer, pass.rows, work);
     quantise_rows(team, work.hidden, work.inner, pass.rows);
-    multiply<true>(team, layer.down, work.inner, pass.rows, pass.x);
+    multiply_all<true>(team, layer.down, work.inner, pass.rows, pass.x);
   }
   team.each(pass.rows, [&](int64_t first, int64_t stop) {
     for (int64_t row = first; row < stop; row++) {
@@ -181,7 +178,7 @@ void hornbook_product(int threads, const Matrix* w, const float* x, float* y, in
   const Inputs inputs = arena.inputs(rows, w->inputs);
   Team::run(threads, [&](Member& team) {
     quantise_rows(team, x, inputs, rows);
-    multiply<false>(team, *w, inputs, rows, y);
+    multiply_all<false>(team, *w, inputs, rows, y);
   });
 }
 

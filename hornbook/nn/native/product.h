@@ -8,13 +8,12 @@
 // bit that another order of sums gives then turns a code around, and greedy answers part ways soon.
 #pragma once
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 
 #include "team.h"
+#include "vector.h"
 
 namespace {
 
@@ -64,22 +63,22 @@ struct Arena {
 
 void quantise(const float* x, const Inputs& to, int64_t row) {
   for (int g = 0; g < to.groups(); g++) {
-    const __m512 a = _mm512_loadu_ps(x + g * kGroup), b = _mm512_loadu_ps(x + g * kGroup + 16);
-    const float most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-    const __m512 by = _mm512_set1_ps(most > 0 ? kLargest / most : 0);
-    const __m512i codes[2] = {_mm512_cvtps_epi32(_mm512_mul_ps(a, by)),
-                              _mm512_cvtps_epi32(_mm512_mul_ps(b, by))};
+    const float* from = x + g * kGroup;
+    Floats most_of = zeros();
+    for (int i = 0; i < kGroup; i += kLanes) most_of = larger(most_of, absolute(load(from + i)));
+    const float most = largest(most_of);
+    const Floats by = all(most > 0 ? kLargest / most : 0);
     int8_t* high = to.codes + 2 * (row * to.inputs + g * kGroup);
-    for (int i = 0; i < 2; i++) {
-      const __m512i half = _mm512_set1_epi32(64);
-      const __m512i upper = _mm512_srai_epi32(_mm512_add_epi32(codes[i], half), 7);
-      const __m512i lower = _mm512_sub_epi32(codes[i], _mm512_slli_epi32(upper, 7));
-      _mm_storeu_si128((__m128i*)(high + 16 * i), _mm512_cvtepi32_epi8(upper));
-      _mm_storeu_si128((__m128i*)(high + kGroup + 16 * i), _mm512_cvtepi32_epi8(lower));
+    Ints total = no_ints();
+    for (int i = 0; i < kGroup; i += kLanes) {
+      const Ints code = to_ints(multiply(load(from + i), by));
+      const Ints upper = over_power<7>(add(code, all_ints(64)));
+      store_bytes(high + i, upper);
+      store_bytes(high + kGroup + i, subtract(code, times_power<7>(upper)));
+      total = add(total, code);
     }
     to.scales[row * to.groups() + g] = most / kLargest;
-    const int sum = _mm512_reduce_add_epi32(_mm512_add_epi32(codes[0], codes[1]));
-    to.sums[row * to.groups() + g] = most / kLargest * float(sum);
+    to.sums[row * to.groups() + g] = most / kLargest * float(sum(total));
   }
 }
 
@@ -88,42 +87,39 @@ constexpr int kBlock = 4 * kTile + kTile * kGroup * kBits / 8;
 
 // out (M, 16): M rows from `row` on times one tile of 16 outputs.
 template <int kBits, int M>
-void tile(const uint8_t* block, const Inputs& x, int64_t row, float* out) {
+void tile(const uint8_t* blocks, const Inputs& x, int64_t row, float* out) {
   const int groups = x.groups();
   const int8_t* codes = x.codes + 2 * row * x.inputs;
-  const float *scales = x.scales + row * groups, *sums = x.sums + row * groups;
-  __m512 sum[M];
-  for (int m = 0; m < M; m++) sum[m] = _mm512_setzero_ps();
-  for (int g = 0; g < groups; g++, block += kBlock<kBits>) {
-    const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)block));
-    const __m512 least = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)(block + 32)));
-    const uint8_t* stored = block + 64;
-    __m512i w[8];
-    if (kBits == 4) {
-      const __m512i low = _mm512_set1_epi8(15);
-      for (int j = 0; j < 4; j++) {
-        const __m512i both = _mm512_loadu_si512(stored + 64 * j);
-        w[j] = _mm512_and_si512(both, low);
-        w[j + 4] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
+  const float *scales = x.scales + row * groups, *totals = x.sums + row * groups;
+  for (int lane = 0; lane < kTile; lane += kLanes) {
+    const uint8_t* block = blocks;
+    Floats found[M];
+    for (int m = 0; m < M; m++) found[m] = zeros();
+    for (int g = 0; g < groups; g++, block += kBlock<kBits>) {
+      const uint16_t* halves = reinterpret_cast<const uint16_t*>(block) + lane;
+      const Floats scale = load_halves(halves), least = load_halves(halves + kTile);
+      const uint8_t* stored = block + 4 * kTile + 4 * lane;
+      Ints w[8];
+      if (kBits == 4) {
+        for (int j = 0; j < 4; j++) {
+          const Ints pairs = load_bytes(stored + 4 * kTile * j);
+          w[j] = both(pairs, all_bytes(15));
+          w[j + 4] = upper_halves(pairs);
+        }
+      } else {
+        for (int j = 0; j < 8; j++) w[j] = load_bytes(stored + 4 * kTile * j);
       }
-    } else {
-      for (int j = 0; j < 8; j++) w[j] = _mm512_loadu_si512(stored + 64 * j);
-    }
-    for (int m = 0; m < M; m++) {
-      const int32_t* high = (const int32_t*)(codes + 2 * (m * x.inputs + g * kGroup));
-      const int32_t* low = high + kGroup / 4;
-      __m512i a = _mm512_setzero_si512(), b = a;
-      for (int j = 0; j < 8; j++) {
-        a = _mm512_dpbusd_epi32(a, w[j], _mm512_set1_epi32(high[j]));
-        b = _mm512_dpbusd_epi32(b, w[j], _mm512_set1_epi32(low[j]));
+      for (int m = 0; m < M; m++) {
+        const int32_t* high = (const int32_t*)(codes + 2 * (m * x.inputs + g * kGroup));
+        const Ints a = products_of_bytes<kBits>(w, high);
+        const Ints b = products_of_bytes<kBits>(w, high + kGroup / 4);
+        const Floats by = multiply(scale, all(scales[m * groups + g]));
+        found[m] = multiply_add(to_floats(add(times_power<7>(a), b)), by, found[m]);
+        found[m] = multiply_add(least, all(totals[m * groups + g]), found[m]);
       }
-      const __m512i whole = _mm512_add_epi32(_mm512_slli_epi32(a, 7), b);
-      const __m512 by = _mm512_mul_ps(scale, _mm512_set1_ps(scales[m * groups + g]));
-      sum[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), by, sum[m]);
-      sum[m] = _mm512_fmadd_ps(least, _mm512_set1_ps(sums[m * groups + g]), sum[m]);
     }
+    for (int m = 0; m < M; m++) store(out + m * kTile + lane, found[m]);
   }
-  for (int m = 0; m < M; m++) _mm512_storeu_ps(out + m * kTile, sum[m]);
 }
 
 template <int kBits>
@@ -162,14 +158,16 @@ void products(Member& team, int64_t tiles, int64_t rows, Put put) {
 
 // y (rows, outputs) = or += the product.
 template <bool kAdd>
-void multiply(Member& team, const Matrix& w, const Inputs& x, int64_t rows, float* y) {
+void multiply_all(Member& team, const Matrix& w, const Inputs& x, int64_t rows, float* y) {
   products(team, w.outputs / kTile, rows, [&](int64_t t, int64_t row, int count) {
     float out[kRows * kTile];
     product(w, t, x, row, count, out);
     for (int m = 0; m < count; m++) {
-      float* to = y + (row + m) * w.outputs + t * kTile;
-      const __m512 found = _mm512_loadu_ps(out + m * kTile);
-      _mm512_storeu_ps(to, kAdd ? _mm512_add_ps(_mm512_loadu_ps(to), found) : found);
+      for (int i = 0; i < kTile; i += kLanes) {
+        float* to = y + (row + m) * w.outputs + t * kTile + i;
+        const Floats found = load(out + m * kTile + i);
+        store(to, kAdd ? add(load(to), found) : found);
+      }
     }
   });
 }
