@@ -1,10 +1,10 @@
 """Generation on one machine: ours against `llama-cpp-python` on the same GGUF file.
 
-Run as `python -m benchmarks.decode --model FILE.gguf`, with `llama-cpp-python` installed here or
-its Python named by `--peer-python`. Two threads, medians of `--rounds`: one stream (greedy), a
-prompt, eight requests together, memory; with HORNBOOK_DATA also the bits per byte of `text_wiki_en`
-with the file's codes against all digits. The peer answers eight requests one after the other, as
-its Python interface does.
+Run as `python -m benchmarks.decode --model FILE.gguf`, with `llama-cpp-python` built for this
+processor (`CMAKE_ARGS=-DGGML_NATIVE=ON`) here, or in a Python named by `--peer-python`. Two
+threads, medians of `--rounds`: one stream (greedy), a prompt, eight requests together, memory; with
+HORNBOOK_DATA also the bits per byte of `text_wiki_en` with the file's codes against all digits. The
+peer answers eight requests one after the other, as its Python interface does.
 """
 
 import argparse
@@ -32,8 +32,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--processor", help="build ours for this one (-march) instead of this here")
     parser.add_argument("--only", choices=("ours", "peer", "quality"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.processor:
+        _build_for(arguments.processor)
     if arguments.only:
         print(json.dumps(_WORK[arguments.only](arguments.model, arguments.rounds)))
         return
@@ -55,12 +58,23 @@ def _run(python: str, what: str, arguments: argparse.Namespace) -> dict[str, Any
     """One side in a process of its own."""
     command = [python, "-m", "benchmarks.decode", "--model", str(arguments.model)]
     command += ["--rounds", str(arguments.rounds), "--only", what]
+    if arguments.processor:
+        command += ["--processor", arguments.processor]
     environment = {**os.environ, "OMP_NUM_THREADS": str(_THREADS)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{what} failed: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def _build_for(processor: str) -> None:
+    """Make and take our kernels for another processor that this one can stand in for."""
+    from hornbook.nn import native
+
+    native.PROCESSOR = processor
+    if native.build() is None:
+        raise SystemExit(f"No kernels for {processor}: {native.missing()}.")
 
 
 def _peak() -> int:

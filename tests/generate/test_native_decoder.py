@@ -37,7 +37,7 @@ def kernels(request, tmp_path_factory):
         pytest.skip("this processor has no AVX-VNNI")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HORNBOOK_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(native, "_PROCESSOR", KERNELS[request.param])
+        patch.setattr(native, "PROCESSOR", KERNELS[request.param])
         native.build()
         native.library.cache_clear()
         if native.library() is None:

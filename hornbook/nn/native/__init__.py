@@ -27,7 +27,7 @@ _FOLDER = Path(__file__).parent
 _SOURCE = _FOLDER / "kernels.cpp"
 # No sum may be made in another order, nor rounded once instead of twice, because of what is beside.
 _OPTIONS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-ffp-contract=off")
-_PROCESSOR = "native"
+PROCESSOR = "native"
 """Whose instructions they are made of."""
 
 _RUNTIMES = ("libgomp", "libiomp5", "libomp")
@@ -152,7 +152,7 @@ def _is_right(library: Library) -> bool:
 
 
 def _options() -> tuple[str, ...]:
-    return *_OPTIONS, f"-march={_PROCESSOR}"
+    return *_OPTIONS, f"-march={PROCESSOR}"
 
 
 def _compiler() -> str | None:
