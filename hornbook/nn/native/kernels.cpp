@@ -176,7 +176,7 @@ void hornbook_product(int threads, const Matrix* w, const float* x, float* y, in
   count.inputs(rows, w->inputs);
   Arena arena(count.used);
   const Inputs inputs = arena.inputs(rows, w->inputs);
-  Team::run(threads, [&](Member& team) {
+  Team::run(threads, rows, [&](Member& team) {
     quantise_rows(team, x, inputs, rows);
     multiply_all<false>(team, *w, inputs, rows, y);
   });
@@ -188,7 +188,8 @@ void hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) {
   Work(count, *decoder, pass->rows, threads, pass->reach);
   Arena arena(count.used);
   Work work(arena, *decoder, pass->rows, threads, pass->reach);
-  Team::run(threads, [&](Member& team) { pass_through(team, *decoder, *pass, work); });
+  Team::run(threads, pass->rows,
+            [&](Member& team) { pass_through(team, *decoder, *pass, work); });
 }
 
 }

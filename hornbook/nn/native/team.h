@@ -12,7 +12,6 @@
 namespace {
 
 constexpr int kSpins = 4096;  // until a waiting thread lets others have the processor
-constexpr int kPieces = 2;    // of a phase for each thread
 
 // Threads that go through the same phases, each of which is a number of jobs. A phase ends when its
 // jobs are done, whoever did them, and not when all threads have come: one that the system stops
@@ -21,14 +20,15 @@ constexpr int kPieces = 2;    // of a phase for each thread
 // runtime that torch uses, as a second pool would fight with it for the processors.
 class Team {
  public:
-  explicit Team(int threads) : threads_(threads) {}
+  // rows: of a call. Where a phase takes microseconds, many pieces cost more than they save.
+  Team(int threads, int rows) : threads_(threads), pieces_(threads * (rows < 32 ? 2 : 16)) {}
 
   template <typename Work>
-  static void run(int threads, Work work);
+  static void run(int threads, int rows, Work work);
 
  private:
   friend class Member;
-  const int64_t threads_;
+  const int64_t threads_, pieces_;  // pieces: that a phase is cut into
   // The phase in the upper half, the first job that nobody has taken in the lower one.
   alignas(64) std::atomic<uint64_t> next_{0};
   alignas(64) std::atomic<int64_t> done_{0};
@@ -45,7 +45,7 @@ class Member {
   template <typename Job>
   void each(int64_t count, Job job) {
     if (count == 0) return;
-    const int64_t step = std::max<int64_t>(1, count / (kPieces * team_.threads_));
+    const int64_t step = std::max<int64_t>(1, count / team_.pieces_);
     const uint64_t phase = phase_++;
     uint64_t next = team_.next_.load(std::memory_order_acquire);
     for (int spins = 0; next >> 32 == phase;) {
@@ -78,8 +78,8 @@ class Member {
 };
 
 template <typename Work>
-void Team::run(int threads, Work work) {
-  Team team(threads);
+void Team::run(int threads, int rows, Work work) {
+  Team team(threads, rows);
 #pragma omp parallel num_threads(threads)
   {
     Member member(team, omp_get_thread_num());
