@@ -2,7 +2,7 @@
 
 Iteration-level scheduling (Orca, Yu et al., OSDI 2022) with prompts in chunks beside the decoding
 (Sarathi-Serve, Agrawal et al., OSDI 2024), over slots of a fixed size each. Knows ids and counts of
-tokens; knows nothing of tensors, models or how a token is chosen, and imports no torch.
+tokens; knows nothing of tensors, models or how a token is chosen.
 
 The rules:
 
@@ -23,21 +23,17 @@ half: it never throws away more than it saves. If there is none, it takes the sl
 longest, and keeps what it happens to share with it.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import pydantic
 
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
-
-if TYPE_CHECKING:  # both import torch
-    from hornbook.generate.sampling import Constraint, SamplingConfig
+from hornbook.generate.sampling import Constraint, SamplingConfig
 
 Finish = Literal["stop", "length", "context"]
 """A token that ends the answer; max_tokens; no room in the context."""

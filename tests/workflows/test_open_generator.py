@@ -42,7 +42,7 @@ def file(tmp_path_factory):
     return folder / "m.gguf"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _kernels():
     native.build()
     native.library.cache_clear()
@@ -50,11 +50,19 @@ def _kernels():
         pytest.skip(f"no kernels of ours: {native.missing()}")
 
 
+def test_what_generates_is_imported_without_torch():
+    modules = "workflows.open_generator generate.engine generate.text generate.constrain"
+    code = "".join(f"import hornbook.{name}; " for name in modules.split())
+    code += "import sys; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def ids_of(model, prompt):
     config = SamplingConfig(temperature=0, max_tokens=20)
     return [step.id for step in decode(model, [prompt], config, frozenset())]
 
 
+@pytest.mark.usefixtures("_kernels")
 def test_torch_opens_the_same_file_and_gives_the_same_ids(file, monkeypatch):
     ours, tokenizer = open_generator(file, "cpu")
     assert isinstance(ours, NativeDecoder)
@@ -72,6 +80,7 @@ def test_torch_opens_the_same_file_and_gives_the_same_ids(file, monkeypatch):
     assert ids_of(ours, prompt) == ids_of(floats, prompt)
 
 
+@pytest.mark.usefixtures("_kernels")
 @pytest.mark.parametrize(
     "options",
     [
