@@ -66,6 +66,14 @@ def base_of(path: Path) -> Base:
     return Base(weights_fingerprint(folder), tokenizer, str(folder.absolute()))
 
 
+def base_of_adapter(folder: Path) -> Base:
+    """The base that an adapter of ours was made for. Raises HornbookError where it says nothing."""
+    try:
+        return Base(**read_json(folder / BASE))
+    except TypeError:
+        raise HornbookError(f"{folder / BASE} does not say what the adapter is for.") from None
+
+
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter."""
     return (folder / CONFIG).is_file()
@@ -237,16 +245,16 @@ def _task(model: Model) -> str | None:
 
 
 def _check_base(folder: Path, base: Base) -> None:
-    made_for = read_json(folder / BASE)
-    if made_for.get("tokenizer") != base.tokenizer:
+    made_for = base_of_adapter(folder)
+    if made_for.tokenizer != base.tokenizer:
         raise UsageError(
             f"{folder} was trained with another tokenizer than that of {base.place}; its base "
-            f"was {made_for.get('place')}."
+            f"was {made_for.place}."
         )
-    if made_for.get("weights") != base.weights:
+    if made_for.weights != base.weights:
         raise UsageError(
             f"{folder} was trained on other weights than those of {base.place}; its base was "
-            f"{made_for.get('place')}."
+            f"{made_for.place}."
         )
 
 

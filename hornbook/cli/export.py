@@ -10,7 +10,10 @@ from hornbook.cli import options
 
 def command(
     model: options.Model,
-    to: Annotated[str, typer.Option(help="hf (a Hugging Face folder) or gguf (one file).")],
+    to: Annotated[
+        str,
+        typer.Option(help="hf (a Hugging Face folder), gguf (a file), or peft (a run's adapter)."),
+    ],
     out: Annotated[Path, typer.Option(help="The folder or file to write.")],
     type_: Annotated[
         str | None, typer.Option("--type", help="Of a GGUF file: f32, f16, q8_0 or q4_0.")

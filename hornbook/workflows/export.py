@@ -4,25 +4,30 @@ The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.j
 """
 
 import itertools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, cast
 
+from hornbook.adapt import lora
+from hornbook.adapt.peft import base_of, base_of_adapter, is_adapter, load_adapter
 from hornbook.core.errors import HornbookError, UsageError, unknown
-from hornbook.core.files import write_json
+from hornbook.core.files import atomic_folder, write_json
 from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
 from hornbook.core.machine import versions
 from hornbook.core.progress import Progress
 from hornbook.corpus.pydocs import read_pydocs
-from hornbook.models.folder import save_model
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.folder import load_model, save_model
 from hornbook.models.gguf.write import FILE_TYPES, Kind, write_gguf
-from hornbook.models.place import resolve
+from hornbook.models.place import resolve, what_is_there
 from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
-from hornbook.tokenize.tokenizer import read_files
+from hornbook.tokenize.tokenizer import Tokenizer, read_files
+from hornbook.workflows import run as layout
 from hornbook.workflows.open_model import open_model
 from hornbook.workflows.parity import Opened, compare
 
-FORMS = ("hf", "gguf")
+FORMS = ("hf", "gguf", "peft")
 _OWN_TEXT, _MOST_TEXT = 8 * 2**10, 64 * 2**10
 """Characters of Python's documentation, and of the user's text, that are scored."""
 
@@ -39,13 +44,16 @@ def export(
     chosen = _check(form, kind, out)
     sample = _read(text) if text else _documentation()
     source = resolve(path)
+    adapter = _adapter_of(source, out) if form == "peft" else None
     before = Opened(*open_model(source, "cpu"))
     if form == "gguf":
         _write_gguf(before, source, out, chosen)
+    elif adapter:
+        _copy(adapter, out)
     else:
         _write_folder(before, source, out)
     progress.say(f"Wrote {out}; opening it again to compare.")
-    after = Opened(*open_model(out, "cpu"))
+    after = _with_adapter(out) if adapter else Opened(*open_model(out, "cpu"))
     certificate = {
         "from": source.name,
         "to": out.name,
@@ -64,7 +72,7 @@ def _check(form: str, kind: str | None, out: Path) -> Kind:
     """The type of matrices that form, kind and place say together."""
     if form not in FORMS:
         raise unknown("form", form, FORMS)
-    if form == "hf":
+    if form != "gguf":
         if kind not in (None, "f32"):
             raise UsageError(f"--type {kind} goes with --to gguf; a folder is written as f32.")
         return "f32"
@@ -91,6 +99,35 @@ def _write_folder(before: Opened, source: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory() as aside:
         unpack_tokenizer(GGUFFile(source), Path(aside))
         save_model(before.model, out, tokenizer_folder=Path(aside))
+
+
+def _adapter_of(source: Path, out: Path) -> Path:
+    """The adapter of the LoRA run that `source` is the model of, if it can be written to `out`."""
+    adapter = source.parent / layout.ADAPTER
+    if not is_adapter(adapter):
+        raise UsageError(f"{source.parent} is no run with --method lora: it has no adapter.")
+    base = base_of_adapter(adapter)
+    if not Path(base.place).exists():
+        raise UsageError(f"{base.place}, which {adapter} belongs to, is not there any more.")
+    if out.exists() and not is_adapter(out):
+        raise UsageError(f"{what_is_there(out)} An adapter is not written over it.")
+    return adapter
+
+
+def _copy(adapter: Path, out: Path) -> None:
+    with atomic_folder(out) as aside:
+        for file in adapter.iterdir():
+            shutil.copyfile(file, aside / file.name)
+
+
+def _with_adapter(folder: Path) -> Opened:
+    """The base of an adapter with the adapter folded in."""
+    place = Path(base_of_adapter(folder).place)
+    model = load_model(place).eval()
+    assert isinstance(model, CausalLM)
+    load_adapter(model, folder, base_of(place))
+    lora.merge(model)
+    return Opened(model, Tokenizer.load(place))
 
 
 def _documentation() -> str:

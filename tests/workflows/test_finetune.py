@@ -17,6 +17,7 @@ from hornbook.models.sizes import Sizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows import run as layout
+from hornbook.workflows.export import export
 from hornbook.workflows.finetune import finetune, resume_finetune
 from hornbook.workflows.finetune_best import Best
 from hornbook.workflows.open_model import open_model
@@ -97,6 +98,15 @@ def test_a_tuned_model_is_measured_and_opens(folder, tmp_path, method):
         lora.merge(again)
         ids = torch.tensor([tokenizer.encode("Say red and blue.")])
         assert torch.allclose(again(ids), model(ids), atol=1e-5)
+        found = export(tmp_path / "run", "peft", None, tmp_path / "out", None, Heard())
+        assert found["parity"]["max_logit_difference"] < 1e-5 and found["parity"]["same_greedy"]
+        assert 0 < found["bytes"]["after"] < found["bytes"]["before"]
+        load_adapter(load_model(folder / "model"), tmp_path / "out")
+        with pytest.raises(UsageError, match="An adapter is not written over it"):
+            export(tmp_path / "run", "peft", None, folder, None, Heard())
+    else:
+        with pytest.raises(UsageError, match="it has no adapter"):
+            export(tmp_path / "run", "peft", None, tmp_path / "out", None, Heard())
     heard = Heard()
     assert tune(folder, tmp_path / "run", method=method, progress=heard) == facts
     assert "Reused" in heard.lines[-1]
