@@ -69,7 +69,7 @@ def test_the_certificate_sees_what_quantising_costs(model, text, tmp_path):
 
 def test_what_does_not_go_together_is_refused_before_work(tmp_path):
     for arguments, reason in (
-        (("peft", None, "x"), "Unknown form 'peft'"),
+        (("onnx", None, "x"), "Unknown form 'onnx'"),
         (("gguf", "q4_k", "x.gguf"), "Unknown type 'q4_k'"),
         (("gguf", None, "x"), "ends with .gguf"),
         (("hf", "q8_0", "x"), "--type q8_0 goes with --to gguf"),
