@@ -34,3 +34,10 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # The same examples every time, and no clock: other work on the machine must not fail a test.
 settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("hornbook")
+
+LONGEST = ("test_resume.py", "test_families.py", "test_classify.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first: otherwise one processor waits for another's last one."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)

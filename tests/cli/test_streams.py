@@ -40,7 +40,7 @@ def test_a_full_disk_behind_stdout_is_one_line(corpus):
     assert err.count("\n") == 1 and "No space left" in err
 
 
-def test_ctrl_c_while_reading_leaves_nothing(tmp_path):
+def test_ctrl_c_while_reading_leaves_nothing_half_made(tmp_path):
     (tmp_path / "text").mkdir()
     lines = "".join(f"Line {i} of {i * i}.\n" for i in range(2000))
     for i in range(600):
@@ -55,4 +55,6 @@ def test_ctrl_c_while_reading_leaves_nothing(tmp_path):
         130,
         "Interrupted. What was finished is kept; the same command goes on from there.\n",
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+    # A stage that was finished before the signal came is kept, hidden; nothing half-made is.
+    assert {path.name for path in tmp_path.iterdir()} <= {"text", ".corpus.stages"}
+    assert not list(tmp_path.rglob("*.partial"))
