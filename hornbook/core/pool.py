@@ -53,9 +53,9 @@ class Local(Runner):
             yield from map(work, items)
             return
         pool = self._of(count)
-        with _ctrl_c_waits():
-            results = pool.map(work, items)
         try:
+            with _ctrl_c_waits():
+                results = pool.map(work, items)
             yield from results
         except BaseException:
             # What is under way ends first: it may still write where the caller will clean up.
