@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.core.errors import HornbookError
 from hornbook.nn import native
 from hornbook.nn.native import structures
 from hornbook.nn.native.codes import BlockWeights, DecoderWeights
+from hornbook.nn.room import require_room
 
 PASS = 512
 """Rows of a call: large enough to be fast, small enough for memory."""
@@ -150,9 +150,7 @@ class NativeSequences:
 
     def _require_room(self, new: Mapping[int, Sequence[int]]) -> None:
         for row, ids in new.items():
-            needed = self._lengths[row] + len(ids)
-            if needed > self.room:
-                raise HornbookError(f"The context holds {self.room} tokens; {needed} are needed.")
+            require_room(self._lengths[row] + len(ids), self.room)
 
     def _through(self, new: Mapping[int, Sequence[int]], wanted: np.ndarray) -> np.ndarray:
         """Take in all tokens, row after row; the features of those `wanted`, (W, D)."""

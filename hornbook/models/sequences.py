@@ -1,11 +1,12 @@
 """What generation asks of a model, answered by one that maps tensors: ids in, logits in numpy out.
 
-Prompts are read in chunks, those of neighbouring rows together, shorter ones padded on the right;
-single tokens are one call over the rows from the first to the last that get one, in which the
-others are marked invalid. Rows are views of one state, so nothing is copied and no other row is
-touched. Knows states; knows nothing of sampling or of who asks.
+Prompts are read in chunks, those of neighbouring rows that hold as many tokens together, shorter
+ones padded on the right; single tokens are one call over the rows from the first to the last that
+get one, in which the others are marked invalid. Rows are views of one state, so nothing is copied
+and no other row is touched. Knows states; knows nothing of sampling or of who asks.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -13,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hornbook.core.errors import HornbookError
 from hornbook.nn.contract import State
+from hornbook.nn.room import require_room
 
 PROMPT_CHUNK = 512
 """Tokens of prompts taken at once: large enough to be fast, small enough for memory."""
@@ -44,16 +45,16 @@ class StateSequences:
     @torch.inference_mode()
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
         """The logits (V,) after the last of one or more tokens in some rows."""
-        self._require_room(new)
+        held = self._held(new)
         places = {self._places[row]: list(ids) for row, ids in new.items()}
         found = self._step({p: ids[0] for p, ids in places.items() if len(ids) == 1})
-        found |= self._read({p: ids for p, ids in places.items() if len(ids) > 1})
+        found |= self._read({p: ids for p, ids in places.items() if len(ids) > 1}, held)
         return {row: found[self._places[row]] for row in new}
 
     @torch.inference_mode()
     def check(self, row: int, ids: Sequence[int]) -> np.ndarray:
         """The logits (T, V) after each of some tokens in a row."""
-        self._require_room({row: ids})
+        self._held({row: ids})
         place = self._places[row]
         return _numbers(self._model(self._tensor([ids]), self._view(place, place + 1))[0])
 
@@ -79,12 +80,12 @@ class StateSequences:
             for name in growing
         )
 
-    def _require_room(self, new: Mapping[int, Sequence[int]]) -> None:
-        held = self._state.length.tolist()
+    def _held(self, new: Mapping[int, Sequence[int]]) -> list[int]:
+        """Tokens of each place; raises HornbookError where some of `new` would be too many."""
+        held: list[int] = self._state.length.tolist()
         for row, ids in new.items():
-            needed = held[self._places[row]] + len(ids)
-            if needed > self.room:
-                raise HornbookError(f"The context holds {self.room} tokens; {needed} are needed.")
+            require_room(held[self._places[row]] + len(ids), self.room)
+        return held
 
     def _step(self, new: Mapping[int, int]) -> dict[int, np.ndarray]:
         if not new:
@@ -97,9 +98,9 @@ class StateSequences:
         logits = _numbers(self._model(tokens, self._view(first, stop), valid)[:, -1])
         return {place: logits[place - first] for place in new}
 
-    def _read(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+    def _read(self, new: Mapping[int, Sequence[int]], held: Sequence[int]) -> dict[int, np.ndarray]:
         found: dict[int, np.ndarray] = {}
-        for first, stop in _runs(sorted(new)):
+        for first, stop in _runs(sorted(new), held):
             run = [new[place] for place in range(first, stop)]
             last = _numbers(self._read_together(run, self._view(first, stop)))
             found |= {first + i: logits for i, logits in enumerate(last)}
@@ -130,13 +131,15 @@ class StateSequences:
         return torch.tensor(values, device=self._state.length.device)
 
 
-def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Neighbours together: [0, 1, 4] gives (0, 2) and (4, 5)."""
-    first = 0
-    for i in range(1, len(places) + 1):
-        if i == len(places) or places[i] != places[i - 1] + 1:
-            yield places[first], places[i - 1] + 1
-            first = i
+def _runs(places: Sequence[int], held: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbours that hold as many tokens: [0, 1, 4] gives (0, 2) and (4, 5).
+
+    Padding of one that holds little could stand where another that holds much has no room.
+    """
+    numbered = enumerate(places)
+    for _, run in itertools.groupby(numbered, key=lambda pair: (pair[1] - pair[0], held[pair[1]])):
+        together = [place for _, place in run]
+        yield together[0], together[-1] + 1
 
 
 def _numbers(logits: Tensor) -> np.ndarray:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
-from hornbook.core.errors import HornbookError, unknown
+from hornbook.core.errors import unknown
+from hornbook.nn.room import require_room
 
 
 class Mask(NamedTuple):
@@ -175,8 +176,7 @@ class State:
         Raises HornbookError, before any cache is written, when a row would outgrow its room.
         """
         reach = int(self.length.max()) + time
-        if reach > self.room:
-            raise HornbookError(f"The context holds {self.room} tokens; {reach} are needed.")
+        require_room(reach, self.room)
         if valid is not None:  # what waiting rows hold is looked at by nobody
             reach = int((self.length * valid.any(1)).max()) + time
         pos = self.length[:, None] + torch.arange(time, device=self.length.device)
