@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import report
-from hornbook.core.pool import cores
+from hornbook.core.machine import processors
 
 _DOLMA = 2.4
 """MiB/s a core that the Dolma toolkit's authors publish for their taggers (arXiv 2402.00159)."""
@@ -147,7 +147,7 @@ def _ours(source: Path, overrides: tuple[str, ...] = ("near_mode=ignore",)) -> d
         worker.join(60)
     return {
         "seconds": seconds,
-        "cores": cores(),
+        "cores": len(processors()),
         "documents": corpus.facts["documents"],
         "peak_bytes": _peak(),
     }
@@ -190,7 +190,7 @@ def _peak() -> int:
         resource.getrusage(who).ru_maxrss * 1024
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    return own + cores() * workers
+    return own + len(processors()) * workers
 
 
 _WORK = {"ours": _ours, "near": _near, "peer": _peer}

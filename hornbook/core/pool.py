@@ -5,7 +5,6 @@ Knows processes and Ray; knows nothing of the work.
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from abc import ABC, abstractmethod
 from collections import deque
@@ -14,14 +13,10 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
 from hornbook.core.errors import UsageError, unknown
+from hornbook.core.machine import processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Runner(ABC):
@@ -48,7 +43,7 @@ class Local(Runner):
         self._size = 0
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        count = min(self.processes or cores(), len(items))
+        count = min(self.processes or len(processors()), len(items))
         if count <= 1:
             yield from map(work, items)
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.gguf import GGUFFile, is_gguf
-from hornbook.core.machine import may_have_gpu, return_freed_memory
+from hornbook.core.machine import may_have_gpu, pick_device, return_freed_memory
 from hornbook.generate.decode import Decoder
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.speculate import ModelDrafter, PromptLookup
@@ -70,7 +70,5 @@ def open_drafter(
 def _is_cpu(device: str | None) -> bool:
     """Whether a device means the CPU; torch is asked only where there may be a GPU."""
     if device is None and may_have_gpu():
-        from hornbook.core.machine import pick_device
-
         return pick_device(None) == "cpu"
     return device in (None, "cpu")

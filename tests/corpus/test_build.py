@@ -151,7 +151,7 @@ def test_parts_in_processes_are_what_they_are_alone(source, tmp_path, monkeypatc
     recipe = CorpusRecipe(near_mode="drop", pii=("email",))
     many = build([source], tmp_path / "c", recipe, QUIET)
     assert len(store.parts(many.folder)) > 2
-    monkeypatch.setattr("hornbook.core.pool.cores", lambda: 1)
+    monkeypatch.setattr("hornbook.core.pool.processors", lambda: [0])
     key = tmp_path / ".c.stages" / "pseudonyms.key"
     (tmp_path / ".alone.stages").mkdir()
     shutil.copy(key, tmp_path / ".alone.stages")

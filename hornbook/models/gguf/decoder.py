@@ -109,9 +109,8 @@ def _shapes(name: str, rotary: Rotary) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
-    def norm(part: str) -> np.ndarray | None:
-        name = f"{block}.{part}.weight"
-        return codes.floats(file, name) if name in file.tensors else None
+    def norm(part: str) -> np.ndarray:
+        return codes.floats(file, f"{block}.{part}.weight")
 
     def made(*parts: str) -> Tiles:
         matrices = [
@@ -119,13 +118,12 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
         ]
         return tiles(join(matrices), _bias(file, block, parts, heads))
 
-    attention_norm, mlp_norm = norm("attn_norm"), norm("ffn_norm")
-    assert attention_norm is not None and mlp_norm is not None
+    normed = f"{block}.attn_q_norm.weight" in file.tensors
     return BlockWeights(
-        attention_norm=attention_norm,
-        query_norm=norm("attn_q_norm"),
-        key_norm=norm("attn_k_norm"),
-        mlp_norm=mlp_norm,
+        attention_norm=norm("attn_norm"),
+        query_norm=norm("attn_q_norm") if normed else None,
+        key_norm=norm("attn_k_norm") if normed else None,
+        mlp_norm=norm("ffn_norm"),
         joint=made(*_INPUTS),
         output=made("attn_output"),
         gate_up=made("ffn_gate", "ffn_up"),

@@ -54,7 +54,7 @@ class Library:
 
 
 def _threads() -> int:
-    """As many as torch takes where it is there: they are the same."""
+    """Where torch is loaded, as many as it was told to take: they are its threads."""
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch else threads()
 
@@ -168,14 +168,14 @@ def _openmp() -> str | None:
     for place in (folder / "lib", folder.parent / "torch.libs"):
         if names := sorted(str(path) for path in place.glob("lib*") if _is_runtime(path)):
             return names[0]
-    # One that torch finds elsewhere is known once it is loaded.
+    if "torch" not in sys.modules:  # one that it finds elsewhere is known once it is loaded
+        return None
     try:
         with open("/proc/self/maps", encoding="utf-8") as lines:  # noqa: PTH123
             paths = [line.split(maxsplit=5)[-1].strip() for line in lines]
     except OSError:
         return None
-    loaded = [path for path in paths if _is_runtime(Path(path))]
-    return loaded[0] if loaded and "torch" in sys.modules else None
+    return next((path for path in paths if _is_runtime(Path(path))), None)
 
 
 def _is_runtime(path: Path) -> bool:
