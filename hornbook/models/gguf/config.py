@@ -18,15 +18,14 @@ from hornbook.models.gguf.names import ARCHITECTURES
 from hornbook.models.gguf.rotary import interleaved
 from hornbook.models.gguf.sizes import (
     ARCHITECTURE,
-    HEAD,
     HEADS,
     ROTARY,
     close_fields,
     open_fields,
     read_rotary,
+    read_sizes,
 )
 from hornbook.models.presets import gpt2, llama, qwen2, qwen3
-from hornbook.models.sizes import Sizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.residual import PreNormConfig
 
@@ -86,23 +85,14 @@ def _read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]
 
 
 def _read_gpt2(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
-    width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{HEADS}")
-    fields.only(f"{name}.{HEADS}_kv", heads)
-    fields.only(f"{name}.attention.key_length", width // heads)
-    fields.only(f"{name}.attention.value_length", width // heads)
+    sizes = read_sizes(fields, name, vocab, tensors)
+    if sizes.kv_heads != sizes.heads:
+        fields.refuse(f"{name}.{HEADS}_kv", sizes.kv_heads, f"Only {sizes.heads} is supported.")
+    if sizes.head != sizes.width // sizes.heads:
+        only = sizes.width // sizes.heads
+        fields.refuse(f"{name}.attention.key_length", sizes.head, f"Only {only} is supported.")
     # Positions are learned; what is said of rotary ones has no effect.
     fields.ignore(f"{name}.rope.*")
-    sizes = Sizes(
-        vocab=vocab,
-        width=width,
-        depth=fields.size(f"{name}.block_count"),
-        context=fields.size(f"{name}.context_length"),
-        heads=heads,
-        kv_heads=heads,
-        head=width // heads,
-        hidden=fields.size(f"{name}.feed_forward_length"),
-        tied=HEAD not in tensors,
-    )
     return gpt2(sizes, fields.number(f"{name}.attention.layer_norm_epsilon"))
 
 

@@ -50,14 +50,12 @@ def close_fields(fields: Fields, name: str, vocab: int, depth: int, tensors: int
         fields.refuse(f"{name}.block_count", depth, "There are fewer tensors.")
 
 
-def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Rotary:
-    """Of one of `ROTARY`; the tensors that are there say what is tied and what has biases."""
+def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Sizes:
+    """What every architecture says; it is tied where the head is not there."""
     width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{HEADS}")
     head = fields.size(f"{name}.attention.key_length", width // heads)
     fields.only(f"{name}.attention.value_length", head)
-    fields.only(f"{name}.rope.dimension_count", head)
-    fields.only(f"{name}.rope.scaling.type", "none")
-    sizes = Sizes(
+    return Sizes(
         vocab=vocab,
         width=width,
         depth=fields.size(f"{name}.block_count"),
@@ -68,6 +66,13 @@ def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str])
         hidden=fields.size(f"{name}.feed_forward_length"),
         tied=HEAD not in tensors,
     )
+
+
+def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Rotary:
+    """Of one of `ROTARY`; the tensors that are there say whether it has biases."""
+    sizes = read_sizes(fields, name, vocab, tensors)
+    fields.only(f"{name}.rope.dimension_count", sizes.head)
+    fields.only(f"{name}.rope.scaling.type", "none")
     return Rotary(
         sizes,
         theta=fields.number(f"{name}.rope.freq_base", 10_000.0),

@@ -1,7 +1,7 @@
 """Matrices whose weights are stored in four or eight bits, in groups that share a scale.
 
-In numpy: a file of codes becomes what the kernels read without torch. Knows codes; knows nothing of
-files or models.
+In numpy: a file of codes becomes what the kernels read, matrices and whole decoders, without torch.
+Knows codes and the kernels' order of them; knows nothing of files or of torch's layers.
 """
 
 import itertools
