@@ -1,0 +1,98 @@
+"""Mutants of model files: GGUF, safetensors, config.json, tokenizer.json and what lies beside."""
+
+import functools
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import mutate
+from tests.fuzz.hunt import Format, hunt
+
+TEXTS = ["the hornbook and others, read by the window " * 50]
+MESSAGES = [{"role": "user", "content": "the hornbook"}]
+
+
+def _sizes(**other):
+    from hornbook.models.sizes import Sizes
+
+    common = {"vocab": 320, "width": 64, "depth": 2, "context": 64, "heads": 4, "kv_heads": 2}
+    return Sizes(**{**common, "head": 16, "hidden": 96, "tied": True, **other})
+
+
+def _folder(folder: Path, preset: str = "llama") -> Path:
+    """A small model with its tokenizer and a chat template."""
+    from hornbook.core.progress import Progress
+    from hornbook.models.folder import save_model
+    from hornbook.models.presets import PRESETS
+    from hornbook.tokenize.train import train_tokenizer
+
+    train_tokenizer(TEXTS, 300, folder / "t", Progress(quiet=True))
+    model = PRESETS[preset](_sizes()).build()
+    save_model(model, folder / "m", tokenizer_folder=folder / "t")
+    return folder / "m"
+
+
+def _gguf(kinds: tuple[str, ...], folder: Path) -> list[Path]:
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.export import export
+
+    model, found = _folder(folder), []
+    for kind in kinds:
+        found.append(folder / f"{kind}.gguf")
+        export(model, "gguf", kind, found[-1], None, Progress(quiet=True))
+    return found
+
+
+def _weights(folder: Path) -> list[Path]:
+    return [_folder(folder) / "model.safetensors"]
+
+
+def _beside(names: tuple[str, ...], folder: Path) -> list[Path]:
+    model = _folder(folder)
+    return [model / name for name in names]
+
+
+def generate(path: Path) -> None:
+    """Open the model that a file belongs to and let it write two tokens, asked and in a chat."""
+    from hornbook.generate.sampling import SamplingConfig
+    from hornbook.generate.text import continue_text, reply_to, stream
+    from hornbook.workflows.open_generator import open_generator
+
+    model, tokenizer = open_generator(path if path.suffix == ".gguf" else path.parent, "cpu")
+    config = SamplingConfig(max_tokens=2)
+    for asked in (continue_text(tokenizer, "the horn"), reply_to(tokenizer, MESSAGES, 64)):
+        list(stream(model, tokenizer, *asked, config))
+
+
+def header(data: bytes, rng: random.Random) -> bytes:
+    """The JSON at the beginning of a safetensors file, its length with it or not."""
+    size = int.from_bytes(data[:8], "little")
+    found = mutate.json_values(data[8 : 8 + size], rng)
+    length = len(found) if rng.random() < 0.9 else rng.choice(mutate.EXTREMES)
+    return length.to_bytes(8, "little") + found + data[8 + size :]
+
+
+FORMATS = {
+    "gguf": Format(functools.partial(_gguf, ("q8_0", "q4_0", "f16")), mutate.BYTES, generate, 8000),
+    "safetensors": Format(
+        _weights, {**mutate.BYTES, "header": header, "header_again": header}, generate, 4000
+    ),
+    "config": Format(functools.partial(_beside, ("config.json",)), mutate.JSON, generate, 3000),
+    "tokenizer": Format(
+        functools.partial(_beside, ("tokenizer.json",)), mutate.JSON, generate, 3000
+    ),
+    "beside": Format(
+        functools.partial(_beside, ("tokenizer_config.json", "generation_config.json")),
+        mutate.JSON,
+        generate,
+        2000,
+    ),
+}
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", FORMATS)
+def test_mutants_open_or_are_refused(name, tmp_path):
+    found = hunt(__name__, name, tmp_path)
+    assert not found, "\n".join(found)
