@@ -4,8 +4,6 @@ Only `typer` and the commands' signatures are imported here; a command's work is
 runs, so that `hornbook --help` answers at once. An error meant for people is one line on stderr.
 """
 
-import io
-import os
 import sys
 from typing import Annotated
 
@@ -73,38 +71,40 @@ def _options(
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    from hornbook.cli.output import fail, prepare_streams, print_failure
     from hornbook.core.errors import HornbookError
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # where it cannot write a character, it escapes it
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
+    json_wanted = "--json" in sys.argv[1:]
     try:
         app()
     except HornbookError as error:
-        _fail(f"error: {error}" if error.exit_code != 130 else str(error), error.exit_code)
+        shown = f"error: {error}" if error.exit_code != 130 else str(error)
+        fail(shown, error.exit_code, json_wanted)
     except OSError as error:
         if error.errno is None:
             raise
-        _fail(f"error: {error.filename or 'the output'}: {error.strerror}.", 1)
+        fail(f"error: {error.filename or 'the output'}: {error.strerror}.", 1, json_wanted)
     except SystemExit as leaving:
-        _explain(leaving)
+        _explain(leaving, json_wanted)
+    except Exception as error:  # a fault of ours keeps its traceback
+        print_failure(f"internal error: {type(error).__name__}: {error}", 1, json_wanted)
+        raise
 
 
-def _explain(leaving: SystemExit) -> None:
-    """What typer makes of an interruption and of a reader that went away, said our way."""
+def _explain(leaving: SystemExit, json_wanted: bool) -> None:
+    """What typer makes of an interruption, wrong usage and a reader that went away, our way."""
+    from hornbook.cli.output import fail, print_failure
+
+    cause = leaving.__context__
     if leaving.code == 130:
-        _fail("Interrupted. What was finished is kept; the same command goes on from there.", 130)
-    if isinstance(leaving.__context__, BrokenPipeError):
+        fail(
+            "Interrupted. What was finished is kept; the same command goes on from there.",
+            130,
+            json_wanted,
+        )
+    if isinstance(cause, BrokenPipeError):
         sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens
+    if leaving.code and cause is not None and hasattr(cause, "format_message"):
+        print_failure(cause.format_message(), int(leaving.code), json_wanted)
     raise leaving
-
-
-def _fail(message: str, code: int) -> None:
-    """One line on stderr, after what is still on its way to stdout, and leave."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    print(message, file=sys.stderr)
-    sys.exit(code)

@@ -66,6 +66,8 @@ def command(
         "finish_reason": answer.finish_reason,
     }
     whole = course is None or course.is_whole(answer.token_ids)
-    print_json(found | ({"complete": whole} if course else {}), json)
+    if course:
+        found |= {"complete": whole} | ({} if whole else {"error": constraint.CUT})
+    print_json(found, json)
     if not whole:
         raise HornbookError(constraint.CUT)

@@ -7,6 +7,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from hornbook.core.terminal import visible
+
 Advance = Callable[[float], None]
 
 
@@ -17,10 +19,11 @@ class Progress:
         self.quiet = quiet
         self._bar_open = False
 
-    def say(self, message: str) -> None:
-        """One line for the user, above any open bar."""
+    def say(self, *lines: str) -> None:
+        """Lines for the user, above any open bar; what would steer a terminal is shown instead."""
         if self.quiet:
             return
+        message = "\n".join(map(visible, lines))
         if self._bar_open:
             self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
         elif sys.stderr is not None:

@@ -132,7 +132,7 @@ def compare(
     with atomic_folder(out) as aside:
         write_json(aside / RESULT, result)
         write_text(aside / PAGE, compare_page(result))
-    progress.say(f"{result['verdict']['reason']}\nThe report: {out / PAGE}")
+    progress.say(result["verdict"]["reason"], f"The report: {out / PAGE}")
     return {**result, "report": str(out / PAGE)}
 
 

@@ -84,7 +84,7 @@ def pretrain(
         recipe = _settle(run, request, machine, plan, choices, bench, inputs, progress)
         recipe.save(run)
         lineage.record(run, request.corpus, inputs.init)
-        progress.say(announcement(recipe, "targets"))
+        progress.say(*announcement(recipe, "targets"))
     elif recipe.compiled:
         compile_layers(bench.model.get_submodule("stack"))
     state = _fresh(bench, recipe.request, recipe.loop)

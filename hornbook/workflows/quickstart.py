@@ -48,7 +48,7 @@ def quickstart(
     report = out / layout.REPORT
     following = _following(out, corpus, tuned is not None)
     write_report(report, corpus, run, tuned, following)
-    progress.say(f"4. Done: {_verdict(result)}\nThe report: {report}\nWhat to try next:")
+    progress.say(f"4. Done: {_verdict(result)}", f"The report: {report}", "What to try next:")
     for command, meaning, _ in following:
         progress.say(f"  {command}    # {meaning}")
     return {**result, "report": str(report)}

@@ -88,19 +88,19 @@ def settle(
     return Settlement(fixed, rehearsal.compiled, rehearsal.reason, expected)
 
 
-def announcement(settled: Settled, targets: str) -> str:
+def announcement(settled: Settled, targets: str) -> list[str]:
     """What was settled and what is expected, before the first step. targets: what they are."""
     expected, measure = settled.forecast, MEASURES[settled.forecast.measure]
     low, high = measure.text(expected.low), measure.text(expected.high)
-    return (
-        f"  products in {settled.loop.dtype}\n"
-        f"  compiled: {'yes' if settled.compiled else 'no'} ({settled.compiled_reason})\n"
+    return [
+        f"  products in {settled.loop.dtype}",
+        f"  compiled: {'yes' if settled.compiled else 'no'} ({settled.compiled_reason})",
         f"Forecast: {expected.steps:,} steps, {expected.targets:,} {targets} "
         f"({expected.epochs:.1f} passes) in {expected.seconds:,.0f} s; "
         f"{expected.peak_bytes / 2**20:,.0f} MiB of memory, "
         f"{expected.disk_bytes / 2**20:,.0f} MiB of disk; "
-        f"{measure.en} {measure.text(expected.score)} (90 % interval {low} to {high})."
-    )
+        f"{measure.en} {measure.text(expected.score)} (90 % interval {low} to {high}).",
+    ]
 
 
 def _disk_bytes(model: nn.Module) -> int:

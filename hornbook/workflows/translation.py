@@ -78,7 +78,7 @@ def train_translation(
     if recipe is None:
         recipe = _settle(run, files, request, plan, choices, machine, bench, started, progress)
         recipe.save(run)
-        progress.say(announcement(recipe, "target tokens"))
+        progress.say(*announcement(recipe, "target tokens"))
     state = _fresh(bench, request, recipe.loop)
     if resume:
         load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning

@@ -69,7 +69,7 @@ def train_vision(
     if recipe is None:
         recipe = _settle(run, pictures, request, plan, choices, machine, bench, started, progress)
         recipe.save(run)
-        progress.say(announcement(recipe, "images"))
+        progress.say(*announcement(recipe, "images"))
     elif recipe.compiled:
         compile_layers(bench.model.get_submodule("stack"))
     state = _fresh(bench, request, recipe.loop)
