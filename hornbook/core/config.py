@@ -1,6 +1,6 @@
 """Strict, frozen configs and recipes: unknown keys are errors that name the nearest valid key.
 
-Knows pydantic and YAML, and nothing of what the configs configure.
+Knows pydantic, and nothing of what the configs configure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import pydantic
-import yaml
 
 from hornbook.core.errors import UsageError, nearest
+from hornbook.core.yaml_text import NotYaml, parse_yaml
 
 
 class Config(pydantic.BaseModel):
@@ -53,7 +53,12 @@ def _first_problem(cls: type[Config], error: pydantic.ValidationError) -> str:
         )
     if problem["type"] == "missing":
         return f"key {key!r} is missing."
-    return f"{key} = {problem['input']!r}: {problem['msg']}."
+    given = problem["input"]
+    if problem["type"] == "string_type" and isinstance(given, bool | int | float):
+        written = str(given).lower()
+        kind = "a truth value" if isinstance(given, bool) else "a number"
+        return f"{key} = {written} is {kind}, not a text; write it in quotes: '{written}'."
+    return f"{key} = {given!r}: {problem['msg']}."
 
 
 def _keys(cls: type[Config], place: tuple[int | str, ...]) -> list[str]:
@@ -82,19 +87,21 @@ def read_recipe(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, A
             if not isinstance(target, dict):
                 raise UsageError(f"--set {override!r}: {parent!r} holds a value, not keys.")
         try:
-            target[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UsageError(f"--set {override!r}: {value!r} is not a YAML value.") from None
+            target[last] = parse_yaml(value)
+        except NotYaml as error:
+            raise UsageError(
+                f"--set {override!r}: {value!r} is not a YAML value: {error}."
+            ) from None
     return recipe
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"Cannot read the recipe {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid YAML: {error}") from None
+    except (NotYaml, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid YAML: {error}.") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):

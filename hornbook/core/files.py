@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hornbook.core.errors import HornbookError
+from hornbook.core.json_text import NotJson, parse_json
 
 _REFUSALS = {
     errno.ENOSPC: "The disk is full while writing {}.",
@@ -151,11 +152,23 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file; raises HornbookError naming the file when it is missing or broken."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        encoding = json.detect_encoding(data)
+        return parse_json(data.decode(encoding))
     except FileNotFoundError:
         raise HornbookError(f"{path} does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise HornbookError(f"{path} cannot be read: {error.strerror}.") from None
+    except (NotJson, UnicodeDecodeError) as error:
         raise HornbookError(f"{path} is not valid JSON: {error}.") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """As `read_json`, of a file that must hold names and values."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise HornbookError(f"{path} holds a {type(value).__name__}, not names and values.")
+    return value
 
 
 def hash_json(value: Any) -> str:

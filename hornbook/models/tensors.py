@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import read_json
+from hornbook.core.files import read_object
 from hornbook.models.place import CONFIG, INDEX, NO_PICKLES, PICKLES, WEIGHTS
 
 
@@ -83,7 +83,7 @@ def weight_files(folder: Path) -> list[Path]:
     index = folder / INDEX
     if not index.is_file():
         raise HornbookError(_what_is_missing(folder))
-    owners = read_json(index).get("weight_map")
+    owners = read_object(index).get("weight_map")
     if not isinstance(owners, dict) or not owners:
         raise HornbookError(f"{index} has no weight_map.")
     names = sorted({str(name) for name in owners.values()})

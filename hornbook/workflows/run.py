@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import yaml
 from pydantic import Field
 
 from hornbook.core.config import Config, read_recipe
@@ -16,6 +15,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import read_json, write_text
 from hornbook.core.machine import DType, Machine
 from hornbook.core.progress import Progress
+from hornbook.core.yaml_text import write_yaml
 from hornbook.train.choices import Choice
 from hornbook.train.dial import Plan, Wanted
 from hornbook.train.forecast import Forecast
@@ -97,8 +97,7 @@ class Recorded(Config):
 
     def save(self, run: Path) -> None:
         """Write recipe.yaml."""
-        text = yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True)
-        write_text(run / RECIPE, text)
+        write_text(run / RECIPE, write_yaml(self.plain()))
 
     @classmethod
     def load(cls, run: Path) -> Self:

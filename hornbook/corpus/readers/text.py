@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-import yaml
-
+from hornbook.core.yaml_text import NotYaml, parse_yaml
 from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.readers.decode import NotText, decode
 from hornbook.corpus.readers.lines import Fault, Line, read_lines
@@ -54,8 +53,8 @@ def split_front_matter(text: str) -> tuple[str, dict[str, Any]]:
     if block is None:
         return text, {}
     try:
-        values = yaml.safe_load(block[1])
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-01
+        values = parse_yaml(block[1])
+    except NotYaml:
         return text, {}
     if not isinstance(values, dict):
         return text, {}

@@ -1,0 +1,125 @@
+"""JSON text as plain data, and what is wrong with it in one sentence.
+
+The standard library reads, with what it leaves open decided here: how deep values may lie, how long
+a number may be, and for records that NaN and a field given twice are mistakes.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+DEEPEST = 100
+"""Values inside values. Whatever works on plain data may call itself for each of them."""
+
+MOST_DIGITS = 4300
+"""Of a whole number, as Python has it: time to read one grows as the square of its length."""
+
+
+class NotJson(ValueError):
+    """The message says what is wrong and where. line: of the text, from 1."""
+
+    def __init__(self, what: str, line: int = 1) -> None:
+        super().__init__(what)
+        self.line = line
+
+
+def parse_json(text: str) -> Any:
+    """The value, as other programs' files have it: NaN is taken, of equal keys the last one counts.
+
+    Raises NotJson.
+    """
+    return _parsed(_LENIENT, text)
+
+
+def parse_record(text: str) -> Any:
+    """As `parse_json`, of data: NaN, infinities and a field that is there twice are refused."""
+    return _parsed(_STRICT, text)
+
+
+def parse_records(text: str) -> Iterator[tuple[int, Any]]:
+    """Values that follow one another, as `parse_record`, each with the line on which it begins.
+
+    Raises NotJson where one is broken: what follows cannot be told from it.
+    """
+    place, line = 0, 1
+    while (start := _skip_blanks(text, place)) < len(text):
+        line += text.count("\n", place, start)
+        value, place = _guarded(text, functools.partial(_STRICT.raw_decode, text, start), line)
+        yield line, value
+        line += text.count("\n", start, place)
+
+
+def half_character(value: Any) -> str | None:
+    """Where plain data holds half a surrogate pair, which no file can store; None if nowhere."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            return f"half a surrogate pair, \\u{ord(value[error.start]):04x}"
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if found := half_character(inner) or half_character(name):
+                return found if " in " in found else f"{found}, in {name!a}"
+    elif isinstance(value, list | tuple):
+        return next(filter(None, map(half_character, value)), None)
+    return None
+
+
+def _parsed(decoder: json.JSONDecoder, text: str) -> Any:
+    return _guarded(text, lambda: decoder.decode(text))
+
+
+def _guarded(text: str, read: Callable[[], Any], line: int = 1) -> Any:
+    try:
+        value = read()
+    except NotJson as error:
+        raise NotJson(str(error), line) from None
+    except RecursionError:
+        raise _too_deep(line) from None
+    except json.JSONDecodeError as error:
+        several = "\n" in text.strip()
+        where = f"line {error.lineno}, column {error.colno}" if several else f"column {error.colno}"
+        raise NotJson(f"{error.msg.lower()} at {where}", error.lineno) from None
+    except ValueError:  # the only other one that the library raises
+        raise NotJson(f"a number of more than {MOST_DIGITS:,} digits", line) from None
+    if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
+        raise _too_deep(line)
+    return value
+
+
+def _too_deep(line: int) -> NotJson:
+    return NotJson(f"values lie more than {DEEPEST} deep inside one another", line)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        children = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [inner for some in children for inner in some if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _skip_blanks(text: str, place: int) -> int:
+    while place < len(text) and text[place] in " \t\n\r":
+        place += 1
+    return place
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise NotJson(f"the field {twice!a} is there twice")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise NotJson(f"{name} is no number in JSON; write null")
+
+
+_LENIENT = json.JSONDecoder()
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
