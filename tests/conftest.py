@@ -15,6 +15,8 @@ from hornbook.core.home import home
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+# Messages are compared in English, whatever the language of who runs the tests.
+os.environ["LC_ALL"] = "C.UTF-8"
 # Tiny models gain nothing from threads, and lose a lot when other work keeps the cores busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

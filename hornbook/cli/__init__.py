@@ -5,7 +5,7 @@ runs, so that `hornbook --help` answers at once. An error meant for people is on
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -60,24 +60,40 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _language(chosen: str | None) -> None:
+    from hornbook.core.language import speak
+
+    speak(chosen)
+
+
 @app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            callback=_language,
+            is_eager=True,
+            help="What is said to you is in en or zh; that of the system (LANG) if not given.",
+        ),
+    ] = None,
 ) -> None:
     """Options before the command."""
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    from hornbook.cli.help_pages import in_our_language
     from hornbook.cli.output import fail, prepare_streams, print_failure
     from hornbook.core.errors import HornbookError
 
     prepare_streams()
     json_wanted = "--json" in sys.argv[1:]
     try:
-        app()
+        _language(None)  # before the command line is read, which may say otherwise
+        code = in_our_language(typer.main.get_command(app))(standalone_mode=False)
     except HornbookError as error:
         shown = f"error: {error}" if error.exit_code != 130 else str(error)
         fail(shown, error.exit_code, json_wanted)
@@ -86,25 +102,36 @@ def main() -> None:
             raise
         fail(f"error: {error.filename or 'the output'}: {error.strerror}.", 1, json_wanted)
     except SystemExit as leaving:
-        _explain(leaving, json_wanted)
-    except Exception as error:  # a fault of ours keeps its traceback
+        if isinstance(leaving.__context__, BrokenPipeError):
+            sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens
+        raise
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            _wrong_usage(error, json_wanted)
+        # A fault of ours keeps its traceback.
         print_failure(f"internal error: {type(error).__name__}: {error}", 1, json_wanted)
         raise
-
-
-def _explain(leaving: SystemExit, json_wanted: bool) -> None:
-    """What typer makes of an interruption, wrong usage and a reader that went away, our way."""
-    from hornbook.cli.output import fail, print_failure
-
-    cause = leaving.__context__
-    if leaving.code == 130:
+    if code == 130:
         fail(
             "Interrupted. What was finished is kept; the same command goes on from there.",
             130,
             json_wanted,
         )
-    if isinstance(cause, BrokenPipeError):
-        sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens
-    if leaving.code and cause is not None and hasattr(cause, "format_message"):
-        print_failure(cause.format_message(), int(leaving.code), json_wanted)
-    raise leaving
+    sys.exit(code)
+
+
+def _wrong_usage(error: Any, json_wanted: bool) -> NoReturn:
+    """A mistake in the command line itself; without a command, the help page."""
+    from hornbook.cli.output import note, print_failure
+    from hornbook.core.language import told
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(error.exit_code)
+    print_failure(error.format_message(), error.exit_code, json_wanted)
+    if error.ctx is not None:
+        print(error.ctx.get_usage(), file=sys.stderr)
+        note(f"Try '{error.ctx.command_path} --help' for help.")
+        print(file=sys.stderr)
+    note(f"Error: {told(error.format_message())}")
+    sys.exit(error.exit_code)

@@ -7,8 +7,9 @@ import io
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
+from hornbook.core.language import told
 from hornbook.core.terminal import visible
 
 _printed: list[bool] = []
@@ -48,16 +49,21 @@ def print_json(value: dict[str, Any], wanted: bool) -> None:
 
 def note(line: str) -> None:
     """Something worth knowing beside the result."""
-    print(visible(line), file=sys.stderr, flush=True)
+    print(visible(told(line)), file=sys.stderr, flush=True)
 
 
-def fail(message: str, code: int, json_wanted: bool) -> None:
+def show(line: str) -> None:
+    """A line of the result for people."""
+    print(told(line), flush=True)
+
+
+def fail(message: str, code: int, json_wanted: bool) -> NoReturn:
     """Leave with one line on stderr, after what is still on its way to stdout.
 
     With --json the object that a program waits for is {"error": message, "exit_code": code}.
     """
     print_failure(message, code, json_wanted)
-    print(visible(message), file=sys.stderr)
+    print(visible(told(message)), file=sys.stderr)
     sys.exit(code)
 
 

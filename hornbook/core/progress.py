@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from hornbook.core.language import told
 from hornbook.core.terminal import visible
 
 Advance = Callable[[float], None]
@@ -23,7 +24,7 @@ class Progress:
         """Lines for the user, above any open bar; what would steer a terminal is shown instead."""
         if self.quiet:
             return
-        message = "\n".join(map(visible, lines))
+        message = "\n".join(visible(told(line)) for line in lines)
         if self._bar_open:
             self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
         elif sys.stderr is not None:
@@ -52,12 +53,12 @@ class Progress:
             rich_progress.TimeRemainingColumn(),
         )
         with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as live:
-            task = live.add_task(title, total=total, rate="")
+            task = live.add_task(told(title), total=total, rate="")
 
             def advance(amount: float) -> None:
                 live.advance(task, amount)
                 speed = live.tasks[0].speed
-                live.update(task, rate=f"{speed:,.0f} {unit}/s" if speed else "")
+                live.update(task, rate=f"{speed:,.0f} {told(unit)}/s" if speed else "")
 
             self._live, self._bar_open = live, True
             try:
