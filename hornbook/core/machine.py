@@ -4,6 +4,7 @@ A `Machine` is a value that others are given; nothing here is global but the all
 Imports torch only when it measures.
 """
 
+import contextlib
 import ctypes
 import importlib.metadata
 import os
@@ -192,6 +193,19 @@ def may_have_gpu() -> bool:
     """Whether torch has to be asked for a GPU; False where no driver of one is there."""
     drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
     return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)
+
+
+def memory_bytes() -> int:
+    """What this process may use of the machine's memory: all of it, or its control group's part."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if _has_sysconf() else []
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(Path(path).read_text(encoding="ascii")))
+    return min(limits, default=2**40)  # a terabyte where the system does not say
+
+
+def _has_sysconf() -> bool:
+    return hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
 
 
 def peak_memory_bytes(device: str = "cpu") -> int:

@@ -18,6 +18,7 @@ from hornbook.core.progress import Progress
 from hornbook.core.yaml_text import write_yaml
 from hornbook.train.choices import Choice
 from hornbook.train.dial import Plan, Wanted
+from hornbook.train.fits import check_fits
 from hornbook.train.forecast import Forecast
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import OptimiserConfig
@@ -84,6 +85,7 @@ class PretrainRequest(Config):
             check_minutes(self.minutes, LEAST_MINUTES)
         if self.tokens is not None and not 1 <= self.tokens <= MOST_TOKENS:
             raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
+        check_fits(self.plan)
 
 
 class Recorded(Config):

@@ -14,6 +14,7 @@ from hornbook.core.errors import UsageError, unknown
 from hornbook.core.files import hash_file
 from hornbook.models.translators import TRANSLATORS
 from hornbook.train import optimiser, schedule
+from hornbook.train.fits import check_fits
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.pair_dial import PairPlan, WantedPairs
 from hornbook.train.schedule import ScheduleConfig
@@ -73,6 +74,7 @@ class TranslationRequest(TimedRequest):
         if self.family not in TRANSLATORS:
             raise unknown("family", self.family, TRANSLATORS)
         self.check_time()
+        check_fits(self.plan)
 
 
 class TranslationRecipe(Settled):

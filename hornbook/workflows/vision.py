@@ -55,7 +55,7 @@ def train_vision(
     """
     started = time.perf_counter()
     progress = progress or Progress()
-    request.check_time()
+    request.check()
     recipe = layout.previous(run, request, resume, VisionRecipe)
     if there := layout.finished(run, recipe, progress):
         return there

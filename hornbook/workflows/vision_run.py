@@ -13,6 +13,7 @@ from hornbook.batches.images import Augment
 from hornbook.core.config import over
 from hornbook.core.errors import UsageError
 from hornbook.corpus.images import read_images
+from hornbook.train.fits import check_fits
 from hornbook.train.image_dial import ImagePlan, WantedImages
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
@@ -21,6 +22,8 @@ from hornbook.workflows.run import Settled, TimedRequest
 # Lower rates than those of decoders, and a long fall to zero (docs/log.md, "rates of ViT").
 _OPTIMISER = OptimiserConfig(matrix_rate=0.005, embedding_rate=0.003)
 _SCHEDULE = ScheduleConfig(cooldown=0.9)
+_LARGEST = 4096
+"""Pixels a side: above it one image alone takes more than a model of its patches can use."""
 
 
 class VisionRequest(TimedRequest):
@@ -38,6 +41,13 @@ class VisionRequest(TimedRequest):
     augment: Augment = Augment()
     optimiser: OptimiserConfig
     schedule: ScheduleConfig
+
+    def check(self) -> None:
+        """Refuse what cannot be trained, before any work."""
+        self.check_time()
+        check_fits(self.plan)
+        if self.size > _LARGEST:
+            raise UsageError(f"size = {self.size}: images have at most {_LARGEST} pixels a side.")
 
 
 class VisionRecipe(Settled):
@@ -79,5 +89,6 @@ def request_of(folder: Path, values: dict[str, Any]) -> tuple[Pictures, VisionRe
         "images": "",
     }
     asked = VisionRequest.parse({**values, **known}, "vit")  # what is wrong, before reading
+    asked.check()
     pictures = Pictures(folder, asked.size, asked.channels)
     return pictures, asked.model_copy(update={"images": pictures.fingerprint()})
