@@ -25,6 +25,7 @@ def train(
     from hornbook.workflows.encode import prepare_tokenizer
 
     opened = Corpus.open(corpus)
+    opened.require("train", "validation")
     tokenizer = prepare_tokenizer(opened, out, vocab_size, Progress())
     print_json(measure(tokenizer, opened.texts("validation")), json)
 
@@ -41,7 +42,9 @@ def measure_command(
     from hornbook.tokenize.measure import measure
     from hornbook.tokenize.tokenizer import Tokenizer
 
-    found = measure(Tokenizer.load(tokenizer), Corpus.open(corpus).texts("validation"))
+    loaded, opened = Tokenizer.load(tokenizer), Corpus.open(corpus)
+    opened.require("validation")
+    found = measure(loaded, opened.texts("validation"))
     if json:
         print_json(found, True)
     else:

@@ -5,7 +5,13 @@ and keeps its traceback.
 """
 
 import difflib
+import heapq
 from collections.abc import Iterable
+
+_LONGEST_LIST, _LONGEST_NAME = 1200, 200
+"""Characters of a list of names in a message, and of one name of three."""
+_MOST_COMPARED = 200
+"""Names that are compared letter by letter."""
 
 
 class HornbookError(Exception):
@@ -26,13 +32,36 @@ class Interrupted(HornbookError):
     exit_code = 130
 
 
-def nearest(value: str, valid: Iterable[str]) -> str:
-    """A sentence that names the closest valid value, or all of them when none is close."""
+def nearest(value: str, valid: Iterable[str], most: int = 50) -> str:
+    """A sentence that names the closest valid value; when none is close, all of at most `most`, or
+    the three that are closest.
+    """
     choices = sorted(valid)
-    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
-    if close:
+    if not choices:
+        return "There is none."
+    few = choices if len(choices) <= _MOST_COMPARED else _alike(value, choices)
+    if close := difflib.get_close_matches(value, few, n=1, cutoff=0.5):
         return f"Did you mean {close[0]!r}?"
-    return f"Valid: {', '.join(choices)}." if choices else "There is none."
+    listed = f"Valid: {', '.join(choices)}." if len(choices) <= most else ""
+    if listed and len(listed) <= _LONGEST_LIST:
+        return listed
+    three = difflib.get_close_matches(value, few, n=3, cutoff=0.0)
+    return f"The nearest of {len(choices):,}: {', '.join(map(_short, three))}."
+
+
+def _alike(value: str, choices: list[str]) -> list[str]:
+    """The choices that share the most pairs of characters: difflib takes minutes over a million."""
+    wanted = _pairs(value)
+    shared = {choice: len(wanted & _pairs(choice)) for choice in choices}
+    return heapq.nlargest(_MOST_COMPARED, choices, key=lambda choice: shared[choice])
+
+
+def _pairs(text: str) -> set[str]:
+    return {text[i : i + 2] for i in range(min(len(text), _LONGEST_LIST) - 1)}
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…")
 
 
 def unknown(kind: str, value: str, valid: Iterable[str]) -> UsageError:

@@ -34,13 +34,14 @@ from hornbook.corpus.facts import (
 )
 from hornbook.corpus.forget import FORGOTTEN_FILE, forgotten
 from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples
+from hornbook.corpus.nothing import require_left, require_read, require_text
 from hornbook.corpus.paragraphs import Gone, ParagraphTask, find_gone, without
 from hornbook.corpus.pii import Pseudonyms
 from hornbook.corpus.places import lies_in
 from hornbook.corpus.read import PYTHON_DOCS, find_files, format_of, size_of
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import Selected, SelectTask, select_part
-from hornbook.corpus.split import Split, choose_sections, choose_split, require_text
+from hornbook.corpus.split import Split, choose_sections, choose_split
 from hornbook.corpus.store import checksums, read_documents, text_batches
 from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
 from hornbook.corpus.work import HITS, Sources, Tokens, Work
@@ -123,14 +124,14 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
     recipe, progress = work.recipe, work.progress
     work.run_read()
     books = read_json(work.read / BOOKS)
-    if not work.files:
-        raise HornbookError(_nothing(books, work.read))
+    require_read(work.files, books, work.read)
     work.run_tags()
     near, overlap = work.run_near(), work.run_overlap()
     table = read_table(work.read, work.tags, work.source_of)
     given = overlap[0] if overlap else None
     drop_documents(table, recipe, forgotten(out), near, given, work.read)
     gone = _paragraphs(work, table)
+    require_left(table, books, recipe)
     key = _key(work.root / KEY) if recipe.pii else b""
     facts: dict[str, Any] = {}
     if tokens:
@@ -142,11 +143,10 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
         if count.folder:
             shutil.copytree(count.folder, aside / TOKENIZER)
     mix(table, recipe)
+    require_left(table, books, recipe)
     split = _choose(table, recipe)  # of what the mixture has: it may have left held-out text out
     selected = _select(work, table, gone, aside, key)
-    if not selected.documents[""]:
-        raise HornbookError(_all_dropped(selected))
-    require_text(selected.measures.characters)
+    require_text(table, books, recipe, selected.measures.characters)
     if split is None:
         split = choose_sections(
             read_documents(aside),
@@ -305,25 +305,6 @@ def _by_format(sources: Sources) -> list[dict[str, Any]]:
         for name in sorted(files)
     ]
     return rows + ([{"format": PYTHON_DOCS, "files": None, "bytes": None}] * sources.pydocs)
-
-
-def _nothing(books: dict[str, Any], folder: Path) -> str:
-    """What was found instead of text, with the first example."""
-    counts = books["documents"]["dropped"].items()
-    reasons = ", ".join(f"{count:,} x {reason}" for reason, count in counts) or "no record at all"
-    example = next(iter(quarantine_samples(folder, 1)), None)
-    if example is None:
-        return f"Nothing readable was found: {reasons}."
-    line = f", line {example['line']}" if example["line"] else ""
-    return (
-        f"Nothing readable was found: {reasons}. "
-        f"The first: {example['file']}{line}: {example['reason']} ({example['detail']})."
-    )
-
-
-def _all_dropped(selected: Selected) -> str:
-    reasons = ", ".join(f"{n:,} x {reason}" for reason, n in selected.documents.most_common())
-    return f"Nothing of the text was kept: {reasons}."
 
 
 def _summary(corpus: Corpus, built: bool, seconds: float) -> str:

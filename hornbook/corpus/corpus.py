@@ -53,6 +53,17 @@ class Corpus:
         """Their texts."""
         return (document.text for document in self.documents(split))
 
+    def require(self, *sides: Side) -> None:
+        """Raises HornbookError when one of the sides is empty, as it may be after `forget`."""
+        for side in sides:
+            name = "to train on" if side == "train" else "to measure on"
+            if not self.facts["split"][side]["bytes"]:
+                raise HornbookError(
+                    f"{self.folder} has no text left {name}: it was forgotten. Build the corpus "
+                    "again from its sources, with the same --out: it is split anew, and what was "
+                    "forgotten stays out."
+                )
+
     @property
     def mixture_bytes(self) -> int:
         """UTF-8 bytes of what is trained on in one pass."""

@@ -92,7 +92,7 @@ def _find(corpus: Corpus, id: str) -> tuple[str, dict[str, Any]]:
         known += ids
     if corpus.facts["documents"]["kept"] == 1:
         raise UsageError(f"{id!r} is the only document of {corpus.folder}; delete the folder.")
-    raise UsageError(f"{corpus.folder} holds no document {id!r}. {nearest(id, known[:10_000])}")
+    raise UsageError(f"{corpus.folder} holds no document {id!r}. {nearest(id, known, most=3)}")
 
 
 def _forget_copies(aside: Path, part: str, row: dict[str, Any]) -> None:

@@ -6,9 +6,9 @@ Knows texts and ISO 639-1 codes; knows nothing of files.
 import re
 from typing import NamedTuple
 
+from hornbook.corpus.language_codes import INVENTED, OTHER_NAMES
+
 UNKNOWN = ""
-_OTHER_NAMES = {"iw": "he", "zh-Hant": "zh", "jw": "jv", "mo": "ro", "sr-ME": "sr"}
-"""Codes of CLD2 that ISO 639-1 writes otherwise, or without the script."""
 _NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
 _CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONCHARACTERS}]")
 _PIECE, _PIECES = 5_000, 4
@@ -42,7 +42,7 @@ def _detect(text: str) -> Language:
         clean = _CONTROL.sub(" ", text)
         return _detect(clean) if clean != text else Language(UNKNOWN, 0.0)
     _, code, percent, _ = found[0]
-    code = _OTHER_NAMES.get(code, code)
-    if code == "un":
+    code = OTHER_NAMES.get(code, code)
+    if code == "un" or code in INVENTED:
         return Language(UNKNOWN, 0.0)
     return Language(code, percent / 100)

@@ -86,6 +86,8 @@ def pairs(signed: np.ndarray, config: NearConfig) -> tuple[np.ndarray, np.ndarra
         for column in columns.T:
             keys = mixed(keys ^ column.astype(np.uint64)) + np.uint64(band + 1)
         held = np.flatnonzero((columns != WORDLESS).any(1))
+        if not len(held):
+            continue
         order = held[np.argsort(keys[held], kind="stable")]
         sorted_keys = keys[order]
         begins = np.append(True, sorted_keys[1:] != sorted_keys[:-1])

@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import UsageError, nearest, unknown
 from hornbook.corpus.decontaminate import OverlapConfig
+from hornbook.corpus.language_codes import require
 from hornbook.corpus.near import NearConfig
 
 _BUILT_IN = Path(__file__).parent / "recipes"
@@ -91,6 +92,8 @@ class CorpusRecipe(Config):
         """Raises UsageError for what is not there or does not fit together, before any work."""
         from hornbook.corpus.pii import FINDERS
 
+        if self.languages is not None:
+            require(self.languages)
         for name in ("", *self.sources):
             _check_rules(self.rules_of(name))
         for kind in self.pii:

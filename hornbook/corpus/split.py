@@ -17,7 +17,6 @@ from hornbook.corpus.documents import Document, content_hash
 Side = Literal["train", "validation"]
 
 _FEWEST_SECTIONS, _LONGEST_SECTION = 40, 2**16
-_LEAST_CHARACTERS = 2000
 
 
 class Split(Config):
@@ -55,15 +54,6 @@ def sections(document: Document, size: int) -> Iterator[Document]:
         start, number = stop, number + 1
 
 
-def require_text(characters: int) -> None:
-    """Raises HornbookError when there is too little text for two sides."""
-    if characters < _LEAST_CHARACTERS:
-        raise HornbookError(
-            f"The text has {characters:,} characters in all; at least {_LEAST_CHARACTERS:,} are "
-            "needed to train on one part and measure on another."
-        )
-
-
 _CUTS = ("\n\n", "\n", " ")
 
 
@@ -99,5 +89,8 @@ def choose_sections(
             found[content_hash(part.text)] += len(part.text.encode("utf-8"))
     split = choose_split(list(found), list(found.values()), share, most)
     if split is None:
-        raise HornbookError("The text repeats itself: no part of it can be held out to measure on.")
+        raise HornbookError(
+            "The text repeats itself: no part of it can be held out to measure on that the rest "
+            "does not have too. More text is needed, or text that differs."
+        )
     return split.model_copy(update={"section": size})

@@ -42,4 +42,4 @@ def trace_document(folder: Path, id: str) -> dict[str, Any]:
                 if found["id"] == id:
                     return {"id": id, "kept": False, **found}
                 known.append(found["id"])
-    raise UsageError(f"{folder} never saw a document {id!r}. {nearest(id, known[:10_000])}")
+    raise UsageError(f"{folder} never saw a document {id!r}. {nearest(id, known, most=3)}")

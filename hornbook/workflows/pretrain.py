@@ -72,6 +72,7 @@ def pretrain(
     recipe = layout.previous(run, request, resume, Recipe)
     if there := layout.finished(run, recipe, progress):
         return there
+    inputs.corpus.require("train", "validation")
     resumed = recipe is not None
     machine = machine_for(recipe, request.device)
     plan, choices = (recipe.plan, recipe.choices) if recipe else _plan(machine, inputs, request)

@@ -40,6 +40,16 @@ def test_unknown_keys_name_the_nearest():
     assert nearest("zzz", ["b", "a"]) == "Valid: a, b."
 
 
+def test_of_many_names_the_nearest_three_are_enough():
+    many = [f"folder/{i:06d}.txt:0" for i in range(20_000)]
+    assert nearest("folder/012345.md:0", many) == "Did you mean 'folder/012345.txt:0'?"
+    said = nearest("zzz.txt", many)
+    assert said.startswith("The nearest of 20,000: 'folder/") and said.count("'") == 6
+    assert nearest("x", ["ab", "cd", "ef", "gh"], most=3).startswith("The nearest of 4: ")
+    assert len(nearest("zzz", ["a" * 10_000, "b" * 10_000])) < 700
+    assert nearest("x", []) == "There is none."
+
+
 def test_recipes_and_overrides(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("minutes: 3\nplan: {depth: 2}\n")

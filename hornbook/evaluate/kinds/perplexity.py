@@ -38,6 +38,7 @@ class PerplexityTask(Task):
         """The documents of a file or folder, or the held-out side of a corpus."""
         if path.is_dir() and (path / "split.json").is_file():
             corpus = Corpus.open(path)
+            corpus.require("validation")
             return [{"text": document.text} for document in corpus.documents("validation")]
         found = itertools.chain.from_iterable(read_file(file) for file in find_files([path]))
         rows = []
