@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import report
-from hornbook.core.machine import processors
+from hornbook.core.threads import processors
 
 _DOLMA = 2.4
 """MiB/s a core that the Dolma toolkit's authors publish for their taggers (arXiv 2402.00159)."""

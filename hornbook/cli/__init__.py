@@ -88,12 +88,17 @@ def main() -> None:
     from hornbook.cli.help_pages import in_our_language
     from hornbook.cli.output import fail, prepare_streams, print_failure
     from hornbook.core.errors import HornbookError
+    from hornbook.core.progress import never_silent
+    from hornbook.core.threads import asked_threads, wait_briefly
 
     prepare_streams()
+    wait_briefly()
     json_wanted = "--json" in sys.argv[1:]
     try:
         _language(None)  # before the command line is read, which may say otherwise
-        code = in_our_language(typer.main.get_command(app))(standalone_mode=False)
+        asked_threads()
+        with never_silent():
+            code = in_our_language(typer.main.get_command(app))(standalone_mode=False)
     except HornbookError as error:
         shown = f"error: {error}" if error.exit_code != 130 else str(error)
         fail(shown, error.exit_code, json_wanted)

@@ -12,13 +12,13 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, unknown
+from hornbook.core.threads import threads
 
 DType = Literal["float32", "bfloat16"]
 
@@ -58,7 +58,7 @@ def measure_machine(device: str | None = None) -> Machine:
     return Machine(
         device=device,
         name=torch.cuda.get_device_name() if device == "cuda" else cpu_name(),
-        threads=torch.get_num_threads(),
+        threads=min(torch.get_num_threads(), threads()),
         rates=rates,
         compiler=device == "cuda" or shutil.which(os.environ.get("CXX", "g++")) is not None,
     )
@@ -162,31 +162,6 @@ def has_avx2() -> bool:
     except OSError:
         return False
     return {"avx2", "fma", "f16c"} <= set(flags.split())
-
-
-def threads() -> int:
-    """How many threads compute best: OMP_NUM_THREADS, or a thread for each core we may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked):
-        return int(asked)
-    return len({_core(cpu) for cpu in processors()})
-
-
-def processors() -> Collection[int]:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return range(os.cpu_count() or 1)
-
-
-@cache
-def _core(cpu: int) -> str:
-    """A name for the core that a processor of the system is a thread of."""
-    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return str(cpu)
 
 
 def may_have_gpu() -> bool:

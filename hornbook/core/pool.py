@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
 from hornbook.core.errors import UsageError, unknown
-from hornbook.core.machine import processors
+from hornbook.core.threads import processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -1,10 +1,13 @@
 """Progress for people: bars with rate and ETA on a terminal, sparse plain lines elsewhere.
 
-Everything goes to stderr, so that stdout stays free for results.
+Everything goes to stderr, so that stdout stays free for results. Silence never lasts long: while a
+command runs, a thread says what is being done whenever nothing was said for some seconds.
 """
 
 import contextlib
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 from hornbook.core.language import told
@@ -13,33 +16,125 @@ from hornbook.core.terminal import visible
 Advance = Callable[[float], None]
 
 
+_SILENCE_S = 9.0
+"""Seconds without a word after which it is said that the work goes on."""
+_SHOWN = 60
+"""Characters of the last line that are repeated then."""
+
+
+class _Pulse:
+    """What this process said last, and when; of a bar that is open, how far it is.
+
+    One for the process, as stderr is: work in which nothing is said (a quiet part of a larger one)
+    is still part of a command that somebody waits for.
+    """
+
+    def __init__(self) -> None:
+        self.said, self.at = "", 0.0
+        self.bars: list[tuple[str, float | None, str]] = []
+        self.done: list[float] = []
+        self.shown = False  # a bar on a terminal moves by itself
+
+    def note(self, line: str) -> None:
+        self.said, self.at = line.strip(), time.monotonic()
+
+    def line(self) -> str:
+        """What is being done, for how long nothing else was said."""
+        waited = time.monotonic() - self.at
+        if self.bars:
+            title, total, unit = self.bars[-1]
+            of = "" if total is None else f" / {total:,.0f}"
+            return f"  … {told(title)}: {self.done[-1]:,.0f}{of} {told(unit)}, {waited:,.0f} s"
+        said = self.said if len(self.said) <= _SHOWN else self.said[:_SHOWN] + " …"
+        return f"  … {waited:,.0f} s: {said}"
+
+
+_PULSE = _Pulse()
+
+
+@contextlib.contextmanager
+def never_silent(seconds: float = _SILENCE_S) -> Iterator[None]:
+    """While inside, a line whenever nothing was said for so long; of work that has a `Progress`,
+    for others wait for their user or write as they go.
+    """
+    left = threading.Event()
+    _PULSE.note("")
+    before = _PULSE.at
+
+    def watch() -> None:
+        printed = before
+        while not left.wait(seconds / 9):
+            quiet_since = max(_PULSE.at, printed)
+            if _PULSE.said and not _PULSE.shown and time.monotonic() - quiet_since >= seconds:
+                printed = time.monotonic()
+                _print(visible(_PULSE.line()))
+
+    thread = threading.Thread(target=watch, name="never silent", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+
+
+def _print(message: str) -> None:
+    if sys.stderr is not None:
+        # Hours of work are not lost because the reader of their messages went away.
+        with contextlib.suppress(BrokenPipeError):
+            sys.stderr.write(message + "\n")
+            sys.stderr.flush()
+
+
 class Progress:
     """Says what is going on. `quiet` says nothing."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._bar_open = False
+        if not quiet:
+            _PULSE.note(told("starting"))
 
     def say(self, *lines: str) -> None:
         """Lines for the user, above any open bar; what would steer a terminal is shown instead."""
         if self.quiet:
             return
         message = "\n".join(visible(told(line)) for line in lines)
+        _PULSE.note(message.rpartition("\n")[2])
         if self._bar_open:
             self._live.console.print(message, markup=False, highlight=False, soft_wrap=True)
-        elif sys.stderr is not None:
-            # Hours of work are not lost because the reader of their messages went away.
-            with contextlib.suppress(BrokenPipeError):
-                sys.stderr.write(message + "\n")
-                sys.stderr.flush()
+        else:
+            _print(message)
 
     @contextlib.contextmanager
     def bar(self, title: str, total: float | None, unit: str) -> Iterator[Advance]:
         """A bar for `total` units (None: unknown); yields a function that moves it on.
 
-        Shown on a terminal only: a log file is not filled with bars.
+        Shown on a terminal only: a log file is not filled with bars. It gets a line now and then
+        (`never_silent`).
         """
-        if self.quiet or self._bar_open or not _is_terminal():
+        if self.quiet:
+            yield lambda amount: None
+            return
+        _PULSE.note(told(title))
+        _PULSE.bars.append((title, total, unit))
+        _PULSE.done.append(0.0)
+        try:
+            with self._shown(title, total, unit) as advance:
+
+                def forward(amount: float) -> None:
+                    _PULSE.done[-1] += amount
+                    advance(amount)
+
+                yield forward
+        finally:
+            _PULSE.bars.pop()
+            _PULSE.done.pop()
+
+    @contextlib.contextmanager
+    def _shown(self, title: str, total: float | None, unit: str) -> Iterator[Advance]:
+        """The bar on a terminal, if there is one and no other bar."""
+        if self._bar_open or not _is_terminal():
             yield lambda amount: None
             return
         from rich import progress as rich_progress
@@ -50,6 +145,7 @@ class Progress:
             rich_progress.BarColumn(),
             rich_progress.TaskProgressColumn(),
             rich_progress.TextColumn("{task.fields[rate]}"),
+            rich_progress.TimeElapsedColumn(),
             rich_progress.TimeRemainingColumn(),
         )
         with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as live:
@@ -60,11 +156,11 @@ class Progress:
                 speed = live.tasks[0].speed
                 live.update(task, rate=f"{speed:,.0f} {told(unit)}/s" if speed else "")
 
-            self._live, self._bar_open = live, True
+            self._live, self._bar_open, _PULSE.shown = live, True, True
             try:
                 yield advance
             finally:
-                self._bar_open = False
+                self._bar_open = _PULSE.shown = False
 
 
 def _is_terminal() -> bool:

@@ -20,7 +20,8 @@ import numpy as np
 
 from hornbook.core.files import atomic_file, write_text
 from hornbook.core.home import home
-from hornbook.core.machine import cpu_name, has_avx2, threads
+from hornbook.core.machine import cpu_name, has_avx2
+from hornbook.core.threads import threads
 from hornbook.nn.native import structures
 
 _FOLDER = Path(__file__).parent

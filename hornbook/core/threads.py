@@ -1,0 +1,88 @@
+"""How many threads compute, and how they wait for each other: the one place that decides it.
+
+Threads that meet at the end of each product wait by spinning, for milliseconds by default. Beside
+other programs that is a catastrophe: the one that spins uses up the time for which the other one
+waits. So ours spin briefly and then sleep, which is several times as fast beside busy programs
+(docs/log.md, `benchmarks/busy.py`). How threads wait changes no bit of a result, how many there are
+does: so their number is fixed before a run begins, and follows nothing while it goes. Imports no torch: a runtime reads what is written here when it is loaded.
+"""
+
+import math
+import os
+from collections.abc import Collection, MutableMapping
+from functools import cache
+from pathlib import Path
+
+from hornbook.core.errors import UsageError
+
+_SPINS = 2000
+"""Looks at a barrier before a thread sleeps: about a tenth of a millisecond, several times what it
+takes to wake one up."""
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+_MOST_A_PROCESSOR, _MOST = 4, 64
+"""Threads that may be asked for: so many a processor, or so many where that is less."""
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let threads sleep that have nothing to do; for runtimes loaded later and child processes.
+
+    What the user says about waiting stays. Of use only before torch and its like are imported.
+    """
+    if not any(name in environment for name in _WAITING):
+        environment["GOMP_SPINCOUNT"] = str(_SPINS)
+        environment["KMP_BLOCKTIME"] = "1"  # milliseconds, of the runtime of Intel and LLVM
+
+
+def threads() -> int:
+    """How many threads compute best: OMP_NUM_THREADS, or one for each core that we may use.
+
+    A container that is given the time of fewer processors than it sees counts those.
+    Raises UsageError as `asked_threads` does.
+    """
+    cores = len({_core(cpu) for cpu in processors()})
+    return asked_threads() or max(1, min(cores, _quota()))
+
+
+def asked_threads() -> int | None:
+    """OMP_NUM_THREADS; None where it is not set.
+
+    Raises UsageError for what is no number of threads or more than this machine can start.
+    """
+    found = os.environ.get("OMP_NUM_THREADS", "")
+    asked = found.split(",")[0].strip()  # a list is for parallel parts inside of others
+    if not found.strip():
+        return None
+    most = max(_MOST, _MOST_A_PROCESSOR * len(processors()))
+    if asked.isascii() and asked.isdecimal() and len(asked) < 10 and 1 <= int(asked) <= most:
+        return int(asked)
+    raise UsageError(
+        f"OMP_NUM_THREADS={found[:40]!r}: must be a number from 1 to {most}; this machine has "
+        f"{len(processors())} processors."
+    )
+
+
+def processors() -> Collection[int]:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count() or 1)
+
+
+def _quota() -> float:
+    """Processors whose time the container of this process is given, rounded up."""
+    try:
+        given, period = _QUOTA.read_text(encoding="ascii").split()
+        return math.inf if given == "max" else math.ceil(int(given) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+@cache
+def _core(cpu: int) -> str:
+    """A name for the core that a processor of the system is a thread of."""
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return str(cpu)
