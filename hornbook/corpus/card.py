@@ -6,6 +6,8 @@ Knows the facts' names; measures nothing.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hornbook.corpus.documents import CONTROLS, LEFT_OUT, REPLACED
+
 
 def card_text(card: dict[str, Any]) -> str:
     """Markdown of a card's facts."""
@@ -155,6 +157,13 @@ def _recall(found: dict[str, Any] | None) -> str:
     return f"{share:.1%} of {found['planted']:,} ({found['low']:.1%} to {found['high']:.1%})"
 
 
+_NOTED = {
+    REPLACED: ("character could not be decoded", "characters could not be decoded"),
+    CONTROLS: ("control character was taken out", "control characters were taken out"),
+    LEFT_OUT: ("part is no text and was left out", "parts are no text and were left out"),
+}
+
+
 def _text(card: dict[str, Any]) -> list[str]:
     scripts = ", ".join(f"{name} {share:.1%}" for name, share in card["scripts"].items())
     lines = [
@@ -166,6 +175,11 @@ def _text(card: dict[str, Any]) -> list[str]:
     if card["fields"]:
         named = ", ".join(f"`{name}` ({n:,} documents)" for name, n in card["fields"].items())
         lines += [f"Text taken from the field {named}.", ""]
+    for name, (one, many) in _NOTED.items():
+        if noted := card["noted"].get(name):
+            count = noted["count"]
+            what = one if count == 1 else many
+            lines += [f"{count:,} {what}, in {noted['documents']:,} documents.", ""]
     rows = ((f"{b['from']:,} to {b['to']:,}", f"{b['documents']:,}") for b in card["lengths"])
     return [*lines, *_table(("characters", "documents"), rows)]
 

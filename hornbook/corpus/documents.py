@@ -9,6 +9,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+REPLACED, CONTROLS, LEFT_OUT = "characters_replaced", "controls_removed", "parts_left_out"
+"""What a reader notes in a document's metadata: characters that could not be decoded (U+FFFD stands
+for them), controls and noncharacters taken out, names of what is no text and was left out."""
+NOTED = (REPLACED, CONTROLS, LEFT_OUT)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

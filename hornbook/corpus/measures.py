@@ -6,9 +6,12 @@ Knows columns of strings; knows nothing of files.
 import codecs
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from hornbook.corpus.documents import NOTED
 
 _SCRIPTS = (
     (0x41, "Latin"),
@@ -56,6 +59,7 @@ class TextMeasures:
     def __init__(self) -> None:
         self.characters = 0
         self.fields: Counter[str] = Counter()
+        self._noted: dict[str, Counter[str]] = {name: Counter() for name in NOTED}
         self._scripts = np.zeros(len(_NAMES), np.int64)
         self._lengths: Counter[int] = Counter()
 
@@ -70,9 +74,11 @@ class TextMeasures:
         # The exponent of a float is the number of bits of its whole part.
         bits = np.bincount(np.frexp(lengths)[1]).tolist()
         self._lengths.update({b: count for b, count in enumerate(bits) if count})
-        named = metadata.filter(compute.match_substring(metadata, '"text_field"'))
-        fields = (json.loads(one).get("text_field") for one in named.to_pylist())
+        fields = (one["text_field"] for one in _with_key(metadata, "text_field"))
         self.fields.update(str(field) for field in fields if field is not None)
+        for name, counter in self._noted.items():
+            for one in _with_key(metadata, name):
+                counter.update(documents=1, count=_amount(one[name]))
 
     def _count(self, data: np.ndarray) -> None:
         """Count the characters of UTF-8 by script."""
@@ -92,6 +98,8 @@ class TextMeasures:
         """Count what another one counted."""
         self.characters += other.characters
         self.fields += other.fields
+        for name, counter in self._noted.items():
+            counter.update(other._noted[name])
         self._scripts += other._scripts
         self._lengths += other._lengths
 
@@ -110,13 +118,30 @@ class TextMeasures:
         return [{"from": 2**b // 2, "to": 2**b, "documents": self._lengths[b]} for b in bins]
 
     def facts(self) -> dict[str, Any]:
-        """characters, scripts, lengths, and fields by how many texts came from them."""
+        """characters, scripts, lengths, fields by how many texts came from them, and what readers
+        noted: in how many documents, and how often."""
         return {
             "characters": self.characters,
             "scripts": self.scripts(),
             "lengths": self.lengths(),
             "fields": dict(self.fields.most_common()),
+            "noted": {name: dict(noted) for name, noted in self._noted.items() if noted},
         }
+
+
+def _with_key(metadata: Any, key: str) -> Iterator[dict[str, Any]]:
+    """The metadata of the documents that have this key, from a column of JSON."""
+    import pyarrow.compute as compute
+
+    few = metadata.filter(compute.match_substring(metadata, f'"{key}"'))
+    return (one for one in map(json.loads, few.to_pylist()) if key in one)
+
+
+def _amount(value: Any) -> int:
+    """A count, or how many are listed; whoever made the metadata may have meant something else."""
+    if isinstance(value, list):
+        return len(value)
+    return value if isinstance(value, int) else 0
 
 
 def _bytes_of(strings: Any) -> np.ndarray:

@@ -14,10 +14,10 @@ from typing import BinaryIO
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_stream
 from hornbook.corpus import pydocs
-from hornbook.corpus.documents import Document, Rejection, unstorable
+from hornbook.corpus.documents import CONTROLS, Document, Rejection, unstorable
 from hornbook.corpus.places import AnyPath, Remote, is_local, list_remote, local_path, unite
 from hornbook.corpus.readers import ARCHIVE_READERS, CHECKED, READERS, RECORD_READERS
-from hornbook.corpus.readers.decode import is_text
+from hornbook.corpus.readers.decode import is_text, without_controls
 from hornbook.corpus.readers.lines import BROKEN, fault_of
 from hornbook.corpus.readers.packed import PACKINGS, unpack
 from hornbook.corpus.stores import clean
@@ -134,6 +134,8 @@ def read_file(
     for item in _read(path, name, text_field, advance):
         if not checked and isinstance(item, Document) and (problem := unstorable(item)):
             item = Rejection(name, None, "not Unicode", problem)
+        if isinstance(item, Document):
+            item = _without_controls(item)
         if isinstance(item, Rejection):
             size = size_of(path) if item.line is None else item.size
             yield dataclasses.replace(item, detail=_printable(item.detail)[:_DETAIL], size=size)
@@ -142,6 +144,20 @@ def read_file(
             count += 1
     if item is None:
         yield Rejection(name, None, "empty", "the file holds no record", size_of(path))
+
+
+def _without_controls(document: Document) -> Document:
+    """What no reader lets through: controls and noncharacters; how many there were is kept."""
+    text, lost = without_controls(document.text)
+    metadata = document.metadata
+    for key, value in metadata.items():
+        if isinstance(value, str) and not value.isprintable():
+            metadata = {**metadata, key: without_controls(value)[0]}
+    if lost:
+        metadata = {**metadata, CONTROLS: metadata.get(CONTROLS, 0) + lost}
+    if text is document.text and metadata is document.metadata:
+        return document
+    return dataclasses.replace(document, text=text, metadata=metadata)
 
 
 def _read(

@@ -1,11 +1,17 @@
-"""Bytes to text: UTF-8 with or without a mark, UTF-16 with one; anything else is named.
+"""Bytes to text: which charset some bytes have, and what of a text is no text.
 
-Knows encodings; knows nothing of formats.
+Knows evidence (marks, labels, how the bytes look); the charsets themselves are `charsets`'
+business. Knows nothing of formats.
 """
 
 import codecs
 import io
-from typing import BinaryIO
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import BinaryIO, NamedTuple
+
+from hornbook.corpus.readers.charsets import charset_named, decode_as
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -26,8 +32,31 @@ class NotText(ValueError):
 
 
 def encoding_of(start: bytes) -> str:
-    """The encoding that a file's first bytes declare; UTF-8 without a mark."""
-    return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+    """The encoding that a file's first bytes show: a mark, or every other byte NUL; else UTF-8."""
+    marked = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    return marked or (_unmarked(start[:512]) if b"\0" in start[:512] else "utf-8")
+
+
+def is_wide(start: bytes, label: str | None = None) -> bool:
+    """Whether these are the first bytes of UTF-16, in which NUL bytes are part of characters."""
+    named = charset_named(label) or ""
+    return encoding_of(start).startswith("utf-16") or named.startswith(("utf-16", "utf-32"))
+
+
+_PLAIN = bytes((*b"\t\n\r", *range(32, 127), *range(160, 256)))
+
+
+def _unmarked(start: bytes) -> str:
+    """UTF-16 of mostly Latin letters, which some programs write without a mark; else UTF-8."""
+    for name, plain, high in (
+        ("utf-16-le", start[0::2], start[1::2]),
+        ("utf-16-be", start[1::2], start[0::2]),
+    ):
+        if len(high) > 3 and high.count(0) > 0.7 * len(high) and b"\0" not in plain:
+            letters = bytes(low for low, top in zip(plain, high, strict=False) if not top)
+            if not letters.translate(None, _PLAIN):
+                return name
+    return "utf-8"
 
 
 def decode(data: bytes) -> str:
@@ -41,31 +70,159 @@ def decode(data: bytes) -> str:
         raise NotText("not UTF-8", byte, error.start) from None
 
 
-def is_text(start: bytes) -> bool:
-    """Whether a file's first bytes are text; the last character may be cut."""
-    if encoding_of(start) == "utf-16":
-        return True
+class Decoded(NamedTuple):
+    """Text of bytes whose charset is not known for sure. replaced: U+FFFD put in by decoding."""
+
+    text: str
+    replaced: int
+
+
+_UNSURE = 6
+"""Bytes beyond ASCII: as few as these are valid UTF-8 by chance in a charset of two bytes."""
+_TWO_BYTES = frozenset({"cp932", "euc_jp", "cp949", "gb18030", "big5hkscs", "johab"})
+_BELIEVED = 10
+"""Characters beyond ASCII for each that a charset does not have, for its label to be believed: a
+page may be damaged in a few places."""
+
+_ASCII = bytes(range(128))
+_SEVEN_BIT = ("hz", "utf-7", "cp037", "cp500", "cp1140")
+_NOT_ASCII, _C1 = re.compile(r"[^\x00-\x7f]"), re.compile(r"[\x80-\x9f]")
+
+
+def decode_labelled(data: bytes, labels: Iterable[str | None] = ()) -> Decoded:
+    """Text that came with labels, the strongest first, or with none.
+
+    A mark decides. What is UTF-8 beyond ASCII is hardly ever anything else, whereas servers declare
+    ISO-8859-1 for all they have. A label that the bytes contradict is not believed: then how they
+    look decides, unless another charset fits better.
+    """
+    encoding = encoding_of(data)
+    if encoding != "utf-8":
+        return _counted(data, encoding.removesuffix("-sig"), data.startswith(codecs.BOM_UTF8) * 3)
+    named = [codec for label in labels if (codec := charset_named(label))]
+    if data.isascii():
+        looks = [_looks_like(data)] if b"\x1b" in data else []
+        fits = (codec for codec in (*named, *looks) if _fits_ascii(codec, data))
+        return _counted(data, next(fits, "utf-8"))
+    if b"\x1b" not in data and is_utf8(data):  # escapes: ISO-2022 is ASCII to look at
+        found = _counted(data, "utf-8")
+        short = bool(named) and named[0] in _TWO_BYTES and _beyond(data) < _UNSURE
+        only_cut = found.replaced and _beyond(data) < 4
+        if not only_cut and not (short and _counted(data, named[0]).replaced == 0):
+            return found
+    return _best(data, [codec for codec in named if codec != "ascii"])
+
+
+def _fits_ascii(codec: str, data: bytes) -> bool:
+    """Whether bytes below 128 can mean something else than ASCII in this charset."""
+    wide = codec.startswith(("utf-16", "utf-32")) and b"\0" in data
+    return wide or codec in _SEVEN_BIT or (codec.startswith("iso2022") and b"\x1b" in data)
+
+
+def _best(data: bytes, named: list[str]) -> Decoded:
+    """The first charset that is believed; else the one of all in which least is wrong."""
+    tried: list[tuple[int, Decoded]] = []
+    for codec in dict.fromkeys((*named, "utf-8", _looks_like(data))):
+        found = _counted(data, codec)
+        beyond, unused = len(_NOT_ASCII.findall(found.text)), len(_C1.findall(found.text))
+        wrong = found.replaced + unused
+        # Sequences of UTF-8 are no accident; letters of other charsets may be.
+        if wrong * (3 if codec == "utf-8" else _BELIEVED) <= beyond - wrong:
+            return found
+        tried.append((wrong, found))
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def _counted(data: bytes, codec: str, mark: int = 0) -> Decoded:
+    """Decoded without its first `mark` bytes."""
+    text = decode_as(data[mark:], codec)
+    had = data.count(b"\xef\xbf\xbd") if codec == "utf-8" else 0
+    return Decoded(text, max(0, text.count("\ufffd") - had))
+
+
+def _beyond(data: bytes) -> int:
+    return len(data.translate(None, _ASCII))
+
+
+def _looks_like(data: bytes) -> str:
+    """What the bytes look like; windows-1252 where they are too few to say."""
+    from resiliparse.parse.encoding import detect_encoding
+
+    found = charset_named(detect_encoding(data, html5_compatible=False))
+    if found in (None, "utf-8", "ascii"):
+        return "cp1252"
+    few = _beyond(data) <= _UNSURE and (found.startswith("iso8859") or found in _LATIN)
+    return "cp1252" if few else found
+
+
+_LATIN = frozenset({"cp1250", "cp1254", "cp1257", "cp1258"})
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether it is UTF-8; the last character may be cut."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
+        codecs.getincrementaldecoder("utf-8")().decode(data)
     except UnicodeDecodeError:
         return False
-    return b"\0" not in start
+    return True
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file's first bytes are text; the last character may be cut."""
+    return is_wide(start) or (is_utf8(start) and b"\0" not in start)
 
 
 def newlines(text: str) -> str:
-    """Every line break as \\n: the only change made to a text."""
+    """Every line break as \\n."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_CONTROLS = bytes((*range(9), *range(11, 32), 127))
+_HIGH_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")
+_LOST = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef"
+    + "".join(
+        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+    )
+    + "]"
+)
+_BREAKS = "\v\f\r\x1c\x1d\x1e\x85"
+"""Controls that separate lines, pages and records: words on both sides stay apart."""
+
+
+def without_controls(text: str) -> tuple[str, int]:
+    """The text without what is no character of any text, and how many of these it had.
+
+    Controls but tab and line break, and Unicode's noncharacters. The check of a text that has none
+    goes over its bytes: a regular expression over its characters takes ten times as long. Raises
+    UnicodeEncodeError for half a surrogate pair.
+    """
+    data = text.encode("utf-8")
+    clean = len(data.translate(None, _CONTROLS)) == len(data)
+    if clean and (len(data) == len(text) or not _may_be_lost(data)):
+        return text, 0
+    found = Counter(_LOST.findall(text))
+    if not found:
+        return text, 0
+    signs = {ord(sign): "\n" if sign in _BREAKS else None for sign in found}
+    return newlines(text).translate(signs), found.total()
+
+
+def _may_be_lost(data: bytes) -> bool:
+    """Whether UTF-8 bytes may hold controls beyond ASCII or noncharacters (which end so)."""
+    ends = b"\xbf\xbe" in data or b"\xbf\xbf" in data or b"\xef\xb7" in data
+    return ends or (b"\xc2" in data and _HIGH_CONTROL.search(data) is not None)
+
+
 class Utf16AsUtf8(io.RawIOBase):
-    """A stream of UTF-16 with its mark, read as UTF-8, so that its lines end at a \\n byte.
+    """A stream of UTF-16, read as UTF-8, so that its lines end at a \\n byte.
 
     Reading raises UnicodeDecodeError where the bytes are no UTF-16.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._decoder = codecs.getincrementaldecoder(encoding)()
         self._pending = b""
 
     def readable(self) -> bool:

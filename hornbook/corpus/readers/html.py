@@ -3,77 +3,88 @@
 Knows one page at a time; knows nothing of archives, books or letters, which hold pages too.
 """
 
-import codecs
+import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.decode import encoding_of, newlines
+from hornbook.corpus.documents import REPLACED, Document, Rejection
+from hornbook.corpus.readers.charsets import charset_named
+from hornbook.corpus.readers.decode import Decoded, decode_labelled, is_wide, newlines
 from hornbook.corpus.readers.whole import read_whole
+from hornbook.corpus.readers.xhtml import as_html, swallows
 
 LARGEST_PAGE = 32 * 2**20
 """Bytes: the parsed tree takes many times as much memory."""
 
+_START = 4096
+"""Bytes in which a page says what it is; browsers look at 1,024."""
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_META = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.IGNORECASE)
+_XML_CHARSET = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']([\w.:+-]+)")
+_XML = re.compile(r"\s*<\?xml\s")
+
+
+class Page(NamedTuple):
+    """replaced: characters that could not be decoded."""
+
+    title: str
+    text: str
+    replaced: int
+
 
 def read_html(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document; its title goes to the metadata. The declared or detected encoding is used."""
+    return _read(stream, source, xml=False)
+
+
+def read_xhtml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
+    """As `read_html`, of a page that is XML, as far as it is."""
+    return _read(stream, source, xml=True)
+
+
+def _read(stream: BinaryIO, source: str, xml: bool) -> Iterator[Document | Rejection]:
     data = read_whole(stream, source, LARGEST_PAGE)
     if isinstance(data, Rejection):
         yield data
-    elif encoding_of(data) != "utf-16" and b"\0" in data:
+    elif b"\0" in data and not is_wide(data):
         yield Rejection(source, None, "binary", "holds NUL bytes")
     else:
-        title, text = page_text(data)
-        yield Document("", text, source, metadata={"title": title} if title else {})
+        page = page_text(data, xml=xml)
+        metadata = {"title": page.title, REPLACED: page.replaced}
+        kept = {name: value for name, value in metadata.items() if value}
+        yield Document("", page.text, source, metadata=kept)
 
 
-def page_text(data: bytes, charset: str | None = None, main: bool = True) -> tuple[str, str]:
+def page_text(
+    data: bytes, charset: str | None = None, main: bool = True, xml: bool = False
+) -> Page:
     """A page's title and text. charset: what came with the page. main: without its surroundings.
 
-    All text where no main part is found.
+    All text where no main part is found. xml: it came as XML; pages that say so are read as it too.
     """
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
-    tree = HTMLTree.parse_from_bytes(data, charset_of(data, charset))
-    text = extract_plain_text(tree, main_content=main, alt_texts=False)
-    if main and not text.strip():
-        text = extract_plain_text(tree, main_content=False, alt_texts=False)
-    return (tree.title or "").strip(), newlines(text)
+    text, replaced = decode_labelled(data, (charset, *declared(data)))
+    says_xml = "http://www.w3.org/1999/xhtml" in text[:_START] and swallows(text)
+    if xml or says_xml or _XML.match(text):
+        text = as_html(text)
+    tree = HTMLTree.parse(text)
+    found = extract_plain_text(tree, main_content=main, alt_texts=False)
+    if main and not found.strip():
+        found = extract_plain_text(tree, main_content=False, alt_texts=False)
+    return Page((tree.title or "").strip(), newlines(found), replaced)
 
 
-def plain_text(data: bytes, charset: str | None = None) -> str:
-    """Text that came with a charset or none; what cannot be decoded is U+FFFD."""
-    from resiliparse.parse.encoding import bytes_to_str
-
-    return newlines(bytes_to_str(data, charset_of(data, charset)).removeprefix("\ufeff"))
-
-
-def charset_of(data: bytes, declared: str | None = None) -> str:
-    """The encoding by mark, by being UTF-8, as declared outside or inside, or as it looks.
-
-    What is UTF-8 beyond ASCII is hardly ever anything else, whereas servers declare ISO-8859-1
-    for all they have.
-    """
-    from resiliparse.parse.encoding import detect_encoding
-
-    marked = encoding_of(data)
-    if marked != "utf-8":
-        return marked.removesuffix("-sig")
-    if b"\x1b" not in data and _is_utf8(data):  # escapes: ISO-2022 is ASCII to look at
-        return "utf-8"
-    if declared:
-        try:
-            return codecs.lookup(declared).name
-        except (LookupError, ValueError):
-            pass
-    return detect_encoding(data, from_html_meta=True) or "utf-8"
+def plain_text(data: bytes, charset: str | None = None) -> Decoded:
+    """Text that came with a charset or none."""
+    text, replaced = decode_labelled(data, (charset,))
+    return Decoded(newlines(text), replaced)
 
 
-def _is_utf8(data: bytes) -> bool:
-    """Whether it is UTF-8; the last character may be cut."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(data)
-    except UnicodeDecodeError:
-        return False
-    return True
+def declared(data: bytes) -> list[str]:
+    """The charsets that a page declares inside; not UTF-16, as the declaration is read as ASCII."""
+    start = data[:_START]
+    found = [*_XML_CHARSET.findall(start[:200]), *_META.findall(_COMMENT.sub(b"", start))]
+    labels = [label.decode("ascii", "replace") for label in found[:2]]
+    return [label for label in labels if not (charset_named(label) or "").startswith("utf-")]

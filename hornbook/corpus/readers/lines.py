@@ -56,8 +56,8 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
         start = stream.read(_START)
         encoding = encoding_of(start)
         stream.seek(3 if encoding == "utf-8-sig" else 0)
-        if encoding == "utf-16":
-            wide = cast(io.RawIOBase, Utf16AsUtf8(stream))
+        if encoding.startswith("utf-16"):
+            wide = cast(io.RawIOBase, Utf16AsUtf8(stream, encoding))
             stream = io.BufferedReader(wide, 2**18)
         elif b"\0" in start:
             yield Line(0, b"", 0, Fault("binary", "holds NUL bytes"))

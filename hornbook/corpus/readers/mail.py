@@ -1,6 +1,6 @@
 """Mail: a message a document, from .eml files and .mbox boxes, by the standard library.
 
-Knows headers, parts and the lines between messages; attachments are left out.
+Knows messages and the lines between them; what is the text of a message is `mail_parts`' business.
 """
 
 import codecs
@@ -8,17 +8,18 @@ import email
 import email.policy
 import re
 from collections.abc import Iterator
-from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
-from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.html import page_text, plain_text
+from hornbook.corpus.documents import LEFT_OUT, REPLACED, Document, Rejection
 from hornbook.corpus.readers.lines import BROKEN, LONGEST_LINE, Fault, fault_of
+from hornbook.corpus.readers.mail_parts import ENCRYPTED, content_of, header
 from hornbook.corpus.readers.whole import read_whole
 
 LARGEST_MESSAGE = 64 * 2**20
 """Bytes of one message with its attachments."""
+
+_HEADERS = ("subject", "date", "from")
 
 _SEPARATOR = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
 """Between the messages of a box, after an empty line; sentences begin with "From " as well."""
@@ -109,40 +110,23 @@ def _messages(stream: BinaryIO) -> Iterator[_Piece]:
 
 
 def _message(data: bytes, source: str) -> Document | Fault:
-    data = data.removeprefix(codecs.BOM_UTF8)
+    data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     if not _START.match(data):
         return Fault("not mail", "does not begin with a header")
     try:
-        message = cast(EmailMessage, email.message_from_bytes(data, policy=email.policy.default))
-        text = _text(message)
+        message = email.message_from_bytes(data, policy=email.policy.compat32)
+        content = content_of(message)
+        metadata: dict[str, Any] = {name: header(message, name) for name in _HEADERS}
     except Exception as error:  # the parser raises a dozen unrelated types on odd mail
         return Fault("broken mail", f"{type(error).__name__}: {error}")
-    if text is None:
-        return Fault("mail without text", f"only {message.get_content_type()}")
-    names = ("subject", "date", "from")
-    metadata: dict[str, Any] = {name: value for name in names if (value := _header(message, name))}
-    return Document("", text, source, created=_iso(metadata.get("date", "")), metadata=metadata)
-
-
-def _text(message: EmailMessage) -> str | None:
-    """The plain part, else the text of the HTML part, else None."""
-    part = message.get_body(("plain", "html"))
-    if part is None:
-        return None
-    payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
-    if part.get_content_subtype() == "html":
-        return page_text(data, part.get_content_charset(), main=False)[1]
-    return plain_text(data, part.get_content_charset())
-
-
-def _header(message: EmailMessage, name: str) -> str:
-    """A header with its encoded words undone and half characters replaced; "" when broken."""
-    try:
-        value = str(message.get(name, ""))
-    except Exception:  # as above: one odd header is no reason to lose the text
-        return ""
-    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split())
+    if not content.texts:
+        names = ", ".join(content.left_out) or message.get_content_type()
+        is_sealed = any(name.startswith(ENCRYPTED) for name in content.left_out)
+        return Fault("encrypted mail" if is_sealed else "mail without text", f"only {names}")
+    metadata |= {LEFT_OUT: content.left_out, REPLACED: content.replaced}
+    metadata = {name: value for name, value in metadata.items() if value}
+    created = _iso(metadata.get("date", ""))
+    return Document("", content.text, source, created=created, metadata=metadata)
 
 
 def _iso(date: str) -> str:

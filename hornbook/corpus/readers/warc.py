@@ -3,11 +3,12 @@
 Knows HTTP's types, codings and charsets; where records begin and end is `warc_frames`' business.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, NamedTuple
 
-from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.decode import encoding_of
+from hornbook.corpus.documents import REPLACED, Document, Rejection
+from hornbook.corpus.readers.decode import is_wide
 from hornbook.corpus.readers.html import LARGEST_PAGE, page_text, plain_text
 from hornbook.corpus.readers.lines import Fault
 from hornbook.corpus.readers.warc_frames import Broken, Frame, Frames
@@ -16,7 +17,9 @@ _WITH_CONTENT = ("response", "resource", "conversion")
 """Others say how the crawl went, or that a page is as it was: no rejection, for they are no text.
 """
 
-_PAGES = ("text/html", "application/xhtml+xml")
+_XHTML = "application/xhtml+xml"
+_PAGES = ("text/html", _XHTML)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.IGNORECASE)
 _Coding = Literal["all", "content", "none"]
 _CODINGS: tuple[_Coding, ...] = ("all", "content", "none")
 """How to undo HTTP's codings, tried in this order: crawlers store bodies whose transfer coding is
@@ -61,9 +64,10 @@ def _document(frame: Frame, source: str) -> Document | Fault:
         if isinstance(content, Fault):
             return content
         if content.kind in _PAGES:
-            title, text = page_text(content.body, content.charset)
+            xml = content.kind == _XHTML
+            title, text, replaced = page_text(content.body, content.charset, xml=xml)
         else:
-            title, text = "", plain_text(content.body, content.charset)
+            title, (text, replaced) = "", plain_text(content.body, content.charset)
     except Exception as error:  # a page may break its parser in more than one way
         return Fault("broken page", f"{type(error).__name__}: {error}")
     headers = frame.headers
@@ -71,6 +75,8 @@ def _document(frame: Frame, source: str) -> Document | Fault:
     metadata: dict[str, Any] = {"url": headers.get("warc-target-uri", "").strip("<>"), "date": date}
     if title:
         metadata["title"] = title
+    if replaced:
+        metadata[REPLACED] = replaced
     if content.status != 200:
         metadata["status"] = content.status
     return Document("", text, source, created=date, metadata=metadata)
@@ -83,21 +89,23 @@ def _content(frame: Frame) -> _Content | Fault:
     is_http = frame.headers.get("content-type", "application/http").startswith("application/http")
     data = frame.head + frame.body
     record = WarcRecord.from_bytes(data)
-    kind, charset, status = frame.headers.get("content-type", ""), None, 200
+    kind, status = frame.headers.get("content-type", ""), 200
     if is_http:
         record.parse_http()
         if record.http_headers is None:
             return Fault("broken record", "no HTTP header")
-        kind, charset = record.http_content_type or "", record.http_charset
+        kind = record.http_headers.get("Content-Type", "") or ""
         status = record.http_headers.status_code or 0
-    kind = kind.split(";")[0].strip().lower()
+    kind, _, settings = kind.partition(";")
+    kind, label = kind.strip().lower(), _CHARSET.search(settings)
+    charset = label[1] if label else None
     if kind not in (*_PAGES, "text/plain"):
         return Fault("not a page", kind or "no content type")
     body = _body(data, is_http)
     if not frame.whole or len(body) > LARGEST_PAGE:
         detail = f"over {LARGEST_PAGE // 2**20} MiB, the most that is held for a page"
         return Fault("page too large", detail)
-    if encoding_of(body) != "utf-16" and b"\0" in body:
+    if b"\0" in body and not is_wide(body, charset):
         return Fault("binary", "holds NUL bytes")
     return _Content(kind, charset, status, body)
 
