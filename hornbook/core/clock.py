@@ -45,3 +45,6 @@ class Clock(NamedTuple):
         if not self.limited:
             return Clock.start(None)
         return Clock.start(max(0.0, share * (self.left_s() - reserve_s)) / 60)
+
+
+NO_LIMIT = Clock(None, 0.0)

@@ -14,12 +14,13 @@ from torch import nn
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_folder, read_json, write_json
 from hornbook.models.tensors import write_tensors
+from hornbook.train.schedule import Cut
 from hornbook.train.state import TrainState
 
 KEPT = 2
 """The newest checkpoints are kept, so that one lost to a bad disk is not the end."""
 
-_COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm")
+_COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm", "cuts")
 
 
 def save_checkpoint(folder: Path, state: TrainState) -> Path:
@@ -62,6 +63,7 @@ def load_checkpoint(folder: Path, state: TrainState) -> bool:
     state.optimiser.load_state(moments)
     for name, value in read_json(newest / "state.json").items():
         setattr(state, name, value)
+    state.cuts = [Cut(*cut) for cut in state.cuts]
     return True
 
 

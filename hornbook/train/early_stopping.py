@@ -13,6 +13,7 @@ from torch import Tensor
 from hornbook.core.config import Config
 from hornbook.train.loop import Batches, Hook, LoopConfig, train
 from hornbook.train.objective import Objective
+from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 
 
@@ -75,9 +76,10 @@ class _Watch:
         late = self._stopping.deadline is not None and (
             time.perf_counter() > self._stopping.deadline
         )
-        if late or state.step % self._stopping.every == 0 or state.step == self._steps:
+        last = last_step(self._steps, state.cuts)
+        if late or state.step % self._stopping.every == 0 or state.step == last:
             self._look(state)
-        if state.step == self._steps:
+        if state.step == last:
             return
         if late:
             raise _Enough("the time was used up")

@@ -14,14 +14,15 @@ from typing import Any
 from hornbook.core.errors import Interrupted
 from hornbook.core.metrics import MetricsLog
 from hornbook.train.loop import Hook
+from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 
 
 def every(steps: int, last: int, work: Hook) -> Hook:
-    """Do `work` after each `steps` steps and after step `last`."""
+    """Do `work` after each `steps` steps and after step `last`, or where the run was cut to end."""
 
     def hook(state: TrainState) -> None:
-        if state.step % steps == 0 or state.step == last:
+        if state.step % steps == 0 or state.step == last_step(last, state.cuts):
             work(state)
 
     return hook

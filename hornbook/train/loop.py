@@ -17,7 +17,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.machine import DType
 from hornbook.train.objective import Objective
 from hornbook.train.precision import product_type
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.train.schedule import ScheduleConfig, last_step
 from hornbook.train.state import TrainState
 
 Hook = Callable[[TrainState], None]
@@ -55,16 +55,19 @@ def train(
     config: LoopConfig,
     hooks: Sequence[Hook] = (),
 ) -> None:
-    """Run from `state.step` to `config.steps`. Raises Diverged at the first non-finite step."""
+    """Run from `state.step` to `config.steps`, or to where a hook cuts the run.
+
+    Raises Diverged at the first non-finite step.
+    """
     state.model.train()
-    while state.step < config.steps:
+    while state.step < last_step(config.steps, state.cuts):
         started = time.perf_counter()
         torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
         loss, count = gradient(state.model, objective, batches.batch(state.step), config)
         norm = float(state.optimiser.finish_gradient(count))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise Diverged(_reason(state, loss / count, norm))
-        state.optimiser.step(config.schedule.factor(state.step, config.steps))
+        state.optimiser.step(config.schedule.factor(state.step, config.steps, state.cuts))
         state.optimiser.clear_gradient()
         state.step += 1
         state.tokens += count

@@ -1,10 +1,11 @@
 """Everything that a restart needs, as one object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
 from hornbook.train.optimiser import Optimiser
+from hornbook.train.schedule import Cut
 
 
 @dataclass
@@ -12,7 +13,8 @@ class TrainState:
     """A model in training.
 
     step, tokens: optimiser steps and trained targets so far. elapsed_s: seconds in steps, hooks
-    not counted. loss: mean of the last step, nats a token. gradient_norm: before clipping.
+    not counted. loss: mean of the last step, nats a token. gradient_norm: before clipping. cuts:
+    where the run was shortened because time was short.
     """
 
     model: nn.Module
@@ -22,3 +24,4 @@ class TrainState:
     elapsed_s: float = 0.0
     loss: float = float("nan")
     gradient_norm: float = float("nan")
+    cuts: list[Cut] = field(default_factory=list)

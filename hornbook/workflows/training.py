@@ -7,19 +7,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.progress import Progress
 from hornbook.train.checkpoint import save_checkpoint
 from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
 from hornbook.train.loop import Batches, Hook, LoopConfig, train
 from hornbook.train.objective import Objective
+from hornbook.train.pace import Pace
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
 
 HOOKS_SHARE = 0.06
 """Of the time given, what evaluations, samples and checkpoints may take."""
-EVALUATIONS, _SAMPLES, _CHECKPOINTS = 12, 5, 12
-"""How often each happens in a run."""
+EVALUATIONS, SAMPLES, _CHECKPOINTS = 12, 5, 12
+"""How often each happens in a run, at most."""
 
 
 class Job(NamedTuple):
@@ -27,7 +29,8 @@ class Job(NamedTuple):
 
     evaluate, sample: figures and texts of the model as it is now, for the logs; some models have no
     samples. after_step: done first after every step. command: what goes on with a stopped run.
-    evaluations: how many there are in the whole run.
+    evaluations, samples: how many there are in the whole run. clock: until when it must have ended;
+    a run that is too slow for it is shortened.
     """
 
     objective: Objective
@@ -38,6 +41,8 @@ class Job(NamedTuple):
     after_step: Sequence[Hook] = ()
     command: str = "pretrain"
     evaluations: int = EVALUATIONS
+    samples: int = SAMPLES
+    clock: Clock = NO_LIMIT
 
 
 def evaluation_steps(steps: int, evaluations: int) -> int:
@@ -56,14 +61,25 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
     def save(state: TrainState) -> None:
         save_checkpoint(run / layout.CHECKPOINTS, state)
 
+    def shortened(state: TrainState, step_s: float) -> None:
+        ends = state.cuts[-1].steps
+        metrics.append(state.step, kind="shortened", steps=ends, step_s=round(step_s, 4))
+        save(state)  # a resumed run must know it
+        progress.say(
+            f"  step {state.step:>6}: a step takes {step_s:.2f} s by now; the run ends at step "
+            f"{ends:,} instead of {steps:,}, so that it ends in time."
+        )
+
     request = StopRequest()
     hooks: list[Hook] = [
         *job.after_step,
+        Pace(job.clock, steps, state, shortened),
         every(max(1, steps // 400), steps, log_to(metrics)),
         every(every_so_often, steps, record(metrics, "validation", job.evaluate)),
     ]
-    if job.sample is not None:
-        hooks.append(every(-(-steps // _SAMPLES), steps, record(samples, "sample", job.sample)))
+    if job.sample is not None and job.samples:
+        look = record(samples, "sample", job.sample)
+        hooks.append(every(-(-steps // job.samples), steps, look))
     hooks.append(every(-(-steps // _CHECKPOINTS), steps, save))
     hooks.append(stop_when(request, save, f"hornbook {job.command} --out {run} --resume"))
     with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:

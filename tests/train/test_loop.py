@@ -2,17 +2,20 @@
 
 import os
 import signal
+import time
 
 import pytest
 import torch
 
+from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.errors import HornbookError, Interrupted
 from hornbook.train import checkpoint
 from hornbook.train.checkpoint import load_checkpoint, save_checkpoint
 from hornbook.train.hooks import StopRequest, every, stop_when
 from hornbook.train.loop import Diverged, train
 from hornbook.train.objective import next_token
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.train.pace import Pace
+from hornbook.train.schedule import Cut, ScheduleConfig
 
 GOLDEN = [
     3.4133, 3.4216, 3.4022, 3.3842, 3.4017, 3.3963, 3.4159, 3.4093, 3.383, 3.428,
@@ -122,3 +125,72 @@ def test_schedule_rises_and_falls(steps):
     factors = [ScheduleConfig().factor(step, steps) for step in range(steps)]
     assert all(0 < factor <= 1 for factor in factors)
     assert steps < 10 or (max(factors) == 1 and factors[-1] <= 0.25)
+
+
+@pytest.mark.parametrize("at", [5, 30, 70, 95])
+@pytest.mark.parametrize("ends", [0, 1, 5, 20])
+def test_a_cut_run_falls_to_its_new_end_without_a_jump(at, ends):
+    schedule, cuts = ScheduleConfig(warmup=0.02, cooldown=0.6), [Cut(at, min(99, at + ends))]
+    steps = cuts[0].steps
+    factors = [schedule.factor(step, 100, cuts[step < at :]) for step in range(steps)]
+    assert factors[:at] == [schedule.factor(step, 100) for step in range(at)]
+    rest = factors[at:]
+    assert all(0 < factor <= 1 for factor in rest)
+    assert rest == sorted(rest, reverse=True)
+    assert not rest or rest[0] <= schedule.factor(at, 100)
+    assert len(rest) < 3 or rest[-1] == pytest.approx(rest[-2] / 2)  # straight to zero
+
+
+def test_a_second_cut_goes_on_from_the_first():
+    schedule, cuts = ScheduleConfig(cooldown=0.6), [Cut(50, 80), Cut(70, 75)]
+    first = [schedule.factor(step, 100, cuts[:1]) for step in range(70)]
+    rest = [schedule.factor(step, 100, cuts) for step in range(70, 75)]
+    assert rest[0] == pytest.approx(schedule.factor(70, 100, cuts[:1]))
+    assert rest[0] < first[-1]
+    assert rest == sorted(rest, reverse=True)
+
+
+class SlowClock:
+    """A step takes a second, and from step `at` on ten."""
+
+    def __init__(self, monkeypatch, at):
+        self.now, self.at = 0.0, at
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+    def __call__(self, state):
+        self.now += 1 if state.step <= self.at else 10
+
+
+@pytest.mark.parametrize("at", [0, 10, 33])
+def test_a_run_on_a_machine_that_slows_down_ends_in_time(start, tmp_path, monkeypatch, at):
+    state, batches, loop = start(steps=40)
+    slow, said = SlowClock(monkeypatch, at), []
+
+    def saved(state, step_s):
+        save_checkpoint(tmp_path, state)
+        said.append((state.cuts[-1], step_s))
+
+    clock = Clock.start(40 / 60)
+    hooks = [slow, Pace(clock, 40, state, saved)]
+    train(state, next_token, batches, loop, hooks)
+    assert at <= state.step < 40
+    assert clock.used_s() <= 1.25 * 40
+    assert said
+    assert said[-1][1] > 1
+    again, _, _ = start(steps=40)
+    load_checkpoint(tmp_path, again)
+    assert again.cuts == [cut for cut, _ in said]
+    train(again, next_token, batches, loop, [slow])  # the cuts alone say where it ends
+    assert again.step == state.step
+    for name, weight in weights(again).items():
+        assert torch.equal(weight, weights(state)[name]), name
+
+
+def test_a_run_that_keeps_time_is_not_cut(start, monkeypatch):
+    state, batches, loop = start(steps=40)
+    slow = SlowClock(monkeypatch, at=100)
+    train(state, next_token, batches, loop, [slow, Pace(Clock.start(38 / 60), 40, state, None)])
+    assert (state.step, state.cuts) == (40, [])
+    state, batches, loop = start(steps=5)
+    train(state, next_token, batches, loop, [slow, Pace(NO_LIMIT, 5, state, None)])
+    assert (state.step, state.cuts) == (5, [])

@@ -1,0 +1,47 @@
+"""Training that ends in time: the steps that are left follow the time that is left.
+
+A machine that others begin to use makes a forecast wrong. A hook notices it while it goes wrong,
+and cuts the run: fewer steps, and a schedule that falls to zero at the new end. The cut is part of
+the state, so that a resumed run has it too. Knows the clock and the state; says nothing itself.
+"""
+
+import time
+from collections.abc import Callable
+
+from hornbook.core.clock import Clock
+from hornbook.train.schedule import Cut, last_step
+from hornbook.train.state import TrainState
+
+_WINDOW, _LEAST_WINDOW_S = 1 / 20, 0.5
+"""How long steps are watched before they are judged: a share of the time, and at least."""
+_SLACK = 0.1
+"""Of the time: a run that would end later by more than this is cut."""
+
+
+class Pace:
+    """A hook. clock: of the training alone, evaluations and the like included.
+
+    steps: planned. cut: called after a cut with the state and the seconds of a step.
+    """
+
+    def __init__(
+        self, clock: Clock, steps: int, state: TrainState, cut: Callable[[TrainState, float], None]
+    ) -> None:
+        self._clock, self._steps, self._cut = clock, steps, cut
+        self._window_s = max(_LEAST_WINDOW_S, _WINDOW * clock.given_s) if clock.limited else 0.0
+        self._since, self._step = time.monotonic(), state.step
+
+    def __call__(self, state: TrainState) -> None:
+        now = time.monotonic()
+        watched_s, watched = now - self._since, state.step - self._step
+        last = last_step(self._steps, state.cuts)
+        if not self._clock.limited or watched_s < self._window_s or state.step >= last:
+            return
+        self._since, self._step = now, state.step
+        step_s, left_s = watched_s / watched, self._clock.left_s()
+        if (last - state.step) * step_s <= left_s + _SLACK * self._clock.given_s:
+            return
+        ends = state.step + max(0, int(left_s / step_s))
+        if ends < last:
+            state.cuts.append(Cut(state.step, ends))
+            self._cut(state, step_s)
