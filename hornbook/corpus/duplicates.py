@@ -4,6 +4,7 @@ Works part by part: of each document a hash and a signature are kept on disk, an
 in memory. Knows Parquet and `near`; decides nothing.
 """
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def sign_part(task: SignTask) -> np.ndarray:
 
     batches = text_batches(task.documents, _BATCH)
     found = [signatures(Texts(texts), task.near) for _, texts in batches]
-    width = task.near.bands * task.near.rows
+    width = math.prod(task.near.banding())
     signed = np.concatenate(found) if found else np.zeros((0, width), np.uint32)
     reasons = parquet.read_table(task.tags, columns=["reason"])["reason"].to_pylist()
     signed[[bool(reason) for reason in reasons]] = WORDLESS
@@ -53,7 +54,7 @@ def find_near(
     Documents are counted over all parts in order. likeness: of a document to that first one, 1 for
     itself. items: evaluation texts; `leaks.npy` tells which documents are in a group with one.
     """
-    count, width = 0, near.bands * near.rows
+    count, width = 0, math.prod(near.banding())
     with (out / SIGNATURES).open("wb") as stream:
         for signed in runner.map(sign_part, tasks):
             stream.write(np.ascontiguousarray(signed).tobytes())

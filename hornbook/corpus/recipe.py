@@ -101,6 +101,7 @@ class CorpusRecipe(Config):
                 raise unknown("kind of personal data", kind, FINDERS)
         if self.near_mode not in NEAR_MODES:
             raise unknown("near_mode", self.near_mode, NEAR_MODES)
+        self.near.banding()
         if REST in self.sources:
             raise UsageError(f"A source may not be called {REST!r}: that is what none matches.")
         if self.paragraph_languages and self.languages is None:
