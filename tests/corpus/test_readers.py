@@ -7,7 +7,6 @@ import random
 import zipfile
 import zlib
 
-import docx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +15,8 @@ from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.read import format_of, read_file
 from hornbook.corpus.readers import ARCHIVE_READERS, READERS, RECORD_READERS, packed, warc_frames
 from hornbook.corpus.readers import mail as mail_reader
+from tests.corpus.test_word import p as paragraph
+from tests.corpus.test_word import word
 
 TEXT = "Ein Text über Bücher.\n\nЕщё один абзац, 还有一段。\n"
 ALL = sorted({**READERS, **RECORD_READERS, **ARCHIVE_READERS})
@@ -95,13 +96,6 @@ def pdf(pages):
     return out + b"xref\n0 %d\n0000000000 65535 f \n" % count + table + tail
 
 
-def word():
-    document, out = docx.Document(), io.BytesIO()
-    document.add_paragraph(TEXT)
-    document.save(out)
-    return out.getvalue()
-
-
 def parquet(table, **options):
     out = io.BytesIO()
     pq.write_table(table, out, **options)
@@ -116,6 +110,7 @@ MAIL = (
 SEPARATOR = b"From j@a.example Mon May  6 07:08:09 2024\n"
 ROWS = [{"text": TEXT, "n": 1}, {"text": "zwei", "n": 2}]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+WORD = word(paragraph(TEXT.replace("\n", "")))
 GOOD = {
     ".jsonl": LINES,
     ".ndjson": LINES,
@@ -123,7 +118,10 @@ GOOD = {
     ".csv": b'text,n\n"eins, zwei",1\n',
     ".tsv": b"text\tn\neins\t1\n",
     ".parquet": parquet(pa.Table.from_pylist(ROWS)),
-    ".docx": word(),
+    ".docx": WORD,
+    ".docm": WORD,
+    ".dotx": WORD,
+    ".dotm": WORD,
     ".epub": epub([page("one"), page("two")]),
     ".pdf": pdf(["one", "two"]),
     ".eml": MAIL,
