@@ -17,11 +17,14 @@ MOST_DIGITS = 4300
 
 
 class NotJson(ValueError):
-    """The message says what is wrong and where. line: of the text, from 1."""
+    """The message says what is wrong and where. line: of the text, from 1.
 
-    def __init__(self, what: str, line: int = 1) -> None:
+    cut: nothing is wrong but that the text ends.
+    """
+
+    def __init__(self, what: str, line: int = 1, cut: bool = False) -> None:
         super().__init__(what)
-        self.line = line
+        self.line, self.cut = line, cut
 
 
 def parse_json(text: str) -> Any:
@@ -67,7 +70,13 @@ def half_character(value: Any) -> str | None:
 
 
 def _parsed(decoder: json.JSONDecoder, text: str) -> Any:
-    return _guarded(text, lambda: decoder.decode(text))
+    try:
+        value = decoder.decode(text)
+    except (ValueError, RecursionError):
+        return _guarded(text, functools.partial(decoder.decode, text))  # again, for what is wrong
+    if _is_deep(value):
+        raise _too_deep(1)
+    return value
 
 
 def _guarded(text: str, read: Callable[[], Any], line: int = 1) -> Any:
@@ -80,10 +89,11 @@ def _guarded(text: str, read: Callable[[], Any], line: int = 1) -> Any:
     except json.JSONDecodeError as error:
         several = "\n" in text.strip()
         where = f"line {error.lineno}, column {error.colno}" if several else f"column {error.colno}"
-        raise NotJson(f"{error.msg.lower()} at {where}", error.lineno) from None
+        cut = error.pos >= len(text.rstrip())
+        raise NotJson(f"{error.msg.lower()} at {where}", error.lineno, cut) from None
     except ValueError:  # the only other one that the library raises
         raise NotJson(f"a number of more than {MOST_DIGITS:,} digits", line) from None
-    if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
+    if _is_deep(value):
         raise _too_deep(line)
     return value
 
@@ -93,13 +103,16 @@ def _too_deep(line: int) -> NotJson:
 
 
 def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        children = (v.values() if isinstance(v, dict) else v for v in level)
-        level = [inner for some in children for inner in some if isinstance(inner, dict | list)]
-        if not level:
-            return False
-    return True
+    level = [value] if isinstance(value, dict | list) else []
+    depth = 0
+    while level and depth <= DEEPEST:
+        inner = []
+        for one in level:
+            for part in one.values() if type(one) is dict else one:
+                if type(part) is dict or type(part) is list:
+                    inner.append(part)
+        level, depth = inner, depth + 1
+    return bool(level)
 
 
 def _skip_blanks(text: str, place: int) -> int:

@@ -5,8 +5,7 @@ item. Letters' case and punctuation make no difference. Near copies of items are
 find. Knows batches of text; reads evaluation files.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +13,13 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from hornbook.core.config import Config
-from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.errors import UsageError
 from hornbook.core.home import home
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.places import AnyPath
 from hornbook.corpus.read import find_files, format_of, name_of, read_file
-from hornbook.corpus.readers.lines import BROKEN
-from hornbook.corpus.readers.packed import unpack
 from hornbook.corpus.store import text_batches
+from hornbook.corpus.tables import FORMATS, JSON, NOT_UNICODE, read_rows, read_values
 from hornbook.corpus.texts import Texts, grams
 
 EVALUATIONS = "evaluations"
@@ -85,12 +83,19 @@ def evaluation_files(asked: Sequence[str]) -> list[AnyPath]:
     return find_files([*asked, *standing])
 
 
-def read_items(files: Sequence[AnyPath], config: OverlapConfig) -> Items:
-    """Raises HornbookError for a file that cannot be read whole: it would protect nothing."""
+def read_items(
+    files: Sequence[AnyPath],
+    config: OverlapConfig,
+    left_out: Callable[[Rejection], None] = lambda rejection: None,
+) -> Items:
+    """Raises UsageError for a file that cannot be read whole: it would protect nothing.
+
+    left_out: told of items with half a surrogate pair, which no document can hold.
+    """
     texts: list[str] = []
     file_of: list[int] = []
     for i, file in enumerate(files):
-        for text in dict.fromkeys(_strings(file)):
+        for text in dict.fromkeys(_strings(file, left_out)):
             texts.append(text)
             file_of.append(i)
     return index_items(texts, file_of, [name_of(file) for file in files], config)
@@ -176,42 +181,36 @@ def _low(hashes: np.ndarray) -> np.ndarray:
     return (hashes & np.uint64(2**_BITS - 1)).astype(np.int64)
 
 
-def _strings(file: AnyPath) -> Iterator[str]:
+def _strings(file: AnyPath, left_out: Callable[[Rejection], None]) -> Iterator[str]:
     """All texts of a file, whatever their fields are called."""
-    if format_of(file) in (".json", ".jsonl", ".ndjson"):
-        yield from _json_strings(file)
-        return
-    for item in read_file(file):
+    for item in _values(file):
         if isinstance(item, Rejection):
-            place = "" if item.line is None else f", line {item.line}"
-            raise HornbookError(f"{item.file}{place}: {item.reason} ({item.detail}).")
-        yield item.text
-        yield from _inside(item.metadata)
+            if item.reason != NOT_UNICODE:
+                raise UsageError(f"{item}.")
+            left_out(item)
+        else:
+            yield from _inside(item)
 
 
-def _json_strings(file: AnyPath) -> Iterator[str]:
-    try:
-        with file.open("rb") as raw:
-            data = unpack(raw, file.suffix.lower()).read()
-    except BROKEN as error:
-        raise HornbookError(f"{file} cannot be read: {error}.") from None
-    try:
-        yield from _inside(json.loads(data))
-        return
-    except ValueError:
-        pass  # one value a line, then
-    for number, line in enumerate(data.splitlines(), 1):
-        if line.strip():
-            try:
-                yield from _inside(json.loads(line))
-            except ValueError as error:
-                raise UsageError(f"{file}, line {number}: not JSON ({error}).") from None
+def _values(file: AnyPath) -> Iterator[Any]:
+    """Plain data, whatever it is: rows, values of JSON, documents with their metadata."""
+    kind = format_of(file)
+    if kind in JSON:
+        for record in read_values(file):
+            yield record if isinstance(record, Rejection) else record.values
+    elif kind in FORMATS:
+        for row in read_rows(file):
+            yield row if isinstance(row, Rejection) else row.cells
+    else:
+        for item in read_file(file):
+            yield item if isinstance(item, Rejection) else [item.text, item.metadata]
 
 
 def _inside(value: Any) -> Iterable[str]:
-    """All strings in plain data."""
+    """All strings in plain data but empty ones."""
     if isinstance(value, str):
-        yield value
+        if value:
+            yield value
     elif isinstance(value, dict):
         for inner in value.values():
             yield from _inside(inner)

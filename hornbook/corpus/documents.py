@@ -44,6 +44,12 @@ class Rejection:
     detail: str = ""
     size: int = 0
 
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}, line {self.line}"
+        return (
+            f"{where}: {self.reason} ({self.detail})" if self.detail else f"{where}: {self.reason}"
+        )
+
 
 _SPACE, _PIECE = re.compile(r"\s"), 2**20
 _ASCII = bytes(range(128))

@@ -4,19 +4,17 @@ The form of a row is recognised by its keys, row by row, and said. A row of none
 is named by file and number. Knows forms; knows nothing of templates or tokens.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.core.errors import UsageError
+from hornbook.core.json_text import NotJson, parse_record
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.read import format_of, name_of
-from hornbook.corpus.readers.lines import BROKEN, Fault, fault_of
-from hornbook.corpus.readers.packed import unpack
-from hornbook.corpus.readers.records import Record, json_records, jsonl_records
-
-SUFFIXES = (".json", ".jsonl", ".ndjson")
-"""Of files with such rows, packed (.gz, .zst) or not."""
+from hornbook.corpus.readers.lines import Fault
+from hornbook.corpus.readers.table import Row
+from hornbook.corpus.tables import FORMATS, read_rows
 
 FORMS = ("messages", "prompt/completion", "alpaca", "sharegpt")
 
@@ -76,7 +74,7 @@ def read_conversations(file: Path) -> Iterator[Conversation | Rejection]:
         if isinstance(record, Rejection):
             yield record
             continue
-        found = conversation_of(record.values)
+        found = conversation_of(record.cells)
         if isinstance(found, Fault):
             yield record.rejection(name_of(file), found)
         else:
@@ -93,7 +91,7 @@ def read_preferences(file: Path) -> Iterator[Preference | Rejection]:
         if isinstance(record, Rejection):
             yield record
             continue
-        found = _preference(record.values)
+        found = _preference(record.cells)
         if isinstance(found, Fault):
             yield record.rejection(name_of(file), found)
         else:
@@ -103,33 +101,22 @@ def read_preferences(file: Path) -> Iterator[Preference | Rejection]:
 def has_preferences(file: Path) -> bool:
     """Whether the first whole row of a file names a preferred answer and another."""
     for record in records(file):
-        if isinstance(record, Record) and isinstance(record.values, Mapping):
-            return {"chosen", "rejected"} <= record.values.keys()
+        if isinstance(record, Row):
+            return {"chosen", "rejected"} <= record.cells.keys()
     return False
 
 
-def records(file: Path) -> Iterator[Record | Rejection]:
+def records(file: Path) -> Iterator[Row | Rejection]:
     """The rows of a file as they are; raises UsageError as `read_conversations` does."""
-    if not file.is_file():
-        raise UsageError(f"{file} does not exist or is no file.")
     kind = format_of(file)
-    if kind not in SUFFIXES:
+    if file.is_file() and kind not in FORMATS:
         raise UsageError(
-            f"{file}: conversations come as {', '.join(SUFFIXES)}, packed with .gz or .zst or not."
+            f"{file}: conversations come as {', '.join(FORMATS)}, packed with .gz or .zst or not."
         )
-    return _read(file, json_records if kind == ".json" else jsonl_records)
+    return read_rows(file)
 
 
-def _read(file: Path, reader: Callable[..., Iterator[Record | Rejection]]) -> Any:
-    name = name_of(file)
-    try:
-        with file.open("rb") as raw:
-            yield from reader(unpack(raw, file.suffix.lower()), name)
-    except BROKEN as error:
-        yield Rejection(name, None, *fault_of(error))
-
-
-def place_of(file: Path, record: Record) -> str:
+def place_of(file: Path, record: Row) -> str:
     """File and row, for people."""
     return f"{name_of(file)}, row {record.number}"
 
@@ -151,6 +138,7 @@ def conversation_of(values: Any) -> Found | Fault:
 
 def _recognised(values: Mapping[str, Any]) -> Found | Fault:
     """The first form whose keys are there; its values must be what they should be."""
+    values = {name: value for name, value in values.items() if value is not None}  # of Parquet
     completion = next((key for key in _COMPLETIONS if key in values), None)
     if "messages" in values:
         found = "messages", _turns(values["messages"])
@@ -217,7 +205,12 @@ def _side(value: Any) -> Messages | Fault:
 
 
 def _turns(turns: Any) -> Messages | Fault:
-    """[{role, content}] or [{from, value}] as messages."""
+    """[{role, content}] or [{from, value}] as messages; in a table's cell, as JSON."""
+    if isinstance(turns, str) and turns.lstrip().startswith("["):
+        try:
+            turns = parse_record(turns)
+        except NotJson as error:
+            return Fault("no conversation", f"its messages are not JSON: {error}")
     if not isinstance(turns, Sequence) or isinstance(turns, str) or not turns:
         return Fault("no conversation", "its messages are no list")
     found = []

@@ -13,23 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hornbook.core.errors import UsageError, nearest
-from hornbook.corpus.cells import Cells, read_cells
 from hornbook.corpus.documents import Rejection, content_hash
 from hornbook.corpus.read import name_of
 from hornbook.corpus.readers.decode import newlines
-
-TEXT_NAMES = (
-    *("text", "sentence", "review", "content", "message", "body", "comment", "tweet", "sms"),
-    *("document", "article", "utterance", "query", "question", "title+description"),
-    *("title+abstract", "description", "abstract", "headline", "title"),
-    *("文本", "内容", "正文", "句子", "评论", "消息"),
-)
-"""Tried in this order; `a+b` means both columns, joined by a line break."""
-
-LABEL_NAMES = (
-    *("label", "category", "class", "target", "sentiment", "label_text", "label_name", "labels"),
-    *("y", "topic", "intent", "emotion", "lang", "language", "标签", "类别", "分类", "情感"),
-)
+from hornbook.corpus.readers.header import LABEL_NAMES, TEXT_NAMES, Naming
+from hornbook.corpus.readers.table import Row
+from hornbook.corpus.tables import read_rows
 
 _AHEAD = 200
 """Rows looked at to find the columns where no name is a usual one."""
@@ -83,9 +72,9 @@ def read_labelled(
     Raises UsageError for a file that is not there or of another kind, for columns that are not
     there or cannot be told, and for labels from which nothing can be learned.
     """
-    found = list(read_cells(path, (*TEXT_NAMES, *LABEL_NAMES)))
+    found = list(read_rows(path, Naming(_names_in(text_column, label_column))))
     rejected = [item for item in found if isinstance(item, Rejection)]
-    values = [item for item in found if isinstance(item, Cells)]
+    values = [item for item in found if isinstance(item, Row)]
     if not values:
         raise UsageError(f"{path} holds no rows.{_first(rejected)}")
     names = list(dict.fromkeys(itertools.chain.from_iterable(v.cells for v in values[:_AHEAD])))
@@ -106,8 +95,14 @@ def read_labelled(
     return data
 
 
+def _names_in(*asked: str | None) -> list[str]:
+    """The columns that were asked for; `a+b` may be one or two."""
+    given = [name for name in asked if name]
+    return [*given, *(part.strip() for name in given for part in name.split("+"))]
+
+
 def _columns(
-    path: Path, names: list[str], rows: list[Cells], text: str | None, label: str | None
+    path: Path, names: list[str], rows: list[Row], text: str | None, label: str | None
 ) -> tuple[str, str]:
     """Which columns hold text and label: those asked for, usual ones, or the two there are."""
     found_text = _asked(path, text, names) if text else _usual(TEXT_NAMES, names, label)
@@ -149,7 +144,7 @@ def _usual(usual: Sequence[str], names: list[str], taken: str | None) -> str | N
     return None
 
 
-def _guess(path: Path, names: list[str], rows: list[Cells]) -> tuple[str, str]:
+def _guess(path: Path, names: list[str], rows: list[Row]) -> tuple[str, str]:
     """Of two columns, the labels are those with fewer different values."""
     one, other = (len({str(row.cells.get(name)) for row in rows}) for name in names)
     if one == other:
@@ -160,7 +155,7 @@ def _guess(path: Path, names: list[str], rows: list[Cells]) -> tuple[str, str]:
     return (names[1], names[0]) if one < other else (names[0], names[1])
 
 
-def _row(item: Cells, text_column: str, label_column: str) -> LabelledText | tuple[str, str]:
+def _row(item: Row, text_column: str, label_column: str) -> LabelledText | tuple[str, str]:
     """The row, or why there is none: a short reason and the detail."""
     text = _text(item, text_column)
     if text is None:
@@ -182,7 +177,7 @@ def _row(item: Cells, text_column: str, label_column: str) -> LabelledText | tup
     return LabelledText(id, text, label)
 
 
-def _text(item: Cells, column: str) -> str | None:
+def _text(item: Row, column: str) -> str | None:
     """The text of a column, or of several joined by line breaks; None for what is no text."""
     whole = column in item.cells
     parts = [column] if whole or "+" not in column else column.split("+")
@@ -246,9 +241,9 @@ def read_column(path: Path, column: str | None = None) -> Iterator[str | Rejecti
     column: as in `read_labelled`; None for the usual names, or the only one. Raises UsageError for
     a file that is not there or of another kind, and a column that is not there or cannot be told.
     """
-    found = read_cells(path, TEXT_NAMES)
+    found = read_rows(path, Naming(_names_in(column)))
     ahead = list(itertools.islice(found, _AHEAD))
-    rows = [item for item in ahead if isinstance(item, Cells)]
+    rows = [item for item in ahead if isinstance(item, Row)]
     names = list(dict.fromkeys(itertools.chain.from_iterable(row.cells for row in rows)))
     if not names:
         raise UsageError(f"{path} holds no rows.")
@@ -259,10 +254,10 @@ def read_column(path: Path, column: str | None = None) -> Iterator[str | Rejecti
             f"{', '.join(names)}."
         )
     for item in itertools.chain(ahead, found):
-        text = _text(item, own or names[0]) if isinstance(item, Cells) else None
+        text = _text(item, own or names[0]) if isinstance(item, Row) else None
         if text is not None:
             yield text
-        elif isinstance(item, Cells):
+        elif isinstance(item, Row):
             yield Rejection(name_of(path), item.number, "no text", f"{own} is no text")
         else:
             yield item

@@ -155,7 +155,11 @@ class Work:
         """What no document may give away."""
         if not self.sources.against:
             return None
-        return read_items(self.sources.against, self.recipe.overlap)
+        return read_items(
+            self.sources.against,
+            self.recipe.overlap,
+            lambda item: self.progress.say(f"  left out of what no document may hold: {item}"),
+        )
 
     def run_near(self) -> NearGroups | None:
         """Find near duplicates, or None where the recipe looks for none."""

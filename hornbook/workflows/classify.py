@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.errors import UsageError
-from hornbook.core.files import disk_errors
-from hornbook.corpus.cells import FORMATS
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.labelled import read_column
-from hornbook.corpus.read import format_of
+from hornbook.corpus.read import format_of, name_of
+from hornbook.corpus.tables import FORMATS, read_texts
 from hornbook.models.text_classifier import TextClassifier, softmax
 from hornbook.workflows.open_classifier import Labeller
 
@@ -88,11 +87,8 @@ def texts_of(path: Path, column: str | None) -> Iterator[str | Rejection]:
         raise UsageError(
             f"{path} has no columns: a text a line. Columns have {', '.join(FORMATS)}."
         )
-    try:
-        with disk_errors(path), path.open(encoding="utf-8") as lines:
-            for line in lines:
-                yield line.rstrip("\r\n")
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8: byte {error.start}.") from None
+    for line in read_texts(path):
+        if line.fault is None:
+            yield line.text
+        else:
+            yield Rejection(name_of(path), line.number or None, *line.fault, line.size)

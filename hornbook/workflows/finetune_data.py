@@ -18,7 +18,6 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json
 from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.instructions import (
-    SUFFIXES,
     Message,
     Messages,
     Preference,
@@ -29,6 +28,7 @@ from hornbook.corpus.instructions import (
 from hornbook.corpus.pairs import Pair, read_pairs
 from hornbook.corpus.read import find_files, format_of, name_of, read_file
 from hornbook.corpus.readers.lines import Fault
+from hornbook.corpus.tables import JSON
 from hornbook.tokenize.answers import encode_answers
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -85,7 +85,7 @@ def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> Ro
     asked = prompt or PROMPTS.get(task, "{text}")
     if task == "continue":
         found: Iterable[Sample | Rejection] = _texts(files)
-    elif task == "translate" and (len(files) == 2 or format_of(files[0]) not in SUFFIXES):
+    elif task == "translate" and (len(files) == 2 or format_of(files[0]) not in JSON):
         found = _pairs(files, asked)
     else:
         other = {"translate": _translation, "summarize": _summary}.get(task)
@@ -189,7 +189,7 @@ def _conversations(
         if isinstance(record, Rejection):
             yield record
             continue
-        values = record.values
+        values = record.cells
         found = conversation_of(values)
         if isinstance(found, Fault):
             pair = other(values) if other and isinstance(values, Mapping) else None

@@ -71,7 +71,7 @@ def test_broken_rows_and_records(tmp_path):
     assert rejected(read_pairs([table])) == [(str(table), 2, "broken row")]
     lines = put(tmp_path / "a.jsonl", '{"source": "a", "target": "b"}\n{\n[1]\n{"source": "a"}\n')
     reasons = [reason for _, _, reason in rejected(read_pairs([lines]))]
-    assert reasons == ["not JSON", "no pair", "no pair"]
+    assert reasons == ["not JSON", "no row", "no pair"]
 
 
 def test_a_cut_archive_keeps_what_was_whole(tmp_path):

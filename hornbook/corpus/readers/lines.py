@@ -49,7 +49,8 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
     """All lines of a seekable stream, and a line with a fault for each that cannot be had.
 
     One longer than LONGEST_LINE is passed over in pieces; where the stream itself breaks, the
-    lines before the break are kept. A mark at the start is taken off, UTF-16 becomes UTF-8.
+    lines before the break are kept. A mark at the start is taken off, UTF-16 becomes UTF-8. A line
+    ends at \\n; at \\r where a file begins with lines that end so, as those of old programs do.
     """
     number = 0
     try:
@@ -59,14 +60,32 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
         if encoding.startswith("utf-16"):
             wide = cast(io.RawIOBase, Utf16AsUtf8(stream, encoding))
             stream = io.BufferedReader(wide, 2**18)
+            start = stream.peek(_START)
         elif b"\0" in start:
             yield Line(0, b"", 0, Fault("binary", "holds NUL bytes"))
             return
+        if b"\r" in start and b"\n" not in start:
+            stream = io.BufferedReader(cast(io.RawIOBase, _Returns(stream)), 2**18)
         for line in _split(stream):
             number = line.number
             yield line
     except BROKEN as error:
         yield Line(number + 1, b"", 0, fault_of(error))
+
+
+class _Returns(io.RawIOBase):
+    """A stream whose lines end at \\r."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._stream.read(len(buffer)).replace(b"\r", b"\n")
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _split(stream: BinaryIO) -> Iterator[Line]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from hornbook.corpus.documents import Document, Rejection, unstorable
+from hornbook.corpus.readers.header import twice
 from hornbook.corpus.readers.records import document_of
-from hornbook.corpus.readers.table import text_column
+from hornbook.corpus.readers.table import Row, text_column
 
 _ROWS = 256
 """Read at a time: texts may be long."""
@@ -26,14 +27,16 @@ def read_parquet(
     metadata. Rejections have the number of the row, or of the first row of the group.
     """
     import pyarrow
-    import pyarrow.parquet
 
+    file = _open(stream, source)
+    if isinstance(file, Rejection):
+        yield file
+        return
     try:
-        file = pyarrow.parquet.ParquetFile(stream)
         names = [field.name for field in file.schema_arrow if _is_text(field.type)]
         column = _choose(file, names, text_field)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        yield Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
+        yield _broken(source, error)
         return
     if column is None:
         names = file.schema_arrow.names
@@ -46,36 +49,56 @@ def read_parquet(
             yield _document(*found, column, source)
 
 
-def parquet_rows(stream: BinaryIO, source: str) -> Iterator[tuple[int, dict[str, Any]] | Rejection]:
-    """Each row's number, from 1, and its texts, numbers and dates by the names of their columns.
+def parquet_rows(stream: BinaryIO, source: str) -> Iterator[Row | Rejection]:
+    """Each row, its number from 1: texts, numbers, dates, and lists and structures of them."""
+    file = _open(stream, source)
+    if isinstance(file, Rejection):
+        yield file
+        return
+    for found in _rows(file, source, nested=True):
+        if isinstance(found, Rejection):
+            yield found
+        elif isinstance(row := _utf8(*found, source), Rejection):
+            yield row
+        else:
+            yield Row(*row)
 
-    A text that is no UTF-8 stays bytes.
-    """
+
+def _open(stream: BinaryIO, source: str) -> Any:
+    """The file, or why it cannot be read."""
     import pyarrow
     import pyarrow.parquet
 
     try:
         file = pyarrow.parquet.ParquetFile(stream)
+        problem = twice(file.schema_arrow.names)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        yield Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
-        return
-    yield from _rows(file, source)
+        return _broken(source, error)
+    return Rejection(source, None, "two columns of one name", problem) if problem else file
 
 
-def _rows(file: Any, source: str) -> Iterator[tuple[int, dict[str, Any]] | Rejection]:
+def _broken(source: str, error: Exception) -> Rejection:
+    return Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
+
+
+_Found = tuple[int, dict[str, Any]] | Rejection
+
+
+def _rows(file: Any, source: str, nested: bool = False) -> Iterator[_Found]:
+    """Each row's number and values. A text that is no UTF-8 stays bytes."""
+    wanted = [
+        f.name for f in file.schema_arrow if _is_plain(f.type) or (nested and _is_nest(f.type))
+    ]
     row = 1
     for group in range(file.num_row_groups):
-        yield from _group(file, group, row, source)
+        yield from _group(file, group, row, wanted, source)
         row += file.metadata.row_group(group).num_rows
 
 
-def _group(
-    file: Any, group: int, row: int, source: str
-) -> Iterator[tuple[int, dict[str, Any]] | Rejection]:
+def _group(file: Any, group: int, row: int, wanted: list[str], source: str) -> Iterator[_Found]:
     """The rows of one group, the first of which has the number `row`."""
     import pyarrow
 
-    wanted = [field.name for field in file.schema_arrow if _is_plain(field.type)]
     size, end = _size(file, group, wanted), row + file.metadata.row_group(group).num_rows
     if size > LARGEST_GROUP:
         detail = f"rows {row:,} to {end - 1:,}: {size:,} bytes; the most is {LARGEST_GROUP:,}"
@@ -92,10 +115,16 @@ def _group(
         yield Rejection(source, row, "broken row group", detail, size)
 
 
-def _document(row: int, values: dict[str, Any], column: str, source: str) -> Document | Rejection:
+def _utf8(row: int, values: dict[str, Any], source: str) -> _Found:
     broken = next((name for name, value in values.items() if isinstance(value, bytes)), None)
-    if broken is not None:
-        return Rejection(source, row, "not UTF-8", f"the column {broken}", len(values[broken]))
+    if broken is None:
+        return row, values
+    return Rejection(source, row, "not UTF-8", f"the column {broken}", len(values[broken]))
+
+
+def _document(row: int, values: dict[str, Any], column: str, source: str) -> Document | Rejection:
+    if isinstance(found := _utf8(row, values, source), Rejection):
+        return found
     if values[column] is None:
         return Rejection(source, row, "no text", f"the column {column} is empty in this row")
     kept = {name: value for name, value in values.items() if value is not None}
@@ -107,7 +136,7 @@ def _document(row: int, values: dict[str, Any], column: str, source: str) -> Doc
 
 def _choose(file: Any, names: list[str], text_field: str | None) -> str | None:
     """The text column by its name, or the one with the longest texts in the first rows."""
-    if not names or (text_field is not None and text_field not in names):
+    if not names:
         return None
     batch = next(file.iter_batches(_ROWS, columns=names), None) if text_field is None else None
     rows = []
@@ -115,7 +144,7 @@ def _choose(file: Any, names: list[str], text_field: str | None) -> str | None:
         columns = [_values(batch.column(name)) for name in names]
         rows = [[str(cell or "") for cell in cells] for cells in zip(*columns, strict=True)]
     place = text_column(names, rows, text_field)
-    return names[place or 0]
+    return None if place is None else names[place]
 
 
 def _values(column: Any) -> list[Any]:
@@ -143,7 +172,9 @@ def _size(file: Any, group: int, wanted: list[str]) -> int:
     """Bytes that the wanted columns of a group say they unpack to."""
     about = file.metadata.row_group(group)
     columns = [about.column(i) for i in range(about.num_columns)]
-    return sum(c.total_uncompressed_size for c in columns if c.path_in_schema in wanted)
+    return sum(
+        c.total_uncompressed_size for c in columns if c.path_in_schema.partition(".")[0] in wanted
+    )
 
 
 def _is_text(kind: Any) -> bool:
@@ -152,6 +183,16 @@ def _is_text(kind: Any) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_nest(kind: Any) -> bool:
+    """Whether a column's values are lists, or structures, of what is plain."""
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return all(_is_plain(field.type) or _is_nest(field.type) for field in kind)
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(is_list and (_is_plain(kind.value_type) or _is_nest(kind.value_type)))
 
 
 def _is_plain(kind: Any) -> bool:

@@ -5,17 +5,17 @@ Knows JSON; knows nothing of files.
 
 import codecs
 import io
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
+from hornbook.core.json_text import NotJson, parse_record, parse_records
 from hornbook.corpus.documents import Document, Rejection, unstorable
 from hornbook.corpus.readers.decode import NotText, decode, newlines
-from hornbook.corpus.readers.lines import LONGEST_LINE, Fault, Line, read_lines
+from hornbook.corpus.readers.header import TEXT_FIELDS
+from hornbook.corpus.readers.lines import Fault, Line, read_lines
 from hornbook.corpus.readers.whole import read_whole
-
-TEXT_FIELDS = ("text", "content", "body", "raw_content", "answer", "output", "document", "summary")
-"""Tried in this order; the first that holds a string is the text."""
 
 LARGEST_JSON = 256 * 2**20
 """Bytes of one JSON text: it cannot be read in parts, and takes several times as much memory."""
@@ -70,43 +70,97 @@ def _documents(
 
 
 def jsonl_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
-    """The value of each line that is not blank; a line that is no JSON costs itself."""
-    for line in read_lines(stream):
-        if line.fault or line.data.strip():
-            found = line.fault or _value(line)
-            if isinstance(found, Fault):
-                yield line.rejection(source, found)
-            else:
-                yield Record(line.number, found[0], line.size)
+    """The value of each line that is not blank; a line that is no JSON costs itself.
+
+    A file that is JSON, a list or values over several lines, is read as `json_records` does.
+    """
+    lines = (line for line in read_lines(stream) if line.fault or line.data.strip())
+    ahead = list(itertools.islice(lines, 2))
+    if ahead and _is_json(ahead):
+        stream.seek(0)
+        found = json_records(stream, source)
+        if not isinstance(first := next(found, None), Rejection):
+            yield from itertools.chain([first] if first else [], found)
+            return
+        stream.seek(0)
+        ahead, lines = [], (line for line in read_lines(stream) if line.fault or line.data.strip())
+    for line in itertools.chain(ahead, lines):
+        value = line.fault or _value(line)
+        if isinstance(value, Fault):
+            yield line.rejection(source, value)
+        else:
+            yield Record(line.number, value[0], line.size)
 
 
 def json_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
-    """The items of a list, or the one value; JSON Lines under this name are read as such."""
+    """The items of a list, at the top or as `data`; or the values of the file, if there are more.
+
+    JSON Lines under this name are read as such.
+    """
     data = read_whole(stream, source, LARGEST_JSON)
     if isinstance(data, Rejection):
         yield data
         return
-    first = data[:LONGEST_LINE].removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
-    if not data.strip():
-        return
-    if first.startswith(b"{") and _is_json(first) and not _is_json(data):
-        yield from jsonl_records(io.BytesIO(data), source)
-        return
     try:
-        values = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        yield Rejection(source, None, "not JSON", str(error))
+        encoding = json.detect_encoding(data)
+        text = data.decode(encoding) if encoding.startswith("utf-16") else decode(_unmarked(data))
+    except (NotText, UnicodeDecodeError) as error:
+        yield Rejection(source, None, getattr(error, "reason", "not UTF-16"), str(error))
         return
-    for number, value in enumerate(values if isinstance(values, list) else [values], 1):
-        yield Record(number, value)
+    if _is_lines(text):
+        yield from jsonl_records(io.BytesIO(text.encode("utf-8", "surrogatepass")), source)
+        return
+    line, found = 0, list[tuple[int, Any]]()
+    try:
+        for line, value in parse_records(text):
+            found.append((line, value))
+    except NotJson as error:
+        where = max(line, error.line)
+        yield from (Record(number, value) for number, value in found)
+        detail = f"{error}; what follows is lost" if found else str(error)
+        yield Rejection(source, where if found or where > 1 else None, "not JSON", detail)
+        return
+    values = [value for _, value in found]
+    items = _items(values[0]) if len(values) == 1 else None
+    numbered = found if items is None else enumerate(items, 1)
+    yield from (Record(number, value) for number, value in numbered)
 
 
-def _is_json(data: bytes) -> bool:
-    try:
-        json.loads(data)
-    except (ValueError, RecursionError):
+def _items(value: Any) -> list[Any] | None:
+    inner = value.get("data") if isinstance(value, dict) else value
+    is_data = isinstance(inner, list) and (
+        inner is value or all(isinstance(i, dict) for i in inner)
+    )
+    return inner if is_data else None
+
+
+def _is_json(ahead: list[Line]) -> bool:
+    """Whether a file's first line begins a value that does not end on it, or is its only list."""
+    first = ahead[0]
+    if first.fault or not first.data.lstrip().startswith((b"[", b"{")):
         return False
-    return True
+    try:
+        value = parse_record(decode(first.data))
+    except NotText:
+        return False
+    except NotJson as error:
+        return error.cut and len(ahead) > 1
+    return isinstance(value, list) and len(ahead) == 1
+
+
+def _is_lines(text: str) -> bool:
+    """Whether a text of several lines begins with one that is an object by itself."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not rest.strip() or not first.startswith("{"):
+        return False
+    try:
+        return isinstance(parse_record(first), dict)
+    except NotJson:
+        return False
+
+
+def _unmarked(data: bytes) -> bytes:
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def field_of(text_field: str | None, names: Iterable[str]) -> str | None:
@@ -118,10 +172,10 @@ def field_of(text_field: str | None, names: Iterable[str]) -> str | None:
 def _value(line: Line) -> tuple[Any] | Fault:
     """The one value of a line, wrapped: it may be anything, a null too."""
     try:
-        return (json.loads(decode(line.data)),)
+        return (parse_record(decode(line.data)),)
     except NotText as error:
         return Fault(error.reason, str(error))
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
+    except NotJson as error:
         return Fault("not JSON", str(error))
 
 
@@ -145,8 +199,10 @@ def document_of(values: dict[str, Any], name: str, source: str) -> Document:
     }
     if isinstance(values.get("id"), str | int):
         metadata["id"] = values["id"]
-    if isinstance(values.get("metadata"), dict):
-        metadata |= values["metadata"]
+    if isinstance(own := values.get("metadata"), dict):
+        metadata |= own
+    elif isinstance(own, str | int | float) and own != "":
+        metadata["metadata"] = own
     if name != "text":
         metadata["text_field"] = name
     return Document(

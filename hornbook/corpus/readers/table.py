@@ -1,166 +1,161 @@
-"""CSV and TSV: a document a row, the text column found by name or by length.
+"""CSV and TSV: rows with the names of their columns, or a document each.
 
-Knows the csv module; knows nothing of files.
+The text column of documents is found by name or by length. Knows delimited text; knows nothing of
+files.
 """
 
-import csv
 import itertools
-import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.readers.decode import NotText, decode, newlines
-from hornbook.corpus.readers.lines import LONGEST_LINE, Fault, Line, read_lines
-from hornbook.corpus.readers.records import field_of
+from hornbook.corpus.readers.delimited import Lines, Record, records, texts
+from hornbook.corpus.readers.dialect import dialect_of, table_width, take_sep_line
+from hornbook.corpus.readers.header import BY_LOOKS, Naming, column_names, numbered, twice
+from hornbook.corpus.readers.lines import Fault, read_lines
+from hornbook.corpus.readers.records import document_of, field_of
 
-_AHEAD_ROWS, _AHEAD_BYTES = 100, 16 * 2**20
-"""Looked at to find the text column when no column is named as one."""
+_AHEAD_ROWS, _AHEAD_BYTES = 200, 16 * 2**20
+"""Looked at to find the header, and the text column when no column is named as one."""
 
-_NAME = re.compile(r"[^\W\d][\w \-/()]{0,39}")
-"""What a column's name looks like: a letter, then no sign that ends a sentence."""
+
+class Row(NamedTuple):
+    """A row's cells by the names of their columns. number: its line, item or row, from 1.
+
+    size: bytes, None where they are not counted.
+    """
+
+    number: int
+    cells: dict[str, Any]
+    size: int | None = None
+
+    def rejection(self, source: str, fault: Fault) -> Rejection:
+        """The row that could not be used."""
+        size = len(str(self.cells)) if self.size is None else self.size
+        return Rejection(source, self.number, *fault, size)
 
 
 def read_csv(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
-    """A document a row; quoted fields may span lines (RFC 4180). Comma, semicolon or tab."""
-    return _documents(csv_rows(stream, source), source, text_field)
+    """A document a row; quoted fields may span lines (RFC 4180)."""
+    return _documents(stream, source, text_field, is_tsv=False)
 
 
 def read_tsv(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
-    """A document a line; quotes are characters like others (IANA's text/tab-separated-values)."""
-    return _documents(tsv_rows(stream, source), source, text_field)
+    """A document a line; quotes are characters like others unless the file needs them."""
+    return _documents(stream, source, text_field, is_tsv=True)
 
 
-def csv_rows(stream: BinaryIO, source: str) -> "Iterator[Row | Rejection]":
-    """The rows of a CSV file as they are, a header among them, and what broke between them."""
-    lines = _Lines(stream, source)
-    first = next(lines, "")
-    delimiter = max(",;\t", key=first.count)
-    return _rows(lines, csv.reader(itertools.chain([first], lines), delimiter=delimiter))
+def table_rows(
+    stream: BinaryIO, source: str, is_tsv: bool, naming: Naming = BY_LOOKS
+) -> Iterator[Row | Rejection]:
+    """The rows below the header, and what broke between them, with its line.
 
-
-def tsv_rows(stream: BinaryIO, source: str) -> "Iterator[Row | Rejection]":
-    """As `csv_rows`, of a TSV file."""
-    lines = _Lines(stream, source)
-    return _rows(lines, csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-class Row(NamedTuple):
-    """line: where it begins. size: in bytes."""
-
-    line: int
-    cells: list[str]
-    size: int
-
-
-class _Lines:
-    """Decoded lines; those that cannot be had are passed over and kept in `rejected`.
-
-    size: bytes of all lines given. first: the number of the first line since it was last set to 0.
+    A column without a name is called by its place, "column 3".
     """
+    lines = Lines(texts(read_lines(stream)))
+    mark = take_sep_line(lines)
+    rows = records(lines, dialect_of(lines, mark, is_tsv, naming.known()), source)
+    ahead = list(_look_ahead(rows))
+    whole = [row for row in ahead if isinstance(row, Record)]
+    if not whole:
+        yield from (item for item in ahead if isinstance(item, Rejection))
+        return
+    width = len(naming.columns) if naming.columns else table_width(whole)
+    first = _top(whole, width, naming)
+    named = naming.is_header([row.cells for row in whole[first:]])
+    header = list(naming.columns or column_names(whole[first].cells, named))
+    if problem := twice(header):
+        yield Rejection(source, None, "two columns of one name", problem)
+        return
+    if named and len(whole) == len(ahead) == first + 1:
+        detail = f"one row only, which names columns: {', '.join(header)}"
+        yield Rejection(source, None, "no rows", detail)
+        return
+    top = whole[first] if named else None
+    yield from _named(itertools.chain(ahead, rows), header, top, source)
 
-    def __init__(self, stream: BinaryIO, source: str) -> None:
-        csv.field_size_limit(LONGEST_LINE)
-        self.source, self.rejected = source, list[Rejection]()
-        self.size = self.first = 0
-        self._lines = read_lines(stream)
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        for line in self._lines:
-            try:
-                text = "" if line.fault else decode(line.data)
-            except NotText as error:
-                line = line._replace(fault=Fault(error.reason, str(error)))
-            if line.fault is None:
-                self.size += line.size
-                self.first = self.first or line.number
-                return text
-            self.rejected.append(line.rejection(self.source, line.fault))
-        raise StopIteration
+def _top(rows: list[Record], width: int, naming: Naming) -> int:
+    """The place of the table's first row: below what is narrower, and comments above a header."""
+    first = next((i for i, row in enumerate(rows) if len(row.cells) == width), 0)
+    below = first
+    while below < len(rows) and rows[below].cells[0].lstrip().startswith("#"):
+        below += 1
+    is_header = below < len(rows) and naming.is_header([row.cells for row in rows[below:]])
+    return below if is_header else first
 
 
-def _rows(lines: _Lines, rows: Iterator[list[str]]) -> Iterator[Row | Rejection]:
-    """Rows that hold something, and what went wrong between them."""
-    size = 0
-    while True:
-        error, row = None, None
-        try:
-            row = next(rows, None)
-        except csv.Error as broken:
-            error = str(broken)
-        yield from lines.rejected
-        lines.rejected.clear()
-        taken, size = lines.size - size, lines.size
-        first, lines.first = lines.first, 0
-        if error is not None:
-            yield Line(first, b"", taken).rejection(lines.source, Fault("broken row", error))
-        elif row is None:
-            return
-        elif row:
-            yield Row(first, row, taken)
+def _named(
+    rows: Iterator[Record | Rejection] | Any, header: list[str], top: Record | None, source: str
+) -> Iterator[Row | Rejection]:
+    """The rows but for the header, with names."""
+    seen = top is None
+    # Columns without a name below a header hold nothing where a row ends before them.
+    least = (
+        len(header)
+        if top is None
+        else 1
+        + max((i for i, name in enumerate(header) if name != numbered(i)), default=len(header) - 1)
+    )
+    for row in rows:
+        if isinstance(row, Rejection):
+            yield row
+        elif row is top:
+            seen = True
+        elif isinstance(cells := _fitting(row.cells, header, least), Fault) or not seen:
+            fault = cells if isinstance(cells, Fault) else Fault("broken row", "above the header")
+            if not seen and row.cells[0].lstrip().startswith("#"):
+                fault = Fault("comment", "above the header")
+            yield Rejection(source, row.line, *fault, row.size)
+        else:
+            yield Row(row.line, dict(zip(header, cells, strict=True)), row.size)
+
+
+def _fitting(cells: list[str], header: list[str], least: int) -> list[str] | Fault:
+    """The cells, one for each name; empty ones may be too many, or left out from `least` on."""
+    if len(cells) < least or any(cells[len(header) :]):
+        return Fault("broken row", f"{len(cells)} columns instead of {len(header)}")
+    return cells[: len(header)] + [""] * (len(header) - len(cells))
+
+
+def _look_ahead(rows: Iterator[Record | Rejection]) -> Iterator[Record | Rejection]:
+    count = size = 0
+    while count < _AHEAD_ROWS and size < _AHEAD_BYTES and (row := next(rows, None)) is not None:
+        count, size = count + 1, size + row.size
+        yield row
 
 
 def _documents(
-    rows: Iterator[Row | Rejection], source: str, text_field: str | None
+    stream: BinaryIO, source: str, text_field: str | None, is_tsv: bool
 ) -> Iterator[Document | Rejection]:
-    """The first row names the columns if it looks like names; other columns are metadata."""
-    ahead = list(_look_ahead(rows))
-    cells = [row.cells for row in ahead if isinstance(row, Row)]
-    named = bool(cells) and is_header(cells[0])
-    width = len(cells[0]) if cells else 0
-    names = cells[0] if named else [f"column {i + 1}" for i in range(width)]
-    column = text_column(names, cells[named:], text_field)
-    if column is None and cells:
+    """Dolma's fields are honoured as in JSON Lines; other columns are metadata."""
+    rows = table_rows(stream, source, is_tsv, Naming([text_field] if text_field else ()))
+    ahead = list(itertools.islice(rows, _AHEAD_ROWS))
+    whole = [row for row in ahead if isinstance(row, Row)]
+    names = list(whole[0].cells) if whole else []
+    cells = [[str(cell) for cell in row.cells.values()] for row in whole]
+    column = text_column(names, cells, text_field)
+    if column is None and whole:
         yield Rejection(source, None, "no text field", f"found {', '.join(names)}")
         return
     for row in itertools.chain(ahead, rows):
         if isinstance(row, Rejection):
             yield row
-        elif len(row.cells) != width:
-            fault = Fault("broken row", f"{len(row.cells)} columns instead of {width}")
-            yield Line(row.line, b"", row.size).rejection(source, fault)
-        elif named:
-            named = False
         else:
-            yield _document(names, row.cells, column or 0, source)
-
-
-def _look_ahead(rows: Iterator[Row | Rejection]) -> Iterator[Row | Rejection]:
-    count = size = 0
-    while count < _AHEAD_ROWS and size < _AHEAD_BYTES and (row := next(rows, None)) is not None:
-        count, size = count + 1, size + (row.size if isinstance(row, Row) else 0)
-        yield row
-
-
-def _document(names: list[str], cells: list[str], column: int, source: str) -> Document:
-    metadata = {
-        name: cell for i, (name, cell) in enumerate(zip(names, cells, strict=True)) if i != column
-    }
-    if names[column] != "text":
-        metadata["text_field"] = names[column]
-    return Document("", newlines(cells[column]), source, metadata=metadata)
-
-
-def is_header(cells: list[str]) -> bool:
-    """Whether a first row looks like the names of columns."""
-    names = [cell.strip() for cell in cells]
-    if field_of(None, [name.lower() for name in names]):
-        return True
-    return len(set(names)) == len(names) and all(_NAME.fullmatch(name) for name in names)
+            yield document_of(row.cells, names[column or 0], source)
 
 
 def text_column(names: list[str], rows: list[list[str]], text_field: str | None) -> int | None:
     """The column asked for, or one named as text, or the one with the longest cells."""
-    if text_field is not None:
-        return names.index(text_field) if text_field in names else None
     lowered = [name.strip().lower() for name in names]
+    if text_field is not None:
+        if text_field in names:
+            return names.index(text_field)
+        return lowered.index(text_field.lower()) if text_field.lower() in lowered else None
     if (name := field_of(None, lowered)) is not None:
         return lowered.index(name)
     whole = [row for row in rows if len(row) == len(names)]

@@ -1,0 +1,115 @@
+"""The one door to the rows that people bring: CSV, TSV, JSON, JSON Lines, Parquet, packed or not.
+
+The same table gives the same rows in each of them, whoever asks. Lines of plain text are read here
+too. Knows formats; knows nothing of what the columns mean.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from hornbook.core.errors import UsageError
+from hornbook.core.json_text import half_character
+from hornbook.corpus.documents import Rejection
+from hornbook.corpus.places import AnyPath
+from hornbook.corpus.read import format_of, name_of
+from hornbook.corpus.readers import parquet, records, table
+from hornbook.corpus.readers.delimited import Text, texts
+from hornbook.corpus.readers.header import BY_LOOKS, Naming
+from hornbook.corpus.readers.lines import BROKEN, Fault, fault_of, read_lines
+from hornbook.corpus.readers.packed import unpack
+from hornbook.corpus.readers.table import Row
+
+JSON_LINES = (".jsonl", ".ndjson")
+_TABLES = (".csv", ".tsv")
+JSON = (*JSON_LINES, ".json")
+FORMATS = (*_TABLES, *JSON, ".parquet")
+"""What holds rows, by suffix; each also as .gz or .zst."""
+
+
+NOT_UNICODE = "not Unicode"
+"""The reason of what holds half a surrogate pair: JSON can spell it, no file can hold it."""
+_KINDS: dict[type, str] = {
+    str: "a text",
+    list: "a list",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+}
+_Item = TypeVar("_Item")
+
+
+def read_rows(path: AnyPath, naming: Naming = BY_LOOKS) -> Iterator[Row | Rejection]:
+    """All rows of a file, and a rejection for each that is broken or cannot be stored.
+
+    naming: of the columns of CSV and TSV. Raises UsageError for a file that is not there or holds
+    no rows.
+    """
+    kind = _kind(path)
+    if kind not in FORMATS:
+        raise UsageError(
+            f"{path} is no table: its name ends in {kind or 'nothing'!r}. "
+            f"Read are {', '.join(FORMATS)}, each also as .gz or .zst."
+        )
+
+    def read(stream: BinaryIO, name: str) -> Iterator[Row | Rejection]:
+        if kind in _TABLES:
+            return table.table_rows(stream, name, kind == ".tsv", naming)
+        if kind == ".parquet":
+            return parquet.parquet_rows(stream, name)
+        return _objects(read_values(path), name)
+
+    return _guarded(path, read)
+
+
+def read_values(path: AnyPath) -> Iterator[records.Record | Rejection]:
+    """The values of a JSON or JSON Lines file, whatever they are, and what is broken of it."""
+    is_lines, name = _kind(path) in JSON_LINES, name_of(path)
+    reader = records.jsonl_records if is_lines else records.json_records
+    for item in _guarded(path, reader):
+        if isinstance(item, records.Record) and (problem := half_character(item.values)):
+            yield Rejection(name, item.number, NOT_UNICODE, problem, item.size or 0)
+        else:
+            yield item
+
+
+def read_texts(path: AnyPath) -> Iterator[Text]:
+    """The lines of a text file, plain or packed, without their ends, the blank ones too.
+
+    A line ends at \\n or \\r\\n and nowhere else. `fault` says which cannot be used. Raises
+    UsageError for a file that is not there.
+    """
+    _kind(path)
+    try:
+        with path.open("rb") as raw:
+            yield from texts(read_lines(unpack(raw, path.suffix.lower())))
+    except BROKEN as error:
+        yield Text(0, "", 0, fault_of(error))
+
+
+def _kind(path: AnyPath) -> str:
+    if isinstance(path, Path) and not path.is_file():
+        raise UsageError(f"{path} does not exist or is no file.")
+    return format_of(path)
+
+
+def _guarded(
+    path: AnyPath, read: Callable[[BinaryIO, str], Iterator[_Item | Rejection]]
+) -> Iterator[_Item | Rejection]:
+    name = name_of(path)
+    try:
+        with path.open("rb") as raw:
+            yield from read(unpack(raw, path.suffix.lower()), name)
+    except BROKEN as error:
+        yield Rejection(name, None, *fault_of(error))
+
+
+def _objects(items: Iterator[records.Record | Rejection], source: str) -> Iterator[Row | Rejection]:
+    for item in items:
+        if isinstance(item, Rejection):
+            yield item
+        elif isinstance(item.values, dict):
+            yield Row(item.number, item.values, item.size)
+        else:
+            kind = _KINDS.get(type(item.values), "nothing")
+            yield item.rejection(source, Fault("no row", f"{kind} instead of an object"))
