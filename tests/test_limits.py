@@ -71,6 +71,17 @@ def test_data_never_runs_and_nothing_is_fetched_unasked(path):
     assert not REGISTRY.search(text)
 
 
+STARTERS = {"subprocess", "pty", "os.exec", "os.spawn", "os.system", "os.popen", "os.posix_spawn"}
+
+
+@every([path for path in PACKAGE if path.name != "isolation.py"])
+def test_processes_are_started_in_one_place(path):
+    """In `core.isolation`, where what lies in the current folder is kept from them."""
+    text = path.read_text(encoding="utf-8")
+    found = [name for name in STARTERS if re.search(rf"\b{re.escape(name)}", text)]
+    assert not found and "get_context(" not in text
+
+
 def test_these_limits_see_what_they_forbid():
     source = """
 import pickle, os

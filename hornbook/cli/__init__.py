@@ -88,9 +88,11 @@ def main() -> None:
     from hornbook.cli.help_pages import in_our_language
     from hornbook.cli.output import fail, prepare_streams, print_failure
     from hornbook.core.errors import HornbookError
+    from hornbook.core.isolation import isolate
     from hornbook.core.progress import never_silent
     from hornbook.core.threads import asked_threads, wait_briefly
 
+    isolate()
     prepare_streams()
     wait_briefly()
     json_wanted = "--json" in sys.argv[1:]

@@ -11,7 +11,7 @@ from pathlib import Path
 def home() -> Path:
     """Hornbook's own folder, which may not exist yet."""
     if own := os.environ.get("HORNBOOK_HOME"):
-        return Path(own).expanduser()
+        return Path(own).expanduser().absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "hornbook"
     if sys.platform == "darwin":

@@ -9,7 +9,6 @@ import ctypes
 import importlib.metadata
 import os
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, unknown
+from hornbook.core.isolation import program
 from hornbook.core.threads import threads
 
 DType = Literal["float32", "bfloat16"]
@@ -60,7 +60,7 @@ def measure_machine(device: str | None = None) -> Machine:
         name=torch.cuda.get_device_name() if device == "cuda" else cpu_name(),
         threads=min(torch.get_num_threads(), threads()),
         rates=rates,
-        compiler=device == "cuda" or shutil.which(os.environ.get("CXX", "g++")) is not None,
+        compiler=device == "cuda" or program(os.environ.get("CXX", "g++")) is not None,
     )
 
 

@@ -4,15 +4,18 @@ Knows processes and Ray; knows nothing of the work.
 """
 
 import contextlib
-import multiprocessing
+import os
 import signal
+import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hornbook.core.errors import UsageError, unknown
+from hornbook.core.isolation import spawn_context
 from hornbook.core.threads import processors
 
 Item = TypeVar("Item")
@@ -63,9 +66,8 @@ class Local(Runner):
         if self._pool is None or self._size < count:
             if self._pool is not None:
                 self._pool.shutdown()
-            # Spawned, not forked: threads of libraries do not survive a fork.
-            context = multiprocessing.get_context("spawn")
             self._size = count
+            context = spawn_context()
             self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c)
         return self._pool
 
@@ -80,17 +82,20 @@ class Ray(Runner):
             raise UsageError("Ray is missing: pip install 'hornbook[ray]'.") from None
         self._ray: Any = ray
         if not ray.is_initialized():
-            ray.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
+            # Its workers would import from the folder that is the current one now.
+            with contextlib.chdir(tempfile.gettempdir()):
+                ray.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        remote = self._ray.remote(max_retries=3)(work)
+        remote = self._ray.remote(max_retries=3)(_in_folder)
+        shared = Path.cwd(), self._ray.put(work)
         # A few items a processor are under way: their results wait in memory for their turn.
         most = 2 * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         waiting: deque[Any] = deque()
         for item in items:
             if len(waiting) == most:
                 yield self._result(waiting.popleft())
-            waiting.append(remote.remote(item))
+            waiting.append(remote.remote(*shared, item))
         while waiting:
             yield self._result(waiting.popleft())
 
@@ -122,6 +127,13 @@ def _ctrl_c_waits() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _in_folder(folder: Path, work: Callable[[Item], Result], item: Item) -> Result:
+    """Relative paths mean there what they mean here, where the folder is there."""
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
+    return work(item)
 
 
 def _leave_ctrl_c() -> None:

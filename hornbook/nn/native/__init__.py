@@ -9,8 +9,6 @@ import ctypes
 import hashlib
 import importlib.util
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from functools import cache
@@ -18,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hornbook.core.files import atomic_file, write_text
+from hornbook.core.files import write_text
 from hornbook.core.home import home
+from hornbook.core.isolation import program, python, run, start_aside
 from hornbook.core.machine import cpu_name, has_avx2
 from hornbook.core.threads import threads
-from hornbook.nn.native import structures
+from hornbook.nn.native import store, structures
 
 _FOLDER = Path(__file__).parent
 _SOURCE = _FOLDER / "kernels.cpp"
@@ -38,7 +37,7 @@ class Library:
     """The loaded kernels."""
 
     def __init__(self, path: Path) -> None:
-        loaded = ctypes.CDLL(str(path))
+        loaded = store.load(path)
         self._product, self._pass = loaded.hornbook_product, loaded.hornbook_pass
 
     def product(self, matrix: structures.Matrix, x: int, y: int, rows: int) -> None:
@@ -67,9 +66,9 @@ def library() -> Library | None:
     Where they are not built yet, that begins in the background, for the next process to find.
     """
     path = _place()
-    if path is None or _failed(path).is_file():
+    if path is None or not store.is_own(path.parent) or _failed(path).is_file():
         return None
-    if not path.is_file():
+    if not store.is_whole(path):
         _build_aside()
         return None
     return _opened(path)
@@ -84,6 +83,8 @@ def missing() -> str | None:
     if _openmp() is None:
         return "torch's OpenMP runtime was not found"
     path = _place()
+    if path is not None and not store.is_own(path.parent):
+        return f"{path.parent} is another user's folder"
     if path is not None and _failed(path).is_file():
         return f"building or loading ours failed; {_failed(path)} says how"
     return None if library() else "they are being built in the background, for the next time"
@@ -97,29 +98,27 @@ def build() -> Path | None:
     path, compiler, openmp = _place(), _compiler(), _openmp()
     if path is None or compiler is None or openmp is None:
         return None
-    if not path.is_file():
+    if not store.is_own(path.parent):
+        return None
+    if not store.is_whole(path):
         with tempfile.TemporaryDirectory() as folder:
             part, made = Path(folder) / "kernels.o", Path(folder) / path.name
             # In two steps: linked with -fopenmp, they would bring another OpenMP runtime.
             for command in (
-                [compiler, *_options(), "-c", "-o", str(part), str(_SOURCE)],
-                [compiler, "-shared", "-o", str(made), str(part), openmp],
+                [*compiler, *_options(), "-c", "-o", str(part), str(_SOURCE)],
+                [*compiler, "-shared", "-o", str(made), str(part), openmp],
             ):
-                done = subprocess.run(command, capture_output=True)
+                done = run(command, Path(folder))
                 if done.returncode:
-                    write_text(_failed(path), done.stderr.decode(errors="replace"))
+                    write_text(_failed(path), done.stderr)
                     return None
-            with atomic_file(path) as aside:
-                shutil.copyfile(made, aside)
+            store.keep(made, path)
     return path
 
 
 def _build_aside() -> None:
     """Build in a process of its own, which goes on when this one ends."""
-    command = [sys.executable, "-m", "hornbook.nn.native"]
-    nowhere = subprocess.DEVNULL
-    begun = subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True)
-    begun.returncode = 0  # nobody waits for it; without this Python complains that it still runs
+    start_aside(python("hornbook.nn.native"), {"HORNBOOK_HOME": str(home().absolute())})
 
 
 def _failed(path: Path) -> Path:
@@ -156,8 +155,8 @@ def _options() -> tuple[str, ...]:
     return *_OPTIONS, f"-march={PROCESSOR}"
 
 
-def _compiler() -> str | None:
-    return next(filter(None, map(shutil.which, (os.environ.get("CXX") or "g++", "clang++"))), None)
+def _compiler() -> list[str] | None:
+    return program(os.environ.get("CXX"), "g++", "clang++")
 
 
 def _openmp() -> str | None:
@@ -189,5 +188,5 @@ def _place() -> Path | None:
     if not has_avx2() or compiler is None or openmp is None:
         return None
     sources = [file.read_text(encoding="utf-8") for file in (*sorted(_FOLDER.glob("*.h")), _SOURCE)]
-    what = "\0".join((*sources, *_options(), compiler, openmp, cpu_name()))
+    what = "\0".join((*sources, *_options(), *compiler, openmp, cpu_name()))
     return home() / "kernels" / f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.so"
