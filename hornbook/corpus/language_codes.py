@@ -10,8 +10,8 @@ from hornbook.core.errors import UsageError, nearest
 
 OTHER_NAMES = {"iw": "he", "zh-Hant": "zh", "jw": "jv", "mo": "ro", "sr-ME": "sr"}
 """Codes of CLD2 that ISO 639-1 writes otherwise, or without the script."""
-INVENTED = frozenset({"tlh", "zzp", "xx-Bugi", "xx-Goth"})
-"""What CLD2 can answer that no corpus is written in: Klingon, Pig Latin, and bare scripts."""
+_INVENTED = ("tlh", "zzp")
+"""Klingon and Pig Latin."""
 _MEANT = """
 aa aar; ab abk; af afr; ak aka tw; am amh; ar ara arb; as asm; ay aym; az aze azj; ba bak;
 be bel; bg bul; bh bih bho; bi bis; bn ben; bo bod tib; br bre; bs bos; ca cat val; chr chr;
@@ -47,9 +47,14 @@ def known() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in pycld2.DETECTED_LANGUAGES:
         code = OTHER_NAMES.get(codes[name], codes[name])
-        if codes[name] not in INVENTED and name != "ChineseT":
+        if is_language(codes[name]) and name != "ChineseT":
             found[code] = _NAMES.get(code) or name.replace("_", " ").title()
     return dict(sorted(found.items()))
+
+
+def is_language(code: str) -> bool:
+    """Whether CLD2's code is a language's, and neither a joke's nor that of a bare script (xx-)."""
+    return code not in ("un", *_INVENTED) and not code.startswith("xx-")
 
 
 def require(codes: Iterable[str]) -> None:

@@ -85,7 +85,8 @@ def _note(reason: str, table: Table, recipe: CorpusRecipe) -> str:
         found = Counter(table.languages[which].tolist()).most_common(_SHOWN)
         names = ", ".join(f"{_language(code)} {count:,}" for code, count in found)
         wanted = ", ".join(recipe.languages or ())
-        return f"Languages found: {names}; wanted: {wanted}; the first: {first!r}."
+        share = f", of {recipe.language_share:.0%} of the text" if recipe.language_share else ""
+        return f"Languages found: {names}; wanted: {wanted}{share}; the first: {first!r}."
     kinds = [kind for kind, rule in RULES.items() if rule.reason == reason]
     details = table.details[which]
     if kinds and not np.isnan(details).all():

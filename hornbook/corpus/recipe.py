@@ -53,7 +53,8 @@ class ParagraphConfig(Config):
 
 
 class CorpusRecipe(Config):
-    """languages: those kept, None for all; paragraph_languages: paragraphs in others go as well.
+    """languages: those kept, None for all; language_share: the least share of a document in one of
+    them; paragraph_languages: paragraphs in others go as well.
 
     rules: thresholds by kind. sources: parts with settings of their own, by name. urls: later
     documents of one address are dropped. near: how near duplicates are told; near_mode: whether
@@ -68,6 +69,7 @@ class CorpusRecipe(Config):
     """
 
     languages: tuple[str, ...] | None = None
+    language_share: float = Field(default=0.0, ge=0, le=1)
     paragraph_languages: bool = False
     rules: Rules = Field(default_factory=dict)
     sources: dict[str, SourceConfig] = Field(default_factory=dict)
@@ -106,6 +108,8 @@ class CorpusRecipe(Config):
             raise UsageError(f"A source may not be called {REST!r}: that is what none matches.")
         if self.paragraph_languages and self.languages is None:
             raise UsageError("paragraph_languages needs languages, the ones to keep.")
+        if self.language_share and self.languages is None:
+            raise UsageError("language_share needs languages, the ones to keep.")
         if self.budget_bytes and self.budget_tokens:
             raise UsageError("Give budget_bytes or budget_tokens, not both.")
         weighed = [name for name, source in self.sources.items() if source.weight is not None]

@@ -22,11 +22,14 @@ LANGUAGE = "language"
 
 
 class TagTask(NamedTuple):
-    """documents: the part's Parquet file. out: where its tags go. rules: thresholds by kind."""
+    """documents: the part's Parquet file. out: where its tags go. languages: those kept, and the
+    least share of a text in one of them. rules: thresholds by kind.
+    """
 
     documents: Path
     out: Path
     languages: tuple[str, ...] | None
+    language_share: float
     rules: dict[str, dict[str, Any]]
 
 
@@ -65,16 +68,18 @@ def _tags(
     """The columns of a batch; `hits` is added to."""
     languages = [language_of(text) for text in documents]
     codes = [language.code for language in languages]
+    shares = np.array([language.share for language in languages], np.float32)
     reasons = np.full(len(ids), "", object)
-    if task.languages is not None:
-        reasons[~np.isin(codes, task.languages)] = LANGUAGE
     texts, values, detail = Texts(documents, codes), {}, np.full(len(ids), np.nan, np.float32)
+    if task.languages is not None:
+        wanted = np.isin(codes, task.languages)
+        little = wanted & (shares < np.float32(task.language_share))
+        reasons[~wanted | little], detail[little] = LANGUAGE, shares[little]
     for kind, rule in rules.items():
         values[kind], kept = rule.judge(texts)
         hits[kind]["hits"] += int((~kept).sum())
         hits[kind]["judged"] += int((~np.isnan(values[kind])).sum())
         decides = ~kept & (reasons == "")
         reasons[decides], detail[decides] = rule.reason, values[kind][decides]
-    shares = np.array([language.share for language in languages], np.float32)
     first = {"id": ids, "language": codes, "share": shares}
     return {**first, **values, "reason": reasons.tolist(), "detail": detail}

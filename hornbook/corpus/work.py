@@ -30,7 +30,7 @@ from hornbook.corpus.store import parts, text_batches
 from hornbook.corpus.tag import TagTask, tag_part
 from hornbook.corpus.verdicts import NearGroups
 
-VERSIONS = {"read": "read-2", "tags": "tags-4", "near": "near-3", "overlap": "1", "tokens": "1"}
+VERSIONS = {"read": "read-2", "tags": "tags-5", "near": "near-3", "overlap": "1", "tokens": "1"}
 """Parts of the stages' fingerprints: change one when the same inputs would give something else."""
 HITS, SHARES, FOUND = "hits.json", "shares.npy", "found.npy"
 _BATCH = 4 * 2**20
@@ -129,13 +129,20 @@ class Work:
             "stage": VERSIONS["tags"],
             "read": stage_fingerprint(self.read),
             "languages": recipe.languages,
+            "language_share": recipe.language_share,
             "rules": chosen,
             "rule_files": self.rule_prints,
         }
 
         def work(aside: Path) -> None:
             tasks = [
-                TagTask(f, aside / f.name, recipe.languages, chosen[self.source_of(f.name)])
+                TagTask(
+                    f,
+                    aside / f.name,
+                    recipe.languages,
+                    recipe.language_share,
+                    chosen[self.source_of(f.name)],
+                )
                 for f in self.files
             ]
             hits: dict[str, Counter[str]] = {
