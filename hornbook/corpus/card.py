@@ -6,7 +6,7 @@ Knows the facts' names; measures nothing.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hornbook.corpus.documents import CONTROLS, LEFT_OUT, REPLACED
+from hornbook.corpus.documents import CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT, REPLACED
 
 
 def card_text(card: dict[str, Any]) -> str:
@@ -160,6 +160,7 @@ def _recall(found: dict[str, Any] | None) -> str:
 _NOTED = {
     REPLACED: ("character could not be decoded", "characters could not be decoded"),
     CONTROLS: ("control character was taken out", "control characters were taken out"),
+    PAGES_WITHOUT_TEXT: ("page holds no text", "pages hold no text (scans need OCR first)"),
     LEFT_OUT: ("part is no text and was left out", "parts are no text and were left out"),
 }
 

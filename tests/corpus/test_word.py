@@ -144,7 +144,7 @@ INLINE = {
         "\ta\nb\nc\t",
     ),
     "hyphens": (
-        "<w:r><w:t>co</w:t><w:softHyphen/><w:t>op well</w:t><w:noBreakHyphen/><w:t>known</w:t></w:r>",
+        "<w:r><w:t>co</w:t><w:softHyphen/><w:t>op well</w:t><w:noBreakHyphen/></w:r>" + r("known"),
         "coop well-known",
     ),
     "symbol": ('<w:r><w:sym w:font="Symbol" w:char="F061"/></w:r>', "α"),
@@ -159,7 +159,10 @@ INLINE = {
     "fraction": (m("oMathPara", m("oMath", m("f", m("num", "a+b"), m("den", "2")))), "(a+b)/2"),
     "root and brackets": (m("oMath", m("rad", m("e", "x")), m("d", m("e", "y"))), "√x(y)"),
     "sum": (m("oMath", m("nary", m("sub", "0"), m("sup", "n"), m("e", "i"))), "∫_0^n i"),
-    "matrix": (m("oMath", m("m", m("mr", m("e", "a"), m("e", "b")), m("mr", m("e", "c")))), "a, b; c"),
+    "matrix": (
+        m("oMath", m("m", m("mr", m("e", "a"), m("e", "b")), m("mr", m("e", "c")))),
+        "a, b; c",
+    ),
     "alternative without a fallback": (either(r("only")), "only"),
     "alternatives": (either(r("one"), r("two")), "one"),
     "alternatives, the first without text": (either("<w:r/>", r("two")), "two"),

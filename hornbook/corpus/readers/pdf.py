@@ -1,13 +1,27 @@
-"""PDF text by page, with pypdfium2; where each page starts is kept for citations."""
+"""PDF text by page, with pypdfium2; where each page starts is kept for citations.
 
+Knows pages, form fields and glyphs; where a broken word has its hyphen is `hyphens`' business.
+"""
+
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from hornbook.corpus.documents import Document, Rejection
+from hornbook.corpus.documents import PAGES_WITHOUT_TEXT, REPLACED, Document, Rejection
 from hornbook.corpus.readers.decode import newlines
+from hornbook.corpus.readers.hyphens import MARK, Hyphens
 from hornbook.corpus.readers.whole import read_whole
 
 LARGEST_FILE = 512 * 2**20
+
+_GLYPHS = {
+    **dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True)),
+    **dict(zip("\uf0b7\uf0a7\uf0a8\uf0d8\uf0e0\uf0fc", "•▪▫➢→✓", strict=True)),
+    "\xad": "",
+    "\x02": MARK,
+}
+"""Ligatures, the bullets of symbol fonts, and hyphens that are seen only at the end of a line."""
+_ODD = re.compile(f"[{''.join(_GLYPHS)}\ue000-\uf8ff\0]")
 
 
 def read_pdf(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
@@ -34,32 +48,93 @@ def read_pdf(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
 def _read(pdf: Any, source: str) -> Iterator[Document | Rejection]:
     import pypdfium2
 
-    texts, starts, start, broken = list[str](), list[int](), 0, 0
+    texts, broken = list[str](), 0
+    if pdf.get_formtype():
+        pdf.init_forms()
     for number in range(len(pdf)):
-        starts.append(start)
         try:
             texts.append(_page_text(pdf, number))
-            start += len(texts[-1])
         except (pypdfium2.PdfiumError, UnicodeError) as error:
             broken += 1
+            texts.append("")
             yield Rejection(source, number + 1, "broken page", str(error))
+    blank = sum(not text.strip() for text in texts) - broken
     if any(text.strip() for text in texts):
-        metadata: dict[str, Any] = {"pages": starts}
-        if title := (pdf.get_metadata_dict().get("Title") or "").strip():
-            metadata["title"] = title
-        yield Document("", "".join(texts), source, metadata=metadata)
-    elif texts or not broken:
-        detail = f"{len(texts)} pages without text; scanned pages need OCR first"
+        pages = _joined(texts)
+        title = (pdf.get_metadata_dict().get("Title") or "").strip()
+        lost = sum(page.count("\ufffd") for page in pages)
+        noted = {"title": title, REPLACED: lost, PAGES_WITHOUT_TEXT: blank}
+        metadata: dict[str, Any] = {"pages": _starts(pages)}
+        metadata |= {name: value for name, value in noted.items() if value}
+        yield Document("", "".join(pages), source, metadata=metadata)
+    elif blank or not broken:
+        detail = f"{blank} pages without text; scanned pages need OCR first"
         yield Rejection(source, None, "PDF without text", detail)
 
 
+def _joined(texts: list[str]) -> list[str]:
+    """Pages with the words whole that were broken at the end of a line."""
+    if not any(MARK in text for text in texts):
+        return texts
+    hyphens = Hyphens("\n".join(texts))
+    return [hyphens.rejoin(text) for text in texts]
+
+
+def _starts(pages: list[str]) -> list[int]:
+    """The character at which each page begins."""
+    starts, place = list[int](), 0
+    for page in pages:
+        starts.append(place)
+        place += len(page)
+    return starts
+
+
 def _page_text(pdf: Any, number: int) -> str:
-    """A page's text, ending with an empty line; closed at once, since a book has many pages."""
+    """A page's text and what is filled in on it, ending with an empty line.
+
+    It is closed at once, since a book has many pages.
+    """
     page = pdf[number]
     try:
         textpage = page.get_textpage()
-        text = newlines(textpage.get_text_range()).rstrip() + "\n\n"
+        text = newlines(textpage.get_text_range()).rstrip("\0")  # pdfium's, at times
         textpage.close()
+        filled = [value for value in _filled(pdf, page) if value.strip()]
     finally:
         page.close()
-    return text
+    return _ODD.sub(_glyph, "\n".join([text.rstrip(), *filled]).rstrip()) + "\n\n"
+
+
+def _glyph(found: re.Match[str]) -> str:
+    """What a font says in its own way; U+FFFD for glyphs that only it knows."""
+    return _GLYPHS.get(found[0], "\ufffd")
+
+
+def _filled(pdf: Any, page: Any) -> Iterator[str]:
+    """What somebody wrote into fields and free text on a page; notes and links are not."""
+    import pypdfium2.raw as raw
+
+    for i in range(raw.FPDFPage_GetAnnotCount(page)):
+        mark = raw.FPDFPage_GetAnnot(page, i)
+        try:
+            kind = raw.FPDFAnnot_GetSubtype(mark)
+            if kind == raw.FPDF_ANNOT_WIDGET and pdf.formenv:
+                field = raw.FPDFAnnot_GetFormFieldType(pdf.formenv, mark)
+                if field in (raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX):
+                    yield _string(raw.FPDFAnnot_GetFormFieldValue, pdf.formenv, mark)
+            elif kind == raw.FPDF_ANNOT_FREETEXT:
+                yield _string(raw.FPDFAnnot_GetStringValue, mark, b"Contents")
+        finally:
+            raw.FPDFPage_CloseAnnot(mark)
+
+
+def _string(call: Any, *arguments: Any) -> str:
+    """A string of the library's, which says its size in bytes first."""
+    import ctypes
+
+    import pypdfium2.raw as raw
+
+    size = call(*arguments, None, 0)
+    buffer = (ctypes.c_ubyte * size)()
+    call(*arguments, ctypes.cast(buffer, ctypes.POINTER(raw.FPDF_WCHAR)), size)
+    return newlines(bytes(buffer).decode("utf-16-le", "replace").rstrip("\0"))

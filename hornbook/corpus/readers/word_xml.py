@@ -26,11 +26,11 @@ _SPACES = {
 }
 
 _GONE = frozenset(
-    f"w:{name}"
-    for name in (
-        "del moveFrom delText instrText delInstrText pPr rPr sectPr tblPr tblPrEx tblGrid trPr tcPr "
-        "sdtPr sdtEndPr customXmlPr smartTagPr"
-    ).split()
+    {
+        *("w:del", "w:moveFrom", "w:delText", "w:instrText", "w:delInstrText"),
+        *("w:pPr", "w:rPr", "w:sectPr", "w:tblPr", "w:tblPrEx", "w:tblGrid", "w:trPr", "w:tcPr"),
+        *("w:sdtPr", "w:sdtEndPr", "w:customXmlPr", "w:smartTagPr"),
+    }
 )
 """Deleted text, properties, instructions of fields. All else that is not known is a wrapper."""
 _TEXT, _TEXT_END = '<w:t xml:space="preserve">', "</w:t>"
