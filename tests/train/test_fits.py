@@ -21,7 +21,7 @@ from tests.in_process import hornbook
         (Wanted(micro_rows=99_999_999_999), "--micro-rows 99999999999"),
         (Wanted(depth=10**12), "--depth 1000000000000"),
         (Wanted(vocab=10**30), "--vocab-size 1" + "0" * 30),
-        (Wanted(width=200_000, depth=2000), "--depth 2000, --width 200000"),
+        (Wanted(width=10_000, depth=100_000), "--depth 100000, --width 10000"),
         (WantedPairs(tokens=10**12), "--tokens 1000000000000"),
         (WantedImages(width=10**9), "--width 1000000000"),
     ],
