@@ -102,12 +102,11 @@ def main() -> None:
         with never_silent():
             code = in_our_language(typer.main.get_command(app))(standalone_mode=False)
     except HornbookError as error:
-        shown = f"error: {error}" if error.exit_code != 130 else str(error)
-        fail(shown, error.exit_code, json_wanted)
+        fail(str(error), error.exit_code, json_wanted)
     except OSError as error:
         if error.errno is None:
             raise
-        fail(f"error: {error.filename or 'the output'}: {error.strerror}.", 1, json_wanted)
+        fail(f"{error.filename or 'the output'}: {error.strerror}.", 1, json_wanted)
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):
             sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens

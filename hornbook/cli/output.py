@@ -63,7 +63,8 @@ def fail(message: str, code: int, json_wanted: bool) -> NoReturn:
     With --json the object that a program waits for is {"error": message, "exit_code": code}.
     """
     print_failure(message, code, json_wanted)
-    print(visible(told(message)), file=sys.stderr)
+    prefix = "" if code == 130 else told("error: ")
+    print(prefix + visible(told(message)), file=sys.stderr)
     sys.exit(code)
 
 

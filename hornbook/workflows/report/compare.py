@@ -15,6 +15,13 @@ _SECTIONS: tuple[Section, ...] = (
     ("weights", "What the features say", "特征说明什么"),
     ("curve", "Fewer labels", "更少的标注"),
 )
+_METRICS = {
+    "accuracy": ("accuracy", "准确率"),
+    "macro_f1": ("macro F1", "宏平均 F1"),
+    "auc": ("AUC", "AUC"),
+    "calibration_error": ("calibration error", "校准误差"),
+}
+"""Figures of a rung's row, and their names."""
 _CURVES = 2
 """Lines of a picture; more are hard to tell apart."""
 
@@ -39,7 +46,7 @@ def compare_page(result: Mapping[str, Any]) -> str:
         curves=_curves(result["curve"], best_first),
         percent=lambda value: f"{value:.2%}",
         seconds=_seconds,
-        metrics=("accuracy", "macro_f1", "auc", "calibration_error"),
+        metrics=_METRICS,
         next=(),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.files import write_text
+from hornbook.core.language import chinese
 from hornbook.workflows.measures import MEASURES
 from hornbook.workflows.run import Settled
 
@@ -76,7 +77,11 @@ def render(template: str, **facts: Any) -> str:
         '<span class="en" lang="en">{}</span><span class="zh" lang="zh">{}</span>'
     )
     environment.globals.update(
-        t=both.format, count=lambda value: f"{value:,}", megabytes=_megabytes
+        t=both.format,
+        message=lambda text: both.format(text, chinese(text)),
+        chinese=chinese,
+        count=lambda value: f"{value:,}",
+        megabytes=_megabytes,
     )
     return environment.get_template(template).render(**facts)
 
@@ -107,7 +112,7 @@ def _forecast(
 ) -> list[tuple[tuple[str, str], str, str, str]]:
     """Rows of name, forecast, fact and error."""
     expected, measure = recipe.forecast, MEASURES[recipe.forecast.measure]
-    inside = "inside" if expected.low <= fact <= expected.high else "outside"
+    off = _off(expected.score, fact)
     low, high = measure.text(expected.low), measure.text(expected.high)
     mib = "{:,.0f}"
     return [
@@ -117,7 +122,7 @@ def _forecast(
             (f"{measure.en} (90 % interval)", f"{measure.zh}（90 % 区间）"),
             f"{measure.text(expected.score)} ({low}–{high})",
             measure.text(fact),
-            f"{_off(expected.score, fact)}, {inside}",
+            f"{off}, inside" if expected.low <= fact <= expected.high else f"{off}, outside",
         ),
         _row(
             ("peak memory, MiB", "内存峰值 (MiB)"),

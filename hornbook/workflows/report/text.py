@@ -12,6 +12,7 @@ from hornbook.corpus.corpus import Corpus
 from hornbook.workflows import run as layout
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.page import SHARED, Next, Section, points, with_scores, write_page
+from hornbook.workflows.report.words import reason_name
 from hornbook.workflows.run import Recipe
 
 FLOOR_NAMES = {
@@ -64,6 +65,7 @@ def write_report(
         targets=result["tokens"],
         following=following,
         card=corpus.facts,
+        reason_name=reason_name,
         curve=_curve(rows, result),
         floors=[(FLOOR_NAMES[k], v, _verdict(result, v)) for k, v in result["floors"].items()],
         verdicts=_VERDICTS,

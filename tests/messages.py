@@ -1,0 +1,107 @@
+"""What the package says to people, found in its source: the patterns of `chinese.json`.
+
+`python -m tests.messages` prints those that have no Chinese yet, as JSON to fill in.
+"""
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "hornbook"
+CATALOGUE = PACKAGE / "core" / "chinese.json"
+
+SPOKEN = {"say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1}
+"""Functions that speak to people, and how many of their arguments are what they say."""
+PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,)}
+"""The same where what is said stands at other places."""
+
+
+def patterns(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression can be, {} for every value in them."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=values):
+            yield "".join(v.value if isinstance(v, ast.Constant) else "{}" for v in values)
+        case ast.IfExp(body=body, orelse=other):
+            yield from patterns(body)
+            yield from patterns(other)
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            yield from (one + two for one in patterns(left) for two in patterns(right))
+        case _:
+            yield "{}"
+
+
+def every_text() -> set[str]:
+    """All texts of the package, said or not."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.expr):
+                found.update(patterns(node))
+            elif isinstance(node, ast.FunctionDef) and path.is_relative_to(PACKAGE / "cli"):
+                found.update(paragraphs(ast.get_docstring(node) or ""))
+    return found
+
+
+def said() -> set[str]:
+    """The texts that the package is seen to say: errors, progress, notes, choices, help."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                for argument in _arguments(node):
+                    found.update(patterns(argument))
+        if path.is_relative_to(PACKAGE / "cli"):
+            found |= _docstrings(tree)
+    return {text for text in found if any(c.isalpha() for c in text.replace("{}", ""))}
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    helps = [keyword.value for keyword in call.keywords if keyword.arg == "help"]
+    if name in PLACES:
+        return helps + [call.args[place] for place in PLACES[name] if place < len(call.args)]
+    if name in _errors():
+        return helps + call.args[:1]
+    return helps + (call.args[: SPOKEN[name]] if name in SPOKEN else [])
+
+
+def _errors() -> set[str]:
+    from hornbook.core.errors import HornbookError
+
+    found, waiting = {"HornbookError"}, [HornbookError]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        found |= {kind.__name__ for kind in below}
+        waiting += below
+    return found
+
+
+def _docstrings(tree: ast.Module) -> set[str]:
+    """What help pages show of the functions that are commands: those with options."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            parameters = ast.unparse(node.args)
+            if "typer.Option" in parameters or "options." in parameters:
+                found.update(paragraphs(ast.get_docstring(node) or ""))
+    return found
+
+
+def paragraphs(text: str) -> list[str]:
+    """As help pages look them up: each paragraph on one line."""
+    return [" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n") if part]
+
+
+def missing() -> list[str]:
+    """What is said and has no Chinese."""
+    return sorted(said() - json.loads(CATALOGUE.read_text(encoding="utf-8")).keys())
+
+
+if __name__ == "__main__":
+    print(json.dumps(dict.fromkeys(missing(), ""), ensure_ascii=False, indent=2))
