@@ -4,7 +4,8 @@ Threads that meet at the end of each product wait by spinning, for milliseconds 
 other programs that is a catastrophe: the one that spins uses up the time for which the other one
 waits. So ours spin briefly and then sleep, which is several times as fast beside busy programs
 (docs/log.md, `benchmarks/busy.py`). How threads wait changes no bit of a result, how many there are
-does: so their number is fixed before a run begins, and follows nothing while it goes. Imports no torch: a runtime reads what is written here when it is loaded.
+does: so their number is fixed before a run begins, and follows nothing while it goes. Imports no
+torch: a runtime reads what is written here when it is loaded.
 """
 
 import math

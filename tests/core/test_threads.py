@@ -23,7 +23,7 @@ def test_the_users_word_counts(monkeypatch, asked, found):
 )
 def test_what_is_no_number_of_threads_is_refused(monkeypatch, asked):
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    with pytest.raises(UsageError, match="OMP_NUM_THREADS=.*must be a number from 1 to"):
+    with pytest.raises(UsageError, match=r"OMP_NUM_THREADS=.*must be a number from 1 to"):
         threads()
 
 
