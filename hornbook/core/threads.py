@@ -42,7 +42,7 @@ def threads() -> int:
     Raises UsageError as `asked_threads` does.
     """
     cores = len({_core(cpu) for cpu in processors()})
-    return asked_threads() or max(1, min(cores, _quota()))
+    return asked_threads() or max(1, min(cores, _quota() or cores))
 
 
 def asked_threads() -> int | None:
@@ -70,13 +70,13 @@ def processors() -> Collection[int]:
     return range(os.cpu_count() or 1)
 
 
-def _quota() -> float:
-    """Processors whose time the container of this process is given, rounded up."""
+def _quota() -> int | None:
+    """Processors whose time the container of this process is given, rounded up; None: no limit."""
     try:
         given, period = _QUOTA.read_text(encoding="ascii").split()
-        return math.inf if given == "max" else math.ceil(int(given) / int(period))
+        return None if given == "max" else math.ceil(int(given) / int(period))
     except (OSError, ValueError, ZeroDivisionError):
-        return math.inf
+        return None
 
 
 @cache
