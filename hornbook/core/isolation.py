@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from hornbook.core.home import home
 
@@ -147,6 +147,22 @@ def run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[st
         text=True,
         errors="replace",
         check=False,
+    )
+
+
+def start_beside(
+    command: Sequence[str], said: IO[bytes], more: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """Start what is spoken to by its input and output. said: for its errors. more: as below."""
+    import subprocess
+
+    return subprocess.Popen(
+        command,
+        cwd=Path(os.path.abspath(os.sep)),  # noqa: PTH100
+        env=environment() | dict(more),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=said,
     )
 
 

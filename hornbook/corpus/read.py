@@ -9,10 +9,12 @@ import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_stream
+from hornbook.core.guard import GaveUp, guarded
+from hornbook.core.guarded import Values
 from hornbook.corpus import pydocs
 from hornbook.corpus.documents import CONTROLS, Document, Rejection, unstorable
 from hornbook.corpus.places import AnyPath, Remote, is_local, list_remote, local_path, unite
@@ -24,6 +26,10 @@ from hornbook.corpus.stores import clean
 
 PYTHON_DOCS = "python-docs"
 """The name of the source that is on every machine with Python."""
+
+_GUARDED = "hornbook.corpus.read:items_of"
+_OWN = ("memory://",)
+"""Stores that are nowhere but in this process."""
 
 _DETAIL = 300
 """Characters of a rejection's detail: enough to see what is wrong."""
@@ -119,16 +125,51 @@ def format_of(path: AnyPath) -> str:
     return inner.suffix.lower()
 
 
-def read_file(
+def read_file(path: AnyPath, text_field: str | None = None) -> Iterator[Document | Rejection]:
+    """The documents of one file with their ids, and a rejection for each record that is broken.
+
+    text_field: where JSON Lines and tables have their text. The file is read in a guarded process:
+    a record that takes too much time or memory, or crashes its reader, costs itself.
+    Raises HornbookError when a remote file cannot be had whole: that is no fault of a record.
+    """
+    size, remote = size_of(path), isinstance(path, Remote)
+    if isinstance(path, Remote):
+        place: str | dict[str, Any] = dataclasses.asdict(path)
+        if path.source.startswith(_OWN):
+            yield from read_here(path, text_field)
+            return
+    else:
+        place = str(path)
+    try:
+        for values, text in guarded(_GUARDED, [place, text_field], size, patient=remote):
+            yield Rejection(*values[1:]) if values[0] else _restored(values[1:], text)
+    except GaveUp as end:
+        fault = end.fault
+        after = f"; what follows record {end.given:,} is lost" if end.given else ""
+        yield Rejection(name_of(path), None, fault.reason, fault.detail + after, size)
+
+
+def items_of(place: str | dict[str, Any], text_field: str | None) -> Iterator[Values]:
+    """What `read_here` gives, as plain data, for the process that is guarded."""
+    path = Path(place) if isinstance(place, str) else Remote(**place)
+    for item in read_here(path, text_field):
+        if isinstance(item, Rejection):
+            yield [True, item.file, item.line, item.reason, item.detail, item.size], ""
+        else:
+            yield [False, item.id, item.source, item.added, item.created, item.metadata], item.text
+
+
+def _restored(values: list[Any], text: str) -> Document:
+    id, source, added, created, metadata = values
+    return Document(id, text, source, added, created, metadata)
+
+
+def read_here(
     path: AnyPath,
     text_field: str | None = None,
     advance: Callable[[int], None] = lambda bytes_read: None,
 ) -> Iterator[Document | Rejection]:
-    """The documents of one file with their ids, and a rejection for each record that is broken.
-
-    text_field: where JSON Lines and tables have their text. advance: told of bytes read on disk.
-    Raises HornbookError when a remote file cannot be had whole: that is no fault of a record.
-    """
+    """As `read_file`, in this process and without limits. advance: told of bytes read on disk."""
     name, count, item = name_of(path), 0, None
     checked = format_of(path) in CHECKED
     for item in _read(path, name, text_field, advance):

@@ -15,7 +15,15 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.places import is_local, lies_in, local_path
-from hornbook.corpus.read import find_files, fingerprint, format_of, name_of, read_file, size_of
+from hornbook.corpus.read import (
+    find_files,
+    fingerprint,
+    format_of,
+    name_of,
+    read_file,
+    read_here,
+    size_of,
+)
 from hornbook.corpus.readers import packed
 from hornbook.corpus.stores import clean
 
@@ -107,7 +115,7 @@ def test_every_format_reads_as_from_the_disk(memory, tmp_path, suffix):
     [here], [there] = find_files([tmp_path]), find_files([f"memory://a{suffix}"])
     assert format_of(here) == format_of(there) and size_of(here) == size_of(there)
     seen = []
-    found = list(read_file(there, advance=seen.append))
+    found = list(read_here(there, advance=seen.append))
     assert texts(found) == texts(read_file(here))
     assert sum(seen) == len(data) or suffix == ".parquet"  # which is not read from end to end
     assert [item.id for item in found] == [f"memory://a{suffix}:{i}" for i in range(len(found))]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.corpus.documents import Document, Rejection
-from hornbook.corpus.read import format_of, read_file
+from hornbook.corpus.read import format_of, read_here
 from hornbook.corpus.readers import ARCHIVE_READERS, READERS, RECORD_READERS, packed, warc_frames
 from hornbook.corpus.readers import mail as mail_reader
 from tests.corpus.test_word import p as paragraph
@@ -138,7 +138,7 @@ def read(tmp_path, name, data):
     """(documents, rejections) of a file with this name and content."""
     path = tmp_path / name
     path.write_bytes(data)
-    items = list(read_file(path))
+    items = list(read_here(path))
     found = [item for item in items if isinstance(item, Document)]
     return found, [item for item in items if isinstance(item, Rejection)]
 

@@ -14,7 +14,7 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.corpus import stores
 from hornbook.corpus.documents import Document
-from hornbook.corpus.read import find_files, fingerprint, name_of, read_file, size_of
+from hornbook.corpus.read import find_files, fingerprint, name_of, read_here, size_of
 from tests.corpus.test_places import MADE, lines, missing, texts
 
 needs_web = pytest.mark.skipif(missing("fsspec", "aiohttp"), reason="needs hornbook[remote]")
@@ -98,7 +98,7 @@ def test_a_long_file_is_read_as_it_comes(web):
     [file] = find_files([web.url("a.jsonl.gz?sig=secret")])
     assert name_of(file) == web.url("a.jsonl.gz") and size_of(file) == len(data)
     assert "secret" not in repr(file) + str(file)
-    items = read_file(file)
+    items = read_here(file)
     assert next(items).text.startswith("0 ")
     assert web.sent < len(data) * 2 / 3
     assert sum(1 for _ in items) == 4_999
@@ -114,7 +114,7 @@ def test_a_server_that_only_sends_whole_files(web, tmp_path, suffix, length):
     (tmp_path / f"a{suffix}").write_bytes(data)
     [file] = find_files([web.url(f"a{suffix}")])
     assert size_of(file) == (len(data) if length else 0)
-    assert texts(read_file(file)) == texts(read_file(tmp_path / f"a{suffix}"))
+    assert texts(read_here(file)) == texts(read_here(tmp_path / f"a{suffix}"))
 
 
 @needs_web
@@ -124,12 +124,12 @@ def test_a_broken_connection_is_tried_again_and_then_an_error(web, suffix, range
     web.ranges = ranges
     web.files[f"a{suffix}"] = MADE[suffix](2_000)
     [file] = find_files([web.url(f"a{suffix}?sig=secret").replace("//", "//me:secret@")])
-    whole = texts(read_file(file))
+    whole = texts(read_here(file))
     web.broken = 2
-    assert texts(read_file(file)) == whole and web.broken == 0
+    assert texts(read_here(file)) == whole and web.broken == 0
     web.broken = 10**9
     with pytest.raises(HornbookError, match="run the same command again") as caught:
-        assert all(isinstance(item, Document) for item in read_file(file))
+        assert all(isinstance(item, Document) for item in read_here(file))
     assert str(caught.value).startswith(web.url(f"a{suffix}"))
     assert "secret" not in str(caught.value)
 
@@ -140,7 +140,7 @@ def test_a_refusal_in_the_middle_stops_at_once(web):
     [file] = find_files([web.url("a.txt?sig=secret")])
     web.status, web.asked = 403, []
     with pytest.raises(HornbookError, match="403") as caught:
-        list(read_file(file))
+        list(read_here(file))
     assert web.asked.count("GET") == 1 and "secret" not in str(caught.value)
 
 
@@ -153,7 +153,7 @@ def test_a_server_that_falls_silent_is_given_up(web, monkeypatch):
     monkeypatch.setattr(web, "answer", lambda request: web.silent.wait(10))
     try:
         with pytest.raises(HornbookError, match="Timeout"):
-            list(read_file(file))
+            list(read_here(file))
         with pytest.raises(HornbookError, match=r"cannot be listed: .*Timeout"):
             find_files([web.url("a.txt")])
     finally:
@@ -208,4 +208,4 @@ def test_files_go_to_other_processes(web):
 
 
 def count(file):
-    return len(texts(read_file(file)))
+    return len(texts(read_here(file)))

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from hornbook.core.guarded import step
 from hornbook.corpus.documents import REPLACED, Document, Rejection
 from hornbook.corpus.readers.decode import decode_labelled, is_wide
 from hornbook.corpus.readers.html import declared, page_text
@@ -185,6 +186,9 @@ def _read(
         if name in locked:
             yield Rejection(source, number, "locked chapter", f"{name} is encrypted")
             continue
+        if fault := step(_unpacked_size(archive, name)):
+            yield Rejection(source, number, *fault, _packed_size(archive, name))
+            continue
         try:
             text, lost = _chapter(archive, name)
         except Exception as error:  # as above, of the part alone
@@ -219,6 +223,10 @@ def _chapter(archive: zipfile.ZipFile, name: str) -> tuple[str, int]:
 
 def _packed_size(archive: zipfile.ZipFile, name: str) -> int:
     return archive.getinfo(name).compress_size if name in archive.namelist() else 0
+
+
+def _unpacked_size(archive: zipfile.ZipFile, name: str) -> int:
+    return archive.getinfo(name).file_size if name in archive.namelist() else 0
 
 
 def _locked(archive: zipfile.ZipFile) -> set[str]:

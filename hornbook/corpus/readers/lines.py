@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, cast
 
+from hornbook.core.guarded import Fault as Fault
+from hornbook.core.guarded import step
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.readers.decode import Utf16AsUtf8, encoding_of
 from hornbook.corpus.readers.packed import BrokenPacking
@@ -20,13 +22,6 @@ BROKEN = (EOFError, zlib.error, OSError, UnicodeDecodeError)
 """What a damaged stream raises in the middle of reading."""
 
 _START = 2**16
-
-
-class Fault(NamedTuple):
-    """Why a line could not be read: a short, countable reason, and the detail."""
-
-    reason: str
-    detail: str
 
 
 class Line(NamedTuple):
@@ -45,12 +40,13 @@ class Line(NamedTuple):
         return Rejection(source, self.number or None, *fault, self.size)
 
 
-def read_lines(stream: BinaryIO) -> Iterator[Line]:
+def read_lines(stream: BinaryIO, steps: bool = True) -> Iterator[Line]:
     """All lines of a seekable stream, and a line with a fault for each that cannot be had.
 
     One longer than LONGEST_LINE is passed over in pieces; where the stream itself breaks, the
     lines before the break are kept. A mark at the start is taken off, UTF-16 becomes UTF-8. A line
     ends at \\n; at \\r where a file begins with lines that end so, as those of old programs do.
+    steps: whether each line is a step under limits (`core.guarded`).
     """
     number = 0
     try:
@@ -68,7 +64,8 @@ def read_lines(stream: BinaryIO) -> Iterator[Line]:
             stream = io.BufferedReader(cast(io.RawIOBase, _Returns(stream)), 2**18)
         for line in _split(stream):
             number = line.number
-            yield line
+            fault = step(line.size) if steps else None
+            yield line._replace(data=b"", fault=fault) if fault else line
     except BROKEN as error:
         yield Line(number + 1, b"", 0, fault_of(error))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, NamedTuple
 
+from hornbook.core.guarded import step
 from hornbook.corpus.documents import LEFT_OUT, REPLACED, Document, Rejection
 from hornbook.corpus.readers.lines import BROKEN, LONGEST_LINE, Fault, fault_of
 from hornbook.corpus.readers.mail_parts import ENCRYPTED, content_of, header
@@ -44,7 +45,7 @@ def read_eml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
 def read_mbox(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """A document a message, streamed; rejections have the number of the message's first line."""
     for piece in _messages(stream):
-        found = piece.fault or _message(piece.data, source)
+        found = piece.fault or step(piece.size) or _message(piece.data, source)
         if isinstance(found, Fault):
             yield Rejection(source, piece.line, *found, piece.size)
         else:

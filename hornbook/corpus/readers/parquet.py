@@ -6,6 +6,7 @@ Knows pyarrow; knows nothing of files.
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from hornbook.core.guarded import step
 from hornbook.corpus.documents import Document, Rejection, unstorable
 from hornbook.corpus.readers.header import twice
 from hornbook.corpus.readers.records import document_of
@@ -106,6 +107,9 @@ def _group(file: Any, group: int, row: int, wanted: list[str], source: str) -> I
         return
     try:
         for batch in file.iter_batches(_ROWS, [group], columns=wanted):
+            if fault := step(size):
+                yield Rejection(source, row, fault.reason, f"rows {row:,} to {end - 1:,}", size)
+                return
             columns = [_values(part) for part in batch.columns]
             for cells in zip(*columns, strict=True):
                 yield row, dict(zip(batch.schema.names, cells, strict=True))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from hornbook.core.guarded import step
 from hornbook.corpus.documents import PAGES_WITHOUT_TEXT, REPLACED, Document, Rejection
 from hornbook.corpus.readers.decode import newlines
 from hornbook.corpus.readers.hyphens import MARK, Hyphens
@@ -37,7 +38,7 @@ def read_pdf(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
         return
     try:
         with pypdfium2.PdfDocument(data) as pdf:
-            items = list(_read(pdf, source))
+            items = list(_read(pdf, len(data), source))
     except pypdfium2.PdfiumError as error:
         reason = "encrypted PDF" if "password" in str(error).lower() else "broken PDF"
         yield Rejection(source, None, reason, str(error))
@@ -45,13 +46,18 @@ def read_pdf(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     yield from items
 
 
-def _read(pdf: Any, source: str) -> Iterator[Document | Rejection]:
+def _read(pdf: Any, size: int, source: str) -> Iterator[Document | Rejection]:
     import pypdfium2
 
     texts, broken = list[str](), 0
     if pdf.get_formtype():
         pdf.init_forms()
     for number in range(len(pdf)):
+        if fault := step(size // len(pdf)):
+            broken += 1
+            texts.append("")
+            yield Rejection(source, number + 1, *fault)
+            continue
         try:
             texts.append(_page_text(pdf, number))
         except (pypdfium2.PdfiumError, UnicodeError) as error:

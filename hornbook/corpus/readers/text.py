@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
+from hornbook.core.guarded import step
 from hornbook.core.yaml_text import NotYaml, parse_yaml
 from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.readers.decode import NotText, decode
@@ -25,6 +26,9 @@ def read_text(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
         if isinstance(piece, Line):
             assert piece.fault, "only lines that cannot be read come alone"
             yield piece.rejection(source, piece.fault)
+            continue
+        if fault := step(len(piece.data)):
+            yield Line(piece.first, b"", len(piece.data)).rejection(source, fault)
             continue
         try:
             text = decode(piece.data)
@@ -84,7 +88,7 @@ def _pieces(stream: BinaryIO) -> Iterator[_Piece | Line]:
     """
     lines: list[bytes] = []
     first, size = 1, 0
-    for line in read_lines(stream):
+    for line in read_lines(stream, steps=False):
         if line.fault is None:
             lines.append(line.data)
             size += line.size

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, NamedTuple
 
+from hornbook.core.guarded import step
 from hornbook.corpus.documents import REPLACED, Document, Rejection
 from hornbook.corpus.readers.decode import is_wide
 from hornbook.corpus.readers.html import LARGEST_PAGE, page_text, plain_text
@@ -45,7 +46,7 @@ def read_warc(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
         if isinstance(frame, Broken):
             yield Rejection(source, number, *frame.fault, frame.size)
         elif _has_content(frame.headers):
-            found = _document(frame, source)
+            found = step(frame.size) or _document(frame, source)
             if isinstance(found, Fault):
                 yield Rejection(source, number, *found, frame.size)
             else:
