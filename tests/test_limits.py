@@ -65,6 +65,18 @@ def test_a_module_says_what_it_is(path):
 
 
 @every(PACKAGE)
+def test_lines_end_where_lines_end(path):
+    """`splitlines` cuts texts at U+2028, U+0085 and form feeds: `core.lines` has what is right.
+
+    Of bytes it cuts at line ends only; such a line says so by a comment that begins with "bytes".
+    """
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        code, _, comment = line.partition("#")
+        if re.search(r"\.(splitlines|readlines)\(", code):
+            assert comment.strip().startswith("bytes"), f"line {number}: {line.strip()}"
+
+
+@every(PACKAGE)
 def test_data_never_runs_and_nothing_is_fetched_unasked(path):
     text = path.read_text(encoding="utf-8")
     assert not list(unsafe(ast.parse(text)))

@@ -35,7 +35,7 @@ def feature(measure: Callable[[str], float]) -> Callable[[str], float]:
     """Register a function under its name; its docstring's first line is what the user reads."""
     name = measure.__name__
     assert name not in FEATURES and measure.__doc__
-    FEATURES[name] = Feature(name, measure.__doc__.splitlines()[0], measure)
+    FEATURES[name] = Feature(name, measure.__doc__.partition("\n")[0], measure)
     return measure
 
 

@@ -90,7 +90,7 @@ def _texts(text: list[str] | None, file: Path | None, column: str | None) -> "It
         return _lines()
     if not file.is_file():
         raise UsageError(f"{file} does not exist or is no file.")
-    from hornbook.workflows.classify import texts_of
+    from hornbook.corpus.columns import texts_of
 
     return texts_of(file, column)
 

@@ -33,7 +33,7 @@ def command(
     from hornbook.cli.output import print_json
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
-    from hornbook.workflows.classify import texts_of
+    from hornbook.corpus.columns import texts_of
     from hornbook.workflows.embed import embed_to, open_encoder
 
     piped = file is None or str(file) == "-"

@@ -14,14 +14,15 @@ def read_all() -> str:
 
 
 def read_line() -> str | None:
-    """The next line without its end, or None at the end of the input."""
+    """The next line without its end and white space around it, or None at the end of the input."""
     data = b"" if sys.stdin is None else sys.stdin.buffer.readline()
     return _decode(data).strip() if data else None
 
 
 def _decode(data: bytes) -> str:
+    """Without the mark of a file's start: of several, one may stand before any line."""
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         byte = data[error.start]
         raise UsageError(

@@ -15,7 +15,14 @@ def command(
         list[str] | None, typer.Option(help="A sentence; may be given several times.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="A file with a sentence a line; - or nothing is stdin.")
+        Path | None,
+        typer.Option(
+            help="A sentence a line, or .csv, .tsv, .jsonl, .json, .parquet; - or nothing is stdin."
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Where a table has its sentences; found by its name if usual."),
     ] = None,
     beam: Annotated[int, typer.Option(help="Translations kept while searching; 1 is greedy.")] = 4,
     length_penalty: Annotated[
@@ -37,7 +44,7 @@ def command(
         {"beams": beam, "penalty": length_penalty, "max_tokens": max_tokens}, "search"
     )
     opened, tokenizer = open_translator(model, device)
-    sentences = _sentences(text, file)
+    sentences = _sentences(text, file, column)
     started = time.perf_counter()
     found = translate(opened, tokenizer, sentences, config)
     seconds = time.perf_counter() - started
@@ -52,20 +59,29 @@ def command(
     print_json({"translations": rows, "tokens_per_second": tokens / seconds}, json)
 
 
-def _sentences(text: list[str] | None, file: Path | None) -> list[str]:
-    """A text each from --text, else the lines of the file or of standard input."""
-    from hornbook.cli.input import read_all
+_USUAL = ("source", "src", "input")
+
+
+def _sentences(text: list[str] | None, file: Path | None, column: str | None) -> list[str]:
+    """A text each from --text, else the lines or rows of the file, or lines of standard input."""
+    from hornbook.cli.input import read_line
+    from hornbook.cli.output import note
     from hornbook.core.errors import UsageError
+    from hornbook.corpus.columns import texts_of
+    from hornbook.corpus.readers.header import TEXT_NAMES
 
     if text and file:
         raise UsageError("Give either --text or --file, not both.")
     if text:
         return [" ".join(sentence.split("\n")) for sentence in text]
     if file is None or str(file) == "-":
-        return read_all().splitlines()
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"Cannot read {file}: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is not UTF-8: byte {error.start}.") from None
+        if column is not None:
+            raise UsageError("--column goes with --file; standard input is a sentence a line.")
+        return list(iter(read_line, None))
+    found = []
+    for item in texts_of(file, column, (*_USUAL, *TEXT_NAMES)):
+        if isinstance(item, str):
+            found.append(" ".join(item.split("\n")))
+        else:
+            note(f"left out: {item}")
+    return found

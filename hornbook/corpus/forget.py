@@ -13,6 +13,7 @@ from typing import Any
 
 from hornbook.core.errors import UsageError, nearest
 from hornbook.core.files import atomic_folder, hash_json, read_json
+from hornbook.core.lines import lines_of
 from hornbook.core.stages import MARKER
 from hornbook.corpus.card import card_text
 from hornbook.corpus.corpus import Corpus
@@ -98,7 +99,7 @@ def _find(corpus: Corpus, id: str) -> tuple[str, dict[str, Any]]:
 def _forget_copies(aside: Path, part: str, row: dict[str, Any]) -> None:
     """List the document with the dropped, and show nothing of what was dropped as a copy of it."""
     for path in sorted((aside / DROPPED).glob("*.jsonl")):
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(line) for line in lines_of(path.read_text(encoding="utf-8"))]
         copies = [other for other in rows if other["duplicate_of"] == row["id"]]
         for other in copies:
             other["text"] = ""

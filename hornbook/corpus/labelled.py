@@ -8,20 +8,17 @@ import hashlib
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from hornbook.core.errors import UsageError, nearest
+from hornbook.corpus.columns import AHEAD, find_asked, find_usual, names_in, text_of
 from hornbook.corpus.documents import Rejection, content_hash
 from hornbook.corpus.read import name_of
-from hornbook.corpus.readers.decode import newlines
 from hornbook.corpus.readers.header import LABEL_NAMES, TEXT_NAMES, Naming
 from hornbook.corpus.readers.table import Row
 from hornbook.corpus.tables import read_rows
-
-_AHEAD = 200
-"""Rows looked at to find the columns where no name is a usual one."""
 
 
 class LabelledText(NamedTuple):
@@ -72,13 +69,13 @@ def read_labelled(
     Raises UsageError for a file that is not there or of another kind, for columns that are not
     there or cannot be told, and for labels from which nothing can be learned.
     """
-    found = list(read_rows(path, Naming(_names_in(text_column, label_column))))
+    found = list(read_rows(path, Naming(names_in(text_column, label_column))))
     rejected = [item for item in found if isinstance(item, Rejection)]
     values = [item for item in found if isinstance(item, Row)]
     if not values:
         raise UsageError(f"{path} holds no rows.{_first(rejected)}")
-    names = list(dict.fromkeys(itertools.chain.from_iterable(v.cells for v in values[:_AHEAD])))
-    text, label = _columns(path, names, values[:_AHEAD], text_column, label_column)
+    names = list(dict.fromkeys(itertools.chain.from_iterable(v.cells for v in values[:AHEAD])))
+    text, label = _columns(path, names, values[:AHEAD], text_column, label_column)
     rows = []
     for item in values:
         row = _row(item, text, label)
@@ -95,18 +92,16 @@ def read_labelled(
     return data
 
 
-def _names_in(*asked: str | None) -> list[str]:
-    """The columns that were asked for; `a+b` may be one or two."""
-    given = [name for name in asked if name]
-    return [*given, *(part.strip() for name in given for part in name.split("+"))]
-
-
 def _columns(
     path: Path, names: list[str], rows: list[Row], text: str | None, label: str | None
 ) -> tuple[str, str]:
     """Which columns hold text and label: those asked for, usual ones, or the two there are."""
-    found_text = _asked(path, text, names) if text else _usual(TEXT_NAMES, names, label)
-    found_label = _asked(path, label, names) if label else _usual(LABEL_NAMES, names, found_text)
+    found_text = find_asked(path, text, names) if text else find_usual(TEXT_NAMES, names, label)
+    found_label = (
+        find_asked(path, label, names) if label else find_usual(LABEL_NAMES, names, found_text)
+    )
+    # Columns without a name that hold nothing, as spreadsheets leave them, are not there.
+    names = [n for n in names if any(row.cells.get(n) not in ("", None) for row in rows)]
     if found_text and found_label:
         return found_text, found_label
     if len(names) == 2:
@@ -123,27 +118,6 @@ def _columns(
     )
 
 
-def _asked(path: Path, wanted: str, names: list[str]) -> str:
-    """The names of the columns asked for, as the file writes them. Raises UsageError."""
-    lowered = {name.lower(): name for name in reversed(names)}
-    if wanted in names or wanted.lower() in lowered:
-        return wanted if wanted in names else lowered[wanted.lower()]
-    parts = wanted.split("+")
-    if len(parts) > 1:
-        return "+".join(_asked(path, part.strip(), names) for part in parts)
-    hint = nearest(wanted, names)
-    every = "" if hint.startswith("Valid") else f" Its columns are {', '.join(names)}."
-    raise UsageError(f"{path} has no column {wanted!r}. {hint}{every}")
-
-
-def _usual(usual: Sequence[str], names: list[str], taken: str | None) -> str | None:
-    lowered = {n.lower(): n for n in reversed(names) if n.lower() != (taken or "").lower()}
-    for name in usual:
-        if all(part in lowered for part in name.split("+")):
-            return "+".join(lowered[part] for part in name.split("+"))
-    return None
-
-
 def _guess(path: Path, names: list[str], rows: list[Row]) -> tuple[str, str]:
     """Of two columns, the labels are those with fewer different values."""
     one, other = (len({str(row.cells.get(name)) for row in rows}) for name in names)
@@ -157,7 +131,7 @@ def _guess(path: Path, names: list[str], rows: list[Row]) -> tuple[str, str]:
 
 def _row(item: Row, text_column: str, label_column: str) -> LabelledText | tuple[str, str]:
     """The row, or why there is none: a short reason and the detail."""
-    text = _text(item, text_column)
+    text = text_of(item, text_column)
     if text is None:
         return "no text", f"{text_column} is no text"
     if not text.strip():
@@ -175,16 +149,6 @@ def _row(item: Row, text_column: str, label_column: str) -> LabelledText | tuple
     except UnicodeEncodeError as error:
         return "not Unicode", str(error)
     return LabelledText(id, text, label)
-
-
-def _text(item: Row, column: str) -> str | None:
-    """The text of a column, or of several joined by line breaks; None for what is no text."""
-    whole = column in item.cells
-    parts = [column] if whole or "+" not in column else column.split("+")
-    texts = [item.cells.get(part) for part in parts]
-    if any(not isinstance(text, str | None) for text in texts):
-        return None
-    return newlines("\n".join(text for text in texts if text))
 
 
 def _label(value: str | int | float | None) -> str:
@@ -233,34 +197,6 @@ def _first(rejected: list[Rejection]) -> str:
     return f" {len(rejected):,} could not be used; the first, {where}: {first.reason} " + (
         f"({first.detail[:200]})."
     )
-
-
-def read_column(path: Path, column: str | None = None) -> Iterator[str | Rejection]:
-    """The texts of one column, an empty one where a cell is; rows that have none are rejections.
-
-    column: as in `read_labelled`; None for the usual names, or the only one. Raises UsageError for
-    a file that is not there or of another kind, and a column that is not there or cannot be told.
-    """
-    found = read_rows(path, Naming(_names_in(column)))
-    ahead = list(itertools.islice(found, _AHEAD))
-    rows = [item for item in ahead if isinstance(item, Row)]
-    names = list(dict.fromkeys(itertools.chain.from_iterable(row.cells for row in rows)))
-    if not names:
-        raise UsageError(f"{path} holds no rows.")
-    own = _asked(path, column, names) if column else _usual(TEXT_NAMES, names, None)
-    if own is None and len(names) > 1:
-        raise UsageError(
-            f"{path} has no column with a usual name for the text. Name it; the columns are "
-            f"{', '.join(names)}."
-        )
-    for item in itertools.chain(ahead, found):
-        text = _text(item, own or names[0]) if isinstance(item, Row) else None
-        if text is not None:
-            yield text
-        elif isinstance(item, Row):
-            yield Rejection(name_of(path), item.number, "no text", f"{own} is no text")
-        else:
-            yield item
 
 
 def without_copies(rows: Sequence[LabelledText]) -> tuple[list[LabelledText], int]:

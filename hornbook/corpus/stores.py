@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.core.lines import first_line
 
 WEB = ("http", "https")
 
@@ -247,7 +248,7 @@ def reason_of(error: Exception) -> str:
     """One line without what may be secret."""
     cause = error.__cause__
     told = cause if isinstance(error, FileNotFoundError) and cause else error
-    text = (str(told).strip().splitlines() or [""])[0]
+    text = first_line(str(told))
     text = re.sub(r"(\w://)[^/\s'\"]*@", r"\1", text)
     text = re.sub(r"(\w://[^\s?#'\"]*)[?#][^\s'\")]*", r"\1", text)
     return f"{type(told).__name__}: {text[:300]}".removesuffix(": ").rstrip(".")

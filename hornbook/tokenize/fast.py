@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.core.lines import first_line
+
 Encode = Callable[[Sequence[str]], list[np.ndarray]]
 
 _REFRESH_CHARACTERS = 32 * 2**20
@@ -37,7 +39,7 @@ def bulk_encoder(json: str, reference: Any, words: Sequence[str]) -> BulkEncoder
         probe = probe_texts(words)
         same = all(map(np.array_equal, fast(probe), slow(probe)))
     except Exception as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        why = first_line(str(error)) or type(error).__name__
         return BulkEncoder(slow, f"Encodes with tokenizers; gigatoken cannot be used: {why}.")
     if not same:
         return BulkEncoder(slow, "Encodes with tokenizers; gigatoken gives other ids here.")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from hornbook.core.config import Config
+from hornbook.core.lines import first_line
 from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.train.loop import Batches, LoopConfig, train
 from hornbook.train.objective import Objective
@@ -148,7 +149,7 @@ def settle_compilation(
         _train_steps(run, config, state, 1)
     except torch._dynamo.exc.TorchDynamoException as error:
         compile_layers(state.model.get_submodule("stack"), undo=True)
-        return False, f"torch.compile failed here: {str(error).splitlines()[0]}"
+        return False, f"torch.compile failed here: {first_line(str(error))}"
     cost_s = time.perf_counter() - start - plain_s
     compiled_s = step_seconds(run, config, 2)
     figures = f"{plain_s:.3f} s a step plain, {compiled_s:.3f} s compiled after {cost_s:.0f} s"

@@ -5,16 +5,10 @@ Knows classifiers and files of texts; knows nothing of the command line.
 
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hornbook.core.errors import UsageError
-from hornbook.corpus.documents import Rejection
-from hornbook.corpus.labelled import read_column
-from hornbook.corpus.read import format_of, name_of
-from hornbook.corpus.tables import FORMATS, read_texts
 from hornbook.models.text_classifier import TextClassifier, softmax
 from hornbook.workflows.open_classifier import Labeller
 
@@ -72,23 +66,3 @@ def label_texts(
                 cut=bool(short),
                 empty=not text.strip(),
             )
-
-
-def texts_of(path: Path, column: str | None) -> Iterator[str | Rejection]:
-    """The texts of a file: a column of a table, of JSON Lines or Parquet; else a text a line.
-
-    Raises UsageError for a file that cannot be read, a column that is not there, or one named for
-    a file that has none.
-    """
-    if format_of(path) in FORMATS:
-        yield from read_column(path, column)
-        return
-    if column is not None:
-        raise UsageError(
-            f"{path} has no columns: a text a line. Columns have {', '.join(FORMATS)}."
-        )
-    for line in read_texts(path):
-        if line.fault is None:
-            yield line.text
-        else:
-            yield Rejection(name_of(path), line.number or None, *line.fault, line.size)

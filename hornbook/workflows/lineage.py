@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.home import home
+from hornbook.core.lines import lines_of
 
 _FILE = "lineage.jsonl"
 
@@ -50,5 +51,5 @@ def trained_on(corpora: Sequence[str]) -> list[str]:
 def _rows() -> Iterator[dict[str, Any]]:
     path = home() / _FILE
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in lines_of(path.read_text(encoding="utf-8")):
             yield json.loads(line)

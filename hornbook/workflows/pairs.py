@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from hornbook.core.lines import lines_of
 from hornbook.corpus.documents import Document
 
 
@@ -58,7 +59,7 @@ def _blocks(text: str) -> list[str]:
     """Paragraphs, with the underlines and marks of headings taken off."""
     blocks = []
     for block in re.split(r"\n\s*\n", text):
-        lines = [_MARKUP.sub("", line).strip() for line in block.splitlines()]
+        lines = [_MARKUP.sub("", line).strip() for line in lines_of(block)]
         block = "\n".join(line for line in lines if line)
         if block:
             blocks.append(block)

@@ -17,6 +17,7 @@ from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import atomic_folder, require_space
 from hornbook.core.home import pulled
 from hornbook.core.isolation import python, run
+from hornbook.core.lines import first_line, lines_of
 from hornbook.core.progress import Progress
 from hornbook.workflows.catalogue import CATALOGUE, Entry, File, Hub, Package
 
@@ -149,9 +150,9 @@ def _describe(source: Hub | Package) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return first_line(str(error)) or type(error).__name__
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in lines_of(text) if line.strip()]
     return lines[-1].removeprefix("ERROR: ") if lines else ""

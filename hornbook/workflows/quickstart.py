@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.corpus.corpus import Corpus
@@ -61,7 +62,7 @@ def _verdict(result: dict[str, Any]) -> str:
 
 def _following(out: Path, corpus: Corpus, tuned: bool) -> list[Next]:
     """Three commands to try next."""
-    prompt = beginnings(corpus, 1)[0].splitlines()[0]
+    prompt = first_line(beginnings(corpus, 1)[0])
     run, instruct = out / "pretrain", out / "instruct"
     longer = f"hornbook pretrain --corpus {out / 'corpus'} --minutes 30 --out {out / 'longer'}"
     found = [

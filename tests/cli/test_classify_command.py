@@ -86,14 +86,14 @@ def test_empty_and_very_long_texts_are_said(tuned):
 
 def test_mistakes_are_one_line_and_no_traceback(tuned, data, tmp_path):
     (tmp_path / "t.txt").write_text("x\n")
-    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\n")
+    (tmp_path / "bad.txt").write_bytes(b"fine\n\xff\xfa\n")
     for arguments, message in (
         (["nowhere", "x"], "nowhere does not exist"),
         ([tuned, "x", "--file", data], "not both"),
         ([tuned, "--file", tmp_path / "none.csv"], "does not exist or is no file"),
         ([tuned, "--file", data, "--column", "txt"], "Did you mean 'text'"),
         ([tuned, "--file", tmp_path / "t.txt", "--column", "text"], "has no columns"),
-        ([tuned, "--file", tmp_path / "bad.txt"], "is not UTF-8"),
+        ([tuned, "--file", tmp_path / "bad.txt"], "bad.txt, line 2: not UTF-8"),
         ([tuned, "--column", "text"], "--column goes with --file"),
     ):
         code, out, err = run("classify", *arguments)

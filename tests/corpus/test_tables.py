@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.core.errors import UsageError
+from hornbook.corpus.columns import read_column
 from hornbook.corpus.decontaminate import OverlapConfig, read_items
 from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.instructions import read_conversations, read_preferences
-from hornbook.corpus.labelled import read_column, read_labelled
+from hornbook.corpus.labelled import read_labelled
 from hornbook.corpus.pairs import read_pairs
 from hornbook.corpus.read import read_file
+from hornbook.corpus.readers.decode import without_controls
 from hornbook.corpus.readers.header import Naming
 from hornbook.corpus.readers.table import Row, table_rows
 from hornbook.corpus.tables import read_rows as rows_of
@@ -140,7 +142,9 @@ ANSWERED = [(text, f"answer {i}, of some") for i, text in enumerate(TEXTS)]
 DOORS = {
     "labelled": (labelled, ["text", "label"], LABELLED, LABELLED),
     "column": (column, ["text", "label"], LABELLED, TEXTS),
-    "documents": (documents, ["text", "label"], LABELLED, LABELLED),
+    # No control character gets into a corpus.
+    "documents": (documents, ["text", "label"], LABELLED,
+                  [(without_controls(text)[0], label) for text, label in LABELLED]),
     "evaluation": (evaluation, ["text", "label"], LABELLED, LABELLED),
     "against": (against, ["text", "label"], LABELLED, len(TEXTS) + 2),
     "pairs": (pairs, ["target", "source"], [(a, t) for t, a in ANSWERED],

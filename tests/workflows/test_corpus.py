@@ -131,6 +131,18 @@ def test_a_forgotten_document_is_nowhere_and_stays_away(source, tmp_path):
         forget(corpus.folder, id)
 
 
+def test_a_document_can_be_forgotten_whatever_stands_in_those_that_were_dropped(source, tmp_path):
+    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    odd = "A dropped\u2028text\u2029with\x85odd\x0cends.\n" * 9
+    extra = [{"text": odd}, {"text": odd}]
+    path = tmp_path / "odd.jsonl"
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in [*rows, *extra])
+    path.write_text("".join(lines), encoding="utf-8")
+    corpus = made(path, tmp_path / "c")
+    forget(corpus.folder, f"{path}:7")
+    assert trace(corpus.folder, f"{path}:7")["reason"] == "forgotten"
+
+
 def test_a_crash_while_forgetting_leaves_the_corpus_as_it_was(source, tmp_path, monkeypatch):
     corpus = made(source, tmp_path / "c")
     before = {p: p.read_bytes() for p in corpus.folder.rglob("*") if p.is_file()}

@@ -14,9 +14,11 @@ from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import translate
 from hornbook.train import hooks
 from hornbook.workflows.open_model import open_translator
+from hornbook.workflows.report.pairs import _outputs
 from hornbook.workflows.resume import resume
 from hornbook.workflows.translation import train_translation
 from hornbook.workflows.translation_run import PairFiles, request_of
+from tests.in_process import hornbook
 
 pytest.importorskip("sacrebleu")
 WORDS = {
@@ -169,3 +171,40 @@ def test_the_command_prints_a_line_for_each_sentence(straight, tmp_path, capsys)
         command(run, text=["eins"], file=file)
     with pytest.raises(UsageError, match="search: beams = 0"):
         command(run, text=["eins"], beam=0)
+
+
+ODD = ["eins\u2028zwei", "zwei\x85drei", "drei\x0c\x1crot", "", "Haus"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "\ufeff" + "\r\n".join(ODD) + "\n"),
+        ("a.csv", "source,n\n" + "".join(f'"{text}",1\n' for text in ODD)),
+        ("a.jsonl", "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in ODD)),
+    ],
+)
+def test_a_sentence_a_line_or_row(straight, tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    code, out, err = hornbook(
+        "translate", straight[0], "--file", tmp_path / name, "--beam", 1, "--json"
+    )
+    assert code == 0, err
+    assert [row["source"] for row in json.loads(out)["translations"]] == ODD
+
+
+def test_what_no_model_can_read_is_left_out_and_named(straight, tmp_path):
+    rows = ['{"text": "eins"}', '{"text": "\\ud83d"}', '{"text": "zwei"}']
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    code, out, err = hornbook(
+        "translate", straight[0], "--file", tmp_path / "a.jsonl", "--beam", 1, "--json"
+    )
+    assert code == 0 and "a.jsonl, line 2: not Unicode (half a surrogate pair" in err
+    assert [row["source"] for row in json.loads(out)["translations"]] == ["eins", "zwei"]
+
+
+def test_the_report_shows_whole_sentences(tmp_path):
+    rows = [{"source": text, "output": text} for text in ODD]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "outputs.jsonl").write_text(lines, encoding="utf-8")
+    assert _outputs(tmp_path / "outputs.jsonl") == rows

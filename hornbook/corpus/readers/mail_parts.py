@@ -161,7 +161,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 def _from_base64(raw: bytes) -> tuple[bytes, str]:
     """Line by line: mailing lists put plain text behind it, and some parts are no base64 at all."""
     pieces, rest, joined = list[bytes](), list[bytes](), b""
-    for line in raw.splitlines():
+    for line in raw.splitlines():  # bytes end at line ends only
         line = line.strip()
         if not rest and (not line or _BASE64.fullmatch(line)):
             joined += line

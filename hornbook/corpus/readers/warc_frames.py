@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, cast
 
+from hornbook.core.lines import lines_of
 from hornbook.corpus.readers.lines import BROKEN, Fault, fault_of
 from hornbook.corpus.readers.packed import Members, packing_of, packing_within
 
@@ -145,7 +146,7 @@ def _packing(stream: BinaryIO) -> str | None:
 
 
 def _headers(head: bytes) -> dict[str, str]:
-    lines = head.decode("utf-8", "replace").splitlines()[1:]
+    lines = lines_of(head.decode("utf-8", "replace"))[1:]
     pairs = (line.split(":", 1) for line in lines if ":" in line)
     return {name.strip().lower(): value.strip() for name, value in pairs}
 

@@ -8,6 +8,7 @@ import numpy as np
 import pydantic
 
 from hornbook.core.errors import UsageError
+from hornbook.core.lines import lines_of
 from hornbook.corpus.rules.contract import Rule, register, share
 from hornbook.corpus.texts import Texts, grams
 
@@ -99,7 +100,7 @@ def _phrases(path: str | None) -> Phrases:
 def _read(path: str, changed: int, size: int) -> Phrases:
     """Read a list; `changed` and `size` are there to tell it from what was read."""
     try:
-        found = _hashed(tuple(Path(path).read_text(encoding="utf-8-sig").splitlines()))
+        found = _hashed(tuple(lines_of(Path(path).read_text(encoding="utf-8-sig"))))
     except UnicodeDecodeError as error:
         raise UsageError(f"The list of words {path} is not UTF-8: {error}.") from None
     if not found:

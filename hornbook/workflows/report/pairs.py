@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.lines import lines_of
 from hornbook.core.metrics import MetricsLog
 from hornbook.workflows import run as layout
 from hornbook.workflows.report.charts import bars, curve
@@ -52,6 +53,6 @@ def write_report(path: Path, run: Path) -> None:
 
 
 def _outputs(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = lines_of(path.read_text(encoding="utf-8"))
     step = max(1, len(lines) // _SHOWN)
     return [json.loads(line) for line in lines[::step][:_SHOWN]]
