@@ -1,0 +1,85 @@
+"""Mutants of every reader's formats: documents and rejections come out, whatever the bytes are."""
+
+import functools
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.corpus.test_readers import GOOD, pack
+from tests.fuzz import mutate
+from tests.fuzz.hunt import Format, hunt
+
+MUTANTS = 5000
+_ALIKE = (".htm", ".ndjson", ".docm", ".dotx", ".dotm")
+"""Other suffixes of a reader that is tried already."""
+TEXT = {"text_pieces": mutate.text_pieces, "pieces_again": mutate.text_pieces, **mutate.BYTES}
+GROWN = (1, 3, 50, 2000)
+"""How often what a mutant repeats comes: nesting and long headers begin so."""
+
+
+def grown(data: bytes, rng: random.Random) -> bytes:
+    """A piece comes many times."""
+    start = rng.randrange(len(data))
+    piece = data[start : start + rng.choice((1, 8, 64))]
+    return data[:start] + piece * rng.choice(GROWN) + data[start:]
+
+
+def member(data: bytes, rng: random.Random) -> bytes:
+    """A file inside a zip archive is changed, and the archive is whole."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        chosen = rng.choice([n for n in names if n.endswith(("xml", "rels", "opf", "xhtml"))])
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as changed:
+            for name in names:
+                inner = archive.read(name)
+                if name == chosen:
+                    inner = rng.choice((mutate.text_pieces, grown, mutate.flipped))(inner, rng)
+                changed.writestr(name, inner)
+    return out.getvalue()
+
+
+def _written(suffix: str, packing: str, folder: Path) -> list[Path]:
+    path = folder / f"file{suffix}{packing}"
+    path.write_bytes(pack(GOOD[suffix], packing))
+    return [path]
+
+
+def read(path: Path) -> None:
+    """As a corpus is built: none is lost on the way from the process that reads."""
+    from hornbook.corpus.read import read_file
+
+    items = list(read_file(path))
+    assert items, "a file is a document or a rejection"
+    odd = [
+        i for i in items if getattr(i, "reason", "") in ("the reader crashed", "the reader failed")
+    ]
+    assert not odd, odd
+
+
+def _format(suffix: str, packing: str = "") -> Format:
+    mutators = TEXT if GOOD[suffix].isascii() and not packing else mutate.BYTES
+    mutators = {**mutators, "grown": grown}
+    if suffix in (".docx", ".epub"):
+        mutators = {**mutate.BYTES, "member": member, "member_again": member, "other": member}
+    return Format(functools.partial(_written, suffix, packing), mutators, read, MUTANTS)
+
+
+FORMATS = {
+    **{f"read{suffix}": _format(suffix) for suffix in GOOD if suffix not in _ALIKE},
+    **{
+        f"read{suffix}{packing}": _format(suffix, packing)
+        for suffix in (".jsonl", ".warc")
+        for packing in (".gz", ".zst")
+    },
+}
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", FORMATS)
+def test_mutants_are_documents_and_rejections(name, tmp_path):
+    found = hunt(__name__, name, tmp_path)
+    assert not found, "\n".join(found)
