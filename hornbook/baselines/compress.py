@@ -29,17 +29,19 @@ def xz_bits_per_byte(texts: Iterable[str]) -> float:
     return 8 * _xz_size(data) / len(data)
 
 
-def xz_given_bits_per_byte(training: Iterable[str], texts: Iterable[str]) -> tuple[float, int]:
+def xz_given_bits_per_byte(
+    training: Iterable[str], texts: Iterable[str], reach: int = XZ_REACH
+) -> tuple[float, int]:
     """What the texts add to the size under `xz -9` of the training text before them.
 
-    At most the last XZ_REACH bytes of the training text are shown; returns also how many were.
+    At most the last `reach` bytes of the training text are shown; returns also how many were.
     """
     shown = bytearray()
     for text in training:
         shown += text.encode("utf-8")
-        if len(shown) > 2 * XZ_REACH:
-            del shown[:-XZ_REACH]
-    before = bytes(shown[-XZ_REACH:])
+        if len(shown) > 2 * reach:
+            del shown[:-reach]
+    before = bytes(shown[-reach:])
     data = "".join(texts).encode("utf-8")
     with ThreadPoolExecutor(2) as pool:  # lzma works outside Python's lock
         alone, together = pool.map(_xz_size, (before, before + data))

@@ -49,6 +49,18 @@ class LabelledImages:
         """Optimiser steps in which every image is seen once."""
         return self._order.count / self._order.rows
 
+    def of(self, rows: int) -> "LabelledImages":
+        """The same in batches of another size."""
+        return self._with(self.pixels, self.labels, rows)
+
+    def some(self, places: np.ndarray) -> "LabelledImages":
+        """Those at these places."""
+        return self._with(self.pixels[places], self.labels[places], self._order.rows)
+
+    def _with(self, pixels: np.ndarray, labels: np.ndarray, rows: int) -> "LabelledImages":
+        mean, std = self.mean.flatten().tolist(), self.std.flatten().tolist()
+        return LabelledImages(pixels, labels, rows, self.seed, mean, std, self.augment)
+
     def batch(self, step: int) -> Labelled:
         """The batch of optimiser step `step`, counted from 0."""
         rows = self._order.indices(step)

@@ -33,6 +33,10 @@ class PackedWindows:
         """Optimiser steps in which every token is a target once."""
         return self.windows / self.rows
 
+    def of(self, rows: int) -> "PackedWindows":
+        """The same in batches of another size."""
+        return PackedWindows(self.shards, self.context, rows, self.seed, self.isolate)
+
     def batch(self, step: int) -> Batch:
         """The batch of optimiser step `step`, counted from 0."""
         first = step * self.rows

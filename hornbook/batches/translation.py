@@ -45,6 +45,10 @@ class PairBatches:
         """Optimiser steps in which every pair is seen once."""
         return float(len(self._epoch(0)))
 
+    def of(self, tokens: int) -> "PairBatches":
+        """The same in batches of another size."""
+        return PairBatches(self.pairs, tokens, self.seed, self.start, self.end)
+
     def batch(self, step: int) -> PairBatch:
         """The batch of optimiser step `step`, counted from 0."""
         epoch = 0

@@ -1,5 +1,6 @@
 """`hornbook pretrain`: train a model of any family on text, on pairs or on images."""
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,13 +71,13 @@ def command(
     json: Json = False,
 ) -> None:
     """Train a model and measure it; on text, beside gzip, xz and an n-gram model."""
-    from hornbook.cli.output import print_json
+    began = time.monotonic()
     from hornbook.core.progress import Progress
-    from hornbook.workflows import resume as resuming
 
+    how = {"run": out, "resume": resume, "progress": Progress(), "began": began}
     data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
     if resume and not any(data.values()):
-        print_json(resuming.resume(out, Progress()), json)
+        _resume(out, how, json)
         return
     sizes = {
         "depth": depth, "width": width, "heads": heads, "vocab": vocab_size, "context": context,
@@ -89,13 +90,30 @@ def command(
     kind, values = _kind(data), _values(recipe, set_, asked, sizes)
     if kind == "--corpus":
         values["plan"] |= _preset(family, preset)
-        found = _on_text(corpus, tokenizer, init, values, out, resume)
+        found = _on_text(corpus, tokenizer, init, values, how)
     else:
         _refuse(kind, {"--preset": preset, "--init": init, "--tokenizer": tokenizer})
         if kind == "--pairs":
-            found = _on_pairs((pairs, validation, test), family, values, out, resume)
+            found = _on_pairs((pairs, validation, test), family, values, how)
         else:
-            found = _on_images(images, family, values, out, resume)
+            found = _on_images(images, family, values, how)
+    _end(found, json)
+
+
+def _resume(out: Path, how: dict[str, Any], json: bool) -> None:
+    """Go on with a run that knows what it trains on."""
+    from hornbook.workflows.resume import resume
+
+    _end(resume(out, how["progress"]), json)
+
+
+def _end(found: dict[str, Any], json: bool) -> None:
+    """The result: lines for people, or one object for programs."""
+    from hornbook.cli.output import print_json, show
+    from hornbook.workflows.outcome import outcome
+
+    for line in [] if json else outcome(found):
+        show(line)
     print_json(found, json)
 
 
@@ -145,20 +163,16 @@ def _preset(family: str | None, preset: str | None) -> dict[str, str]:
 
 
 def _on_text(
-    corpus: Any, tokenizer: Path | None, init: Path | None, values: Any, out: Path, resume: bool
+    corpus: Any, tokenizer: Path | None, init: Path | None, values: Any, how: dict[str, Any]
 ) -> dict[str, Any]:
-    from hornbook.core.progress import Progress
     from hornbook.workflows.pretrain import inputs_of, pretrain, request_of
 
     inputs = inputs_of(corpus, tokenizer, init)
-    return pretrain(inputs, out, request_of(inputs, values), resume, Progress())
+    return pretrain(inputs, request=request_of(inputs, values), **how)
 
 
-def _on_pairs(
-    splits: Any, family: str | None, values: Any, out: Path, resume: bool
-) -> dict[str, Any]:
+def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import UsageError
-    from hornbook.core.progress import Progress
     from hornbook.workflows.translation import train_translation
     from hornbook.workflows.translation_run import request_of
 
@@ -171,18 +185,15 @@ def _on_pairs(
         if len(files) > 2:
             raise UsageError(f"{name} takes one file of pairs or two aligned ones.")
     files, request = request_of(splits, {**values, "family": family or "transformer"})
-    return train_translation(files, out, request, resume, Progress())
+    return train_translation(files, request=request, **how)
 
 
-def _on_images(
-    images: Any, family: str | None, values: Any, out: Path, resume: bool
-) -> dict[str, Any]:
+def _on_images(images: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import unknown
-    from hornbook.core.progress import Progress
     from hornbook.workflows.vision import train_vision
     from hornbook.workflows.vision_run import request_of
 
     if family not in (None, "vit"):
         raise unknown("family of images", str(family), ("vit",))
     pictures, request = request_of(images, values)
-    return train_vision(pictures, out, request, resume, Progress())
+    return train_vision(pictures, request=request, **how)

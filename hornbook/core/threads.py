@@ -3,13 +3,14 @@
 Threads that meet at the end of each product wait by spinning, for milliseconds by default. Beside
 other programs that is a catastrophe: the one that spins uses up the time for which the other one
 waits. So ours spin briefly and then sleep, which is several times as fast beside busy programs
-(docs/log.md, `benchmarks/busy.py`). How threads wait changes no bit of a result, how many there are
-does: so their number is fixed before a run begins, and follows nothing while it goes. Imports no
-torch: a runtime reads what is written here when it is loaded.
+(docs/log.md, `benchmarks/busy.py`). How threads wait changes no bit of a result, how many there
+are does: so their number is fixed before a run begins, and follows nothing while it goes. Imports
+no torch: a runtime reads what is written here when it is loaded.
 """
 
 import math
 import os
+import time
 from collections.abc import Collection, MutableMapping
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,14 @@ def asked_threads() -> int | None:
     )
 
 
+def slowness(seconds: float = 0.1) -> float:
+    """How many times as long one thread takes as on a processor of its own; 1 where it has one."""
+    began, computed = time.monotonic(), time.thread_time()
+    while time.monotonic() - began < seconds:
+        pass
+    return max(1.0, (time.monotonic() - began) / max(1e-3, time.thread_time() - computed))
+
+
 def processors() -> Collection[int]:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -71,7 +80,7 @@ def processors() -> Collection[int]:
 
 
 def _quota() -> int | None:
-    """Processors whose time the container of this process is given, rounded up; None: no limit."""
+    """Processors whose time the container of this process is given, rounded up; None for all."""
     try:
         given, period = _QUOTA.read_text(encoding="ascii").split()
         return None if given == "max" else math.ceil(int(given) / int(period))

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 SMALLEST, LARGEST = 256 + len(SPECIAL), 2**20
 """The library sets room aside for all tokens asked for, and dies where there is none."""
-_SAMPLE_BYTES = 32 * 2**20
+SAMPLE_BYTES = 32 * 2**20
 """Text without spaces takes 100 bytes of memory for each of its own: this much, 3 GiB.
 
 Twice as much saved 0.2 % of the tokens at a vocabulary of 32,768, on books, laws, Python proposals,
 medical answers and Chinese poems.
 """
+_SAMPLE_A_SECOND = 100 * 2**10
+"""Bytes of text a second of a run: learning from them takes a few hundredths of it."""
 _PIECE = 64 * 2**10
 """Characters handed over at once: long documents must not stand in memory twice."""
 
@@ -38,11 +40,12 @@ def train_tokenizer(
     out: Path,
     progress: Progress,
     text_bytes: int | None = None,
+    sample: int = SAMPLE_BYTES,
 ) -> Tokenizer:
     """Train on `texts` and write tokenizer.json and tokenizer_config.json into `out`.
 
-    text_bytes: how much text there is; above 32 MiB an evenly spread part is used. Text that
-    supports fewer than `vocab_size` tokens gives a smaller vocabulary, and it is said. Raises
+    text_bytes: how much text there is; above `sample` bytes an evenly spread part is used. Text
+    that supports fewer than `vocab_size` tokens gives a smaller vocabulary, and it is said. Raises
     UsageError for a size that cannot hold the bytes and special tokens, or is beyond all use.
     """
     from tokenizers import pre_tokenizers, trainers
@@ -55,7 +58,7 @@ def train_tokenizer(
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    share = 1.0 if not text_bytes else min(1.0, _SAMPLE_BYTES / text_bytes)
+    share = 1.0 if not text_bytes else min(1.0, sample / text_bytes)
     if share < 1:
         progress.say(f"The tokenizer learns from an even {share:.0%} of the text.")
     tokenizer.train_from_iterator(_pieces(texts, share), trainer)
@@ -65,6 +68,13 @@ def train_tokenizer(
     if tokenizer.get_vocab_size() < vocab_size:
         progress.say(f"The text supports {tokenizer.get_vocab_size():,} of {vocab_size:,} tokens.")
     return Tokenizer.load(out)
+
+
+def sample_bytes(minutes: float | None) -> int:
+    """How much text a tokenizer is learned from in a run of so many minutes."""
+    if minutes is None:
+        return SAMPLE_BYTES
+    return int(min(SAMPLE_BYTES, max(2**20, _SAMPLE_A_SECOND * 60 * minutes)))
 
 
 def serve_translators(folder: Path) -> None:

@@ -3,7 +3,8 @@
 Knows names and values; knows nothing of what they mean.
 """
 
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
@@ -17,6 +18,13 @@ class Choice(NamedTuple):
     name: str
     value: object
     reason: str
+
+
+class Planned(NamedTuple, Generic[Made]):
+    """What was derived, as one value, and the reasons for it."""
+
+    plan: Made
+    choices: list[Choice]
 
 
 class Choices:
@@ -46,6 +54,19 @@ class Choices:
         self.made.append(choice)
         return choice.value
 
+    def fix(self, name: str, value: Any, reason: str) -> Any:
+        """The value that is given by something else; raises UsageError where another is wished."""
+        wanted = getattr(self._wanted, name)
+        if wanted not in (None, value):
+            raise UsageError(f"{name} is {value} {reason}; it cannot be {wanted}.")
+        self.made.append(Choice(name, value, reason))
+        return value
+
     def plan(self, kind: type[Made]) -> Made:
         """All that was chosen, as one value; raises UsageError for what cannot be."""
         return kind.parse({choice.name: choice.value for choice in self.made}, "the plan")
+
+
+def replaced(choices: Sequence[Choice], other: Choice) -> list[Choice]:
+    """The choices with another value for one of them."""
+    return [other if choice.name == other.name else choice for choice in choices]

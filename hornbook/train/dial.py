@@ -153,12 +153,13 @@ def choose(
     wanted: Wanted,
     there: Wanted | None = None,
     longest: int | None = None,
+    vocab: int | None = None,
 ) -> tuple[Plan, list[Choice]]:
     """Derive a plan for `seconds` of training at `flops` FLOP/s on `text_bytes` of text.
 
-    there, longest: sizes and context of a model that training goes on from. Raises UsageError for
-    an unknown preset, sizes that do not fit together, or a wish for other sizes than those that
-    are there.
+    there, longest: sizes and context of a model that training goes on from. vocab: of a tokenizer
+    that is given. Raises UsageError for an unknown preset, sizes that do not fit together, or a
+    wish for other sizes than those that are there.
     """
     choices = Choices(wanted, there)
     pick = choices.pick
@@ -166,7 +167,10 @@ def choose(
     if preset not in PRESETS and there is None:
         raise unknown("preset", str(preset), PRESETS)
     budget = flops * seconds
-    vocab = pick(*_vocab(text_bytes, budget))
+    if vocab is None:
+        vocab = int(pick(*_vocab(text_bytes, budget)))
+    else:
+        choices.fix("vocab", vocab, "in the tokenizer that is given")
     context = pick(*_context(budget, longest, preset in MASKED_PRESETS))
     if longest is not None and context > longest:
         raise UsageError(f"The model to go on from sees {longest} tokens; {context} is too long.")
@@ -226,7 +230,7 @@ def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, i
             best = (
                 depth,
                 width,
-                f"{targets / 1e6:,.1f} M targets for {weights / 1e6:,.1f} M weights",
+                f"{targets / 1e6:,.1f} M targets for {weights / 1e6:,.1f} M weights in its blocks",
             )
     return best
 

@@ -8,17 +8,20 @@ Knows the loop; knows nothing of reports or folders.
 import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
 from hornbook.core.config import Config
 from hornbook.core.lines import first_line
 from hornbook.core.machine import Machine, peak_memory_bytes
-from hornbook.train.loop import Batches, LoopConfig, train
+from hornbook.core.threads import slowness
+from hornbook.train.loop import Batches, LoopConfig, gradient, train
 from hornbook.train.objective import Objective
 from hornbook.train.precision import compile_layers
 from hornbook.train.state import TrainState
+
+Found = TypeVar("Found")
 
 
 class Law(NamedTuple):
@@ -44,7 +47,7 @@ class Forecast(Config):
 
     measure: of LAWS. score, low, high: of it, with the 90 % interval. targets: what is learned
     from in all: tokens or labels. epochs: how often each of them is seen. seconds: of training,
-    hooks included.
+    hooks included. ending_s: of measuring and writing afterwards.
     """
 
     measure: str
@@ -52,6 +55,7 @@ class Forecast(Config):
     targets: int
     epochs: float
     seconds: float
+    ending_s: float = 0.0
     peak_bytes: int
     disk_bytes: int
     score: float
@@ -64,7 +68,7 @@ class Rehearsal(NamedTuple):
 
     steps, targets, score: the short run, what it learned from and what it reached. step_s: seconds
     of an optimiser step as the run will do it. compiled: whether kernels are compiled; reason: why
-    or why not.
+    or why not. score_s, sample_s: seconds of measuring once, and of a sample.
     """
 
     steps: int
@@ -73,13 +77,16 @@ class Rehearsal(NamedTuple):
     step_s: float
     compiled: bool
     reason: str
+    score_s: float = 0.0
+    sample_s: float = 0.0
 
 
 class Run(NamedTuple):
     """What is rehearsed: `fresh` gives the model new weights and an optimiser.
 
     measure, score: what is measured, of LAWS, and the measuring. uncompilable: why the model's
-    layers cannot be compiled, if so.
+    layers cannot be compiled, if so. sample: what shows the model at work, where something does.
+    ending: seconds that measuring at the end will take, from those of `score`.
     """
 
     fresh: Callable[[], TrainState]
@@ -89,6 +96,14 @@ class Run(NamedTuple):
     score: Callable[[], float]
     machine: Machine
     uncompilable: str = ""
+    sample: Callable[[], object] | None = None
+    ending: Callable[[float], float] = lambda score_s: score_s
+
+
+_REHEARSING, _TIMING = 1 / 8, 1 / 50
+"""Of the time, what the short run and a timing of steps may take where steps are long."""
+_SHORT, _SHORTEST = 8, 2
+"""Steps of the short run: at least, and at least where steps are long."""
 
 
 def rehearse(
@@ -99,18 +114,37 @@ def rehearse(
     The run lasts `seconds`, or `steps` when that is None; config's own `steps` are ignored.
     compiled: the user's word, or None to measure.
     """
-    plain_s = step_seconds(run, config, 3)
+    timing_s = math.inf if seconds is None else _TIMING * seconds
+    plain_s = step_seconds(run, config, 3, timing_s)
+    least = _SHORT if seconds is None else min(_SHORT, int(_REHEARSING * seconds / plain_s))
     seconds = steps * plain_s if seconds is None else seconds
     use, reason = settle_compilation(run, config, plain_s, seconds, compiled)
-    step_s = step_seconds(run, config, 3) if use else plain_s
-    short = int(min(max(seconds / 16 / step_s, 8), 400))
+    step_s = step_seconds(run, config, 3, timing_s) if use else plain_s
+    short = int(min(max(seconds / 16 / step_s, least, _SHORTEST), 400))
     state = run.fresh()
     train(state, run.objective, run.batches, config.model_copy(update={"steps": short}))
-    return Rehearsal(short, state.tokens, run.score(), state.elapsed_s / short, use, reason)
+    score, score_s = timed(run.score)
+    sample_s = timed(run.sample)[1] if run.sample else 0.0
+    step_s = state.elapsed_s / short
+    return Rehearsal(short, state.tokens, score, step_s, use, reason, score_s, sample_s)
+
+
+def timed(work: Callable[[], Found]) -> tuple[Found, float]:
+    """What `work` gives, and the seconds it takes."""
+    began = time.monotonic()
+    found = work()
+    return found, time.monotonic() - began
 
 
 def forecast(
-    rehearsal: Rehearsal, measure: str, steps: int, epochs: float, seconds: float, disk_bytes: int
+    rehearsal: Rehearsal,
+    measure: str,
+    *,
+    steps: int,
+    epochs: float,
+    seconds: float,
+    ending_s: float,
+    disk_bytes: int,
 ) -> Forecast:
     """Go on from the rehearsal by the measure's law; the interval grows with the distance."""
     law, distance = LAWS[measure], math.log(steps / rehearsal.steps)
@@ -122,12 +156,17 @@ def forecast(
         targets=round(rehearsal.targets * steps / rehearsal.steps),
         epochs=epochs,
         seconds=seconds,
+        ending_s=ending_s,
         peak_bytes=peak_memory_bytes(),
         disk_bytes=disk_bytes,
         score=expected,
         low=expected * math.exp(-spread),
         high=expected * math.exp(spread),
     )
+
+
+_COMPILING_S = 60
+"""A run of so many seconds may earn back a compilation."""
 
 
 def settle_compilation(
@@ -140,8 +179,10 @@ def settle_compilation(
         return False, run.uncompilable
     if not run.machine.compiler:
         return False, "this machine has no C++ compiler"
-    if wanted is None and seconds < 60:
+    if wanted is None and seconds < _COMPILING_S:
         return False, "the run is too short to earn back the compilation"
+    if wanted is None and seconds < _COMPILING_S * (busy := slowness()):
+        return False, f"others use this machine: compiling would take {busy:.1f} times as long"
     state = run.fresh()
     compile_layers(state.model.get_submodule("stack"))
     start = time.perf_counter()
@@ -160,14 +201,39 @@ def settle_compilation(
     return False, figures
 
 
-def step_seconds(run: Run, config: LoopConfig, steps: int) -> float:
-    """Seconds of the fastest of a few steps."""
-    state, seconds = run.fresh(), []
-    for _ in range(steps):
+def step_seconds(run: Run, config: LoopConfig, steps: int, most_s: float = math.inf) -> float:
+    """Seconds of the fastest of a few steps; after `most_s` no more are taken."""
+    state, seconds = run.fresh(), list[float]()
+    while len(seconds) < steps and (not seconds or state.elapsed_s < most_s):
         before = state.elapsed_s
         _train_steps(run, config, state, 1)
         seconds.append(state.elapsed_s - before)
     return min(seconds)
+
+
+def affordable_share(run: Run, config: LoopConfig, most_s: float) -> float:
+    """Of the rows of a step, the share that is computed within `most_s`; 1 for all of them.
+
+    An eighth is computed first, then twice as much each time: a step that is far too long is never
+    computed whole.
+    """
+    state, batch = run.fresh(), run.batches.batch(0)
+    state.model.train()
+
+    def seconds(rows: int) -> float:
+        part = next(batch.split(rows))
+        took_s = timed(lambda: gradient(state.model, run.objective, part, config))[1]
+        state.optimiser.clear_gradient()
+        return took_s
+
+    rows = sum(1 for _ in batch.split(1))
+    seconds(1)  # kernels are prepared in the first
+    tried = max(1, rows // 8)
+    while True:
+        took_s = seconds(tried)
+        if tried >= rows or took_s > most_s:
+            return min(1.0, tried / rows * most_s / took_s)
+        tried = min(rows, 2 * tried)
 
 
 def _train_steps(run: Run, config: LoopConfig, state: TrainState, more: int) -> None:

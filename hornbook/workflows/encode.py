@@ -13,20 +13,32 @@ from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.split import Side
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import train_tokenizer
+from hornbook.tokenize.train import SAMPLE_BYTES, sample_bytes, train_tokenizer
 
 SPLITS: tuple[Side, ...] = ("train", "validation")
 SHARDS = "shards"
 """The folder of tokens in a corpus that was built with a tokenizer."""
 
 
-def prepare_tokenizer(corpus: Corpus, folder: Path, vocab: int, progress: Progress) -> Tokenizer:
-    """Train a tokenizer of `vocab` tokens on the training text, or reuse the one in `folder`."""
+def prepare_tokenizer(
+    corpus: Corpus, folder: Path, vocab: int, progress: Progress, minutes: float | None = None
+) -> Tokenizer:
+    """Train a tokenizer of `vocab` tokens on the training text, or reuse the one in `folder`.
+
+    minutes: of the run it is for; a short one has no time for all of a long text.
+    """
+    size, sample = corpus.bytes("train"), sample_bytes(minutes)
 
     def build(aside: Path) -> None:
-        train_tokenizer(corpus.texts("train"), vocab, aside, progress, corpus.bytes("train"))
+        train_tokenizer(corpus.texts("train"), vocab, aside, progress, size, sample)
 
-    inputs = {"stage": "tokenizer-1", "corpus": corpus.fingerprint, "vocab": vocab}
+    inputs: dict[str, object] = {
+        "stage": "tokenizer-1",
+        "corpus": corpus.fingerprint,
+        "vocab": vocab,
+    }
+    if sample < min(size, SAMPLE_BYTES):
+        inputs["sample"] = sample
     built = run_stage(folder, inputs, build)
     tokenizer = Tokenizer.load(folder)
     done = "Trained" if built else "Reused"

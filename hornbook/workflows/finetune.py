@@ -47,8 +47,9 @@ from hornbook.workflows.finetune_run import (
     plan_of,
     task_of,
 )
+from hornbook.workflows.run import MOST_EVALUATIONS
 from hornbook.workflows.settle import machine_for
-from hornbook.workflows.training import EVALUATIONS, Job, evaluation_steps, train_run
+from hornbook.workflows.training import Job, evaluation_steps, train_run
 
 _LEAST_SHARE = 0.3
 """Of the minutes given, what is left for tuning however long the preparations took."""
@@ -257,10 +258,10 @@ def _before(
 def _evaluations(request: FinetuneRequest, once: float) -> tuple[int, str]:
     """How often to score the validation part, which takes `once` seconds, and why."""
     if request.minutes is None:
-        return EVALUATIONS, "spread over the steps"
+        return MOST_EVALUATIONS, "spread over the steps"
     affordable = int(_EVALUATING * 60 * request.minutes / once)
     reason = f"at most; {once:.2f} s each, {_EVALUATING:.0%} of the minutes for all"
-    return min(EVALUATIONS, max(1, affordable)), reason
+    return min(MOST_EVALUATIONS, max(1, affordable)), reason
 
 
 def _steps(

@@ -22,10 +22,11 @@ tags: [hornbook]
 # A base model trained with Hornbook
 
 {result["parameters"]:,} parameters: {plan.preset}, {plan.depth} blocks of width {plan.width},
-{plan.vocab:,} tokens, context {plan.context}. It continues text; it has not been taught to answer.
+{result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. It continues text; it has not
+been taught to answer.
 
 Trained on {text["documents"]:,} documents, {text["bytes"]:,} bytes ({scripts}),
-{result["tokens"]:,} tokens in {recipe.loop.steps:,} steps, seed {recipe.request.seed},
+{result["tokens"]:,} tokens in {result["steps"]:,} steps, seed {recipe.request.seed},
 {recipe.loop.dtype} products.
 
 | on the held-out text | bits per byte |

@@ -6,6 +6,7 @@ and models; knows nothing of training.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.dial import Plan
 from hornbook.workflows import run as layout
 from hornbook.workflows.encode import prepare_shards, prepare_tokenizer
+from hornbook.workflows.run import PretrainRequest
 from hornbook.workflows.tasks import Task, task_of
 
 
@@ -58,22 +60,38 @@ class Bench:
                 weight.copy_(self.start[name])
 
 
+class Inputs(NamedTuple):
+    """What training reads: a corpus, a tokenizer brought along, and a model to go on from."""
+
+    corpus: Corpus
+    tokenizer: Path | None = None
+    init: Path | None = None
+
+    def folders(self) -> dict[str, Any]:
+        """Where they lie, for the recipe."""
+        return {
+            f"{name}_folder": str(place.absolute()) if place else None
+            for name, place in zip(
+                self._fields, (self.corpus.folder, self.tokenizer, self.init), strict=True
+            )
+        }
+
+
 def prepare(
-    corpus: Corpus,
-    tokenizer_folder: Path | None,
-    init: Path | None,
+    inputs: Inputs,
     run: Path,
     plan: Plan,
     machine: Machine,
-    *,
-    seed: int,
-    isolate: bool,
+    request: PretrainRequest,
     progress: Progress,
 ) -> Bench:
     """Build or reuse everything up to the model on `machine`'s device, fresh or that of `init`."""
+    corpus, tokenizer_folder, init = inputs
     if tokenizer_folder is None:
         tokenizer_folder = run / layout.TOKENIZER
-        tokenizer = prepare_tokenizer(corpus, tokenizer_folder, plan.vocab, progress)
+        tokenizer = prepare_tokenizer(
+            corpus, tokenizer_folder, plan.vocab, progress, request.minutes
+        )
     elif is_gguf(tokenizer_folder):
         tokenizer_folder = _unpacked(tokenizer_folder, run / layout.TOKENIZER)
         tokenizer = Tokenizer.load(tokenizer_folder)
@@ -91,10 +109,19 @@ def prepare(
         token_bytes=token_bytes(tokenizer),
         train=train,
         validation=validation,
-        batches=PackedWindows(train, plan.context, plan.rows, seed, isolate),
+        batches=PackedWindows(train, plan.context, plan.rows, request.seed, request.isolate),
         task=task_of(model.config, tokenizer),
         model=model,
         start=start,
+    )
+
+
+def described(bench: Bench) -> str:
+    """The model that was built, for people: with the vocabulary that its tokenizer really has."""
+    config, weights = bench.model.config, sum(w.numel() for w in bench.model.parameters())
+    return (
+        f"Model: {weights:,} weights; vocabulary {config.vocab:,}, width {config.width}, "
+        f"context {config.context}."
     )
 
 

@@ -107,12 +107,18 @@ class Recorded(Config):
         return cls.parse(read_recipe(run / RECIPE), str(run / RECIPE))
 
 
+MOST_EVALUATIONS, MOST_SAMPLES = 12, 5
+"""How often a run looks at its model, at most."""
+
+
 class Settled(Recorded):
-    """What a rehearsal settled besides, before the first step."""
+    """What a rehearsal settled besides, before the first step. evaluations, samples: how many."""
 
     compiled: bool
     compiled_reason: str
     forecast: Forecast
+    evaluations: int = MOST_EVALUATIONS
+    samples: int = MOST_SAMPLES
 
 
 class Recipe(Settled):

@@ -3,47 +3,66 @@
 Knows rehearsals and the run folder's disk; knows nothing of families or data.
 """
 
-import time
+import math
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from hornbook.core.clock import OVERTIME, Clock
 from hornbook.core.files import require_space
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.progress import Progress
 from hornbook.train.checkpoint import KEPT
-from hornbook.train.forecast import Forecast, Run, forecast, rehearse
+from hornbook.train.choices import Choice
+from hornbook.train.forecast import (
+    Forecast,
+    Rehearsal,
+    Run,
+    affordable_share,
+    forecast,
+    rehearse,
+)
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import is_hidden_matrix
 from hornbook.workflows.measures import MEASURES
-from hornbook.workflows.run import Recorded, Settled
-from hornbook.workflows.training import HOOKS_SHARE
+from hornbook.workflows.run import MOST_EVALUATIONS, MOST_SAMPLES, Recorded, Settled
 
-_LEAST_SHARE = 0.3
-"""Of the minutes given, what is left for training however long the preparations took."""
+_LEAST_SHARE, _SPARE = 0.3, 0.1
+"""Of the minutes given, what is left for training however long the preparations took, as far as the
+minutes are kept all the same; and what is then kept free for what nobody foresaw."""
+_WRITING = 0.02
+"""Of the minutes, what writing the model and the report may take."""
+_MEASURING, _LEAST_MEASURING = 0.2, 0.05
+"""Of the minutes, what measuring at the end is given, and what it may take even where the time is
+over; what would take longer is measured on less."""
+_LEAST_STEPS = 40
+"""A run of fewer steps learns next to nothing: better more of them with fewer rows."""
+_HOOKS, _SAMPLING = 0.06, 0.03
+"""Of training, what evaluations, samples and checkpoints may take, and what of it samples may."""
 
 
 class Budget(NamedTuple):
-    """How long to train: until `minutes` have passed since `started` (time.perf_counter), or steps.
+    """How long a run may take: until the clock's minutes are over, or steps.
 
     compiled: the user's word on torch.compile, or None to measure.
     """
 
-    started: float
-    minutes: float | None
+    clock: Clock
     steps: int | None
     compiled: bool | None
 
 
 class Settlement(NamedTuple):
-    """The part of a recipe that a rehearsal settles."""
+    """The part of a recipe that a rehearsal settles. evaluations, samples: how many there are."""
 
     loop: LoopConfig
     compiled: bool
     compiled_reason: str
     forecast: Forecast
+    evaluations: int
+    samples: int
 
 
 def machine_for(recipe: Recorded | None, device: str | None) -> Machine:
@@ -66,26 +85,77 @@ def settle(
     loop: its steps are ignored. Raises HornbookError when the disk cannot hold the run.
     """
     progress.say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
-    seconds = budget.minutes * 60 if budget.minutes is not None else None
+    clock = budget.clock
+    seconds = clock.left_s() if clock.limited else None
     rehearsal = rehearse(rehearsed, loop, seconds, budget.steps or 0, budget.compiled)
+    ending_s = min(rehearsed.ending(rehearsal.score_s), _MEASURING * clock.given_s)
+    training_s = _training_seconds(clock, ending_s)
+    evaluations, samples, hooks_s = _looks(rehearsal, training_s)
     steps = budget.steps
-    if seconds is not None:
-        left = seconds - (time.perf_counter() - budget.started)
-        left = max(left, _LEAST_SHARE * seconds)
-        steps = max(1, int(left * (1 - HOOKS_SHARE) / rehearsal.step_s))
+    if clock.limited:
+        hooks_s = max(hooks_s, _HOOKS * training_s)
+        steps = max(1, int((training_s - hooks_s) / rehearsal.step_s))
     assert steps is not None, "requests are checked to have one of both"
     expected = forecast(
         rehearsal,
         rehearsed.measure,
         steps=steps,
         epochs=steps / steps_per_epoch,
-        seconds=steps * rehearsal.step_s / (1 - HOOKS_SHARE),
+        seconds=steps * rehearsal.step_s + hooks_s,
+        ending_s=ending_s,
         disk_bytes=_disk_bytes(rehearsed.fresh().model),
     )
     # One more checkpoint is written before the oldest goes.
     require_space(run, 2 * expected.disk_bytes, "A run with its checkpoints")
     fixed = loop.model_copy(update={"steps": steps})
-    return Settlement(fixed, rehearsal.compiled, rehearsal.reason, expected)
+    reason = rehearsal.reason
+    return Settlement(fixed, rehearsal.compiled, reason, expected, evaluations, samples)
+
+
+def _training_seconds(clock: Clock, ending_s: float) -> float:
+    """What is left for training, hooks included."""
+    if not clock.limited:
+        return math.inf
+    left_s = clock.left_s() - ending_s
+    latest_s = (OVERTIME - _SPARE) * clock.given_s - clock.used_s() - ending_s
+    least_s = min(_LEAST_SHARE * clock.given_s, latest_s)
+    return max(0.0, left_s - _WRITING * clock.given_s, least_s)
+
+
+def measuring_seconds(clock: Clock) -> float:
+    """What measuring at the end may take by now; infinite without a limit."""
+    left_s = clock.left_s() - _WRITING * clock.given_s
+    return max(left_s, _LEAST_MEASURING * clock.given_s) if clock.limited else math.inf
+
+
+def _looks(rehearsal: Rehearsal, training_s: float) -> tuple[int, int, float]:
+    """How many evaluations and samples there is time for, and what they take together."""
+
+    def affordable(share: float, each_s: float, most: int) -> int:
+        room = share * training_s
+        return most if most * each_s <= room else max(1, int(room / each_s))
+
+    evaluations = affordable(_HOOKS, rehearsal.score_s, MOST_EVALUATIONS)
+    samples = affordable(_SAMPLING, rehearsal.sample_s, MOST_SAMPLES)
+    return evaluations, samples, evaluations * rehearsal.score_s + samples * rehearsal.sample_s
+
+
+def step_in_time(rehearsed: Run, loop: LoopConfig, clock: Clock, wanted: bool, size: int) -> int:
+    """The size of a step: this one (rows or tokens), or less where a step would take too long.
+
+    wanted: the user set it, and it stays.
+    """
+    if wanted or not clock.limited:
+        return size
+    most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
+    return max(1, int(affordable_share(rehearsed, loop, most_s) * size))
+
+
+def smaller(name: str, size: int, progress: Progress) -> Choice:
+    """The choice of a smaller step, and it is said."""
+    choice = Choice(name, size, f"more would leave time for fewer than {_LEAST_STEPS} steps here")
+    progress.say(f"  {name} = {size}: {choice.reason}")
+    return choice
 
 
 def announcement(settled: Settled, targets: str) -> list[str]:

@@ -15,13 +15,12 @@ from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
 from hornbook.train.loop import Batches, Hook, LoopConfig, train
 from hornbook.train.objective import Objective
 from hornbook.train.pace import Pace
+from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
 
-HOOKS_SHARE = 0.06
-"""Of the time given, what evaluations, samples and checkpoints may take."""
-EVALUATIONS, SAMPLES, _CHECKPOINTS = 12, 5, 12
-"""How often each happens in a run, at most."""
+_CHECKPOINTS = 12
+"""How many there are in a run, at most."""
 
 
 class Job(NamedTuple):
@@ -40,9 +39,22 @@ class Job(NamedTuple):
     sample: Callable[[], dict[str, Any]] | None = None
     after_step: Sequence[Hook] = ()
     command: str = "pretrain"
-    evaluations: int = EVALUATIONS
-    samples: int = SAMPLES
+    evaluations: int = layout.MOST_EVALUATIONS
+    samples: int = layout.MOST_SAMPLES
     clock: Clock = NO_LIMIT
+
+
+def training_clock(settled: layout.Settled, state: TrainState, limited: bool) -> Clock:
+    """The time for the steps that are left, as it was forecast or as steps took until now.
+
+    limited: where steps or tokens were asked for, nothing is shortened.
+    """
+    if not limited:
+        return NO_LIMIT
+    steps, expected = settled.loop.steps, settled.forecast.seconds
+    left = last_step(steps, state.cuts) - state.step
+    step_s = max(expected / steps, state.elapsed_s / state.step if state.step else 0.0)
+    return Clock.start(left * step_s / 60)
 
 
 def evaluation_steps(steps: int, evaluations: int) -> int:

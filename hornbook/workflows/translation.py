@@ -5,13 +5,13 @@ test pairs, BLEU.
 Knows the other packages' front doors; computes nothing itself.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hornbook.batches.translation import PairBatches, collate
+from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine, versions
 from hornbook.core.progress import Progress
@@ -19,17 +19,25 @@ from hornbook.evaluate.bleu import require_bleu
 from hornbook.models.convert import to_hf
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.train.checkpoint import load_checkpoint
-from hornbook.train.choices import Choice
+from hornbook.train.choices import Choice, Planned, replaced
 from hornbook.train.dial import probe_speed
 from hornbook.train.forecast import Run
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser
 from hornbook.train.pair_dial import PairPlan, choose_pairs
+from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.train.translation import next_target
 from hornbook.workflows import run as layout
-from hornbook.workflows.settle import Budget, announcement, machine_for, settle
-from hornbook.workflows.training import Job, train_run
+from hornbook.workflows.settle import (
+    Budget,
+    announcement,
+    machine_for,
+    settle,
+    smaller,
+    step_in_time,
+)
+from hornbook.workflows.training import Job, train_run, training_clock
 from hornbook.workflows.translation_data import (
     Split,
     encode,
@@ -38,7 +46,13 @@ from hornbook.workflows.translation_data import (
     read_split,
     text_bytes,
 )
-from hornbook.workflows.translation_result import Bench, finish, score, translated
+from hornbook.workflows.translation_result import (
+    Bench,
+    finish,
+    score,
+    translated,
+    translation_seconds,
+)
 from hornbook.workflows.translation_run import PairFiles, TranslationRecipe, TranslationRequest
 
 _VALIDATION_ROWS = 64
@@ -52,14 +66,15 @@ def train_translation(
     request: TranslationRequest,
     resume: bool = False,
     progress: Progress | None = None,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Train a translator on pairs into the folder `run`; returns the facts of result.json.
 
-    A finished run of the same request is reused. Raises UsageError for a folder that holds another
-    run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint before it
-    in place.
+    began: when the minutes began (time.monotonic); now if None. A finished run of the same request
+    is reused. Raises UsageError for a folder that holds another run, Interrupted after Ctrl-C with
+    a checkpoint written, Diverged with the checkpoint before it in place.
     """
-    started = time.perf_counter()
+    clock = Clock.start(request.minutes, began)
     progress = progress or Progress()
     request.check()
     require_bleu()
@@ -76,7 +91,9 @@ def train_translation(
         progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
     bench = _prepare(splits, run, request, plan, machine, progress)
     if recipe is None:
-        recipe = _settle(run, files, request, plan, choices, machine, bench, started, progress)
+        planned = Planned(plan, choices)
+        settled = _settle(run, request, planned, machine, bench, clock, progress)
+        recipe = TranslationRecipe(request=request, files=files.names(), **settled)
         recipe.save(run)
         progress.say(*announcement(recipe, "target tokens"))
     state = _fresh(bench, request, recipe.loop)
@@ -84,7 +101,7 @@ def train_translation(
         load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     _train(run, recipe, bench, state, progress)
-    return finish(run, recipe, bench, state, progress)
+    return finish(run, recipe, bench, state, clock, progress)
 
 
 def resume_translation(run: Path, progress: Progress | None = None) -> dict[str, Any]:
@@ -116,7 +133,7 @@ def _prepare(
     """Learn the tokenizer, encode, build; what would fail after training fails now."""
     train_pairs, fingerprint = splits["train"].pairs, request.pairs["train"]
     tokenizer = joint_tokenizer(
-        train_pairs, fingerprint, run / layout.TOKENIZER, plan.vocab, progress
+        train_pairs, fingerprint, run / layout.TOKENIZER, plan.vocab, progress, request.minutes
     )
     assert tokenizer.eos_id is not None
     config = plan.config(request.family, tokenizer.vocab_size)
@@ -132,6 +149,10 @@ def _prepare(
     held = kept["validation"]
     model = config.build(request.seed).to(machine.device)
     assert isinstance(model, Seq2Seq)
+    progress.say(
+        f"Model: {config.parameters():,} weights; vocabulary {config.vocab:,}, width "
+        f"{config.width}, context {plan.context}."
+    )
     return Bench(
         splits=splits,
         tokenizer=tokenizer,
@@ -146,16 +167,15 @@ def _prepare(
 
 def _settle(
     run: Path,
-    files: PairFiles,
     request: TranslationRequest,
-    plan: PairPlan,
-    choices: list[Choice],
+    planned: Planned[PairPlan],
     machine: Machine,
     bench: Bench,
-    started: float,
+    clock: Clock,
     progress: Progress,
-) -> TranslationRecipe:
-    """Rehearse, forecast, and fix the number of steps."""
+) -> dict[str, Any]:
+    """Rehearse, forecast, and fix the number of steps; returns what the recipe holds of it."""
+    plan, choices = planned
     loop = LoopConfig(
         steps=1,
         micro_rows=len(bench.batches.pairs),
@@ -172,18 +192,24 @@ def _settle(
         score=lambda: score(bench, loop),
         machine=machine,
         uncompilable="every batch has a shape of its own",
+        sample=lambda: translated(bench, bench.splits["validation"].pairs[:1], beams=1),
+        ending=lambda score_s: score_s + translation_seconds(bench, request.beams),
     )
-    budget = Budget(started, request.minutes, request.steps, request.compiled)
+    tokens = step_in_time(rehearsed, loop, clock, bool(request.plan.tokens), plan.tokens)
+    if tokens < plan.tokens:
+        choices = replaced(choices, smaller("tokens", tokens, progress))
+        plan = plan.model_copy(update={"tokens": tokens})
+        bench.batches = bench.batches.of(tokens)
+        rehearsed = rehearsed._replace(batches=bench.batches)
+    budget = Budget(clock, request.steps, request.compiled)
     settled = settle(run, rehearsed, loop, budget, bench.batches.steps_per_epoch, progress)
-    return TranslationRecipe(
-        request=request,
-        files=files.names(),
-        machine=machine,
-        plan=plan,
-        choices=choices,
-        versions=versions(),
+    return {
+        "machine": machine,
+        "plan": plan,
+        "choices": choices,
+        "versions": versions(),
         **settled._asdict(),
-    )
+    }
 
 
 def _fresh(bench: Bench, request: TranslationRequest, loop: LoopConfig) -> TrainState:
@@ -215,7 +241,8 @@ def _train(
 
     def evaluate() -> dict[str, Any]:
         nats = score(bench, loop)
-        progress.say(f"  step {state.step:>6} of {loop.steps}: {nats:.4f} nats a target")
+        last = last_step(loop.steps, state.cuts)
+        progress.say(f"  step {state.step:>6} of {last}: {nats:.4f} nats a target")
         return {"nats_per_token": nats}
 
     def sample() -> dict[str, Any]:
@@ -231,5 +258,8 @@ def _train(
         evaluate=evaluate,
         sample=sample,
         after_step=(hold_start,),
+        evaluations=recipe.evaluations,
+        samples=recipe.samples,
+        clock=training_clock(recipe, state, recipe.request.minutes is not None),
     )
     train_run(run, state, job, progress)

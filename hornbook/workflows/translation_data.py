@@ -15,7 +15,12 @@ from hornbook.core.stages import run_stage
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.pairs import Columns, Pair, read_pairs
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import serve_translators, train_tokenizer
+from hornbook.tokenize.train import (
+    SAMPLE_BYTES,
+    sample_bytes,
+    serve_translators,
+    train_tokenizer,
+)
 
 _SHOWN = 3
 """Rejected pairs of a split that are named; the others are counted."""
@@ -63,19 +68,28 @@ def text_bytes(pairs: Sequence[Pair]) -> int:
 
 
 def joint_tokenizer(
-    pairs: Sequence[Pair], fingerprint: Sequence[str], folder: Path, vocab: int, progress: Progress
+    pairs: Sequence[Pair],
+    fingerprint: Sequence[str],
+    folder: Path,
+    vocab: int,
+    progress: Progress,
+    minutes: float | None = None,
 ) -> Tokenizer:
     """Train a tokenizer of `vocab` tokens on both sides, or reuse the one in `folder`.
 
-    fingerprint: of the files that the pairs come from.
+    fingerprint: of the files that the pairs come from. minutes: of the run it is for; a short one
+    has no time for all of a long text.
     """
+    size, sample = text_bytes(pairs), sample_bytes(minutes)
 
     def build(aside: Path) -> None:
         texts = [text for pair in pairs for text in pair]
-        train_tokenizer(texts, vocab, aside, progress, text_bytes(pairs))
+        train_tokenizer(texts, vocab, aside, progress, size, sample)
         serve_translators(aside)
 
     inputs = {"stage": "joint-tokenizer-2", "pairs": list(fingerprint), "vocab": vocab}
+    if sample < min(size, SAMPLE_BYTES):
+        inputs["sample"] = sample
     built = run_stage(folder, inputs, build)
     tokenizer = Tokenizer.load(folder)
     done = "Trained" if built else "Reused"

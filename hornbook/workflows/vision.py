@@ -4,7 +4,6 @@ Calls the stages in order: images, dial, rehearsal, forecast, training, the test
 Knows the other packages' front doors; computes nothing itself.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from hornbook.batches.images import LabelledImages, pixel_statistics
+from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine, versions
 from hornbook.core.progress import Progress
@@ -19,7 +19,7 @@ from hornbook.models.classifier import Classifier
 from hornbook.models.convert import to_hf
 from hornbook.models.pixels import PixelsConfig
 from hornbook.train.checkpoint import load_checkpoint
-from hornbook.train.choices import Choice
+from hornbook.train.choices import Choice, Planned, replaced
 from hornbook.train.dial import probe_speed
 from hornbook.train.forecast import Run
 from hornbook.train.image_dial import ImagePlan, choose_images
@@ -27,10 +27,18 @@ from hornbook.train.loop import LoopConfig
 from hornbook.train.objective import class_label
 from hornbook.train.optimiser import Optimiser
 from hornbook.train.precision import compile_layers
+from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
-from hornbook.workflows.settle import Budget, announcement, machine_for, settle
-from hornbook.workflows.training import Job, train_run
+from hornbook.workflows.settle import (
+    Budget,
+    announcement,
+    machine_for,
+    settle,
+    smaller,
+    step_in_time,
+)
+from hornbook.workflows.training import Job, train_run, training_clock
 from hornbook.workflows.vision_result import Bench, finish, measured
 from hornbook.workflows.vision_run import Pictures, VisionRecipe, VisionRequest
 
@@ -46,14 +54,15 @@ def train_vision(
     request: VisionRequest,
     resume: bool = False,
     progress: Progress | None = None,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Train a ViT on labelled images into the folder `run`; returns the facts of result.json.
 
-    A finished run of the same request is reused. Raises UsageError for a folder that holds another
-    run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint before it
-    in place.
+    began: when the minutes began (time.monotonic); now if None. A finished run of the same request
+    is reused. Raises UsageError for a folder that holds another run, Interrupted after Ctrl-C with
+    a checkpoint written, Diverged with the checkpoint before it in place.
     """
-    started = time.perf_counter()
+    clock = Clock.start(request.minutes, began)
     progress = progress or Progress()
     request.check()
     recipe = layout.previous(run, request, resume, VisionRecipe)
@@ -66,8 +75,12 @@ def train_vision(
     for choice in choices:
         progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
     bench = _prepare(pictures, request, plan, machine)
+    progress.say(f"Model: {bench.model.config.parameters():,} weights, width {plan.width}.")
     if recipe is None:
-        recipe = _settle(run, pictures, request, plan, choices, machine, bench, started, progress)
+        planned = Planned(plan, choices)
+        settled = _settle(run, request, planned, machine, bench, clock, progress)
+        folder = str(pictures.folder.absolute())
+        recipe = VisionRecipe(request=request, folder=folder, **settled)
         recipe.save(run)
         progress.say(*announcement(recipe, "images"))
     elif recipe.compiled:
@@ -77,7 +90,7 @@ def train_vision(
         load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     _train(run, recipe, bench, state, progress)
-    return finish(run, recipe, bench, pictures, state, progress)
+    return finish(run, recipe, bench, pictures, state, clock, progress)
 
 
 def resume_vision(run: Path, progress: Progress | None = None) -> dict[str, Any]:
@@ -125,16 +138,15 @@ def _prepare(
 
 def _settle(
     run: Path,
-    pictures: Pictures,
     request: VisionRequest,
-    plan: ImagePlan,
-    choices: list[Choice],
+    planned: Planned[ImagePlan],
     machine: Machine,
     bench: Bench,
-    started: float,
+    clock: Clock,
     progress: Progress,
-) -> VisionRecipe:
-    """Rehearse, forecast, and fix the number of steps."""
+) -> dict[str, Any]:
+    """Rehearse, forecast, and fix the number of steps; returns what the recipe holds of it."""
+    plan, choices = planned
     loop = LoopConfig(
         steps=1,
         micro_rows=plan.rows,
@@ -143,6 +155,7 @@ def _settle(
         dtype=request.dtype or machine.dtype,
         seed=request.seed,
     )
+    longer = len(bench.test.labels) / len(bench.quick.labels)
     rehearsed = Run(
         fresh=lambda: _fresh(bench, request, loop),
         objective=class_label,
@@ -150,18 +163,24 @@ def _settle(
         measure="error",
         score=lambda: 1 - measured(bench, loop, bench.quick).accuracy.value,
         machine=machine,
+        ending=lambda score_s: longer * score_s,
     )
-    budget = Budget(started, request.minutes, request.steps, request.compiled)
+    rows = step_in_time(rehearsed, loop, clock, bool(request.plan.rows), plan.rows)
+    if rows < plan.rows:
+        choices = replaced(choices, smaller("rows", rows, progress))
+        plan = plan.model_copy(update={"rows": rows})
+        loop = loop.model_copy(update={"micro_rows": rows})
+        bench.train = bench.train.of(rows)
+        rehearsed = rehearsed._replace(batches=bench.train)
+    budget = Budget(clock, request.steps, request.compiled)
     settled = settle(run, rehearsed, loop, budget, bench.train.steps_per_epoch, progress)
-    return VisionRecipe(
-        request=request,
-        folder=str(pictures.folder.absolute()),
-        machine=machine,
-        plan=plan,
-        choices=choices,
-        versions=versions(),
+    return {
+        "machine": machine,
+        "plan": plan,
+        "choices": choices,
+        "versions": versions(),
         **settled._asdict(),
-    )
+    }
 
 
 def _fresh(bench: Bench, request: VisionRequest, loop: LoopConfig) -> TrainState:
@@ -179,10 +198,19 @@ def _train(
 
     def evaluate() -> dict[str, Any]:
         found = measured(bench, loop, bench.quick)
+        last = last_step(loop.steps, state.cuts)
         progress.say(
-            f"  step {state.step:>6} of {loop.steps}: {found.accuracy.value:.1%} of "
+            f"  step {state.step:>6} of {last}: {found.accuracy.value:.1%} of "
             f"{len(found.labels)} right"
         )
         return {"error": 1 - found.accuracy.value, "nats": found.nats}
 
-    train_run(run, state, Job(class_label, bench.train, loop, evaluate), progress)
+    job = Job(
+        objective=class_label,
+        batches=bench.train,
+        loop=loop,
+        evaluate=evaluate,
+        evaluations=recipe.evaluations,
+        clock=training_clock(recipe, state, recipe.request.minutes is not None),
+    )
+    train_run(run, state, job, progress)

@@ -12,6 +12,7 @@ import numpy as np
 
 from hornbook.batches.images import LabelledImages
 from hornbook.batches.labelled import Labelled
+from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
 from hornbook.core.machine import peak_memory_bytes
 from hornbook.core.progress import Progress
@@ -19,12 +20,14 @@ from hornbook.core.stats import wilson
 from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
 from hornbook.models.pixels import PREPROCESSOR, PixelsConfig
+from hornbook.train.forecast import timed
 from hornbook.train.loop import LoopConfig
 from hornbook.train.precision import uncompiled
 from hornbook.train.scores import Scored, score
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
 from hornbook.workflows.report.images import write_report
+from hornbook.workflows.settle import measuring_seconds
 from hornbook.workflows.vision_run import Pictures, VisionRecipe
 
 _SHOWN = 16
@@ -55,18 +58,20 @@ def finish(
     bench: Bench,
     pictures: Pictures,
     state: TrainState,
+    clock: Clock,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Measure on all test images and write it all out; returns the facts of result.json."""
+    """Measure on the test images and write it all out; returns the facts of result.json."""
     peak_bytes = peak_memory_bytes(recipe.machine.device)
-    progress.say("Measuring on all test images ...")
-    found = measured(bench, recipe.loop, bench.test)
+    places = _in_time(recipe, bench, clock, progress)
+    found = measured(bench, recipe.loop, bench.test.some(places))
     result = {
         "run": str(run),
         "seconds": state.elapsed_s,
         "steps": state.step,
+        "shortened": [cut._asdict() for cut in state.cuts],
         "images": state.tokens,
-        "images_per_second": state.tokens / state.elapsed_s,
+        "images_per_second": state.tokens / state.elapsed_s if state.elapsed_s else 0.0,
         "parameters": bench.model.config.parameters(),
         "accuracy": found.accuracy._asdict(),
         "nats": found.nats,
@@ -89,7 +94,7 @@ def finish(
     surest = wrong[np.argsort(-found.sure[wrong], kind="stable")][:_SHOWN]
     mistakes = [
         {
-            "pixels": pictures.test.pixels[i],
+            "pixels": pictures.test.pixels[places[i]],
             "is": pictures.test.names[found.labels[i]],
             "named": pictures.test.names[found.guesses[i]],
             "sure": float(found.sure[i]),
@@ -98,6 +103,20 @@ def finish(
     ]
     write_report(run / layout.REPORT, run, mistakes)
     return result
+
+
+def _in_time(recipe: VisionRecipe, bench: Bench, clock: Clock, progress: Progress) -> np.ndarray:
+    """The places of all test images, or of as many, evenly spread, as there is time for."""
+    count = most = len(bench.test.labels)
+    if clock.limited:
+        quick_s = timed(lambda: measured(bench, recipe.loop, bench.quick))[1]
+        each_s = max(quick_s, 1e-9) / len(bench.quick.labels)
+        most = max(len(bench.quick.labels), min(count, int(measuring_seconds(clock) / each_s)))
+    if most < count:
+        progress.say(f"Measuring on {most:,} of {count:,} test images: time is short ...")
+    else:
+        progress.say("Measuring on all test images ...")
+    return np.linspace(0, count - 1, most).astype(np.int64)
 
 
 def _classes(found: Scored, names: tuple[str, ...]) -> list[dict[str, Any]]:

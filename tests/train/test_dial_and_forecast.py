@@ -120,7 +120,12 @@ def test_the_probe_measures_something():
 @pytest.mark.parametrize("measure", LAWS)
 def test_the_interval_widens_with_the_distance(measure):
     rehearsal = Rehearsal(50, 400, 2.5, 0.1, False, "")
-    found = [forecast(rehearsal, measure, steps, 1.0, 1.0, 1) for steps in (50, 100, 1000)]
+    found = [
+        forecast(
+            rehearsal, measure, steps=steps, epochs=1.0, seconds=1.0, ending_s=0.0, disk_bytes=1
+        )
+        for steps in (50, 100, 1000)
+    ]
     assert found[0].score == pytest.approx(2.5)
     assert [f.targets for f in found] == [400, 800, 8000]
     assert all(f.low < f.score < f.high for f in found)
