@@ -34,6 +34,12 @@ _SCALARS = {
 _LENGTH = struct.Struct("<Q")
 _FLOAT32, _STRING, _ARRAY = 6, 8, 9
 """Types of values by their numbers in a file."""
+_KEY_BYTES, _TENSOR_BYTES = 13, 32
+"""The fewest of an entry."""
+_AXES = 4
+_COARSEST = 2**20
+_LONGEST = 2**21
+"""Entries of a list: eight times the largest vocabulary with its merges."""
 
 
 class Place(NamedTuple):
@@ -69,12 +75,15 @@ class GGUFFile:
         version = self._number("I")
         if version not in _VERSIONS:
             self._refuse(f"has version {version}; only 2 and 3, little-endian, can be opened.")
-        tensors, values = self._number("Q"), self._number("Q")
+        tensors = self._count(_TENSOR_BYTES)
         self.values: dict[str, Any] = {}
-        for _ in range(values):
+        for _ in range(self._count(_KEY_BYTES)):
             key = self._string()
+            if key in self.values:
+                self._refuse(f"has the key {key!r} twice.")
             self.values[key] = self._value(self._number("I"))
         self.tensors = self._places(tensors)
+        self._check_apart()
 
     def read(self, name: str) -> np.ndarray:
         """The bytes of a tensor as they are stored, one row below the other, (..., bytes) uint8."""
@@ -91,11 +100,13 @@ class GGUFFile:
         """Read the table of tensors; what it says must fit into the file."""
         found = {}
         for _ in range(count):
-            name = self._string()
-            shape = tuple(self._number("Q") for _ in range(self._number("I")))[::-1]
+            name, axes = self._string(), self._number("I")
+            if name in found or not 1 <= axes <= _AXES:
+                self._refuse(f"has the tensor {name!r} twice, or with {axes:,} axes.")
+            shape = tuple(self._number("Q") for _ in range(axes))[::-1]
             found[name] = (self._number("I"), shape, self._number("Q"))
         alignment = self.values.get(ALIGNMENT, 32)
-        if not isinstance(alignment, int) or alignment < 1:
+        if type(alignment) is not int or not 1 <= alignment <= _COARSEST:
             self._refuse(f"says {ALIGNMENT} = {alignment!r}.")
         begin = -(-self._at // alignment) * alignment
         return {
@@ -111,7 +122,7 @@ class GGUFFile:
         except ValueError:
             self._refuse(f"stores {name} as type {number}, which is not known here.")
         block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
-        if not shape or shape[-1] % block:
+        if min(shape) < 1 or shape[-1] % block:
             self._refuse(f"gives {name} the shape {shape}, which {kind.name} cannot store.")
         size = math.prod(shape) // block * block_bytes
         if start + size > self._size:
@@ -120,6 +131,21 @@ class GGUFFile:
                 f"{self._size:,}. Copy or download it again."
             )
         return Place(kind.name, shape, start, size)
+
+    def _check_apart(self) -> None:
+        """No byte is part of two tensors."""
+        end, before = 0, ""
+        for name, place in sorted(self.tensors.items(), key=lambda item: item[1].start):
+            if place.start < end:
+                self._refuse(f"stores {name!r} where {before!r} lies.")
+            end, before = place.start + place.bytes, name
+
+    def _count(self, least_bytes: int) -> int:
+        """How many there are, each of at least so many bytes."""
+        count: int = self._number("Q")
+        if count * least_bytes > self._size:
+            self._cut_short()
+        return count
 
     def _value(self, kind: int) -> Any:
         if kind == _STRING:
@@ -132,6 +158,8 @@ class GGUFFile:
         return float(str(np.float32(value))) if kind == _FLOAT32 else value
 
     def _array(self, kind: int, count: int) -> list[Any]:
+        if count > _LONGEST:
+            self._refuse(f"says that a list has {count:,} entries; {_LONGEST:,} are the most.")
         if kind == _STRING:
             return self._strings(count)
         if kind not in _SCALARS:

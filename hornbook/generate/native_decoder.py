@@ -5,16 +5,16 @@ many prompts are one call, and each token gets the same bits whatever it is comp
 the kernels' structures; knows nothing of where weights come from.
 """
 
-import ctypes
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from hornbook.core.errors import HornbookError
 from hornbook.nn import native
-from hornbook.nn.native import structures
-from hornbook.nn.native.codes import BlockWeights, DecoderWeights
-from hornbook.nn.room import require_room
+from hornbook.nn.native import pointers
+from hornbook.nn.native.codes import DecoderWeights
+from hornbook.nn.native.pointers import Rows
+from hornbook.nn.room import no_room_for, require_room
 
 PASS = 512
 """Rows of a call: large enough to be fast, small enough for memory."""
@@ -25,49 +25,24 @@ class NativeDecoder:
 
     def __init__(self, weights: DecoderWeights) -> None:
         library = native.library()
-        assert library is not None and weights.fits()
+        assert library is not None
         self.weights, self.vocab, self.context = weights, weights.vocab, weights.context
         self._library, self._head = library, weights.logits.structure()
-        self._layers = (structures.Layer * len(weights.blocks))(*map(_layer, weights.blocks))
-        self._decoder = structures.Decoder(
-            width=weights.width,
-            hidden=weights.blocks[0].down.inputs,
-            heads=weights.heads,
-            kv_heads=weights.kv_heads,
-            head=weights.head,
-            layers=len(weights.blocks),
-            epsilon=weights.epsilon,
-            head_epsilon=weights.head_epsilon,
-            layer=self._layers,
-            last_norm=weights.last_norm.ctypes.data,
-        )
+        self._decoder = pointers.decoder(weights)
         self._turns = np.empty((2, 0, weights.head // 2), np.float32)
 
     def sequences(self, rows: int, room: int | None = None) -> "NativeSequences":
         """Empty sequences of at most `room` tokens (None: the context)."""
         return NativeSequences(self, rows, min(room or self.context, self.context))
 
-    def features(self, rows: "Rows", caches: "Caches") -> np.ndarray:
+    def features(self, rows: Rows, caches: "Caches") -> np.ndarray:
         """What the head reads of each row, (R, D); keys and values are written."""
+        if rows.ids.min() < 0 or rows.ids.max() >= self.vocab:
+            raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
         x = np.ascontiguousarray(self.weights.embed(rows.ids))
-        reach = int(rows.positions.max()) + 1
-        cos, sin = self._angles(reach)
-        self._library.run(
-            self._decoder,
-            structures.Pass(
-                rows=len(x),
-                reach=reach,
-                x=x.ctypes.data,
-                slot=rows.slots.ctypes.data,
-                position=rows.positions.ctypes.data,
-                cos=cos.ctypes.data,
-                sin=sin.ctypes.data,
-                keys=caches.where[0],
-                values=caches.where[1],
-                slot_stride=caches.strides[0],
-                head_stride=caches.strides[1],
-            ),
-        )
+        turns = self._angles(int(rows.positions.max()) + 1)
+        passed = pointers.call(self.weights, rows, x, turns, (caches.keys, caches.values))
+        self._library.run(self._decoder, passed)
         return x
 
     def logits(self, features: np.ndarray) -> np.ndarray:
@@ -90,23 +65,15 @@ class NativeDecoder:
         return self._turns
 
 
-class Rows(NamedTuple):
-    """Tokens of a call: ids, slots and positions, (R,) int32 each."""
-
-    ids: np.ndarray
-    slots: np.ndarray
-    positions: np.ndarray
-
-
 class Caches:
     """Keys and values, (layers, slots, kv_heads, room, head) float16 each, and where they lie."""
 
     def __init__(self, weights: DecoderWeights, slots: int, room: int) -> None:
         shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
-        # Zeros take no memory before they are written to.
-        self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
-        self.where = _addresses(self.keys), _addresses(self.values)
-        self.strides = self.keys.strides[1] // 2, self.keys.strides[2] // 2
+        try:  # zeros take no memory before they are written to
+            self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
+        except (MemoryError, ValueError):
+            raise no_room_for(room) from None
 
     def bytes_of_position(self) -> int:
         """What a token in one slot takes."""
@@ -177,24 +144,3 @@ class NativeSequences:
         for start in range(0, len(ids), PASS):
             part = slice(start, start + PASS)
             yield Rows(ids[part], slots[part], positions[part])
-
-
-def _layer(block: BlockWeights) -> structures.Layer:
-    normed = block.query_norm, block.key_norm
-    query, key = (None if norm is None else norm.ctypes.data for norm in normed)
-    return structures.Layer(
-        attention_norm=block.attention_norm.ctypes.data,
-        query_norm=query,
-        key_norm=key,
-        mlp_norm=block.mlp_norm.ctypes.data,
-        joint=block.joint.structure(),
-        output=block.output.structure(),
-        gate_up=block.gate_up.structure(),
-        down=block.down.structure(),
-    )
-
-
-def _addresses(layers: np.ndarray) -> ctypes.Array[ctypes.c_void_p]:
-    """Where each layer's part begins."""
-    first, step, count = layers.ctypes.data, layers.strides[0], len(layers)
-    return (ctypes.c_void_p * count)(*(first + i * step for i in range(count)))

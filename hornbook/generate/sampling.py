@@ -63,10 +63,15 @@ def choose(
         if not allowed.any():
             raise HornbookError("The constraint allows no token.")
         logits = np.where(allowed, logits, np.float32(-np.inf))
+    best = logits.max()
+    if not np.isfinite(best):
+        raise HornbookError(
+            "The model computes no numbers (NaN or infinite logits): its weights or sizes are not "
+            "those of a trained model, or too large for the type that it runs in."
+        )
     if config.temperature == 0:
-        best = logits.max()
         return int((logits >= best - _EQUAL * max(abs(best), 1)).argmax())
-    probabilities = cut(_softmax(logits / np.float32(config.temperature)), config)
+    probabilities = cut(_softmax(_tempered(logits, config.temperature)), config)
     # A race: id i comes after an exponential time of rate p_i, and the first is drawn with p_i
     # (Gumbel-max, Maddison et al. 2014). Only two that come in together change places by rounding.
     # Drawing one number by the inverse of the distribution takes half the time, but what is rounded
@@ -92,6 +97,15 @@ def cut(probabilities: np.ndarray, config: SamplingConfig) -> np.ndarray:
         kept = (probabilities >= config.min_p * probabilities.max()).nonzero()[0]
         probabilities = _only(probabilities, kept)
     return probabilities
+
+
+def _tempered(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """logits / temperature, float32 where that can hold them."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        found = logits / np.float32(temperature)
+        if np.isfinite(found.max()):
+            return found
+        return (logits.astype(np.float64) - logits.max()) / temperature
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -56,6 +56,10 @@ WITHOUT_EFFECT = (
 """Keys (globs) that do not change what a decoder computes, whatever their value."""
 
 
+_LARGEST = 2_000_000_000
+"""Of sizes. The largest of any model are contexts of ten million tokens."""
+
+
 class Fields:
     """The keys of a config file, taken one by one; `finish` refuses what nobody took.
 
@@ -74,8 +78,10 @@ class Fields:
     def size(self, key: str, default: int | None = None) -> int:
         """A positive whole number; without a default the key must be there."""
         value = self._take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.refuse(key, value, "It must be a positive whole number.")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST:
+            self.refuse(
+                key, value, "It must be a positive whole number, below two thousand million."
+            )
         return value
 
     def number(self, key: str, default: float | None = None) -> float:

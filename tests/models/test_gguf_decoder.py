@@ -1,10 +1,14 @@
 """A file of codes for our kernels: what its layers would hold, or left to those who say more."""
 
+import gguf
 import numpy as np
 import pytest
+import torch
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
+from hornbook.generate.native_decoder import Caches, NativeDecoder
+from hornbook.models.folder import load_model
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
@@ -12,6 +16,8 @@ from hornbook.models.pack import decoder_weights
 from hornbook.models.presets import PRESETS, llama
 from hornbook.models.sizes import Sizes
 from hornbook.nn import native
+from hornbook.nn.native import pointers
+from hornbook.nn.native.pointers import Rows
 from tests.models.test_parity import loud
 
 SIZES = Sizes(
@@ -84,3 +90,139 @@ def test_a_key_that_is_not_known_is_refused(tmp_path):
     path.write_bytes(stored.replace(b"llama.rope.freq_base", b"llama.rope.freq_bass"))
     with pytest.raises(HornbookError, match="freq_bass"):
         read_decoder(GGUFFile(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"heads": 3, "kv_heads": 2, "head": 32}, "must divide the 3 heads"),
+        ({"head": 17}, "must be even"),
+    ],
+)
+def test_what_the_layers_refuse_never_reaches_the_kernels(change, said, tmp_path):
+    """A config of such sizes cannot be built, so it is made without its checks."""
+    path = odd_file(tmp_path, **change)
+    with pytest.raises(HornbookError, match=said):
+        read_decoder(GGUFFile(path))
+    with pytest.raises(HornbookError, match=said):
+        load_packed(path)
+
+
+def odd_file(folder, heads=4, kv_heads=2, head=16, width=64, hidden=96, vocab=96):
+    """A llama in Q8_0 of any sizes."""
+    path = folder / "odd.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    for key, value in {
+        "embedding_length": width, "block_count": 1, "context_length": 32,
+        "attention.head_count": heads, "attention.head_count_kv": kv_heads,
+        "attention.key_length": head, "attention.value_length": head,
+        "feed_forward_length": hidden, "rope.dimension_count": head,
+    }.items():  # fmt: skip
+        writer.add_uint32(f"llama.{key}", value)
+    writer.add_float32("llama.attention.layer_norm_rms_epsilon", 1e-5)
+    queries, keys = heads * head, kv_heads * head
+    shapes = {
+        "token_embd": (vocab, width), "output_norm": (width,), "output": (vocab, width),
+        "blk.0.attn_q": (queries, width), "blk.0.attn_k": (keys, width),
+        "blk.0.attn_v": (keys, width), "blk.0.attn_output": (width, queries),
+        "blk.0.ffn_gate": (hidden, width), "blk.0.ffn_up": (hidden, width),
+        "blk.0.ffn_down": (width, hidden), "blk.0.attn_norm": (width,),
+        "blk.0.ffn_norm": (width,),
+    }  # fmt: skip
+    draw = np.random.default_rng(0)
+    for name, shape in shapes.items():
+        rows = draw.normal(size=shape).astype(np.float32)
+        coded = len(shape) == 2 and shape[1] % 32 == 0
+        kind = gguf.GGMLQuantizationType.Q8_0 if coded else gguf.GGMLQuantizationType.F32
+        writer.add_tensor(f"{name}.weight", gguf.quantize(rows, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+ODD = {
+    "groups of three": {"heads": 6, "kv_heads": 2},
+    "one of keys": {"heads": 5, "kv_heads": 1},
+    "five heads a key": {"heads": 5, "kv_heads": 1, "head": 32},
+    "wide heads": {"heads": 1, "kv_heads": 1, "head": 256},
+    "narrow heads": {"heads": 2, "kv_heads": 2, "head": 8},
+    "two channels": {"heads": 4, "kv_heads": 4, "head": 2},
+    "hidden of no block": {"hidden": 100},
+    "hidden of half a block": {"hidden": 48},
+    "width of no block": {"width": 48},
+    "an odd vocabulary": {"vocab": 97},
+    "small": {"width": 32, "hidden": 32, "heads": 1, "kv_heads": 1, "vocab": 16},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sizes_give_what_the_layers_give(name, tmp_path):
+    """In both ways, or refused in both."""
+    native.build()
+    native.library.cache_clear()
+    if native.library() is None:
+        pytest.skip(f"no kernels of ours: {native.missing()}")
+    path = odd_file(tmp_path, **ODD[name])
+    model, found = load_model(path).eval(), read_decoder(GGUFFile(path))
+    ids = np.arange(12) % 16
+    with torch.inference_mode():
+        wanted = model(torch.from_numpy(ids)[None])[0].numpy()
+    if found is not None:
+        logits = NativeDecoder(found).sequences(1).check(0, ids.tolist())
+        assert np.abs(logits - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+CHANGES = {
+    "a norm too short": lambda w: w._replace(last_norm=w.last_norm[:-1].copy()),
+    "a norm of doubles": lambda w: w._replace(last_norm=w.last_norm.astype(np.float64)),
+    "more heads": lambda w: w._replace(heads=2 * w.heads),
+    "more keys": lambda w: w._replace(kv_heads=w.heads),
+    "no keys": lambda w: w._replace(kv_heads=0),
+    "a wider head": lambda w: w._replace(head=2 * w.head),
+    "a wider stream": lambda w: w._replace(width=2 * w.width),
+    "a larger vocabulary": lambda w: w._replace(vocab=w.vocab + 16),
+    "no layers": lambda w: w._replace(blocks=[]),
+    "a smaller matrix": lambda w: w._replace(
+        blocks=[w.blocks[0]._replace(down=w.blocks[0].output), *w.blocks[1:]]
+    ),
+    "blocks cut off": lambda w: w._replace(
+        logits=w.logits._replace(blocks=w.logits.blocks[:-1].copy())
+    ),
+    "other bits": lambda w: w._replace(logits=w.logits._replace(bits=4)),
+    "half a norm": lambda w: w._replace(blocks=[w.blocks[0]._replace(query_norm=w.last_norm)]),
+    "a bias too short": lambda w: w._replace(logits=w.logits._replace(bias=w.last_norm[:3].copy())),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_no_array_is_smaller_than_what_the_kernels_read(name, tmp_path):
+    weights = read_decoder(GGUFFile(written(tmp_path, "llama", "q8_0")))
+    assert pointers.decoder(weights).layers == 2
+    with pytest.raises(HornbookError, match="the kernels need"):
+        pointers.decoder(CHANGES[name](weights))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ([96], [0], [0]),
+        ([-1], [0], [0]),
+        ([0], [1], [0]),
+        ([0], [-1], [0]),
+        ([0], [0], [32]),
+        ([0], [0], [-1]),
+        ([0, 0], [0], [0]),
+    ],
+)
+def test_no_row_leaves_the_caches(rows, tmp_path):
+    native.build()
+    native.library.cache_clear()
+    if native.library() is None:
+        pytest.skip(f"no kernels of ours: {native.missing()}")
+    decoder = NativeDecoder(read_decoder(GGUFFile(written(tmp_path, "llama", "q8_0"))))
+    caches = Caches(decoder.weights, 1, 32)
+    assert decoder.features(Rows(*(np.zeros(1, np.int32) for _ in rows)), caches).shape == (1, 64)
+    with pytest.raises(HornbookError):
+        decoder.features(Rows(*(np.array(each, np.int32) for each in rows)), caches)

@@ -36,7 +36,7 @@ def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
     Raises HornbookError naming file, key and value for what we would compute otherwise.
     """
     name = file.values.get(ARCHITECTURE)
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise HornbookError(
             f"{file.path}: {ARCHITECTURE} = {name!r} cannot be opened. "
             f"{nearest(str(name), ARCHITECTURES)}"

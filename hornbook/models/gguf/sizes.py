@@ -36,7 +36,7 @@ def open_fields(file: GGUFFile, name: str) -> tuple[Fields, int]:
     if len(shape) != 2:
         raise HornbookError(f"{file.path}: the tensor {EMBEDDING} is missing or no matrix.")
     tokens = file.values.get(TOKENS)
-    if tokens is not None and len(tokens) != shape[0]:
+    if isinstance(tokens, list) and len(tokens) != shape[0]:
         raise HornbookError(f"{file.path} has {len(tokens)} tokens, but embeddings for {shape[0]}.")
     own = {key: value for key, value in file.values.items() if key.startswith(f"{name}.")}
     return Fields(own, str(file.path)), shape[0]
@@ -55,13 +55,16 @@ def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
     width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{HEADS}")
     head = fields.size(f"{name}.attention.key_length", width // heads)
     fields.only(f"{name}.attention.value_length", head)
+    kv_heads = fields.size(f"{name}.{HEADS}_kv", heads)
+    if heads % kv_heads:
+        fields.refuse(f"{name}.{HEADS}_kv", kv_heads, f"It must divide the {heads} heads.")
     return Sizes(
         vocab=vocab,
         width=width,
         depth=fields.size(f"{name}.block_count"),
         context=fields.size(f"{name}.context_length"),
         heads=heads,
-        kv_heads=fields.size(f"{name}.{HEADS}_kv", heads),
+        kv_heads=kv_heads,
         head=head,
         hidden=fields.size(f"{name}.feed_forward_length"),
         tied=HEAD not in tensors,
@@ -71,6 +74,8 @@ def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
 def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Rotary:
     """Of one of `ROTARY`; the tensors that are there say whether it has biases."""
     sizes = read_sizes(fields, name, vocab, tensors)
+    if sizes.head % 2:
+        fields.refuse(f"{name}.attention.key_length", sizes.head, "It must be even, to be turned.")
     fields.only(f"{name}.rope.dimension_count", sizes.head)
     fields.only(f"{name}.rope.scaling.type", "none")
     return Rotary(

@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.nn.native import structures
+from hornbook.nn.native import pointers, structures
+from hornbook.nn.native.pointers import GROUP
+from hornbook.nn.native.pointers import TILE as _TILE
 
-GROUP = 32
-"""Weights of a row that share a scale, as in GGUF's blocks."""
-_TILE = 16
-"""Rows that our kernels compute together."""
 ROWS = 2048
 """Rows made ready at a time: whole tiles of the kernels, whatever the machine."""
 
@@ -78,8 +76,7 @@ class Tiles(NamedTuple):
 
     def structure(self) -> structures.Matrix:
         """For the kernels, as long as the arrays live."""
-        bias = None if self.bias is None else self.bias.ctypes.data
-        return structures.Matrix(self.blocks.ctypes.data, bias, *self[2:])
+        return pointers.matrix(self)
 
 
 class BlockWeights(NamedTuple):

@@ -59,7 +59,8 @@ def load(path: Path) -> ctypes.CDLL:
         if not _is_whole(path.name, folder):
             raise OSError(f"{path} is not whole")
         # By the open folder: what is checked is what is loaded, whoever renames folders above it.
-        return ctypes.CDLL(f"/proc/self/fd/{folder}/{path.name}")
+        # It stays open, as the loader takes a path that it has seen for the same library.
+        return ctypes.CDLL(f"/proc/self/fd/{os.dup(folder)}/{path.name}")
 
 
 @contextlib.contextmanager
