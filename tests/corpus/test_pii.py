@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hornbook.core.errors import UsageError
 from hornbook.corpus.pii import FINDERS, Pseudonyms, find_all
+from hornbook.corpus.pii.card import luhn
 from hornbook.corpus.pii.identities import IDENTITIES
 from hornbook.corpus.pii.planted import NEGATIVES, negatives, plant, precision, recall
 
@@ -56,7 +57,7 @@ def test_planting_is_repeatable_and_the_value_is_there_once(kind):
 @each_kind
 def test_finds_are_in_order_and_apart(kind):
     text = "; ".join(text for text, _ in plant(kind, 60, 6))
-    found = FINDERS[kind].find(text)
+    found = find_all(text, [kind])
     assert len(found) > 50 and {item.kind for item in found} == {kind}
     assert all(a.stop <= b.start for a, b in pairwise(found))
 
@@ -82,6 +83,63 @@ def test_a_wrong_digit_is_not_found(kind):
             value[: places[-1]] + str((int(value[places[-1]]) + 1) % 10) + value[places[-1] + 1 :]
         )
         assert wrong not in values(text.replace(value, wrong), kind), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Phone: 555 0123",
+        "Tel. 8 (495) 123-45-67",
+        "Телефон: 8-800-555-35-35",
+        "call me on 98765 43210",
+        "电话：62345678",
+        "聯絡電話：(02) 2345 6789",
+        "電話 090-1234-5678",
+        "휴대폰 010-1234-5678",
+        "Teléfono: 91 123 45 67",
+        "tel. 600 123 456",
+        "Tlf: 12345678",
+        "Puh. 09 123 4567",
+        "phone 1300 123 456",
+        "هاتف: 02 123 4567",
+        "फोन: 98765 43210",
+        "โทร. 02-123-4567",
+        "To order, call 1-800-555-0199",
+    ],
+)
+def test_behind_a_word_for_it_any_countrys_number_is_a_phone(text):
+    (found,) = find_all(text, ["phone"])
+    digits = [place for place, c in enumerate(text) if c.isdigit()]
+    assert found.start <= digits[0] and digits[-1] < found.stop
+
+
+@pytest.mark.parametrize(
+    ("number", "issuer"),
+    [
+        ("2131 000000 00008", "jcb"),
+        ("3530 1113 3330 0000", "jcb"),
+        ("6759 6498 2643 8453", "maestro"),
+        ("6304 0000 0000 0000", "maestro"),
+        ("6200 0000 0000 0000 003", "unionpay"),
+        ("3095 0000 0000 00", "diners"),
+        ("3782 822463 10005", "amex"),
+        ("6011 1111 1111 1117", "discover"),
+        ("9792 0000 0000 0001", "troy"),
+    ],
+)
+def test_cards_of_all_schemes_are_found(number, issuer):
+    digits = number.replace(" ", "")
+    check = str(next(d for d in range(10) if luhn(digits[:-1] + str(d))))
+    for joint in (" ", "-", "\u00a0", "\u2011"):
+        (found,) = find_all(f"paid by {number[:-1].replace(' ', joint)}{check}.", ["card"])
+        assert (found.subtype, found.stop - found.start) == (issuer, len(number))
+
+
+def test_bare_digits_count_as_a_card_by_what_stands_before():
+    assert values("Order no. 6759649826438453", "card") == []
+    assert values("Maestro card 6759649826438453", "card") == ["6759649826438453"]
+    assert values("5641820000000005", "card") == []
+    assert values("卡号：5641820000000005", "card") == ["5641820000000005"]
 
 
 HOSTILE = {
@@ -118,9 +176,17 @@ def test_hostile_text_is_quick(kind, name):
         ("phone", "+49 (0)171 1234567", "0049 171-1234567"),
         ("phone", "138 1234 5678", "+86 13812345678"),
         ("phone", "(212) 555-0123", "+1 212 555 0123"),
+        ("phone", "(212) 555-0123", "212-555-0123 ext. 45"),
+        ("phone", "138 1234 5678", "１３８１２３４５６７８"),
         ("ip", "2A00:1450:0:0::200e", "2a00:1450::200e"),
         ("card", "4111-1111-1111-1111", "4111111111111111"),
         ("iban", "DE89 3704 0044 0532 0130 00", "DE89370400440532013000"),
+        (
+            "iban",
+            "DE89 3704 0044 0532 0130 00",
+            "de 89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00",
+        ),
+        ("card", "3782-822463-10005", "3782 8224 6310 005"),
         ("national_id", "11010519491231002x", "110105 19491231 002X"),
     ],
 )

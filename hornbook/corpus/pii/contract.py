@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple, TypeVar
 
+from hornbook.corpus.pii.spelling import plain
+
 FINDERS: dict[str, "Finder"] = {}
 """Every finder by its kind, in the order of the alphabet once all are imported."""
 
@@ -19,6 +21,12 @@ beside a value, and look for words of context up to it only. So a replacement ma
 WORD = r"0-9A-Za-z_\0"
 """Beside a value these make it part of something longer. ASCII only: Chinese has no spaces."""
 
+_ORDERED = re.compile(
+    r"\b(?:isbn|issn|order|invoice|bestell\w*|parcel|shipment|tracking|ticket|serial|sku|ean|gtin|imei"
+    r"|rechnung\w*|sendung\w*|commande|pedido|factura|facture)\b|订单|訂單|单号|單號|编号|運單|快递",
+    re.IGNORECASE | re.ASCII,
+)
+"""Words for numbers of things."""
 _OTHER = re.compile("[^0-9A-Za-z]+")
 
 
@@ -44,7 +52,7 @@ class Finder(ABC):
 
     @abstractmethod
     def find(self, text: str) -> list[Found]:
-        """What is found, by start; finds do not overlap."""
+        """What is found in text as `spelling.plain` writes it, by start; finds do not overlap."""
 
     def normal(self, value: str) -> str:
         """The value without its spelling: equal for two spellings of one value."""
@@ -79,6 +87,11 @@ def before(text: str, start: int, width: int = 48) -> str:
     return text[max(0, start - width) : start].rpartition(BARRIER)[2]
 
 
+def is_ordered(text: str, start: int) -> bool:
+    """Whether a word such as "order" or ISBN stands close before a value."""
+    return _ORDERED.search(before(text, start, 20)) is not None
+
+
 def joined(text: str, at: int) -> bool:
     """Whether a word character or a barrier stands at a place; False beyond the ends."""
     character = text[at : at + 1] if at >= 0 else ""
@@ -91,6 +104,7 @@ def find_all(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
     Of overlapping finds the longest is kept, of equally long ones that of the highest rank.
     """
     finders = FINDERS.values() if kinds is None else [FINDERS[kind] for kind in kinds]
+    text = plain(text)
     found = [item for finder in finders for item in finder.find(text)]
     return _apart(found, len(text)) if len(found) > 1 else found
 

@@ -119,7 +119,33 @@ def phone(draw: random.Random) -> Made:
         (f"+91 9{n(4)} {n(5)}", ""),
         (f"+420 {d}{n(2)} {n(3)} {n(3)}", ""),
     ]
-    return draw.choice(forms)
+    return draw.choice([*forms, *_worded_phones(draw)])
+
+
+def _worded_phones(draw: random.Random) -> list[Made]:
+    """Formats of other plans, extensions, and other signs than ASCII's."""
+    n = lambda count: _digits(draw, count)  # noqa: E731
+    d, extension = str(draw.randrange(2, 9)), draw.randrange(10, 9999)
+    return [
+        (f"{d}{n(2)}-{n(4)}", "phone"),
+        (f"({d}{n(2)}) {n(3)}-{n(4)}", "phone"),
+        (f"9{n(4)} {n(5)}", "phone"),
+        (f"8 (495) {n(3)}-{n(2)}-{n(2)}", "phone"),
+        (f"22 {n(3)} {n(2)} {n(2)}", "phone"),
+        (f"91{n(1)} {n(2)} {n(2)} {n(2)}", "phone"),
+        (f"(11) 9{n(4)}-{n(4)}", "phone"),
+        (f"1300 {n(3)} {n(3)}", "phone"),
+        (f"400-{n(3)}-{n(4)}", "phone"),
+        (f"09 {n(3)} {n(4)}", "phone"),
+        (f"{d}{n(7)}", "phone"),
+        (f"０{d}１２－{d}{n(6)}", "phone"),
+        (f"06221 {n(2)}-{n(4)}", "phone"),
+        (f"({d}12) 555-{n(4)} ext. {extension}", ""),
+        (f"{d}12-555-{n(4)} x{extension}", ""),
+        (f"+1 {d}12 555 {n(4)} extension {extension}", ""),
+        (f"0755-{d}{n(7)}转{extension}", ""),
+        (f"+34\u202f6{n(2)}\u202f{n(2)}\u202f{n(2)}\u202f{n(2)}", ""),
+    ]
 
 
 def ip(draw: random.Random) -> Made:
@@ -152,6 +178,18 @@ def card(draw: random.Random) -> Made:
             ("62", 16, (4, 4, 4, 4)),
             ("62", 19, (4, 4, 4, 4, 3)),
             (str(draw.randrange(3528, 3590)), 16, (4, 4, 4, 4)),
+            (draw.choice(("2131", "1800")), 15, (4, 6, 5)),
+            (draw.choice(("34", "37")), 15, (4, 4, 4, 3)),
+            (draw.choice(("3095", "38", "305")), 14, (4, 4, 4, 2)),
+            ("36", 19, (4, 4, 4, 4, 3)),
+            (str(draw.randrange(8100, 8172)), 16, (4, 4, 4, 4)),
+            ("62", 19, (6, 13)),
+            (draw.choice(("6759", "5018")), 12, (4, 4, 4)),
+            (draw.choice(("6761", "5020")), 13, (4, 4, 5)),
+            (draw.choice(("6304", "5893")), 18, (4, 4, 4, 4, 2)),
+            (draw.choice(("56", "57", "67")), 16, (4, 4, 4, 4)),
+            ("9792", 16, (4, 4, 4, 4)),
+            ("65", 16, (4, 4, 4, 4)),
         ]
     )
     body = prefix + _digits(draw, length - 1 - len(prefix))
@@ -160,7 +198,9 @@ def card(draw: random.Random) -> Made:
         value = int(digit) * (2 if place % 2 == 0 else 1)
         total += value // 10 + value % 10
     number = body + str(-total % 10)
-    return _split(number, sizes, draw.choice((" ", "-", "", "\u00a0"))), ""
+    joint = draw.choice((" ", "-", "", "\u00a0", "\u2011", "\u2009"))
+    bare = (length == 12 and not joint) or prefix in ("56", "57", "67")
+    return _split(number, sizes, joint), draw.choice(("card number", "Maestro")) if bare else ""
 
 
 def iban(draw: random.Random) -> Made:
@@ -186,8 +226,10 @@ def iban(draw: random.Random) -> Made:
         code = letter if letter.isdigit() else str(ord(letter) - ord("A") + 10)
         rest = (rest * 10 ** len(code) + int(code)) % 97
     value = f"{country}{98 - rest:02d}{account}"
-    joint = draw.choice(("", " ", " ", "\u00a0", "-"))
-    return joint.join(value[i : i + 4] for i in range(0, len(value), 4)), ""
+    joint = draw.choice(("", " ", " ", "\u00a0", "-", "  ", "\u202f"))
+    value = value.lower() if draw.random() < 0.25 else value
+    spaced = joint.join(value[i : i + 4] for i in range(0, len(value), 4))
+    return draw.choice((spaced, spaced, f"{value[:2].upper()} {value[2:4]} {value[4:]}")), ""
 
 
 def _china(draw: random.Random) -> Made:

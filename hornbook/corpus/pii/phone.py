@@ -1,18 +1,26 @@
-"""Telephone numbers: international ones, and national styles of the US, UK, DE, FR and CN.
+"""Telephone numbers: international ones, national styles of the US, UK, DE, FR and CN, and any
+country's behind a word such as "phone" or 电话.
 
 Knows country codes, lengths and usual groups; does not know which numbers are given out. A bare
-run of digits counts where it looks like a mobile or a British number, or where a word such as
-"call" or 电话 stands before it. Extensions are not part of a find.
+run of digits counts where it looks like a mobile or a British number, or behind such a word. An
+extension is part of a find; a pseudonym is that of the number without it.
 """
 
 import re
 
-from hornbook.corpus.pii.contract import WORD, Finder, Found, before, register
+from hornbook.corpus.pii.contract import WORD, Finder, Found, before, is_ordered, register
+from hornbook.corpus.pii.phone_words import (
+    after_extension,
+    fewest_digits,
+    is_sure,
+    without_extension,
+)
 
 _START = re.compile(
     rf"[+(0-9](?<![{WORD}+$€£¥#/].)(?<![0-9\0][.,:/\-].)(?=[0-9 ()./\-+\u00a0]{{6}})"
 )
-_END = re.compile(rf"(?![{WORD}]|[.,:\-][0-9\0])")
+_END = re.compile(rf"(?!(?!x[0-9]{{1,6}}(?![{WORD}]))[{WORD}]|[.,:\-][0-9\0])")
+"""Nothing goes on here but an extension."""
 _GROUP = re.compile(r"(?: ?/ ?|[ .\-\u00a0](?=[(0-9])|)(?:\(([0-9]{1,5})\) ?|([0-9]{1,15}))")
 _PREFIX = re.compile(r"\(\+([1-9][0-9]{0,2})\)|(?:\+|00 ?)([1-9][0-9]{0,14})")
 _TRUNK = re.compile(r"(?:\((0[1-9][0-9]{0,4})\)|(0[1-9][0-9]{0,10}))")
@@ -25,6 +33,15 @@ _CN = re.compile(r"(?:86[ \-]?)?1[3-9][0-9]([ \-]?)[0-9]{4}\1[0-9]{4}")
 _PAIRS = re.compile(r"0[1-9](?:([ .\-])[0-9]{2}(?:\1[0-9]{2}){3})")
 _RUN = re.compile(r"0[67][0-9]{8}|0[1-9][0-9]{9}|01[5-7][0-9]{8,9}")
 """Written without spaces: a French mobile, any of the UK's eleven digits, a German mobile."""
+_WORDED = re.compile(
+    r"[+(]?[0-9]{1,15}(?:[)]?(?: ?[/\-] ?|[ .\u00a0]|(?=\())[(]?[0-9]{1,11}|\)[0-9]{1,11}){0,7}"
+)
+_NO_PHONE = re.compile(
+    r"(?:19|20)[0-9]{2}[\-/.](?:19|20)[0-9]{2}\Z|(?:19|20)[0-9]{2}([\-/.])[0-9]{1,2}\1[0-9]{1,2}\Z"
+    r"|[0-9]+\.[0-9]+\Z|[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z"
+)
+"""Years, dates, decimal numbers and internet addresses."""
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ .\u00a0][0-9]{3})+\Z")
 _DATE = re.compile(r"[0-9]{1,2}([./\- ])[0-9]{1,2}\1[0-9]{4}(?![0-9])")
 _NAMED = re.compile(
     r"\b(?:tel|tele?fon|phone|telephone|mobile?|cell|fax|call|dial|ring|text|sms|whatsapp|hotline|helpline"
@@ -32,10 +49,6 @@ _NAMED = re.compile(
     r"|联系|微信",
     re.IGNORECASE | re.ASCII,
 )
-_BOOK = re.compile(
-    r"\b(?:isbn|issn|order|invoice|bestell\w*)\b|订单|单号", re.IGNORECASE | re.ASCII
-)
-
 _TWO = {20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59), *range(60, 67)}
 _TWO |= {81, 82, 84, 86, *range(90, 96), 98}
 _THREE = {*range(21, 27), 29, 35, 37, 38, 42, 50, 59, *range(67, 70), 80, 85, 87, 88, 96, 97, 99}
@@ -107,10 +120,30 @@ class Phone(Finder):
             if found and start < found[-1].stop:
                 continue
             rest = self._after_number(text, start) and not (found and found[-1].stop == start - 1)
-            item = self._international(text, start, rest) or self._national(text, start, rest)
-            if item and not _BOOK.search(before(text, start, 20)):
-                found.append(item)
+            item = (
+                self._international(text, start, rest)
+                or self._national(text, start, rest)
+                or self._worded(text, start)
+            )
+            if item and (not is_ordered(text, start) or fewest_digits(text, start)):
+                found.append(item._replace(stop=after_extension(text, item.stop)))
         return found
+
+    @staticmethod
+    def _worded(text: str, start: int) -> Found | None:
+        """A number of any plan, behind a word for one."""
+        fewest = fewest_digits(text, start)
+        match = _WORDED.match(text, start) if fewest else None
+        if not fewest or not match or not _END.match(text, match.end()):
+            return None
+        digits = len(_DIGITS.sub("", match[0]))
+        if not fewest <= digits <= 15 or _NO_PHONE.match(match[0]):
+            return None
+        if _DATE.match(text, start) or (
+            _THOUSANDS.match(match[0]) and digits < 9 and not is_sure(text, start)
+        ):
+            return None
+        return Found(start, match.end(), Phone.kind)
 
     def _international(self, text: str, start: int, rest: bool) -> Found | None:
         match = _PREFIX.match(text, start)
@@ -163,7 +196,7 @@ class Phone(Finder):
 
     def normal(self, value: str) -> str:
         """Digits after a +. A national number gets the country that its style is sure of."""
-        text = value.replace("(0)", "")
+        text = without_extension(value).replace("(0)", "")
         digits = _DIGITS.sub("", text)
         if text.lstrip("(").startswith("+"):
             return f"+{digits}"

@@ -40,6 +40,13 @@ _PHONED = (
     "Tel.: {}",
     "请致电{}联系我。",
     "手机：{}",
+    "Phone: {}",
+    "You can call me on {}, any time.",
+    "Mobile no. {}",
+    "Contact: Ms. Li (Ph. {}) or come by.",
+    "Teléfono: {}",
+    "тел. {}",
+    "联系电话：{}",
 )
 
 
@@ -105,6 +112,22 @@ NEGATIVES = (
     "Coordinates 48.858370, 2.294481 and 40.7127 -74.0059; 1234 5678",
     "uuid 550e8400-e29b-41d4-a716-446655440000 at 1700000000 or 1700000000123",
     "Temperatures 12 15 18 21 24 27 30 in a row; scores 21-19, 19-21, 21-15.",
+    "Order no. 6759649826438453, order 5018000000000009 and tracking 1Z 999 AA1 01 2345 6784.",
+    "Case No. 3:21-cv-01234-ABC, BGH XII ZR 123/45, (2019)京01民终1234号, C-131/12 and ECLI.",
+    "key 4111111111111111f, 0x4111111111111111, a4111111111111111 and dead-4111111111111111.",
+    "uuid 01234567-89ab-4cde-8f01-675964982643 and d41d8cd9-8f00-4204-a980-0998ecf8427e",
+    "The phone costs 1 299 000 won; the mobile market grew from 1999-2004 to 2 500 000 users.",
+    "Call it 3.14159265, call them 12 000 000 times; phone 2024-11-25, dial 10:30:45.",
+    "He rang 1234567 bells; text 12345678 is the longest.",
+    "Mobile phones: 1,234,567 sold in 2003, 1.234.567 in 2004. Fax machines 15 to 20 in 1990-1991.",
+    "The reach of 1 000 000 people; contact 2024-01-02; message 20240102; SMS version 10.2.33.4",
+    "is 26 of the people who were in no 15 of the houses at de 22 and es 91 of it all together",
+    "GB29 NWBK 6016 1331 9268 18 fails and DE00 3704 0044 0532 0130 00 too, as de12 at home in it.",
+    "arXiv:2301.07041v2, doi:10.1038/s41586-020-2649-2, PMID 32939066, PMC7759461, ORCID none.",
+    "Latitude 52.5200066, longitude 13.404954; 52° 31' 12\" N; 40.712776,-74.005974",
+    "EAN 4006381333931, GTIN 00012345600012, IMEI 490154203237518, ISSN 2049-3630.",
+    "股票代码600519，邮编100080，房间号62345，身份编号2024001，价格4111元，第４章第５节。",
+    "Total: 4 111.00 EUR; 4111 1111 1111; 5.018.000.000; 3782-8224-6310; 8100 8200 8300 8400",
 )
 
 
@@ -126,6 +149,11 @@ def _drawn(draw: random.Random) -> str:
             f"第{n(10**7)}号，{year}年{month}月{day}日，共{n(10**6)}元",
             f"x = {draw.random():.16f}; y = {draw.gauss(0, 1e6):.9f}",
             f"id {n(10**7)}, width {n(10**4)}x{n(10**4)}, {n(10**5)} {n(10**4)} {n(100)}",
+            f"Order {n(10**11, 10**12)}, parcel {n(10**12, 10**13)}, ref {n(10**6)}-{n(10**7)}.",
+            f"Case {n(1, 9)}:{n(10, 24)}-cv-{n(1000, 99999):05d}, Az. {n(10)} O {n(999)}/{n(99)}",
+            f"phone model {n(1000, 9999)}, mobile users {n(10**6, 10**8):,}, cells {n(100, 999)}",
+            f"doi:10.{n(1000, 9999)}/j.{n(10**4)}.{n(10**7)}, arXiv:{n(1000, 2412)}.{n(10**5):05d}",
+            f"({draw.random() * 90:.6f}, {draw.random() * 180:.6f}) ±{draw.random():.5f}",
             f"ISBN 978-{n(10)}-{n(100, 1000)}-{n(10**4, 10**5)}-{n(10)}, pp. {n(99)}–{n(100, 999)}",
         ]
     )

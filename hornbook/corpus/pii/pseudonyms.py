@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from hornbook.core.errors import UsageError, unknown
 from hornbook.corpus.pii.contract import BARRIER, FINDERS, Found, find_all
+from hornbook.corpus.pii.spelling import plain
 
 _ROUNDS = 8
 """One is enough for prose. A find that hid another one behind it costs one more."""
@@ -51,7 +52,7 @@ class Pseudonyms:
     def of(self, kind: str, value: str) -> str:
         """The pseudonym of one value."""
         finder = FINDERS[kind]
-        message = f"{kind}:{finder.normal(value)}".encode()
+        message = f"{kind}:{finder.normal(plain(value))}".encode()
         digest = hmac.new(self._key, message, hashlib.sha256).digest()
         return finder.pseudonym(value, digest)
 
