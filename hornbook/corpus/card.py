@@ -180,7 +180,8 @@ def _text(card: dict[str, Any]) -> list[str]:
         if noted := card["noted"].get(name):
             count = noted["count"]
             what = one if count == 1 else many
-            lines += [f"{count:,} {what}, in {noted['documents']:,} documents.", ""]
+            among = noted["documents"]
+            lines += [f"{count:,} {what}, in {among:,} document{'s' * (among > 1)}.", ""]
     rows = ((f"{b['from']:,} to {b['to']:,}", f"{b['documents']:,}") for b in card["lengths"])
     return [*lines, *_table(("characters", "documents"), rows)]
 

@@ -195,7 +195,7 @@ def _without_controls(document: Document) -> Document:
         if isinstance(value, str) and not value.isprintable():
             metadata = {**metadata, key: without_controls(value)[0]}
     if lost:
-        metadata = {**metadata, CONTROLS: metadata.get(CONTROLS, 0) + lost}
+        metadata = {**metadata, CONTROLS: lost}
     if text is document.text and metadata is document.metadata:
         return document
     return dataclasses.replace(document, text=text, metadata=metadata)

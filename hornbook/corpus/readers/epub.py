@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from hornbook.core.guarded import step
-from hornbook.corpus.documents import REPLACED, Document, Rejection
-from hornbook.corpus.readers.decode import decode_labelled, is_wide
+from hornbook.corpus.documents import CONTROLS, REPLACED, Document, Rejection
+from hornbook.corpus.readers.decode import decode_labelled, is_wide, without_controls
 from hornbook.corpus.readers.html import declared, page_text
 from hornbook.corpus.readers.whole import read_whole
 from hornbook.corpus.readers.xhtml import element_of
@@ -177,7 +177,7 @@ def _read(
     texts: list[str] = []
     starts: list[int] = []
     length = 0
-    replaced = 0
+    replaced = controls = 0
     for number, (name, problem) in enumerate(package.chapters, 1):
         starts.append(length)
         if problem:
@@ -190,19 +190,18 @@ def _read(
             yield Rejection(source, number, *fault, _packed_size(archive, name))
             continue
         try:
-            text, lost = _chapter(archive, name)
+            text, lost, odd = _chapter(archive, name)
         except Exception as error:  # as above, of the part alone
             detail = f"{name}: {type(error).__name__}: {error}"
             yield Rejection(source, number, "broken chapter", detail, _packed_size(archive, name))
             continue
-        replaced += lost
+        replaced, controls = replaced + lost, controls + odd
         if text:
             texts.append(text + "\n\n")
             length += len(texts[-1])
     if texts:
         metadata: dict[str, Any] = {**package.metadata, "chapters": starts}
-        if replaced:
-            metadata[REPLACED] = replaced
+        metadata |= {k: v for k, v in ((REPLACED, replaced), (CONTROLS, controls)) if v}
         created = package.metadata.get("date", "")
         yield Document("", "".join(texts), source, created=created, metadata=metadata)
     elif not package.chapters:
@@ -212,13 +211,14 @@ def _read(
         yield Rejection(source, None, "EPUB without text", detail)
 
 
-def _chapter(archive: zipfile.ZipFile, name: str) -> tuple[str, int]:
-    """Its text, and how many characters could not be decoded."""
+def _chapter(archive: zipfile.ZipFile, name: str) -> tuple[str, int, int]:
+    """Its text, how many characters could not be decoded, and how many controls it had."""
     data = archive.read(name)
     if b"\0" in data and not is_wide(data):
         raise ValueError("holds NUL bytes")
     page = page_text(data, main=False, xml=True)
-    return page.text.strip(), page.replaced
+    text, controls = without_controls(page.text)
+    return text.strip(), page.replaced, controls
 
 
 def _packed_size(archive: zipfile.ZipFile, name: str) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from hornbook.core.guarded import step
-from hornbook.corpus.documents import PAGES_WITHOUT_TEXT, REPLACED, Document, Rejection
-from hornbook.corpus.readers.decode import newlines
+from hornbook.corpus.documents import CONTROLS, PAGES_WITHOUT_TEXT, REPLACED, Document, Rejection
+from hornbook.corpus.readers.decode import newlines, without_controls
 from hornbook.corpus.readers.hyphens import MARK, Hyphens
 from hornbook.corpus.readers.whole import read_whole
 
@@ -66,10 +66,10 @@ def _read(pdf: Any, size: int, source: str) -> Iterator[Document | Rejection]:
             yield Rejection(source, number + 1, "broken page", str(error))
     blank = sum(not text.strip() for text in texts) - broken
     if any(text.strip() for text in texts):
-        pages = _joined(texts)
+        pages, controls = _joined(texts)
         title = (pdf.get_metadata_dict().get("Title") or "").strip()
         lost = sum(page.count("\ufffd") for page in pages)
-        noted = {"title": title, REPLACED: lost, PAGES_WITHOUT_TEXT: blank}
+        noted = {"title": title, REPLACED: lost, CONTROLS: controls, PAGES_WITHOUT_TEXT: blank}
         metadata: dict[str, Any] = {"pages": _starts(pages)}
         metadata |= {name: value for name, value in noted.items() if value}
         yield Document("", "".join(pages), source, metadata=metadata)
@@ -78,12 +78,14 @@ def _read(pdf: Any, size: int, source: str) -> Iterator[Document | Rejection]:
         yield Rejection(source, None, "PDF without text", detail)
 
 
-def _joined(texts: list[str]) -> list[str]:
-    """Pages with the words whole that were broken at the end of a line."""
-    if not any(MARK in text for text in texts):
-        return texts
-    hyphens = Hyphens("\n".join(texts))
-    return [hyphens.rejoin(text) for text in texts]
+def _joined(texts: list[str]) -> tuple[list[str], int]:
+    """Pages with the words whole that were broken at the end of a line, and how many controls they
+    had: without them, before the pages' places are counted."""
+    if any(MARK in text for text in texts):
+        hyphens = Hyphens("\n".join(texts))
+        texts = [hyphens.rejoin(text) for text in texts]
+    clean = [without_controls(text) for text in texts]
+    return [text for text, _ in clean], sum(count for _, count in clean)
 
 
 def _starts(pages: list[str]) -> list[int]:
