@@ -5,7 +5,7 @@ Knows one page at a time; knows nothing of archives, books or letters, which hol
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.corpus.documents import REPLACED, Document, Rejection
 from hornbook.corpus.readers.charsets import charset_named
@@ -22,6 +22,13 @@ _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _META = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.IGNORECASE)
 _XML_CHARSET = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']([\w.:+-]+)")
 _XML = re.compile(r"\s*<\?xml\s")
+
+
+_NO_TEXT = ["img", "area", "video", "audio", "object", "iframe", "embed", "input", "svg", "applet"]
+"""Elements that stand for what is no text, with what is said of it instead."""
+_TOPS = ("body > ", "body > * > ", "body > * > * > ")
+_HAS_TEXT = ":has(li:not(:has(a)))"
+_TEXT_LIST = f"ul{_HAS_TEXT}"
 
 
 class Page(NamedTuple):
@@ -70,10 +77,31 @@ def page_text(
     if xml or says_xml or _XML.match(text):
         text = as_html(text)
     tree = HTMLTree.parse(text)
-    found = extract_plain_text(tree, main_content=main, alt_texts=False)
+    skipped = _with_lists(tree) if main and ("<ul" in text or "<UL" in text) else _NO_TEXT
+    # Without alt_texts figures would be left out with their captions and tables.
+    found = extract_plain_text(tree, main_content=main, alt_texts=True, skip_elements=skipped)
     if main and not found.strip():
-        found = extract_plain_text(tree, main_content=False, alt_texts=False)
+        found = extract_plain_text(tree, main_content=False, alt_texts=True, skip_elements=_NO_TEXT)
     return Page((tree.title or "").strip(), newlines(found), replaced)
+
+
+def _with_lists(tree: Any) -> list[str]:
+    """What to leave out of a page so that its lists stay, after moving them where they do.
+
+    Near the top of a page every list is taken for its menu. One that has an item without a link is
+    none: such a page is moved three levels down, and what is a menu is left out by name.
+    """
+    if not tree.document.query_selector_all(", ".join(f"{top}{_TEXT_LIST}" for top in _TOPS)):
+        return _NO_TEXT
+    body = tree.body
+    outer = inner = tree.create_element("div")
+    for _ in range(2):
+        inner = inner.append_child(tree.create_element("div"))
+    while (child := body.first_child) is not None:
+        inner.append_child(child)
+    body.append_child(outer)
+    moved = [top.replace("body", "body > div > div > div", 1) for top in _TOPS]
+    return [*_NO_TEXT, f"{moved[0]}footer", *(f"{top}ul:not({_HAS_TEXT})" for top in moved)]
 
 
 def plain_text(data: bytes, charset: str | None = None) -> Decoded:
