@@ -140,7 +140,8 @@ def letter():
 def html_page():
     body = (
         f"<h1>{kept('heading')}</h1><p>{kept('paragraph')}<br>{kept('line')}</p><p>{kept('two')}"
-        f" <b>{kept('bold')}</b></p><figure><img/><figcaption>{kept('caption')}</figcaption></figure>"
+        f" <b>{kept('bold')}</b></p>"
+        f"<figure><img/><figcaption>{kept('caption')}</figcaption></figure>"
         f"<ul><li>{kept('item')}</li></ul><table><tr><td>{kept('cell')}</td></tr></table>"
         f"<blockquote>{kept('quote')}</blockquote><pre>{kept('pre')}</pre>"
         f"<script>{left('script')}</script><style>{left('style')}</style><!-- {left('comment')} -->"
