@@ -13,6 +13,7 @@ from hornbook.core.errors import UsageError
 from hornbook.corpus.documents import content_hash
 from hornbook.corpus.labelled import LabelledText, split
 from hornbook.evaluate.prompts import draw_shots
+from hornbook.evaluate.rows import LeftOut
 from hornbook.evaluate.task import Item, Task
 from hornbook.evaluate.templates import render
 
@@ -34,18 +35,24 @@ class Items(NamedTuple):
 
 
 def read_items(
-    task: Task, data: Path, train: Path | None, shots: int, limit: int | None, seed: int
+    task: Task,
+    data: Path,
+    train: Path | None,
+    shots: int,
+    limit: int | None,
+    seed: int,
+    left_out: LeftOut = lambda rejection: None,
 ) -> Items:
     """Read a task's data, set the training part aside, draw shots and the items to test.
 
     Without a training part, shots are drawn from the test items and are not tested. limit: test so
-    many, drawn by seed, as many of each of the finest groups as it goes. Raises UsageError for rows
-    that lack a field, and when nothing is left to test.
+    many, drawn by seed, as many of each of the finest groups as it goes. left_out: as of
+    `Task.read`. Raises UsageError for rows that lack a field, and when nothing is left to test.
     """
-    every, empty = _items(task, task.read(data), str(data))
+    every, empty = _items(task, task.read(data, left_out), str(data))
     pool: list[Item] = []
     if train is not None:
-        pool, _ = _items(task, task.read(train), str(train))
+        pool, _ = _items(task, task.read(train, left_out), str(train))
         test = every
     elif task.test_share is not None:
         pool, test = _split(task, every, task.test_share)

@@ -19,11 +19,13 @@ from hornbook.corpus.tables import NOT_UNICODE, read_texts
 FORMATS = (*tables.FORMATS, ".txt")
 """What can be read; each may end with .gz or .zst as well."""
 
+LeftOut = Callable[[Rejection], None]
+
 
 def read_rows(
     path: Path,
     columns: Sequence[str] | None = None,
-    left_out: Callable[[Rejection], None] = lambda rejection: None,
+    left_out: LeftOut = lambda rejection: None,
 ) -> list[dict[str, Any]]:
     """All records of a file, in order.
 

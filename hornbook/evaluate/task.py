@@ -14,7 +14,7 @@ from pydantic import Field
 
 from hornbook.core.config import Config
 from hornbook.core.stats import Estimate
-from hornbook.evaluate.rows import read_rows
+from hornbook.evaluate.rows import LeftOut, read_rows
 from hornbook.evaluate.templates import Row, missing, no_field, render
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ class Task(Config, ABC):
     balanced: bool = False
     cut: str | None = None
 
-    def read(self, path: Path) -> list[dict[str, Any]]:
-        """The rows of a file of this task."""
-        return read_rows(path, self.columns)
+    def read(self, path: Path, left_out: LeftOut) -> list[dict[str, Any]]:
+        """The rows of a file of this task. left_out: told of rows that no tokenizer can read."""
+        return read_rows(path, self.columns, left_out)
 
     def templates(self) -> Iterator[str]:
         """All templates, to be tried on a row before work."""

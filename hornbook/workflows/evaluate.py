@@ -14,6 +14,7 @@ from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.documents import Rejection
 from hornbook.evaluate.items import FEW, Items, read_items
 from hornbook.evaluate.kinds.classify import ClassifyTask
 from hornbook.evaluate.leakage import Leakage, find_leaks
@@ -48,11 +49,12 @@ class EvaluateConfig(Config):
 
 
 class _Ready(NamedTuple):
-    """A task whose items have been read and found whole."""
+    """A task whose items have been read and found whole. unreadable: rows that are left out."""
 
     loaded: Loaded
     data: Path
     items: Items
+    unreadable: int
 
 
 def evaluate(path: Path, config: EvaluateConfig, progress: Progress) -> list[dict[str, Any]]:
@@ -90,7 +92,7 @@ def _open(
     """The decoder, or the classifier where the model is one: that is told the texts as they are."""
     if not holds_classifier(path):
         return Subject(*open_model(path, config.device), progress)
-    for loaded, _, items in ready:
+    for loaded, _, items, _ in ready:
         if not isinstance(loaded.task, ClassifyTask):
             raise UsageError(
                 f"{path} is a classifier, and {loaded.name} is a task of kind {loaded.kind}: "
@@ -108,7 +110,11 @@ def _prepare(name: str, config: EvaluateConfig, progress: Progress) -> _Ready:
     named = task.train is not None and config.data is None
     train = find_data(loaded, task.train) if named else None
     shots = task.shots if config.shots is None else config.shots
-    items = read_items(task, data, train, shots, config.limit, config.seed)
+    unreadable: list[Rejection] = []
+    limit, seed = config.limit, config.seed
+    items = read_items(task, data, train, shots, limit, seed, unreadable.append)
+    for row in unreadable:
+        progress.say(f"left out: {row}")
     left_out = {"empty": items.empty, "repeated": items.copies}
     for why, count in left_out.items():
         if count:
@@ -118,7 +124,7 @@ def _prepare(name: str, config: EvaluateConfig, progress: Progress) -> _Ready:
             f"Warning: {loaded.name} tests {len(items.test)} items; so few tell little, as the "
             "intervals show."
         )
-    return _Ready(loaded, data, items)
+    return _Ready(loaded, data, items, len(unreadable))
 
 
 def _leaks(task: _Ready, corpus: Corpus | None, progress: Progress) -> dict[str, Leakage]:
@@ -184,7 +190,11 @@ def _measure(
         "shot_rows": [shot.number for shot in items.shots],
         "seed": seed,
         "total": items.total,
-        "left_out": {"empty": items.empty, "repeated": items.copies},
+        "left_out": {
+            "empty": items.empty,
+            "repeated": items.copies,
+            "not_unicode": ready.unreadable,
+        },
         "fewer_shots": sum(_shots(sample, len(items.shots)) for sample in samples),
         "cut": sum(sample.prompt is not None and sample.prompt.cut > 0 for sample in samples),
         "data": str(ready.data),

@@ -32,6 +32,8 @@ TASKS = {
     "generate": "content: '{{ text }}'\nprompt: '{{ text }} is'\nanswers: label\n"
     "source: '{{ text }}'\nmax_tokens: 5\ncut: text\nchat: true\n"
     "metrics: [exact_match, f1, rougeL, chrf, bleu, answer_bits_per_byte]\n",
+    "contexts": "content: '{{ text }}'\ncontexts: ['a red {{ text }}', 'a {{ text }}']\n"
+    "ending: ' is {{ label }}'\nanswer: '{{ 1 if label == \"ham\" else 2 }}'\nanswer_is: number\n",
     "perplexity": "about: text\n",
 }
 
@@ -85,6 +87,7 @@ METRICS = {
     "choice": {"accuracy", "accuracy_per_token", "accuracy_per_byte"},
     "classify": {"accuracy", "macro_f1", "auc", "calibration_error", "log_loss", "brier"},
     "generate": {"exact_match", "f1", "rougeL", "chrf", "bleu", "answer_bits_per_byte"},
+    "contexts": {"accuracy"},
     "perplexity": {"bits_per_byte", "perplexity"},
 }
 
@@ -253,3 +256,33 @@ def test_mistakes_are_found_before_any_work(place, monkeypatch, values, error, m
     monkeypatch.setattr("hornbook.workflows.evaluate.open_model", lambda *a: pytest.fail("opened"))
     with pytest.raises(error, match=message):
         run(place, "classify", **values)
+
+
+def test_a_row_that_no_tokenizer_can_read_is_left_out_and_named(place, tmp_path):
+    rows = [json.dumps({"text": sentence(i), "label": "ham"}) for i in range(5)]
+    rows[2] = '{"text": "half \\ud83d", "label": "ham"}'
+    data = tmp_path / "odd.jsonl"
+    data.write_text("\n".join(rows))
+    said = []
+    progress = Progress(True)
+    progress.say = lambda *lines: said.extend(lines)
+    found = run(place, "choice", progress, data=data)
+    assert found["n"] == 4 and found["left_out"]["not_unicode"] == 1
+    assert any("odd.jsonl, line 3: not Unicode" in line for line in said)
+
+
+def test_only_the_ending_is_scored(place):
+    """The same ending after each beginning: its likelihood is what the model gives it there."""
+    from hornbook.evaluate.likelihood import encode_pair
+    from hornbook.evaluate.subject import Subject
+    from hornbook.workflows.open_model import open_model
+
+    run(place, "contexts", out=place / "scored")
+    first = json.loads((place / "scored" / "samples_contexts.jsonl").read_text().split("\n")[0])
+    model, tokenizer = open_model(place / "model")
+    text, label = first["doc"]["text"], first["doc"]["label"]
+    pairs = [encode_pair(tokenizer, f"{a}{text}", f" is {label}") for a in ("a red ", "a ")]
+    wanted = [one.logprob for one in Subject(model, tokenizer).likelihoods(pairs)]
+    assert first["logprobs"] == pytest.approx(wanted, abs=1e-3)
+    right, other = wanted[first["answer"]], wanted[1 - first["answer"]]
+    assert first["right"] == (right > other)

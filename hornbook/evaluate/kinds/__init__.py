@@ -5,6 +5,7 @@ A new kind is one file and one line here.
 
 from hornbook.evaluate.kinds.choice import ChoiceTask
 from hornbook.evaluate.kinds.classify import ClassifyTask
+from hornbook.evaluate.kinds.contexts import ContextsTask
 from hornbook.evaluate.kinds.generate import GenerateTask
 from hornbook.evaluate.kinds.last_word import LastWordTask
 from hornbook.evaluate.kinds.pair import PairTask
@@ -16,6 +17,7 @@ KINDS: dict[str, type[Task]] = {
     "choice": ChoiceTask,
     "last_word": LastWordTask,
     "pair": PairTask,
+    "contexts": ContextsTask,
     "classify": ClassifyTask,
     "generate": GenerateTask,
 }

@@ -7,12 +7,12 @@ favour short ones (lm-eval's `acc` and `acc_norm`).
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio, wilson
+from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
 from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
-from hornbook.evaluate.templates import Row, as_template, evaluate, missing, no_field, render
+from hornbook.evaluate.templates import Row
 
 _RIGHT = {"": "accuracy", "_per_token": "accuracy_per_token", "_per_byte": "accuracy_per_byte"}
 
@@ -20,12 +20,14 @@ _RIGHT = {"": "accuracy", "_per_token": "accuracy_per_token", "_per_byte": "accu
 class ChoiceTask(Task):
     """choices: templates, or one Jinja expression that gives a list of texts.
 
-    answer: a template that gives the right choice: its number from 0, its letter, or its text.
-    before: what stands between prompt and choice.
+    answer: a template that gives the right choice: a number is its place from 0, a text its letter
+    or its text. answer_is: index (a place from 0), number (a place from 1), letter or text, where
+    rows could mean another. before: what stands between prompt and choice.
     """
 
     choices: tuple[str, ...] | str
     answer: str
+    answer_is: AnswerIs = "any"
     before: str = " "
 
     def templates(self) -> Iterator[str]:
@@ -33,13 +35,6 @@ class ChoiceTask(Task):
         yield self.answer
         if not isinstance(self.choices, str):
             yield from self.choices
-
-    def check(self, row: Row) -> None:
-        if isinstance(self.choices, str):
-            name = missing(as_template(self.choices), row)
-            if name is not None:
-                raise no_field(self.choices, name, row)
-        super().check(row)
 
     def shown(self, row: Row) -> str:
         return self.before + self._choices(row)[self._right(row)]
@@ -89,19 +84,7 @@ class ChoiceTask(Task):
         return {"chance": {"accuracy": Estimate(chance, chance, chance)}}
 
     def _choices(self, row: Row) -> list[str]:
-        if not isinstance(self.choices, str):
-            return [render(choice, row) for choice in self.choices]
-        found = evaluate(self.choices, row)
-        if not isinstance(found, list | tuple) or not found or "" in map(str, found):
-            raise UsageError(f"choices: {self.choices!r} gives {found!r}, not a list of texts.")
-        return [str(choice) for choice in found]
+        return listed("choices", self.choices, row)
 
     def _right(self, row: Row) -> int:
-        choices, answer = self._choices(row), render(self.answer, row).strip()
-        if answer in choices:
-            return choices.index(answer)
-        letter = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(choices)].find(answer.upper())
-        number = int(answer) if answer.isdecimal() else letter if len(answer) == 1 else -1
-        if not 0 <= number < len(choices):
-            raise UsageError(f"answer: {answer!r} is none of {len(choices)} choices: {choices}.")
-        return number
+        return place_of(value_of(self.answer, row), self._choices(row), self.answer_is)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from hornbook.core.errors import UsageError, nearest
 from hornbook.core.stats import wilson
+from hornbook.evaluate.answers import plain_text, value_of
 from hornbook.evaluate.classification import classification_scores, confusion
 from hornbook.evaluate.likelihood import Likelihood
 from hornbook.evaluate.prompts import Prompt, Prompter
@@ -53,6 +54,8 @@ class ClassifyTask(Task):
 
     def label(self, row: Row) -> str:
         label = render(self.answer, row)
+        if label not in self.labels:
+            label = plain_text(value_of(self.answer, row))  # true and 1, not Python's True and 1.0
         if label not in self.labels:
             raise UsageError(f"The label {label!r} has no words. {nearest(label, self.labels)}")
         return label

@@ -19,7 +19,9 @@ from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.documents import Document
 from hornbook.corpus.read import find_files, read_file
+from hornbook.corpus.tables import NOT_UNICODE
 from hornbook.evaluate.likelihood import Request, begin_of, windows
+from hornbook.evaluate.rows import LeftOut
 from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row
@@ -34,7 +36,7 @@ class PerplexityTask(Task):
     window: int = Field(default=2048, ge=2)
     stride: int | None = Field(default=None, ge=1)
 
-    def read(self, path: Path) -> list[dict[str, Any]]:
+    def read(self, path: Path, left_out: LeftOut) -> list[dict[str, Any]]:
         """The documents of a file or folder, or the held-out side of a corpus."""
         if path.is_dir() and (path / "split.json").is_file():
             corpus = Corpus.open(path)
@@ -43,10 +45,12 @@ class PerplexityTask(Task):
         found = itertools.chain.from_iterable(read_file(file) for file in find_files([path]))
         rows = []
         for item in found:
-            if not isinstance(item, Document):
-                place = "" if item.line is None else f", line {item.line}"
-                raise UsageError(f"{item.file}{place}: {item.reason} ({item.detail}).")
-            rows.append({"text": item.text, **item.metadata})
+            if isinstance(item, Document):
+                rows.append({"text": item.text, **item.metadata})
+            elif item.reason == NOT_UNICODE:
+                left_out(item)
+            else:
+                raise UsageError(f"{item}.")
         return rows
 
     def shown(self, row: Row) -> str:
