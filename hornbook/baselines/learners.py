@@ -36,6 +36,10 @@ _NEVER = -20.0
 """The logit of a class without an example: unlikely, and still a finite loss when it comes."""
 
 
+_PASSES = 10
+"""Over the rows: in the dual, what comes afterwards changes the last digits only."""
+
+
 def prior(rows: Any, classes: np.ndarray, count: int, _: float) -> Linear:
     """How frequent each class is, whatever the row: the majority class wins always."""
     seen = np.bincount(classes, minlength=count)
@@ -54,23 +58,64 @@ def naive_bayes(rows: Any, classes: np.ndarray, count: int, smoothing: float) ->
 
 
 def logistic(rows: Any, classes: np.ndarray, count: int, strength: float) -> Linear:
-    """Multinomial logistic regression with an L2 penalty; `strength` is 1 over its weight."""
+    """Logistic regression with an L2 penalty; `strength` is 1 over its weight.
+
+    Where there are more features than rows, as words are, each class against the rest, by
+    coordinates of the dual (Yu et al. 2011): a fifth of the multinomial's time, and as good once
+    calibrated (docs/log.md). A column of ones is the bias there. One thread computes: products of
+    a few rows spend their time waiting for others.
+    """
     if rows.shape[1] == 0:
         return prior(rows, classes, count, strength)
-    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    full = Linear(np.zeros((count, rows.shape[1]), np.float32), np.full(count, _NEVER, np.float32))
+    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+        # Weights a little short of the optimum are measured like any others.
+        warnings.simplefilter("ignore", _convergence_warning())
+        there = np.unique(classes)
+        solve = _against_rest if rows.shape[1] > rows.shape[0] else _multinomial
+        full.weights[there], full.bias[there] = solve(rows, classes, there, strength)
+    return full
+
+
+def _multinomial(
+    rows: Any, classes: np.ndarray, there: np.ndarray, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=strength, max_iter=1000)
-    with warnings.catch_warnings():
-        # Weights a little short of the optimum are measured like any others.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows, classes)
+    model = LogisticRegression(C=strength, max_iter=1000).fit(rows, classes)
     weights, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # one row of weights then: the sigmoid of z is the softmax of ±z/2
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.append(-bias, bias) / 2
-    full = Linear(np.zeros((count, rows.shape[1]), np.float32), np.full(count, _NEVER, np.float32))
-    full.weights[model.classes_], full.bias[model.classes_] = weights, bias
-    return full
+    return _both(weights[0], bias[0]) if len(there) == 2 else (weights, bias)
+
+
+def _against_rest(
+    rows: Any, classes: np.ndarray, there: np.ndarray, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(
+        C=strength, solver="liblinear", dual=True, tol=1e-3, max_iter=_PASSES, random_state=0
+    )
+    found = []
+    for one in there[1:] if len(there) == 2 else there:
+        model.fit(rows, classes == one)
+        found.append((model.coef_[0], float(model.intercept_[0])))
+    if len(there) == 2:
+        return _both(*found[0])
+    return np.stack([weights for weights, _ in found]), np.array([bias for _, bias in found])
+
+
+def _both(weights: np.ndarray, bias: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of two classes from one: the sigmoid of z is the softmax of ±z/2."""
+    return np.stack([-weights, weights]) / 2, np.array([-bias, bias]) / 2
+
+
+def _convergence_warning() -> type[Warning]:
+    from sklearn.exceptions import ConvergenceWarning
+
+    found: type[Warning] = ConvergenceWarning
+    return found
 
 
 LEARNERS: dict[str, Learner] = {

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from hornbook.baselines.character_runs import CharacterRuns
 from hornbook.baselines.features import FEATURES, measure_all
 from hornbook.core.errors import HornbookError
 
@@ -143,10 +144,6 @@ Weighing = Literal["tfidf", "counts"]
 _WORDS = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff]+|[^\w\s]+"
 """A character of Chinese, Japanese or Korean; a word of another script; a run of other signs."""
 
-_SHAPES: dict[Unit, dict[str, Any]] = {
-    "words": {"analyzer": "word", "token_pattern": _WORDS},
-    "characters": {"analyzer": "char_wb"},
-}
 _MANY = 1000
 """Training texts from which on a term must occur in two of them: half of the terms never would."""
 
@@ -227,11 +224,16 @@ class Terms(Part):
         return self.scaled(self.raw(texts), self._scale)
 
     def _make(self, vocabulary: dict[str, int] | None) -> Any:
+        if self.unit == "characters":
+            return CharacterRuns(self.shortest, self.longest, vocabulary)
         from sklearn.feature_extraction.text import CountVectorizer
 
-        runs = (self.shortest, self.longest)
-        shape = _SHAPES[self.unit]
-        return CountVectorizer(ngram_range=runs, dtype=np.float64, vocabulary=vocabulary, **shape)
+        return CountVectorizer(
+            ngram_range=(self.shortest, self.longest),
+            dtype=np.float64,
+            vocabulary=vocabulary,
+            token_pattern=_WORDS,
+        )
 
     def state(self) -> State:
         settings = {

@@ -5,7 +5,9 @@ sharpness that calibrates. Knows rows and classes; knows nothing of texts. Legen
 features, L classes.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,9 +30,6 @@ class Choice(NamedTuple):
     sharpness: float
 
 
-Try = tuple[float, tuple[float, ...]]
-
-
 def untuned(learner: Learner, parts: Sequence[Part]) -> Choice:
     """What is taken where there is too little to choose by."""
     return Choice(learner.settings[len(learner.settings) // 2], _first_shares(parts), 1.0)
@@ -46,16 +45,48 @@ def tune(
     """First the setting, then the shares with it; each by the least loss after calibration.
 
     raw: of each part, (N, F). classes: (N,), all of 0 to L - 1 among them. held_out: (N,) in which
-    fold a text is held out. Of equal losses the first setting wins, the simplest.
+    fold a text is held out. Both are found by going downhill from the middle, as losses have one
+    valley: of equal losses the simplest setting wins.
     """
     first = _first_shares(parts)
-    choice = _best(learner, parts, raw, classes, held_out, [(s, first) for s in learner.settings])
-    if all(share == 1.0 for share in first):
-        return choice
-    tries = [
-        (choice.setting, tuple(one if one == 1.0 else share for one in first)) for share in SHARES
-    ]
-    return _best(learner, parts, raw, classes, held_out, tries)
+    folds = _folds(parts, raw, held_out)
+
+    @cache
+    def measured(setting: float, shares: tuple[float, ...]) -> tuple[float, float]:
+        return _measured(learner, folds, classes, setting, shares)
+
+    setting = _downhill(
+        learner.settings, len(learner.settings) // 2, lambda s: measured(s, first)[0]
+    )
+    shares = first
+    if any(share != 1.0 for share in first):
+
+        def with_share(share: float) -> tuple[float, ...]:
+            return tuple(one if one == 1.0 else share for one in first)
+
+        start = SHARES.index(_FIRST_SHARE)
+        best = _downhill(SHARES, start, lambda share: measured(setting, with_share(share))[0])
+        shares = with_share(best)
+    return Choice(setting, shares, measured(setting, shares)[1])
+
+
+def _downhill(values: Sequence[float], start: int, loss: Callable[[float], float]) -> float:
+    """The value at the bottom of the valley that `start` lies in; of equal ones the first."""
+    found = {start: loss(values[start])}
+
+    def at(place: int) -> float:
+        if not 0 <= place < len(values):
+            return math.inf
+        if place not in found:
+            found[place] = loss(values[place])
+        return found[place]
+
+    place = start
+    while at(place - 1) <= at(place):
+        place -= 1
+    while place >= start and at(place + 1) < at(place):
+        place += 1
+    return values[place]
 
 
 def _first_shares(parts: Sequence[Part]) -> tuple[float, ...]:
@@ -63,28 +94,43 @@ def _first_shares(parts: Sequence[Part]) -> tuple[float, ...]:
     return tuple(_FIRST_SHARE if mixed and isinstance(p, Handmade) else 1.0 for p in parts)
 
 
-def _best(
-    learner: Learner,
-    parts: Sequence[Part],
-    raw: Sequence[Matrix],
-    classes: np.ndarray,
-    held_out: np.ndarray,
-    tries: Sequence[Try],
-) -> Choice:
-    count = int(classes.max()) + 1
-    logits = np.zeros((len(tries), len(classes), count))
+class _Fold(NamedTuple):
+    """seen, unseen: (N,) places of rows to learn from and held out; the parts' blocks of each."""
+
+    seen: np.ndarray
+    unseen: np.ndarray
+    training: list[Matrix]
+    held: list[Matrix]
+
+
+def _folds(parts: Sequence[Part], raw: Sequence[Matrix], held_out: np.ndarray) -> list[_Fold]:
+    """Scales are learned anew in each fold, and once for all that is tried in it."""
+    found = []
     for fold in np.unique(held_out):
         seen, unseen = np.flatnonzero(held_out != fold), np.flatnonzero(held_out == fold)
         scales = [part.learn(one[seen]) for part, one in zip(parts, raw, strict=True)]
         training, held = (blocks(parts, raw, scales, places) for places in (seen, unseen))
-        for i, (setting, shares) in enumerate(tries):
-            rows = side_by_side(training, shares, len(seen))
-            linear = learner.learn(rows, classes[seen], count, setting)
-            logits[i, unseen] = linear.logits(side_by_side(held, shares, len(unseen)))
-    sharp = [sharpness(one, classes) for one in logits]
-    losses = [nats(power * one, classes) for power, one in zip(sharp, logits, strict=True)]
-    best = int(np.argmin(losses))
-    return Choice(*tries[best], sharp[best])
+        found.append(_Fold(seen, unseen, training, held))
+    return found
+
+
+def _measured(
+    learner: Learner,
+    folds: Sequence[_Fold],
+    classes: np.ndarray,
+    setting: float,
+    shares: tuple[float, ...],
+) -> tuple[float, float]:
+    """The loss on what is held out, and the sharpness with which it is least."""
+    count = int(classes.max()) + 1
+    logits = np.zeros((len(classes), count))
+    for fold in folds:
+        rows = side_by_side(fold.training, shares, len(fold.seen))
+        linear = learner.learn(rows, classes[fold.seen], count, setting)
+        held = side_by_side(fold.held, shares, len(fold.unseen))
+        logits[fold.unseen] = linear.logits(held)
+    sharp = sharpness(logits, classes)
+    return nats(sharp * logits, classes), sharp
 
 
 def blocks(

@@ -6,10 +6,15 @@ import time
 
 import numpy as np
 import pytest
+import scipy.sparse
+from sklearn.feature_extraction.text import CountVectorizer
 
+from hornbook.baselines import learners
+from hornbook.baselines.character_runs import CharacterRuns
 from hornbook.baselines.features import FEATURES, measure_all
 from hornbook.baselines.linear_classifier import ABOUT, ARRAYS, CLASSIFIERS, LinearClassifier, make
 from hornbook.baselines.links import links
+from hornbook.baselines.tuning import _downhill
 from hornbook.core.errors import HornbookError, UsageError
 
 SPAM = [
@@ -245,3 +250,44 @@ def test_a_broken_folder_is_named(fitted, tmp_path):
     broken("other hand-made features", parts=[{"kind": "handmade", "features": ["links"]}])
     (tmp_path / "m" / ARRAYS).write_bytes(b"\x08")
     broken("broken classifier")
+
+
+@pytest.mark.parametrize("texts", [TEXTS, ODD, ["", "\x0b", "a"], ["ΣΑΣ Σ İi", "a" * 9, "ab a"]])
+def test_runs_of_characters_are_counted_as_scikit_learn_does(texts):
+    plain = CountVectorizer(analyzer="char_wb", ngram_range=(2, 5), dtype=np.float64)
+    ours = CharacterRuns(2, 5, None)
+    wanted, found = plain.fit_transform(texts), ours.fit_transform(texts)
+    assert ours.get_feature_names_out().tolist() == plain.get_feature_names_out().tolist()
+    assert (wanted != found).nnz == 0 and found.has_sorted_indices
+    known = CharacterRuns(2, 5, plain.vocabulary_)
+    assert (known.transform(["", "win £"]) != plain.transform(["", "win £"])).nnz == 0
+    assert known.transform([" "]).shape == (1, wanted.shape[1])
+
+
+def test_a_search_goes_to_the_bottom_of_the_valley_and_no_further():
+    for bottom in range(5):
+        asked = []
+
+        def loss(value, bottom=bottom, asked=asked):
+            asked.append(value)
+            return abs(value - bottom)
+
+        assert _downhill(range(5), 2, loss) == bottom
+        assert len(asked) == len(set(asked)) <= 5
+    assert _downhill(range(4), 2, lambda value: 1.0) == 0, "the simplest of equal ones"
+
+
+@pytest.mark.filterwarnings("ignore:Liblinear failed to converge")
+def test_each_class_against_the_rest_is_as_good_as_all_at_once():
+    """The fast learner of many columns beside the slow one, on rows that neither has seen."""
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(3, 800))
+    classes = draw.integers(0, 3, 600)
+    rows = scipy.sparse.csr_matrix(0.1 * centres[classes] + draw.normal(size=(600, 800)))
+    found = {}
+    for name, solve in (("one", learners._against_rest), ("all", learners._multinomial)):
+        weights, bias = solve(rows[:300], classes[:300], np.arange(3), 1.0)
+        logits = rows[300:] @ weights.T + bias
+        sharp = learners.sharpness(logits, classes[300:])
+        found[name] = learners.nats(sharp * logits, classes[300:])
+    assert found["one"] < 1.05 * found["all"] < 0.9 * np.log(3)
