@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.corpus.equals import again, alike, with_first
+from hornbook.corpus.syllables import cuts
 
 _FOLD = np.arange(256, dtype=np.uint8)
 _FOLD[list(string.punctuation.encode())] = ord(" ")
@@ -48,8 +49,8 @@ class Texts:
     """texts: the documents. languages: ISO 639-1 codes of each, "" where unknown.
 
     data: (B,) uint8, all documents joined. edges: (N + 1,) int64, where each begins and ends in it.
-    A word is what stands between white space; in Chinese and Japanese, which do not write any,
-    every Han or Kana character is one and punctuation is none.
+    A word is what stands between white space; in scripts that do not write any, what
+    `corpus.syllables` says: a Han or Kana character, a cluster of Thai; punctuation is none.
     """
 
     def __init__(self, texts: Sequence[str], languages: Sequence[str] | None = None) -> None:
@@ -153,15 +154,15 @@ class Texts:
     def words(self) -> Spans:
         """All words."""
         dark, (starts, stops) = self._dark, self._pieces
-        single, wide = self._unspaced
-        if len(single) or len(wide):
+        unspaced = cuts(self.data, self.edges)
+        if len(unspaced.begins) or len(unspaced.gone):
             inside = dark.copy()
             for i in range(3):
-                inside[wide + i] = False
+                inside[unspaced.gone + i] = False
             begins = inside.copy()
             begins[1:] &= ~inside[:-1]
-            for cuts in (self.edges, single, single + 3):
-                at = cuts[cuts < len(dark)]
+            for places in (self.edges, unspaced.begins):
+                at = places[places < len(dark)]
                 begins[at] = inside[at]
             starts, stops = _bounds(inside, begins)
         return self._spans(starts, stops)
@@ -290,18 +291,6 @@ class Texts:
     @cached_property
     def _characters_before(self) -> np.ndarray:
         return self.running(self._begins)
-
-    @cached_property
-    def _unspaced(self) -> tuple[np.ndarray, np.ndarray]:
-        """(F,) int64 each: where Kana and Han characters begin, and their punctuation."""
-        high = np.flatnonzero(self.data >= 0xE3)
-        high = high[self.data[high] <= 0xEF]
-        first, second, third = (self.data[high + i] for i in range(3))
-        single = ((first >= 0xE4) & (first <= 0xE9)) | ((first == 0xE3) & (second >= 0x81))
-        # U+3000 to U+303F, and the full-width forms up to U+FF20.
-        wide = (first == 0xE3) & (second == 0x80)
-        wide |= (first == 0xEF) & (second == 0xBC) & (third <= 0xA0)
-        return high[single], high[wide]
 
     @cached_property
     def _hash_before(self) -> np.ndarray:

@@ -14,8 +14,8 @@ class GopherWordCount(Rule):
 
     reason: ClassVar[str] = "too few or too many words"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
-    # All: a Han or Kana character counts as a word, which asks for less text than of English.
-    # Thai, Lao, Khmer and Burmese separate phrases: some 200 words are asked for there.
+    # All: a Han or Kana character or a cluster of Thai, Lao, Khmer, Burmese or Tibetan counts as a
+    # word, which asks for less text than of English.
     hits: ClassVar[tuple[str, ...]] = (
         "Home About Contact",
         "word " * 100_001,

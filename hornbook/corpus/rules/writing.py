@@ -9,13 +9,13 @@ ALPHABETIC = frozenset({
 # fmt: on
 """Written in letters, with spaces between words, sentences ended by . ! or ?"""
 
-SYLLABIC = frozenset({"zh", "ja"})
-"""Written without spaces: what counts as a word is a single character."""
+SYLLABIC = frozenset({"zh", "ja", "th", "lo", "km", "my", "bo", "dz"})
+"""Written without spaces: what counts as a word is a character or a cluster, about a syllable."""
 
 CHARACTERS_A_WORD = 2
-"""Of a word of Chinese or Japanese, roughly."""
+"""Of a word of these, roughly."""
 
-TERMINATED = ALPHABETIC | SYLLABIC | {"ko"}
+TERMINATED = ALPHABETIC | {"zh", "ja", "ko"}
 """End their sentences with a mark."""
 
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "．")
