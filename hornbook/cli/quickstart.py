@@ -1,5 +1,6 @@
 """`hornbook quickstart`: from text to a trained, measured, talking model and a report."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ def command(
     json: Json = False,
 ) -> None:
     """Read text, train a model on it, measure it beside floors, teach it to answer, report."""
+    began = time.monotonic()
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.quickstart import quickstart
 
-    print_json(quickstart(text or [], minutes, out, seed, Progress()), json)
+    print_json(quickstart(text or [], minutes, out, seed, Progress(), began), json)

@@ -8,7 +8,8 @@ Knows the loop; knows nothing of reports or folders.
 import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -16,6 +17,7 @@ from hornbook.core.config import Config
 from hornbook.core.lines import first_line
 from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.core.threads import slowness
+from hornbook.train.hooks import remarked
 from hornbook.train.loop import Batches, LoopConfig, gradient, train
 from hornbook.train.objective import Objective
 from hornbook.train.precision import compile_layers
@@ -96,7 +98,7 @@ class Run(NamedTuple):
     score: Callable[[], float]
     machine: Machine
     uncompilable: str = ""
-    sample: Callable[[], object] | None = None
+    sample: Callable[[], dict[str, Any]] | None = None
     ending: Callable[[float], float] = lambda score_s: score_s
 
 
@@ -124,7 +126,7 @@ def rehearse(
     state = run.fresh()
     train(state, run.objective, run.batches, config.model_copy(update={"steps": short}))
     score, score_s = timed(run.score)
-    sample_s = timed(run.sample)[1] if run.sample else 0.0
+    sample_s = timed(partial(remarked, run.sample))[1] if run.sample else 0.0
     step_s = state.elapsed_s / short
     return Rehearsal(short, state.tokens, score, step_s, use, reason, score_s, sample_s)
 

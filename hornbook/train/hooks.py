@@ -59,6 +59,15 @@ def record(metrics: MetricsLog, kind: str, measure: Callable[[], dict[str, Any]]
     return hook
 
 
+def remarked(show: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What shows a model at work, or a remark why it could not: no training ends because of it."""
+    try:
+        return show()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"prompt": "", "text": "", "remark": f"no sample: {reason[:200]}"}
+
+
 class StopRequest:
     """Set by Ctrl-C (SIGINT) or SIGTERM; read between steps."""
 

@@ -12,7 +12,7 @@ from hornbook.core.clock import Clock
 from hornbook.train.schedule import Cut, last_step
 from hornbook.train.state import TrainState
 
-_WINDOW, _LEAST_WINDOW_S = 1 / 20, 0.5
+_WINDOW, _LEAST_WINDOW_S = 1 / 12, 1.0
 """How long steps are watched before they are judged: a share of the time, and at least."""
 _SLACK = 0.1
 """Of the time: a run that would end later by more than this is cut."""
@@ -45,3 +45,4 @@ class Pace:
         if ends < last:
             state.cuts.append(Cut(state.step, ends))
             self._cut(state, step_s)
+            self._since = time.monotonic()  # what a cut costs is not what a step takes

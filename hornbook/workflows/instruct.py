@@ -12,7 +12,7 @@ import torch
 
 from hornbook.batches.batch import IGNORE
 from hornbook.batches.conversations import Example, PackedConversations, fits, stack
-from hornbook.core.errors import HornbookError
+from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
@@ -23,9 +23,12 @@ from hornbook.generate.text import reply_to, stream
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, save_model
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.loop import LoopConfig, train
+from hornbook.train.forecast import timed
+from hornbook.train.hooks import remarked
+from hornbook.train.loop import LoopConfig, gradient, train
 from hornbook.train.objective import next_token, token_losses
 from hornbook.train.optimiser import Optimiser
+from hornbook.train.pace import Pace
 from hornbook.train.precision import product_type
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
@@ -33,13 +36,22 @@ from hornbook.workflows.pairs import Pair, pairs
 from hornbook.workflows.run import MODEL, RESULT, Recipe
 
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
+_TRAINING = 0.7
+"""Of the time, what training may take; the rest is for measuring and a few answers."""
 _EPOCHS, _MOST_PAIRS, _HELD_OUT = 3, 1500, 100
 
 
-def instruct(corpus: Corpus, base: Path, run: Path, progress: Progress) -> dict[str, Any] | None:
+class _NothingFits(Exception):
+    """No question with its answer fits into the model's context."""
+
+
+def instruct(
+    corpus: Corpus, base: Path, run: Path, progress: Progress, clock: Clock = NO_LIMIT
+) -> dict[str, Any] | None:
     """Tune the model of the finished run `base` into the folder `run`; returns its facts.
 
-    Returns None, and says why, when the documents hold too few pairs.
+    clock: when it must be done. Returns None, and says why, when the documents hold too few pairs
+    or none that fits.
     """
     recipe = Recipe.load(base)
     trained, held_out = (
@@ -51,7 +63,7 @@ def instruct(corpus: Corpus, base: Path, run: Path, progress: Progress) -> dict[
         return None
 
     def build(folder: Path) -> None:
-        facts = _tune(recipe, base / MODEL, trained, held_out, folder, progress)
+        facts = _tune(recipe, base / MODEL, trained, held_out, folder, clock, progress)
         write_json(folder / RESULT, facts)
 
     inputs = {
@@ -59,7 +71,12 @@ def instruct(corpus: Corpus, base: Path, run: Path, progress: Progress) -> dict[
         "corpus": corpus.fingerprint,
         "base": read_json(base / RESULT),
     }
-    if not run_stage(run, inputs, build):
+    try:
+        built = run_stage(run, inputs, build)
+    except _NothingFits as nothing:
+        progress.say(f"No instruction tuning: {nothing}")
+        return None
+    if not built:
         progress.say(f"Reused: {run} is already tuned.")
     facts: dict[str, Any] = read_json(run / RESULT)
     return facts
@@ -71,6 +88,7 @@ def _tune(
     trained: Sequence[Pair],
     held_out: Sequence[Pair],
     folder: Path,
+    clock: Clock,
     progress: Progress,
 ) -> dict[str, Any]:
     tokenizer = Tokenizer.load(base)
@@ -81,7 +99,7 @@ def _tune(
     examples, dropped = _examples(trained, tokenizer, context)
     test, _ = _examples(held_out, tokenizer, context)
     if not examples or not test:
-        raise HornbookError(f"No question with its answer fits into {context} tokens.")
+        raise _NothingFits(f"no question with its answer fits into {context} tokens.")
     batches = PackedConversations(
         examples, context, plan.rows, recipe.request.seed, _padding(tokenizer)
     )
@@ -92,14 +110,18 @@ def _tune(
         device=recipe.machine.device,
         dtype=recipe.loop.dtype,
     )
-    progress.say(
-        f"Instruction tuning: {len(examples)} pairs ({dropped} too long), {loop.steps} steps."
-    )
-    before = _answer_loss(model, test, tokenizer, loop, plan.rows)
+    before, before_s = timed(lambda: _answer_loss(model, test, tokenizer, loop, plan.rows))
     optimiser = Optimiser(model, recipe.request.optimiser.gentle(), getattr(torch, loop.dtype))
     state = TrainState(model, optimiser)
+    training = clock.part(_TRAINING, reserve_s=before_s)
+    loop = loop.model_copy(update={"steps": _steps_in_time(state, batches, loop, training)})
+    progress.say(
+        f"Instruction tuning: {len(examples)} pairs ({dropped} too long), {loop.steps} steps, "
+        f"{loop.steps / batches.steps_per_epoch:.1f} passes."
+    )
+    pace = Pace(training, loop.steps, state, lambda state, step_s: _say_cut(state, progress))
     with progress.bar("instruction tuning", loop.steps, "steps") as advance:
-        train(state, next_token, batches, loop, [lambda state: advance(1)])
+        train(state, next_token, batches, loop, [pace, lambda state: advance(1)])
     after = _answer_loss(model, test, tokenizer, loop, plan.rows)
     progress.say(
         f"  loss on held-out answers: {before['value']:.3f} before, {after['value']:.3f} after"
@@ -109,12 +131,29 @@ def _tune(
         "pairs": len(examples),
         "too_long": dropped,
         "held_out": len(test),
-        "steps": loop.steps,
+        "steps": state.step,
         "seconds": state.elapsed_s,
         "before": before,
         "after": after,
         "examples": _answers(model, tokenizer, held_out[:5], context),
     }
+
+
+def _steps_in_time(
+    state: TrainState, batches: PackedConversations, loop: LoopConfig, clock: Clock
+) -> int:
+    """As many steps as planned, or as there is time for; one at least."""
+    if not clock.limited:
+        return loop.steps
+    state.model.train()
+    batch = batches.batch(0)
+    step_s = timed(lambda: gradient(state.model, next_token, batch, loop))[1]
+    state.optimiser.clear_gradient()
+    return max(1, min(loop.steps, int(clock.left_s() / step_s)))
+
+
+def _say_cut(state: TrainState, progress: Progress) -> None:
+    progress.say(f"  step {state.step}: time is short; it ends at step {state.cuts[-1].steps}.")
 
 
 def _examples(
@@ -162,8 +201,14 @@ def _answers(
     found = []
     for pair in asked:
         messages = [{"role": "user", "content": pair.question}]
-        answer, stop_ids = reply_to(tokenizer, messages, context)
-        for _ in stream(model, tokenizer, answer, stop_ids, _GREEDY):
-            pass
-        found.append({"question": pair.question, "answer": answer.text, "reference": pair.answer})
+
+        def answered(messages: list[dict[str, str]] = messages) -> dict[str, Any]:
+            answer, stop_ids = reply_to(tokenizer, messages, context)
+            for _ in stream(model, tokenizer, answer, stop_ids, _GREEDY):
+                pass
+            return {"text": answer.text}
+
+        shown = remarked(answered)
+        text = shown.get("remark") or shown["text"]
+        found.append({"question": pair.question, "answer": text, "reference": pair.answer})
     return found

@@ -5,10 +5,12 @@ unchanged from an earlier run. Computes nothing itself.
 """
 
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.clock import Clock
 from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
@@ -22,30 +24,36 @@ from hornbook.workflows.samples import beginnings
 
 DEFAULT_TEXT = "python-docs"
 
-_TRAINING_SHARE = 0.7
-"""Of the minutes asked for; the rest goes to reading, floors, instruction tuning and the report."""
+_TRAINING_SHARE, _TUNING_SHARE = 0.8, 0.15
+"""Of the minutes asked for: of training with all that belongs to it, and of learning to answer."""
+_WRITING_SHARE = 0.1
+"""Of what is left for learning to answer, what writing the model and the report may take."""
 _LEAST_MINUTES = 0.5
 
 
 def quickstart(
-    text: Sequence[Path], minutes: float, out: Path, seed: int, progress: Progress
+    text: Sequence[Path],
+    minutes: float,
+    out: Path,
+    seed: int,
+    progress: Progress,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Do it all into the folder `out`, in about `minutes`; returns the facts for --json.
 
-    text: files and folders, or nothing for Python's own documentation. A run that was stopped goes
-    on where it was saved. Raises UsageError before any work for values that cannot be.
+    text: files and folders, or nothing for Python's own documentation. began: when the minutes
+    began (time.monotonic); now if None. A run that was stopped goes on where it was saved. Raises
+    UsageError before any work for values that cannot be.
     """
     layout.check_minutes(minutes, _LEAST_MINUTES)
+    clock = Clock.start(minutes, began)
     progress.say("1. Reading the text")
     corpus = build(list(text) or [DEFAULT_TEXT], out / "corpus", progress=progress, place=out)
     progress.say("2. Training")
     run = out / "pretrain"
-    inputs = Inputs(corpus)
-    request = request_of(inputs, {"minutes": minutes * _TRAINING_SHARE, "seed": seed})
-    unfinished = (run / layout.RECIPE).is_file() and not (run / layout.RESULT).is_file()
-    result = pretrain(inputs, run, request, resume=unfinished, progress=progress)
+    result = _pretrained(corpus, run, seed, clock, progress)
     progress.say("3. Learning to answer")
-    tuned = instruct(corpus, run, out / "instruct", progress)
+    tuned = instruct(corpus, run, out / "instruct", progress, clock.part(1 - _WRITING_SHARE))
     report = out / layout.REPORT
     following = _following(out, corpus, tuned is not None)
     write_report(report, corpus, run, tuned, following)
@@ -53,6 +61,23 @@ def quickstart(
     for command, meaning, _ in following:
         progress.say(f"  {command}    # {meaning}")
     return {**result, "report": str(report)}
+
+
+def _pretrained(
+    corpus: Corpus, run: Path, seed: int, clock: Clock, progress: Progress
+) -> dict[str, Any]:
+    """The facts of the run, which goes on where it was stopped.
+
+    Its request says the same minutes whenever it is asked for; where reading took long, a part of
+    them is over when it begins.
+    """
+    assert clock.minutes is not None
+    inputs = Inputs(corpus)
+    request = request_of(inputs, {"minutes": clock.minutes * _TRAINING_SHARE, "seed": seed})
+    unfinished = (run / layout.RECIPE).is_file() and not (run / layout.RESULT).is_file()
+    over_s = _TRAINING_SHARE * clock.given_s - clock.left_s(1 - _TUNING_SHARE)
+    began = time.monotonic() - max(0.0, over_s)
+    return pretrain(inputs, run, request, unfinished, progress, began)
 
 
 def _verdict(result: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ Knows the corpus' text through shards and generation; measures nothing.
 
 import itertools
 import re
+import unicodedata
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from hornbook.tokenize.masking import MASK
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.precision import uncompiled
 
-_TOKENS = 60
+_TOKENS, _CHARACTERS = 60, 24
 _HAN = r"[\u3400-\u9fff]"
 _BEGINNING = re.compile(
     rf"\s*(?:{_HAN}{{2,10}}(?:[，、]{_HAN}{{2}})?(?={_HAN}|[，。])|(?:\S+\s+){{3,6}})"
@@ -85,10 +86,23 @@ class Filler:
 def beginnings(corpus: Corpus, count: int) -> list[str]:
     """How the first held-out documents begin; a document's first line may be a title."""
     found: list[str] = []
+    short: list[str] = []
     for text in corpus.texts("validation"):
         beginning = _BEGINNING.match(text)
         if beginning:
             found.append(beginning[0].strip())
+        elif len(short) < count and text.strip():
+            short.append(_first_characters(text.strip()))
         if len(found) == count:
             break
-    return found or [""]
+    return found or short or [""]
+
+
+def _first_characters(text: str) -> str:
+    """Of a text that is one word, or whose writing has no blanks; no sign is parted from its
+    letter.
+    """
+    end = min(_CHARACTERS, len(text))
+    while 1 < end < len(text) and unicodedata.category(text[end]).startswith("M"):
+        end -= 1
+    return " ".join(text[:end].split())

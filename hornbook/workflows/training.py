@@ -4,6 +4,7 @@ Knows the run folder; knows nothing of families or data.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.progress import Progress
 from hornbook.train.checkpoint import save_checkpoint
-from hornbook.train.hooks import StopRequest, every, log_to, record, stop_when
+from hornbook.train.hooks import StopRequest, every, log_to, record, remarked, stop_when
 from hornbook.train.loop import Batches, Hook, LoopConfig, train
 from hornbook.train.objective import Objective
 from hornbook.train.pace import Pace
@@ -90,7 +91,7 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
         every(every_so_often, steps, record(metrics, "validation", job.evaluate)),
     ]
     if job.sample is not None and job.samples:
-        look = record(samples, "sample", job.sample)
+        look = record(samples, "sample", partial(remarked, job.sample))
         hooks.append(every(-(-steps // job.samples), steps, look))
     hooks.append(every(-(-steps // _CHECKPOINTS), steps, save))
     hooks.append(stop_when(request, save, f"hornbook {job.command} --out {run} --resume"))

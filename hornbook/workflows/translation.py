@@ -192,7 +192,7 @@ def _settle(
         score=lambda: score(bench, loop),
         machine=machine,
         uncompilable="every batch has a shape of its own",
-        sample=lambda: translated(bench, bench.splits["validation"].pairs[:1], beams=1),
+        sample=lambda: _sample(bench, 0),
         ending=lambda score_s: score_s + translation_seconds(bench, request.beams),
     )
     tokens = step_in_time(rehearsed, loop, clock, bool(request.plan.tokens), plan.tokens)
@@ -237,7 +237,7 @@ def _train(
     progress: Progress,
 ) -> None:
     """The loop with validation and samples."""
-    loop, held = recipe.loop, bench.splits["validation"].pairs
+    loop = recipe.loop
 
     def evaluate() -> dict[str, Any]:
         nats = score(bench, loop)
@@ -246,10 +246,9 @@ def _train(
         return {"nats_per_token": nats}
 
     def sample() -> dict[str, Any]:
-        pair = held[state.step % len(held)]
-        text = translated(bench, [pair], beams=1)[0]
-        progress.say(f"  sample: {pair.source} ⁞ {text}")
-        return {"source": pair.source, "text": text, "target": pair.target}
+        found = _sample(bench, state.step)
+        progress.say(f"  sample: {found['source']} ⁞ {found['text']}")
+        return found
 
     job = Job(
         objective=next_target(recipe.plan.smoothing),
@@ -263,3 +262,11 @@ def _train(
         clock=training_clock(recipe, state, recipe.request.minutes is not None),
     )
     train_run(run, state, job, progress)
+
+
+def _sample(bench: Bench, seed: int) -> dict[str, Any]:
+    """What the model makes of one of the validation pairs."""
+    held = bench.splits["validation"].pairs
+    pair = held[seed % len(held)]
+    text = translated(bench, [pair], beams=1)[0]
+    return {"source": pair.source, "text": text, "target": pair.target}
