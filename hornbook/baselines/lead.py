@@ -17,9 +17,10 @@ _ABBREVIATIONS = (
 
 _CLOSING = "\"'”’»)\\]』」》）】"
 _END = re.compile(
-    f"(?P<wide>[。！？…]+[{_CLOSING}]*)|(?P<narrow>[.!?]+[{_CLOSING}]*)(?=\\s|$)|(?P<gap>\\n\\s*\\n)"
+    f"(?P<wide>[。！？…]+[{_CLOSING}]*)"
+    f"|(?P<narrow>(?<![.!?])[.!?]++[{_CLOSING}]*+)(?=\\s|$)|(?P<gap>\\n\\s*\\n)"
 )
-_LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?(?=\.$)")
+_LAST_WORD = re.compile(r"(?<![\w.])[_.]*([^\W_](?:[\w.]*[^\W_])?)(?=\.$)")
 _LOWER_NEXT = re.compile(r"\s+[a-zäöüßà-ÿ]")
 
 
@@ -58,4 +59,4 @@ def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
     word = _LAST_WORD.search(text, start, end.start() + 1)
     if word is None:
         return False
-    return word[0].lower() in _ABBREVIATIONS or (len(word[0]) == 1 and word[0].isupper())
+    return word[1].lower() in _ABBREVIATIONS or (len(word[1]) == 1 and word[1].isupper())

@@ -18,7 +18,7 @@ _CONTROL = re.compile(
 _PIECE, _PIECES = 5_000, 4
 """Characters of each part of a long text that are looked at, and how many parts, evenly spread: a
 book's first pages may be in another language than the rest."""
-_ADDRESS = re.compile(r"\S*(?:://|@)\S*|\bwww\.\S+")
+_ADDRESS = re.compile(r"(?<!\S)(?=\S*?(?:://|@))\S+|\bwww\.\S+")
 _OFTEN = 80
 """Addresses count as text where they are rarer than one in so many characters."""
 _KANA = re.compile("[\u3041-\u30ff]")

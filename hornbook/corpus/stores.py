@@ -250,5 +250,5 @@ def reason_of(error: Exception) -> str:
     told = cause if isinstance(error, FileNotFoundError) and cause else error
     text = first_line(str(told))
     text = re.sub(r"(\w://)[^/\s'\"]*@", r"\1", text)
-    text = re.sub(r"(\w://[^\s?#'\"]*)[?#][^\s'\")]*", r"\1", text)
+    text = re.sub(r"(\w://(?:(?!://)[^\s?#'\"])*)[?#][^\s'\")]*", r"\1", text)
     return f"{type(told).__name__}: {text[:300]}".removesuffix(": ").rstrip(".")

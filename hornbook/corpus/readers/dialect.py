@@ -18,7 +18,7 @@ _ROWS = 200
 
 _DELIMITERS = (",", ";", "\t", "|", "^")
 _SEP = re.compile(r'\s*"?sep=(\\t|[^\w"])"?\s*', re.IGNORECASE)
-_NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*%?\s*")
+_NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*(?:%\s*)?")
 _MOST = 0.9
 """Of rows that are alike: lines of other widths before them are no part of the table."""
 _TITLED = 10

@@ -18,9 +18,9 @@ LARGEST_PAGE = 32 * 2**20
 
 _START = 4096
 """Bytes in which a page says what it is; browsers look at 1,024."""
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_META = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.IGNORECASE)
-_XML_CHARSET = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']([\w.:+-]+)")
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
+_META = re.compile(rb"<meta\s[^<>]*?charset\s*=\s*(?:[\"']\s*)?([\w.:+-]+)", re.IGNORECASE)
+_XML_CHARSET = re.compile(rb"<\?xml\s[^<>]*?encoding\s*=\s*[\"']([\w.:+-]+)")
 _XML = re.compile(r"\s*<\?xml\s")
 
 

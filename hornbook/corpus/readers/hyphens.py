@@ -14,8 +14,8 @@ MARK = "\ufffe"
 _TAIL = 80
 """Characters of a word that are looked at: nothing that is broken at a hyphen is longer."""
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*\Z")
-_ADDRESS = re.compile(r"(?:://|www\.|@)\S*\Z")
+_LAST = re.compile(r"(?<![^\W_])(?<![^\W_][-'’.])[^\W_]+(?:[-'’.][^\W_]+)*\Z")
+_ADDRESS = re.compile(r"(?<!\S)(?=\S*?(?:://|www\.|@))\S+\Z")
 _FIRST = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 

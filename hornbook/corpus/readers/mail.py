@@ -22,7 +22,7 @@ LARGEST_MESSAGE = 64 * 2**20
 
 _HEADERS = ("subject", "date", "from")
 
-_SEPARATOR = re.compile(rb"From .*\d\d:\d\d.*\d{4}")
+_SEPARATOR = re.compile(rb"From (?>.*?\d\d:\d\d).*\d{4}")
 """Between the messages of a box, after an empty line; sentences begin with "From " as well."""
 
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)

@@ -134,7 +134,7 @@ def _documents(
 ) -> Iterator[Document | Rejection]:
     """Dolma's fields are honoured as in JSON Lines; other columns are metadata."""
     rows = table_rows(stream, source, is_tsv, Naming([text_field] if text_field else ()))
-    ahead = list(itertools.islice(rows, _AHEAD_ROWS))
+    ahead = list(_first_whole(rows))
     whole = [row for row in ahead if isinstance(row, Row)]
     names = list(whole[0].cells) if whole else []
     cells = [[str(cell) for cell in row.cells.values()] for row in whole]
@@ -147,6 +147,14 @@ def _documents(
             yield row
         else:
             yield document_of(row.cells, names[column or 0], source)
+
+
+def _first_whole(rows: Iterator[Row | Rejection]) -> Iterator[Row | Rejection]:
+    """Up to the last of the first whole rows: however many are broken before them."""
+    whole = 0
+    while whole < _AHEAD_ROWS and (row := next(rows, None)) is not None:
+        whole += isinstance(row, Row)
+        yield row
 
 
 def text_column(names: list[str], rows: list[list[str]], text_field: str | None) -> int | None:

@@ -20,7 +20,7 @@ _WITH_CONTENT = ("response", "resource", "conversion")
 
 _XHTML = "application/xhtml+xml"
 _PAGES = ("text/html", _XHTML)
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:+-]+)", re.IGNORECASE)
+_CHARSET = re.compile(r"charset\s*=\s*(?:[\"']\s*)?([\w.:+-]+)", re.IGNORECASE)
 _Coding = Literal["all", "content", "none"]
 _CODINGS: tuple[_Coding, ...] = ("all", "content", "none")
 """How to undo HTTP's codings, tried in this order: crawlers store bodies whose transfer coding is

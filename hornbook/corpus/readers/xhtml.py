@@ -19,7 +19,7 @@ _NOT_SHOWN = (*_NO_TEXT, "title", "desc", "metadata")
 _PROLOG = re.compile(r"\s*(?:<\?xml[^>]*\?>)?\s*")
 _DOCTYPE = re.compile(r"<!DOCTYPE\s+([\w:.-]+)\s*(?=[\[>])", re.IGNORECASE)
 _ANY_DOCTYPE = re.compile(r"<!DOCTYPE\s", re.IGNORECASE)
-_ENCODING = re.compile(r"(?<=<\?xml)([^>]*?)\s+encoding\s*=\s*[\"'][^\"'>]*[\"']")
+_ENCODING = re.compile(r"(?<=<\?xml)([^<>]*?)(?<!\s)\s+encoding\s*=\s*[\"'][^\"'>]*[\"']")
 _START = 8192
 
 _SWALLOWING = "title|script|style|textarea|iframe|noscript|noframes|noembed|xmp"
