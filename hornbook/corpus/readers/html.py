@@ -28,7 +28,7 @@ _NO_TEXT = ["img", "area", "video", "audio", "object", "iframe", "embed", "input
 """Elements that stand for what is no text, with what is said of it instead."""
 _TOPS = ("body > ", "body > * > ", "body > * > * > ")
 _HAS_TEXT = ":has(li:not(:has(a)))"
-_TEXT_LIST = f"ul{_HAS_TEXT}"
+_NEAR_TOP = ", ".join(f"{top}ul" for top in _TOPS)
 
 
 class Page(NamedTuple):
@@ -72,7 +72,7 @@ def page_text(
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
-    text, replaced = decode_labelled(data, (charset, *declared(data)))
+    text, replaced = decode_labelled(data, _labels(charset, data))
     says_xml = "http://www.w3.org/1999/xhtml" in text[:_START] and swallows(text)
     if xml or says_xml or _XML.match(text):
         text = as_html(text)
@@ -91,7 +91,8 @@ def _with_lists(tree: Any) -> list[str]:
     Near the top of a page every list is taken for its menu. One that has an item without a link is
     none: such a page is moved three levels down, and what is a menu is left out by name.
     """
-    if not tree.document.query_selector_all(", ".join(f"{top}{_TEXT_LIST}" for top in _TOPS)):
+    find = tree.document.query_selector
+    if not (find(_NEAR_TOP) and find(_NEAR_TOP.replace("ul", f"ul{_HAS_TEXT}"))):
         return _NO_TEXT
     body = tree.body
     outer = inner = tree.create_element("div")
@@ -108,6 +109,12 @@ def plain_text(data: bytes, charset: str | None = None) -> Decoded:
     """Text that came with a charset or none."""
     text, replaced = decode_labelled(data, (charset,))
     return Decoded(newlines(text), replaced)
+
+
+def _labels(charset: str | None, data: bytes) -> Iterator[str | None]:
+    """What came with a page, then what it declares, looked for only when it is asked for."""
+    yield charset
+    yield from declared(data)
 
 
 def declared(data: bytes) -> list[str]:
