@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import default_text, report
+from hornbook.core.claims import Claim
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -36,7 +37,9 @@ def main() -> None:
         quiet = Progress(quiet=True)
         corpus = build(sources, Path(folder) / "corpus", progress=quiet)
         target = Path(folder) / "tokenizer"
-        tokenizer = prepare_tokenizer(corpus, target, arguments.vocab_size, quiet)
+        tokenizer = prepare_tokenizer(
+            corpus, target, arguments.vocab_size, quiet, Claim("a benchmark")
+        )
         texts = list(corpus.texts())
         texts *= -(-_LEAST_BYTES // sum(len(text.encode()) for text in texts))
         size = sum(len(text.encode()) for text in texts)

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from benchmarks.common import default_text, report
 from hornbook.batches.batch import Batch
 from hornbook.batches.packing import PackedWindows
+from hornbook.core.claims import Claim
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
@@ -83,10 +84,10 @@ def main() -> None:
 def _data(folder: Path) -> tuple[PackedWindows, Validation, str]:
     """The same shards for both."""
     sources, name = default_text("text_books_en")
-    quiet = Progress(quiet=True)
+    quiet, claim = Progress(quiet=True), Claim("a benchmark")
     corpus = build(sources, folder / "corpus", progress=quiet)
-    tokenizer = prepare_tokenizer(corpus, folder / "tokenizer", PLAN.vocab, quiet)
-    shards, held_out = prepare_shards(corpus, tokenizer, folder / "shards", quiet)
+    tokenizer = prepare_tokenizer(corpus, folder / "tokenizer", PLAN.vocab, quiet, claim)
+    shards, held_out = prepare_shards(corpus, tokenizer, folder / "shards", quiet, claim)
     batches = PackedWindows(shards, PLAN.context, PLAN.rows, seed=0)
     validation = Validation(held_out, token_bytes(tokenizer), PLAN.context, PLAN.rows)
     return batches, validation, name

@@ -15,13 +15,15 @@ from torch import Tensor, nn
 
 from hornbook.adapt import lora
 from hornbook.adapt.lora import LoRALinear
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.files import atomic_folder, hash_json, read_json, write_json, write_text
+from hornbook.core.files import hash_json, read_json, write_json, write_text
+from hornbook.core.folders import atomic_folder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.classifier import Classifier
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Rule
-from hornbook.models.folder import weights_fingerprint
+from hornbook.models.folder import MODEL, weights_fingerprint
 from hornbook.models.model import Model
 from hornbook.models.place import resolve
 from hornbook.models.seq2seq import Seq2Seq
@@ -79,7 +81,9 @@ def is_adapter(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def save_adapter(model: Model, folder: Path, base: Base, card: str | None = None) -> None:
+def save_adapter(
+    model: Model, folder: Path, base: Base, card: str | None = None, claim: Claim = MODEL
+) -> None:
     """Write the LoRA layers of `model`, and the head and pooling of a classifier, as `peft` does.
 
     Raises HornbookError for a model without LoRA layers, or whose layers differ in strength.
@@ -129,7 +133,7 @@ def save_adapter(model: Model, folder: Path, base: Base, card: str | None = None
         "inference_mode": True,
         "init_lora_weights": True,
     }
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, claim) as aside:
         write_json(aside / CONFIG, values)
         write_tensors(aside / WEIGHTS, {n: t.cpu().contiguous() for n, t in tensors.items()})
         write_json(aside / BASE, base._asdict())

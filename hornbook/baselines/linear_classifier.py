@@ -14,8 +14,10 @@ import numpy as np
 from hornbook.baselines.learners import LEARNERS, Linear, softmax
 from hornbook.baselines.parts import KINDS, Handmade, Matrix, Part, State, Terms
 from hornbook.baselines.tuning import Choice, blocks, side_by_side, tune, untuned
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError, unknown
-from hornbook.core.files import atomic_folder, read_json, write_json
+from hornbook.core.files import read_json, write_json
+from hornbook.core.folders import atomic_folder
 from hornbook.corpus.labelled import LabelledText, classes_of, folds
 
 ABOUT, ARRAYS = "classifier.json", "classifier.safetensors"
@@ -144,7 +146,7 @@ class LinearClassifier:
                 for part, state in zip(self._parts, states, strict=True)
             ],
         }
-        with atomic_folder(folder) as aside:
+        with atomic_folder(folder, Claim("a linear classifier")) as aside:
             save_file({n: np.ascontiguousarray(a) for n, a in arrays.items()}, aside / ARRAYS)
             write_json(aside / ABOUT, about)
 

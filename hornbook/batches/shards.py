@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import read_json, write_json
+from hornbook.core.files import read_json, save_array, write_json
 from hornbook.core.progress import Progress
 from hornbook.corpus.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -183,10 +183,7 @@ class _Writer:
     def _flush(self) -> None:
         name = f"tokens-{len(self.shards):05d}.npy"
         array = np.concatenate(self.pending)
-        with (self.out / name).open("wb") as stream:  # np.save would not say that a disk is full
-            header = np.lib.format.header_data_from_array_1_0(array)
-            np.lib.format.write_array_header_1_0(stream, header)
-            stream.write(array.data)
+        save_array(self.out / name, array)
         self.shards[name] = self.pending_tokens
         self.pending, self.pending_tokens = [], 0
 

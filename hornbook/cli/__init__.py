@@ -84,22 +84,25 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 after
+    SIGTERM.
+    """
     from hornbook.cli.help_pages import in_our_language
     from hornbook.cli.output import fail, prepare_streams, print_failure
     from hornbook.core.errors import HornbookError
     from hornbook.core.isolation import isolate
     from hornbook.core.progress import never_silent
+    from hornbook.core.signals import Stops, terminable
     from hornbook.core.threads import asked_threads, wait_briefly
 
     isolate()
     prepare_streams()
     wait_briefly()
-    json_wanted = "--json" in sys.argv[1:]
+    json_wanted, stopped = "--json" in sys.argv[1:], Stops()
     try:
         _language(None)  # before the command line is read, which may say otherwise
         asked_threads()
-        with never_silent():
+        with never_silent(), terminable(stopped):
             code = in_our_language(typer.main.get_command(app))(standalone_mode=False)
     except HornbookError as error:
         fail(str(error), error.exit_code, json_wanted)
@@ -107,6 +110,8 @@ def main() -> None:
         if error.errno is None:
             raise
         fail(f"{error.filename or 'the output'}: {error.strerror}.", 1, json_wanted)
+    except KeyboardInterrupt:  # a second one, while the first was being answered
+        code = 130
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):
             sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens
@@ -120,7 +125,7 @@ def main() -> None:
     if code == 130:
         fail(
             "Interrupted. What was finished is kept; the same command goes on from there.",
-            130,
+            stopped.code,
             json_wanted,
         )
     sys.exit(code)

@@ -24,8 +24,8 @@ def review(
     rule said is shown after your answer; answers are kept in review.jsonl beside the corpus.
     """
     from hornbook.cli.output import print_json
+    from hornbook.core.claims import MARKER
     from hornbook.core.files import read_json
-    from hornbook.core.stages import MARKER
     from hornbook.corpus.build import stages_of
     from hornbook.corpus.corpus import Corpus
     from hornbook.corpus.recipe import CorpusRecipe

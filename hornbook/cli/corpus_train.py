@@ -29,8 +29,12 @@ def train(
 ) -> None:
     """Train a rule's model on text of your own, and measure it on a tenth that is held out."""
     from hornbook.cli.output import print_json
+    from hornbook.core.claims import Claim
     from hornbook.core.errors import UsageError, unknown
+    from hornbook.core.outputs import check_file
+    from hornbook.corpus.build import places_of
     from hornbook.corpus.learned import KINDS, train_perplexity, train_quality
+    from hornbook.corpus.places import is_local, lies_in, local_path
     from hornbook.corpus.read import find_files
 
     if kind not in KINDS:
@@ -38,14 +42,19 @@ def train(
     if (kind == "quality") != bool(bad):
         needs = "needs --bad as well" if kind == "quality" else "is trained on good text, not --bad"
         raise UsageError(f"A {kind} model {needs}.")
+    claim = Claim(f"corpus train {kind}", places_of([*good, *(bad or [])]))
+    check_file(out, claim)
+    for source in [*good, *(bad or [])]:
+        if is_local(source) and local_path(source).is_dir() and lies_in(out, local_path(source)):
+            raise UsageError(f"{out} lies in {source}, which is read; choose another --out.")
     started, refused = time.perf_counter(), list["Rejection"]()
     # All are found before any is read: a name that is mistyped costs no time.
     files, others = find_files(good), find_files(bad or [])
     texts = _texts(files, text_field, refused)
     if kind == "quality":
-        facts = train_quality(texts, _texts(others, text_field, refused), out, seed)
+        facts = train_quality(texts, _texts(others, text_field, refused), out, seed, claim)
     else:
-        facts = train_perplexity(texts, out)
+        facts = train_perplexity(texts, out, claim)
     facts |= {"unreadable": len(refused), "seconds": round(time.perf_counter() - started, 3)}
     if json:
         print_json(facts, True)

@@ -31,21 +31,24 @@ def command(
 ) -> None:
     """Write a vector of length one for each text, in their order; the model reads their meaning."""
     from hornbook.cli.output import print_json
+    from hornbook.core.claims import Claim, place_or_name
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
     from hornbook.corpus.columns import texts_of
-    from hornbook.workflows.embed import embed_to, open_encoder
+    from hornbook.workflows.embed import check_out, embed_to, open_encoder
 
     piped = file is None or str(file) == "-"
     if piped and column is not None:
         raise UsageError("--column goes with --file; standard input is a text a line.")
     if file is not None and not piped and not file.is_file():
         raise UsageError(f"{file} does not exist or is no file.")
+    claim = Claim("embed", (place_or_name(model), *([] if file is None or piped else [file])))
+    check_out(out, claim)
     progress = Progress()
     encoder, tokenizer = open_encoder(model, device)
     texts = _lines() if file is None or piped else texts_of(file, column)
     with progress.bar("embedding", None, "texts") as advance:
-        found = embed_to(out, encoder, tokenizer, texts, longest, advance)
+        found = embed_to(out, encoder, tokenizer, texts, longest, advance, claim)
     if found.cut:
         progress.say(
             f"{found.cut:,} of {found.texts:,} texts are longer than the model reads: cut."

@@ -63,7 +63,7 @@ def fail(message: str, code: int, json_wanted: bool) -> NoReturn:
     With --json the object that a program waits for is {"error": message, "exit_code": code}.
     """
     print_failure(message, code, json_wanted)
-    prefix = "" if code == 130 else told("error: ")
+    prefix = "" if code in (130, 143) else told("error: ")
     print(prefix + visible(told(message)), file=sys.stderr)
     sys.exit(code)
 

@@ -189,11 +189,16 @@ def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any])
 
 
 def _on_images(images: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
-    from hornbook.core.errors import unknown
+    from hornbook.core.errors import UsageError, unknown
+    from hornbook.corpus.places import lies_in
     from hornbook.workflows.vision import train_vision
     from hornbook.workflows.vision_run import request_of
 
     if family not in (None, "vit"):
         raise unknown("family of images", str(family), ("vit",))
+    if lies_in(how["run"], images):
+        raise UsageError(
+            f"{how['run']} lies in {images}, whose folders are classes; name another --out."
+        )
     pictures, request = request_of(images, values)
     return train_vision(pictures, request=request, **how)

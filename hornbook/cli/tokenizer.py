@@ -19,6 +19,7 @@ def train(
 ) -> None:
     """Train a byte-level BPE tokenizer on the training side of a corpus."""
     from hornbook.cli.output import print_json
+    from hornbook.core.claims import Claim
     from hornbook.core.progress import Progress
     from hornbook.corpus.corpus import Corpus
     from hornbook.tokenize.measure import measure
@@ -26,7 +27,8 @@ def train(
 
     opened = Corpus.open(corpus)
     opened.require("train", "validation")
-    tokenizer = prepare_tokenizer(opened, out, vocab_size, Progress())
+    claim = Claim("tokenizer train", (corpus,))
+    tokenizer = prepare_tokenizer(opened, out, vocab_size, Progress(), claim)
     print_json(measure(tokenizer, opened.texts("validation")), json)
 
 

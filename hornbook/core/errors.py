@@ -27,9 +27,11 @@ class UsageError(HornbookError):
 
 
 class Interrupted(HornbookError):
-    """Stopped by the user after saving what was done. Exit code 130."""
+    """Stopped by the user after saving what was done. Exit code 130, or 143 after SIGTERM."""
 
-    exit_code = 130
+    def __init__(self, message: str, signal: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal
 
 
 def nearest(value: str, valid: Iterable[str], most: int = 50) -> str:

@@ -12,10 +12,15 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from hornbook.core import asides
 from hornbook.core.errors import HornbookError
 from hornbook.core.json_text import NotJson, parse_json
+from hornbook.core.signals import held
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _REFUSALS = {
     errno.ENOSPC: "The disk is full while writing {}.",
@@ -23,7 +28,11 @@ _REFUSALS = {
     errno.EACCES: "No permission to write {}.",
     errno.EPERM: "No permission to write {}.",
     errno.EROFS: "{} is on a read-only disk.",
+    errno.EFBIG: "{} would be larger than a file may be here.",
+    errno.EIO: "The disk failed while writing {}.",
 }
+_NUMPYS = re.compile(r"^\d+ requested and \d+ written")
+"""What `ndarray.tofile` says of a disk that is full, in place of the system's number."""
 _PLACES = {
     errno.ENOTDIR: "A part of the path {} is a file, not a folder.",
     errno.EEXIST: "A part of the path {} is a file, not a folder.",
@@ -44,92 +53,49 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def place_errors(path: Path) -> Iterator[None]:
+    """As `disk_errors`, and for a path that cannot be."""
+    with _worded(path, _REFUSALS | _PLACES):
+        yield
+
+
+@contextlib.contextmanager
 def _worded(path: Path, reasons: Mapping[int, str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.errno not in reasons:
+        number = errno.ENOSPC if _NUMPYS.search(str(error)) else error.errno
+        if number is None or number not in reasons:
             raise
-        reason = reasons[error.errno].format(path)
+        reason = reasons[number].format(asides.shown(path))
         raise HornbookError(f"{reason} Nothing half-written was left.") from error
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it becomes `path` only when the block succeeds.
+    """Yield a path to write to, in a folder beside `path`; it becomes `path` only when the block
+    succeeds.
 
     A crash leaves the old `path` as it was. Raises HornbookError when the disk refuses.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with _worded(path, _REFUSALS | _PLACES):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with disk_errors(path):
-            _sweep(path)
-            yield aside
-            _flush(aside)
-            aside.replace(path)
-            _flush(path.parent)
-    finally:
-        with contextlib.suppress(OSError):  # whatever it is, the first error is the one to tell
-            aside.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; it replaces `path` only when the block succeeds."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    with place_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        asides.sweep(path)
     try:
         with disk_errors(path):
-            _sweep(path)
-            shutil.rmtree(aside, ignore_errors=True)
-            with _worded(path, _REFUSALS | _PLACES):
-                aside.mkdir(parents=True)
+            aside = asides.begin(path) / path.name
             yield aside
-            for file in sorted(aside.rglob("*")):
-                _flush(file)
-            if path.exists():
-                path.rename(old)
-            aside.rename(path)
-            _flush(path.parent)
+            flush(aside)
+            with held():
+                aside.replace(path)
+                flush(path.parent)
     finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        asides.drop(asides.partial_of(path))
 
 
-def _sweep(path: Path) -> None:
-    """Clear away what processes that were killed left beside `path`: nobody will finish it."""
-    for left in path.parent.glob(".*"):
-        found = _ASIDE.fullmatch(left.name)
-        if found is None or found["name"] != path.name or _is_running(int(found["process"])):
-            continue
-        if found["kind"] == "old" and not path.exists():  # killed between the two renames
-            left.rename(path)
-        elif left.is_dir():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
-
-
-_ASIDE = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.(?P<kind>partial|old)", re.DOTALL)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's
-    return True
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Ask the system to put a file's or folder's content on the disk before we rename."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -147,6 +113,17 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def save_array(path: Path, array: "np.ndarray") -> None:
+    """As numpy.save, which does not say that a disk is full."""
+    import numpy as np
+
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as stream:
+        header = np.lib.format.header_data_from_array_1_0(array)
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.write(array.data)
 
 
 def read_json(path: Path) -> Any:

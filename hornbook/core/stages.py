@@ -8,36 +8,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hornbook.core.errors import UsageError
-from hornbook.core.files import atomic_folder, hash_json, read_json, write_json
-
-MARKER = "stage.json"
+from hornbook.core.claims import Claim, marker_of
+from hornbook.core.files import hash_json
+from hornbook.core.folders import atomic_folder, damage
 
 
 def fingerprint(folder: Path) -> str | None:
     """The fingerprint of the inputs a finished stage was built from; None when not finished."""
-    marker = folder / MARKER
-    return str(read_json(marker)["fingerprint"]) if marker.is_file() else None
+    found = (marker_of(folder) or {}).get("fingerprint")
+    return None if found is None else str(found)
 
 
-def run_stage(folder: Path, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> bool:
+def run_stage(
+    folder: Path, claim: Claim, inputs: Mapping[str, Any], build: Callable[[Path], None]
+) -> bool:
     """Build `folder` unless it is already built from the same `inputs`.
 
     `inputs` is plain data naming all that decides the result (fingerprints of earlier stages,
     settings, a version of the code); `build` fills the empty folder it is given. Returns True
     when the folder was built now and False when it was reused. Raises UsageError when `folder`
-    holds files that no stage made: they would be lost.
+    is not the claim's to replace, or a file in it is not what was written.
     """
-    wanted, found = hash_json(dict(inputs)), fingerprint(folder)
-    if found == wanted:
+    wanted = hash_json(dict(inputs))
+    if fingerprint(folder) == wanted and damage(folder) is None:
         return False
-    if found is None and folder.exists() and not _is_empty(folder):
-        raise UsageError(f"{folder} holds other files, which would be lost; choose another folder.")
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, claim, {"fingerprint": wanted, "inputs": dict(inputs)}) as aside:
         build(aside)
-        write_json(aside / MARKER, {"fingerprint": wanted, "inputs": dict(inputs)})
     return True
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())

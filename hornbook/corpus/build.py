@@ -7,19 +7,21 @@ import secrets
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hornbook.core.claims import MARKER, Claim
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.files import atomic_file, read_json, write_json, write_text
+from hornbook.core.files import atomic_file, hash_json, read_json, write_json, write_text
+from hornbook.core.folders import check_place
 from hornbook.core.pool import Local, Runner
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.card import card_text
-from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.corpus import MAKER, Corpus
 from hornbook.corpus.decontaminate import evaluation_files
 from hornbook.corpus.facts import (
     account_of,
@@ -37,12 +39,13 @@ from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples
 from hornbook.corpus.nothing import require_left, require_read, require_text
 from hornbook.corpus.paragraphs import Gone, ParagraphTask, find_gone, without
 from hornbook.corpus.pii import Pseudonyms
-from hornbook.corpus.places import lies_in
+from hornbook.corpus.places import is_local, lies_in, local_path
 from hornbook.corpus.read import PYTHON_DOCS, find_files, format_of, size_of
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import Selected, SelectTask, select_part
 from hornbook.corpus.split import Split, choose_sections, choose_split
 from hornbook.corpus.store import checksums, read_documents, text_batches
+from hornbook.corpus.stores import clean
 from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
 from hornbook.corpus.work import HITS, Sources, Tokens, Work
 
@@ -64,21 +67,25 @@ def build(
     place: Path | None = None,
     runner: Runner | None = None,
     tokens: Tokens | None = None,
+    finish: Callable[[Corpus], None] | None = None,
 ) -> Corpus:
     """Build the corpus of `sources` into the folder `out`, or reuse it when nothing changed.
 
     A source is a file, a folder, or `python-docs`. place: the folder of all results, whose files
     are not read; `out` if not given. runner: where the work is done, processes of this machine if
-    not given. tokens: by what they are counted, None to count none. Raises UsageError for what does
-    not exist or needs tokens, and HornbookError when nothing readable was found; an older corpus
-    in `out` stays until then.
+    not given. tokens: by what they are counted, None to count none. finish: what else is to be made
+    of the corpus before it takes its place. Raises UsageError for what does not exist or needs
+    tokens, and HornbookError when nothing readable was found; an older corpus in `out` stays until
+    then.
     """
     recipe, progress = recipe or CorpusRecipe(), progress or Progress()
     recipe.check()
+    claim = claim_of(sources)
+    check_place(out, claim)
     if recipe.budget_tokens and tokens is None:
         raise UsageError("budget_tokens needs a tokenizer to count with.")
     started = time.perf_counter()
-    found = _find(sources, place or out, recipe)
+    found = _find(sources, place or out, recipe, progress)
     work = Work(stages_of(out), found, recipe, runner or Local(), progress)
     inputs = {
         "stage": VERSION,
@@ -89,8 +96,14 @@ def build(
         "tokens": tokens.inputs if tokens else None,
         "forgotten": forgotten(out),
     }
+
+    def make(aside: Path) -> None:
+        _build(work, out, aside, tokens)
+        if finish:
+            finish(Corpus(aside, hash_json(inputs)))
+
     try:
-        built = run_stage(out, inputs, lambda aside: _build(work, out, aside, tokens))
+        built = run_stage(out, claim, inputs, make)
     finally:
         work.discard()
     corpus = Corpus.open(out)
@@ -98,12 +111,27 @@ def build(
     return corpus
 
 
+def claim_of(sources: Sequence[str | Path]) -> Claim:
+    """Who writes a corpus of these sources."""
+    return Claim(MAKER, places_of(sources))
+
+
+def places_of(sources: Sequence[str | Path]) -> tuple[Path | str, ...]:
+    """Sources as a claim has them: what lies on this machine by its place, others by name."""
+    return tuple(
+        clean(str(source)) if _is_pydocs(source) or not is_local(source) else local_path(source)
+        for source in sources
+    )
+
+
 def stages_of(out: Path) -> Path:
     """The folder of a corpus' stages, hidden beside it; it may be deleted."""
     return out.with_name(f".{out.name}.stages")
 
 
-def _find(sources: Sequence[str | Path], place: Path, recipe: CorpusRecipe) -> Sources:
+def _find(
+    sources: Sequence[str | Path], place: Path, recipe: CorpusRecipe, progress: Progress
+) -> Sources:
     """The files of the sources without those of earlier results in `place`."""
     wanted = [source for source in sources if not _is_pydocs(source)]
     for source in wanted:
@@ -111,7 +139,11 @@ def _find(sources: Sequence[str | Path], place: Path, recipe: CorpusRecipe) -> S
             raise UsageError(
                 f"{source} lies in {place}, where the results go; choose another --out."
             )
-    files = [file for file in find_files(wanted) if not lies_in(file, place)]
+
+    def pass_over(folder: Path) -> None:
+        progress.say(f"Left out: {folder}, which Hornbook wrote.")
+
+    files = [file for file in find_files(wanted, pass_over) if not lies_in(file, place)]
     return Sources(files, len(wanted) < len(sources), evaluation_files(recipe.against))
 
 
@@ -141,7 +173,10 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
         table.tokens = work.run_tokens(count)
         facts["tokenizer"] = count.facts
         if count.folder:
-            shutil.copytree(count.folder, aside / TOKENIZER)
+            (aside / TOKENIZER).mkdir()
+            for file in count.folder.iterdir():
+                if file.name != MARKER:
+                    shutil.copyfile(file, aside / TOKENIZER / file.name)
     mix(table, recipe)
     require_left(table, books, recipe)
     split = _choose(table, recipe)  # of what the mixture has: it may have left held-out text out

@@ -14,13 +14,16 @@ from hornbook.corpus.documents import Document
 from hornbook.corpus.split import Side, Split
 from hornbook.corpus.store import read_documents, read_tags
 
+MAKER = "corpus build"
+"""What the markers of a corpus and of its stages name."""
+
 
 class Corpus:
     """A built corpus. Opened with `open`, made by `build`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fingerprint: str | None = None) -> None:
         self.folder = folder
-        self.fingerprint = stage_fingerprint(folder)
+        self.fingerprint = fingerprint or stage_fingerprint(folder)
         self.facts: dict[str, Any] = read_json(folder / "card.json")
         self.split = Split.parse(read_json(folder / "split.json"), str(folder / "split.json"))
 

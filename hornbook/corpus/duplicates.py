@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hornbook.core.files import save_array
 from hornbook.core.pool import Runner
 from hornbook.corpus.near import WORDLESS, NearConfig, components, pairs, signatures, similar
 from hornbook.corpus.store import text_batches
@@ -73,7 +74,7 @@ def find_near(
         for part in np.array_split(others, max(1, len(others) // 2**16)):
             likeness[part] = similar(stored[part], stored[groups[part]])
         del stored
-    np.save(out / GROUPS, groups[:count])
-    np.save(out / LIKENESS, likeness)
-    np.save(out / LEAKS, np.isin(groups[:count], groups[count:]))
+    save_array(out / GROUPS, groups[:count])
+    save_array(out / LIKENESS, likeness)
+    save_array(out / LEAKS, np.isin(groups[:count], groups[count:]))
     (out / SIGNATURES).unlink()

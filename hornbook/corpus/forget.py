@@ -7,21 +7,24 @@ touched.
 import json
 import os
 import shutil
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hornbook.core.claims import Claim, marker_of
 from hornbook.core.errors import UsageError, nearest
-from hornbook.core.files import atomic_folder, hash_json, read_json
+from hornbook.core.files import hash_json, read_json
+from hornbook.core.folders import atomic_folder
 from hornbook.core.lines import lines_of
-from hornbook.core.stages import MARKER
 from hornbook.corpus.card import card_text
-from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.corpus import MAKER, Corpus
 from hornbook.corpus.facts import sides_of
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.select import DROPPED, FORGOTTEN
 from hornbook.corpus.store import ATTRIBUTES, DOCUMENTS, TAGS, checksums, parts, row_groups
 
+_MADE_OF_IT = ("shards", "card.html")
+"""What holds the text in another form: tokens, and a page that is written again."""
 FORGOTTEN_FILE = "forgotten.json"
 
 
@@ -44,10 +47,11 @@ def forget_document(folder: Path, id: str, write_page: Callable[[Path], None]) -
     corpus = Corpus.open(folder)
     part, row = _find(corpus, id)
     history = [*_history(folder), {"id": id, "hash": row["hash"], "was": corpus.fingerprint}]
-    with atomic_folder(folder) as aside:
-        # The other files are the same ones: linked, not copied.
-        leave = shutil.ignore_patterns("shards", "card.html")
-        shutil.copytree(folder, aside, ignore=leave, copy_function=_link, dirs_exist_ok=True)
+    marker = marker_of(folder) or {}
+    inputs = {**marker["inputs"], "forgotten": sorted({past["hash"] for past in history})}
+    facts = {"of": marker.get("of"), "fingerprint": hash_json(inputs), "inputs": inputs}
+    with atomic_folder(folder, Claim(MAKER), facts) as aside:
+        _link_all(folder, aside, marker["files"])
         for name in (DOCUMENTS, ATTRIBUTES, TAGS):
             table = parquet.read_table(folder / name / part)
             left = table.filter(compute.not_equal(table["id"], id))
@@ -60,10 +64,6 @@ def forget_document(folder: Path, id: str, write_page: Callable[[Path], None]) -
         _replace(aside / "card.json", _json(card))
         _replace(aside / "card.md", card_text(card))
         write_page(aside)
-        inputs = {**read_json(folder / MARKER)["inputs"]}
-        inputs["forgotten"] = sorted({past["hash"] for past in history})
-        marker = {"fingerprint": hash_json(inputs), "inputs": inputs}
-        _replace(aside / MARKER, _json(marker))
     return {
         "id": id,
         "bytes": row["bytes"],
@@ -162,11 +162,16 @@ def _replace(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # some disks have no links
-        shutil.copy2(source, target)
+def _link_all(folder: Path, aside: Path, files: Mapping[str, Any]) -> None:
+    """The same files in another folder: linked, not copied. What was made of the corpus stays."""
+    for name, facts in files.items():
+        if facts is None or PurePosixPath(name).parts[0] in _MADE_OF_IT:
+            continue
+        (aside / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(folder / name, aside / name)
+        except OSError:  # some disks have no links
+            shutil.copy2(folder / name, aside / name)
 
 
 def _json(value: Any) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hornbook.core.files import atomic_file
+from hornbook.core.claims import Claim
+from hornbook.core.outputs import output_file
 from hornbook.core.stats import wilson
 from hornbook.corpus import byte_ngrams, word_bags
 from hornbook.corpus.model_file import Shapes, read_model, write_model
@@ -19,6 +20,8 @@ from hornbook.corpus.texts import Texts
 
 KINDS = ("quality", "perplexity")
 """What can be trained, by the rule that needs it."""
+QUALITY, PERPLEXITY = (Claim(f"corpus train {kind}") for kind in KINDS)
+"""Who writes a model, from whatever text."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 _QUALITY: Shapes = {"weights": (np.float32, (word_bags.BUCKETS,))}
@@ -29,7 +32,7 @@ _PERPLEXITY: Shapes = {
 
 
 def train_quality(
-    good: Iterable[str], bad: Iterable[str], out: Path, seed: int = 0
+    good: Iterable[str], bad: Iterable[str], out: Path, seed: int = 0, claim: Claim = QUALITY
 ) -> dict[str, Any]:
     """Train a classifier that tells good from bad documents, for the rule `quality`.
 
@@ -40,7 +43,7 @@ def train_quality(
     low, high} (Wilson's interval, 95 %), the area under the ROC curve, and quantiles of the scores.
     Raises HornbookError for fewer than ten different documents of a side.
     """
-    with atomic_file(out) as aside, Spool(aside.parent, np.uint32) as spool:
+    with output_file(out, claim) as aside, Spool(aside.parent, np.uint32) as spool:
         seen = set[str]()
         sides = {
             name: Side(texts, spool, seen, word_bags.features, f"{name} documents with words")
@@ -58,7 +61,7 @@ def train_quality(
     return {**read, "held_out": _told_apart(*scores)}
 
 
-def train_perplexity(texts: Iterable[str], out: Path) -> dict[str, Any]:
+def train_perplexity(texts: Iterable[str], out: Path, claim: Claim = PERPLEXITY) -> dict[str, Any]:
     """Train a language model of bytes, for the rule `perplexity`; text of one language is best.
 
     A text that was there before is left out. All text lies in a file without a name beside `out`
@@ -66,7 +69,7 @@ def train_perplexity(texts: Iterable[str], out: Path) -> dict[str, Any]:
     held_out}: of the held-out tenth, the quantiles of the documents' perplexities. Raises
     HornbookError for fewer than ten different documents.
     """
-    with atomic_file(out) as aside, Spool(aside.parent, np.uint8) as spool:
+    with output_file(out, claim) as aside, Spool(aside.parent, np.uint8) as spool:
         side = Side(texts, spool, set(), _bytes, "documents with text")
         counts, trained = byte_ngrams.empty(), 0
         for chosen in spool.batches(side.learned):

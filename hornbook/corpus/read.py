@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
+from hornbook.core.claims import marker_of
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_stream
 from hornbook.core.guard import GaveUp, guarded
@@ -35,8 +36,12 @@ _DETAIL = 300
 """Characters of a rejection's detail: enough to see what is wrong."""
 
 
-def find_files(sources: Sequence[str | Path]) -> list[AnyPath]:
+def find_files(
+    sources: Sequence[str | Path], pass_over: Callable[[Path], None] = lambda folder: None
+) -> list[AnyPath]:
     """All files of the sources, sorted; hidden ones and those behind links to folders are left out.
+
+    So are folders in a source that Hornbook wrote, results being no text: `pass_over` is told each.
 
     A source is a path, or a URL as text (see `places`); the files of stores come last. A folder
     that may not be entered stands in the list itself, so that reading it is refused by name.
@@ -46,7 +51,11 @@ def find_files(sources: Sequence[str | Path]) -> list[AnyPath]:
     found: list[Path] = []
     remote: list[Remote] = []
     for source in sources:
-        files = _files_of(local_path(source)) if is_local(source) else list_remote(str(source))
+        files = (
+            _files_of(local_path(source), pass_over)
+            if is_local(source)
+            else list_remote(str(source))
+        )
         if not files:
             raise UsageError(f"{clean(str(source))} holds no files.")
         found += [file for file in files if isinstance(file, Path)]
@@ -54,12 +63,12 @@ def find_files(sources: Sequence[str | Path]) -> list[AnyPath]:
     return [*sorted(set(found)), *unite(remote)]
 
 
-def _files_of(source: Path) -> Sequence[Path]:
+def _files_of(source: Path, pass_over: Callable[[Path], None]) -> Sequence[Path]:
     if not source.exists():
         raise UsageError(f"{source} does not exist.{_neighbour(source)}")
     if not source.is_file() and not source.is_dir():
         raise UsageError(f"{source} is neither a file nor a folder.")
-    return [source] if source.is_file() else _walk(source)
+    return [source] if source.is_file() else _walk(source, pass_over)
 
 
 def _neighbour(path: Path) -> str:
@@ -70,11 +79,15 @@ def _neighbour(path: Path) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, pass_over: Callable[[Path], None]) -> list[Path]:
     files: list[Path] = []
     closed: list[OSError] = []
     for where, folders, names in os.walk(folder, onerror=closed.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        named = sorted(name for name in folders if not name.startswith("."))
+        ours = [name for name in named if marker_of(Path(where, name)) is not None]
+        folders[:] = [name for name in named if name not in ours]
+        for name in ours:
+            pass_over(Path(where, name))
         paths = (Path(where, name) for name in names if not name.startswith("."))
         files += [path for path in paths if path.is_file()]
     return files + [Path(error.filename) for error in closed]

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from hornbook.core.files import write_json
+from hornbook.core.claims import Claim
+from hornbook.core.files import save_array, write_json
 from hornbook.core.pool import Runner
 from hornbook.core.progress import Progress
 from hornbook.core.stages import fingerprint as stage_fingerprint
 from hornbook.core.stages import run_stage
+from hornbook.corpus.corpus import MAKER
 from hornbook.corpus.decontaminate import Items, OverlapTask, overlap_part, read_items
 from hornbook.corpus.duplicates import GROUPS, LEAKS, LIKENESS, SignTask, find_near
 from hornbook.corpus.intake import read_all, source_of_part
@@ -32,6 +34,8 @@ from hornbook.corpus.verdicts import NearGroups
 
 VERSIONS = {"read": "read-2", "tags": "tags-6", "near": "near-4", "overlap": "2", "tokens": "1"}
 """Parts of the stages' fingerprints: change one when the same inputs would give something else."""
+STAGE = Claim(MAKER, repairs=True)
+"""Stages lie hidden beside a corpus, whose place says what they are of."""
 HITS, SHARES, FOUND = "hits.json", "shares.npy", "found.npy"
 _BATCH = 4 * 2**20
 
@@ -109,7 +113,7 @@ class Work:
         def work(aside: Path) -> None:
             read_all(sources.files, sources.pydocs, aside, recipe, self.runner, self.progress)
 
-        run_stage(self.read, inputs, work)
+        run_stage(self.read, STAGE, inputs, work)
 
     @cached_property
     def files(self) -> list[Path]:
@@ -155,7 +159,7 @@ class Work:
                     advance(1)
             write_json(aside / HITS, hits)
 
-        run_stage(self.tags, inputs, work)
+        run_stage(self.tags, STAGE, inputs, work)
 
     @cached_property
     def items(self) -> Items | None:
@@ -185,7 +189,7 @@ class Work:
             texts = self.items.texts if self.items else []
             find_near(tasks, aside, recipe.near, texts, self.runner)
 
-        run_stage(folder, inputs, work)
+        run_stage(folder, STAGE, inputs, work)
         return NearGroups(*(np.load(folder / name) for name in (GROUPS, LIKENESS, LEAKS)))
 
     def run_overlap(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -204,10 +208,10 @@ class Work:
             assert self.items is not None
             tasks = [OverlapTask(f, self.items, self.recipe.overlap) for f in self.files]
             shares, found = zip(*self.runner.map(overlap_part, tasks), strict=True)
-            np.save(aside / SHARES, np.concatenate(shares))
-            np.save(aside / FOUND, np.concatenate(found))
+            save_array(aside / SHARES, np.concatenate(shares))
+            save_array(aside / FOUND, np.concatenate(found))
 
-        run_stage(folder, inputs, work)
+        run_stage(folder, STAGE, inputs, work)
         return np.load(folder / SHARES), np.load(folder / FOUND)
 
     def run_tokens(self, count: Count) -> np.ndarray:
@@ -226,9 +230,9 @@ class Work:
                 for lengths in self.runner.map(count_part, tasks):
                     found.append(lengths)
                     advance(1)
-            np.save(aside / FOUND, np.concatenate(found))
+            save_array(aside / FOUND, np.concatenate(found))
 
-        run_stage(folder, inputs, work)
+        run_stage(folder, STAGE, inputs, work)
         tokens: np.ndarray = np.load(folder / FOUND)
         return tokens
 

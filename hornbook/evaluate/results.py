@@ -43,6 +43,11 @@ def scores_of(loaded: Loaded, samples: Sequence[Sample], seed: int) -> dict[str,
     return found
 
 
+def files_of(task: str) -> tuple[str, str]:
+    """The names of what is written of a task: its results, and a row an item."""
+    return f"results_{task}.json", f"samples_{task}.jsonl"
+
+
 def write_results(folder: Path, result: Mapping[str, Any], samples: Iterable[Sample]) -> None:
     """results_TASK.json, which tools for lm-eval read, and samples_TASK.jsonl, a row an item."""
     name = str(result["task"])
@@ -60,9 +65,10 @@ def write_results(folder: Path, result: Mapping[str, Any], samples: Iterable[Sam
         "config": {"model": "hornbook", "model_args": result["model"], "seed": result["seed"]},
         "hornbook": dict(result),
     }
-    write_json(folder / f"results_{name}.json", lm_eval)
+    results, rows = files_of(name)
+    write_json(folder / results, lm_eval)
     lines = (json.dumps(_row(sample), ensure_ascii=False) for sample in samples)
-    write_text(folder / f"samples_{name}.jsonl", "".join(line + "\n" for line in lines))
+    write_text(folder / rows, "".join(line + "\n" for line in lines))
 
 
 def _row(sample: Sample) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.claims import Claim
+from hornbook.core.errors import HornbookError
 from hornbook.core.files import (
-    atomic_folder,
     hash_file,
     hash_json,
     read_json,
@@ -20,6 +20,7 @@ from hornbook.core.files import (
     write_json,
     write_text,
 )
+from hornbook.core.folders import atomic_folder
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert import from_hf, to_hf
@@ -27,13 +28,15 @@ from hornbook.models.convert.family import Family, Rule
 from hornbook.models.gguf.config import read_config as read_gguf_config
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.model import Model, ModelConfig
-from hornbook.models.place import CONFIG, WEIGHTS, resolve, what_is_there
+from hornbook.models.place import CONFIG, WEIGHTS, resolve
 from hornbook.models.tensors import TensorFiles, weight_files, write_tensors
 from hornbook.tokenize.sequences import SequenceTokenizer, open_tokenizer
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER
 
 _TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja", "vocab.txt")
+MODEL = Claim("a program that saves models")
+"""Who writes a model folder where nobody says it."""
 
 
 def load_config(folder: Path) -> ModelConfig:
@@ -79,6 +82,7 @@ def save_model(
     model: Model,
     folder: Path,
     *,
+    claim: Claim = MODEL,
     tokenizer_folder: Path | None = None,
     card: str | None = None,
     generation: Mapping[str, Any] | None = None,
@@ -86,32 +90,44 @@ def save_model(
 ) -> None:
     """Write a folder that `transformers` opens; an older model in its place stays until then.
 
-    card: the text of README.md. generation: what generation_config.json says besides token ids.
-    beside: further JSON files by name, such as how images are prepared.
-    Raises HornbookError when no `model_type` computes what the model does, when the tokenizer has
-    more tokens than the model, or when the disk is full; UsageError when `folder` holds other
-    things than a model.
+    claim: who writes it. card: the text of README.md. generation: what generation_config.json
+    says besides token ids. beside: further JSON files by name, such as how images are prepared.
+    Raises what `write_model` raises, and UsageError when `folder` is not the claim's to replace.
     """
-    family, values = to_hf(model.config)
-    _check_place(folder)
-    ids, stops = _token_ids(tokenizer_folder, model.config)
-    parameters = dict(model.named_parameters())
-    kind = str(next(iter(parameters.values())).dtype).removeprefix("torch.")
-    size = sum(weight.numel() * weight.element_size() for weight in parameters.values())
+    to_hf(model.config)
+    size = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     require_space(folder, size, "The model")
-    with atomic_folder(folder) as aside:
-        # `torch_dtype`, not `dtype`: every version of `transformers` reads it.
-        write_json(aside / CONFIG, {**values, **ids, "torch_dtype": kind})
-        start = {key: values[key] for key in values if key == "decoder_start_token_id"}
-        write_json(aside / "generation_config.json", {**stops, **start, **(generation or {})})
-        rules = family.table(model.config, parameters)
-        write_tensors(aside / WEIGHTS, {rule.theirs: rule.pack(parameters) for rule in rules})
-        if tokenizer_folder is not None:
-            _copy_tokenizer(tokenizer_folder, aside, model.config.context)
+    with atomic_folder(folder, claim) as aside:
+        write_model(model, aside, tokenizer_folder, generation)
         for name, content in (beside or {}).items():
             write_json(aside / name, content)
         if card is not None:
             write_text(aside / "README.md", card)
+
+
+def write_model(
+    model: Model,
+    folder: Path,
+    tokenizer_folder: Path | None = None,
+    generation: Mapping[str, Any] | None = None,
+) -> None:
+    """Write config, weights and tokenizer into a folder that is made whole by the caller.
+
+    Raises HornbookError when no `model_type` computes what the model does, when the tokenizer has
+    more tokens than the model, or when the disk is full.
+    """
+    family, values = to_hf(model.config)
+    ids, stops = _token_ids(tokenizer_folder, model.config)
+    parameters = dict(model.named_parameters())
+    kind = str(next(iter(parameters.values())).dtype).removeprefix("torch.")
+    # `torch_dtype`, not `dtype`: every version of `transformers` reads it.
+    write_json(folder / CONFIG, {**values, **ids, "torch_dtype": kind})
+    start = {key: values[key] for key in values if key == "decoder_start_token_id"}
+    write_json(folder / "generation_config.json", {**stops, **start, **(generation or {})})
+    rules = family.table(model.config, parameters)
+    write_tensors(folder / WEIGHTS, {rule.theirs: rule.pack(parameters) for rule in rules})
+    if tokenizer_folder is not None:
+        _copy_tokenizer(tokenizer_folder, folder, model.config.context)
 
 
 def _token_ids(
@@ -208,14 +224,3 @@ def _copy_tokenizer(source: Path, target: Path, context: int) -> None:
     path = source / TOKENIZER_CONFIG
     values = read_json(path) if path.is_file() else {}
     write_json(target / TOKENIZER_CONFIG, {**values, "model_max_length": context})
-
-
-def _check_place(folder: Path) -> None:
-    """A model replaces a model or an empty folder, and nothing else."""
-    if folder.is_dir():
-        names = sorted(path.name for path in folder.iterdir())
-        if not names or CONFIG in names:
-            return
-    elif not folder.exists():
-        return
-    raise UsageError(f"{what_is_there(folder)} A model is not written over it; name a new folder.")

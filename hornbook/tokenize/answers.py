@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import write_text
+from hornbook.core.folders import atomic_folder
 from hornbook.tokenize.chat import CHATML, PLAIN, marks_answers
 from hornbook.tokenize.settings import CONFIG
 from hornbook.tokenize.special import TURN_END
@@ -61,7 +63,7 @@ def _common(one: np.ndarray, other: np.ndarray) -> int:
     return int(differ[0]) if len(differ) else size
 
 
-def with_template(folder: Path, out: Path) -> tuple[Path, str]:
+def with_template(folder: Path, out: Path, claim: Claim) -> tuple[Path, str]:
     """A tokenizer folder that has a chat template, and a sentence on which one.
 
     `folder` itself when it has one; else a copy in `out` with ChatML where the tokenizer has
@@ -76,10 +78,10 @@ def with_template(folder: Path, out: Path) -> tuple[Path, str]:
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token to end answers with.")
     chatml = any(tokenizer.decode([i]) == TURN_END for i in tokenizer.special_ids)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, out / name)
-    write_text(out / "chat_template.jinja", CHATML if chatml else PLAIN)
+    with atomic_folder(out, claim) as aside:
+        for name in _FILES:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, aside / name)
+        write_text(aside / "chat_template.jinja", CHATML if chatml else PLAIN)
     kind = "ChatML" if chatml else "plain headings (### Instruction, ### Response)"
     return out, f"the model has no chat template; {kind} is used and goes with it"

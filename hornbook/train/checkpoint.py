@@ -3,7 +3,7 @@
 Knows `TrainState`; knows nothing of runs or reports.
 """
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,8 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import atomic_folder, read_json, write_json
+from hornbook.core.files import read_json, write_json
+from hornbook.core.folders import atomic_folder, damage, discard
 from hornbook.models.tensors import write_tensors
 from hornbook.train.schedule import Cut
 from hornbook.train.state import TrainState
@@ -20,6 +22,7 @@ from hornbook.train.state import TrainState
 KEPT = 2
 """The newest checkpoints are kept, so that one lost to a bad disk is not the end."""
 
+CLAIM = Claim("a checkpoint", repairs=True)
 _COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm", "cuts")
 
 
@@ -30,41 +33,55 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     """
     target = folder / f"step-{state.step:08d}"
     weights = {name: weight.detach() for name, weight in moving(state.model)}
-    with atomic_folder(target) as aside:
+    with atomic_folder(target, CLAIM) as aside:
         write_tensors(aside / "model.safetensors", weights)
         write_tensors(aside / "optimiser.safetensors", state.optimiser.state())
         write_json(aside / "state.json", {name: getattr(state, name) for name in _COUNTERS})
     for old in _checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old)
+        discard(old)
     return target
 
 
-def load_checkpoint(folder: Path, state: TrainState) -> bool:
-    """Put the newest checkpoint of `folder` into `state`; False when none was written yet.
+def load_checkpoint(folder: Path, state: TrainState, say: Callable[[str], None]) -> bool:
+    """Put the newest whole checkpoint of `folder` into `state`; False when none was written yet.
 
-    Raises HornbookError when it is damaged or belongs to another model.
+    One with a file that is not what was written is passed over, and it is said. Raises
+    HornbookError when none is whole, or when it belongs to another model.
     """
     found = _checkpoints(folder)
-    if not found:
-        return False
-    newest, device = found[-1], str(next(state.model.parameters()).device)
+    faults: list[str] = []
+    for path in reversed(found):
+        fault = _load(path, state)
+        if fault is None:
+            return True
+        faults.append(f"{path} is damaged: {fault}.")
+        say(f"{faults[-1]} Trying the checkpoint before.")
+    if faults:
+        raise HornbookError(f"{' '.join(faults)} No checkpoint is left; start a new run.")
+    return False
+
+
+def _load(path: Path, state: TrainState) -> str | None:
+    """Read a checkpoint, or say what is wrong with it before `state` is touched."""
+    if fault := damage(path, whole=True):
+        return fault
+    device = str(next(state.model.parameters()).device)
     try:
-        weights = load_file(newest / "model.safetensors", device)
-        moments = load_file(newest / "optimiser.safetensors", device)
-    except (SafetensorError, FileNotFoundError) as error:
-        raise HornbookError(
-            f"{newest} is damaged: {error}. Delete it to use the one before."
-        ) from None
+        weights = load_file(path / "model.safetensors", device)
+        moments = load_file(path / "optimiser.safetensors", device)
+        counters = read_json(path / "state.json")
+    except (SafetensorError, OSError, HornbookError) as error:
+        return str(error).rstrip(".")
     with torch.no_grad():
         for name, weight in moving(state.model):
             if name not in weights or weights[name].shape != weight.shape:
-                raise HornbookError(f"{newest} was written by another model: {name} differs.")
+                raise HornbookError(f"{path} was written by another model: {name} differs.")
             weight.copy_(weights[name])
     state.optimiser.load_state(moments)
-    for name, value in read_json(newest / "state.json").items():
+    for name, value in counters.items():
         setattr(state, name, value)
     state.cuts = [Cut(*cut) for cut in state.cuts]
-    return True
+    return None
 
 
 def moving(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

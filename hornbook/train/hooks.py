@@ -13,6 +13,7 @@ from typing import Any
 
 from hornbook.core.errors import Interrupted
 from hornbook.core.metrics import MetricsLog
+from hornbook.core.signals import STOPPING
 from hornbook.train.loop import Hook
 from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
@@ -80,7 +81,7 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {kind: signal.signal(kind, self._note) for kind in (signal.SIGINT, signal.SIGTERM)}
+        before = {kind: signal.signal(kind, self._note) for kind in STOPPING}
         try:
             yield self
         finally:
@@ -100,7 +101,8 @@ def stop_when(request: StopRequest, save: Hook, resume: str) -> Hook:
         if request.signal is not None:
             save(state)
             raise Interrupted(
-                f"Stopped at step {state.step}; all of it is saved. Go on with: {resume}"
+                f"Stopped at step {state.step}; all of it is saved. Go on with: {resume}",
+                request.signal,
             )
 
     return hook

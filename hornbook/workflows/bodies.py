@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
+from hornbook.core.folders import atomic_folder
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.home import home
 from hornbook.core.progress import Progress
@@ -22,6 +23,7 @@ from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import HEAD, Plan
+from hornbook.workflows import run as layout
 
 CONTEXT = 512
 """Tokens of a text that are read where the body does not say: what BERT reads."""
@@ -91,8 +93,8 @@ def prepare_body(
         return _fresh(body, texts, folder, progress)
     place = body.place
     if is_gguf(place):
-        folder.mkdir(parents=True, exist_ok=True)
-        unpack_tokenizer(GGUFFile(place), folder)
+        with atomic_folder(folder, layout.PART) as aside:
+            unpack_tokenizer(GGUFFile(place), aside)
     else:
         folder = place
     tokenizer = SequenceTokenizer.load(folder)
@@ -103,11 +105,12 @@ def prepare_body(
 def _fresh(body: Fresh, texts: Sequence[str], folder: Path, progress: Progress) -> Prepared:
     size = sum(len(text.encode("utf-8")) for text in texts)
     wanted = min(_MOST, max(_FEWEST, 2 ** round(math.log2(max(1.0, size / _BYTES_A_TOKEN)))))
-    train_tokenizer(texts, wanted, folder / "text", progress, size)
-    folder = folder / "text"
+    with atomic_folder(folder, layout.PART) as aside:
+        train_tokenizer(texts, wanted, aside, progress, size)
     if body.preset in MASKED_PRESETS:
-        add_mask(folder, folder.with_name("masked"))
-        folder = folder.with_name("masked")
+        plain, folder = folder, folder.with_name(layout.MASK_TOKENIZER)
+        with atomic_folder(folder, layout.PART) as aside:
+            add_mask(plain, aside)
     tokenizer = SequenceTokenizer.load(folder)
     longest = int(tokenizer.encode_counted(texts, CONTEXT)[1].max())
     plan = Plan(

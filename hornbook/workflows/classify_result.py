@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.files import atomic_file, write_json
+from hornbook.core.folders import sign
 from hornbook.core.progress import Progress
 from hornbook.core.stats import Estimate
 from hornbook.corpus.labelled import LabelledText
@@ -115,11 +116,13 @@ def finish(
     save_model(
         fitted.classifier.model,
         run / layout.MODEL,
+        claim=layout.PART,
         tokenizer_folder=fitted.tokenizer,
         card=_card(fitted, told, labels, scores, before),
         beside={CALIBRATION: result["calibration"]},
     )
     result["model_bytes"] = layout.weights_bytes(run / layout.MODEL)
+    sign(run, layout.RUN, layout.OUTPUTS)
     _write_outputs(run / layout.OUTPUTS, test, judged, labels)
     recipe.save(run)
     write_json(run / layout.RESULT, result)

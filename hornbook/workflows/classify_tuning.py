@@ -226,7 +226,9 @@ def _leaves(stop: StopRequest) -> Hook:
     def hook(state: TrainState) -> None:
         if stop.signal is not None:
             raise Interrupted(
-                f"Stopped at step {state.step}; no model was written. The same command begins anew."
+                f"Stopped at step {state.step}; no model was written. The same command begins "
+                "anew.",
+                stop.signal,
             )
 
     return hook

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from hornbook.core.claims import Claim
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import atomic_folder, write_json, write_text
+from hornbook.core.files import write_json, write_text
+from hornbook.core.folders import atomic_folder, check_place
 from hornbook.core.progress import Progress
 from hornbook.corpus.documents import content_hash
 from hornbook.corpus.labelled import (
@@ -88,6 +90,8 @@ def compare(
     model_bytes, latency_ms, ...}], verdict {choose, reason}. Raises UsageError, before any work,
     for data that cannot be compared on, and HornbookError when no rung could be climbed.
     """
+    claim = Claim("compare", (config.data,))
+    check_place(out, claim)
     data = read_data(config)
     labels = classes_of(row.label for row in data.judged)
     truth = np.array([labels.index(row.label) for row in data.judged])
@@ -129,7 +133,7 @@ def compare(
         "verdict": _verdict(rows),
         "curve": _curve(config, rungs, data, labels, truth, share, progress),
     }
-    with atomic_folder(out) as aside:
+    with atomic_folder(out, claim) as aside:
         write_json(aside / RESULT, result)
         write_text(aside / PAGE, compare_page(result))
     progress.say(result["verdict"]["reason"], f"The report: {out / PAGE}")

@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.core.claims import Claim
 from hornbook.core.files import write_json
+from hornbook.core.folders import entering
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.core.stats import bootstrap_ratio
-from hornbook.corpus.build import build
+from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.validation import Validation
+from hornbook.workflows import run as layout
 from hornbook.workflows.encode import prepare_shards
 from hornbook.workflows.prepare import token_bytes
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
@@ -55,6 +58,20 @@ def compare_text(
 
     A run that was finished is reused. Raises what `build` and `pretrain` raise.
     """
+    claim = Claim("compare --task lm", places_of([*domain, *general]))
+    parts = [f"{side}{end}" for side in SIDES for end in ("", "-whole", "-tokens")]
+    with entering(out, claim, RESULT, "tokenizer", "runs", *parts):
+        return _compare(domain, general, minutes, out, seed, progress)
+
+
+def _compare(
+    domain: Sequence[str],
+    general: Sequence[str],
+    minutes: float,
+    out: Path,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
     corpora = _corpora(domain, general, out, progress)
     tokenizer = _tokenizer(corpora, out / "tokenizer", progress)
     first = _train("general", corpora["general"], tokenizer, out, {"minutes": minutes / 3}, seed)
@@ -120,7 +137,7 @@ def _tokenizer(corpora: dict[str, Corpus], folder: Path, progress: Progress) -> 
         train_tokenizer(texts(), _VOCABULARY, aside, progress)
 
     inputs = {side: corpus.fingerprint for side, corpus in corpora.items()}
-    run_stage(folder, {"stage": "compared-tokenizer-1", **inputs}, work)
+    run_stage(folder, layout.PART, {"stage": "compared-tokenizer-1", **inputs}, work)
     return Tokenizer.load(folder)
 
 
@@ -145,7 +162,9 @@ def _bits(
     model: _Model, corpus: Corpus, tokenizer: Tokenizer, out: Path, side: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """(W,) bits of each held-out window, and (W,) its bytes; the same windows for every model."""
-    _, held_out = prepare_shards(corpus, tokenizer, out / f"{side}-tokens", Progress(quiet=True))
+    _, held_out = prepare_shards(
+        corpus, tokenizer, out / f"{side}-tokens", Progress(quiet=True), layout.PART
+    )
     loaded = load_model(model.run)
     windows = Validation(held_out, token_bytes(tokenizer), loaded.config.context, _ROWS)
     losses = task_of(loaded.config, tokenizer).losses

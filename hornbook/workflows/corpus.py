@@ -3,7 +3,6 @@
 Knows the front doors of corpus and tokenize; decides nothing of documents.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.batches.shards import offsets_of
-from hornbook.core.files import atomic_folder, read_json, write_text
+from hornbook.core.claims import Claim
+from hornbook.core.files import read_json, write_text
+from hornbook.core.folders import add, atomic_folder, discard
 from hornbook.core.pool import Runner
 from hornbook.core.progress import Progress
-from hornbook.corpus.build import KEY, TOKENIZER, build, stages_of
-from hornbook.corpus.corpus import Corpus
+from hornbook.core.stages import fingerprint
+from hornbook.corpus.build import KEY, TOKENIZER, build, claim_of, stages_of
+from hornbook.corpus.corpus import MAKER, Corpus
 from hornbook.corpus.forget import forget_document
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.trace import trace_document
-from hornbook.corpus.work import Count
+from hornbook.corpus.work import STAGE, Count
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows import lineage
@@ -59,7 +61,7 @@ class Trained:
         self.inputs: dict[str, Any] = {"vocabulary": vocabulary}
 
     def __call__(self, texts: Iterator[str], size: int, folder: Path) -> Count:
-        with atomic_folder(folder) as aside:
+        with atomic_folder(folder, STAGE) as aside:
             train_tokenizer(texts, self.vocabulary, aside, self.progress, size)
         return _count(Tokenizer.load(folder), folder, f"{TOKENIZER}/", folder)
 
@@ -79,11 +81,16 @@ def make_corpus(
     tokens on the training side. What is there already is reused. Raises what `build` raises.
     """
     tokens = Given(tokenizer) if tokenizer else Trained(vocabulary, progress)
-    corpus = build(sources, out, recipe, progress, runner=runner, tokens=tokens)
-    own = Tokenizer.load(tokenizer or out / TOKENIZER)
-    prepare_shards(corpus, own, out / SHARDS, progress)
-    if not (out / PAGE).is_file():
-        _write_page(out)
+
+    def finish(corpus: Corpus) -> None:
+        own = Tokenizer.load(tokenizer or corpus.folder / TOKENIZER)
+        prepare_shards(corpus, own, corpus.folder / SHARDS, progress, Claim(MAKER))
+        _write_page(corpus.folder)
+
+    corpus = build(sources, out, recipe, progress, runner=runner, tokens=tokens, finish=finish)
+    if fingerprint(out / SHARDS) is None or not (out / PAGE).is_file():  # something was forgotten
+        add(out, claim_of(sources), SHARDS, PAGE)
+        finish(corpus)
     return corpus
 
 
@@ -113,7 +120,7 @@ def forget(folder: Path, id: str) -> dict[str, Any]:
     stages = stages_of(folder)
     for path in stages.iterdir() if stages.is_dir() else ():
         if path.name != KEY:  # pseudonyms stay what they are
-            shutil.rmtree(path)
+            discard(path)
     return {**found, "models": lineage.trained_on(found["was"])}
 
 

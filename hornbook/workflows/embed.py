@@ -12,9 +12,11 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError, unknown
-from hornbook.core.files import atomic_file, read_json
+from hornbook.core.files import read_json
 from hornbook.core.machine import pick_device
+from hornbook.core.outputs import check_file, output_file
 from hornbook.corpus.documents import Rejection
 from hornbook.models.encoder import Encoder
 from hornbook.models.folder import load_model
@@ -25,6 +27,9 @@ from hornbook.tokenize.sequences import SequenceTokenizer
 
 POOLING = Path("1_Pooling") / "config.json"
 """Where sentence-transformers says how vectors of tokens become one."""
+
+EMBED = Claim("embed")
+"""Who writes vectors, of whatever model."""
 
 _Sink = Callable[[Embedded], None]
 
@@ -68,6 +73,7 @@ def embed_to(
     texts: Iterable[str | Rejection],
     longest: int | None = None,
     advance: Callable[[int], None] = lambda texts: None,
+    claim: Claim = EMBED,
 ) -> Vectors:
     """Write a vector of length one for each text, in their order, and count.
 
@@ -76,13 +82,12 @@ def embed_to(
     Raises UsageError for another suffix or a `longest` that cannot be, and HornbookError for a
     record that cannot be read: its row would be missing, and all after it would be others'.
     """
-    if out.suffix not in _FORMATS:
-        raise unknown("format of vectors", out.suffix or out.name, _FORMATS)
+    check_out(out, claim)
     if longest is not None and not 1 <= longest <= model.config.context:
         raise UsageError(f"--longest {longest}: must be 1 to {model.config.context:,}.")
     started, width = time.perf_counter(), model.config.width
     count = tokens = cut = empty = 0
-    with atomic_file(out) as aside, aside.open("wb") as stream:
+    with output_file(out, claim) as aside, aside.open("wb") as stream:
         write, finish = _FORMATS[out.suffix](stream, width)
         for part in embed_stream(model, tokenizer, _readable(texts), longest):
             write(part)
@@ -93,6 +98,13 @@ def embed_to(
             advance(len(part.vectors))
         finish()
     return Vectors(count, width, tokens, cut, empty, time.perf_counter() - started)
+
+
+def check_out(out: Path, claim: Claim) -> None:
+    """Raises UsageError for a suffix that is none of ours, or a file that is not the claim's."""
+    if out.suffix not in _FORMATS:
+        raise unknown("format of vectors", out.suffix or out.name, _FORMATS)
+    check_file(out, claim)
 
 
 def _readable(texts: Iterable[str | Rejection]) -> Iterator[str]:

@@ -6,6 +6,7 @@ Each is reused when its inputs are unchanged. Knows corpus, tokenize and batches
 from pathlib import Path
 
 from hornbook.batches.shards import TokenShards, write_shards
+from hornbook.core.claims import Claim
 from hornbook.core.files import hash_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import fingerprint as stage_fingerprint
@@ -21,7 +22,12 @@ SHARDS = "shards"
 
 
 def prepare_tokenizer(
-    corpus: Corpus, folder: Path, vocab: int, progress: Progress, minutes: float | None = None
+    corpus: Corpus,
+    folder: Path,
+    vocab: int,
+    progress: Progress,
+    claim: Claim,
+    minutes: float | None = None,
 ) -> Tokenizer:
     """Train a tokenizer of `vocab` tokens on the training text, or reuse the one in `folder`.
 
@@ -39,7 +45,7 @@ def prepare_tokenizer(
     }
     if sample < min(size, SAMPLE_BYTES):
         inputs["sample"] = sample
-    built = run_stage(folder, inputs, build)
+    built = run_stage(folder, claim, inputs, build)
     tokenizer = Tokenizer.load(folder)
     done = "Trained" if built else "Reused"
     progress.say(f"{done} a tokenizer of {tokenizer.vocab_size:,} tokens. {tokenizer.encoder}")
@@ -47,7 +53,7 @@ def prepare_tokenizer(
 
 
 def prepare_shards(
-    corpus: Corpus, tokenizer: Tokenizer, folder: Path, progress: Progress
+    corpus: Corpus, tokenizer: Tokenizer, folder: Path, progress: Progress, claim: Claim
 ) -> tuple[TokenShards, TokenShards]:
     """Encode both splits, or reuse what lies in `folder` or in the corpus.
 
@@ -70,7 +76,7 @@ def prepare_shards(
 
     if stage_fingerprint(corpus.folder / SHARDS) == hash_json(inputs):
         folder = corpus.folder / SHARDS
-    run_stage(folder, inputs, build)
+    run_stage(folder, claim, inputs, build)
     train, validation = (TokenShards.open(folder / split) for split in SPLITS)
     progress.say(
         f"Tokens: {train.tokens:,} to train on, {validation.tokens:,} to validate on "

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from hornbook.core.claims import Claim, place_or_name
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
+from hornbook.core.folders import check_place, entering
 from hornbook.core.progress import Progress
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.documents import Rejection
@@ -20,7 +22,7 @@ from hornbook.evaluate.kinds.classify import ClassifyTask
 from hornbook.evaluate.leakage import Leakage, find_leaks
 from hornbook.evaluate.load import Loaded, find_data, load_task
 from hornbook.evaluate.register import register
-from hornbook.evaluate.results import lines_of, plain, scores_of, write_results
+from hornbook.evaluate.results import files_of, lines_of, plain, scores_of, write_results
 from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Sample
 from hornbook.workflows.open_classifier import Labeller, holds_classifier, open_classifier
@@ -66,7 +68,20 @@ def evaluate(path: Path, config: EvaluateConfig, progress: Progress) -> list[dic
     """
     if config.data is not None and len(config.tasks) > 1:
         raise UsageError("--data goes with one --task.")
+    claim = Claim("evaluate", (place_or_name(path),))
+    if config.out is not None:
+        check_place(config.out, claim)
     ready = [_prepare(name, config, progress) for name in config.tasks]
+    if config.out is not None:
+        names = [name for task in ready for name in files_of(task.loaded.name)]
+        with entering(config.out, claim, *names):
+            return _evaluate(path, config, ready, progress)
+    return _evaluate(path, config, ready, progress)
+
+
+def _evaluate(
+    path: Path, config: EvaluateConfig, ready: Sequence[_Ready], progress: Progress
+) -> list[dict[str, Any]]:
     corpus = None if config.corpus is None else Corpus.open(config.corpus)
     subject = _open(path, config, ready, progress)
     found = []

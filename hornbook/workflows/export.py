@@ -11,16 +11,19 @@ from typing import Any, cast
 
 from hornbook.adapt import lora
 from hornbook.adapt.peft import base_of, base_of_adapter, is_adapter, load_adapter
+from hornbook.core.claims import MARKER, Claim
 from hornbook.core.errors import HornbookError, UsageError, unknown
-from hornbook.core.files import atomic_folder, write_json
+from hornbook.core.files import write_json
+from hornbook.core.folders import atomic_folder, check_place
 from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
 from hornbook.core.machine import versions
+from hornbook.core.outputs import check_file, output_file
 from hornbook.core.progress import Progress
 from hornbook.corpus.pydocs import read_pydocs
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.folder import load_model, save_model
+from hornbook.models.folder import load_model, write_model
 from hornbook.models.gguf.write import FILE_TYPES, Kind, write_gguf
-from hornbook.models.place import resolve, what_is_there
+from hornbook.models.place import resolve
 from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer, read_files
 from hornbook.workflows import run as layout
@@ -28,6 +31,8 @@ from hornbook.workflows.open_model import open_model
 from hornbook.workflows.parity import Opened, compare
 
 FORMS = ("hf", "gguf", "peft")
+PARITY = ".parity.json"
+"""The certificate's name behind that of a file; in a folder, without the dot."""
 _OWN_TEXT, _MOST_TEXT = 8 * 2**10, 64 * 2**10
 """Characters of Python's documentation, and of the user's text, that are scored."""
 
@@ -42,28 +47,43 @@ def export(
     go together, HornbookError when the form cannot hold the model.
     """
     chosen = _check(form, kind, out)
-    sample = _read(text) if text else _documentation()
     source = resolve(path)
-    adapter = _adapter_of(source, out) if form == "peft" else None
-    before = Opened(*open_model(source, "cpu"))
+    claim, beside = Claim(f"export --to {form}", (source,)), out.with_name(f"{out.name}{PARITY}")
     if form == "gguf":
-        _write_gguf(before, source, out, chosen)
-    elif adapter:
-        _copy(adapter, out)
+        for file in (out, beside):
+            check_file(file, claim)
     else:
-        _write_folder(before, source, out)
-    progress.say(f"Wrote {out}; opening it again to compare.")
-    after = _with_adapter(out) if adapter else Opened(*open_model(out, "cpu"))
-    certificate = {
-        "from": source.name,
-        "to": out.name,
-        "type": chosen,
-        **compare(before, after, sample),
-        "bytes": {"before": _bytes(source), "after": _bytes(out)},
-        "versions": versions(),
-    }
-    beside = out / "parity.json" if out.is_dir() else out.with_name(f"{out.name}.parity.json")
-    write_json(beside, certificate)
+        check_place(out, claim)
+    sample = _read(text) if text else _documentation()
+    adapter = _adapter_of(source) if form == "peft" else None
+    before = Opened(*open_model(source, "cpu"))
+
+    def certify(written: Path) -> dict[str, Any]:
+        progress.say(f"Written for {out}; opening it to compare.")
+        after = _with_adapter(written) if adapter else Opened(*open_model(written, "cpu"))
+        return {
+            "from": source.name,
+            "to": out.name,
+            "type": chosen,
+            **compare(before, after, sample),
+            "bytes": {"before": _bytes(source), "after": _bytes(written)},
+            "versions": versions(),
+        }
+
+    # What was there before stays until the new has its certificate.
+    if form == "gguf":
+        with output_file(out, claim) as file, output_file(beside, claim) as certificate_file:
+            _write_gguf(before, source, file, chosen)
+            certificate = certify(file)
+            write_json(certificate_file, certificate)
+    else:
+        with atomic_folder(out, claim) as aside:
+            if adapter:
+                _copy(adapter, aside)
+            else:
+                _write_folder(before, source, aside)
+            certificate = certify(aside)
+            write_json(aside / PARITY[1:], certificate)
     progress.say(_summary(certificate))
     return {"path": str(out), **certificate}
 
@@ -92,32 +112,30 @@ def _write_gguf(before: Opened, source: Path, out: Path, kind: Kind) -> None:
     write_gguf(before.model, out, kind, tokens)
 
 
-def _write_folder(before: Opened, source: Path, out: Path) -> None:
+def _write_folder(before: Opened, source: Path, folder: Path) -> None:
     if not is_gguf(source):
-        save_model(before.model, out, tokenizer_folder=source)
+        write_model(before.model, folder, source)
         return
     with tempfile.TemporaryDirectory() as aside:
         unpack_tokenizer(GGUFFile(source), Path(aside))
-        save_model(before.model, out, tokenizer_folder=Path(aside))
+        write_model(before.model, folder, Path(aside))
 
 
-def _adapter_of(source: Path, out: Path) -> Path:
-    """The adapter of the LoRA run that `source` is the model of, if it can be written to `out`."""
+def _adapter_of(source: Path) -> Path:
+    """The adapter of the LoRA run that `source` is the model of."""
     adapter = source.parent / layout.ADAPTER
     if not is_adapter(adapter):
         raise UsageError(f"{source.parent} is no run with --method lora: it has no adapter.")
     base = base_of_adapter(adapter)
     if not Path(base.place).exists():
         raise UsageError(f"{base.place}, which {adapter} belongs to, is not there any more.")
-    if out.exists() and not is_adapter(out):
-        raise UsageError(f"{what_is_there(out)} An adapter is not written over it.")
     return adapter
 
 
-def _copy(adapter: Path, out: Path) -> None:
-    with atomic_folder(out) as aside:
-        for file in adapter.iterdir():
-            shutil.copyfile(file, aside / file.name)
+def _copy(adapter: Path, folder: Path) -> None:
+    for file in adapter.iterdir():
+        if file.is_file() and file.name != MARKER:
+            shutil.copyfile(file, folder / file.name)
 
 
 def _with_adapter(folder: Path) -> Opened:

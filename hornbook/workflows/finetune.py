@@ -130,7 +130,7 @@ def finetune(
         )
         recipe.save(out)
     best = Best(out, evaluation_steps(recipe.loop.steps, recipe.evaluations))
-    if resume and load_checkpoint(out / layout.CHECKPOINTS, state):
+    if resume and load_checkpoint(out / layout.CHECKPOINTS, state, progress.say):
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     stopped = _tune(out, recipe, bench.model, goal, state, best, progress)
     best.restore(state)
@@ -206,8 +206,10 @@ def _tokenizer_folder(place: Path, base: Base, out: Path) -> tuple[Path, str]:
     if is_gguf(place):
         folder = out / layout.TOKENIZER
         inputs = {"stage": "gguf-tokenizer-1", "tokenizer": base.tokenizer}
-        run_stage(folder, inputs, lambda aside: unpack_tokenizer(GGUFFile(place), aside))
-    return with_template(folder, out / layout.CHAT_TOKENIZER)
+        run_stage(
+            folder, layout.PART, inputs, lambda aside: unpack_tokenizer(GGUFFile(place), aside)
+        )
+    return with_template(folder, out / layout.CHAT_TOKENIZER, layout.PART)
 
 
 def _loop(plan: FinetunePlan, machine: Machine, request: FinetuneRequest) -> LoopConfig:

@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import atomic_folder, read_json, write_json
+from hornbook.core.files import read_json, write_json
+from hornbook.core.folders import atomic_folder, damage
 from hornbook.models.tensors import write_tensors
 from hornbook.train.checkpoint import moving
 from hornbook.train.state import TrainState
@@ -33,6 +34,10 @@ class Best:
     def __init__(self, run: Path, every: int) -> None:
         self.folder, self.every = run / layout.BEST, every
         there = (self.folder / _FACTS).is_file()
+        if there and (fault := damage(self.folder, whole=True)):
+            raise HornbookError(
+                f"{self.folder} is damaged: {fault}. The best weights are lost; start a new run."
+            )
         none: dict[str, Any] = {"step": 0, "loss": None}
         facts: dict[str, Any] = read_json(self.folder / _FACTS) if there else none
         self.step: int = facts["step"]
@@ -46,7 +51,7 @@ class Best:
         if self.loss is not None and loss >= self.loss and state.step != self.step:
             return False
         weights = {name: weight.detach() for name, weight in moving(state.model)}
-        with atomic_folder(self.folder) as aside:
+        with atomic_folder(self.folder, layout.SAVED) as aside:
             write_tensors(aside / _WEIGHTS, weights)
             write_json(aside / _FACTS, {"step": state.step, "loss": loss})
         self.step, self.loss = state.step, loss

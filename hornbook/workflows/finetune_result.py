@@ -70,7 +70,7 @@ def finish(
     peak = peak_memory_bytes(recipe.machine.device)
     if request.method.kind == "lora":
         card = f"A LoRA adapter for {bench.base.place}, made with Hornbook ({request.task}).\n"
-        save_adapter(model, run / layout.ADAPTER, bench.base, card)
+        save_adapter(model, run / layout.ADAPTER, bench.base, card, layout.PART)
         lora.merge(model)
     model.eval()
     facts: dict[str, Any] = {
@@ -94,6 +94,7 @@ def finish(
     save_model(
         model,
         run / layout.MODEL,
+        claim=layout.PART,
         tokenizer_folder=bench.tokenizer_folder,
         card=_card(recipe, bench, facts),
     )

@@ -21,6 +21,7 @@ from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
 from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows import run as layout
 from hornbook.workflows.prepare import Bench
 
 _RESULT = "floors.json"
@@ -72,7 +73,7 @@ def measure_floors(
         "tokenizer": bench.train.fingerprint,
         "limits": limits._asdict(),
     }
-    run_stage(folder, inputs, build)
+    run_stage(folder, layout.PART, inputs, build)
     found: dict[str, float] = read_json(folder / _RESULT)
     return found
 

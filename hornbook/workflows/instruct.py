@@ -12,6 +12,7 @@ import torch
 
 from hornbook.batches.batch import IGNORE
 from hornbook.batches.conversations import Example, PackedConversations, fits, stack
+from hornbook.core.claims import Claim
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
@@ -72,7 +73,7 @@ def instruct(
         "base": read_json(base / RESULT),
     }
     try:
-        built = run_stage(run, inputs, build)
+        built = run_stage(run, claim_of(base), inputs, build)
     except _NothingFits as nothing:
         progress.say(f"No instruction tuning: {nothing}")
         return None
@@ -80,6 +81,11 @@ def instruct(
         progress.say(f"Reused: {run} is already tuned.")
     facts: dict[str, Any] = read_json(run / RESULT)
     return facts
+
+
+def claim_of(base: Path) -> Claim:
+    """Who writes a model that was tuned from the one of the run `base`."""
+    return Claim("quickstart: instruct", (base,))
 
 
 def _tune(

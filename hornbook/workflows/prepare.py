@@ -90,7 +90,7 @@ def prepare(
     if tokenizer_folder is None:
         tokenizer_folder = run / layout.TOKENIZER
         tokenizer = prepare_tokenizer(
-            corpus, tokenizer_folder, plan.vocab, progress, request.minutes
+            corpus, tokenizer_folder, plan.vocab, progress, layout.PART, request.minutes
         )
     elif is_gguf(tokenizer_folder):
         tokenizer_folder = _unpacked(tokenizer_folder, run / layout.TOKENIZER)
@@ -100,7 +100,9 @@ def prepare(
     if init is None and plan.preset in MASKED_PRESETS:
         tokenizer_folder = run / layout.MASK_TOKENIZER
         tokenizer = _with_mask(tokenizer, tokenizer_folder)
-    train, validation = prepare_shards(corpus, tokenizer, run / layout.SHARDS, progress)
+    train, validation = prepare_shards(
+        corpus, tokenizer, run / layout.SHARDS, progress, layout.PART
+    )
     model, start = _model(plan, tokenizer.vocab_size, machine.device, init)
     to_hf(model.config)  # what could not be saved is refused now, not after the training
     return Bench(
@@ -128,7 +130,7 @@ def described(bench: Bench) -> str:
 def _unpacked(file: Path, folder: Path) -> Path:
     """The tokenizer in a GGUF file as a folder, which goes with the model that is saved."""
     inputs = {"stage": "gguf-tokenizer-1", "tokenizer": Tokenizer.load(file).fingerprint}
-    run_stage(folder, inputs, lambda aside: unpack_tokenizer(GGUFFile(file), aside))
+    run_stage(folder, layout.PART, inputs, lambda aside: unpack_tokenizer(GGUFFile(file), aside))
     return folder
 
 
@@ -138,7 +140,7 @@ def _with_mask(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
     def build(aside: Path) -> None:
         add_mask(tokenizer.where.parent, aside)
 
-    run_stage(folder, {"stage": "mask-1", "tokenizer": tokenizer.fingerprint}, build)
+    run_stage(folder, layout.PART, {"stage": "mask-1", "tokenizer": tokenizer.fingerprint}, build)
     return Tokenizer.load(folder)
 
 

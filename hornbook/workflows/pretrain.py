@@ -88,7 +88,8 @@ def pretrain(
         compile_layers(bench.model.get_submodule("stack"))
     state = _fresh(bench, recipe.request, recipe.loop)
     if resume:
-        load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
+        # Without a checkpoint, from the beginning.
+        load_checkpoint(run / layout.CHECKPOINTS, state, progress.say)
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     _train(run, recipe, bench, state, inputs.corpus, progress)
     return finish(run, recipe, bench, state, inputs.corpus, floors, clock, progress)

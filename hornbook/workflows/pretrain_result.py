@@ -60,7 +60,13 @@ def finish(
         "report": str(run / layout.REPORT),
     }
     card = model_card(recipe, result, corpus)
-    save_model(bench.model, run / layout.MODEL, tokenizer_folder=bench.tokenizer_folder, card=card)
+    save_model(
+        bench.model,
+        run / layout.MODEL,
+        claim=layout.PART,
+        tokenizer_folder=bench.tokenizer_folder,
+        card=card,
+    )
     result["disk_bytes"] = layout.weights_bytes(run)
     write_json(run / layout.RESULT, result)
     write_report(run / layout.REPORT, corpus, run)

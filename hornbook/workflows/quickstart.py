@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.claims import Claim
 from hornbook.core.clock import Clock
+from hornbook.core.folders import entering
 from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
-from hornbook.corpus.build import build
+from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.workflows import run as layout
 from hornbook.workflows.instruct import instruct
@@ -29,6 +31,8 @@ _TRAINING_SHARE, _TUNING_SHARE = 0.8, 0.15
 _WRITING_SHARE = 0.1
 """Of what is left for learning to answer, what writing the model and the report may take."""
 _LEAST_MINUTES = 0.5
+_PARTS = ("corpus", "pretrain", "instruct")
+"""Folders of the results."""
 
 
 def quickstart(
@@ -47,8 +51,16 @@ def quickstart(
     """
     layout.check_minutes(minutes, _LEAST_MINUTES)
     clock = Clock.start(minutes, began)
+    sources: list[str | Path] = list(text) or [DEFAULT_TEXT]
+    with entering(out, Claim("quickstart", places_of(sources)), *_PARTS, layout.REPORT):
+        return _quickstart(sources, clock, out, seed, progress)
+
+
+def _quickstart(
+    sources: Sequence[str | Path], clock: Clock, out: Path, seed: int, progress: Progress
+) -> dict[str, Any]:
     progress.say("1. Reading the text")
-    corpus = build(list(text) or [DEFAULT_TEXT], out / "corpus", progress=progress, place=out)
+    corpus = build(sources, out / "corpus", progress=progress, place=out)
     progress.say("2. Training")
     run = out / "pretrain"
     result = _pretrained(corpus, run, seed, clock, progress)

@@ -10,9 +10,11 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field
 
+from hornbook.core.claims import MARKER, Claim, marker_of
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import read_json, write_text
+from hornbook.core.folders import check_place, sign
 from hornbook.core.machine import DType, Machine
 from hornbook.core.progress import Progress
 from hornbook.core.yaml_text import write_yaml
@@ -99,6 +101,7 @@ class Recorded(Config):
 
     def save(self, run: Path) -> None:
         """Write recipe.yaml."""
+        sign(run, RUN, RECIPE)
         write_text(run / RECIPE, write_yaml(self.plain()))
 
     @classmethod
@@ -152,6 +155,12 @@ BEFORE = "before.json"
 RESULT = "result.json"
 REPORT = "report.html"
 
+PARTS = (TOKENIZER, CHAT_TOKENIZER, MASK_TOKENIZER, SHARDS, FLOORS, MODEL, ADAPTER)
+"""Folders in a run's that are written whole."""
+RUN, PART = Claim("a run of training"), Claim("a part of a run")
+SAVED = Claim(PART.maker, repairs=True)
+"""Of what is written again and again in the course of a run."""
+
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recorded)
 
@@ -171,8 +180,10 @@ def previous(run: Path, request: Config, resume: bool, kind: type[AnyRecipe]) ->
     if recipe.request != request:
         changed = _difference(recipe.request, request)
         raise UsageError(f"{run} holds another run ({changed}); choose another --out.")
-    if not resume and not (run / RESULT).is_file():
-        raise UsageError(f"{run} holds an unfinished run; continue it with --resume.")
+    if not (run / RESULT).is_file():
+        if not resume:
+            raise UsageError(f"{run} holds an unfinished run; continue it with --resume.")
+        _check_parts(run)
     return recipe
 
 
@@ -196,11 +207,25 @@ def _check_place(run: Path) -> None:
     """A run begins in a new folder, or where one was stopped before its recipe was settled."""
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run} is a file; --out needs a folder.")
-    names = (path.name for path in run.iterdir()) if run.is_dir() else ()
-    ours = (TOKENIZER, MASK_TOKENIZER, CHAT_TOKENIZER, SHARDS, BEFORE)
-    others = sorted(n for n in names if n not in ours and not n.startswith("."))
-    if others:
-        raise UsageError(f"{run} holds other files ({others[0]}); choose another --out.")
+    listed = (marker_of(run) or {}).get("files", {})
+    for path in sorted(run.iterdir()) if run.is_dir() else ():
+        if (path.name in (MARKER, *listed) and _is_ours(run, RUN)) or path.name.startswith("."):
+            continue
+        if path.name == BEFORE and "request" in read_json(path):
+            continue
+        if path.name not in PARTS or not _is_ours(path, PART):
+            raise UsageError(f"{run} holds other files ({path.name}); choose another --out.")
+
+
+def _is_ours(folder: Path, claim: Claim) -> bool:
+    """Whether a run wrote a folder."""
+    return (marker_of(folder) or {}).get("maker") == claim.maker
+
+
+def _check_parts(run: Path) -> None:
+    """What is written at the end must have its place before the training, not after it."""
+    for name in PARTS:
+        check_place(run / name, PART)
 
 
 def _difference(old: Config, new: Config) -> str:

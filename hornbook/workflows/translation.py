@@ -98,7 +98,8 @@ def train_translation(
         progress.say(*announcement(recipe, "target tokens"))
     state = _fresh(bench, request, recipe.loop)
     if resume:
-        load_checkpoint(run / layout.CHECKPOINTS, state)  # without one, from the beginning
+        # Without a checkpoint, from the beginning.
+        load_checkpoint(run / layout.CHECKPOINTS, state, progress.say)
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     _train(run, recipe, bench, state, progress)
     return finish(run, recipe, bench, state, clock, progress)

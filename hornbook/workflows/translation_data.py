@@ -21,6 +21,7 @@ from hornbook.tokenize.train import (
     serve_translators,
     train_tokenizer,
 )
+from hornbook.workflows import run as layout
 
 _SHOWN = 3
 """Rejected pairs of a split that are named; the others are counted."""
@@ -90,7 +91,7 @@ def joint_tokenizer(
     inputs = {"stage": "joint-tokenizer-2", "pairs": list(fingerprint), "vocab": vocab}
     if sample < min(size, SAMPLE_BYTES):
         inputs["sample"] = sample
-    built = run_stage(folder, inputs, build)
+    built = run_stage(folder, layout.PART, inputs, build)
     tokenizer = Tokenizer.load(folder)
     done = "Trained" if built else "Reused"
     progress.say(f"{done} a tokenizer of {tokenizer.vocab_size:,} tokens for both sides.")

@@ -151,6 +151,7 @@ def finish(
     save_model(
         bench.model,
         run / layout.MODEL,
+        claim=layout.PART,
         tokenizer_folder=run / layout.TOKENIZER,
         card=_card(recipe, result),
         generation=search,

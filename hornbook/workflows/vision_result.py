@@ -85,6 +85,7 @@ def finish(
     save_model(
         bench.model,
         run / layout.MODEL,
+        claim=layout.PART,
         card=_card(recipe, result),
         beside={PREPROCESSOR: bench.pixels.to_hf()},
     )

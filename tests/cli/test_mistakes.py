@@ -19,7 +19,7 @@ def corpus(tmp_path_factory):
     text = tmp_path_factory.mktemp("text")
     for i in range(30):
         (text / f"{i}.txt").write_text("".join(f"Page {i}, line {j * i}.\n" for j in range(20)))
-    return build([text], text.parent / "corpus", progress=Progress(True)).folder
+    return build([text], tmp_path_factory.mktemp("made") / "corpus", progress=Progress(True)).folder
 
 
 @pytest.mark.parametrize(

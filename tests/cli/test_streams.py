@@ -16,7 +16,7 @@ from hornbook.corpus.build import build
 def corpus(tmp_path_factory):
     text = tmp_path_factory.mktemp("text")
     (text / "a.txt").write_text("".join(f"Line {i} of {i * i}.\n" for i in range(500)))
-    return build([text], text.parent / "corpus", progress=Progress(True)).folder
+    return build([text], tmp_path_factory.mktemp("made") / "corpus", progress=Progress(True)).folder
 
 
 def start(*arguments, **options):

@@ -1,17 +1,22 @@
 """Whole files or none, stages that are reused, errors that name the nearest valid choice."""
 
 import errno
+import functools
 import json
 
 import pytest
 
+from hornbook.core.claims import Claim
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError, nearest
-from hornbook.core.files import atomic_file, atomic_folder, require_space, write_json
+from hornbook.core.files import atomic_file, require_space, write_json
+from hornbook.core.folders import atomic_folder
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.stages import run_stage
 from hornbook.core.stats import bootstrap_ratio, wilson
+
+OWN = Claim("test")
 
 
 class Inner(Config):
@@ -68,7 +73,7 @@ def test_recipes_and_overrides(tmp_path):
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_failure_leaves_the_old_and_nothing_else(tmp_path, kind):
     place = tmp_path / "thing"
-    atomic = atomic_file if kind == "file" else atomic_folder
+    atomic = atomic_file if kind == "file" else functools.partial(atomic_folder, claim=OWN)
 
     def write(aside, text):
         (aside if kind == "file" else aside / "x").write_text(text)
@@ -92,13 +97,13 @@ def test_stages_are_built_once_for_their_inputs(tmp_path):
         (folder / "x").write_text("x")
 
     stage = tmp_path / "stage"
-    assert run_stage(stage, {"a": 1}, build)
-    assert not run_stage(stage, {"a": 1}, build)
-    assert run_stage(stage, {"a": 2}, build)
+    assert run_stage(stage, OWN, {"a": 1}, build)
+    assert not run_stage(stage, OWN, {"a": 1}, build)
+    assert run_stage(stage, OWN, {"a": 2}, build)
     assert len(built) == 2
     (stage / "stage.json").unlink()  # without its marker it may be anything
     with pytest.raises(UsageError, match="holds other files"):
-        run_stage(stage, {"a": 2}, build)
+        run_stage(stage, OWN, {"a": 2}, build)
 
 
 def test_metrics_rewind_and_survive_a_torn_line(tmp_path):

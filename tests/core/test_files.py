@@ -7,27 +7,34 @@ import sys
 
 import pytest
 
+from hornbook.core.asides import UNFINISHED
+from hornbook.core.claims import MARKER, Claim
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import atomic_file, atomic_folder, write_text
+from hornbook.core.files import atomic_file, write_text
+from hornbook.core.folders import atomic_folder, sign
 
+OWN = Claim("test")
 GONE = "2147483646"
 """A process number above what Linux gives out."""
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path):
-    (tmp_path / f".run.{GONE}.partial").mkdir()
-    (tmp_path / f".run.{GONE}.partial" / "half").write_text("half")
-    (tmp_path / f".text.{GONE}.partial").write_text("half")
-    with atomic_folder(tmp_path / "run") as aside:
+    for name in ("run", "text"):
+        left = tmp_path / f".{name}.{GONE}.partial"
+        left.mkdir()
+        (left / UNFINISHED).touch()
+        (left / "half").write_text("half")
+    with atomic_folder(tmp_path / "run", OWN) as aside:
         (aside / "whole").write_text("whole")
     write_text(tmp_path / "text", "whole")
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["run", "text", "whole"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["run", MARKER, "text", "whole"]
 
 
 def test_what_was_set_aside_comes_back(tmp_path):
     (tmp_path / f".run.{GONE}.old").mkdir()
     (tmp_path / f".run.{GONE}.old" / "old").write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "run"):
+    sign(tmp_path / f".run.{GONE}.old", OWN, "old")
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "run", OWN):
         raise ZeroDivisionError
     assert (tmp_path / "run" / "old").read_text() == "old"
 
@@ -46,7 +53,7 @@ def test_what_is_not_ours_stays(tmp_path):
 def test_a_refusal_leaves_nothing(tmp_path, number):
     with (
         pytest.raises(HornbookError, match="Nothing half-written"),
-        atomic_folder(tmp_path / "run") as aside,
+        atomic_folder(tmp_path / "run", OWN) as aside,
     ):
         (aside / "half").write_text("half")
         raise OSError(number, os.strerror(number))
@@ -61,7 +68,7 @@ def test_a_path_that_cannot_be(tmp_path, name):
 
 
 def test_what_is_missing_inside_the_block_is_not_the_disks_fault(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "run") as aside:
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "run", OWN) as aside:
         (aside / "there").write_text("half")
         (tmp_path / "no such file").read_text()
     assert not list(tmp_path.iterdir())

@@ -282,6 +282,9 @@ def test_the_command(tmp_path):
     made = run(app, ["quality", "--good", good, "--bad", bad, "--out", out, "--json"])
     assert made.exit_code == 0 and '"held_out": {"documents": 6' in made.stdout
     load_quality(out)
+    other = run(app, ["perplexity", "--good", good, "--out", out])
+    assert "holds what `corpus train quality` made of good, bad" in str(other.exception)
+    out = str(tmp_path / "other")
     made = run(app, ["perplexity", "--good", good, "--out", out])
     assert made.exit_code == 0 and "held_out perplexity 0.95: " in made.stdout
     load_perplexity(out)

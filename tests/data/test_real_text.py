@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer as Reference
 
+from hornbook.core.claims import Claim
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.measure import measure
@@ -53,7 +54,9 @@ def corpus(data, name, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokenizer(corpus, tmp_path_factory):
-    return prepare_tokenizer(corpus, tmp_path_factory.mktemp("tokenizer") / "t", 1024, QUIET)
+    return prepare_tokenizer(
+        corpus, tmp_path_factory.mktemp("tokenizer") / "t", 1024, QUIET, Claim("t")
+    )
 
 
 def test_books_balance(corpus, name):

@@ -66,7 +66,8 @@ def test_what_is_saved_is_what_is_loaded(preset, tied, tmp_path):
     assert (loaded.head.weight is loaded.embedding.token.weight) == (tied or always)
     assert all(weight.requires_grad for weight in loaded.parameters())
     names = {path.name for path in (tmp_path / "m").iterdir()}
-    assert names == {"config.json", "generation_config.json", "model.safetensors", "README.md"}
+    written = {"config.json", "generation_config.json", "model.safetensors", "README.md"}
+    assert names == {*written, "stage.json"}
     assert json.loads((tmp_path / "m/generation_config.json").read_text()) == {"temperature": 0.7}
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
@@ -106,17 +107,18 @@ def test_a_failing_last_step_brings_the_old_model_back(saved, monkeypatch):
     assert [path.name for path in saved.parent.iterdir()] == ["m"]
 
 
-def test_a_newer_model_replaces_an_older_one_whole(saved):
-    (saved / "left-over.txt").write_text("old")
+def test_a_newer_model_replaces_an_older_one_and_nothing_else(saved):
+    (saved / "mine.txt").write_text("not a model's")
     save_model(model("llama"), saved)
     assert equal(load_model(saved), model("llama"))
-    assert not (saved / "left-over.txt").exists()
+    assert not (saved / "README.md").exists()
+    assert (saved / "mine.txt").read_text() == "not a model's"
 
 
 def test_other_things_are_not_overwritten(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     for place in (tmp_path, tmp_path / "thesis.tex"):
-        with pytest.raises(UsageError, match=r"thesis\.tex.*not written over"):
+        with pytest.raises(UsageError, match=r"thesis\.tex.*would be lost"):
             save_model(model(), place)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 

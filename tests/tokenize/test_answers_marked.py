@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
 from hornbook.tokenize.answers import encode_answers, with_template
 from hornbook.tokenize.chat import CHATML, PLAIN, marks_answers
@@ -53,7 +54,7 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(folder, tmp_path):
 
 
 def test_no_template_becomes_chatml_or_headings(folder, tmp_path):
-    own, said = with_template(folder, tmp_path / "unused")
+    own, said = with_template(folder, tmp_path / "unused", Claim("t"))
     assert own == folder and "it marks the answers" in said
     for ends, words in ((True, "ChatML"), (False, "headings")):
         place, out = tmp_path / f"in{ends}", tmp_path / f"out{ends}"
@@ -64,7 +65,7 @@ def test_no_template_becomes_chatml_or_headings(folder, tmp_path):
             path = place / TOKENIZER
             path.write_text(path.read_text().replace("<|im_end|>", "<|other|>"))
         assert Tokenizer.load(place).chat_template is None
-        found, said = with_template(place, out)
+        found, said = with_template(place, out, Claim("t"))
         assert found == out and words in said
         tokenizer = Tokenizer.load(out)
         ids, trained = encode_answers(tokenizer, MESSAGES)

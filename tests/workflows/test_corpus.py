@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.pool import Local
 from hornbook.core.progress import Progress
@@ -64,7 +65,7 @@ def test_tokens_of_the_corpus_are_those_of_its_tokenizer(source, tmp_path):
     assert tokens["kept"] == sum(counted)
     assert tokens["in"] == tokens["kept"] + sum(tokens["dropped"].values())
     assert corpus.facts["tokenizer"]["vocabulary"] == tokenizer.vocab_size == 300
-    train, validation = prepare_shards(corpus, tokenizer, tmp_path / "elsewhere", QUIET)
+    train, validation = prepare_shards(corpus, tokenizer, tmp_path / "elsewhere", QUIET, Claim("t"))
     assert train.folder.parent == corpus.folder / SHARDS
     # The end of each document is one token more.
     assert train.tokens + validation.tokens == sum(counted) + len(counted)

@@ -34,7 +34,7 @@ def corpus(tmp_path_factory):
     for i in range(30):
         names = [NOUNS[(i + j * k) % 8] for j, k in ((0, 1), (1, 3), (2, 5))]
         (folder / f"{i}.txt").write_text(SENTENCES.format(*names) * (3 + i % 5) + f"The end {i}.")
-    out = folder.parent / "corpus"
+    out = tmp_path_factory.mktemp("made") / "corpus"
     assert finish(hornbook("corpus", "build", folder, "--out", out))[0] == 0
     return out
 
