@@ -35,8 +35,15 @@ _ROLES = {
 _COMPLETIONS = ("completion", "response")
 
 
+MASKED = "masked"
+"""Key of an assistant's message that is read and not learned: `weight: 0`, `train: false`."""
+_LEARNED = ("weight", "train", "training", "loss")
+
+
 class Conversation(NamedTuple):
     """Messages with `role` (system, user, assistant) and `content`; some answer is among them.
+
+    An answer that its row says is not to be learned has the key MASKED.
 
     form: one of FORMS. place: file and number of the row, for messages to people.
     """
@@ -133,6 +140,8 @@ def conversation_of(values: Any) -> Found | Fault:
         return Fault("no answer", f"{found.form} without an assistant's message")
     if not all(answer.strip() for answer in answers):
         return Fault("empty answer", found.form)
+    if all(MASKED in m for m in found.messages if m["role"] == "assistant"):
+        return Fault("no answer", f"{found.form} with no answer that is to be learned")
     return found
 
 
@@ -223,8 +232,28 @@ def _turns(turns: Any) -> Messages | Fault:
             return Fault("unknown speaker", repr(speaker))
         if not isinstance(content, str):
             return Fault("no text", f"a message of {speaker} holds none")
-        found.append({"role": _ROLES[speaker.lower()], "content": content})
+        message = {"role": _ROLES[speaker.lower()], "content": content}
+        if message["role"] == "assistant":
+            learned = _learned(turn)
+            if isinstance(learned, Fault):
+                return learned
+            if not learned:
+                message[MASKED] = "true"
+        found.append(message)
     return tuple(found)
+
+
+def _learned(turn: Mapping[str, Any]) -> bool | Fault:
+    """Whether an answer is learned, as OpenAI's `weight` says or others' `train` and `loss`."""
+    for name in _LEARNED:
+        value = turn.get(name)
+        if value is None:
+            continue
+        if value not in (0, 1):  # true and false are 1 and 0
+            return Fault("unknown weight", f"{name} is {value!r}, neither 0 nor 1")
+        if not value:
+            return False
+    return True
 
 
 def _joined(prompt: Any, completion: Any) -> Messages | Fault:

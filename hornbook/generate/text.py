@@ -50,8 +50,9 @@ def reply_to(
 ) -> tuple[Answer, frozenset[int]]:
     """An answer to a conversation, and the ids that end it.
 
-    The oldest messages but a system message are dropped until the prompt leaves a quarter of
-    `room` free. Raises HornbookError when the last message alone is too long.
+    The oldest messages but a system message are dropped, each question with its answer, until the
+    prompt leaves a quarter of `room` free. Raises HornbookError when the last message alone is
+    too long.
     """
     system = [m for m in messages[:1] if m["role"] == "system"]
     turns = list(messages[len(system) :])
@@ -64,8 +65,11 @@ def reply_to(
             raise HornbookError(
                 f"The message has {len(ids)} tokens; this model takes {room * 3 // 4} of {room}."
             )
-        del turns[0]
-        dropped += 1
+        # Templates may want user and assistant in turns: an answer goes with its question.
+        asked = (at for at, turn in enumerate(turns[1:], 1) if turn["role"] == "user")
+        oldest = next(asked, len(turns) - 1)
+        del turns[:oldest]
+        dropped += oldest
 
 
 def stream(

@@ -5,7 +5,7 @@ prompt that asks for it, up to the token that ends it. Knows templates and ids; 
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +25,36 @@ _FILES = (
 
 
 def encode_answers(
-    tokenizer: Tokenizer, messages: Sequence[Message]
+    tokenizer: Tokenizer, messages: Sequence[Message], masked: Collection[int] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """ids (N,) int64 and trained (N,) bool of a conversation: True where a token is learned.
 
-    Raises HornbookError as `Tokenizer.encode_chat` does, and where a template without generation
-    blocks writes an earlier turn otherwise once others follow: what the answer is cannot be told.
+    masked: places of answers that are read and not learned. Raises HornbookError as
+    `Tokenizer.encode_chat` does, and where a template without generation blocks writes an earlier
+    turn otherwise once others follow: what the answer is cannot be told.
     """
     ids, trained = tokenizer.encode_chat(messages)
     assert tokenizer.chat_template is not None
+    places = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     if not marks_answers(tokenizer.chat_template):
-        for at, message in enumerate(messages):
-            if message["role"] == "assistant":
-                trained[_answer(tokenizer, messages[: at + 1], ids)] = True
+        for at in places:
+            trained[_answer(tokenizer, messages[: at + 1], ids)] = at not in masked
+        return ids, trained
+    if masked:
+        runs = _runs(trained)
+        for number, at in enumerate(places):
+            if at in masked:
+                same = len(runs) == len(places)
+                trained[runs[number] if same else _answer(tokenizer, messages[: at + 1], ids)] = (
+                    False
+                )
     return ids, trained
+
+
+def _runs(trained: np.ndarray) -> list[slice]:
+    """Where it is True, piece by piece."""
+    edges = np.flatnonzero(np.diff(trained.astype(np.int8), prepend=0, append=0)).tolist()
+    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _answer(tokenizer: Tokenizer, messages: Sequence[Message], ids: np.ndarray) -> slice:

@@ -186,7 +186,9 @@ def _prepare(
     held = rows_of(request, data, progress)
     if request.task != "continue":
         progress.say(f"  Template: {said}.")
-    lengths, encode = encoded(request, held.split, tokenizer, model.config.context)
+    held, lengths, encode = encoded(request, held, tokenizer, model.config.context)
+    if held.refused:
+        progress.say(f"  Left out: {len(held.refused):,} rows; the first, {held.refused[0]}")
     plan, choices = plan_of(request, lengths, model.config.context, model.config.width)
     parts, long = encode(plan.context)
     if long:

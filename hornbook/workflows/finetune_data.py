@@ -1,7 +1,6 @@
-"""What `finetune` reads: rows of a task as conversations or texts, held out by prompt, encoded.
+"""What `finetune` reads: rows of a task as conversations or texts, and how they are encoded.
 
-A prompt stands on one side of the split only, and a row that is there twice counts once. Knows the
-front doors of corpus, tokenize and batches; trains nothing.
+Knows the front doors of corpus, tokenize and batches; trains nothing.
 """
 
 import itertools
@@ -15,12 +14,11 @@ import numpy as np
 
 from hornbook.batches.conversations import Example
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import hash_json
 from hornbook.corpus.documents import Document, Rejection
 from hornbook.corpus.instructions import (
+    MASKED,
     Message,
     Messages,
-    Preference,
     conversation_of,
     place_of,
     records,
@@ -40,7 +38,6 @@ PROMPTS = {
 
 FEWEST = 10
 """Rows, so that some can be held out twice."""
-_HELD_OUT, _MOST_TEST, _MOST_VALIDATION = 0.1, 200, 64
 _SOURCES = ("document", "article", "source", "dialogue", "text", "content", "input")
 _SUMMARIES = ("summary", "highlights", "target", "tldr", "abstract", "output")
 _PIECE = 2000
@@ -57,15 +54,6 @@ class Sample(NamedTuple):
     text: str
     form: str
     place: str
-
-
-class Split(NamedTuple):
-    """The samples, each on one side. doubles: rows left out because another says the same."""
-
-    train: list[Any]
-    validation: list[Any]
-    test: list[Any]
-    doubles: int
 
 
 class Rows(NamedTuple):
@@ -105,63 +93,23 @@ def collect(found: Iterable[Any]) -> Rows:
     return rows
 
 
-def split(samples: Sequence[Any], seed: int) -> Split:
-    """Hold a tenth out for the test and as much for validation, by prompt.
+def encode_sample(sample: Sample, tokenizer: Tokenizer, context: int) -> list[Example]:
+    """A conversation as one example, a text in pieces of at most context + 1 tokens.
 
-    Raises HornbookError for too few rows.
+    Raises HornbookError naming the sample that the template refuses or of which no token would be
+    trained.
     """
-    unique = list({hash_json(list(sample[:-2])): sample for sample in samples}.values())
-    groups: dict[str, list[Any]] = {}
-    for sample in unique:
-        groups.setdefault(hash_json([seed, _prompt(sample)]), []).append(sample)
-    if len(groups) < FEWEST:
-        raise HornbookError(
-            f"{len(groups)} different prompts are too few to tune on and hold some out; "
-            f"{FEWEST} are the least."
-        )
-    size = max(1, round(_HELD_OUT * len(unique)))
-    parts: dict[str, list[Any]] = {"test": [], "validation": [], "train": []}
-    most = {"test": min(size, _MOST_TEST), "validation": min(size, _MOST_VALIDATION)}
-    for _, group in sorted(groups.items()):
-        part = next((p for p, limit in most.items() if len(parts[p]) < limit), "train")
-        parts[part] += group
-    return Split(**parts, doubles=len(samples) - len(unique))
-
-
-def _prompt(sample: Any) -> list[Any]:
-    """What decides on which side of the split a row stands: all that comes before an answer."""
-    messages = sample.prompt if isinstance(sample, Preference) else sample.messages
-    asked = itertools.takewhile(lambda message: message["role"] != "assistant", messages)
-    text = "" if isinstance(sample, Preference) else sample.text
-    return [[message["content"].split() for message in asked], text.split()]
-
-
-def encode_samples(
-    samples: Sequence[Sample], tokenizer: Tokenizer, context: int
-) -> tuple[list[Example], int]:
-    """The samples as examples of at most context + 1 tokens, and how many are longer.
-
-    A text is cut into such pieces; a conversation is never cut. Raises HornbookError naming the
-    sample that the template refuses or of which no token would be trained.
-    """
-    examples: list[Example] = []
-    long = 0
-    for sample in samples:
-        if not sample.messages:
-            examples += _pieces(sample.text, tokenizer, context)
-            continue
-        example = encode_conversation(sample.messages, sample.place, tokenizer)
-        if len(example.ids) > context + 1:
-            long += 1
-        else:
-            examples.append(example)
-    return examples, long
+    if sample.messages:
+        return [encode_conversation(sample.messages, sample.place, tokenizer)]
+    return list(_pieces(sample.text, tokenizer, context))
 
 
 def encode_conversation(messages: Messages, place: str, tokenizer: Tokenizer) -> Example:
-    """A conversation with its answers marked; raises HornbookError as `encode_samples` does."""
+    """A conversation with its answers marked; raises HornbookError as `encode_sample` does."""
+    masked = [at for at, message in enumerate(messages) if MASKED in message]
+    plain = [{name: message[name] for name in ("role", "content")} for message in messages]
     try:
-        example = Example(*encode_answers(tokenizer, messages))
+        example = Example(*encode_answers(tokenizer, plain, masked))
     except HornbookError as error:
         raise HornbookError(f"{place}: {error}") from None
     if not example.trained[1:].any():
@@ -256,20 +204,3 @@ def _cut(text: str) -> list[str]:
             pieces.append("")
         pieces[-1] += paragraph.strip() + "\n\n"
     return [piece.strip() for piece in pieces if piece.strip()]
-
-
-def said(rows: Rows, parts: Split) -> str:
-    """What was read, for people."""
-    forms = ", ".join(f"{count:,} {form}" for form, count in rows.forms.items())
-    reasons = Counter(rejection.reason for rejection in rows.rejected)
-    first = next(iter(rows.rejected), None)
-    bad = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-    lines = [f"Read {forms}; {parts.doubles:,} doubles left out."]
-    if first is not None:
-        where = first.file if first.line is None else f"{first.file}, row {first.line}"
-        lines.append(f"  Rejected: {bad}; the first is {where}: {first.detail or first.reason}.")
-    lines.append(
-        f"  {len(parts.train):,} to train on, {len(parts.validation):,} to know when to stop, "
-        f"{len(parts.test):,} to measure on."
-    )
-    return "\n".join(lines)

@@ -146,15 +146,19 @@ def _said(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
+_TURN = ["user", "assistant"]
+
+
 def _examples(bench: Bench) -> list[dict[str, str]]:
     """What the tuned model answers to held-out prompts, greedily, beside the reference."""
     found = []
     for sample in bench.held.split.test[:_EXAMPLES]:
         messages: Messages = sample.messages
-        at = next(i for i, message in enumerate(messages) if message["role"] == "assistant")
+        roles = [message["role"] for message in messages]
+        at = next((i for i in range(1, len(roles)) if roles[i - 1 : i + 1] == _TURN), 0)
         if not at:
             continue
-        asked = list(messages[:at])
+        asked = [{"role": m["role"], "content": m["content"]} for m in messages[:at]]
         ids, _ = bench.tokenizer.encode_chat(asked, add_generation_prompt=True)
         if len(ids) > bench.model.config.context // 2:
             continue

@@ -16,27 +16,29 @@ from hornbook.corpus.pydocs import read_pydocs
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.finetune_data import (
     Rows,
-    Split,
     collect,
     encode_conversation,
-    encode_samples,
+    encode_sample,
     read_rows,
-    said,
-    split,
 )
 from hornbook.workflows.finetune_goal import Parts
 from hornbook.workflows.finetune_run import FinetuneRequest
+from hornbook.workflows.finetune_split import Split, said, split
 
 GENERAL = 48 * 2**10
 """Characters of the general text that are scored."""
 
 
 class Held(NamedTuple):
-    """What was read and how it was split. long: samples left out for their length."""
+    """What was read and how it was split. long: samples left out for their length.
+
+    refused: why the chat template cannot write a row, or trains nothing of it; these are left out.
+    """
 
     rows: Rows
     split: Split
     long: int = 0
+    refused: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """For result.json."""
@@ -45,6 +47,7 @@ class Held(NamedTuple):
             "rejected": len(self.rows.rejected),
             "doubles": self.split.doubles,
             "too_long": self.long,
+            "refused": len(self.refused),
             "train": len(self.split.train),
             "validation": len(self.split.validation),
             "test": len(self.split.test),
@@ -67,43 +70,71 @@ def rows_of(request: FinetuneRequest, files: Sequence[Path], progress: Progress)
             f"No row of {', '.join(map(str, files))} can be used to {request.task}.{why}"
         )
     parts = split(rows.samples, request.seed)
-    progress.say(said(rows, parts))
+    progress.say(*said(rows, parts))
     return Held(rows, parts)
 
 
 def encoded(
-    request: FinetuneRequest, parts: Split, tokenizer: Tokenizer, context: int
-) -> tuple[list[int], Callable[[int], tuple[Parts, int]]]:
-    """The training samples' lengths in tokens, and the parts once a row's length is chosen.
+    request: FinetuneRequest, held: Held, tokenizer: Tokenizer, context: int
+) -> tuple[Held, list[int], Callable[[int], tuple[Parts, int]]]:
+    """The rows that can be encoded, the training samples' lengths in tokens, and the parts.
 
-    What is too long is left out and counted. Raises HornbookError when a part is left with nothing.
+    The parts come once a row's length is chosen; what is too long is left out and counted. Raises
+    HornbookError when a part is left with nothing.
     """
-    if request.task == "preference":
-        pairs = Parts(*([_pair(p, tokenizer) for p in side] for side in parts[:3]))
-        lengths = [max(len(e.ids) - 1 for e in pair) for pair in pairs.train]
-
-        def choose(longest: int) -> tuple[Parts, int]:
-            kept = Parts(
-                *([p for p in side if max(len(e.ids) for e in p) <= longest + 1] for side in pairs)
-            )
-            return _whole(kept), sum(map(len, pairs)) - sum(map(len, kept))
-
-        return lengths, choose
     window = min(context, request.context or 512)
     # Texts are cut to windows, conversations are not cut at all.
     most = window if request.task == "continue" else 2**30
-    sides = Parts(*(encode_samples(side, tokenizer, most)[0] for side in parts[:3]))
+
+    def encode(sample: Any) -> list[Any]:
+        if request.task == "preference":
+            return [_pair(sample, tokenizer)]
+        return list(encode_sample(sample, tokenizer, most))
+
+    refused: list[str] = []
+    kept: dict[str, list[Any]] = {}
+    sides: dict[str, list[Any]] = {}
+    for name in Parts._fields:
+        side = getattr(held.split, name)
+        kept[name], sides[name] = _usable(side, encode, refused)
+        if not kept[name]:
+            raise HornbookError(f"None of {len(side):,} rows can be used; the first: {refused[-1]}")
+    whole, parts = Parts(**sides), Split(**kept, doubles=held.split.doubles, note=held.split.note)
 
     def fitting(longest: int) -> tuple[Parts, int]:
-        kept = Parts(*([e for e in side if len(e.ids) <= longest + 1] for side in sides))
-        return _whole(kept), sum(map(len, sides)) - sum(map(len, kept))
+        fits = Parts(*([one for one in side if _length(one) <= longest] for side in whole))
+        return _whole(fits), sum(map(len, whole)) - sum(map(len, fits))
 
-    return [len(example.ids) - 1 for example in sides.train], fitting
+    lengths = [_length(one) for one in whole.train]
+    return held._replace(split=parts, refused=tuple(refused)), lengths, fitting
+
+
+def _usable(
+    samples: Sequence[Any], encode: Callable[[Any], list[Any]], refused: list[str]
+) -> tuple[list[Any], list[Any]]:
+    """The samples that can be encoded, with their examples; why others cannot joins `refused`."""
+    kept, examples = [], []
+    for sample in samples:
+        try:
+            examples += encode(sample)
+            kept.append(sample)
+        except HornbookError as error:
+            refused.append(str(error))
+    return kept, examples
+
+
+def _length(one: Any) -> int:
+    """Tokens that a row of an example, or of the longer one of a pair, takes."""
+    pair = one if isinstance(one, Pair) else (one,)
+    return max(len(example.ids) - 1 for example in pair)
 
 
 def _pair(sample: Preference, tokenizer: Tokenizer) -> Pair:
     """Both conversations, of which only the last answer is trained."""
-    start = len(tokenizer.encode_chat(sample.prompt, add_generation_prompt=True)[0])
+    try:
+        start = len(tokenizer.encode_chat(sample.prompt, add_generation_prompt=True)[0])
+    except HornbookError as error:
+        raise HornbookError(f"{sample.place}: {error}") from None
     sides = []
     for answer in (sample.chosen, sample.rejected):
         messages: Messages = (*sample.prompt, {"role": "assistant", "content": answer})

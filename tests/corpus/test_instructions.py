@@ -117,3 +117,20 @@ def test_what_is_no_such_file_is_said_at_once(tmp_path):
     with pytest.raises(UsageError, match=r"come as .*\.json"):
         read_conversations(write(tmp_path / "d.txt", [])).__next__()
     assert not has_preferences(write(tmp_path / "d.json", [ROWS["alpaca"]]))
+
+
+@pytest.mark.parametrize(
+    "flag", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"training": False}, {"loss": False}]
+)
+def test_an_answer_that_is_not_to_be_learned_says_so(tmp_path, flag):
+    turns = [U, {**A, **flag}, U, {**A, "weight": 1, "train": True, "loss": None}]
+    (found,) = read(tmp_path / "d.jsonl", [{"messages": turns}])
+    assert ["masked" in message for message in found.messages] == [False, True, False, False]
+    (refused,) = read(tmp_path / "d.jsonl", [{"messages": turns[:2]}])
+    assert refused.reason == "no answer"
+
+
+@pytest.mark.parametrize("weight", [0.5, 2, -1, "0", [0]])
+def test_an_unknown_weight_is_refused(tmp_path, weight):
+    (found,) = read(tmp_path / "d.jsonl", [{"messages": [U, {**A, "weight": weight}]}])
+    assert found.reason == "unknown weight" and repr(weight) in found.detail

@@ -179,3 +179,21 @@ def test_oldest_turns_fall_out():
     assert len(answer.prompt_ids) == 70
     with pytest.raises(HornbookError, match="30 tokens; this model takes 15 of 20"):
         reply_to(Spelling(), turns, room=20)
+
+
+@pytest.mark.parametrize(
+    ("roles", "room", "dropped"),
+    [
+        ("ua" * 3 + "u", 100, 4),
+        ("a" + "ua" * 2 + "u", 100, 3),
+        ("uaau", 100, 3),
+        ("ua" * 4 + "u", 400, 0),
+    ],
+)
+def test_an_answer_falls_out_with_its_question(roles, room, dropped):
+    """What is left begins with the user, as templates that want turns demand."""
+    names = {"u": "user", "a": "assistant"}
+    turns = [{"role": names[r], "content": "x" * 25} for r in roles]
+    answer, _ = reply_to(Spelling(), turns, room=room)
+    assert answer.dropped_turns == dropped
+    assert len(answer.prompt_ids) == 25 * (len(roles) - dropped)

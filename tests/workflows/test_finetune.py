@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import Sizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows import run as layout
 from hornbook.workflows.export import export
 from hornbook.workflows.finetune import finetune, resume_finetune
 from hornbook.workflows.finetune_best import Best
+from hornbook.workflows.finetune_data import encode_conversation
 from hornbook.workflows.open_model import open_model
 from hornbook.workflows.resume import resume
 
@@ -40,8 +43,8 @@ class Heard(Progress):
         super().__init__(quiet=True)
         self.lines = []
 
-    def say(self, message):
-        self.lines.append(message)
+    def say(self, *lines):
+        self.lines += lines
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +165,7 @@ def test_mixed_forms_are_said_and_bad_rows_named(folder, tmp_path):
     assert facts["data"]["forms"] == {"alpaca": 29, "prompt/completion": 30}
     assert facts["data"]["rejected"] == 1
     assert "29 alpaca, 30 prompt/completion" in heard.lines[0]
-    assert "rows.jsonl, row 4" in heard.lines[0]
+    assert "rows.jsonl, row 4" in heard.lines[1]
 
 
 def test_a_prompt_stands_on_one_side_only(folder, tmp_path):
@@ -187,6 +190,49 @@ def test_what_a_template_trains_nothing_of_is_named(folder, tmp_path):
     path.write_text("{{ raise_exception('not so') }}")
     with pytest.raises(HornbookError, match=r"rows\.json, row \d+: .*not so"):
         tune(folder, tmp_path / "run", model=tmp_path / "model")
+
+
+def test_a_row_that_a_template_refuses_costs_itself(folder, tmp_path):
+    """Roles must take turns; answers that are not to be learned are not."""
+    model = load_model(folder / "model")
+    save_model(model, tmp_path / "model", tokenizer_folder=folder / "tokenizer")
+    (tmp_path / "model/chat_template.jinja").write_text(
+        "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+        "{{ raise_exception('roles must alternate') }}{% endif %}"
+        "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
+        "{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    )
+    rows = [
+        {"messages": [{"role": "user", "content": row["instruction"]},
+                      {"role": "assistant", "content": row["output"], "weight": 1}]}
+        for row in ROWS[:30]
+    ]  # fmt: skip
+    for row in rows[5:9]:
+        row["messages"].insert(0, {"role": "assistant", "content": "Hello"})
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    heard = Heard()
+    facts = tune(
+        folder, tmp_path / "run", model=tmp_path / "model", data=[tmp_path / "rows.jsonl"],
+        progress=heard,
+    )  # fmt: skip
+    data = facts["data"]
+    assert data["refused"] == 4 and data["train"] + data["validation"] + data["test"] == 26
+    assert any(re.search(r"Left out: 4 rows; the first, .*row \d: .*alternate", line)
+               for line in heard.lines)  # fmt: skip
+
+
+def test_masked_answers_are_read_and_not_learned(folder):
+    tokenizer = Tokenizer.load(folder / "tokenizer")
+    turns = [("user", "who"), ("assistant", "me"), ("user", "and"), ("assistant", "you")]
+    plain = [{"role": role, "content": text} for role, text in turns]
+    masked = [dict(message) for message in plain]
+    masked[1]["masked"] = "true"
+    whole = encode_conversation(tuple(plain), "row", tokenizer)
+    part = encode_conversation(tuple(masked), "row", tokenizer)
+    assert (whole.ids == part.ids).all()
+    said = tokenizer.decode(part.ids[part.trained].tolist())
+    assert "you" in said and "me" not in said
+    assert "me" in tokenizer.decode(whole.ids[whole.trained].tolist())
 
 
 @pytest.mark.parametrize(
