@@ -59,6 +59,9 @@ WITHOUT_EFFECT = (
 _LARGEST = 2_000_000_000
 """Of sizes. The largest of any model are contexts of ten million tokens."""
 
+_DEEPEST = 10_000
+"""Blocks of a stack. The deepest that anybody trained had a thousand."""
+
 
 class Fields:
     """The keys of a config file, taken one by one; `finish` refuses what nobody took.
@@ -75,14 +78,16 @@ class Fields:
         """Whether the key is there and nobody took it yet."""
         return key in self._left
 
-    def size(self, key: str, default: int | None = None) -> int:
+    def size(self, key: str, default: int | None = None, most: int = _LARGEST) -> int:
         """A positive whole number; without a default the key must be there."""
         value = self._take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST:
-            self.refuse(
-                key, value, "It must be a positive whole number, below two thousand million."
-            )
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            self.refuse(key, value, f"It must be a positive whole number, {most:,} at most.")
         return value
+
+    def depth(self, key: str, default: int | None = None) -> int:
+        """How many blocks a stack has."""
+        return self.size(key, default, most=_DEEPEST)
 
     def number(self, key: str, default: float | None = None) -> float:
         """A positive number; without a default the key must be there."""
@@ -157,7 +162,7 @@ class Fields:
         """Accept the key when it is absent or has one of the values that we compute."""
         value = self._left.pop(key, None)
         if value is not None and value not in allowed:
-            names = " or ".join(_json(choice) for choice in (*allowed, None))
+            names = " or ".join(_short(choice) for choice in (*allowed, None))
             self.refuse(key, value, f"Only {names} is supported.")
 
     def ignore(self, *globs: str) -> None:
@@ -178,9 +183,7 @@ class Fields:
 
     def refuse(self, key: str, value: Any, reason: str) -> NoReturn:
         """Raise the error for a key's value."""
-        shown = _json(value)
-        shown = shown if len(shown) <= 120 else shown[:117] + "..."
-        raise HornbookError(f"{self.where}: {key} = {shown}. {reason}")
+        raise HornbookError(f"{self.where}: {key} = {_short(value)}. {reason}")
 
     def _take(self, key: str, default: Any) -> Any:
         if key not in self._left and default is None:
@@ -189,5 +192,6 @@ class Fields:
         return self._left.pop(key, default)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _short(value: Any) -> str:
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= 120 else shown[:117] + "..."

@@ -3,6 +3,7 @@
 Knows the files of such a folder; what is in config.json and how tensors are named is `convert`'s.
 """
 
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,9 +65,10 @@ def load_model(
     family, config = _read_config(folder)
     if (folder / TOKENIZER).is_file():
         _check_tokenizer(folder, config)
+    files = GGUFTensors(GGUFFile(folder)) if is_gguf(folder) else TensorFiles(folder)
+    check_size(config, files)
     model = config.outline()
     assert not list(model.buffers()), "a model is its parameters: a buffer would stay unfilled"
-    files = GGUFTensors(GGUFFile(folder)) if is_gguf(folder) else TensorFiles(folder)
     places, copies = match(family, model, files)  # before memory is taken for untrue sizes
     model.to(dtype).to_empty(device=device)
     model.tie()  # moving from meta made two of one
@@ -178,6 +180,20 @@ def match(
     return places, copies
 
 
+def check_size(config: ModelConfig, files: TensorFiles | GGUFTensors) -> None:
+    """Refuse sizes of another order than the file's before anything is built of them.
+
+    What is nearer is left to `match`, which names the tensor.
+    """
+    names, blocks = files.names(), sum(stack.depth for stack in config.stacks().values())
+    stored = sum(math.prod(files.shape(name)) for name in names)
+    if blocks > len(names) or config.parameters() > 2 * stored:
+        raise HornbookError(
+            f"{files.folder}: {files.config} says {blocks:,} blocks, but the file has "
+            f"{len(names):,} tensors with {stored:,} weights."
+        )
+
+
 def _check_same(files: TensorFiles | GGUFTensors, copy: str, of: str) -> None:
     """A tensor stored beside the one that it is tied to must say the same."""
     if not torch.equal(files.read(copy), files.read(of)):
@@ -207,7 +223,7 @@ def _check_tokenizer(folder: Path, config: ModelConfig) -> None:
         vocabulary = values["model"]["vocab"]
         ids = range(len(vocabulary)) if isinstance(vocabulary, list) else vocabulary.values()
         top = max((*ids, *(token["id"] for token in values["added_tokens"])))
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise HornbookError(f"{path} is not a tokenizer of the `tokenizers` library.") from None
     if top >= config.vocab:
         raise HornbookError(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hornbook.core.errors import UsageError, nearest
+from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.gguf import SUFFIX, is_gguf
 from hornbook.core.home import pulled
 
@@ -16,6 +16,14 @@ NO_PICKLES = (
     "Such files can run any program when they are opened, so Hornbook does not open them. "
     "Ask for the same model in safetensors, or let `transformers` save it again."
 )
+
+
+def no_numbers(path: Path, name: str) -> HornbookError:
+    """The error for a tensor with NaN or infinite weights: nothing that is computed means much."""
+    return HornbookError(
+        f"{path}: {name} holds NaN or infinite weights. The training that made it failed, or the "
+        "file is damaged; copy or download it again."
+    )
 
 
 def resolve(path: Path) -> Path:

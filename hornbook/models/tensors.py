@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_object
-from hornbook.models.place import CONFIG, INDEX, NO_PICKLES, PICKLES, WEIGHTS
+from hornbook.models.place import CONFIG, INDEX, NO_PICKLES, PICKLES, WEIGHTS, no_numbers
 
 
 class TensorFiles:
@@ -58,6 +58,9 @@ class TensorFiles:
                 f"{self.path(name)}: {name} holds {kind}. Only float64, float32, float16 and "
                 "bfloat16 weights can be opened."
             )
+        # A sum costs a tenth of looking at each, which follows where the type cannot hold it.
+        if not tensor.sum().isfinite() and not tensor.isfinite().all():
+            raise no_numbers(self.path(name), name)
         return tensor
 
 

@@ -57,3 +57,33 @@ def test_a_limit_changes_no_draw_of_what_it_allows():
     for _ in range(20):
         free = choose(logits, SamplingConfig(), one)
         assert choose(logits, SamplingConfig(), other, everything) == free
+
+
+@pytest.mark.parametrize("temperature", [1e-45, 1e-38, 1e-10, 1e-3, 1e38, 1e300, 5e-324])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_any_temperature_draws_from_what_is_likely(temperature, sign):
+    logits = sign * (noise(VOCAB) + np.float32(20))
+    config = SamplingConfig(temperature=temperature, top_k=50)
+    found = choose(logits, config, generator())
+    if temperature < 1:
+        assert found in np.argsort(logits)[-50:]
+    if temperature < 1e-9:
+        assert found == choose(logits, GREEDY, generator())
+
+
+@pytest.mark.parametrize(
+    "options", [{"top_p": 1e-300}, {"min_p": 1 - 1e-12}, {"top_k": 1}, {"top_k": 10**12}]
+)
+def test_extreme_cuts_leave_the_likeliest(options):
+    logits = noise(VOCAB)
+    found = choose(logits, SamplingConfig(temperature=0.01, **options), generator())
+    assert found == logits.argmax()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_logits_that_are_no_numbers_are_an_error(value, temperature):
+    logits = noise(VOCAB)
+    logits[7] = value
+    with pytest.raises(HornbookError, match="no numbers"):
+        choose(logits, SamplingConfig(temperature=temperature), generator())

@@ -2,8 +2,10 @@
 
 import errno
 import json
+import math
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -170,10 +172,44 @@ def test_a_wrong_shape_is_named_with_both(saved):
     refused(saved, "model.safetensors", NORM, "(15,)", "(16,)")
 
 
-def test_sizes_that_are_not_true_take_no_memory(saved):
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("vocab_size", 55, "model.embed_tokens.weight has shape (50, 16)"),
+        ("vocab_size", 10**9, "weights"),
+        ("vocab_size", 10**15, "vocab_size = 1000000000000000"),
+        ("vocab_size", -1, "vocab_size = -1"),
+        ("hidden_size", 2**30, "weights"),
+        ("intermediate_size", 10**9, "weights"),
+        ("num_hidden_layers", 200_000, "num_hidden_layers = 200000"),
+        ("num_hidden_layers", 9_000, "9,000 blocks, but the file has"),
+        ("num_hidden_layers", [2], "num_hidden_layers = [2]"),
+    ],
+)
+def test_sizes_that_are_not_true_take_no_memory_and_no_time(key, value, said, saved):
     path = saved / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocab_size": 10**15}))
-    refused(saved, EMBEDDING, "(50, 16)", "(1000000000000000, 16)")
+    values = json.loads(path.read_text()) | {key: value}
+    values.pop("layer_types", None)  # it says the same once more
+    path.write_text(json.dumps(values))
+    started = time.perf_counter()
+    refused(saved, said)
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
+def test_weights_that_are_no_numbers_are_named(value, kind, saved):
+    def spoil(tensors):
+        tensors[NORM] = tensors[NORM].to(kind)
+        tensors[NORM][3] = value
+
+    rewrite(saved, spoil)
+    refused(saved, "model.safetensors", NORM, "NaN or infinite weights")
+
+
+def test_large_weights_are_numbers(saved):
+    rewrite(saved, lambda tensors: tensors.update({NORM: torch.full((16,), 3e38)}))
+    load_model(saved)
 
 
 def test_a_missing_and_a_surplus_tensor_are_named(saved):

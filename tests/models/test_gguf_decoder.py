@@ -9,6 +9,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.generate.native_decoder import Caches, NativeDecoder
 from hornbook.models.folder import load_model
+from hornbook.models.gguf import codes
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
@@ -172,6 +173,28 @@ def test_odd_sizes_give_what_the_layers_give(name, tmp_path):
     if found is not None:
         logits = NativeDecoder(found).sequences(1).check(0, ids.tolist())
         assert np.abs(logits - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["q8_0", "q4_0", "f16", "f32"])
+@pytest.mark.parametrize("name", ["token_embd", "blk.1.ffn_down", "blk.0.attn_norm"])
+def test_weights_that_are_no_numbers_are_named_on_every_path(name, kind, value, tmp_path):
+    path = written(tmp_path, "llama", kind)
+    place = GGUFFile(path).tensors[f"{name}.weight"]
+    number = np.float32(value) if place.kind == "F32" else np.float16(value)
+    whole = bytearray(path.read_bytes())
+    at = place.start + (place.bytes // len(number.tobytes()) // 2 * len(number.tobytes()))
+    if place.kind in codes.BITS:  # the scale of a block
+        block = codes._BLOCK_BYTES[place.kind]
+        at = place.start + place.bytes // block // 2 * block
+    whole[at : at + len(number.tobytes())] = number.tobytes()
+    path.write_bytes(whole)
+    for opened in (load_model, load_packed, lambda path: read_decoder(GGUFFile(path))):
+        if kind in ("f16", "f32") and opened is not load_model and opened is not load_packed:
+            assert opened(path) is None
+            continue
+        with pytest.raises(HornbookError, match=f"{name}.weight holds NaN or infinite"):
+            opened(path)
 
 
 CHANGES = {

@@ -52,7 +52,7 @@ def _read(fields: Fields) -> tuple[BertSizes, float, Activation]:
     sizes = BertSizes(
         vocab=fields.size("vocab_size"),
         width=width,
-        depth=fields.size("num_hidden_layers"),
+        depth=fields.depth("num_hidden_layers"),
         context=fields.size("max_position_embeddings"),
         heads=heads,
         hidden=fields.size("intermediate_size"),

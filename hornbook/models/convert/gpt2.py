@@ -32,7 +32,7 @@ def read(fields: Fields) -> CausalLMConfig:
     sizes = Sizes(
         vocab=fields.size("vocab_size"),
         width=width,
-        depth=fields.size("n_layer"),
+        depth=fields.depth("n_layer"),
         context=context,
         heads=heads,
         kv_heads=heads,

@@ -12,11 +12,13 @@ from hornbook.models.convert.family import Family, Rule
 from hornbook.models.fields import Fields
 from hornbook.nn.embedding import EmbeddingConfig
 
+_LABELS = 1_000_000
+
 
 def read_labels(fields: Fields) -> tuple[str, ...]:
     """The labels in the order of the logits; a file without names has `num_labels`, or two."""
     if not fields.has("id2label"):
-        return tuple(f"LABEL_{i}" for i in range(fields.size("num_labels", 2)))
+        return tuple(f"LABEL_{i}" for i in range(fields.size("num_labels", 2, most=_LABELS)))
     names = fields.mapping("id2label")
     expected = [str(i) for i in range(len(names))]
     if sorted(names) != sorted(expected) or not all(isinstance(n, str) for n in names.values()):

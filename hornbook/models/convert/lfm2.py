@@ -32,7 +32,7 @@ def read(fields: Fields) -> CausalLMConfig:
     epsilon = fields.number("norm_eps", 1e-5)
     fields.only("block_norm_eps", epsilon)
     tied = fields.flag("tie_word_embeddings", True)
-    depth = fields.size("num_hidden_layers")
+    depth = fields.depth("num_hidden_layers")
     sizes = Sizes(
         vocab=fields.size("vocab_size"),
         width=width,

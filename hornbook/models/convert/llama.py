@@ -30,7 +30,7 @@ def read_sizes(fields: Fields, width: int, heads: int, head: int) -> Sizes:
     return Sizes(
         vocab=fields.size("vocab_size"),
         width=width,
-        depth=fields.size("num_hidden_layers"),
+        depth=fields.depth("num_hidden_layers"),
         context=fields.size("max_position_embeddings"),
         heads=heads,
         kv_heads=fields.size("num_key_value_heads", heads),

@@ -48,7 +48,7 @@ def read(fields: Fields) -> CausalLMConfig:
         width=width,
         context=fields.size("max_position_embeddings", _LONGEST),
         blocks=((PreNormConfig(norm=norm, layer=mixer),),),
-        depth=fields.size("num_hidden_layers"),
+        depth=fields.depth("num_hidden_layers"),
         norm=norm,
         tied=fields.flag("tie_word_embeddings", False),
     )

@@ -49,7 +49,7 @@ def _read_side(fields: Fields, side: str, width: int) -> SideSizes:
     if width % heads:
         fields.refuse(f"{side}_attention_heads", heads, f"It must divide d_model = {width}.")
     return SideSizes(
-        depth=fields.size(f"{side}_layers", 12),
+        depth=fields.depth(f"{side}_layers", 12),
         heads=heads,
         hidden=fields.size(f"{side}_ffn_dim", 4096),
     )

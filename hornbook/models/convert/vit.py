@@ -26,7 +26,7 @@ def read(fields: Fields) -> ClassifierConfig:
         patch=fields.size("patch_size", 16),
         channels=fields.size("num_channels", 3),
         width=width,
-        depth=fields.size("num_hidden_layers"),
+        depth=fields.depth("num_hidden_layers"),
         heads=heads,
         hidden=fields.size("intermediate_size"),
     )

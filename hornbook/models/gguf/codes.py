@@ -11,10 +11,12 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.gguf.rotary import to_halves
+from hornbook.models.place import no_numbers
 from hornbook.nn.native.codes import ROWS, Codes, Matrix, can_pack
 
 BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
 """Types whose blocks are codes, and of how many bits."""
+_BLOCK_BYTES = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
 
 
 def is_coded(file: GGUFFile, name: str) -> bool:
@@ -45,13 +47,18 @@ def floats(file: GGUFFile, name: str) -> np.ndarray:
     Raises HornbookError for a type that cannot be turned into floats.
     """
     place = file.tensors[name]
-    return _floats(file, name, file.read(name)).reshape(place.shape)
+    found = _floats(file, name, file.read(name)).reshape(place.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(found.sum()) and not np.isfinite(found).all():
+            raise no_numbers(file.path, name)
+    return found
 
 
 def row_reader(file: GGUFFile, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """Rows (R,) of a matrix as (R, K) float32: the file is mapped, and read when they are asked
     for."""
     stored, kind = file.read(name), file.tensors[name].kind
+    _check_rows(file, name)
     if kind in BITS:
         return lambda rows: _codes(stored[rows], kind).floats()
     return lambda rows: _floats(file, name, stored[rows])
@@ -65,7 +72,8 @@ def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
     import gguf
 
     try:
-        found: np.ndarray = gguf.dequantize(stored, gguf.GGMLQuantizationType[kind])
+        with np.errstate(over="ignore", invalid="ignore"):  # who asked looks for what is none
+            found: np.ndarray = gguf.dequantize(stored, gguf.GGMLQuantizationType[kind])
     except NotImplementedError:
         raise HornbookError(
             f"{file.path}: {name} is stored as {kind}, which cannot be turned into floats. "
@@ -79,8 +87,26 @@ def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterato
     if heads is not None:
         stored = to_halves(stored, heads)
     for start in range(0, len(stored), ROWS):
-        yield _codes(stored[start : start + ROWS], kind)
+        codes = _codes(stored[start : start + ROWS], kind)
+        if not (np.isfinite(codes.scale).all() and np.isfinite(codes.least).all()):
+            raise no_numbers(file.path, name)
+        yield codes
     file.forget()
+
+
+def _check_rows(file: GGUFFile, name: str) -> None:
+    """Raises HornbookError for rows that are no numbers: the scales, where they are codes."""
+    stored, kind = file.read(name), file.tensors[name].kind
+    if kind not in BITS:
+        for start in range(0, len(stored), ROWS):
+            if not np.isfinite(_floats(file, name, stored[start : start + ROWS])).all():
+                raise no_numbers(file.path, name)
+        return
+    halves = stored.view(np.uint16).reshape(len(stored), -1, _BLOCK_BYTES[kind] // 2)
+    # A half float whose exponent is all ones is NaN or infinite.
+    for at in range(2 if kind == "Q4_1" else 1):
+        if ((halves[..., at] & 0x7C00) == 0x7C00).any():
+            raise no_numbers(file.path, name)
 
 
 def _codes(stored: np.ndarray, kind: str) -> Codes:

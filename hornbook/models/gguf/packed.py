@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.folder import match
+from hornbook.models.folder import check_size, match
 from hornbook.models.gguf import codes
 from hornbook.models.gguf.config import read_config, reordered
 from hornbook.models.gguf.read import GGUFTensors
@@ -41,8 +41,9 @@ def load_packed(path: Path) -> CausalLM:
     """
     file = GGUFFile(path)
     family, config = read_config(file)
-    model = cast(CausalLM, config.outline())
     tensors, heads = GGUFTensors(file), reordered(family.model_type, config)
+    check_size(config, tensors)
+    model = cast(CausalLM, config.outline())
     match(family, model, tensors)  # before anything is read that is not what it should be
     parameters = dict(model.named_parameters())
     stored: dict[str, tuple[str, slice]] = {}

@@ -61,7 +61,7 @@ def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
     return Sizes(
         vocab=vocab,
         width=width,
-        depth=fields.size(f"{name}.block_count"),
+        depth=fields.depth(f"{name}.block_count"),
         context=fields.size(f"{name}.context_length"),
         heads=heads,
         kv_heads=kv_heads,
