@@ -75,9 +75,21 @@ def decode_as(data: bytes, codec: str) -> str:
     """The text in a charset that `charset_named` gives; what is no character is U+FFFD."""
     if codec == "iso2022_jp":
         data, codec = _seven_bit_as_euc(data), "euc_jp"
-    text = data.decode(codec, _HANDLERS.get(codec, "replace"))
+    handler = _HANDLERS.get(codec, "replace")
+    if len(data) > _START and handler != "replace" and _is_noise(data[:_START], codec, handler):
+        handler = "replace"  # ours takes a hundred times as long for each character that is none
+    text = data.decode(codec, handler)
     signs = _SIGNS.get(codec)
     return text.translate(signs) if signs and _SEARCHED[codec].search(text) else text
+
+
+_START = 2**16
+
+
+def _is_noise(data: bytes, codec: str, handler: str) -> bool:
+    """Whether these bytes are hardly in this charset at all."""
+    text = data.decode(codec, handler)
+    return text.count("\ufffd") * 20 > len(text)
 
 
 def _c1(error: UnicodeError) -> tuple[str, int]:

@@ -88,7 +88,7 @@ _SHIFTS = (b"+", b"~{", b"\0")
 """One of these is in what looks like ASCII and is not (beside escapes)."""
 _ASCII = bytes(range(128))
 _SEVEN_BIT = ("hz", "utf-7", "cp037", "cp500", "cp1140")
-_NOT_ASCII, _C1 = re.compile(r"[^\x00-\x7f]"), re.compile(r"[\x80-\x9f]")
+_C1 = [chr(code) for code in range(0x80, 0xA0)]
 
 
 def decode_labelled(data: bytes, labels: Iterable[str | None] = ()) -> Decoded:
@@ -146,8 +146,8 @@ def _best(data: bytes, named: list[str]) -> Decoded:
     tried: list[tuple[int, Decoded]] = []
     for codec in dict.fromkeys((*named, "utf-8", _looks_like(data))):
         found = _counted(data, codec)
-        beyond, unused = len(_NOT_ASCII.findall(found.text)), len(_C1.findall(found.text))
-        wrong = found.replaced + unused
+        beyond = len(found.text) - len(found.text.encode("ascii", "ignore"))
+        wrong = found.replaced + sum(map(found.text.count, _C1))
         # Sequences of UTF-8 are no accident; letters of other charsets may be.
         if wrong * (3 if codec == "utf-8" else _BELIEVED) <= beyond - wrong:
             return found

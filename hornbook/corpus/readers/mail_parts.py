@@ -160,17 +160,17 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
 def _from_base64(raw: bytes) -> tuple[bytes, str]:
     """Line by line: mailing lists put plain text behind it, and some parts are no base64 at all."""
-    pieces, rest, joined = list[bytes](), list[bytes](), b""
+    pieces, rest, joined = list[bytes](), list[bytes](), list[bytes]()
     for line in raw.splitlines():  # bytes end at line ends only
         line = line.strip()
         if not rest and (not line or _BASE64.fullmatch(line)):
-            joined += line
+            joined.append(line)
             if line.endswith(b"="):
-                pieces.append(joined)
-                joined = b""
+                pieces.append(b"".join(joined))
+                joined = []
         elif line or rest:
             rest.append(line)
-    pieces.append(joined)
+    pieces.append(b"".join(joined))
     data = b"".join(map(_decoded64, pieces))
     return data, plain_text(b"\n".join(rest))[0].strip()
 
@@ -190,14 +190,12 @@ def _unflowed(text: str, deletes: bool) -> str:
         body = line.lstrip(">")
         quoted = len(line) - len(body)
         body = body.removeprefix(" ")
-        if is_open and quoted == depth and body != "-- ":
-            out[-1] += body
-        else:
-            out.append(">" * quoted + (" " if quoted and body else "") + body)
+        if not (is_open and quoted == depth and body != "-- "):
+            out += ["\n"] if out else []
+            out.append(">" * quoted + (" " if quoted and body else ""))
         is_open, depth = body.endswith(" ") and body != "-- ", quoted
-        if is_open and deletes:
-            out[-1] = out[-1].removesuffix(" ")
-    return "\n".join(out)
+        out.append(body[:-1] if is_open and deletes else body)
+    return "".join(out)
 
 
 _BEGIN = re.compile(r"begin(?:-base64)? [0-7]{3,4} (\S.*)")

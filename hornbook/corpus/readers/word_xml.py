@@ -5,6 +5,7 @@ deleted text goes, boxes follow their paragraph, equations and ruby become text.
 time; the archive is `word_package`'s business.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from xml.etree.ElementTree import Element
@@ -42,6 +43,7 @@ _SIGNS = {
     "w:noBreakHyphen": f"{_TEXT}-{_TEXT_END}",
     "w:softHyphen": "",
 }
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,4}")
 _DRAWN = ("w:drawing", "w:pict", "w:object")
 
 PartText = Callable[[str], Iterable[str]]
@@ -94,7 +96,10 @@ class _Writer:
         self._part_text = part_text
         self._after: list[str] = []
         self._open = self._joins = False
-        self._fields: list[_Field] = []
+        self._written: list[int] = []
+        """Places of texts inside fields."""
+        self._fields: list[int | None] = []
+        """Of each open field where it begins in `_written`, until its result begins."""
 
     def blocks(self, container: Element) -> None:
         """All blocks of a container, the last paragraph closed."""
@@ -143,13 +148,13 @@ class _Writer:
 
     def _begin(self) -> None:
         if not self._open:
-            self.out.append("<w:p><w:r>")
+            self.out.append("<w:p>")
             self._open = True
 
     def _close(self) -> None:
         """End the paragraph; what hangs on it follows."""
         if self._open:
-            self.out.append("</w:r></w:p>")
+            self.out.append("</w:p>")
             self.out += self._after
             self._after, self._open = [], False
 
@@ -178,15 +183,16 @@ class _Writer:
 
     def _text(self, text: str) -> None:
         if text:
-            for field in self._fields:
-                field.written.append(len(self.out))
+            if self._fields:
+                self._written.append(len(self.out))
             self.out.append(f"{_TEXT}{escape(text)}{_TEXT_END}")
 
     def _symbol(self, element: Element) -> None:
         """A character of a symbol font; one of a font that nobody knows is not lost in silence."""
         from mammoth.docx.dingbats import dingbats
 
-        font, code = _value(element, "font"), int(_value(element, "char") or "0", 16)
+        font, char = _value(element, "font"), _value(element, "char")
+        code = int(char, 16) if _HEXADECIMAL.fullmatch(char) else 0
         if found := dingbats.get((font, code)) or dingbats.get((font, code & 0xFF)):
             self._text(chr(found))
         else:
@@ -204,13 +210,14 @@ class _Writer:
     def _field(self, kind: str) -> None:
         """A field's instruction is not its text, nor are the results of fields inside it."""
         if kind == "begin":
-            self._fields.append(_Field())
+            self._fields.append(len(self._written))
         elif self._fields:
-            field = self._fields[-1]
-            if not field.shows:
-                for place in field.written:
+            begin = self._fields[-1]
+            if begin is not None:  # what was written since then is no text
+                for place in self._written[begin:]:
                     self.out[place] = ""
-                field.shows = True
+                del self._written[begin:]
+                self._fields[-1] = None
             if kind == "end":
                 self._fields.pop()
 
@@ -228,20 +235,8 @@ class _Writer:
                 self._after += map(_paragraph, self._part_text(_value(box, "dm")))
 
 
-class _Field:
-    """shows: its result has begun. written: places of texts since it began, until then."""
-
-    def __init__(self) -> None:
-        self.shows = False
-        self._written: list[int] = []
-
-    @property
-    def written(self) -> list[int]:
-        return [] if self.shows else self._written
-
-
 def _paragraph(text: str) -> str:
-    return f"<w:p><w:r>{_TEXT}{escape(text)}{_TEXT_END}</w:r></w:p>"
+    return f"<w:p>{_TEXT}{escape(text)}{_TEXT_END}</w:p>"
 
 
 def _wrapped(element: Element, name: str) -> Iterator[Element]:
