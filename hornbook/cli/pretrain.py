@@ -33,7 +33,10 @@ def command(
         Path | None, typer.Option(help="Labelled images: folders by class, idx files, Parquet.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="How long to train; what you do not set follows from it.")
+        float | None,
+        typer.Option(
+            help="Of the whole command, from reading to the report; what you do not set follows from it."
+        ),
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
     family: _Family = None,

@@ -14,7 +14,9 @@ def command(
         list[Path] | None,
         typer.Option(help="Files or folders to learn from; Python's own documentation if none."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="About how long the whole work may take.")] = 5.0,
+    minutes: Annotated[
+        float, typer.Option(help="Of the whole work, from reading to the report.")
+    ] = 5.0,
     out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/quickstart"),
     seed: Annotated[int, typer.Option(help="Of weights and order.")] = 0,
     json: Json = False,

@@ -119,6 +119,19 @@ def fastest(work: Callable[[], object], tries: int) -> float:
     return min(seconds)
 
 
+def sustained(work: Callable[[], object], seconds: float = 1.0, tries: int = 3) -> float:
+    """Seconds of a call, the mean over so long, after one that is not counted.
+
+    Beside other programs the fastest call is one that was left alone, and no measure of the rest.
+    """
+    work()
+    began, count = time.monotonic(), 0
+    while count < tries or time.monotonic() - began < seconds:
+        work()
+        count += 1
+    return (time.monotonic() - began) / count
+
+
 def keep_freed_memory() -> None:
     """Let glibc reuse large blocks instead of returning each to the system.
 

@@ -11,7 +11,7 @@ from hornbook.batches.batch import Batch
 from hornbook.batches.masking import SHARE
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
-from hornbook.core.machine import Machine, fastest
+from hornbook.core.machine import Machine, sustained
 from hornbook.models.model import ModelConfig
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
 from hornbook.models.sizes import Sizes
@@ -126,7 +126,7 @@ def probe_speed(machine: Machine) -> float:
         loss.backward()
         float(loss.detach())  # waits for a GPU to be done
 
-    return plan.rows * plan.context * flops_per_token(config) / fastest(step, tries=3)
+    return plan.rows * plan.context * flops_per_token(config) / sustained(step)
 
 
 def flops_per_token(config: ModelConfig) -> float:
