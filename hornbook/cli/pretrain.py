@@ -35,7 +35,8 @@ def command(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Of the whole command, from reading to the report; what you do not set follows from it."
+            help="Of the whole command, from reading to the report; what you do not set follows "
+            "from it."
         ),
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
