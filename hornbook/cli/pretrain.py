@@ -34,10 +34,7 @@ def command(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            help="Of the whole command, from reading to the report; what you do not set follows "
-            "from it."
-        ),
+        typer.Option(help="Of the whole command; what you do not set follows from it."),
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
     family: _Family = None,
