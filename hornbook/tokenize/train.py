@@ -28,7 +28,7 @@ SAMPLE_BYTES = 32 * 2**20
 Twice as much saved 0.2 % of the tokens at a vocabulary of 32,768, on books, laws, Python proposals,
 medical answers and Chinese poems.
 """
-_SAMPLE_A_SECOND = 100 * 2**10
+_SAMPLE_A_SECOND = 60 * 2**10
 """Bytes of text a second of a run: learning from them takes a few hundredths of it."""
 _PIECE = 64 * 2**10
 """Characters handed over at once: long documents must not stand in memory twice."""

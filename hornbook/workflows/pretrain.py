@@ -76,7 +76,7 @@ def pretrain(
         progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
     bench = prepare(inputs, run, plan, machine, request, progress)
     progress.say(described(bench))
-    floors = measure_floors(inputs.corpus, bench, run / layout.FLOORS, request.minutes, progress)
+    floors = measure_floors(inputs.corpus, bench, run / layout.FLOORS, clock, progress)
     if recipe is None:
         planned = Planned(plan, choices)
         settled = _settle(request, run, machine, planned, bench, inputs.corpus, clock, progress)

@@ -1,6 +1,7 @@
 """Minutes are planned: preparations, long steps, measuring; what fails at the end costs a line."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -9,13 +10,15 @@ from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
+from hornbook.corpus.corpus import Corpus
 from hornbook.tokenize.train import SAMPLE_BYTES, sample_bytes, train_tokenizer
 from hornbook.train import forecast as forecasting
 from hornbook.train.dial import Wanted, choose
 from hornbook.train.forecast import Rehearsal, affordable_share
 from hornbook.train.hooks import remarked
-from hornbook.workflows import settle
+from hornbook.workflows import floors, settle
 from hornbook.workflows.outcome import outcome
+from hornbook.workflows.prepare import prepare
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
 from hornbook.workflows.samples import Sampler, beginnings
 
@@ -102,6 +105,33 @@ def test_what_is_printed_is_the_vocabulary_of_the_tokenizer_that_is_given():
         choose(1e11, MACHINE, 10**6, 60.0, Wanted(vocab=500), vocab=8192)
 
 
+@pytest.mark.parametrize("minutes", [0.1, 1, 10, 1000])
+def test_floors_look_at_what_there_is_time_for(monkeypatch, minutes):
+    found = []
+    for slow in (1.0, 3.0):
+        monkeypatch.setattr(floors, "slowness", partial(float, slow))
+        found.append(floors._limits(Clock.start(minutes)))
+    free, busy = found
+    everything = floors._Limits()
+    assert all(0 < b <= f <= e for b, f, e in zip(busy, free, everything, strict=True))
+    assert floors._limits(Clock.start(None)) == everything
+
+
+@pytest.mark.slow
+def test_floors_of_a_part_are_near_those_of_all(place, tmp_path):
+    corpus = Corpus.open(place / "corpus")
+    inputs = Inputs(corpus, place / "t")
+    plan = {"depth": 1, "width": 32, "heads": 2, "context": 16, "rows": 4}
+    request = request_of(inputs, {"tokens": 640, "plan": plan, "device": "cpu"})
+    quiet = Progress(quiet=True)
+    chosen, _ = choose(1e9, MACHINE, 10**4, 6.0, request.plan, vocab=299)
+    bench = prepare(inputs, tmp_path, chosen, MACHINE, request, quiet)
+    whole = floors._measure(corpus, bench, floors._Limits(), quiet)
+    part = floors._measure(corpus, bench, floors._Limits(1e5, 400, 1e5, 300), quiet)
+    assert part.keys() == whole.keys()
+    assert part["ngram"] == pytest.approx(whole["ngram"], rel=0.5)
+
+
 class Held:
     """A corpus of held-out texts."""
 
@@ -167,8 +197,6 @@ def place(tmp_path_factory):
 
 
 def test_a_report_is_written_whatever_a_sample_does(place, tmp_path, monkeypatch, capsys):
-    from hornbook.corpus.corpus import Corpus
-
     monkeypatch.setattr(Sampler, "sample", lambda self, seed: [][seed])
     inputs = Inputs(Corpus.open(place / "corpus"), place / "t")
     plan = {"depth": 1, "width": 32, "heads": 2, "context": 16, "rows": 4}
