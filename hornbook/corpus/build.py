@@ -35,6 +35,7 @@ from hornbook.corpus.facts import (
     token_books,
 )
 from hornbook.corpus.forget import FORGOTTEN_FILE, forgotten
+from hornbook.corpus.groups import read_groups
 from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples
 from hornbook.corpus.nothing import require_left, require_read, require_text
 from hornbook.corpus.paragraphs import Gone, ParagraphTask, find_gone, without
@@ -49,7 +50,7 @@ from hornbook.corpus.stores import clean
 from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
 from hornbook.corpus.work import HITS, Sources, Tokens, Work
 
-VERSION = "corpus-7"
+VERSION = "corpus-8"
 """A part of the corpus' fingerprint: changed when the same inputs would give something else."""
 UNITS = ("documents", "bytes", "tokens")
 """What books are kept of; tokens where they were counted."""
@@ -157,11 +158,15 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
     work.run_read()
     books = read_json(work.read / BOOKS)
     require_read(work.files, books, work.read)
+    groups = read_groups(work.read, recipe.group) if recipe.group else None
+    if groups and (missing := groups.said()):
+        progress.say(f"  {missing}")
     work.run_tags()
     near, overlap = work.run_near(), work.run_overlap()
     table = read_table(work.read, work.tags, work.source_of)
     given = overlap[0] if overlap else None
-    drop_documents(table, recipe, forgotten(out), near, given, work.read)
+    keys = groups.keys if groups else None
+    drop_documents(table, recipe, forgotten(out), near, given, work.read, keys)
     gone = _paragraphs(work, table)
     require_left(table, books, recipe)
     key = _key(work.root / KEY) if recipe.pii else b""

@@ -138,11 +138,13 @@ def drop_documents(
     near: NearGroups | None,
     given: np.ndarray | None,
     read: Path,
+    groups: np.ndarray | None = None,
 ) -> None:
     """Decide on whole documents, and on what belongs together.
 
     given: (N,) the share of an evaluation item that each holds, None where there is none. Of
-    documents with one content or address the first that is kept so far stays.
+    documents with one content or address the first that is kept so far stays. groups: (N,) what
+    stays on one side, "" for what stands alone.
     """
     places = np.arange(len(table.hashes))
     table.reasons[table.hashes == _NOTHING] = EMPTY  # whatever a rule said of it
@@ -154,15 +156,14 @@ def drop_documents(
     leaks = table.drop((share > 0) | (near.leaks if near else False), CONTAMINATED)
     table.details[leaks] = np.where(share > 0, share, np.nan)[leaks]
     links = [np.zeros((0, 2), np.int64)]
-    if recipe.urls or recipe.group:
-        urls, groups = _metadata(read, recipe.group)
-        if recipe.urls:
-            first = _firsts(urls, table.kept & (urls != ""))
-            again = table.drop(first != places, URL)
-            table.repeats[again] = first[again]
-        if recipe.group:
-            held = np.flatnonzero(groups != "")
-            links.append(np.stack([_firsts(groups, groups != "")[held], held], 1))
+    if recipe.urls:
+        urls = _urls(read)
+        first = _firsts(urls, table.kept & (urls != ""))
+        again = table.drop(first != places, URL)
+        table.repeats[again] = first[again]
+    if groups is not None:
+        held = np.flatnonzero(groups != "")
+        links.append(np.stack([_firsts(groups, groups != "")[held], held], 1))
     if near is not None:
         links.append(np.stack([places, near.first], 1))
         if recipe.near_mode == "drop":
@@ -201,16 +202,13 @@ def _firsts(values: np.ndarray, which: np.ndarray) -> np.ndarray:
     return places
 
 
-def _metadata(read: Path, group: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) of all documents: the plain address, and the value of a field; "" for none."""
+def _urls(read: Path) -> np.ndarray:
+    """(N,) of all documents: the plain address, "" for none."""
     import pyarrow.parquet as parquet
 
-    urls, groups = [], []
+    urls = []
     for part in parts(read):
         for row in parquet.read_table(part, columns=["metadata"])["metadata"].to_pylist():
-            metadata = json.loads(row)
-            url = metadata.get("url")
+            url = json.loads(row).get("url")
             urls.append((plain_url(url) or "") if isinstance(url, str) else "")
-            value = metadata.get(group) if group else None
-            groups.append("" if value is None else json.dumps(value))
-    return np.array(urls, object), np.array(groups, object)
+    return np.array(urls, object)

@@ -5,6 +5,8 @@ import json
 import random
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
@@ -12,6 +14,7 @@ from hornbook.core.progress import Progress
 from hornbook.corpus import build as module
 from hornbook.corpus import intake, store, work
 from hornbook.corpus.build import build
+from hornbook.corpus.groups import key_of
 from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.corpus.trace import trace_document
 
@@ -182,6 +185,68 @@ def test_a_clients_documents_stay_on_one_side(source, tmp_path):
     corpus = build([source], tmp_path / "c", recipe, QUIET)
     sides = [{d.metadata["client"] for d in corpus.documents(s)} for s in ("train", "validation")]
     assert all(sides) and not sides[0] & sides[1]
+
+
+SEVENS = {
+    "a.jsonl": '{"client": 7, "text": "%s"}\n{"client": 7.0, "text": "%s"}\n',
+    "b.jsonl": '{"client": "7", "text": "%s"}\n{"client": "007", "text": "%s"}\n',
+    "c.csv": 'client,text\n7,"%s"\n 7 ,"%s"\n',
+    "d.csv": 'client;text\n7.0;"%s"\n;"%s"\n',
+}
+
+
+def test_the_same_client_is_the_same_in_every_format(source, tmp_path):
+    draw = random.Random(5)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, form in SEVENS.items():
+        (folder / name).write_text(form % (prose(draw, 12), prose(draw, 12)))
+    rows = {"client": [7.0, None], "text": [prose(draw, 12), prose(draw, 12)]}
+    pq.write_table(pa.table(rows), folder / "e.parquet")
+    rows = [{"client": i, "text": prose(draw, 12)} for i in range(100, 190)]
+    (folder / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = []
+    progress = Progress(quiet=True)
+    progress.say = lambda *lines: said.extend(lines)
+    recipe = CorpusRecipe(group="client", validation_share=0.1)
+    corpus = build([folder], tmp_path / "c", recipe, progress)
+    sides = [
+        {key_of(d.metadata.get("client")) for d in corpus.documents(s)} - {""}
+        for s in ("train", "validation")
+    ]
+    assert all(sides) and not sides[0] & sides[1] and {"7", "007"} <= sides[0] | sides[1]
+    assert any("2 of 100 documents have nothing in 'client'" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("group", "sentence"),
+    [
+        ("klient", "no document has a value .* Did you mean 'client'"),
+        ("nothing", "no document has a value .* The commonest: client"),
+        ("tags", "has a list there"),
+        ("who", "has an object there; it holds who.name"),
+    ],
+)
+def test_a_field_that_tells_no_groups_is_refused(source, tmp_path, group, sentence):
+    rows = [json.loads(line) for line in source.read_text().splitlines()[:60]]
+    inner = {"tags": ["a", "b"], "who": {"name": "x"}}
+    source.write_text("".join(json.dumps({**row, "metadata": inner}) + "\n" for row in rows))
+    with pytest.raises(UsageError, match=sentence):
+        build([source], tmp_path / "c", CorpusRecipe(group=group), QUIET)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (7, "7", True), (7.0, " 7 ", True), ("7.0", 7, True), ("007", 7, False), ("7.5", 7.5, True),
+        (True, "true", True), (True, 1, False), ("", None, True), (float("nan"), None, True),
+        ("2024-05-06", "2024-05-06 00:00:00", True), (0, None, False), (-3, "-3", True),
+        ("2024-05-06T07:00:00Z", "2024-05-06 09:00:00+02:00", True), (10**20, 1e20, True),
+    ],
+)  # fmt: skip
+def test_which_values_are_the_same(one, other, same):
+    assert (key_of(one) == key_of(other)) == same
 
 
 def test_groups_that_cannot_be_split_are_not_cut(source, tmp_path):
