@@ -7,11 +7,13 @@ many are `mail`'s business.
 import binascii
 import re
 from collections.abc import Iterator
+from email import message_from_bytes
 from email.message import Message
 from typing import NamedTuple
 
 from hornbook.corpus.readers.decode import decode_labelled
 from hornbook.corpus.readers.html import page_text, plain_text
+from hornbook.corpus.readers.smime import signed_content
 
 _DEEPEST = 20
 """Messages in messages and parts in parts: mail of people has less."""
@@ -20,7 +22,8 @@ _NO_TEXT = frozenset(
     {"calendar", "css", "javascript", "richtext", "rtf", "vcard", "x-vcard", "x-amp-html"}
 )
 """Of text/*: written by programs for programs."""
-_TEXT_NAME = re.compile(r".+\.(txt|text|csv|tsv|md|markdown|log|rst)", re.IGNORECASE)
+_TEXT_NAME = re.compile(r".+\.(txt|text|csv|tsv|md|markdown|log|rst|x?html?)", re.IGNORECASE)
+_PAGE_NAME = re.compile(r".+\.x?html?", re.IGNORECASE)
 _SEALED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 _STUB, _RICHER = 300, 5
 """A plain part of so few characters beside so many times as many in HTML says that there is HTML.
@@ -51,13 +54,12 @@ def content_of(message: Message, depth: int = 0) -> Content:
     if depth > _DEEPEST:
         return Content([], [f"{kind} (nested too deep)"])
     if kind in _SEALED:
-        signed = _setting(message, "smime-type") == "signed-data"
-        return Content([], [f"{'signed' if signed else ENCRYPTED} ({kind})"])
-    if not message.is_multipart():  # also one that says so and lacks its borders
-        return _leaf(message, kind)
-    parts = [part for part in message.get_payload() if isinstance(part, Message)]
+        return _sealed(message, kind, depth)
     if kind == "message/rfc822":
-        return _joined([_forwarded(part, depth + 1) for part in parts])
+        return _forwarded(_inner(message), depth + 1)
+    if not message.is_multipart():  # also one that says so and lacks its borders
+        return _leaf(message, kind, depth)
+    parts = [part for part in message.get_payload() if isinstance(part, Message)]
     if kind.startswith("message/"):  # reports of delivery, in headers
         return Content([], [kind])
     kinds = [part.get_content_type() for part in parts]
@@ -82,6 +84,23 @@ def _forwarded(message: Message, depth: int) -> Content:
     return content._replace(texts=[subject, *content.texts]) if subject else content
 
 
+def _inner(message: Message) -> Message:
+    """The message that a part is: some programs code it, which the standard does not know."""
+    found = message.get_payload()
+    inner = found[0] if isinstance(found, list) and found else message
+    if isinstance(inner, Message) and _coding(message) in (_BASE, *_QUOTED):
+        inner[_TRANSFER] = message[_TRANSFER]
+        return message_from_bytes(_bytes_of(inner)[0])
+    return inner if isinstance(inner, Message) else message
+
+
+def _sealed(message: Message, kind: str, depth: int) -> Content:
+    """What is only signed is read; what is encrypted is named."""
+    if not message.is_multipart() and (inner := signed_content(_bytes_of(message)[0])):
+        return content_of(message_from_bytes(inner), depth + 1)
+    return Content([], [f"{ENCRYPTED} ({kind})"])
+
+
 def _best(kinds: list[str], found: list[Content]) -> Content:
     """Of the same text in several forms the plain one, unless it is blank or a mere hint."""
     sizes = [len(content.text.strip()) for content in found]
@@ -93,18 +112,20 @@ def _best(kinds: list[str], found: list[Content]) -> Content:
     return chosen._replace(left_out=others)
 
 
-def _leaf(message: Message, kind: str) -> Content:
+def _leaf(message: Message, kind: str, depth: int) -> Content:
     name = _file_name(message)
     main, _, sub = kind.partition("/")
     is_text = main in ("text", "multipart") and sub not in _NO_TEXT
-    if not is_text and not (kind == "application/octet-stream" and _TEXT_NAME.fullmatch(name)):
+    if main == "application" and name.lower().endswith(".eml"):
+        return _forwarded(message_from_bytes(_bytes_of(message)[0]), depth + 1)
+    if not is_text and not (main == "application" and _TEXT_NAME.fullmatch(name)):
         return Content([], [name or kind])
     settings = {key: _setting(message, key) for key in ("charset", "format", "delsp")}
     data, rest = _bytes_of(message)
     if b"\0" in data and main != "text":
         return Content([], [name or kind])
     charset = settings["charset"]
-    if sub == "html":
+    if sub == "html" or _PAGE_NAME.fullmatch(name):
         _, text, replaced = page_text(data, charset, main=False)
     else:
         text, replaced = plain_text(data, charset)
@@ -131,26 +152,29 @@ def _setting(message: Message, name: str) -> str:
 
 
 _COMMENT, _CODING = re.compile(r"\([^()]*\)"), re.compile(r"[\w-]+")
+_BASE, _QUOTED = "base64", ("quoted-printable", "quotedprintable")
 _TRANSFER = "content-transfer-encoding"
 _UU_CODINGS = ("x-uuencode", "uuencode", "uue", "x-uue")
 
 
-def _bytes_of(message: Message) -> tuple[bytes, str]:
-    """The part's bytes with its transfer encoding undone, and text that stood behind them.
+def _coding(message: Message) -> str:
+    """The name of the transfer encoding, found in whatever stands in its header: blanks, comments,
+    a semicolon."""
+    found = _CODING.search(_COMMENT.sub(" ", str(message.get(_TRANSFER, ""))))
+    return found[0].lower() if found else ""
 
-    The encoding is found in whatever stands in its header: blanks, comments, a semicolon.
-    """
-    value = _COMMENT.sub(" ", str(message.get(_TRANSFER, "")))
-    found = _CODING.search(value)
-    coding = found[0].lower() if found else ""
+
+def _bytes_of(message: Message) -> tuple[bytes, str]:
+    """The part's bytes with its transfer encoding undone, and text that stood behind them."""
+    coding = _coding(message)
     del message["content-type"]  # the standard library decodes by it, or stumbles over it
     if coding not in _UU_CODINGS:
         del message[_TRANSFER]  # and undoes this in its own way, or does not
     payload = message.get_payload(decode=True)
     raw = payload if isinstance(payload, bytes) else b""
-    if coding == "base64":
+    if coding == _BASE:
         return _from_base64(raw)
-    if coding in ("quoted-printable", "quotedprintable"):
+    if coding in _QUOTED:
         return binascii.a2b_qp(raw), ""
     return raw, ""
 
