@@ -45,7 +45,7 @@ def write_shards(
             ids = tokenizer.encode_batch([document.text for document in batch])
             for document, tokens in zip(batch, ids, strict=True):
                 size = len(document.text.encode("utf-8"))
-                writer.add(document.id, np.append(tokens, tokenizer.eos_id), size)
+                writer.add(document.id, tokenizer.document(tokens), size)
                 advance(size)
     writer.finish({"tokenizer": tokenizer.fingerprint, "eos": tokenizer.eos_id})
 

@@ -127,17 +127,20 @@ def encode_pair(tokenizer: Tokenizer, context: str, target: str) -> Request:
         context, target = context[:-spaces], context[-spaces:] + target
     if not target:
         raise HornbookError("There is no text whose likelihood could be told: it is empty.")
-    before = tokenizer.encode(context) if context else []
-    both = tokenizer.encode(context + target)
+    before = tokenizer.encode_beginning(context)
+    both = tokenizer.encode_beginning(context + target)
     after = both[len(before) :] if both[: len(before)] == before else []
-    return Request(before or [begin_of(tokenizer)], after or tokenizer.encode(target))
+    return Request(before or begin_of(tokenizer), after or tokenizer.encode(target))
 
 
-def begin_of(tokenizer: Tokenizer) -> int:
-    """The id that stands before a text: the one that ends documents, as in training."""
+def begin_of(tokenizer: Tokenizer) -> list[int]:
+    """The ids that stand before a text: its tokenizer's, or the one that ends documents, as in
+    training."""
+    if tokenizer.prefix:
+        return tokenizer.prefix
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token.")
-    return tokenizer.eos_id
+    return [tokenizer.eos_id]
 
 
 def _shared(rows: Sequence[tuple[int, ...]], requests: Sequence[Request]) -> list[int]:

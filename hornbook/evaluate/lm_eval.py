@@ -33,7 +33,7 @@ class HornbookLM(TemplateLM):
     @property
     def eot_token_id(self) -> int:
         """Stands before texts that have no context."""
-        return begin_of(self._tokenizer)
+        return begin_of(self._tokenizer)[-1]
 
     @property
     def tokenizer_name(self) -> str:
@@ -44,14 +44,15 @@ class HornbookLM(TemplateLM):
         self, string: str, add_special_tokens: bool | None = None, **kwargs: Any
     ) -> list[int]:
         """Ids of ordinary text; a chat template's special tokens come by `apply_chat_template`."""
-        return self._tokenizer.encode(string)
+        apart = add_special_tokens is False
+        return (self._tokenizer.encode if apart else self._tokenizer.encode_beginning)(string)
 
     def loglikelihood_rolling(
         self, requests: list[Instance], disable_tqdm: bool = False
     ) -> list[float]:
         """The log-probability of whole texts; windows that do not overlap, as in lm-eval."""
         asked = [
-            Request([self.eot_token_id], self._tokenizer.encode(str(request.args[0])))
+            Request(begin_of(self._tokenizer), self._tokenizer.encode(str(request.args[0])))
             for request in requests
         ]
         found = iter(
@@ -66,10 +67,12 @@ class HornbookLM(TemplateLM):
         for i, request in enumerate(requests):
             alike.setdefault(_wanted(request.args[1]), []).append(i)
         for (most, stop), places in alike.items():
-            room = self.subject.room - most
+            begin = self._tokenizer.prefix
+            room = self.subject.room - most - len(begin)
             texts = [str(requests[i].args[0]) for i in places]
             prompts = [
-                self._tokenizer.encode(text)[-room:] or [self.eot_token_id] for text in texts
+                [*begin, *self._tokenizer.encode(text)[-room:]] or [self.eot_token_id]
+                for text in texts
             ]
             answers = self.subject.answers(prompts, most, stop, chat=False)
             for i, answer in zip(places, answers, strict=True):

@@ -82,7 +82,7 @@ class Prompter:
         before = [render(task.system, row)] if task.system else []
         before += [render(task.prompt, shot) + task.shown(shot) for shot in shots]
         text = task.separator.join([*before, render(task.prompt, row)])
-        ids = self.tokenizer.encode(text) or [begin_of(self.tokenizer)]
+        ids = self.tokenizer.encode_beginning(text) or begin_of(self.tokenizer)
         return Prompt(text, ids, False, len(shots), cut)
 
 

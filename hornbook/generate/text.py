@@ -42,7 +42,9 @@ def continue_text(tokenizer: Tokenizer, prompt: str) -> tuple[Answer, frozenset[
     """
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token.")
-    return Answer(tokenizer.encode(prompt) or [tokenizer.eos_id]), frozenset({tokenizer.eos_id})
+    return Answer(tokenizer.encode_beginning(prompt) or [tokenizer.eos_id]), frozenset(
+        {tokenizer.eos_id}
+    )
 
 
 def reply_to(

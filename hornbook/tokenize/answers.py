@@ -14,7 +14,7 @@ from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import write_text
 from hornbook.core.folders import atomic_folder
-from hornbook.tokenize.chat import CHATML, PLAIN, marks_answers
+from hornbook.tokenize.chat import BOS, CHATML, PLAIN, marks_answers
 from hornbook.tokenize.settings import CONFIG
 from hornbook.tokenize.special import TURN_END
 from hornbook.tokenize.tokenizer import TOKENIZER, Message, Tokenizer
@@ -98,6 +98,7 @@ def with_template(folder: Path, out: Path, claim: Claim) -> tuple[Path, str]:
         for name in _FILES:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, aside / name)
-        write_text(aside / "chat_template.jinja", CHATML if chatml else PLAIN)
+        begin = BOS if tokenizer.prefix else ""
+        write_text(aside / "chat_template.jinja", begin + (CHATML if chatml else PLAIN))
     kind = "ChatML" if chatml else "plain headings (### Instruction, ### Response)"
     return out, f"the model has no chat template; {kind} is used and goes with it"

@@ -39,6 +39,9 @@ PLAIN = (
 )
 """For tokenizers without tokens for turns: Alpaca's headings (Taori et al. 2023)."""
 
+BOS = "{{ bos_token }}"
+"""Before either, for tokenizers that put a token before every text."""
+
 _MARKS = re.compile(r"\{%[-+]?\s*generation\b")
 
 # Characters of Unicode's private use area, which no template writes itself.

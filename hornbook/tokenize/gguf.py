@@ -12,6 +12,7 @@ from typing import Any
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import write_json
 from hornbook.core.gguf import GGUFFile
+from hornbook.tokenize.begin import begin_with, prefix_of
 from hornbook.tokenize.pretokenizers import name_of, named
 from hornbook.tokenize.settings import CONFIG, Settings
 
@@ -19,6 +20,9 @@ MODEL, PRE, TOKENS, TYPES, MERGES = (
     f"tokenizer.ggml.{name}" for name in ("model", "pre", "tokens", "token_type", "merges")
 )
 TEMPLATE = "tokenizer.chat_template"
+ADD_BOS = "tokenizer.ggml.add_bos_token"
+_BEGINNING = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral")
+"""Ways of cutting text that belong to models whose texts begin with a token."""
 _NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 """Types of tokens: of the merges, special, added as they are spelled, no token at all."""
 
@@ -55,8 +59,9 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         names={role: tokens[i] for role, key in _ROLES.items() for i in _ids(file, key)},
         eos=next(iter(_ids(file, "eos_token_id")), None),
         stops=frozenset(i for key in _STOPS for i in _ids(file, key)),
-        template=str(values[TEMPLATE]) if TEMPLATE in values else None,
+        template=_template(file),
     )
+    bos = settings.names.get("bos_token") if _says_bos(file) else None
     typed = list(zip(tokens, types, strict=True))
     made = {
         "version": "1.0",
@@ -69,7 +74,7 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         ],
         "normalizer": None,
         "pre_tokenizer": pre.values,
-        "post_processor": None,
+        "post_processor": begin_with(bos, tokens.index(bos)) if bos is not None else None,
         "decoder": _DECODER,
         "model": {
             "type": "BPE",
@@ -85,6 +90,19 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         },
     }
     return made, settings
+
+
+def _says_bos(file: GGUFFile) -> bool:
+    """Whether texts begin with a token; where nothing is said, as llama.cpp has it."""
+    said = file.values.get(ADD_BOS)
+    return bool(said) if said is not None else file.values.get(PRE) in _BEGINNING
+
+
+def _template(file: GGUFFile) -> str | None:
+    found = file.values.get(TEMPLATE)
+    if found is not None and not isinstance(found, str):
+        raise HornbookError(f"{file.path}: {TEMPLATE} is no text.")
+    return found
 
 
 def unpack_tokenizer(file: GGUFFile, folder: Path) -> None:
@@ -139,25 +157,30 @@ def write_tokenizer(
         control = token["special"] or content in special
         tokens[i], types[i] = content, _CONTROL if control else _USER_DEFINED
     merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
+    prefix = prefix_of(values, settings, {token: i for i, token in enumerate(tokens)})
+    if len(prefix) > 1:
+        raise HornbookError(f"{where}: GGUF cannot say that {len(prefix)} tokens begin a text.")
     return {
         MODEL: "gpt2",
         PRE: pre,
         TOKENS: tokens,
         TYPES: types,
         MERGES: merges,
-        **_special(tokens, settings),
-        "tokenizer.ggml.add_bos_token": _adds_bos(values),
+        **_special(tokens, settings, prefix),
+        ADD_BOS: bool(prefix),
         "tokenizer.ggml.add_space_prefix": False,
         TEMPLATE: _plain(settings.template or ""),
     }
 
 
-def _special(tokens: list[str], settings: Settings) -> dict[str, int]:
+def _special(tokens: list[str], settings: Settings, prefix: list[int]) -> dict[str, int]:
     """Ids by role. Without a beginning of text the end of text is it, as in GPT-2: otherwise
     llama.cpp takes token 11.
     """
     ids = {token: i for i, token in enumerate(tokens)}
     found = {role: ids[name] for role, name in settings.names.items() if name in ids}
+    if prefix:  # the one that llama.cpp puts before a text
+        found["bos_token"] = prefix[0]
     if settings.eos is not None:
         found.setdefault("eos_token", settings.eos)
     if "eos_token" in found:
@@ -166,13 +189,6 @@ def _special(tokens: list[str], settings: Settings) -> dict[str, int]:
     named = {_ROLES[role]: i for role, i in found.items() if role in _ROLES}
     named |= dict(zip(("eot_token_id", "eom_token_id"), others, strict=False))
     return {f"tokenizer.ggml.{key}": i for key, i in named.items()}
-
-
-def _adds_bos(values: Mapping[str, Any]) -> bool:
-    """Whether a text begins with a token of its own, as its post-processor says."""
-    processor = values.get("post_processor") or {}
-    steps = processor.get("processors", [processor])
-    return any("SpecialToken" in step.get("single", [{}])[0] for step in steps)
 
 
 def _plain(template: str) -> str:

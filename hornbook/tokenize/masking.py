@@ -12,6 +12,7 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
+from hornbook.tokenize.begin import begin_with
 from hornbook.tokenize.settings import CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer
 
@@ -34,7 +35,7 @@ def add_mask(folder: Path, out: Path) -> Tokenizer:
         raise HornbookError(f"{tokenizer.where} has the token {MASK} already.")
     first = tokenizer.decode([tokenizer.eos_id])
     values["added_tokens"].append(_special(MASK, tokenizer.vocab_size))
-    values["post_processor"] = _template(first, tokenizer.eos_id)
+    values["post_processor"] = begin_with(first, tokenizer.eos_id)
     out.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.jinja"):
         shutil.copyfile(path, out / path.name)
@@ -71,16 +72,3 @@ def _special(content: str, i: int) -> dict[str, Any]:
     """An entry of `added_tokens`."""
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": i, "content": content, **flags, "special": True}
-
-
-def _template(first: str, i: int) -> dict[str, Any]:
-    """`tokenizers`' post-processor that puts one token before every text."""
-    begin = {"SpecialToken": {"id": first, "type_id": 0}}
-    between = {"SpecialToken": {"id": first, "type_id": 1}}
-    one, two = ({"Sequence": {"id": name, "type_id": t}} for t, name in enumerate("AB"))
-    return {
-        "type": "TemplateProcessing",
-        "single": [begin, one],
-        "pair": [begin, one, between, two],
-        "special_tokens": {first: {"id": first, "ids": [i], "tokens": [first]}},
-    }

@@ -17,13 +17,15 @@ CONFIG = "tokenizer_config.json"
 class Settings(NamedTuple):
     """names: special tokens by role, as {"eos_token": "<|endoftext|>"}.
 
-    eos: the id that config.json calls the end. stops: the ids that end generation.
+    eos: the id that config.json calls the end. stops: the ids that end generation. add_bos: whether
+    texts begin with the token of that role, should the post-processor not say it.
     """
 
     names: dict[str, str]
     eos: int | None
     stops: frozenset[int]
     template: str | None
+    add_bos: bool = False
 
 
 def read_settings(folder: Path) -> Settings:
@@ -36,6 +38,7 @@ def read_settings(folder: Path) -> Settings:
         eos=ends[0] if ends else None,
         stops=frozenset(ends + stops),
         template=_template(folder, config.get("chat_template")),
+        add_bos=config.get("add_bos_token") is True,
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
 from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.tokenize.begin import prefix_of
 from hornbook.tokenize.bytelevel import to_bytes
 from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
@@ -35,8 +36,9 @@ class Tokenizer:
     """Opened with `load`. Ids are ints below `vocab_size`.
 
     reference: the same tokenizer in the library `tokenizers`, without its special tokens. eos_id:
-    ends a document, if the folder names it. pad_id: None where the folder names none, or the end
-    of text, which must not be ignored. stop_ids: end an answer in a conversation.
+    ends a document, if the folder names it. prefix: ids that stand before every text. pad_id: None
+    where the folder names none, or the end of text, which must not be ignored. stop_ids: end an
+    answer in a conversation.
     """
 
     def __init__(self, values: dict[str, Any], settings: Settings, where: Path) -> None:
@@ -56,14 +58,16 @@ class Tokenizer:
         self._bytes = _table(vocabulary, {token["content"] for token in added})
         self.vocab_size = len(self._bytes)
         self.special_ids = frozenset(self._special.values())
-        self.eos_id = vocabulary.get(settings.names.get("eos_token", ""), settings.eos)
+        eos = vocabulary.get(settings.names.get("eos_token", ""), settings.eos)
+        self.eos_id = eos if eos is not None and 0 <= eos < self.vocab_size else None
+        self.prefix = prefix_of(values, settings, vocabulary)
         pad = vocabulary.get(settings.names.get("pad_token", ""))
         self.pad_id = None if pad == self.eos_id else pad
         ends_of_turns = {vocabulary.get(name) for name in TURN_ENDS}
         self.stop_ids = frozenset(
             i
             for i in {self.eos_id, *ends_of_turns, *settings.stops}
-            if i is not None and i < self.vocab_size
+            if i is not None and 0 <= i < self.vocab_size
         )
 
     @classmethod
@@ -88,6 +92,22 @@ class Tokenizer:
         _require_unicode(text)
         ids: list[int] = self.reference.encode(text, add_special_tokens=False).ids
         return ids
+
+    def encode_beginning(self, text: str) -> list[int]:
+        """The ids of a text that nothing stands before: what its files put first, and its own.
+
+        A chat template writes that itself. Raises HornbookError for half a surrogate pair.
+        """
+        return [*self.prefix, *self.encode(text)]
+
+    def document(self, ids: np.ndarray) -> np.ndarray:
+        """The ids of a document that follows another's end: its own beginning and end around it.
+
+        Where one token is both, it is not there twice.
+        """
+        assert self.eos_id is not None
+        first = [] if self.prefix == [self.eos_id] else self.prefix
+        return np.concatenate([first, ids, [self.eos_id]]).astype(ids.dtype)
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """The ids of many texts, uint32 arrays, by the fastest library that gives the same ids.

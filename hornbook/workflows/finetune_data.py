@@ -123,7 +123,8 @@ def encode_conversation(messages: Messages, place: str, tokenizer: Tokenizer) ->
 def _pieces(text: str, tokenizer: Tokenizer, context: int) -> Iterator[Example]:
     """A document between two ends of text, every token of it a target once."""
     assert tokenizer.eos_id is not None
-    ids = np.array([tokenizer.eos_id, *tokenizer.encode(text), tokenizer.eos_id], np.int64)
+    begin = tokenizer.prefix or [tokenizer.eos_id]
+    ids = np.array([*begin, *tokenizer.encode(text), tokenizer.eos_id], np.int64)
     for start in range(0, len(ids) - 1, context):
         part = ids[start : start + context + 1]
         yield Example(part, np.ones(len(part), bool))

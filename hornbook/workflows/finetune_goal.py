@@ -129,7 +129,9 @@ class General:
     """Text that the model is not tuned on, in windows of `context` tokens, all of them scored."""
 
     def __init__(self, text: str, tokenizer: Tokenizer, context: int, loop: LoopConfig) -> None:
-        ids = np.array([tokenizer.eos_id or 0, *tokenizer.encode(text)], np.int64)
+        ids = np.array(
+            [*(tokenizer.prefix or [tokenizer.eos_id or 0]), *tokenizer.encode(text)], np.int64
+        )
         self._windows = [
             Example(part, np.ones(len(part), bool))
             for start in range(0, len(ids) - 1, context)

@@ -44,8 +44,8 @@ def compare(before: Opened, after: Opened, text: str) -> dict[str, Any]:
     tokenizers give the same ids for all of these.
     """
     most = max(1, min(before.model.config.context, after.model.config.context) // 2)
-    prompts = [before.tokenizer.encode(prompt)[:most] for prompt in PROMPTS]
-    others = [after.tokenizer.encode(prompt)[:most] for prompt in PROMPTS]
+    prompts = [before.tokenizer.encode_beginning(prompt)[:most] for prompt in PROMPTS]
+    others = [after.tokenizer.encode_beginning(prompt)[:most] for prompt in PROMPTS]
     texts = [_greedy(before, prompts), _greedy(after, others)]
     bits = [bits_per_byte(opened, text) for opened in (before, after)]
     same_text = before.tokenizer.encode(text) == after.tokenizer.encode(text)
@@ -71,7 +71,7 @@ def bits_per_byte(opened: Opened, text: str) -> float:
     Windows share one token, so that each other token is scored once.
     """
     model, tokenizer = opened
-    ids = tokenizer.encode(text)
+    ids = tokenizer.encode_beginning(text)
     step = min(model.config.context, _WINDOW)
     nats, size = 0.0, 0
     for start in range(0, len(ids) - 1, step):

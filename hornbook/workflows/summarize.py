@@ -158,4 +158,4 @@ def _ids(work: _Work, text: str) -> list[int]:
     if work.chat:
         messages = [{"role": "user", "content": asked}]
         return [int(i) for i in tokenizer.encode_chat(messages, add_generation_prompt=True)[0]]
-    return tokenizer.encode(asked)
+    return tokenizer.encode_beginning(asked)

@@ -64,7 +64,7 @@ class PerplexityTask(Task):
         begin, room = begin_of(subject.tokenizer), min(self.window, subject.room)
         stride = min(self.stride or max(1, room // 2), room)
         parts = [
-            list(windows(Request([begin], subject.tokenizer.encode(item.content)), room, stride))
+            list(windows(Request(begin, subject.tokenizer.encode(item.content)), room, stride))
             for item in items
         ]
         found = iter(subject.likelihoods([part for one in parts for part in one], room))
