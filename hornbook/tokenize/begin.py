@@ -17,7 +17,7 @@ def prefix_of(values: Mapping[str, Any], settings: Settings, ids: Mapping[str, i
     no token has."""
     found = _before(values.get("post_processor") or {})
     if not found and settings.add_bos:
-        found = [ids[name] for name in [settings.names.get("bos_token")] if name in ids]
+        found = [ids[name] for name in [settings.names.get("bos_token", "")] if name in ids]
     if not set(found) <= set(ids.values()):
         raise ValueError(f"its post-processor begins texts with {found}, which no token has")
     return found
