@@ -159,3 +159,52 @@ def test_lines_of_a_box_that_begin_with_from():
     )
     texts = [item.text for item in read_mbox(io.BytesIO(letter * 2), "a.mbox")]
     assert [t.strip() for t in texts] == ["One.\nFrom here.\n>From there."] * 2
+
+
+def test_messages_that_are_coded_or_attached_under_their_name():
+    inner = b"Subject: inner\n\nWords inside."
+    coded = part(b"message/rfc822", base64.b64encode(inner), b"Content-Transfer-Encoding: base64\n")
+    named = part(b"application/octet-stream; name=a.EML", inner)
+    table = part(b"application/vnd.ms-excel; name=t.csv", b"a,b\n1,2")
+    web = part(b"application/octet-stream; name=p.html", b"<p>A page</p>")
+    for attached, expected in (
+        (coded, "inner\n\nWords inside."),
+        (named, "inner\n\nWords inside."),
+        (table, "a,b\n1,2"),
+        (web, "A page"),
+    ):
+        assert text(many(b"mixed", part(b"text/plain", b"See."), attached)) == f"See.\n\n{expected}"
+
+
+def ber(tag, value, later=False):
+    """A value of ASN.1; later: of a length that two zero bytes tell."""
+    if later:
+        return bytes((tag, 0x80)) + value + b"\0\0"
+    size = len(value).to_bytes(2, "big")
+    return bytes((tag, 0x82)) + size + value
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_an_envelope_that_is_only_signed(later, pieces):
+    inner = b"Content-Type: text/plain; charset=utf-8\n\nSigned gr\xc3\xbc\xc3\x9fe."
+    step = -(-len(inner) // pieces)
+    parts = [ber(0x04, inner[i : i + step]) for i in range(0, len(inner), step)]
+    octets = parts[0] if pieces == 1 else ber(0x24, b"".join(parts), later)
+    name = bytes.fromhex("06092a864886f70d0107")
+    content = ber(0x30, name + b"\x01" + ber(0xA0, octets, later), later)
+    signed = ber(0x30, b"\x02\x01\x01" + ber(0x31, b"") + content, later)
+    data = ber(0x30, name + b"\x02" + ber(0xA0, signed, later), later)
+    head = HEAD + b"Content-Type: application/pkcs7-mime; name=smime.p7m\n"
+    head += b"Content-Transfer-Encoding: base64\n\n"
+    assert text(head + base64.b64encode(data)) == "Signed grüße."
+    for end in range(0, len(data), 7):
+        assert isinstance(one(head + base64.b64encode(data[:end])), Document | Rejection)
+
+
+def test_long_letters_take_no_longer_a_line():
+    lines = base64.b64encode(b"x" * 57) + b"\n"
+    coded = HEAD + PLAIN + b"Content-Transfer-Encoding: base64\n\n" + lines * 20_000
+    assert len(text(coded)) == 57 * 20_000
+    flowed = HEAD + b"Content-Type: text/plain; format=flowed\n\n" + b"word \n" * 50_000
+    assert len(text(flowed)) == 250_000

@@ -317,3 +317,10 @@ def test_tables_in_tables_without_end():
     body = "<w:tbl><w:tr><w:tc>" * 3000 + p("x") + "</w:tc></w:tr></w:tbl>" * 3000
     (item,) = items(word(body))
     assert isinstance(item, Document | Rejection)
+
+
+def test_many_fields_and_rows_take_no_longer_each():
+    fields = [char("begin")] * 3000 + [r("x")] * 3000
+    assert text(p(*fields)) == "x" * 3000
+    assert text(tbl(*[tr("a", "b")] * 500)).count("\n") == 499
+    assert text(p("A", '<w:r><w:sym w:font="Symbol" w:char="no"/></w:r>')) == "A\ufffd"

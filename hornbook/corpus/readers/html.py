@@ -28,6 +28,12 @@ _NO_TEXT = ["img", "area", "video", "audio", "object", "iframe", "embed", "input
 """Elements that stand for what is no text, with what is said of it instead."""
 _TOPS = ("body > ", "body > * > ", "body > * > * > ")
 _HAS_TEXT = ":has(li:not(:has(a)))"
+_DOWN, _MOVED = "<body><div><div><div>", "body > div > div > div"
+_NO_TEXT_NOR_MENU = [
+    *_NO_TEXT,
+    f"{_MOVED} > footer",
+    *(f"{top.replace('body', _MOVED, 1)}ul:not({_HAS_TEXT})" for top in _TOPS),
+]
 _NEAR_TOP = ", ".join(f"{top}ul" for top in _TOPS)
 
 
@@ -77,32 +83,24 @@ def page_text(
     if xml or says_xml or _XML.match(text):
         text = as_html(text)
     tree = HTMLTree.parse(text)
-    skipped = _with_lists(tree) if main and ("<ul" in text or "<UL" in text) else _NO_TEXT
+    title, skipped = (tree.title or "").strip(), _NO_TEXT
+    if main and ("<ul" in text or "<UL" in text) and _has_lists_near_top(tree):
+        tree, skipped = HTMLTree.parse(_DOWN + tree.body.inner_html), _NO_TEXT_NOR_MENU
     # Without alt_texts figures would be left out with their captions and tables.
     found = extract_plain_text(tree, main_content=main, alt_texts=True, skip_elements=skipped)
     if main and not found.strip():
         found = extract_plain_text(tree, main_content=False, alt_texts=True, skip_elements=_NO_TEXT)
-    return Page((tree.title or "").strip(), newlines(found), replaced)
+    return Page(title, newlines(found), replaced)
 
 
-def _with_lists(tree: Any) -> list[str]:
-    """What to leave out of a page so that its lists stay, after moving them where they do.
+def _has_lists_near_top(tree: Any) -> bool:
+    """Whether a page has lists that would be taken for menus, as all near its top are.
 
-    Near the top of a page every list is taken for its menu. One that has an item without a link is
-    none: such a page is moved three levels down, and what is a menu is left out by name.
+    One that has an item without a link is none: such a page is moved three levels down, and what is
+    a menu is left out by name.
     """
     find = tree.document.query_selector
-    if not (find(_NEAR_TOP) and find(_NEAR_TOP.replace("ul", f"ul{_HAS_TEXT}"))):
-        return _NO_TEXT
-    body = tree.body
-    outer = inner = tree.create_element("div")
-    for _ in range(2):
-        inner = inner.append_child(tree.create_element("div"))
-    while (child := body.first_child) is not None:
-        inner.append_child(child)
-    body.append_child(outer)
-    moved = [top.replace("body", "body > div > div > div", 1) for top in _TOPS]
-    return [*_NO_TEXT, f"{moved[0]}footer", *(f"{top}ul:not({_HAS_TEXT})" for top in moved)]
+    return bool(find(_NEAR_TOP) and find(_NEAR_TOP.replace("ul", f"ul{_HAS_TEXT}")))
 
 
 def plain_text(data: bytes, charset: str | None = None) -> Decoded:
