@@ -19,9 +19,16 @@ from hornbook.core.guarded import Values
 from hornbook.corpus import pydocs
 from hornbook.corpus.documents import CONTROLS, Document, Rejection, unstorable
 from hornbook.corpus.places import AnyPath, Remote, is_local, list_remote, local_path, unite
-from hornbook.corpus.readers import ARCHIVE_READERS, CHECKED, READERS, RECORD_READERS
+from hornbook.corpus.readers import (
+    ARCHIVE_READERS,
+    CHECKED,
+    MAILDIR,
+    READERS,
+    RECORD_READERS,
+)
 from hornbook.corpus.readers.decode import is_text, without_controls
 from hornbook.corpus.readers.lines import BROKEN, fault_of
+from hornbook.corpus.readers.mail import is_letter
 from hornbook.corpus.readers.packed import PACKINGS, unpack
 from hornbook.corpus.stores import clean
 
@@ -244,6 +251,8 @@ def _choose(
         return READERS[kind](stream, name)
     start = stream.read(2**16)
     stream.seek(0)
+    if MAILDIR.fullmatch(str(path)) and is_letter(start):
+        return READERS[".eml"](stream, name)
     if is_text(start):
         return READERS[".txt"](stream, name)
     return iter([Rejection(name, None, "unsupported format", kind or "no suffix")])

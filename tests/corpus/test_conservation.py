@@ -192,6 +192,7 @@ FILES = {
     ".pdf": pdf_file,
     ".epub": epub_file,
     ".eml": letter,
+    ".emlx": lambda: b"%d\n%s<plist/>" % (len(one := letter()), one),
     ".mbox": lambda: b"From a@b Mon May  6 07:08:09 2024\n" + letter() + b"\n",
     ".warc": lambda: warc(html_page(), "application/xhtml+xml") + warc(plain(), "text/plain"),
     ".wet": lambda: warc(plain(), "text/plain"),

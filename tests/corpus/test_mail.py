@@ -6,6 +6,7 @@ import io
 import pytest
 
 from hornbook.corpus.documents import Document, Rejection
+from hornbook.corpus.read import read_here
 from hornbook.corpus.readers.mail import read_eml, read_mbox
 
 HEAD = b"Subject: s\nMIME-Version: 1.0\n"
@@ -208,3 +209,12 @@ def test_long_letters_take_no_longer_a_line():
     assert len(text(coded)) == 57 * 20_000
     flowed = HEAD + b"Content-Type: text/plain; format=flowed\n\n" + b"word \n" * 50_000
     assert len(text(flowed)) == 250_000
+
+
+def test_a_folder_of_mail(tmp_path):
+    folder = tmp_path / "Maildir" / "cur"
+    folder.mkdir(parents=True)
+    (folder / "1714986000.M5P6.host:2,S").write_bytes(b"Subject: =?utf-8?q?=C3=BC?=\n\nGr\xfc\xdfe")
+    (folder / "notes").write_bytes(b"Note: no letter.")
+    found = {item.text: item.metadata for f in folder.iterdir() for item in read_here(f)}
+    assert found == {"Grüße": {"subject": "ü"}, "Note: no letter.": {}}

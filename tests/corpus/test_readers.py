@@ -125,6 +125,7 @@ GOOD = {
     ".epub": epub([page("one"), page("two")]),
     ".pdf": pdf(["one", "two"]),
     ".eml": MAIL,
+    ".emlx": b"%d \n%s<?xml version='1.0'?>" % (len(MAIL), MAIL),
     ".mbox": SEPARATOR + MAIL + b"\n" + SEPARATOR + MAIL,
     ".warc": record(page("one")) + record(page("two")),
     ".wet": record(TEXT.encode(), "text/plain", "conversion"),

@@ -6,6 +6,7 @@ packed as it is, since one broken member of many must cost only itself. A new fo
 one line here. Knows formats; knows nothing of folders.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -33,6 +34,7 @@ READERS: dict[str, Reader] = {
     ".dotm": docx.read_docx,
     ".epub": epub.read_epub,
     ".eml": mail.read_eml,
+    ".emlx": mail.read_emlx,
     ".mbox": mail.read_mbox,
 }
 
@@ -49,6 +51,9 @@ ARCHIVE_READERS: dict[str, Reader] = {
     ".warc": warc.read_warc,
     ".wet": warc.read_warc,
 }
+
+MAILDIR = re.compile(r"(?:.*[/\\])?(?:cur|new)[/\\][0-9]{9,}\.[^/\\]+")
+"""Paths of messages in a Maildir, which have no suffix: when they came is their name."""
 
 CHECKED = frozenset({".jsonl", ".ndjson", ".json"})
 """Formats whose readers refuse themselves, with its line, what cannot be stored."""

@@ -85,7 +85,8 @@ def page_text(
     tree = HTMLTree.parse(text)
     title, skipped = (tree.title or "").strip(), _NO_TEXT
     if main and ("<ul" in text or "<UL" in text) and _has_lists_near_top(tree):
-        tree, skipped = HTMLTree.parse(_DOWN + tree.body.inner_html), _NO_TEXT_NOR_MENU
+        moved = _DOWN + (tree.body.inner_html if tree.body else "")
+        tree, skipped = HTMLTree.parse(moved), _NO_TEXT_NOR_MENU
     # Without alt_texts figures would be left out with their captions and tables.
     found = extract_plain_text(tree, main_content=main, alt_texts=True, skip_elements=skipped)
     if main and not found.strip():

@@ -9,6 +9,7 @@ import email.policy
 import re
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.core.guarded import step
@@ -40,6 +41,23 @@ def read_eml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     elif data:
         found = _message(data, source)
         yield Rejection(source, None, *found) if isinstance(found, Fault) else found
+
+
+def read_emlx(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
+    """As `read_eml`, of a message as Apple's program keeps it: its size before it, notes behind."""
+    data = read_whole(stream, source, LARGEST_MESSAGE)
+    if isinstance(data, Rejection):
+        yield data
+        return
+    size, _, rest = data.partition(b"\n")
+    if size.strip().isdigit():
+        data = rest[: int(size[:20])]
+    yield from read_eml(BytesIO(data), source)
+
+
+def is_letter(start: bytes) -> bool:
+    """Whether a file's first bytes are a message: folders of mail name them without a suffix."""
+    return _START.match(start) is not None
 
 
 def read_mbox(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
