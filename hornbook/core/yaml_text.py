@@ -71,7 +71,7 @@ def _count(node: yaml.Node, known: dict[int, int], depth: int) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, with YAML 1.2's scalars and texts as keys."""
+    """Safe, with YAML 1.2's scalars, 1_000 besides, and texts as keys."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's way to have none)
 
@@ -126,7 +126,7 @@ def _map(loader: _Loader, node: yaml.Node) -> dict[Hashable, Any]:
 
 _SCALARS = (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+", "-+0123456789"),
+    ("int", r"[-+]?(?:0|[1-9](?:_?[0-9])*)|0x[0-9a-fA-F]+|0o[0-7]+", "-+0123456789"),
     (
         "float",
         r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"

@@ -108,7 +108,7 @@ def build(
     finally:
         work.discard()
     corpus = Corpus.open(out)
-    progress.say(_summary(corpus, built, time.perf_counter() - started))
+    progress.say(*_summary(corpus, built, time.perf_counter() - started).split("\n"))
     return corpus
 
 

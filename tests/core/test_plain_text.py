@@ -100,12 +100,12 @@ def test_what_must_hold_names_does(tmp_path):
 def test_yaml_texts_stay_texts():
     values = parse_yaml(
         "no: yes\noff: on\n1: 010\n1.50: 1:30\ndate: 2024-13-01\nzip: 00501\nnull: ~\nrate: 1e-3\n"
-        "true: true\nlist: [no, NO, y, 0o17, 0x1F, -5]\nquoted: '1'"
+        "budget: 100_000_000\ntrue: true\nlist: [no, NO, y, 0o17, 0x1F, -5]\nquoted: '1'"
     )
     assert values == {
         "no": "yes", "off": "on", "1": "010", "1.50": "1:30", "date": "2024-13-01", "zip": "00501",
-        "null": None, "rate": 0.001, "true": True, "list": ["no", "NO", "y", 15, 31, -5],
-        "quoted": "1",
+        "null": None, "rate": 0.001, "budget": 100_000_000, "true": True, "quoted": "1",
+        "list": ["no", "NO", "y", 15, 31, -5],
     }  # fmt: skip
 
 
