@@ -1,5 +1,6 @@
 """`hornbook compare`: which way is worth its cost, measured on one's own data."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,10 @@ def compare(
     general: Annotated[
         list[str] | None, typer.Option(help="lm: files and folders of other text.")
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Of everything that needs time, together.")] = 10.0,
+    minutes: Annotated[
+        float,
+        typer.Option(help="For all of it, from start to end: reading, every rung, the report."),
+    ] = 10.0,
     folds: Annotated[
         int | None, typer.Option(help="Judge on every text by turns, in so many parts.")
     ] = None,
@@ -46,7 +50,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Climb a ladder of ways to do a task on equal minutes; one table, tests, and a verdict."""
-    from hornbook.cli.output import print_json
+    began = time.monotonic()
+    from hornbook.cli.output import print_json, show
     from hornbook.core.errors import UsageError, unknown
     from hornbook.core.progress import Progress
 
@@ -60,7 +65,7 @@ def compare(
         return
     if task != "classify":
         raise unknown("task", task, ("classify", "lm"))
-    from hornbook.workflows.compare import CompareConfig
+    from hornbook.workflows.compare import CompareConfig, lines_of
     from hornbook.workflows.compare import compare as compare_classifiers
     from hornbook.workflows.ladder import choose_rungs, ladder_of
 
@@ -87,7 +92,10 @@ def compare(
         "compare",
     )
     chosen = choose_rungs(rungs, rung) if rung else rungs
-    print_json(compare_classifiers(config, chosen, out, Progress()), json)
+    result = compare_classifiers(config, chosen, out, Progress(), began)
+    for line in [] if json else lines_of(result):
+        show(line)
+    print_json(result, json)
 
 
 def _whole(text: str) -> int:

@@ -37,7 +37,7 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Measure a model on tasks, beside floors; leakage is looked for first."""
-    from hornbook.cli.output import print_json
+    from hornbook.cli.output import print_json, show
     from hornbook.core.progress import Progress
     from hornbook.workflows.evaluate import EvaluateConfig, evaluate
 
@@ -56,6 +56,6 @@ def command(
         },
         "evaluate",
     )
-    found = evaluate(model, config, Progress())
+    found = evaluate(model, config, Progress(), None if json else show)
     one = found[0] if len(found) == 1 else {"model": str(model), "results": found}
     print_json(one, json)

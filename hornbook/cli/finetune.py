@@ -1,5 +1,6 @@
 """`hornbook finetune`: tune a model on rows that say what it should do."""
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,10 @@ _Method = Annotated[
         "classify full where the model is small."
     ),
 ]
-_Minutes = Annotated[float | None, typer.Option(help="How long at most, all of it.")]
+_Minutes = Annotated[
+    float | None,
+    typer.Option(help="For all of it, from start to end: reading, tuning, measuring, writing."),
+]
 _Epochs = Annotated[float | None, typer.Option(help="Passes over the rows; 3 if nothing is said.")]
 _General = Annotated[
     Path | None,
@@ -80,6 +84,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Tune a model on rows; print what it gained on rows held out, and what it forgot."""
+    began = time.monotonic()
     from hornbook.cli.output import print_json
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
@@ -108,7 +113,7 @@ def command(
         _refuse(own, f"does not go with --task {task}")
         if resume:
             raise UsageError("--resume does not go with --task classify: it begins anew.")
-        found = _classify(model, data, out, columns, {**known, "method": method})
+        found = _classify(model, data, out, columns, {**known, "method": method, "began": began})
     else:
         from hornbook.workflows.finetune import finetune
 

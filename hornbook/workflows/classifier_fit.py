@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from hornbook.adapt.method import Method
 from hornbook.batches.labelled import Labelled, LabelledTexts, LabelledVectors
+from hornbook.core.clock import Clock
 from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError
 from hornbook.core.machine import DType, Machine
 from hornbook.core.progress import Progress
 from hornbook.models.classifier import Top
@@ -48,6 +50,13 @@ _LEFT, _OVERTIME = 0.9, 1.1
 LOOKED, _LEAST_LOOKED, _LOOKING = 1000, 50, 0.25
 """Validation texts that decide when to stop and how sure to be: at most, since more would cost
 training; at least, however little time there is; and the share of the minutes to read them in."""
+_ANSWERING = 0.4
+"""Of what is left, the most that is kept for reading texts afterwards."""
+_FEWEST_ROWS, _FEWEST_STEPS, _TRAINED = 4, 40, 3
+"""Texts a step at least, where time is short; steps for which texts a step become fewer; and how
+many times as long as reading a text learning from it takes."""
+_PASSES = 2
+"""Over all texts, with which steps are enough however few they are."""
 _PROBED = 16
 """Validation texts read to learn how long one takes."""
 _READING = 0.6
@@ -65,7 +74,8 @@ class Tuning(Config):
     training texts, None for what suits the method. rows: texts a step. class_weights: balanced
     lets rare labels count for more; probabilities are then those of labels equally frequent.
     optimiser, pooling: None for what suits the body. dtype: of products in training, None for what
-    is faster here.
+    is faster here. answering: texts that are read afterwards, for which the minutes must suffice
+    too. least_steps: where there is time for fewer, nothing is trained.
     """
 
     method: Method
@@ -78,6 +88,8 @@ class Tuning(Config):
     schedule: ScheduleConfig = SCHEDULE
     pooling: PoolingConfig | None = None
     dtype: DType | None = None
+    answering: int = Field(default=0, ge=0)
+    least_steps: PositiveInt = 1
 
 
 class Examples(NamedTuple):
@@ -100,19 +112,6 @@ class Examples(NamedTuple):
 def evenly(count: int, most: int) -> np.ndarray:
     """At most `most` of the places 0, 1... before `count`, evenly spread."""
     return np.linspace(0, count - 1, min(count, most)).astype(int)
-
-
-class Clock(NamedTuple):
-    """When the work began (time.perf_counter), and for how many minutes; None for no limit."""
-
-    started: float
-    minutes: float | None
-
-    def left(self, share: float = 1.0) -> float:
-        """Seconds until a share of the minutes is over."""
-        if self.minutes is None:
-            return math.inf
-        return self.started + share * 60 * self.minutes - time.perf_counter()
 
 
 class Found(NamedTuple):
@@ -175,9 +174,13 @@ def fit(
         seed=tuning.seed,
     )
     head = tuning.method.kind == "head"
-    validation, reading_s = _looked_at(
-        classifier, validation, loop, clock, 1 if head else _LEAST_LOOKS
-    )
+    text_s = _text_seconds(classifier, validation, loop, clock)
+    clock = _without_answering(clock, text_s * tuning.answering)
+    if not head:
+        tuning = _fewer_rows(tuning, text_s, len(training.labels), clock)
+    loop = loop.model_copy(update={"micro_rows": tuning.rows})
+    validation = _looked_at(validation, text_s, clock, 1 if head else _LEAST_LOOKS)
+    reading_s = text_s * len(validation.labels)
     if head:
         work = _on_vectors(classifier, training, validation, tuning, loop, clock, progress)
     else:
@@ -192,14 +195,18 @@ def fit(
 
     pass_steps = work.batches.steps_per_epoch
     steps = max(1, round((tuning.epochs or rates.epochs) * pass_steps))
-    if tuning.minutes is not None:
-        step_s = _step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left())
+    if clock.limited:
+        step_s = _step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left_s())
         look_s = 0.0 if head else reading_s  # a look at vectors that were read before takes no time
-        left = clock.left(_LEFT) - reading_s  # at the end the texts are read again, to calibrate
+        left_s = (
+            clock.left_s(_LEFT) - reading_s
+        )  # the texts are read again at the end, to calibrate
         fit_in = min(
-            (left - _LEAST_LOOKS * look_s) / step_s,
-            left / (step_s + _LOOKS_A_PASS * look_s / pass_steps),
+            (left_s - _LEAST_LOOKS * look_s) / step_s,
+            left_s / (step_s + _LOOKS_A_PASS * look_s / pass_steps),
         )
+        if tuning.least_steps > 1 and fit_in < min(steps, tuning.least_steps, _PASSES * pass_steps):
+            raise _too_little(max(0, int(fit_in)), pass_steps)
         steps = max(1, min(steps, int(fit_in)))
     loop = loop.model_copy(update={"steps": steps})
     every = max(1, min(math.ceil(pass_steps / _LOOKS_A_PASS), steps // _LEAST_LOOKS))
@@ -207,7 +214,7 @@ def fit(
     stopping = Stopping(
         every=every,
         patience=max(_LEAST_PATIENCE, math.ceil(_PATIENCE * steps / every)),
-        deadline=None if tuning.minutes is None else time.perf_counter() + clock.left(_OVERTIME),
+        deadline=time.perf_counter() + clock.left_s(_OVERTIME) if clock.limited else None,
     )
     progress.say(f"  {steps:,} steps of {tuning.rows} texts, {steps / pass_steps:.1f} passes")
     state = begin()
@@ -257,22 +264,54 @@ class _Watch:
         return loss
 
 
-def _looked_at(
-    classifier: TextClassifier, validation: Examples, loop: LoopConfig, clock: Clock, looks: int
-) -> tuple[Examples, float]:
-    """As many of the texts as so many looks and the calibration have time for, and the seconds that
-    reading them once takes.
-    """
-    if clock.minutes is None:
-        return validation, 0.0
+def _text_seconds(
+    classifier: TextClassifier, validation: Examples, loop: LoopConfig, clock: Clock
+) -> float:
+    """What reading a text takes; 0 where nothing limits the time."""
+    if not clock.limited:
+        return 0.0
     probe = validation.some(_PROBED).read.sequences
     _gathered(classifier, probe[:1], loop)  # kernels are prepared in the first
     started = time.perf_counter()
     _gathered(classifier, probe, loop)
-    text_s = (time.perf_counter() - started) / len(probe)
-    affordable = int(_LOOKING * clock.left() / (looks + 1) / text_s)
-    validation = validation.some(max(_LEAST_LOOKED, affordable))
-    return validation, text_s * len(validation.labels)
+    return (time.perf_counter() - started) / len(probe)
+
+
+def _without_answering(clock: Clock, answering_s: float) -> Clock:
+    """The same clock less what reading texts afterwards takes, or a part of them."""
+    if clock.minutes is None:
+        return clock
+    return clock._replace(
+        minutes=clock.minutes - min(answering_s, _ANSWERING * max(0.0, clock.left_s())) / 60
+    )
+
+
+def _fewer_rows(tuning: Tuning, text_s: float, texts: int, clock: Clock) -> Tuning:
+    """As many texts a step that there is time for some steps at all.
+
+    Raises HornbookError where not even a few texts a step leave time for the least number of them.
+    """
+    if not clock.limited:
+        return tuning
+    affordable = clock.left_s(_LEFT) / (_TRAINED * text_s)  # texts, in all steps
+    rows = min(tuning.rows, max(_FEWEST_ROWS, int(affordable / _FEWEST_STEPS)))
+    if affordable < min(rows * tuning.least_steps, _PASSES * texts) and tuning.least_steps > 1:
+        raise _too_little(max(0, int(affordable / rows)), texts / rows)
+    return tuning.model_copy(update={"rows": rows})
+
+
+def _too_little(steps: int, pass_steps: float) -> HornbookError:
+    return HornbookError(
+        f"left out, as there is time for {steps:,} steps only, {steps / pass_steps:.2f} passes"
+    )
+
+
+def _looked_at(validation: Examples, text_s: float, clock: Clock, looks: int) -> Examples:
+    """As many of the texts as so many looks and the calibration have time for."""
+    if not clock.limited:
+        return validation
+    affordable = int(_LOOKING * max(0.0, clock.left_s()) / (looks + 1) / text_s)
+    return validation.some(max(_LEAST_LOOKED, affordable))
 
 
 def _on_texts(
@@ -316,7 +355,7 @@ def _on_vectors(
     parts: list[Tensor] = []
     size = 8 * tuning.rows
     for start in range(0, len(order), size):
-        if parts and clock.left(_READING) < 0:
+        if parts and clock.left_s(_READING) < 0:
             break
         chosen = order[start : start + size]
         parts.append(_gathered(classifier, [training.read.sequences[i] for i in chosen], loop))

@@ -5,7 +5,6 @@ weights by the validation part kept, probabilities calibrated on it. Knows the o
 front doors; knows nothing of run folders.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from hornbook.adapt import lora
 from hornbook.adapt.method import Counts, counts
+from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError, nearest
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
@@ -28,7 +28,7 @@ from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.train.calibrate import fit_temperature, mean_loss
 from hornbook.train.loop import Hook, LoopConfig
 from hornbook.workflows.bodies import CONTEXT, Body, Fresh, Prepared, prepare_body
-from hornbook.workflows.classifier_fit import LOOKED, Clock, Examples, Tuning, evenly, fit
+from hornbook.workflows.classifier_fit import LOOKED, Examples, Tuning, evenly, fit
 from hornbook.workflows.classifier_rates import pooling_of
 
 FEWEST = 10
@@ -91,17 +91,17 @@ def train_classifier(
     folder: Path,
     progress: Progress | None = None,
     hooks: Sequence[Hook] = (),
-    started: float | None = None,
+    began: float | None = None,
 ) -> Fitted:
     """Train a classifier of the labels of `train_rows` on a body; the same for the same seed,
     unless minutes decide how many steps there are.
 
     folder: where the files of a tokenizer may be put; a new one. hooks: called after every step.
-    started: when the minutes began (time.perf_counter), now if None.
+    began: when the minutes began (time.monotonic), now if None.
     Raises UsageError, before any work, for rows from which nothing can be learned or measured, and
-    for a method that the body has no parts for.
+    for a method that the body has no parts for; HornbookError where there is too little time.
     """
-    started = time.perf_counter() if started is None else started
+    clock = Clock.start(tuning.minutes, began)
     progress = progress or Progress(quiet=True)
     labels = check_rows(train_rows, validation_rows)
     torch.set_num_threads(machine.threads)
@@ -120,7 +120,6 @@ def train_classifier(
             "their ends are not read."
         )
     classifier = TextClassifier(model, prepared.tokenizer)
-    clock = Clock(started, tuning.minutes)
     fresh = isinstance(body, Fresh)
     found = fit(classifier, fresh, train, validation, tuning, machine, clock, progress, hooks)
     lora.merge(model)
@@ -129,7 +128,7 @@ def train_classifier(
     temperature = fit_temperature(raw, validation.labels)
     cool(model, temperature)
     trained = Trained(
-        seconds=time.perf_counter() - started,
+        seconds=clock.used_s(),
         steps=found.steps,
         epochs=found.seen / len(texts),
         best_step=found.kept.step,

@@ -35,6 +35,8 @@ _HELD_OUT = 0.1
 """Of the texts, what is held out to test on, and again to validate on."""
 _ALL_MOVE = 50_000_000
 """Parameters up to which `full` is meant where no method is named."""
+_FEWEST_NAMED = 10
+"""Classes without a test text that are named."""
 _FEW = 100
 """Test texts below which a warning says how little they can show."""
 
@@ -97,17 +99,19 @@ def finetune_classifier(
     dtype: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Tune a body, or train a preset afresh, to label texts; returns the facts of result.json.
 
     method: None for `full` on bodies of which all may move in minutes, `lora` on larger ones. A
     tenth of the texts is held out to measure on, another to stop, choose and calibrate by, both
-    by their contents. A finished run of the same request is reused. Raises UsageError before any
-    work for a model that is no body, a file or columns that are not there, labels from which
-    nothing can be learned, and a folder that holds something else; Interrupted after Ctrl-C, when
-    nothing is written.
+    by their contents. began: when the minutes began (time.monotonic), now if None. A finished run
+    of the same request is reused. Raises UsageError before any work for a model that is no body, a
+    file or columns that are not there, labels from which nothing can be learned, and a folder that
+    holds something else; Interrupted after Ctrl-C, when nothing is written.
     """
-    started, progress = time.perf_counter(), progress or Progress()
+    began = time.monotonic() if began is None else began
+    progress = progress or Progress()
     if minutes is not None:
         layout.check_minutes(minutes, layout.LEAST_MINUTES)
     body = find_body(str(model))
@@ -133,7 +137,7 @@ def finetune_classifier(
     for line in _said(rows):
         progress.say(line)
     machine = machine_for(None, device)
-    fitted = _train(body, rows, request, machine, out, started, progress)
+    fitted = _train(body, rows, request, machine, out, began, progress)
     told = Told(
         name=body.name,
         fresh=not isinstance(body, Pretrained),
@@ -196,7 +200,7 @@ def _train(
     request: ClassifyRequest,
     machine: Machine,
     out: Path,
-    started: float,
+    began: float,
     progress: Progress,
 ) -> Fitted:
     tuning = Tuning(
@@ -206,6 +210,7 @@ def _train(
         seed=request.seed,
         class_weights=request.class_weights,
         dtype=request.dtype,
+        answering=len(rows.test),
     )
     stop = StopRequest()
     with stop.listening():
@@ -218,7 +223,7 @@ def _train(
             out / layout.TOKENIZER,
             progress,
             [_leaves(stop)],
-            started,
+            began,
         )
 
 
@@ -244,6 +249,7 @@ def _said(rows: Rows) -> list[str]:
         f"  {len(rows.train):,} to train on, {len(rows.validation):,} to validate on, "
         f"{len(rows.test):,} to test on",
     ]
+    lines += [f"  {line}" for line in _rare(rows)]
     if rows.copies:
         lines.append(f"  {rows.copies:,} rows left out: copies of texts before them")
     lines += [f"  left out: {rejection}" for rejection in rows.rejected[:5]]
@@ -252,6 +258,19 @@ def _said(rows: Rows) -> list[str]:
             f"  warning: {len(rows.test)} test texts show large differences only; see the intervals"
         )
     return lines
+
+
+def _rare(rows: Rows) -> list[str]:
+    """Classes too small to be on all sides, and what happens to them."""
+    lacking = (("tested", rows.test), ("validated", rows.validation))
+    found: list[str] = []
+    counts = Counter(row.label for row in (*rows.train, *rows.validation, *rows.test))
+    for label in classes_of(counts):
+        not_done = [what for what, part in lacking if label not in {row.label for row in part}]
+        if not_done and len(found) < _FEWEST_NAMED:
+            texts = f"{counts[label]:,} text{'s' if counts[label] > 1 else ''}"
+            found.append(f"{label!r} has {texts}: learned from, but not {' nor '.join(not_done)}")
+    return found
 
 
 def _fingerprint(body: Body) -> str:

@@ -5,34 +5,28 @@ the verdict is the cheapest rung within noise of the best. Knows labelled texts 
 rung works is `ladder`'s business.
 """
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from hornbook.core.claims import Claim
-from hornbook.core.config import Config
+from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import write_json, write_text
 from hornbook.core.folders import atomic_folder, check_place
 from hornbook.core.progress import Progress
-from hornbook.corpus.documents import content_hash
-from hornbook.corpus.labelled import (
-    LabelledText,
-    classes_of,
-    folds,
-    read_labelled,
-    split,
-    without_copies,
-)
+from hornbook.corpus.labelled import LabelledText, split
 from hornbook.evaluate.classification import (
     classification_scores,
     confusion,
     paired,
     smallest_difference,
 )
+from hornbook.workflows.compare_data import CompareConfig, Data, Round, read_data
+from hornbook.workflows.compare_time import Shares
 from hornbook.workflows.ladder import Climbed, Job, Rung, climb
 from hornbook.workflows.report.compare import compare_page
 
@@ -45,55 +39,26 @@ _EXPECTED = 0.9
 """Accuracy for which the power of the test set is stated before anything is known."""
 
 
-class CompareConfig(Config):
-    """data: labelled texts. test: others to judge on, None for a part of data. folds: judge on
-    every row by turns, instead of on `test_share`. minutes: of all rungs that need time, together.
-    test_limit: rows judged at the most. curve: numbers of training rows to try besides all.
-    words: what stands for each label in a prompt.
-    """
-
-    data: Path
-    test: Path | None = None
-    text_column: str | None = None
-    label_column: str | None = None
-    folds: int | None = Field(default=None, ge=2, le=20)
-    test_share: float = Field(default=0.2, gt=0, lt=1)
-    test_limit: int | None = Field(default=None, ge=10)
-    minutes: float = Field(default=10.0, gt=0, allow_inf_nan=False)
-    curve: tuple[int, ...] = ()
-    words: dict[str, str] = Field(default_factory=dict)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-
-
-class Round(NamedTuple):
-    """Rows to train on and rows to judge on; places: of these in the table of all judged."""
-
-    train: list[LabelledText]
-    test: list[LabelledText]
-    places: np.ndarray
-
-
-class Data(NamedTuple):
-    """The rounds, the judged rows in order, and what was found while they were read."""
-
-    rounds: list[Round]
-    judged: list[LabelledText]
-    facts: dict[str, Any]
-
-
 def compare(
-    config: CompareConfig, rungs: Sequence[Rung], out: Path, progress: Progress
+    config: CompareConfig,
+    rungs: Sequence[Rung],
+    out: Path,
+    progress: Progress,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Climb every rung and write result.json and report.html into the folder `out`.
 
-    Returns the facts of result.json: rows [{name, score, low, high, seconds, peak_bytes,
-    model_bytes, latency_ms, ...}], verdict {choose, reason}. Raises UsageError, before any work,
-    for data that cannot be compared on, and HornbookError when no rung could be climbed.
+    began: when the minutes began (time.monotonic); now if None. Rungs that train in seconds come
+    first, the others share what is left; one that would get too little is left out. Returns the
+    facts of result.json: rows [{name, score, low, high, seconds, peak_bytes, model_bytes,
+    latency_ms, ...}], verdict {choose, reason}. Raises UsageError, before any work, for data that
+    cannot be compared on, and HornbookError when no rung could be climbed.
     """
+    clock = Clock.start(config.minutes, began)
     claim = Claim("compare", (config.data,))
     check_place(out, claim)
     data = read_data(config)
-    labels = classes_of(row.label for row in data.judged)
+    labels = data.labels
     truth = np.array([labels.index(row.label) for row in data.judged])
     least = smallest_difference(len(truth), _EXPECTED)
     progress.say(
@@ -103,13 +68,15 @@ def compare(
     )
     for line in data.facts["notes"]:
         progress.say(f"  {line}")
-    share = _minutes_each(config, rungs, len(data.rounds))
+    ordered = sorted(rungs, key=lambda rung: rung.kind != "linear")
+    times = Shares(clock, _timed(ordered, len(data.rounds) + len(config.curve)))
     rows, shares = [], {}
     with progress.bar("climbing", len(rungs) * len(data.rounds), "rungs") as advance:
-        for rung in rungs:
+        for rung in ordered:
             found = []
             for part in data.rounds:
-                found.append(_climb(rung, part, part.train, config, labels, share))
+                progress.say(f"  {rung.name} ...")
+                found.append(_climb(rung, part, part.train, config, times))
                 advance(1)
             row, probabilities = _judge(rung, found, data, truth, labels, config.seed)
             rows.append(row)
@@ -128,84 +95,32 @@ def compare(
         "judged": len(truth),
         "leaked_items": sum(data.facts["leaked"]),
         "smallest_difference": least,
-        "minutes_each": share,
+        "minutes_each": times.first,
         "rows": rows,
         "verdict": _verdict(rows),
-        "curve": _curve(config, rungs, data, labels, truth, share, progress),
+        "curve": _curve(config, ordered, data, truth, times, progress),
+        "seconds": round(clock.used_s(), 3),
     }
     with atomic_folder(out, claim) as aside:
         write_json(aside / RESULT, result)
         write_text(aside / PAGE, compare_page(result))
-    progress.say(result["verdict"]["reason"], f"The report: {out / PAGE}")
     return {**result, "report": str(out / PAGE)}
 
 
-def read_data(config: CompareConfig) -> Data:
-    """The rounds of training and judging, with copies out of the way."""
-    found = read_labelled(config.data, config.text_column, config.label_column)
-    rows, copies = without_copies(found.rows)
-    notes = [f"Text: {found.text_column}. Labels: {found.label_column}."]
-    if found.rejected:
-        notes.append(f"{len(found.rejected):,} rows could not be used: {found.rejected[0].reason}.")
-    if copies:
-        notes.append(f"{copies:,} repeated texts are left out.")
-    facts: dict[str, Any] = {"copies": copies, "rejected": len(found.rejected), "notes": notes}
-    if config.test:
-        judged = read_labelled(config.test, found.text_column, found.label_column).rows
-        known = {content_hash(row.text) for row in rows}
-        leaked = [content_hash(row.text) in known for row in judged]
-        if any(leaked):
-            notes.append(f"{sum(leaked):,} texts to be judged on are also trained on.")
-        rounds = [Round(rows, judged, np.arange(len(judged)))]
-        return _limited(Data(rounds, judged, {**facts, "leaked": leaked}), config)
-    if config.folds:
-        fold = np.array(folds(rows, config.folds, config.seed))
-        rounds = [
-            Round(
-                [rows[i] for i in np.flatnonzero(fold != k)],
-                [rows[i] for i in np.flatnonzero(fold == k)],
-                np.flatnonzero(fold == k),
-            )
-            for k in range(config.folds)
-        ]
-        return Data(rounds, rows, {**facts, "leaked": []})
-    train, judged = split(rows, config.test_share, config.seed)
-    rounds = [Round(train, judged, np.arange(len(judged)))]
-    return _limited(Data(rounds, judged, {**facts, "leaked": []}), config)
-
-
-def _limited(data: Data, config: CompareConfig) -> Data:
-    """The same with at most `test_limit` rows to judge on, evenly spread."""
-    count = len(data.judged)
-    if config.test_limit is None or config.test_limit >= count:
-        return data
-    places = np.linspace(0, count - 1, config.test_limit).astype(int)
-    judged = [data.judged[i] for i in places]
-    leaked = [data.facts["leaked"][i] for i in places] if data.facts["leaked"] else []
-    data.facts["notes"].append(f"{len(judged):,} of {count:,} are judged on.")
-    rounds = [Round(data.rounds[0].train, judged, np.arange(len(judged)))]
-    return Data(rounds, judged, {**data.facts, "leaked": leaked})
-
-
-def _minutes_each(config: CompareConfig, rungs: Sequence[Rung], rounds: int) -> float:
-    """The same minutes for every rung and round that needs time."""
-    return config.minutes / max(1, rounds * sum(rung.kind != "linear" for rung in rungs))
+def _timed(rungs: Sequence[Rung], times: int) -> int:
+    """How often something is climbed that takes the time it is given."""
+    return times * sum(rung.kind != "linear" for rung in rungs)
 
 
 def _climb(
-    rung: Rung,
-    part: Round,
-    train: Sequence[LabelledText],
-    config: CompareConfig,
-    labels: Sequence[str],
-    minutes: float,
+    rung: Rung, part: Round, train: Sequence[LabelledText], config: CompareConfig, times: Shares
 ) -> Climbed | str:
-    missing = set(labels) - {row.label for row in train}
-    if missing:
-        return f"no text to learn from has the label {sorted(missing)[0]!r}"
+    minutes = times.quick() if rung.kind == "linear" else times.next()
+    if isinstance(minutes, str):
+        return minutes
     learned, looked_at = split(train, 0.1, config.seed)
-    texts = [row.text for row in part.test]
-    return climb(Job(rung, learned, looked_at, texts, minutes, config.seed, config.words))
+    texts, began = [row.text for row in part.test], time.monotonic()
+    return climb(Job(rung, learned, looked_at, texts, minutes, config.seed, config.words, began))
 
 
 def _judge(
@@ -224,7 +139,9 @@ def _judge(
     climbed = [one for one in found if isinstance(one, Climbed)]
     shares = np.full((len(truth), len(labels)), np.nan)
     for one, part in zip(climbed, data.rounds, strict=True):
-        shares[part.places] = one.probabilities
+        known = [labels.index(label) for label in part.labels]
+        shares[part.places] = np.where(np.isnan(one.probabilities[:, :1]), np.nan, 0.0)
+        shares[part.places[:, None], known] = one.probabilities
     asked = ~np.isnan(shares[:, 0])
     scores = classification_scores(shares[asked], truth[asked], labels, seed)
     guesses = shares[asked].argmax(1)
@@ -242,11 +159,22 @@ def _judge(
         "model_bytes": max(one.model_bytes for one in climbed),
         "facts": climbed[0].facts,
     }
+    if remark := _remark(guesses, truth[asked], labels):
+        row["remark"] = remark
     if leaked.any():
         clean = asked & ~leaked
         without = classification_scores(shares[clean], truth[clean], labels, seed)
         row["without_leaked"] = {name: score._asdict() for name, score in without.items()}
     return row, shares
+
+
+def _remark(guesses: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> str:
+    """That a rung learned nothing but which class is frequent, or not even that."""
+    taken, there = np.unique(guesses), np.unique(truth)
+    if len(taken) > 1 or len(there) < 2:
+        return ""
+    most = np.bincount(truth).max() / len(truth)
+    return f"takes every text for {labels[int(taken[0])]!r}; the majority class has {most:.2%}"
 
 
 def line_of(row: dict[str, Any]) -> str:
@@ -256,8 +184,15 @@ def line_of(row: dict[str, Any]) -> str:
     return (
         f"{row['name']}: {row['score']:.2%} ({row['low']:.2%} to {row['high']:.2%}), "
         f"trained in {row['seconds']:.1f} s, {row['latency_ms']:.2f} ms a text, "
-        f"{row['model_bytes'] / 1e6:,.1f} MB"
+        f"{row['model_bytes'] / 1e6:,.1f} MB" + (f"; {row['remark']}" if "remark" in row else "")
     )
+
+
+def lines_of(result: dict[str, Any]) -> list[str]:
+    """The result for people: a line a rung, the verdict, and where the report is."""
+    rows = [line_of(row) for row in result["rows"]]
+    fewer = [f"{row['texts']:,} texts: {line_of(row)}" for row in result["curve"]]
+    return [*rows, *fewer, result["verdict"]["reason"], f"The report: {result['report']}"]
 
 
 def _test_pairs(
@@ -312,9 +247,8 @@ def _curve(
     config: CompareConfig,
     rungs: Sequence[Rung],
     data: Data,
-    labels: Sequence[str],
     truth: np.ndarray,
-    minutes: float,
+    times: Shares,
     progress: Progress,
 ) -> list[dict[str, Any]]:
     """Every rung on fewer texts to learn from, judged on the first round's."""
@@ -322,15 +256,14 @@ def _curve(
     for count in sorted(config.curve):
         if count >= len(part.train):
             progress.say(f"  {count:,} texts to learn from are not there.")
+            times.drop(_timed(rungs, 1))
             continue
         fewer, _ = split(part.train, 1 - count / len(part.train), config.seed)
+        own = part._replace(train=fewer, places=np.arange(len(part.test)))
+        alone = Data([own], part.test, {**data.facts, "leaked": []})
         for rung in rungs:
-            one = _climb(rung, part, fewer, config, labels, minutes)
-            alone = Data([part._replace(places=np.arange(len(part.test)))], part.test, data.facts)
-            own = {**data.facts, "leaked": []}
-            row, _ = _judge(
-                rung, [one], alone._replace(facts=own), truth[part.places], labels, config.seed
-            )
+            one = _climb(rung, own, fewer, config, times)
+            row, _ = _judge(rung, [one], alone, truth[part.places], data.labels, config.seed)
             row["texts"] = len(fewer)
             progress.say(f"  {len(fewer):,} texts: {line_of(row)}")
             found.append(row)

@@ -4,7 +4,7 @@ Order of work: everything that can be wrong with a task is found first, then lea
 then the model is asked. Files that were evaluated on are held out of later corpora.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,11 +59,16 @@ class _Ready(NamedTuple):
     unreadable: int
 
 
-def evaluate(path: Path, config: EvaluateConfig, progress: Progress) -> list[dict[str, Any]]:
+def evaluate(
+    path: Path,
+    config: EvaluateConfig,
+    progress: Progress,
+    tell: Callable[[str], None] | None = None,
+) -> list[dict[str, Any]]:
     """The result of every task, in order: model, task, n, metrics {name: {value, low, high}},
     leakage, and more.
 
-    Raises UsageError before any work for an unknown task, a field that is not there, or data that
+    tell: takes the lines of a result for people as soon as it is there; `progress` if None. Raises UsageError before any work for an unknown task, a field that is not there, or data that
     cannot be found; HornbookError for a model or corpus that cannot be opened.
     """
     if config.data is not None and len(config.tasks) > 1:
@@ -94,7 +99,7 @@ def _evaluate(
         if config.out is not None:
             write_results(config.out, result, samples)
         for line in lines_of(result):
-            progress.say(line)
+            (tell or progress.say)(line)
         if config.held_out:
             _hold_out(task, progress)
         found.append(result)

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from hornbook.baselines.linear_classifier import CLASSIFIERS, make
+from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.isolation import spawn_context
 from hornbook.corpus.labelled import LabelledText, classes_of
@@ -27,8 +28,12 @@ FRESH = ("lstm", "conv", "bert", "gpt")
 METHODS = ("head", "last:2", "lora", "full")
 SHOTS = (0, 4)
 _LATENCIES = 20
-_CHUNK = 16
-"""Texts that a prompted model is asked about between looks at the clock."""
+_CHUNK, _CHUNK_READ = 16, 128
+"""Texts that a model is asked about between looks at the clock: prompted, and read as a whole."""
+_LEAST_STEPS = 20
+"""Fewer teach a model nothing worth a row."""
+_WARMING, _PART = 24, 16
+"""A linear rung's time is foretold by some two dozen texts, and then by a part of all."""
 
 
 class Rung(NamedTuple):
@@ -49,8 +54,8 @@ class Rung(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a rung is given. minutes: to train, and for prompting to answer. words: what stands for
-    each label in a prompt.
+    """What a rung is given. minutes: for all of it, from a new process to the last answer. words:
+    what stands for each label in a prompt. began: when they began (time.monotonic), now if None.
     """
 
     rung: Rung
@@ -60,6 +65,7 @@ class Job(NamedTuple):
     minutes: float
     seed: int
     words: dict[str, str]
+    began: float | None = None
 
 
 class Climbed(NamedTuple):
@@ -123,9 +129,10 @@ def climb(job: Job) -> Climbed | str:
 
 
 def _climb(job: Job) -> Climbed:
+    clock = Clock.start(job.minutes, job.began)
     with tempfile.TemporaryDirectory() as folder:
-        predict, seconds, size, facts = _WAYS[job.rung.kind](job, Path(folder))
-        found = predict(job.texts)
+        predict, seconds, size, facts = _WAYS[job.rung.kind](job, clock, Path(folder))
+        found = _answers(predict, job, clock)
         latency = _latency(predict, job.texts)
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
@@ -137,9 +144,10 @@ Made = tuple[Predict, float, int, dict[str, Any]]
 """What predicts, seconds of training, bytes of parameters, facts."""
 
 
-def _linear(job: Job, folder: Path) -> Made:
-    started = time.perf_counter()
+def _linear(job: Job, clock: Clock, folder: Path) -> Made:
     rows = [*job.train, *job.validation]  # it finds its strength by folds of its own
+    _check_time(job, rows, clock)
+    started = time.perf_counter()
     classifier = make(job.rung.what)
     classifier.fit([row.text for row in rows], [row.label for row in rows], job.seed)
     seconds = time.perf_counter() - started
@@ -149,7 +157,22 @@ def _linear(job: Job, folder: Path) -> Made:
     return classifier.probabilities, seconds, size, {"weights": top}
 
 
-def _neural(job: Job, folder: Path) -> Made:
+def _check_time(job: Job, rows: Sequence[LabelledText], clock: Clock) -> None:
+    """Raises HornbookError where a part of the texts shows that all take more than the time."""
+    took = 0.0
+    for every in (len(rows) // _WARMING + 1, _PART):  # libraries are loaded in the first
+        part = rows[::every]
+        if len(classes_of(row.label for row in part)) < 2:
+            return
+        started = time.perf_counter()
+        make(job.rung.what).fit([r.text for r in part], [r.label for r in part], job.seed)
+        took = time.perf_counter() - started
+    expected, left = took * len(rows) / len(part), clock.left_s()
+    if expected > left:
+        raise HornbookError(f"left out, as it takes some {expected:,.0f} s and has {left:,.0f}")
+
+
+def _neural(job: Job, clock: Clock, folder: Path) -> Made:
     from hornbook.adapt.method import Method
     from hornbook.core.machine import measure_machine
     from hornbook.workflows.bodies import find_body
@@ -157,9 +180,17 @@ def _neural(job: Job, folder: Path) -> Made:
     from hornbook.workflows.classifier_training import train_classifier
 
     machine = measure_machine("cpu")
-    tuning = Tuning(method=Method.parse(job.rung.method), minutes=job.minutes, seed=job.seed)
+    tuning = Tuning(
+        method=Method.parse(job.rung.method),
+        minutes=job.minutes,
+        seed=job.seed,
+        answering=len(job.texts) + _LATENCIES + 1,
+        least_steps=_LEAST_STEPS,
+    )
     body = find_body(job.rung.what)
-    fitted = train_classifier(body, job.train, job.validation, tuning, machine, folder)
+    fitted = train_classifier(
+        body, job.train, job.validation, tuning, machine, folder, began=clock.began
+    )
     weights = fitted.classifier.model.parameters()
     size = sum(weight.numel() * weight.element_size() for weight in weights)
     trained = fitted.trained
@@ -173,7 +204,7 @@ def _neural(job: Job, folder: Path) -> Made:
     return fitted.probabilities, trained.seconds, size, facts
 
 
-def _prompted(job: Job, folder: Path) -> Made:
+def _prompted(job: Job, clock: Clock, folder: Path) -> Made:
     from hornbook.evaluate.kinds.classify import ClassifyTask
     from hornbook.evaluate.prompts import draw_shots
     from hornbook.evaluate.subject import Subject
@@ -197,32 +228,43 @@ def _prompted(job: Job, folder: Path) -> Made:
         Item(i, {"text": row.text, "label": row.label}, row.text) for i, row in enumerate(job.train)
     ]
     shots = [item.row for item in draw_shots(task, pool, job.rung.shots, job.seed)]
-    deadline = time.perf_counter() + job.minutes * 60
 
     def predict(texts: Sequence[str]) -> np.ndarray:
-        found = np.full((len(texts), len(labels)), np.nan)
-        # In an order of its own: a file often has one label after the other, and the first texts
-        # alone would be of one label.
-        order = np.random.default_rng(job.seed).permutation(len(texts)).tolist()
-        for start in range(0, len(texts), _CHUNK):
-            if start and time.perf_counter() > deadline:
-                break
-            part = order[start : start + _CHUNK]
-            items = [Item(i, {"text": texts[i], "label": labels[0]}, texts[i]) for i in part]
-            for i, sample in zip(part, task.measure(subject, items, shots), strict=True):
-                found[i] = [sample.found["probabilities"][label] for label in labels]
-        return found
+        items = [Item(i, {"text": text, "label": labels[0]}, text) for i, text in enumerate(texts)]
+        found = task.measure(subject, items, shots)
+        return np.array([[one.found["probabilities"][k] for k in labels] for one in found])
 
     size = sum(p.numel() * p.element_size() for p in subject.model.parameters())
     return predict, 0.0, size, {"shots": len(shots), "label_words": words}
 
 
-_WAYS: dict[Kind, Callable[[Job, Path], Made]] = {
+_WAYS: dict[Kind, Callable[[Job, Clock, Path], Made]] = {
     "linear": _linear,
     "fresh": _neural,
     "tuned": _neural,
     "prompted": _prompted,
 }
+
+
+def _answers(predict: Predict, job: Job, clock: Clock) -> np.ndarray:
+    """(N, L) for all texts, or for as many as there is time for; the others are nan."""
+    if job.rung.kind == "linear":
+        return predict(job.texts)
+    # In an order of its own: a file often has one label after the other, and the first texts alone
+    # would be of one label.
+    order = np.random.default_rng(job.seed).permutation(len(job.texts)).tolist()
+    size = _CHUNK if job.rung.kind == "prompted" else _CHUNK_READ
+    found: np.ndarray | None = None
+    for start in range(0, len(order), size):
+        if start and clock.left_s() < 0:
+            break
+        part = order[start : start + size]
+        answers = predict([job.texts[i] for i in part])
+        if found is None:
+            found = np.full((len(order), answers.shape[1]), np.nan)
+        found[part] = answers
+    assert found is not None, "there are texts to be judged"
+    return found
 
 
 def _latency(predict: Predict, texts: Sequence[str]) -> float:

@@ -9,6 +9,7 @@ import transformers
 
 from hornbook.adapt.method import Method
 from hornbook.batches.labelled import LabelledTexts
+from hornbook.core.clock import Clock
 from hornbook.core.errors import Interrupted, UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
@@ -25,7 +26,7 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.workflows import classifier_fit, classifier_training, classify_tuning
 from hornbook.workflows.bodies import find_body
-from hornbook.workflows.classifier_fit import Clock, Examples, Tuning
+from hornbook.workflows.classifier_fit import Examples, Tuning
 from hornbook.workflows.classifier_training import train_classifier
 from hornbook.workflows.classify import label_texts
 from hornbook.workflows.classify_tuning import finetune_classifier
@@ -325,7 +326,9 @@ def test_as_many_texts_are_looked_at_as_there_is_time_for(monkeypatch, text_s, c
     monkeypatch.setattr(classifier_fit, "_gathered", gathered)
     read = Read([np.array([1])] * 400, np.ones(400, int), np.zeros(400, bool))
     given = Examples(read, np.arange(400))
-    some, seconds = classifier_fit._looked_at(None, given, None, Clock(0.0, 2.0), looks=4)
+    clock = Clock.start(2.0)
+    each_s = classifier_fit._text_seconds(None, given, None, clock)
+    some = classifier_fit._looked_at(given, each_s, clock, looks=4)
     assert len(some.read.sequences) == count
-    assert seconds == pytest.approx(text_s * count)
+    assert each_s == pytest.approx(text_s, rel=0.1)
     assert list(some.labels[[0, -1]]) == [0, 399]

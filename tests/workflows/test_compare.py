@@ -8,13 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.labelled import LabelledText
 from hornbook.workflows import compare as module
 from hornbook.workflows import ladder
-from hornbook.workflows.compare import CompareConfig, compare, read_data
+from hornbook.workflows.compare import compare, lines_of
+from hornbook.workflows.compare_data import CompareConfig, read_data
+from hornbook.workflows.compare_time import Shares
 from hornbook.workflows.ladder import Climbed, Job, Rung, choose_rungs, climb, ladder_of
+from tests.in_process import hornbook
 
 QUIET = Progress(quiet=True)
 GOOD = ["meeting", "lunch", "notes", "thanks", "tomorrow", "report"]
@@ -127,13 +131,18 @@ def test_minutes_are_shared_by_those_that_need_time(known, tmp_path, monkeypatch
     given = []
 
     def watch(job):
-        given.append((job.rung.name, job.minutes))
+        if job.rung.kind != "linear":
+            given.append(job.minutes)
         return fake({"a": 0.9, "b": 0.9}, {"a": 1.0, "b": 1.0})(job)
 
     monkeypatch.setattr(module, "climb", watch)
-    rungs = [Rung("a", "linear", "x"), Rung("b", "fresh", "lstm")]
-    compare(CompareConfig(data=known, minutes=6, folds=3), rungs, tmp_path / "out", QUIET)
-    assert {minutes for _, minutes in given} == {2.0}
+    rungs = [Rung("b", "fresh", "lstm"), Rung("a", "linear", "x")]
+    config = CompareConfig(data=known, minutes=6, folds=3)
+    result = compare(config, rungs, tmp_path / "out", QUIET)
+    # What a rung did not use, the next ones have.
+    assert given[0] == pytest.approx(2.0, rel=0.05) == result["minutes_each"]
+    assert 2.0 < given[1] < given[2] < 6.0
+    assert [row["name"] for row in result["rows"]] == ["a", "b"], "the quick ones come first"
 
 
 def test_fewer_labels_make_a_curve(known, tmp_path, monkeypatch):
@@ -185,7 +194,95 @@ def test_texts_that_time_suffices_for_are_of_all_labels(monkeypatch):
     rows = [LabelledText(str(i), f"text {i}", "spam" if i < 40 else "good") for i in range(80)]
     texts = [row.text for row in rows]
     job = Job(Rung("m zero-shot", "prompted", "m"), rows, [], texts, 0.0, 3, {})
-    predict, _, _, _ = ladder._prompted(job, None)
-    answered = ~np.isnan(predict(texts)[:, 0])
+    clock = Clock.start(0.0)
+    predict, _, _, _ = ladder._prompted(job, clock, None)
+    found = ladder._answers(predict, job, clock)
+    answered = ~np.isnan(found[:, 0])
     assert answered.sum() == 16 and 4 <= answered[:40].sum() <= 12
-    assert (predict(texts)[answered] == [0.25, 0.75]).all()
+    assert (found[answered] == [0.25, 0.75]).all()
+
+
+def known_rungs(monkeypatch, found):
+    """Rungs that know all answers, for what is not about rungs; labels as a classifier has them."""
+    truth = {text: label for label, text in found}
+
+    def climb(job):
+        labels = sorted({row.label for row in (*job.train, *job.validation)})
+        places = np.array([labels.index(truth[text]) for text in job.texts])
+        return Climbed(np.eye(len(labels))[places], 1.0, 0.001, 10**8, 10**6, {})
+
+    monkeypatch.setattr(module, "climb", climb)
+    return [Rung("one", "linear", "x")]
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+@pytest.mark.parametrize("label", ["rare", "aaa"])  # in the middle of the labels, and before them
+def test_a_class_with_one_text_is_learned_and_not_judged(tmp_path, monkeypatch, folds, label):
+    found = [*rows(60, 0), (label, "a text of its own")]
+    data, rungs = write(tmp_path / "d.csv", found), known_rungs(monkeypatch, found)
+    result = compare(CompareConfig(data=data, folds=folds), rungs, tmp_path / "out", QUIET)
+    assert result["not_judged"] == {label: 1}
+    assert any(f"{label!r} (1 text)" in note for note in result["notes"])
+    assert result["labels"] == sorted(["ham", "spam", label])
+    assert result["rows"][0]["score"] == 1.0
+    assert result["judged"] == 60 if folds else result["judged"] < 60
+    assert label in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_real_rungs_take_a_class_with_one_text(tmp_path):
+    data = write(tmp_path / "d.csv", [*rows(60, 0), ("rare", "a text of its own")])
+    result = compare(CompareConfig(data=data, curve=(20,)), LADDER, tmp_path / "out", QUIET)
+    assert [row["score"] > 0.5 for row in result["rows"]] == [True, True]
+    assert all("score" in row for row in result["curve"])
+
+
+def test_labels_that_only_the_test_file_has_are_said_and_left_out(tmp_path, monkeypatch):
+    found = rows(60, 0)
+    data = write(tmp_path / "d.csv", found)
+    test = write(tmp_path / "t.csv", [*rows(20, 5), ("spma", "never seen"), ("eggs", "nor this")])
+    rungs = known_rungs(monkeypatch, [*found, *rows(20, 5)])
+    config = CompareConfig(data=data, test=test)
+    result = compare(config, rungs, tmp_path / "out", QUIET)
+    assert result["judged"] == 20 and result["unknown"] == {"spma": 1, "eggs": 1}
+    assert any("Did you mean 'spam'" in note for note in result["notes"])
+    write(test, [(label.title(), text) for label, text in rows(20, 5)])
+    with pytest.raises(UsageError, match=r"20 of the 20 texts .* such as 'Spam'"):
+        read_data(config)
+
+
+def test_a_rung_that_fell_to_one_class_is_shown_with_that(known, tmp_path, monkeypatch):
+    def climb(job):
+        return Climbed(np.tile([0.9, 0.1], (len(job.texts), 1)), 1.0, 0.001, 10**8, 10**6, {})
+
+    monkeypatch.setattr(module, "climb", climb)
+    result = compare(CompareConfig(data=known), [Rung("one", "fresh", "x")], tmp_path / "o", QUIET)
+    assert result["rows"][0]["remark"].startswith("takes every text for 'ham'")
+    assert "takes every text for 'ham'" in lines_of(result)[0]
+    assert "takes every text for" in (tmp_path / "o" / "report.html").read_text()
+
+
+def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all():
+    shares = Shares(Clock.start(0.5), 10)  # 29 seconds: two rungs can be trained
+    assert isinstance(shares.quick(), float)
+    assert shares.next() == pytest.approx(29.1 / 2 / 60, rel=0.01)
+    shares = Shares(Clock.start(0.1), 3)
+    assert "left out, as 6 s of 0.1 minutes were left" in shares.next()
+    assert isinstance(shares.quick(), float)
+    spent = Shares(Clock(1.0, Clock.start(1.0).began - 61), 0)
+    assert "left out, as 0 s of 1 minutes" in spent.quick()
+
+
+def test_a_linear_rung_that_takes_too_long_is_left_out_before_it_begins(data):
+    part = read_data(CompareConfig(data=data)).rounds[0]
+    job = Job(LADDER[1], part.train, [], [row.text for row in part.test], 1e-6, 0, {})
+    assert "left out, as it takes some" in climb(job)
+
+
+def test_the_table_is_the_result_and_all_else_is_not(data, tmp_path):
+    asked = ["compare", "--task", "classify", "--data", data, "--rung", "majority"]
+    code, out, err = hornbook(*asked, "--out", tmp_path / "one")
+    assert code == 0, err
+    assert out.startswith("majority: ") and "Choose majority" in out and "report.html" in out
+    assert "to learn from" in err and "Choose" not in err
+    code, out, _ = hornbook(*asked, "--out", tmp_path / "two", "--json")
+    assert code == 0 and json.loads(out)["verdict"]["choose"] == "majority"

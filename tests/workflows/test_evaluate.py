@@ -16,6 +16,7 @@ from hornbook.models.presets import qwen3
 from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.evaluate import EvaluateConfig, evaluate
+from tests.in_process import hornbook
 
 QUIET = Progress(True)
 WORDS = ("red", "green", "blue", "grey", "pink", "teal", "gold", "black", "white", "brown")
@@ -286,3 +287,12 @@ def test_only_the_ending_is_scored(place):
     assert first["logprobs"] == pytest.approx(wanted, abs=1e-3)
     right, other = wanted[first["answer"]], wanted[1 - first["answer"]]
     assert first["right"] == (right > other)
+
+
+def test_scores_are_the_result_and_all_else_is_not(place):
+    """Without --json the figures are on stdout; with it, the object alone is."""
+    asked = ["evaluate", place / "model", "--task", place / "choice.yaml", "--device", "cpu"]
+    code, out, err = hornbook(*asked)
+    assert code == 0 and out.startswith("choice: 40 items\n  accuracy") and "accuracy" not in err
+    code, out, err = hornbook(*asked, "--json")
+    assert code == 0 and json.loads(out)["n"] == 40 and "  accuracy" in err
