@@ -68,8 +68,9 @@ def evaluate(
     """The result of every task, in order: model, task, n, metrics {name: {value, low, high}},
     leakage, and more.
 
-    tell: takes the lines of a result for people as soon as it is there; `progress` if None. Raises UsageError before any work for an unknown task, a field that is not there, or data that
-    cannot be found; HornbookError for a model or corpus that cannot be opened.
+    tell: takes the lines of a result for people as soon as it is there; `progress` if None. Raises
+    UsageError before any work for an unknown task, a field that is not there, or data that cannot
+    be found; HornbookError for a model or corpus that cannot be opened.
     """
     if config.data is not None and len(config.tasks) > 1:
         raise UsageError("--data goes with one --task.")
