@@ -77,16 +77,21 @@ def evaluate(
     claim = Claim("evaluate", (place_or_name(path),))
     if config.out is not None:
         check_place(config.out, claim)
+    told = tell or progress.say
     ready = [_prepare(name, config, progress) for name in config.tasks]
     if config.out is not None:
         names = [name for task in ready for name in files_of(task.loaded.name)]
         with entering(config.out, claim, *names):
-            return _evaluate(path, config, ready, progress)
-    return _evaluate(path, config, ready, progress)
+            return _evaluate(path, config, ready, progress, told)
+    return _evaluate(path, config, ready, progress, told)
 
 
 def _evaluate(
-    path: Path, config: EvaluateConfig, ready: Sequence[_Ready], progress: Progress
+    path: Path,
+    config: EvaluateConfig,
+    ready: Sequence[_Ready],
+    progress: Progress,
+    tell: Callable[..., None],
 ) -> list[dict[str, Any]]:
     corpus = None if config.corpus is None else Corpus.open(config.corpus)
     subject = _open(path, config, ready, progress)
@@ -100,7 +105,7 @@ def _evaluate(
         if config.out is not None:
             write_results(config.out, result, samples)
         for line in lines_of(result):
-            (tell or progress.say)(line)
+            tell(line)
         if config.held_out:
             _hold_out(task, progress)
         found.append(result)
