@@ -7,7 +7,7 @@ classifiers; knows nothing of where texts or bodies come from.
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from hornbook.adapt.method import Method
-from hornbook.batches.labelled import Labelled, LabelledTexts, LabelledVectors
+from hornbook.batches.labelled import LabelledTexts, LabelledVectors
 from hornbook.core.clock import Clock
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
@@ -25,15 +25,15 @@ from hornbook.models.classifier import Top
 from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.nn.pooling import PoolingConfig
 from hornbook.train.calibrate import fit_temperature, mean_loss
-from hornbook.train.checkpoint import moving
 from hornbook.train.class_weights import balanced, weighted_class_label
 from hornbook.train.early_stopping import Kept, Stopping, train_best
-from hornbook.train.loop import Hook, LoopConfig, train
+from hornbook.train.loop import Hook, LoopConfig
 from hornbook.train.objective import Objective, class_label
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.precision import product_type
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
+from hornbook.workflows.classifier_pace import StepBatches, step_seconds
 from hornbook.workflows.classifier_rates import SCHEDULE, rates_of
 
 _LOOKS_A_PASS, _LEAST_LOOKS = 2, 4
@@ -41,10 +41,8 @@ _PATIENCE, _LEAST_PATIENCE = 1 / 2, 4
 """Looks in a row without a better one that end the training: a share of all, and at least."""
 _SAID = 12
 """Lines about looks that a run prints."""
-_TIMED, _TIMING = 4, 0.03
-"""Steps timed to learn how many fit into the minutes, and the share of these it may take."""
-_SIZED = 200
-"""Batches looked at to see which are of a usual size."""
+_TIMING = 0.03
+"""Of the minutes, what timing steps may take."""
 _LEFT, _OVERTIME = 0.9, 1.1
 """Of the minutes: what steps and looks may fill, and when a machine that has slowed is stopped."""
 LOOKED, _LEAST_LOOKED, _LOOKING = 1000, 50, 0.25
@@ -127,13 +125,6 @@ class Found(NamedTuple):
     looks: list[dict[str, Any]]
 
 
-class _Batches(Protocol):
-    @property
-    def steps_per_epoch(self) -> float: ...
-
-    def batch(self, step: int) -> Labelled: ...
-
-
 class _Work(NamedTuple):
     """What is trained on what: the whole classifier on texts, or its top on vectors.
 
@@ -141,7 +132,7 @@ class _Work(NamedTuple):
     """
 
     model: nn.Module
-    batches: _Batches
+    batches: StepBatches
     logits: Callable[[], np.ndarray]
 
 
@@ -196,7 +187,7 @@ def fit(
     pass_steps = work.batches.steps_per_epoch
     steps = max(1, round((tuning.epochs or rates.epochs) * pass_steps))
     if clock.limited:
-        step_s = _step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left_s())
+        step_s = step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left_s())
         look_s = 0.0 if head else reading_s  # a look at vectors that were read before takes no time
         left_s = (
             clock.left_s(_LEFT) - reading_s
@@ -378,44 +369,3 @@ def _gathered(
 ) -> Tensor:
     with product_type(loop.device, loop.dtype):
         return torch.from_numpy(classifier.gathered(sequences))
-
-
-def _step_seconds(
-    begin: Callable[[], TrainState],
-    objective: Objective,
-    batches: _Batches,
-    loop: LoopConfig,
-    most: float,
-) -> float:
-    """Seconds of a training step, of some taken and taken back.
-
-    The first is not counted: kernels are prepared in it, and it took six times as long as others.
-    most: seconds of the others after which no more are taken.
-    """
-    state, typical = begin(), _Typical(batches)
-    weights = [(weight, weight.detach().clone()) for _, weight in moving(state.model)]
-    train(state, objective, typical, loop)
-    first = state.elapsed_s
-    while state.step <= _TIMED and state.elapsed_s - first <= most:
-        train(state, objective, typical, loop.model_copy(update={"steps": state.step + 1}))
-    with torch.no_grad():
-        for weight, kept in weights:
-            weight.copy_(kept)
-    return (state.elapsed_s - first) / (state.step - 1)
-
-
-class _Typical:
-    """Batches of the first pass, those first whose size is nearest to the mean.
-
-    Batches of texts of one length differ in size by far: the first may be ten times another.
-    """
-
-    def __init__(self, batches: _Batches) -> None:
-        self._batches = batches
-        count = max(1, int(batches.steps_per_epoch))
-        steps = np.unique(np.linspace(0, count - 1, min(count, _SIZED)).astype(int))
-        sizes = np.array([batches.batch(int(step)).inputs.numel() for step in steps])
-        self._steps = steps[np.argsort(np.abs(sizes - sizes.mean()), kind="stable")]
-
-    def batch(self, step: int) -> Labelled:
-        return self._batches.batch(int(self._steps[step % len(self._steps)]))

@@ -24,7 +24,7 @@ from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.optimiser import OptimiserConfig
-from hornbook.workflows import classifier_fit, classifier_training, classify_tuning
+from hornbook.workflows import classifier_fit, classifier_pace, classifier_training, classify_tuning
 from hornbook.workflows.bodies import find_body
 from hornbook.workflows.classifier_fit import Examples, Tuning
 from hornbook.workflows.classifier_training import train_classifier
@@ -311,7 +311,7 @@ def test_steps_are_timed_on_batches_of_a_usual_size():
     sequences = [np.ones(n, np.int64) for n in [5] * 60 + [200] * 4]
     batches = LabelledTexts(sequences, np.zeros(64, np.int64), 4, 0, 0, alike=True)
     sizes = [batches.batch(step).inputs.numel() for step in range(16)]
-    typical = classifier_fit._Typical(batches)
+    typical = classifier_pace._Typical(batches)
     assert {typical.batch(step).inputs.numel() for step in range(8)} == {20} < set(sizes)
 
 
