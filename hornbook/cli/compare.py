@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,17 +51,13 @@ def compare(
 ) -> None:
     """Climb a ladder of ways to do a task on equal minutes; one table, tests, and a verdict."""
     began = time.monotonic()
-    from hornbook.cli.output import print_json, show
     from hornbook.core.errors import UsageError, unknown
     from hornbook.core.progress import Progress
 
     if task == "lm":
-        from hornbook.workflows.compare_lm import compare_text
-
         if not domain or not general:
             raise UsageError("--task lm compares --domain with --general; give both.")
-        result = compare_text(domain, general, minutes, out, seed, Progress())
-        print_json(result, json)
+        _compare_text(domain, general, minutes, out, seed, json)
         return
     if task != "classify":
         raise unknown("task", task, ("classify", "lm"))
@@ -93,7 +89,24 @@ def compare(
     )
     chosen = choose_rungs(rungs, rung) if rung else rungs
     result = compare_classifiers(config, chosen, out, Progress(), began)
-    for line in [] if json else lines_of(result):
+    _show(result, lines_of(result), json)
+
+
+def _compare_text(
+    domain: list[str], general: list[str], minutes: float, out: Path, seed: int, json: bool
+) -> None:
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.compare_lm import compare_text, lines_of
+
+    result = compare_text(domain, general, minutes, out, seed, Progress())
+    _show(result, lines_of(result), json)
+
+
+def _show(result: dict[str, Any], lines: list[str], json: bool) -> None:
+    """The result: lines for people, or one object for programs."""
+    from hornbook.cli.output import print_json, show
+
+    for line in [] if json else lines:
         show(line)
     print_json(result, json)
 

@@ -98,14 +98,19 @@ def _compare(
     }
     result["verdict"] = _verdict(result)
     write_json(out / RESULT, result)
+    return result
+
+
+def lines_of(result: dict[str, Any]) -> list[str]:
+    """The result for people: a line a model, and the verdict."""
+    lines = []
     for row in result["rows"]:
         scores = ", ".join(
             f"{side} {row[side]['value']:.3f} ({row[side]['low']:.3f}–{row[side]['high']:.3f})"
             for side in SIDES
         )
-        progress.say(f"  {row['name']}: bits per byte on held-out text: {scores}")
-    progress.say(result["verdict"]["reason"])
-    return result
+        lines.append(f"{row['name']}: bits per byte on held-out text: {scores}")
+    return [*lines, result["verdict"]["reason"]]
 
 
 def _corpora(
