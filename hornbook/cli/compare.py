@@ -8,6 +8,16 @@ import typer
 
 from hornbook.cli.options import Json
 
+_Minutes = Annotated[
+    float, typer.Option(help="For all of it, from start to end: reading, every rung, the report.")
+]
+_Curve = Annotated[
+    str | None, typer.Option(help="Numbers of labels to try as well, such as 50,200,1000.")
+]
+_Words = Annotated[
+    list[str] | None, typer.Option(help="label=word: what stands for a label in a prompt.")
+]
+
 
 def compare(
     task: Annotated[str, typer.Option(help="classify, or lm: domain against general text.")],
@@ -26,10 +36,7 @@ def compare(
     general: Annotated[
         list[str] | None, typer.Option(help="lm: files and folders of other text.")
     ] = None,
-    minutes: Annotated[
-        float,
-        typer.Option(help="For all of it, from start to end: reading, every rung, the report."),
-    ] = 10.0,
+    minutes: _Minutes = 10.0,
     folds: Annotated[
         int | None, typer.Option(help="Judge on every text by turns, in so many parts.")
     ] = None,
@@ -39,13 +46,8 @@ def compare(
     ] = None,
     rung: Annotated[list[str] | None, typer.Option(help="Only these rungs; see --list.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the rungs and stop.")] = False,
-    curve: Annotated[
-        str | None, typer.Option(help="Numbers of labels to try as well, such as 50,200,1000.")
-    ] = None,
-    words: Annotated[
-        list[str] | None,
-        typer.Option(help="label=word: what stands for a label in a prompt."),
-    ] = None,
+    curve: _Curve = None,
+    words: _Words = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     json: Json = False,
 ) -> None:
