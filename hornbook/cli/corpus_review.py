@@ -24,14 +24,16 @@ def review(
     rule said is shown after your answer; answers are kept in review.jsonl beside the corpus.
     """
     from hornbook.cli.output import print_json
-    from hornbook.core.claims import MARKER
+    from hornbook.core.claims import MARKER, beside
     from hornbook.core.files import read_json
     from hornbook.corpus.build import stages_of
     from hornbook.corpus.corpus import Corpus
     from hornbook.corpus.recipe import CorpusRecipe
-    from hornbook.corpus.review import Answer, cases, precision, remember
+    from hornbook.corpus.review import Answer, cases, check_answers, precision, remember
 
     Corpus.open(folder)
+    answers_at = beside(folder, "", ".review.jsonl")
+    check_answers(answers_at)
     recipe = CorpusRecipe.parse(read_json(folder / MARKER)["inputs"]["recipe"], str(folder))
     answers: list[Answer] = []
     found = cases(stages_of(folder), recipe, rule, each, seed)
@@ -44,7 +46,7 @@ def review(
         verdict = "dropped" if case.dropped else "kept"
         typer.echo(f"{rule} measured {case.value:.4g} and {verdict} it.", err=True)
     if answers:
-        remember(folder.with_name(f"{folder.name}.review.jsonl"), rule, answers)
+        remember(answers_at, rule, answers)
     dropped = sum(answer.case.dropped for answer in answers)
     shares = precision(answers)
     if json:

@@ -38,6 +38,12 @@ class Claim(NamedTuple):
         return [_described(source, folder) for source in self.sources]
 
 
+def beside(path: Path, before: str, after: str) -> Path:
+    """A path in the same folder whose name has more before and behind it; `.` has a name too."""
+    named = path if path.name not in ("", "..") else Path(os.path.realpath(path))
+    return named.parent / f"{before}{named.name}{after}"
+
+
 def place_or_name(model: Path) -> Path | str:
     """What a user calls a model: a path where it is one, else the name of a pulled one."""
     return model if model.exists() else str(model)

@@ -30,8 +30,11 @@ _SHOWN = 3
 """Names in a message."""
 
 
-def check_place(folder: Path, claim: Claim) -> None:
-    """Raises UsageError where `claim` may not write `folder`: something else lies there."""
+def check_place(folder: Path, claim: Claim, *, whole: bool = True) -> None:
+    """Raises UsageError where `claim` may not write `folder`: something else lies there.
+
+    whole: the folder is to be replaced, not added to.
+    """
     place = _real(folder)
     with disk_errors(folder):
         _recover(place)
@@ -41,6 +44,10 @@ def check_place(folder: Path, claim: Claim) -> None:
         raise UsageError(f"{folder} is a file, which would be lost; choose another --out.")
     if os.path.ismount(place):
         raise UsageError(f"{folder} is where a disk begins; name a folder in it.")
+    if whole and _stands_in(place):
+        raise UsageError(
+            f"{folder} is where you are, and would be replaced; call the command from elsewhere."
+        )
     if is_free(place):
         return
     found = marker_of(place)
@@ -127,7 +134,7 @@ def add(folder: Path, claim: Claim, *names: str) -> None:
     The folder is made where there is none. A name may be a folder with a marker of its own. Raises
     UsageError as `check_place`, and where one of the names is there and is somebody else's.
     """
-    check_place(folder, claim)
+    check_place(folder, claim, whole=False)
     found = marker_of(folder) if folder.is_dir() else None
     files = {} if found is None or is_free(folder) else found["files"]
     for name in names:
@@ -165,8 +172,10 @@ def entering(folder: Path, claim: Claim, *names: str) -> Iterator[None]:
 def damage(folder: Path, whole: bool = False) -> str | None:
     """The first file of a folder that is not what was written, and why; None where all are.
 
-    whole: read large files too. A folder without a list says nothing.
+    whole: read large files too. A folder without a marker says nothing.
     """
+    if (folder / MARKER).is_file() and "files" not in (marker_of(folder) or {}):
+        return f"{MARKER} is not what was written"
     for name, (size, digest) in _written(folder).items():
         path = folder / name
         if not path.is_file():
@@ -298,6 +307,14 @@ def _changed(folder: Path) -> str | None:
 def _behind_link(folder: Path, name: str) -> bool:
     """Whether a folder on the way to a file is a link to somewhere else."""
     return any((folder / inner).is_symlink() for inner in _folders([name]))
+
+
+def _stands_in(place: Path) -> bool:
+    """Whether this process works in a folder; it would go on in one that is gone."""
+    try:
+        return Path(os.path.realpath(Path.cwd())).is_relative_to(place)
+    except FileNotFoundError:
+        return False
 
 
 def _some(folder: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hornbook.core.claims import MARKER, Claim
+from hornbook.core.claims import MARKER, Claim, beside
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import atomic_file, hash_json, read_json, write_json, write_text
 from hornbook.core.folders import check_place
@@ -127,7 +127,7 @@ def places_of(sources: Sequence[str | Path]) -> tuple[Path | str, ...]:
 
 def stages_of(out: Path) -> Path:
     """The folder of a corpus' stages, hidden beside it; it may be deleted."""
-    return out.with_name(f".{out.name}.stages")
+    return beside(out, ".", ".stages")
 
 
 def _find(

@@ -18,6 +18,9 @@ from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.rules import RULES
 from hornbook.corpus.store import parts, text_batches
 
+_ROW = {"rule", "id", "value", "dropped", "good"}
+"""Of a line of the file of answers."""
+
 
 class Case(NamedTuple):
     """A document that a rule judged. dropped: by this rule, whatever others say of it."""
@@ -83,6 +86,19 @@ def precision(answers: Sequence[Answer]) -> dict[str, Estimate]:
         "precision": wilson(sum(not a.good for a in dropped), len(dropped)),
         "kept_good": wilson(sum(a.good for a in kept), len(kept)),
     }
+
+
+def check_answers(path: Path) -> None:
+    """Raises UsageError for a file that holds something else than answers: none is added to it."""
+    if not path.exists():
+        return
+    try:
+        with path.open(encoding="utf-8") as lines:
+            first = json.loads(next(lines, "{}"))
+    except (OSError, ValueError):
+        first = None
+    if not isinstance(first, dict) or (first and {*first} != _ROW):
+        raise UsageError(f"{path} holds other things than answers to reviews; move it away.")
 
 
 def remember(path: Path, rule: str, answers: Sequence[Answer]) -> None:

@@ -3,6 +3,7 @@
 Knows `TrainState`; knows nothing of runs or reports.
 """
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,12 +54,20 @@ def load_checkpoint(folder: Path, state: TrainState, say: Callable[[str], None])
     for path in reversed(found):
         fault = _load(path, state)
         if fault is None:
+            _set_aside(found[found.index(path) + 1 :])
             return True
         faults.append(f"{path} is damaged: {fault}.")
         say(f"{faults[-1]} Trying the checkpoint before.")
     if faults:
         raise HornbookError(f"{' '.join(faults)} No checkpoint is left; start a new run.")
     return False
+
+
+def _set_aside(damaged: list[Path]) -> None:
+    """Out of the way of those that are written when training comes to their steps again."""
+    for path in damaged:
+        with contextlib.suppress(OSError):
+            path.rename(path.with_name(f"damaged-{path.name}"))
 
 
 def _load(path: Path, state: TrainState) -> str | None:

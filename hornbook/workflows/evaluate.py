@@ -76,7 +76,7 @@ def evaluate(
         raise UsageError("--data goes with one --task.")
     claim = Claim("evaluate", (place_or_name(path),))
     if config.out is not None:
-        check_place(config.out, claim)
+        check_place(config.out, claim, whole=False)
     told = tell or progress.say
     ready = [_prepare(name, config, progress) for name in config.tasks]
     if config.out is not None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from hornbook.adapt import lora
 from hornbook.adapt.peft import base_of, base_of_adapter, is_adapter, load_adapter
-from hornbook.core.claims import MARKER, Claim
+from hornbook.core.claims import MARKER, Claim, beside
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import write_json
 from hornbook.core.folders import atomic_folder, check_place
@@ -48,9 +48,9 @@ def export(
     """
     chosen = _check(form, kind, out)
     source = resolve(path)
-    claim, beside = Claim(f"export --to {form}", (source,)), out.with_name(f"{out.name}{PARITY}")
+    claim, certificate_at = Claim(f"export --to {form}", (source,)), beside(out, "", PARITY)
     if form == "gguf":
-        for file in (out, beside):
+        for file in (out, certificate_at):
             check_file(file, claim)
     else:
         check_place(out, claim)
@@ -72,10 +72,13 @@ def export(
 
     # What was there before stays until the new has its certificate.
     if form == "gguf":
-        with output_file(out, claim) as file, output_file(beside, claim) as certificate_file:
+        with (
+            output_file(out, claim) as file,
+            output_file(certificate_at, claim) as note,
+        ):
             _write_gguf(before, source, file, chosen)
             certificate = certify(file)
-            write_json(certificate_file, certificate)
+            write_json(note, certificate)
     else:
         with atomic_folder(out, claim) as aside:
             if adapter:

@@ -226,6 +226,7 @@ def _check_parts(run: Path) -> None:
     """What is written at the end must have its place before the training, not after it."""
     for name in PARTS:
         check_place(run / name, PART)
+    check_place(run / BEST, SAVED)
 
 
 def _difference(old: Config, new: Config) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,6 +178,11 @@ def file(place):
     place.write_text("mine")
 
 
+def here(place):
+    """The folder that one stands in."""
+    project(place)
+
+
 def linked(place):
     project(place.with_name("far"))
     place.symlink_to("far")
@@ -184,7 +190,7 @@ def linked(place):
 
 KINDS = {
     kind.__name__: kind
-    for kind in (project, another, run_folder, corpus, older, parts_of_a_run, file, linked)
+    for kind in (project, another, run_folder, corpus, older, parts_of_a_run, file, here, linked)
 }
 
 
@@ -209,11 +215,15 @@ def test_others_keep_what_is_theirs(inputs, tmp_path, monkeypatch, request, call
     KINDS[kind](place)
     before, read = tree(tmp_path), tree(inputs)
     request.getfixturevalue("no_work")
-    words, arguments = call.partition(",")[0].split(), CALLS[call]
+    words = call.partition(",")[0].split()
+    arguments = [inputs / one if (inputs / one).exists() else one for one in CALLS[call]]
+    if kind == "here":
+        monkeypatch.chdir(place)
+        place = Path()
     code, out, err = hornbook(*words, *arguments, "--out", place)
     assert code in (1, 2) and out == "", err
     assert err.count("\n") == 1 and err.startswith("error: "), err
-    assert place.name in err
+    assert str(place) in err
     assert tree(tmp_path) == before and tree(inputs) == read
 
 

@@ -40,7 +40,8 @@ def test_a_full_disk_behind_stdout_is_one_line(corpus):
     assert err.count("\n") == 1 and "No space left" in err
 
 
-def test_ctrl_c_while_reading_leaves_nothing_half_made(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_reading_leaves_nothing_half_made(tmp_path, number):
     (tmp_path / "text").mkdir()
     lines = "".join(f"Line {i} of {i * i}.\n" for i in range(2000))
     for i in range(600):
@@ -49,10 +50,10 @@ def test_ctrl_c_while_reading_leaves_nothing_half_made(tmp_path):
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".corpus.*.partial")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     err = process.communicate(timeout=120)[1]
     assert (process.returncode, err) == (
-        130,
+        128 + number,
         "Interrupted. What was finished is kept; the same command goes on from there.\n",
     )
     # A stage that was finished before the signal came is kept, hidden; nothing half-made is.

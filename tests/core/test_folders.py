@@ -196,8 +196,12 @@ def test_a_link_to_a_folder_stays_one(tmp_path):
 def test_the_folder_one_stands_in(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    write(Path(), x="x")
-    assert (tmp_path / "here" / "x").read_text() == "x"
+    for place in (Path(), Path("..")):
+        with pytest.raises(UsageError, match="is where you are"):
+            write(place, x="x")
+    with entering(Path(), OWN, "x"):
+        (tmp_path / "here" / "x").write_text("x")
+    assert names(tmp_path / "here") == [MARKER, "x"]
 
 
 def test_the_same_sources(tmp_path):

@@ -110,6 +110,36 @@ def test_a_damaged_checkpoint_is_named(start, tmp_path):
         load_checkpoint(tmp_path, state, print)
 
 
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "optimiser.safetensors", "state.json", "stage.json"]
+)
+def test_a_flipped_bit_costs_one_checkpoint(start, tmp_path, name):
+    state, batches, loop = start(steps=4)
+    train(state, next_token, batches, loop, [lambda s: save_checkpoint(tmp_path, s)])
+    file, said = tmp_path / "step-00000004" / name, []
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 16
+    file.write_bytes(data)
+    again, _, _ = start(steps=4)
+    assert load_checkpoint(tmp_path, again, said.append) and again.step == 3
+    assert len(said) == 1 and "step-00000004 is damaged: " in said[0]
+    train(again, next_token, batches, loop, [lambda s: save_checkpoint(tmp_path, s)])
+    assert all(map(torch.equal, again.model.parameters(), state.model.parameters()))
+
+
+def test_no_checkpoint_is_whole(start, tmp_path):
+    state, batches, loop = start(steps=4)
+    train(state, next_token, batches, loop, [lambda s: save_checkpoint(tmp_path, s)])
+    for file in tmp_path.glob("step-*/optimiser.safetensors"):
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+    before = [weight.clone() for weight in state.model.parameters()]
+    with pytest.raises(HornbookError, match=r"0004 is damaged: optim.*0003 is damaged: optim"):
+        load_checkpoint(tmp_path, state, print)
+    assert all(map(torch.equal, before, state.model.parameters()))
+
+
 def test_nothing_to_resume(start, tmp_path):
     assert not load_checkpoint(tmp_path, start()[0], print)
 

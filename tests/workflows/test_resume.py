@@ -89,13 +89,14 @@ def test_killed_and_resumed(corpus, straight, tmp_path, steps):
     assert json.loads(out)["bits_per_byte"] == straight[1]["bits_per_byte"]
 
 
-def test_interrupted_and_resumed(corpus, straight, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_resumed(corpus, straight, tmp_path, number):
     run = tmp_path / "run"
     process = hornbook("pretrain", "--corpus", corpus, "--out", run, *FLAGS)
     wait_for_steps(run, 10, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     code, _, err = finish(process)
-    assert code == 130
+    assert code == 128 + number
     assert "all of it is saved" in err
     code, _, err = finish(hornbook("pretrain", "--corpus", corpus, "--out", run, *FLAGS))
     assert (code, "continue it with --resume" in err) == (2, True)
