@@ -204,3 +204,17 @@ def test_what_is_taken_out_and_what_stays():
     assert without_controls("a\fb\x85c\x07d\te\n") == ("a\nb\ncd\te\n", 3)
     text = "plain ä 还有 \u2028 \ufeff \U0001f600 \ufffd"
     assert without_controls(text)[0] is text
+
+
+def test_text_without_a_label_that_is_no_utf8_is_named(tmp_path):
+    chinese = "这是一个没有标签的文本文件，应当先转换。" * 3
+    for name in ("a.txt", "a.csv"):
+        path = tmp_path / name
+        path.write_bytes(b"text,n\n" * (name == "a.csv") + chinese.encode("gbk"))
+        rejected = [item for item in read_file(path) if not isinstance(item, Document)]
+        assert [item.reason for item in rejected] == ["not UTF-8"]
+        assert rejected[0].detail.endswith("it looks like gb18030")
+    damaged = ("Ein Text über Bücher. " * 9).encode() + b"\xff ende"
+    (tmp_path / "b.txt").write_bytes(damaged)
+    (item,) = read_file(tmp_path / "b.txt")
+    assert item.reason == "not UTF-8" and "looks" not in item.detail

@@ -67,7 +67,17 @@ def decode(data: bytes) -> str:
         return newlines(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         byte = f"byte 0x{data[error.start]:02x}: {error.reason}"
-        raise NotText("not UTF-8", byte, error.start) from None
+        hint = _hint(data[max(0, error.start - _NEAR) : error.start + _NEAR])
+        raise NotText("not UTF-8", byte + hint, error.start) from None
+
+
+def _hint(data: bytes) -> str:
+    """What text that is no UTF-8 may be, for whoever has to convert it; "" for damaged UTF-8."""
+    text = data.decode("utf-8", "replace")
+    replaced, beyond = text.count("\ufffd"), len(text) - len(text.encode("ascii", "ignore"))
+    if _beyond(data) <= _UNSURE or beyond > 2 * replaced:
+        return ""
+    return f"; it looks like {_looks_like(data)}"
 
 
 class Decoded(NamedTuple):
@@ -86,6 +96,8 @@ page may be damaged in a few places."""
 
 _SHIFTS = (b"+", b"~{", b"\0")
 """One of these is in what looks like ASCII and is not (beside escapes)."""
+_NEAR = 4096
+"""Bytes before and behind a wrong one that say what charset it may be."""
 _ASCII = bytes(range(128))
 _SEVEN_BIT = ("hz", "utf-7", "cp037", "cp500", "cp1140")
 _C1 = [chr(code) for code in range(0x80, 0xA0)]
@@ -131,7 +143,7 @@ def _strict(data: bytes) -> str | None:
 
 def _is_short_of(codec: str, data: bytes) -> bool:
     """Whether these few bytes may as well be what their label says."""
-    few = codec in _TWO_BYTES and len(data.translate(None, _ASCII)) < _UNSURE
+    few = codec in _TWO_BYTES and _beyond(data) < _UNSURE
     return few and _counted(data, codec).replaced == 0
 
 

@@ -23,6 +23,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _BEFORE = {
     "self": _words("ish ishly ishness less lessly lessness ie ies hood same"),
     "well": _words("ness ing ed ington head heads spring come"),
@@ -33,12 +34,18 @@ _BEFORE = {
     "high": _words("er est ly ness light lights lighted lighting land lands way ways school brow"),
     "low": _words("er ers ered ering est land lands ly liness"),
     "half": _words("way time pipe penny"),
+    "full": _words("er est y ness back backs"),
+    "vice": _words("s roy roys"),
+    "cross": _words("ing ings ed es er over overs word words road roads bow fire talk wise"),
+    "year": _words("ly ling lings book books end ends ning ned"),
+    **dict.fromkeys(_TENS, _words("fold ish some s")),
     "so": frozenset(),
 }
 """First halves of English compounds; with the second halves given they make one word."""
 _BEHIND = _words(
     "based known term oriented related driven specific friendly dependent minded level scale year"
     " century powered funded born speaking looking called quality class ranging standing led"
+    " making thirds quarters fifths"
 )
 """Second halves of English compounds."""
 _PREFIXES = _words(
@@ -46,6 +53,8 @@ _PREFIXES = _words(
     " con trans new"
 )
 """These make one word with them: unknown, related, independent."""
+_VOWELS = _words("anti semi multi ultra intra extra infra contra")
+"""These keep a hyphen before the vowel that they end with: anti-inflammatory."""
 _AND = _words("und oder bzw sowie and or och eller tai")
 """After a hyphen that stands for the second half of a later word, as in "Vor- und Nachteile"."""
 
@@ -96,6 +105,8 @@ def _is_shaped_apart(left: str, right: str) -> bool:
 
 
 def _is_compound(left: str, right: str) -> bool:
+    if left in _VOWELS and left[-1] == right[0]:
+        return True
     if left in _BEFORE:
         return right not in _BEFORE[left]
     return right.split("-")[0] in _BEHIND and left not in _PREFIXES and len(left) > 2
