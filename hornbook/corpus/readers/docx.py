@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from hornbook.corpus.documents import REPLACED, Document, Rejection
 from hornbook.corpus.readers.html import page_text, plain_text
+from hornbook.corpus.readers.lines import broken
 from hornbook.corpus.readers.mail_parts import content_of
 from hornbook.corpus.readers.whole import read_whole
 from hornbook.corpus.readers.word_package import Package, plain_package
@@ -49,7 +50,7 @@ def read_docx(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
         opened = _Opened(data)
         title, text = opened.title(), opened.text()
     except Exception as error:  # broken archives raise a dozen unrelated types
-        yield Rejection(source, None, "broken Word file", f"{type(error).__name__}: {error}")
+        yield Rejection(source, None, *broken("broken Word file", error))
         return
     for name in opened.unread:
         yield Rejection(source, 1, "embedded part", f"{name} is not read")

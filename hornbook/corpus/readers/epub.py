@@ -16,12 +16,15 @@ from hornbook.core.guarded import step
 from hornbook.corpus.documents import CONTROLS, REPLACED, Document, Rejection
 from hornbook.corpus.readers.decode import decode_labelled, is_wide, without_controls
 from hornbook.corpus.readers.html import declared, page_text
+from hornbook.corpus.readers.lines import broken
 from hornbook.corpus.readers.whole import read_whole
 from hornbook.corpus.readers.xhtml import element_of
 
 LARGEST_FILE = 512 * 2**20
 LARGEST_TEXT = 64 * 2**20
 """Bytes of the chapters when unpacked: a small archive can hold far more than the memory."""
+MOST_CHAPTERS = 20_000
+"""Files of a book that are read; large dictionaries have a few thousand."""
 
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _OPF = "application/oebps-package+xml"
@@ -65,13 +68,17 @@ def read_epub(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             package = _package(archive)
+            if len(package.chapters) > MOST_CHAPTERS:
+                detail = f"{len(package.chapters):,}; the most is {MOST_CHAPTERS:,}"
+                yield Rejection(source, None, "too many chapters", detail)
+                return
             if (unpacked := _text_bytes(archive, package)) > LARGEST_TEXT:
                 detail = f"{unpacked:,} bytes of text; the most is {LARGEST_TEXT:,}"
                 yield Rejection(source, None, "file too large", detail)
                 return
             items = list(_read(archive, package, source))
     except Exception as error:  # broken archives raise a dozen unrelated types
-        yield Rejection(source, None, "broken EPUB", f"{type(error).__name__}: {error}")
+        yield Rejection(source, None, *broken("broken EPUB", error))
         return
     yield from items
 
@@ -140,7 +147,7 @@ class _Names:
     """Files of the archive by what packages call them, which is not always their name."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        self._folder, self._all = folder, archive.namelist()
+        self._folder, self._all = folder, dict.fromkeys(archive.namelist())
         self._alike = {_plain(name): name for name in reversed(self._all)}
 
     def find(self, href: str) -> str:
@@ -192,8 +199,9 @@ def _read(
         try:
             text, lost, odd = _chapter(archive, name)
         except Exception as error:  # as above, of the part alone
-            detail = f"{name}: {type(error).__name__}: {error}"
-            yield Rejection(source, number, "broken chapter", detail, _packed_size(archive, name))
+            fault = broken("broken chapter", error)
+            detail = f"{name}: {fault.detail}"
+            yield Rejection(source, number, fault.reason, detail, _packed_size(archive, name))
             continue
         replaced, controls = replaced + lost, controls + odd
         if text:
@@ -222,11 +230,13 @@ def _chapter(archive: zipfile.ZipFile, name: str) -> tuple[str, int, int]:
 
 
 def _packed_size(archive: zipfile.ZipFile, name: str) -> int:
-    return archive.getinfo(name).compress_size if name in archive.namelist() else 0
+    part = archive.NameToInfo.get(name)
+    return part.compress_size if part else 0
 
 
 def _unpacked_size(archive: zipfile.ZipFile, name: str) -> int:
-    return archive.getinfo(name).file_size if name in archive.namelist() else 0
+    part = archive.NameToInfo.get(name)
+    return part.file_size if part else 0
 
 
 def _locked(archive: zipfile.ZipFile) -> set[str]:

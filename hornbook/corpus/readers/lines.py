@@ -99,6 +99,15 @@ def _split(stream: BinaryIO) -> Iterator[Line]:
         yield Line(number, b"", size, Fault("line too long", detail))
 
 
+def broken(reason: str, error: Exception) -> Fault:
+    """What a parser's exception means; `reason` where it is not one of our own limits."""
+    if isinstance(error, MemoryError):
+        return Fault("too much memory", str(error))
+    if isinstance(error, RecursionError):
+        return Fault("nested too deeply", str(error))
+    return Fault(reason, f"{type(error).__name__}: {error}")
+
+
 def fault_of(error: BaseException) -> Fault:
     """What a stream's exception means."""
     if isinstance(error, BrokenPacking):

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.core.guarded import step
 from hornbook.corpus.documents import LEFT_OUT, REPLACED, Document, Rejection
-from hornbook.corpus.readers.lines import BROKEN, LONGEST_LINE, Fault, fault_of
+from hornbook.corpus.readers.lines import BROKEN, LONGEST_LINE, Fault, broken, fault_of
 from hornbook.corpus.readers.mail_parts import ENCRYPTED, content_of, header
 from hornbook.corpus.readers.whole import read_whole
 
@@ -137,7 +137,7 @@ def _message(data: bytes, source: str) -> Document | Fault:
         content = content_of(message)
         metadata: dict[str, Any] = {name: header(message, name) for name in _HEADERS}
     except Exception as error:  # the parser raises a dozen unrelated types on odd mail
-        return Fault("broken mail", f"{type(error).__name__}: {error}")
+        return broken("broken mail", error)
     if not content.texts:
         names = ", ".join(content.left_out) or message.get_content_type()
         is_sealed = any(name.startswith(ENCRYPTED) for name in content.left_out)

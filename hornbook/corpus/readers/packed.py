@@ -21,6 +21,10 @@ _DICTIONARY = b"\x5d\x2a\x4d\x18"
 _LARGEST_DICTIONARY = 16 * 2**20
 _BLOCK, _TRIAL = 2**16, 2**18
 
+MOST_TIMES, AT_LEAST = 300, 2**26
+"""What unpacks to more than so many times its bytes, and more than so many, is a bomb: text is
+packed to a tenth, rows that are all alike to a hundredth."""
+
 
 class BrokenPacking(OSError):
     """What was packed cannot be had from here on. reason: short and countable."""
@@ -30,10 +34,47 @@ class BrokenPacking(OSError):
         self.reason = f"broken {packing}"
 
 
+class PackedBomb(BrokenPacking):
+    """It unpacks to far more than a text does."""
+
+    def __init__(self, packed: int, unpacked: int) -> None:
+        super().__init__("", f"{packed:,} bytes unpack to more than {unpacked:,}")
+        self.reason = "unpacks to too much"
+
+
+def _check(packed: int, unpacked: int) -> None:
+    if unpacked > AT_LEAST and unpacked > MOST_TIMES * packed:
+        raise PackedBomb(packed, unpacked)
+
+
+class _Gzip(io.RawIOBase):
+    """A gzip file, all members as one stream, that is no bomb."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw, self._file = raw, gzip.GzipFile(fileobj=raw)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(position, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        size = self._file.readinto(buffer)
+        _check(self._raw.tell(), self._file.tell())
+        return size
+
+
 def unpack(raw: BinaryIO, suffix: str) -> BinaryIO:
     """The stream inside a file with this suffix; the file itself when that is no packing's."""
     if suffix == ".gz":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        return cast(BinaryIO, io.BufferedReader(_Gzip(raw), 2**18))
     return cast(BinaryIO, io.BufferedReader(Members(raw, "zst"))) if suffix == ".zst" else raw
 
 
@@ -50,7 +91,7 @@ def packing_within(data: bytes) -> str | None:
     return min(places, key=places.__getitem__) if places else None
 
 
-class _Gzip:
+class _GzipMember:
     """A gzip member's decompressor with the interface of Zstandard's."""
 
     def __init__(self) -> None:
@@ -101,6 +142,10 @@ class Members(io.RawIOBase):
             raise self._broken
         try:
             data = self._unpack(len(buffer))
+            _check(self._raw.tell(), self._at + len(data))
+        except PackedBomb as bomb:
+            self._broken = bomb
+            raise
         except (EOFError, self._error()) as error:
             self._broken = BrokenPacking(self._packing, f"{error}; what follows is lost")
             raise self._broken from None
@@ -205,7 +250,7 @@ class Members(io.RawIOBase):
 
     def _new(self) -> Any:
         if self._packing == "gzip":
-            return _Gzip()
+            return _GzipMember()
         return _zstd().ZstdDecompressor(self._dictionary)
 
     def _error(self) -> type[Exception]:

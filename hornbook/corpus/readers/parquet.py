@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from hornbook.core.guarded import step
 from hornbook.corpus.documents import Document, Rejection, unstorable
 from hornbook.corpus.readers.header import twice
+from hornbook.corpus.readers.lines import broken
 from hornbook.corpus.readers.records import document_of
 from hornbook.corpus.readers.table import Row, text_column
 
@@ -79,7 +80,7 @@ def _open(stream: BinaryIO, source: str) -> Any:
 
 
 def _broken(source: str, error: Exception) -> Rejection:
-    return Rejection(source, None, "broken Parquet", f"{type(error).__name__}: {error}")
+    return Rejection(source, None, *broken("broken Parquet", error))
 
 
 _Found = tuple[int, dict[str, Any]] | Rejection
@@ -116,7 +117,7 @@ def _group(file: Any, group: int, row: int, wanted: list[str], source: str) -> I
                 row += 1
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         detail = f"rows {row:,} to {end - 1:,} are lost: {error}"
-        yield Rejection(source, row, "broken row group", detail, size)
+        yield Rejection(source, row, broken("broken row group", error).reason, detail, size)
 
 
 def _utf8(row: int, values: dict[str, Any], source: str) -> _Found:

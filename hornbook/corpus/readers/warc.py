@@ -11,7 +11,7 @@ from hornbook.core.guarded import step
 from hornbook.corpus.documents import REPLACED, Document, Rejection
 from hornbook.corpus.readers.decode import is_wide
 from hornbook.corpus.readers.html import LARGEST_PAGE, page_text, plain_text
-from hornbook.corpus.readers.lines import Fault
+from hornbook.corpus.readers.lines import Fault, broken
 from hornbook.corpus.readers.warc_frames import Broken, Frame, Frames
 
 _WITH_CONTENT = ("response", "resource", "conversion")
@@ -70,7 +70,7 @@ def _document(frame: Frame, source: str) -> Document | Fault:
         else:
             title, (text, replaced) = "", plain_text(content.body, content.charset)
     except Exception as error:  # a page may break its parser in more than one way
-        return Fault("broken page", f"{type(error).__name__}: {error}")
+        return broken("broken page", error)
     headers = frame.headers
     date = headers.get("warc-date", "")
     metadata: dict[str, Any] = {"url": headers.get("warc-target-uri", "").strip("<>"), "date": date}

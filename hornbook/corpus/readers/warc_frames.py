@@ -16,6 +16,8 @@ LARGEST_BODY = 32 * 2**20
 """Bytes of a record that are held; of a longer one, such as a film, the beginning."""
 
 _LARGEST_HEAD = 2**16
+_MOST_IN_VAIN = 2**28
+"""Bytes read for lengths that lead nowhere: then none is believed beyond the next record."""
 _MAGIC = b"WARC/"
 _FIRST_LINE = re.compile(rb"WARC/\d\.\d+\r?\n\Z")
 
@@ -49,6 +51,8 @@ class Frames:
         self._members = Members(stream, packing) if packing else None
         self._stream = self._buffered() if packing else stream
         self._line = b""  # the first line of the next record, if it was read already
+        self._in_vain = 0
+        self._end: int | None = None  # where the stream ends, once that was seen
 
     def __iter__(self) -> Iterator[Frame | Broken]:
         while True:
@@ -94,8 +98,15 @@ class Frames:
         headers = _headers(head)
         if (length := _length(headers)) is None:
             return self._pass_over("no usable Content-Length", after, len(first))
-        body = self._stream.read(min(length, LARGEST_BODY))
-        if (missing := length - len(body) - self._skip(length - len(body))) > 0:
+        if self._in_vain > _MOST_IN_VAIN:
+            return self._read_warily(head, headers, length)
+        if self._end is None or self._stream.tell() + length <= self._end:
+            body = self._stream.read(min(length, LARGEST_BODY))
+            missing = length - len(body) - self._skip(length - len(body))
+        else:
+            body, missing = b"", self._stream.tell() + length - self._end
+        if missing > 0:
+            self._end = self._end or self._stream.tell()
             detail = f"{missing:,} of {length:,} bytes are missing"
             return self._pass_over(detail, after, len(first))
         try:
@@ -106,6 +117,23 @@ class Frames:
             detail = f"Content-Length is {length:,}, but the next record does not begin there"
             return self._pass_over(detail, after, len(first))
         return Frame(head, headers, body, len(head) + length)
+
+    def _read_warily(self, head: bytes, headers: dict[str, str], length: int) -> Frame | Broken:
+        """The record up to its length, or up to the next record if that begins before."""
+        body, size = bytearray(), 0
+        while size < length:
+            line = self._stream.readline(min(_LARGEST_HEAD, length - size))
+            if not line or (found := _FIRST_LINE.search(line)):
+                self._line = found[0] if line and found else b""
+                fault = Fault("broken record", f"Content-Length is {length:,}, but it ends before")
+                return Broken(fault, len(head) + size)
+            size += len(line)
+            body += line[: LARGEST_BODY - len(body)]
+        while (line := self._stream.readline(_LARGEST_HEAD)) and not _FIRST_LINE.search(line):
+            pass
+        found = _FIRST_LINE.search(line)
+        self._line = found[0] if found else b""
+        return Frame(head, headers, bytes(body), len(head) + length)
 
     def _head(self, first: bytes) -> bytes:
         head = first
@@ -128,6 +156,8 @@ class Frames:
 
         It need not begin a line: a record that is cut off in its own member has no line break.
         """
+        # What is packed is unpacked again from the start of its member.
+        self._in_vain += self._stream.tell() - (0 if self._members else after)
         self._stream.seek(after)
         while line := self._stream.readline(_LARGEST_HEAD):
             if found := _FIRST_LINE.search(line):
