@@ -104,7 +104,16 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what is a number in 1.1 or in 1.2."""
+    """Quotes what is a number in 1.1 or 1.2; line breaks other than \\n are written as escapes."""
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    style = '"' if _BREAKS.search(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
+_Dumper.add_representer(str, _text)
 
 
 def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hornbook.core.config import Config, read_recipe
@@ -162,6 +162,8 @@ PLAIN = st.recursive(
 )
 
 
+@example("\x85")
+@example("a\u2028\r\x85b ")
 @given(PLAIN | st.sampled_from(["1e-3", "010", "yes", "0o7", ".5e3", "~", "<<", "2024-01-01"]))
 def test_what_is_written_is_read(value):
     text = write_yaml({"value": value})
