@@ -18,7 +18,7 @@ from typing import Any, Literal
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.isolation import program
-from hornbook.core.threads import threads
+from hornbook.core.threads import own, threads, use
 
 DType = Literal["float32", "bfloat16"]
 
@@ -51,6 +51,7 @@ def measure_machine(device: str | None = None) -> Machine:
 
     device = pick_device(device)
     keep_freed_memory()
+    use(min(own(), threads()))
     rates: dict[DType, float] = {
         "float32": _matmul_rate(device, "float32"),
         "bfloat16": _matmul_rate(device, "bfloat16"),
@@ -58,7 +59,7 @@ def measure_machine(device: str | None = None) -> Machine:
     return Machine(
         device=device,
         name=torch.cuda.get_device_name() if device == "cuda" else cpu_name(),
-        threads=min(torch.get_num_threads(), threads()),
+        threads=torch.get_num_threads(),
         rates=rates,
         compiler=device == "cuda" or program(os.environ.get("CXX", "g++")) is not None,
     )

@@ -3,15 +3,16 @@
 Threads that meet at the end of each product wait by spinning, for milliseconds by default. Beside
 other programs that is a catastrophe: the one that spins uses up the time for which the other one
 waits. So ours spin briefly and then sleep, which is several times as fast beside busy programs
-(docs/log.md, `benchmarks/busy.py`). How threads wait changes no bit of a result, how many there
-are does: so their number is fixed before a run begins, and follows nothing while it goes. Imports
-no torch: a runtime reads what is written here when it is loaded.
+(docs/log.md, `benchmarks/busy.py`). Where still more computes, one thread alone may be faster than
+several, which is measured. How threads wait changes no bit of a result, how many there are does:
+so whoever changes their number writes it down. Imports torch only to tell it their number: a
+runtime reads what is written here when it is loaded.
 """
 
 import math
 import os
 import time
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +63,51 @@ def asked_threads() -> int | None:
         f"OMP_NUM_THREADS={found[:40]!r}: must be a number from 1 to {most}; this machine has "
         f"{len(processors())} processors."
     )
+
+
+_ours: list[tuple[int, int]] = []
+"""The number that `use` told torch last, and the one that torch had before Hornbook told any."""
+
+
+def own() -> int:
+    """How many threads torch takes, were it not for `use`: its own number, or the user's."""
+    import torch
+
+    now = int(torch.get_num_threads())
+    return _ours[-1][1] if _ours and _ours[-1][0] == now else now
+
+
+def use(count: int) -> None:
+    """Let torch compute with so many threads."""
+    import torch
+
+    _ours[:] = [(count, own())]
+    torch.set_num_threads(count)
+
+
+def faster(work: Callable[[], object], most: int, rounds: int = 2) -> int:
+    """1 or `most`: with how many threads `work` is done sooner, by turns; leaves torch with those.
+
+    Of two that differ little it is `most`, which is the faster one when the others are gone. Where
+    nobody else computes, or the user said how many, nothing is tried.
+    """
+    if most == 1 or asked_threads() or slowness() < _BUSY:
+        use(most)
+        return most
+    seconds = {1: 0.0, most: 0.0}
+    for _ in range(rounds):
+        for count in seconds:
+            use(count)
+            began = time.monotonic()
+            work()
+            seconds[count] += time.monotonic() - began
+    chosen = 1 if seconds[1] < _CLEARLY * seconds[most] else most
+    use(chosen)
+    return chosen
+
+
+_BUSY, _CLEARLY = 1.25, 0.9
+"""From how slow a processor is tried with how many threads, and what is clearly less time."""
 
 
 def slowness(seconds: float = 0.1) -> float:

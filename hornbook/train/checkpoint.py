@@ -24,7 +24,7 @@ KEPT = 2
 """The newest checkpoints are kept, so that one lost to a bad disk is not the end."""
 
 CLAIM = Claim("a checkpoint", repairs=True)
-_COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm", "cuts")
+_COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm", "cuts", "threads")
 
 
 def save_checkpoint(folder: Path, state: TrainState) -> Path:
@@ -90,6 +90,7 @@ def _load(path: Path, state: TrainState) -> str | None:
     for name, value in counters.items():
         setattr(state, name, value)
     state.cuts = [Cut(*cut) for cut in state.cuts]
+    state.threads = [(at, count) for at, count in state.threads]
     return None
 
 

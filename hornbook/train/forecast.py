@@ -213,6 +213,17 @@ def step_seconds(run: Run, config: LoopConfig, steps: int, most_s: float = math.
     return min(seconds)
 
 
+def part_of_step(
+    state: TrainState, objective: Objective, batches: Batches, config: LoopConfig
+) -> None:
+    """An eighth of the gradient of the step that comes; nothing of it is kept."""
+    batch = batches.batch(state.step)
+    part = next(batch.split(max(1, sum(1 for _ in batch.split(1)) // 8)))
+    state.model.train()
+    gradient(state.model, objective, part, config)
+    state.optimiser.clear_gradient()
+
+
 def affordable_share(run: Run, config: LoopConfig, most_s: float) -> float:
     """Of the rows of a step, the share that is computed within `most_s`; 1 for all of them.
 

@@ -14,7 +14,8 @@ class TrainState:
 
     step, tokens: optimiser steps and trained targets so far. elapsed_s: seconds in steps, hooks
     not counted. loss: mean of the last step, nats a token. gradient_norm: before clipping. cuts:
-    where the run was shortened because time was short.
+    where the run was shortened because time was short. threads: at which steps the number of
+    threads changed, and to what.
     """
 
     model: nn.Module
@@ -25,3 +26,4 @@ class TrainState:
     loss: float = float("nan")
     gradient_norm: float = float("nan")
     cuts: list[Cut] = field(default_factory=list)
+    threads: list[tuple[int, int]] = field(default_factory=list)

@@ -44,6 +44,7 @@ from hornbook.workflows.settle import (
     settle,
     smaller,
     step_in_time,
+    threads_in_time,
 )
 from hornbook.workflows.tasks import check_task
 from hornbook.workflows.training import Job, train_run, training_clock
@@ -187,6 +188,7 @@ def _settle(
         dtype=request.dtype or machine.dtype,
     )
     rehearsed = _rehearsed(request, machine, plan, bench, corpus, loop)
+    machine = threads_in_time(rehearsed, loop, machine, clock, progress)
     rows = step_in_time(rehearsed, loop, clock, bool(request.plan.rows), plan.rows)
     if rows < plan.rows:
         choices = replaced(choices, smaller("rows", rows, progress))

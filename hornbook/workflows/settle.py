@@ -4,16 +4,17 @@ Knows rehearsals and the run folder's disk; knows nothing of families or data.
 """
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from hornbook.core.clock import OVERTIME, Clock
 from hornbook.core.files import require_space
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.progress import Progress
+from hornbook.core.threads import faster, use
 from hornbook.train.checkpoint import KEPT
 from hornbook.train.choices import Choice
 from hornbook.train.forecast import (
@@ -22,6 +23,7 @@ from hornbook.train.forecast import (
     Run,
     affordable_share,
     forecast,
+    part_of_step,
     rehearse,
 )
 from hornbook.train.loop import LoopConfig
@@ -68,8 +70,25 @@ class Settlement(NamedTuple):
 def machine_for(recipe: Recorded | None, device: str | None) -> Machine:
     """The machine as the recipe found it, or measured now; torch uses the same threads."""
     machine = recipe.machine if recipe else measure_machine(device)
-    torch.set_num_threads(machine.threads)
+    use(machine.threads)
     return machine
+
+
+def threads_in_time(
+    rehearsed: Run, loop: LoopConfig, machine: Machine, clock: Clock, progress: Progress
+) -> Machine:
+    """The machine with as many threads as are faster now, where others may use it too.
+
+    Only where minutes are given: whoever asks for steps gets the same bits at any time of the day.
+    """
+    if not clock.limited or machine.device != "cpu":
+        return machine
+    state = rehearsed.fresh()
+    work = partial(part_of_step, state, rehearsed.objective, rehearsed.batches, loop)
+    count = faster(work, machine.threads)
+    if count < machine.threads:
+        progress.say("  threads = 1: others use this machine, and one alone is faster now")
+    return machine.model_copy(update={"threads": count})
 
 
 def settle(

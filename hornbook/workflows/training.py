@@ -8,14 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.progress import Progress
+from hornbook.core.threads import own, use
 from hornbook.train.checkpoint import save_checkpoint
+from hornbook.train.forecast import part_of_step
 from hornbook.train.hooks import StopRequest, every, log_to, record, remarked, stop_when
 from hornbook.train.loop import Batches, Hook, LoopConfig, train
 from hornbook.train.objective import Objective
-from hornbook.train.pace import Pace
+from hornbook.train.pace import Pace, Threads
 from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
@@ -83,10 +87,21 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
             f"{ends:,} instead of {steps:,}, so that it ends in time."
         )
 
+    def changed(state: TrainState) -> None:
+        count = state.threads[-1][1]
+        metrics.append(state.step, kind="threads", threads=count)
+        save(state)  # the bits depend on it
+        progress.say(f"  step {state.step:>6}: {count} threads are faster now")
+
+    if state.threads:
+        use(state.threads[-1][1])
+    work = partial(part_of_step, objective=job.objective, batches=job.batches, config=job.loop)
+    most = own() if job.loop.device == "cpu" else 1
     request = StopRequest()
     hooks: list[Hook] = [
         *job.after_step,
         Pace(job.clock, steps, state, shortened),
+        Threads(job.clock, most, torch.get_num_threads(), work, changed),
         every(max(1, steps // 400), steps, log_to(metrics)),
         every(every_so_often, steps, record(metrics, "validation", job.evaluate)),
     ]

@@ -36,6 +36,7 @@ from hornbook.workflows.settle import (
     settle,
     smaller,
     step_in_time,
+    threads_in_time,
 )
 from hornbook.workflows.training import Job, train_run, training_clock
 from hornbook.workflows.translation_data import (
@@ -196,6 +197,7 @@ def _settle(
         sample=lambda: _sample(bench, 0),
         ending=lambda score_s: score_s + translation_seconds(bench, request.beams),
     )
+    machine = threads_in_time(rehearsed, loop, machine, clock, progress)
     tokens = step_in_time(rehearsed, loop, clock, bool(request.plan.tokens), plan.tokens)
     if tokens < plan.tokens:
         choices = replaced(choices, smaller("tokens", tokens, progress))

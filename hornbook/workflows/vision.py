@@ -37,6 +37,7 @@ from hornbook.workflows.settle import (
     settle,
     smaller,
     step_in_time,
+    threads_in_time,
 )
 from hornbook.workflows.training import Job, train_run, training_clock
 from hornbook.workflows.vision_result import Bench, finish, measured
@@ -166,6 +167,7 @@ def _settle(
         machine=machine,
         ending=lambda score_s: longer * score_s,
     )
+    machine = threads_in_time(rehearsed, loop, machine, clock, progress)
     rows = step_in_time(rehearsed, loop, clock, bool(request.plan.rows), plan.rows)
     if rows < plan.rows:
         choices = replaced(choices, smaller("rows", rows, progress))

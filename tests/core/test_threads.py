@@ -9,7 +9,7 @@ import pytest
 
 from hornbook.core import threads as module
 from hornbook.core.errors import UsageError
-from hornbook.core.threads import asked_threads, processors, threads, wait_briefly
+from hornbook.core.threads import asked_threads, faster, own, processors, threads, wait_briefly
 
 
 @pytest.mark.parametrize(("asked", "found"), [("3", 3), (" 2 ", 2), ("2,4", 2), ("064", 64)])
@@ -82,3 +82,44 @@ def test_the_command_line_sets_it_before_a_runtime_is_there():
         [sys.executable, "-c", program], env=environment, capture_output=True, check=True
     )
     assert int(json.loads(out.stdout.splitlines()[-1])) > 0
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Others use the machine; work takes the seconds that are set by the number of threads."""
+    import torch
+
+    took, now, before = {}, {"now": 0.0}, torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(module, "slowness", lambda: 2.0)
+    monkeypatch.setattr(module, "_ours", [])
+    monkeypatch.setattr(module.time, "monotonic", lambda: now["now"])
+    torch.set_num_threads(2)
+
+    def work():
+        now["now"] += took[torch.get_num_threads()]
+
+    yield took, work
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "found"), [(1.0, 3.0, 1), (1.0, 1.05, 2), (1.5, 1.0, 2), (1.0, 1.2, 1)]
+)
+def test_what_is_faster_now_computes(busy, one, two, found):
+    import torch
+
+    took, work = busy
+    took |= {1: one, 2: two}
+    assert faster(work, 2) == torch.get_num_threads() == found
+    assert own() == 2  # a later run finds what there was before
+
+
+def test_nothing_is_tried_alone_or_against_the_users_word(busy, monkeypatch):
+    took, work = busy  # any work would fail, as it is not known how long it takes
+    monkeypatch.setattr(module, "slowness", lambda: 1.0)
+    assert faster(work, 2) == 2
+    monkeypatch.setattr(module, "slowness", lambda: 5.0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert faster(work, 2) == 2
+    assert not took

@@ -3,18 +3,20 @@
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
 import torch
 
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.errors import HornbookError, Interrupted
-from hornbook.train import checkpoint
+from hornbook.train import checkpoint, pace
 from hornbook.train.checkpoint import load_checkpoint, save_checkpoint
+from hornbook.train.forecast import part_of_step
 from hornbook.train.hooks import StopRequest, every, stop_when
 from hornbook.train.loop import Diverged, train
 from hornbook.train.objective import next_token
-from hornbook.train.pace import Pace
+from hornbook.train.pace import Pace, Threads
 from hornbook.train.schedule import Cut, ScheduleConfig
 
 GOLDEN = [
@@ -224,3 +226,34 @@ def test_a_run_that_keeps_time_is_not_cut(start, monkeypatch):
     state, batches, loop = start(steps=5)
     train(state, next_token, batches, loop, [slow, Pace(NO_LIMIT, 5, state, None)])
     assert (state.step, state.cuts) == (5, [])
+
+
+def test_a_change_of_threads_is_in_the_checkpoint_and_moves_no_bit_by_being_tried(
+    start, tmp_path, monkeypatch
+):
+    state, batches, loop = start(steps=20)
+    straight = losses_of(state, batches, loop)
+
+    state, batches, loop = start(steps=20)
+    slow, tried = SlowClock(monkeypatch, at=100), []
+
+    def faster(work, most):
+        work()
+        tried.append(state.step)
+        return 1 if len(tried) == 1 else 2
+
+    monkeypatch.setattr(pace, "faster", faster)
+    work = partial(part_of_step, objective=next_token, batches=batches, config=loop)
+    saved = lambda state: save_checkpoint(tmp_path, state)  # noqa: E731
+    found: list[float] = []
+    hooks = [
+        lambda s: found.append(s.loss), slow, Pace(NO_LIMIT, 20, state, None),
+        Threads(Clock.start(20 / 60), 2, 2, work, saved),
+    ]  # fmt: skip
+    train(state, next_token, batches, loop, hooks)
+    assert found == straight
+    assert tried == [4, 8, 12, 16, 20]
+    assert state.threads == [(4, 1), (8, 2)]
+    again, _, _ = start(steps=20)
+    load_checkpoint(tmp_path, again, print)
+    assert again.threads == state.threads
