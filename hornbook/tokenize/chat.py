@@ -5,17 +5,13 @@ template's own text holds special tokens. `{% generation %}` blocks mark what a 
 text; knows no ids.
 """
 
-import json
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from hornbook.core.errors import HornbookError
-
-if TYPE_CHECKING:
-    import jinja2
+from hornbook.tokenize import sandbox
+from hornbook.tokenize.sandbox import BEGIN, END
 
 CHATML = (
     "{% for message in messages %}"
@@ -45,10 +41,10 @@ BOS = "{{ bos_token }}"
 _MARKS = re.compile(r"\{%[-+]?\s*generation\b")
 
 # Characters of Unicode's private use area, which no template writes itself.
-_BEGIN, _END, _OPEN, _CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
-_TURN = re.compile(f"([{_BEGIN}{_END}])")
-_DISGUISED = re.compile(f"{_OPEN}([0-9]+){_CLOSE}|[{_OPEN}{_CLOSE}]")
-_PRIVATE = f"[{_BEGIN}-{_CLOSE}]"
+_OPEN, _CLOSE = "\ue002", "\ue003"
+_TURN = re.compile(f"([{BEGIN}{END}])")
+_DISGUISED = re.compile(f"{_OPEN}([0-9]{{1,7}}){_CLOSE}|[{_OPEN}{_CLOSE}]")
+_PRIVATE = f"[{BEGIN}-{_CLOSE}]"
 
 
 class Piece(NamedTuple):
@@ -84,11 +80,12 @@ def render(
         {key: _disguise(value, spelled) for key, value in message.items() if value is not None}
         for message in messages
     ]
-    text = _render(template, disguised, add_generation_prompt, names)
+    values = {"messages": disguised, "add_generation_prompt": add_generation_prompt}
+    text = sandbox.render(template, {**names, **values})
     pieces, trained = [], False
     for part in _TURN.split(text):
-        if part in (_BEGIN, _END):
-            trained = part == _BEGIN
+        if part in (BEGIN, END):
+            trained = part == BEGIN
             continue
         for at, word in enumerate(re.split(f"({tokens})", part)):
             pieces.append(Piece(_reveal(word), at % 2 == 1, trained))
@@ -111,59 +108,9 @@ def _disguise(value: Any, spelled: re.Pattern[str]) -> Any:
 
 
 def _reveal(text: str) -> str:
-    """Undo `_disguise`; marks that a template has torn apart are dropped."""
-    return _DISGUISED.sub(lambda found: chr(int(found[1])) if found[1] else "", text)
+    """Undo `_disguise`; marks that a template has torn apart, or made up, are dropped."""
 
+    def character(found: re.Match[str]) -> str:
+        return chr(int(found[1])) if found[1] and int(found[1]) <= sys.maxunicode else ""
 
-def _render(template: str, messages: list[dict], prompt: bool, names: Mapping[str, str]) -> str:
-    try:
-        values = {**names, "messages": messages, "add_generation_prompt": prompt}
-        return _compiled(template).render(values)
-    except HornbookError:
-        raise
-    except Exception as error:  # a template is a program by others: anything can go wrong in it
-        raise HornbookError(f"The chat template cannot be used: {error}.") from None
-
-
-@lru_cache(16)
-def _compiled(template: str) -> "jinja2.Template":
-    """Compiling takes several times as long as rendering, and data sets are rendered row by row."""
-    return _environment().from_string(template)
-
-
-@cache
-def _environment() -> "jinja2.Environment":
-    """What templates are written for, as in `transformers`, in a sandbox."""
-    from jinja2 import nodes
-    from jinja2.ext import Extension
-    from jinja2.parser import Parser
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        """{% generation %} ... {% endgeneration %}: puts marks around what it encloses."""
-
-        tags = {"generation"}  # noqa: RUF012
-
-        def parse(self, parser: Parser) -> list[nodes.Node]:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            begin, end = (
-                nodes.Output([nodes.TemplateData(m)], lineno=line) for m in (_BEGIN, _END)
-            )
-            return [begin, *body, end]
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
-    )
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    return environment
-
-
-def _tojson(value: Any, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, **options)
-
-
-def _refuse(reason: Any) -> None:
-    raise HornbookError(f"The chat template refuses these messages: {reason}.")
+    return _DISGUISED.sub(character, text)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.lines import first_line
+from hornbook.tokenize.guard import panics_are_errors
 
 Encode = Callable[[Sequence[str]], list[np.ndarray]]
 
@@ -35,9 +36,10 @@ def bulk_encoder(json: str, reference: Any, words: Sequence[str]) -> BulkEncoder
     """
     slow = _slow(reference)
     try:
-        fast = _Gigatoken(json, slow).encode
-        probe = probe_texts(words)
-        same = all(map(np.array_equal, fast(probe), slow(probe)))
+        with panics_are_errors("gigatoken"):
+            fast = _Gigatoken(json, slow).encode
+            probe = probe_texts(words)
+            same = all(map(np.array_equal, fast(probe), slow(probe)))
     except Exception as error:
         why = first_line(str(error)) or type(error).__name__
         return BulkEncoder(slow, f"Encodes with tokenizers; gigatoken cannot be used: {why}.")

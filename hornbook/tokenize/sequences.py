@@ -14,6 +14,7 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
+from hornbook.tokenize.guard import check_parts, panics_are_errors
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_byte_level
 
@@ -51,7 +52,11 @@ class SequenceTokenizer:
             raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
         values, settings = read_json(path), read_settings(folder)
         try:
-            return cls(values, settings, path)
+            check_parts(values)
+            with panics_are_errors(path):
+                return cls(values, settings, path)
+        except HornbookError:
+            raise
         except Exception as error:  # `tokenizers` raises nothing more specific
             raise HornbookError(f"{path} is not a tokenizer file: {error}.") from None
 
@@ -68,7 +73,8 @@ class SequenceTokenizer:
         """As `encode_batch`, and (N,) int64 how many ids each text would have uncut."""
         self.reference.enable_truncation(longest)
         try:
-            encodings = self.reference.encode_batch_fast(list(texts))
+            with panics_are_errors(self.where):
+                encodings = self.reference.encode_batch_fast(list(texts))
         except (UnicodeEncodeError, TypeError):
             raise HornbookError(
                 "A text holds half a surrogate pair, which is no Unicode text; read the file with "

@@ -22,6 +22,7 @@ from hornbook.tokenize.bytelevel import to_bytes
 from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
 from hornbook.tokenize.gguf import read_tokenizer
+from hornbook.tokenize.guard import check_parts, panics_are_errors
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.special import TURN_END
 
@@ -81,7 +82,9 @@ class Tokenizer:
         try:
             if not _is_byte_level(values):
                 raise HornbookError(f"{path} is not a byte-level BPE tokenizer.")
-            return cls(values, settings, path)
+            check_parts(values)
+            with panics_are_errors(path):
+                return cls(values, settings, path)
         except HornbookError:
             raise
         except Exception as error:  # `tokenizers` raises nothing more specific
@@ -90,7 +93,8 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of ordinary text. Raises HornbookError for half a surrogate pair."""
         _require_unicode(text)
-        ids: list[int] = self.reference.encode(text, add_special_tokens=False).ids
+        with panics_are_errors(self.where):
+            ids: list[int] = self.reference.encode(text, add_special_tokens=False).ids
         return ids
 
     def encode_beginning(self, text: str) -> list[int]:
@@ -115,7 +119,8 @@ class Tokenizer:
         Raises HornbookError for half a surrogate pair.
         """
         try:
-            return self._bulk.encode(texts)
+            with panics_are_errors(self.where):
+                return self._bulk.encode(texts)
         except (UnicodeEncodeError, TypeError):
             for text in texts:
                 _require_unicode(text)
@@ -178,7 +183,8 @@ class Tokenizer:
         text = "".join(piece.text for piece in run)
         flags = [piece.trained for piece in run for _ in piece.text]
         _require_unicode(text)
-        encoding = self.reference.encode(text, add_special_tokens=False)
+        with panics_are_errors(self.where):
+            encoding = self.reference.encode(text, add_special_tokens=False)
         ids += encoding.ids
         trained += [any(flags[start:stop]) for start, stop in encoding.offsets]
 

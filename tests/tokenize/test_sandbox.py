@@ -1,0 +1,85 @@
+"""A chat template is a program by strangers: it ends, within limits, or is refused."""
+
+import time
+
+import pytest
+
+from hornbook.core.errors import HornbookError
+from hornbook.tokenize import chat, sandbox
+
+ENDLESS = {
+    "nested loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}"
+    "{% endfor %}",
+    "loops that write": "{% for i in range(99999) %}{% for j in range(999) %}aa{% endfor %}"
+    "{% endfor %}",
+    "a recursive loop": "{% for i in [1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
+    "a recursive macro": "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}",
+    "a long string": "{{ 'a' * 10**9 }}",
+    "a long constant": "{{ 'a' * 1000000000 }}",
+    "a long list": "{{ [0] * 10**10 }}",
+    "a long number": "{{ (9 ** (10**7)) % 7 }}",
+    "numbers upon numbers": "{% set ns = namespace(x=9) %}{% for i in range(99) %}"
+    "{% set ns.x = ns.x * ns.x %}{% endfor %}",
+    "text doubled": "{% set ns = namespace(x='a') %}{% for i in range(99) %}"
+    "{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "text added": "{% set ns = namespace(x='a') %}{% for i in range(99) %}"
+    "{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    "a block doubled": "{% set ns = namespace(x='a') %}{% for i in range(99) %}"
+    "{% set y %}{{ ns.x }}{{ ns.x }}{% endset %}{% set ns.x = y %}{% endfor %}{{ ns.x }}",
+    "centred": "{{ 'a'|center(10**10) }}",
+    "a constant centred": "{{ 'a'|center(10000000000) }}",
+    "indented": "{{ 'a\\nb'|indent(10**10) }}",
+    "padded": "{{ 'a'.ljust(10**10) }}",
+    "formatted": "{{ '%10000000000d' % 3 }}",
+    "formatted by a filter": "{{ '%10000000000d'|format(3) }}",
+    "formatted by a method": "{{ '{:10000000000}'.format(3) }}",
+    "joined": "{{ ('a' * 10**6).join(range(99999)|map('string')) }}",
+    "replaced": "{{ ('a' * 10**5).replace('a', 'b' * 10**5) }}",
+    "as JSON": "{{ [[[1]]]|tojson(indent=10**10) }}",
+    "a loop over a long text": "{% for a in 'a' * 10**7 %}{% for b in 'a' * 10**7 %}"
+    "{% endfor %}{% endfor %}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_takes_too_much_is_refused_in_time(name, monkeypatch):
+    monkeypatch.setattr(sandbox, "SECONDS", 1.0)
+    monkeypatch.setattr(sandbox, "STEPS", 100_000)
+    started = time.perf_counter()
+    with pytest.raises(HornbookError, match="The chat template cannot be used"):
+        sandbox.render(ENDLESS[name], {})
+    assert time.perf_counter() - started < 5
+    assert sandbox.render("{{ 1 + 1 }}", {}) == "2"
+
+
+BROKEN = (
+    "{{", "{% for %}", "{{ 1 / 0 }}", "{{ x.y.z }}", "{{ ''.__class__.__mro__ }}", "{{ 3() }}",
+    "(" * 5000, "{{ " + "(" * 5000 + " }}", "{% include 'x' %}", "a" * 2**21,
+    "{% for i in range(10**9) %}{% endfor %}", "{{ raise_exception('a' * 10**6) }}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("template", BROKEN)
+def test_what_is_broken_is_refused_or_text(template):
+    try:
+        sandbox.render(template, {})
+    except HornbookError as error:
+        assert len(str(error)) < 700
+
+
+MARKS = ["\ue000", "\ue001", "\ue002", "\ue003", "\ue00299999999999\ue003", "\ue0021114112\ue003"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_template_may_write_our_marks(mark):
+    said = [{"role": "user", "content": f"a{mark}b<s>"}]
+    for template in ("{{ messages[0].content }}", mark + "x{{ messages[0].content }}" + mark):
+        pieces = chat.render(template, said, False, {}, ["<s>"])
+        assert f"a{mark}b<s>" in "".join(piece.text for piece in pieces), template
+        assert not any(piece.special for piece in pieces)
+
+
+def test_long_conversations_are_within_the_limits():
+    said = [{"role": "user", "content": "word " * 2000}] * 1000
+    pieces = chat.render(chat.CHATML, said, True, {}, ["<|im_start|>", "<|im_end|>"])
+    assert sum(piece.special for piece in pieces) == 2001
