@@ -22,6 +22,7 @@ from hornbook.nn.residual import PostNormConfig, PreNormConfig
 from hornbook.train.choices import Choice, Choices
 from hornbook.train.objective import next_token
 from hornbook.train.precision import product_type
+from hornbook.train.vocabulary import TextSize, for_script
 
 
 class Plan(Config):
@@ -148,14 +149,14 @@ def _inner(layer: LayerConfig) -> LayerConfig:
 def choose(
     flops: float,
     machine: Machine,
-    text_bytes: int,
+    text: TextSize,
     seconds: float,
     wanted: Wanted,
     there: Wanted | None = None,
     longest: int | None = None,
     vocab: int | None = None,
 ) -> tuple[Plan, list[Choice]]:
-    """Derive a plan for `seconds` of training at `flops` FLOP/s on `text_bytes` of text.
+    """Derive a plan for `seconds` of training at `flops` FLOP/s on a text.
 
     there, longest: sizes and context of a model that training goes on from. vocab: of a tokenizer
     that is given. Raises UsageError for an unknown preset, sizes that do not fit together, or a
@@ -168,7 +169,7 @@ def choose(
         raise unknown("preset", str(preset), PRESETS)
     budget = flops * seconds
     if vocab is None:
-        vocab = int(pick(*_vocab(text_bytes, budget)))
+        vocab = int(pick(*_vocab(text, budget)))
     else:
         choices.fix("vocab", vocab, "in the tokenizer that is given")
     context = pick(*_context(budget, longest, preset in MASKED_PRESETS))
@@ -188,16 +189,15 @@ def choose(
     return choices.plan(Plan), choices.made
 
 
-def _vocab(text_bytes: int, budget: float) -> tuple[str, int, str]:
-    """A power of two: enough text for each token, and a head that does not eat the budget."""
-    by_text = text_bytes / 500
+def _vocab(text: TextSize, budget: float) -> tuple[str, int, str]:
+    """A power of two: enough text for each token, a head that does not eat the budget, and a token
+    for each character that the text is full of.
+    """
+    by_text = text.bytes / 500
     by_budget = 2048 * (budget / 1e13) ** 0.25
     vocab = max(1024, min(32768, 2 ** round(_log2(min(by_text, by_budget)))))
-    return (
-        "vocab",
-        vocab,
-        f"{text_bytes / 1e6:,.1f} MB of text is {text_bytes // vocab:,} bytes a token",
-    )
+    reason = f"{text.bytes / 1e6:,.1f} MB of text is {text.bytes // vocab:,} bytes a token"
+    return "vocab", *for_script(text, vocab, reason)
 
 
 def _context(budget: float, longest: int | None, masked: bool) -> tuple[str, int, str]:

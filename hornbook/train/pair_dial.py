@@ -13,6 +13,7 @@ from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.train.choices import Choice, Choices
 from hornbook.train.dial import HEAD
+from hornbook.train.vocabulary import TextSize, for_script
 
 
 class PairPlan(Config):
@@ -70,16 +71,16 @@ _TOKENS_PER_PARAMETER, _BYTES_PER_PARAMETER = 1.5, 0.7
 
 
 def choose_pairs(
-    family: str, flops: float, text_bytes: int, seconds: float, wanted: WantedPairs
+    family: str, flops: float, text: TextSize, seconds: float, wanted: WantedPairs
 ) -> tuple[PairPlan, list[Choice]]:
     """Derive a plan for `seconds` of training at `flops` FLOP/s.
 
-    text_bytes: of both sides of the pairs. Raises UsageError for sizes that do not fit together.
+    text: both sides of the pairs. Raises UsageError for sizes that do not fit together.
     """
     choices, budget = Choices(wanted), flops * seconds
     pick = choices.pick
-    vocab = pick("vocab", _vocab(text_bytes), f"{text_bytes / 1e6:,.1f} MB of text, both sides")
-    depth, width, reason = _shape(family, budget, text_bytes, vocab)
+    vocab = pick("vocab", *_vocab(text))
+    depth, width, reason = _shape(family, budget, text.bytes, vocab)
     pick("depth", depth, reason)
     width = pick("width", width, reason)
     heads = pick("heads", max(1, width // HEAD), f"{HEAD} channels each")
@@ -98,9 +99,11 @@ _SHORT = 1e14
 """FLOP below which a run is short."""
 
 
-def _vocab(text_bytes: int) -> int:
+def _vocab(text: TextSize) -> tuple[int, str]:
     """Tokens that are seen often enough, one less than a power of two: a start comes to them."""
-    return max(1024, min(32768, 2 ** round(math.log2(max(text_bytes / 1000, 1.0))))) - 1
+    vocab = max(1024, min(32768, 2 ** round(math.log2(max(text.bytes / 1000, 1.0)))))
+    vocab, reason = for_script(text, vocab, f"{text.bytes / 1e6:,.1f} MB of text, both sides")
+    return vocab - 1, reason
 
 
 def _shape(family: str, budget: float, text_bytes: int, vocab: int) -> tuple[int, int, str]:

@@ -20,6 +20,7 @@ from hornbook.models.folder import load_config, weights_fingerprint
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.place import resolve
 from hornbook.models.presets import MASKED_PRESETS
+from hornbook.tokenize.characters import frequent_characters
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train import optimiser, schedule
 from hornbook.train.checkpoint import load_checkpoint
@@ -31,6 +32,7 @@ from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.precision import compile_layers
 from hornbook.train.schedule import ScheduleConfig, last_step
 from hornbook.train.state import TrainState
+from hornbook.train.vocabulary import TextSize
 from hornbook.workflows import lineage
 from hornbook.workflows import run as layout
 from hornbook.workflows.floors import measure_floors
@@ -158,7 +160,9 @@ def _plan(machine: Machine, inputs: Inputs, request: PretrainRequest) -> tuple[P
         there, longest = sizes_of(config, to_hf(config)[0].model_type), config.context
     elif inputs.tokenizer:
         vocab = Tokenizer.load(inputs.tokenizer).vocab_size
-    size = inputs.corpus.mixture_bytes
+    fixed = vocab or there or request.plan.vocab
+    characters = 0 if fixed else frequent_characters(inputs.corpus.texts("train"))
+    size = TextSize(inputs.corpus.mixture_bytes, characters)
     return choose(flops, machine, size, seconds, request.plan, there, longest, vocab)
 
 

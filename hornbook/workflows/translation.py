@@ -18,6 +18,7 @@ from hornbook.core.progress import Progress
 from hornbook.evaluate.bleu import require_bleu
 from hornbook.models.convert import to_hf
 from hornbook.models.seq2seq import Seq2Seq
+from hornbook.tokenize.characters import frequent_characters
 from hornbook.train.checkpoint import load_checkpoint
 from hornbook.train.choices import Choice, Planned, replaced
 from hornbook.train.dial import probe_speed
@@ -28,6 +29,7 @@ from hornbook.train.pair_dial import PairPlan, choose_pairs
 from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.train.translation import next_target
+from hornbook.train.vocabulary import TextSize
 from hornbook.workflows import run as layout
 from hornbook.workflows.settle import (
     Budget,
@@ -120,7 +122,9 @@ def _plan(
 ) -> tuple[PairPlan, list[Choice]]:
     """Probe this machine and turn the dial."""
     seconds = request.minutes * 60 if request.minutes else (request.steps or 0) * _STEP_SECONDS
-    size = text_bytes(splits["train"].pairs)
+    pairs = splits["train"].pairs
+    characters = frequent_characters(text for pair in pairs for text in pair)
+    size = TextSize(text_bytes(pairs), characters)
     return choose_pairs(request.family, probe_speed(machine), size, seconds, request.plan)
 
 

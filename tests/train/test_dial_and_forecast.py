@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.models.presets import PRESETS
+from hornbook.tokenize.characters import frequent_characters
 from hornbook.train.dial import Plan, Wanted, choose, flops_per_token, probe_speed
 from hornbook.train.forecast import LAWS, Rehearsal, Run, forecast, rehearse
 from hornbook.train.image_dial import ImagePlan, WantedImages, choose_images
 from hornbook.train.objective import next_token
 from hornbook.train.pair_dial import PairPlan, WantedPairs, choose_pairs
+from hornbook.train.vocabulary import TextSize
 
 MACHINE = Machine(
     device="cpu", name="x", threads=2, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
@@ -23,7 +25,7 @@ MACHINE = Machine(
 
 
 def plan_for(seconds, flops=1e11, text_bytes=5_000_000, **overrides):
-    return choose(flops, MACHINE, text_bytes, seconds, Wanted.parse(overrides, "plan"))
+    return choose(flops, MACHINE, TextSize(text_bytes), seconds, Wanted.parse(overrides, "plan"))
 
 
 @given(st.floats(6, 1e6), st.floats(1.1, 100))
@@ -41,6 +43,29 @@ def test_whatever_is_chosen_can_be_built(seconds, text_bytes, preset):
     assert plan.config(plan.vocab).parameters() > 0
     assert {choice.name for choice in choices} == set(Plan.model_fields)
     assert all(choice.reason for choice in choices)
+
+
+def test_a_character_that_the_text_is_full_of_has_a_token():
+    def vocab(text, **overrides):
+        wanted = Wanted.parse(overrides, "plan")
+        plan, choices = choose(1e11, MACHINE, text, 200, wanted)
+        return plan.vocab, next(c.reason for c in choices if c.name == "vocab")
+
+    english, _ = vocab(TextSize(1_800_000, 0))
+    assert english == 2048 == vocab(TextSize(1_800_000, 90))[0]
+    chinese, reason = vocab(TextSize(1_800_000, 2500))
+    assert chinese == 4096 and "2,500 characters" in reason
+    assert vocab(TextSize(150_000, 2500))[0] == 1024  # too little text to learn so many
+    assert vocab(TextSize(1_800_000, 2500), vocab=1500) == (1500, "you set it")
+    pairs, choices = choose_pairs("lstm", 1e11, TextSize(1_800_000, 2500), 200, WantedPairs())
+    assert pairs.vocab == 4095 and any("characters" in choice.reason for choice in choices)
+
+
+def test_frequent_characters_are_those_that_nearly_all_is_written_in():
+    assert frequent_characters(["plain words " * 50, "naïve — 春 眠"]) == 0
+    assert frequent_characters(["春眠不覺曉處處聞啼鳥"] * 9) == 9  # one of them twice
+    assert frequent_characters(["春" * 97 + "眠不覺"]) == 1
+    assert frequent_characters([]) == 0
 
 
 def test_the_users_word_wins():
@@ -67,10 +92,10 @@ def test_what_cannot_be_is_named(overrides, message):
 
 def test_a_model_to_go_on_from_bounds_the_context():
     there = Wanted(vocab=999, depth=2, width=64, heads=1, hidden=64)
-    plan, _ = choose(1e11, MACHINE, 10**7, 300, Wanted(), there, longest=48)
+    plan, _ = choose(1e11, MACHINE, TextSize(10**7), 300, Wanted(), there, longest=48)
     assert (plan.width, plan.context) == (64, 48)
     with pytest.raises(UsageError, match="sees 48 tokens; 64 is too long"):
-        choose(1e11, MACHINE, 10**7, 300, Wanted(context=64), there, longest=48)
+        choose(1e11, MACHINE, TextSize(10**7), 300, Wanted(context=64), there, longest=48)
 
 
 PAIRS = {"transformer", "lstm", "lstm-attention"}
@@ -78,10 +103,10 @@ PAIRS = {"transformer", "lstm", "lstm-attention"}
 
 @given(st.floats(1, 1e6), st.integers(2000, 10**10), st.sampled_from(sorted(PAIRS)))
 def test_whatever_translator_is_chosen_can_be_built(seconds, text_bytes, family):
-    plan, choices = choose_pairs(family, 1e11, text_bytes, seconds, WantedPairs())
+    plan, choices = choose_pairs(family, 1e11, TextSize(text_bytes), seconds, WantedPairs())
     assert plan.config(family, plan.vocab).parameters() > 0
     assert {choice.name for choice in choices} == set(PairPlan.model_fields)
-    more, _ = choose_pairs(family, 1e11, text_bytes, 2 * seconds, WantedPairs())
+    more, _ = choose_pairs(family, 1e11, TextSize(text_bytes), 2 * seconds, WantedPairs())
     assert more.depth >= plan.depth and more.width >= plan.width and more.tokens >= plan.tokens
 
 
@@ -96,7 +121,7 @@ def test_whatever_image_model_is_chosen_can_be_built(seconds, size, channels):
 
 
 def test_the_users_word_wins_with_pairs_and_images():
-    plan, choices = choose_pairs("lstm", 1e11, 10**6, 60, WantedPairs(width=96, heads=3))
+    plan, choices = choose_pairs("lstm", 1e11, TextSize(10**6), 60, WantedPairs(width=96, heads=3))
     assert (plan.width, plan.heads, plan.hidden) == (96, 3, 192)
     assert {c.name for c in choices if c.reason == "you set it"} == {"width", "heads"}
     with pytest.raises(UsageError, match="width 96 is not divided by heads 5"):
