@@ -97,6 +97,7 @@ def same_sources(found: Mapping[str, Any], claim: Claim, folder: Path) -> bool:
 def what_was_made(found: Mapping[str, Any]) -> str:
     """What lies there, for people."""
     names = [str(source.get("name")) for source in found.get("of", [])]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    of = f" of {', '.join(names[:_SHOWN])}{more}" if names else ""
-    return f"what `{found['maker']}` made{of}"
+    if not names:
+        return f"what `{found['maker']}` made"
+    more = f" (+{len(names) - _SHOWN})" if len(names) > _SHOWN else ""
+    return f"what `{found['maker']}` made of {', '.join(names[:_SHOWN])}{more}"
