@@ -176,3 +176,8 @@ def test_old_books_and_other_charsets():
         "OEBPS/c.xhtml": page("", "<p>日本</p>").decode().encode("utf-16"),
     }
     assert opened(book(items, ["a", "b", "c"], files)) == (["Old\npage ©", "Привет", "日本"], [])
+
+
+def test_words_that_stand_apart_on_a_page():
+    body = "<details><summary>One</summary>Two</details><dialog>Three</dialog>Four so&shy;ft"
+    assert read(page("", body)).split() == ["One", "Two", "Three", "Four", "soft"]

@@ -137,6 +137,12 @@ INLINE = {
         + char("separate") + r("shown") + char("end"),
         "shown",
     ),
+    "list to choose from": (
+        '<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:ddList><w:result w:val="1"/>'
+        '<w:listEntry w:val="first"/><w:listEntry w:val="second"/></w:ddList></w:ffData>'
+        f"</w:fldChar></w:r>{instruction('FORMDROPDOWN')}{char('end')}",
+        "second",
+    ),
     "field that never ends": (char("begin") + instruction("TOC") + r("kept"), "kept"),
     "field that never began": (char("end") + r("kept"), "kept"),
     "signs": (
@@ -181,6 +187,8 @@ def test_words_inside_a_paragraph(kind):
 def test_blocks_in_wrappers():
     wrapped = (sdt(p("in a control")), f"<w:customXml>{p('in custom XML')}</w:customXml>")
     body = p("first") + "".join(wrapped) + f"<w:ins>{p('inserted')}</w:ins>" + p("last")
+    alone = m("oMathPara", m("oMath", "x=1"))
+    assert text(p("A") + alone + p("B")) == "A\n\nx=1\n\nB"
     assert text(body).split("\n\n") == [
         "first",
         "in a control",

@@ -26,6 +26,8 @@ _XML = re.compile(r"\s*<\?xml\s")
 
 _NO_TEXT = ["img", "area", "video", "audio", "object", "iframe", "embed", "input", "svg", "applet"]
 """Elements that stand for what is no text, with what is said of it instead."""
+_LINES = ("</summary>", "</legend>", "</dialog>")
+"""Ends of lines that the library joins to the next word."""
 _TOPS = ("body > ", "body > * > ", "body > * > * > ")
 _HAS_TEXT = ":has(li:not(:has(a)))"
 _DOWN, _MOVED = "<body><div><div><div>", "body > div > div > div"
@@ -73,7 +75,8 @@ def page_text(
 ) -> Page:
     """A page's title and text. charset: what came with the page. main: without its surroundings.
 
-    All text where no main part is found. xml: it came as XML; pages that say so are read as it too.
+    All text where no main part is found. Hyphens that are seen only at the end of a line are left
+    out. xml: it came as XML; pages that say so are read as it too.
     """
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
@@ -82,6 +85,8 @@ def page_text(
     says_xml = "http://www.w3.org/1999/xhtml" in text[:_START] and swallows(text)
     if xml or says_xml or _XML.match(text):
         text = as_html(text)
+    for end in _LINES:
+        text = text.replace(end, f"{end}<br>")
     tree = HTMLTree.parse(text)
     title, skipped = (tree.title or "").strip(), _NO_TEXT
     if main and ("<ul" in text or "<UL" in text) and _has_lists_near_top(tree):
@@ -91,7 +96,7 @@ def page_text(
     found = extract_plain_text(tree, main_content=main, alt_texts=True, skip_elements=skipped)
     if main and not found.strip():
         found = extract_plain_text(tree, main_content=False, alt_texts=True, skip_elements=_NO_TEXT)
-    return Page(title, newlines(found), replaced)
+    return Page(title, newlines(found).replace("\xad", ""), replaced)
 
 
 def _has_lists_near_top(tree: Any) -> bool:

@@ -30,7 +30,7 @@ class Package:
 
     def __init__(self, data: bytes) -> None:
         self._archive = zipfile.ZipFile(io.BytesIO(data))
-        self._names = {name.lower(): name for name in self._archive.namelist()}
+        self._names = {name.replace("\\", "/").lower(): name for name in self._archive.namelist()}
         places = [r.target for r in self.relations("").values() if r.kind == "officeDocument"]
         known = [place for place in (*places, _MAIN) if place.lower() in self._names]
         if not known:

@@ -84,6 +84,18 @@ def _value(element: Element, name: str) -> str:
     return ""
 
 
+def _chosen(element: Element) -> str:
+    """The entry of a drop-down list that stands in the document."""
+    for form in element:
+        for field in form:
+            if _name(field.tag) == "w:ddList":
+                entries = [_value(e, "val") for e in field if _name(e.tag) == "w:listEntry"]
+                numbers = [_value(e, "val") for e in field if _name(e.tag) == "w:result"]
+                place = int(numbers[0]) if numbers and numbers[0].isdecimal() else 0
+                return entries[place] if place < len(entries) else ""
+    return ""
+
+
 def _child(element: Element, name: str) -> Element | None:
     return next((child for child in element if _name(child.tag) == name), None)
 
@@ -100,6 +112,7 @@ class _Writer:
         """Places of texts inside fields."""
         self._fields: list[int | None] = []
         """Of each open field where it begins in `_written`, until its result begins."""
+        self._chosen: list[str] = []
 
     def blocks(self, container: Element) -> None:
         """All blocks of a container, the last paragraph closed."""
@@ -141,9 +154,12 @@ class _Writer:
         self.out.append("</w:tr>")
 
     def _paragraph(self, element: Element) -> None:
+        if not self._joins:  # nothing, or an equation that stands for itself, is before it
+            self._close()
         self._begin()
         self._each(element, self._inline)
-        if not _goes_on(element):
+        self._joins = _goes_on(element)
+        if not self._joins:
             self._close()
 
     def _begin(self) -> None:
@@ -157,6 +173,7 @@ class _Writer:
             self.out.append("</w:p>")
             self.out += self._after
             self._after, self._open = [], False
+        self._joins = False
 
     def _inline(self, element: Element) -> None:
         name = _name(element.tag)
@@ -169,7 +186,7 @@ class _Writer:
         elif name == "w:sym":
             self._symbol(element)
         elif name == "w:fldChar":
-            self._field(_value(element, "fldCharType"))
+            self._field(_value(element, "fldCharType"), _chosen(element))
         elif name in ("m:oMath", "m:oMathPara"):
             self._text(math_text(element, _name))
         elif name == "w:ruby":
@@ -207,10 +224,14 @@ class _Writer:
             self._each(reading, self._inline)
             self._text(")")
 
-    def _field(self, kind: str) -> None:
-        """A field's instruction is not its text, nor are the results of fields inside it."""
+    def _field(self, kind: str, chosen: str) -> None:
+        """A field's instruction is not its text, nor are the results of fields inside it.
+
+        chosen: what was taken of a list, where the field is one.
+        """
         if kind == "begin":
             self._fields.append(len(self._written))
+            self._chosen.append(chosen)
         elif self._fields:
             begin = self._fields[-1]
             if begin is not None:  # what was written since then is no text
@@ -220,6 +241,7 @@ class _Writer:
                 self._fields[-1] = None
             if kind == "end":
                 self._fields.pop()
+                self._text(self._chosen.pop())
 
     def _boxes(self, element: Element) -> None:
         """Text boxes, shapes and diagrams: blocks of their own, behind their paragraph."""
