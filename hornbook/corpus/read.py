@@ -7,6 +7,7 @@ are not on this machine is `places`'.
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
@@ -39,6 +40,7 @@ _GUARDED = "hornbook.corpus.read:items_of"
 _OWN = ("memory://",)
 """Stores that are nowhere but in this process."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DETAIL = 300
 """Characters of a rejection's detail: enough to see what is wrong."""
 
@@ -259,4 +261,5 @@ def _choose(
 
 
 def _printable(text: str) -> str:
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.readers import packed, warc_frames
 from tests.corpus.test_readers import MAIL, SEPARATOR, pack, page, record
 from tests.in_process import hornbook
@@ -243,6 +244,8 @@ def test_names_that_would_steer_a_terminal(tmp_path):
         (tmp_path / "in" / name).write_text(healthy(i))
     facts, broken, _ = build(tmp_path)
     assert facts["documents"]["kept"] == 4 and not broken
+    ids = [document.id for document in Corpus.open(tmp_path / "corpus").documents()]
+    assert all(id.isprintable() for id in ids)
 
 
 @pytest.mark.parametrize("packing", ["", ".gz"])

@@ -21,7 +21,7 @@ _DICTIONARY = b"\x5d\x2a\x4d\x18"
 _LARGEST_DICTIONARY = 16 * 2**20
 _BLOCK, _TRIAL = 2**16, 2**18
 
-MOST_TIMES, AT_LEAST = 300, 2**26
+MOST_TIMES, AT_LEAST = 300, 2**23
 """What unpacks to more than so many times its bytes, and more than so many, is a bomb: text is
 packed to a tenth, rows that are all alike to a hundredth."""
 
