@@ -164,7 +164,8 @@ class Phone(Finder):
         if (match := _US.match(text, start)) and _END.match(text, match.end()):
             spaced = match["joint"] == match["last"] == " "
             area = match["area"] or match["bare"]
-            if area[1:] != "11" and (not spaced or self._named(text, start)):
+            named = self._named(text, start) or after_extension(text, match.end()) > match.end()
+            if area[1:] != "11" and (not spaced or named):
                 return Found(start, match.end(), self.kind, "+1")
         if (match := _US_BARE.match(text, start)) and _END.match(text, match.end()):
             return Found(start, match.end(), self.kind, "+1") if self._named(text, start) else None
