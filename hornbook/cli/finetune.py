@@ -119,7 +119,7 @@ def command(
 
         _refuse(columns, "goes with --task classify")
         known |= {"task": task, "method": method or "lora"}
-        known |= {"resume": resume, "progress": Progress()}
+        known |= {"resume": resume, "progress": Progress(), "began": began}
         wishes: dict[str, Any] = {name.strip("-"): value for name, value in own.items()}
         found = finetune(Path(model), data, out, **known, **wishes)
     print_json(found, json)

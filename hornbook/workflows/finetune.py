@@ -13,8 +13,9 @@ import torch
 
 from hornbook.adapt.method import Method, counts
 from hornbook.adapt.peft import Base, base_of
+from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.errors import UsageError
-from hornbook.core.files import hash_file, hash_json, read_json, write_json
+from hornbook.core.files import hash_file, hash_json, read_json
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import Machine, versions
 from hornbook.core.progress import Progress
@@ -28,17 +29,18 @@ from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.checkpoint import load_checkpoint
 from hornbook.train.choices import Choice
-from hornbook.train.loop import LoopConfig, gradient
+from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser
+from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
+from hornbook.workflows.finetune_before import measure_on, measured_before, spent_of
 from hornbook.workflows.finetune_best import Best, EnoughTuned
-from hornbook.workflows.finetune_goal import General, Goal, Scores, answers, preferences
+from hornbook.workflows.finetune_goal import General, Goal, answers, preferences
 from hornbook.workflows.finetune_result import Bench, Measures, finish
 from hornbook.workflows.finetune_rows import encoded, general_text, rows_of
 from hornbook.workflows.finetune_run import (
     EPOCHS,
-    MOST_EPOCHS,
     SCHEDULE,
     FinetunePlan,
     FinetuneRecipe,
@@ -47,14 +49,17 @@ from hornbook.workflows.finetune_run import (
     plan_of,
     task_of,
 )
-from hornbook.workflows.run import MOST_EVALUATIONS
+from hornbook.workflows.finetune_time import (
+    EVALUATING,
+    EXAMPLES,
+    Spent,
+    Step,
+    evaluations_in_time,
+    step_of,
+    steps_in_time,
+)
 from hornbook.workflows.settle import machine_for
 from hornbook.workflows.training import Job, evaluation_steps, train_run
-
-_LEAST_SHARE = 0.3
-"""Of the minutes given, what is left for tuning however long the preparations took."""
-_AFTERWARDS, _EVALUATING = 0.05, 0.25
-"""Of the minutes given, what writing the model may take, and scoring the validation part."""
 
 
 def finetune(
@@ -67,59 +72,59 @@ def finetune(
     general: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    began: float | None = None,
     **wishes: Any,
 ) -> dict[str, Any]:
     """Tune the decoder of `model` on the rows of `data` into the run folder `out`.
 
     wishes: minutes, epochs, rate, context, seed, prompt, beta, dtype, device, as
     `FinetuneRequest` says. general: the text of the forgetting meter; Python's documentation if
-    None. Returns the facts of result.json. A finished run of the same request is reused. Raises
-    UsageError for what cannot be meant, HornbookError for rows of which nothing can be learned,
-    Interrupted after Ctrl-C with a checkpoint written.
+    None. began: when the minutes began (time.monotonic), now if None. Returns the facts of
+    result.json. A finished run of the same request is reused. Raises UsageError for what cannot be
+    meant, HornbookError for rows of which nothing can be learned, Interrupted after Ctrl-C with a
+    checkpoint written.
     """
-    started = time.perf_counter()
+    began = time.monotonic() if began is None else began
     progress = progress or Progress()
     place, base = resolve(model), base_of(model)
-    values = {
-        **{name: wish for name, wish in wishes.items() if wish is not None},
-        "task": task_of(task),
-        "method": Method.parse(method).plain(),
-        "base": base.weights,
-        "tokenizer": base.tokenizer,
-        "data": [_hash(file) for file in data],
-        "general": hash_json(general_text(general)),
-    }
-    if general is not None and _hash(general) in values["data"]:
-        raise UsageError(f"--general {general} is what the model is tuned on; name another text.")
-    request = FinetuneRequest.parse(values, "finetune")
-    request.check()
+    request = _asked(base, data, general, task_of(task), Method.parse(method), wishes)
+    clock = Clock.start(request.minutes, began)
     recipe = layout.previous(out, request, resume, FinetuneRecipe)
     if there := layout.finished(out, recipe, progress):
         return there
     machine = machine_for(recipe, request.device)
     bench, plan, choices = _prepare(place, base, data, general, out, request, machine, progress)
+    plan = recipe.plan if recipe else plan  # steps may have been made smaller
     loop = recipe.loop if recipe else _loop(plan, machine, request)
     request.method.apply(bench.model, request.seed)
-    goal = _goal(bench, plan, loop, request)
     moved = counts(bench.model)
     progress.say(
         f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
         f"{moved.trained / moved.all:.2%}."
     )
+    measure_on(out, bench, plan, loop, request, clock, progress)
+    goal = _goal(bench, plan, loop, request)
+    step: Step | None = None
+    if recipe is None and clock.limited:
+        step = step_of(bench.model, goal, plan, loop)
+        plan = _in_time(plan, step, clock, choices, progress)
+        loop = _loop(plan, machine, request)
+        goal = _goal(bench, plan, loop, request)
     dtype: torch.dtype = getattr(torch, loop.dtype)
     state = TrainState(bench.model, Optimiser(bench.model, plan.optimiser, dtype))
-    before = _before(out, bench, goal, request, progress)
+    before = measured_before(out, bench, goal, request, progress)
+    training = NO_LIMIT
     if recipe is None:
-        evaluations, why = _evaluations(request, before["seconds"]["validation"])
-        steps, reason = _steps(bench, goal, loop, request, started, before["seconds"], evaluations)
-        settled = [Choice("steps", steps, reason), Choice("evaluations", evaluations, why)]
+        spent = spent_of(out, before, state, clock)
+        steps, evaluations, settled, training = _settled(
+            request, goal, clock, spent, step and step.of(plan.rows)
+        )
         for choice in settled:
             progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
-        choices += settled
         recipe = FinetuneRecipe(
             request=request,
             machine=machine,
-            choices=choices,
+            choices=[*choices, *settled],
             loop=loop.model_copy(update={"steps": steps}),
             versions=versions(),
             plan=plan,
@@ -132,10 +137,75 @@ def finetune(
     best = Best(out, evaluation_steps(recipe.loop.steps, recipe.evaluations))
     if resume and load_checkpoint(out / layout.CHECKPOINTS, state, progress.say):
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
-    stopped = _tune(out, recipe, bench.model, goal, state, best, progress)
+        if request.minutes is not None and state.step:  # as steps took until now
+            training = Clock.start(_remaining_seconds(state, recipe) / 60)
+    stopped = _tune(out, recipe, bench.model, goal, state, best, training, progress)
     best.restore(state)
     measures = Measures(goal, bench.general, before, best.step, stopped)
-    return finish(out, recipe, bench, state, measures, progress)
+    showing = None if request.minutes is None else EXAMPLES * request.minutes
+    return finish(out, recipe, bench, state, measures, showing, progress)
+
+
+def _asked(
+    base: Base,
+    data: Sequence[Path],
+    general: Path | None,
+    task: str,
+    method: Method,
+    wishes: dict[str, Any],
+) -> FinetuneRequest:
+    """The request; raises UsageError for what cannot be meant."""
+    values = {
+        **{name: wish for name, wish in wishes.items() if wish is not None},
+        "task": task,
+        "method": method.plain(),
+        "base": base.weights,
+        "tokenizer": base.tokenizer,
+        "data": [_hash(file) for file in data],
+        "general": hash_json(general_text(general)),
+    }
+    if general is not None and _hash(general) in values["data"]:
+        raise UsageError(f"--general {general} is what the model is tuned on; name another text.")
+    request = FinetuneRequest.parse(values, "finetune")
+    request.check()
+    return request
+
+
+def _in_time(
+    plan: FinetunePlan, step: Step, clock: Clock, choices: list[Choice], progress: Progress
+) -> FinetunePlan:
+    """The plan with as many rows a step that there is time for some steps."""
+    rows = step.fitting(max(0.0, clock.left_s(1 - EVALUATING)))
+    if rows >= plan.rows:
+        return plan
+    why = f"{plan.rows} would take {step.seconds:.1f} s a step"
+    choices[:] = [choice for choice in choices if choice.name != "rows"]
+    choices.append(Choice("rows", rows, why))
+    progress.say(f"  rows = {rows}: {why}")
+    return plan.model_copy(update={"rows": rows, "micro_rows": min(rows, plan.micro_rows)})
+
+
+def _settled(
+    request: FinetuneRequest, goal: Goal, clock: Clock, spent: Spent, step: Step | None
+) -> tuple[int, int, list[Choice], Clock]:
+    """How many steps and evaluations, why, and the clock of the training alone."""
+    evaluations, why = evaluations_in_time(clock, spent)
+    once = goal.batches.steps_per_epoch
+    training = NO_LIMIT
+    if step is None:
+        epochs = request.epochs or EPOCHS
+        steps, reason = max(1, round(epochs * once)), f"{epochs:g} passes of {once} steps"
+    else:
+        steps, reason, left_s = steps_in_time(clock, spent, step.seconds, evaluations, once)
+        training = Clock.start(left_s / 60)
+    choices = [Choice("steps", steps, reason), Choice("evaluations", evaluations, why)]
+    return steps, evaluations, choices, training
+
+
+def _remaining_seconds(state: TrainState, recipe: FinetuneRecipe) -> float:
+    """Twice what the steps that are left took until now: evaluations come besides."""
+    left = last_step(recipe.loop.steps, state.cuts) - state.step
+    return 2 * left * state.elapsed_s / state.step
 
 
 def resume_finetune(run: Path, progress: Progress | None = None) -> dict[str, Any]:
@@ -232,78 +302,6 @@ def _goal(bench: Bench, plan: FinetunePlan, loop: LoopConfig, request: FinetuneR
     return answers(bench.model, bench.parts, plan, loop, request.seed, bench.tokenizer)
 
 
-def _before(
-    out: Path, bench: Bench, goal: Goal, request: FinetuneRequest, progress: Progress
-) -> dict[str, Any]:
-    """What the model does before the first step: measured once, also when a run is resumed."""
-    path = out / layout.BEFORE
-    asked = hash_json(request.plain())  # one that was stopped before its recipe may lie there
-    if not path.is_file() or read_json(path)["request"] != asked:
-        started = time.perf_counter()
-        validation = goal.before("validation").ratio().value
-        once = time.perf_counter() - started
-        found = {
-            "request": asked,
-            "test": goal.before("test")._asdict(),
-            "general": bench.general.score(bench.model)._asdict(),
-            "validation": validation,
-        }
-        seconds = {"validation": once, "all": time.perf_counter() - started}
-        write_json(path, {**found, "seconds": seconds})
-    facts: dict[str, Any] = read_json(path)
-    test, general = Scores(**facts["test"]).ratio(), Scores(**facts["general"]).ratio()
-    progress.say(
-        f"Before: {test.value:.3f} {goal.unit} held out, {general.value:.4f} bits per byte of "
-        "general text."
-    )
-    return facts
-
-
-def _evaluations(request: FinetuneRequest, once: float) -> tuple[int, str]:
-    """How often to score the validation part, which takes `once` seconds, and why."""
-    if request.minutes is None:
-        return MOST_EVALUATIONS, "spread over the steps"
-    affordable = int(_EVALUATING * 60 * request.minutes / once)
-    reason = f"at most; {once:.2f} s each, {_EVALUATING:.0%} of the minutes for all"
-    return min(MOST_EVALUATIONS, max(1, affordable)), reason
-
-
-def _steps(
-    bench: Bench,
-    goal: Goal,
-    loop: LoopConfig,
-    request: FinetuneRequest,
-    started: float,
-    seconds: dict[str, float],
-    evaluations: int,
-) -> tuple[int, str]:
-    """How many steps, and why: as many passes as asked for, or as the minutes allow."""
-    once = goal.batches.steps_per_epoch
-    if request.minutes is None:
-        epochs = request.epochs or EPOCHS
-        return max(1, round(epochs * once)), f"{epochs:g} passes of {once} steps"
-    step_s = _step_seconds(bench.model, goal, loop)
-    given = request.minutes * 60
-    left = given * (1 - _AFTERWARDS) - (time.perf_counter() - started)
-    left -= seconds["all"] + evaluations * seconds["validation"]
-    steps = max(1, int(max(left, _LEAST_SHARE * given) / (1.1 * step_s)))
-    if steps > MOST_EPOCHS * once:
-        return MOST_EPOCHS * once, f"{MOST_EPOCHS} passes, the most that minutes are spent on"
-    return steps, f"{step_s:.2f} s a step; {steps / once:.1f} passes"
-
-
-def _step_seconds(model: CausalLM, goal: Goal, loop: LoopConfig) -> float:
-    """A step's time without its update; the weights stay as they are."""
-    model.train()
-    took = []
-    for step in range(2):
-        began = time.perf_counter()
-        gradient(model, goal.objective, goal.batches.batch(step), loop)
-        took.append(time.perf_counter() - began)
-        model.zero_grad()
-    return min(took)
-
-
 def _tune(
     out: Path,
     recipe: FinetuneRecipe,
@@ -311,6 +309,7 @@ def _tune(
     goal: Goal,
     state: TrainState,
     best: Best,
+    clock: Clock,
     progress: Progress,
 ) -> bool:
     """The loop with validation; returns whether it ended early."""
@@ -334,6 +333,7 @@ def _tune(
         after_step=(best.check,),
         command="finetune",
         evaluations=recipe.evaluations,
+        clock=clock,
     )
     try:
         train_run(out, state, job, progress)

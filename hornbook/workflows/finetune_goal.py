@@ -132,19 +132,22 @@ class General:
         ids = np.array(
             [*(tokenizer.prefix or [tokenizer.eos_id or 0]), *tokenizer.encode(text)], np.int64
         )
-        self._windows = [
+        self.windows = [
             Example(part, np.ones(len(part), bool))
             for start in range(0, len(ids) - 1, context)
             if len(part := ids[start : start + context + 1]) > 1
         ]
-        self._bytes = [
-            float(len(tokenizer.decode_bytes(w.ids[1:].tolist()))) for w in self._windows
-        ]
+        self._bytes = [float(len(tokenizer.decode_bytes(w.ids[1:].tolist()))) for w in self.windows]
         self._loop, self._rows = loop, max(1, 1024 // context)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Score these windows only."""
+        self.windows = [self.windows[i] for i in places]
+        self._bytes = [self._bytes[i] for i in places]
 
     def score(self, model: CausalLM) -> Scores:
         """Bits and bytes of each window."""
-        nats = example_losses(model, self._windows, self._rows, 0, self._loop)
+        nats = example_losses(model, self.windows, self._rows, 0, self._loop)
         return Scores([n / math.log(2) for n in nats], self._bytes)
 
 

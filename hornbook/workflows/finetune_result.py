@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from hornbook.adapt import lora
 from hornbook.adapt.method import counts
 from hornbook.adapt.peft import Base, save_adapter
+from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
 from hornbook.core.machine import describe, peak_memory_bytes
 from hornbook.core.progress import Progress
@@ -62,9 +63,13 @@ def finish(
     bench: Bench,
     state: TrainState,
     measures: Measures,
+    showing: float | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write the adapter, fold it in, measure what is written, and write model, card and result."""
+    """Write the adapter, fold it in, measure what is written, and write model, card and result.
+
+    showing: minutes for answers to show; None for as long as they take.
+    """
     model, request = bench.model, recipe.request
     moved = counts(model)
     peak = peak_memory_bytes(recipe.machine.device)
@@ -87,7 +92,9 @@ def finish(
         "seconds": round(state.elapsed_s, 3),
         "peak_bytes": peak,
         **_measured(model, measures),
-        "examples": _examples(bench) if request.task not in ("continue", "preference") else [],
+        "examples": _examples(bench, Clock.start(showing))
+        if request.task not in ("continue", "preference")
+        else [],
     }
     for line in _said(facts):
         progress.say(line)
@@ -149,10 +156,15 @@ def _said(facts: dict[str, Any]) -> list[str]:
 _TURN = ["user", "assistant"]
 
 
-def _examples(bench: Bench) -> list[dict[str, str]]:
-    """What the tuned model answers to held-out prompts, greedily, beside the reference."""
-    found = []
+def _examples(bench: Bench, clock: Clock) -> list[dict[str, str]]:
+    """What the tuned model answers to held-out prompts, greedily, beside the reference.
+
+    An answer ends where the time does; there is one at least.
+    """
+    found: list[dict[str, str]] = []
     for sample in bench.held.split.test[:_EXAMPLES]:
+        if found and clock.left_s() < 0:
+            break
         messages: Messages = sample.messages
         roles = [message["role"] for message in messages]
         at = next((i for i in range(1, len(roles)) if roles[i - 1 : i + 1] == _TURN), 0)
@@ -164,7 +176,8 @@ def _examples(bench: Bench) -> list[dict[str, str]]:
             continue
         answer, stop_ids = reply_to(bench.tokenizer, asked, bench.model.config.context)
         for _ in stream(bench.model, bench.tokenizer, answer, stop_ids, _GREEDY):
-            pass
+            if clock.left_s() < 0:
+                break
         question, reference = asked[-1]["content"], messages[at]["content"]
         found.append({"question": question, "answer": answer.text, "reference": reference})
     return found

@@ -108,7 +108,7 @@ def settle(
     seconds = clock.left_s() if clock.limited else None
     rehearsal = rehearse(rehearsed, loop, seconds, budget.steps or 0, budget.compiled)
     ending_s = min(rehearsed.ending(rehearsal.score_s), _MEASURING * clock.given_s)
-    training_s = _training_seconds(clock, ending_s)
+    training_s = training_seconds(clock, ending_s)
     evaluations, samples, hooks_s = _looks(rehearsal, training_s)
     steps = budget.steps
     if clock.limited:
@@ -131,7 +131,7 @@ def settle(
     return Settlement(fixed, rehearsal.compiled, reason, expected, evaluations, samples)
 
 
-def _training_seconds(clock: Clock, ending_s: float) -> float:
+def training_seconds(clock: Clock, ending_s: float) -> float:
     """What is left for training, hooks included."""
     if not clock.limited:
         return math.inf

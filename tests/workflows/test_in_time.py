@@ -39,7 +39,7 @@ def now(monkeypatch):
 def test_training_is_given_what_is_left_and_all_ends_within_a_quarter(now, used, ending):
     clock = Clock.start(100 / 60)
     now["now"] = float(used)
-    training_s = settle._training_seconds(clock, ending)
+    training_s = settle.training_seconds(clock, ending)
     assert training_s >= 0
     assert used + training_s + ending <= max(OVERTIME * 100, used + ending)
     if used + ending < 68:  # where there is time, all of it but what writing takes is used
