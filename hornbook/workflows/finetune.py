@@ -96,12 +96,7 @@ def finetune(
     bench, plan, choices = _prepare(place, base, data, general, out, request, machine, progress)
     plan = recipe.plan if recipe else plan  # steps may have been made smaller
     loop = recipe.loop if recipe else _loop(plan, machine, request)
-    request.method.apply(bench.model, request.seed)
-    moved = counts(bench.model)
-    progress.say(
-        f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
-        f"{moved.trained / moved.all:.2%}."
-    )
+    _apply(request, bench.model, progress)
     measure_on(out, bench, plan, loop, request, clock, progress)
     goal = _goal(bench, plan, loop, request)
     step: Step | None = None
@@ -169,6 +164,15 @@ def _asked(
     request = FinetuneRequest.parse(values, "finetune")
     request.check()
     return request
+
+
+def _apply(request: FinetuneRequest, model: CausalLM, progress: Progress) -> None:
+    request.method.apply(model, request.seed)
+    moved = counts(model)
+    progress.say(
+        f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
+        f"{moved.trained / moved.all:.2%}."
+    )
 
 
 def _in_time(
