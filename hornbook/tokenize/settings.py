@@ -68,8 +68,11 @@ def _template(folder: Path, inside: Any) -> str | None:
     """The template in a file of its own, or in the config: one, or the default of several."""
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise HornbookError(f"{path} is not UTF-8 text.") from None
     if isinstance(inside, list):
-        named = {each["name"]: each["template"] for each in inside}
-        inside = named.get("default")
+        named = [each for each in inside if isinstance(each, Mapping)]
+        inside = next((e.get("template") for e in named if e.get("name") == "default"), None)
     return inside if isinstance(inside, str) else None

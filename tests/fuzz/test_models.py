@@ -53,6 +53,27 @@ def _beside(names: tuple[str, ...], folder: Path) -> list[Path]:
     return [model / name for name in names]
 
 
+def _template(folder: Path) -> list[Path]:
+    """A chat template in a file of its own, with loops, macros and filters."""
+    model = _folder(folder)
+    path = model / "chat_template.jinja"
+    path.write_text(
+        "{%- macro said(m, n=2) -%}{{ m.role|upper }}: {{ m['content']|trim * n }}{%- endmacro -%}"
+        "{% set ns = namespace(x='a', n=3) %}{% for i in range(9) %}{% for m in messages %}"
+        "{% set ns.x = ns.x ~ m.content[:2] %}{{ said(m, ns.n) }}{{ '%3d'|format(i) }}"
+        "{{ ns.x.ljust(20)|center(30)|indent(4) }}{{ loop.index ** 2 }}{% endfor %}{% endfor %}"
+        "{% generation %}{{ messages|tojson(indent=2) }}{% endgeneration %}"
+    )
+    return [path]
+
+
+def digits(data: bytes, rng: random.Random) -> bytes:
+    """A number of a text becomes a large one."""
+    places = [at for at, byte in enumerate(data) if chr(byte).isdigit()]
+    at = rng.choice(places)
+    return data[:at] + str(10 ** rng.randint(2, 12)).encode() + data[at + 1 :]
+
+
 def generate(path: Path) -> None:
     """Open the model that a file belongs to and let it write two tokens, asked and in a chat."""
     from hornbook.generate.sampling import SamplingConfig
@@ -81,6 +102,12 @@ FORMATS = {
     "config": Format(functools.partial(_beside, ("config.json",)), mutate.JSON, generate, 3000),
     "tokenizer": Format(
         functools.partial(_beside, ("tokenizer.json",)), mutate.JSON, generate, 3000
+    ),
+    "template": Format(
+        _template,
+        {"text_pieces": mutate.text_pieces, "digits": digits, "spliced": mutate.spliced},
+        generate,
+        2000,
     ),
     "beside": Format(
         functools.partial(_beside, ("tokenizer_config.json", "generation_config.json")),
