@@ -1,5 +1,6 @@
 """The same table means the same in every format and quoting at every door; what is odd is named."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -8,10 +9,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hornbook.core.errors import UsageError
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.corpus.columns import read_column
 from hornbook.corpus.decontaminate import OverlapConfig, read_items
 from hornbook.corpus.documents import Document, Rejection
@@ -355,3 +356,36 @@ def test_lines_end_at_line_ends_only(tmp_path):
     text = "\ufeffone\u2028still\x85one\x0c\x1c\r\ntwo\n\nthree"
     found = [line.text for line in read_texts(write(tmp_path, "a.txt", text))]
     assert found == ["one\u2028still\x85one\x0c\x1c", "two", "", "three"]
+
+
+SEEDS = {
+    ".csv": b'text,label\n"a ""b"", c",x\n"d\ne",y\nf;g|h,x\n',
+    ".tsv": b'text\tlabel\na\tx\n"b"\ty\n',
+    ".jsonl": b'{"text": "a", "label": "x", "messages": [{"role": "user", "content": "q"}, '
+    b'{"role": "assistant", "content": "a", "weight": 0}]}\n{"prompt": "p", "chosen": "c"}\n',
+    ".json": b'[{"text": "a", "label": 1}, {"instruction": "i", "output": "o", "history": [[]]}]',
+    ".parquet": parquet(["text", "label", "turns"], [("a", "x", ["q"]), ("b", "y", ["r"])]),
+}
+SCRAPS = [
+    *(b'"', b",", b"\n", b"\r", b"\\", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"{", b"]"),
+    *(b"null", b"1e999", b"9" * 5000, b"\\ud800", b"sep=;\n", b"#", b"[" * 200, b"NaN"),
+]
+
+
+@pytest.mark.parametrize("suffix", SEEDS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_no_bytes_make_a_traceback_at_any_door(tmp_path_factory, suffix, data):
+    found = bytearray(SEEDS[suffix])
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(found)))
+        cut = data.draw(st.integers(0, 6))
+        found[place : place + cut] = data.draw(st.sampled_from(SCRAPS) | st.binary(max_size=2))
+    path = tmp_path_factory.getbasetemp() / f"mutant{suffix}"
+    path.write_bytes(found)
+    for door in (rows_of, read_column, read_conversations, read_preferences):
+        with contextlib.suppress(HornbookError):
+            list(door(path))
+    for door in (read_labelled, lambda path: list(read_pairs([path])), evaluation_rows):
+        with contextlib.suppress(HornbookError):
+            door(path)

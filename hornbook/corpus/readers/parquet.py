@@ -174,8 +174,14 @@ def _decoded(cell: bytes | None) -> str | bytes | None:
 
 
 def _size(file: Any, group: int, wanted: list[str]) -> int:
-    """Bytes that the wanted columns of a group say they unpack to."""
+    """Bytes that a group, or of a large one the wanted columns, say they unpack to.
+
+    Of damaged files pyarrow ends the process where it is asked for a column, so that it is asked
+    only where it must be.
+    """
     about = file.metadata.row_group(group)
+    if about.total_byte_size <= LARGEST_GROUP:
+        return max(0, int(about.total_byte_size))
     columns = [about.column(i) for i in range(about.num_columns)]
     return sum(
         c.total_uncompressed_size for c in columns if c.path_in_schema.partition(".")[0] in wanted
