@@ -245,8 +245,10 @@ def test_what_is_read_is_not_written(inputs, tmp_path, monkeypatch, request, cal
 
 
 QUICK = (
-    "corpus build", "corpus train", "tokenizer train", "embed", "evaluate", "export",
-    "export, gguf", "compare",
+    "tokenizer train", "embed", "evaluate", "export, gguf",
+    *(pytest.param(call, marks=pytest.mark.slow) for call in ("export", "corpus train")),
+    pytest.param("corpus build", marks=pytest.mark.slow),
+    pytest.param("compare", marks=pytest.mark.slow),
 )  # fmt: skip
 """Those that take no training of a network."""
 
@@ -350,6 +352,7 @@ class Full:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["inside", "link", "dot"])
 def test_a_result_inside_a_source_is_no_text(inputs, tmp_path, monkeypatch, how):
     source = tmp_path / "source"

@@ -101,10 +101,11 @@ def killed_at(step, work):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-def test_killed_between_any_two_steps(tmp_path):
+@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_between_any_two_steps(tmp_path, stride):
     step, killed = 0, True
     while killed:
-        step += 1
+        step += stride
         root = tmp_path / str(step)
         place = root / "out"
         with_users_files(place)
@@ -351,10 +352,11 @@ def test_a_file_that_is_read_is_not_written(tmp_path, monkeypatch, kind):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-def test_a_file_killed_between_any_two_steps(tmp_path):
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_file_killed_between_any_two_steps(tmp_path, stride):
     step, killed = 0, True
     while killed:
-        step += 1
+        step += stride
         place = tmp_path / str(step) / "out"
         with output_file(place, OWN) as aside:
             aside.write_text("old")
