@@ -85,23 +85,24 @@ def use(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def faster(work: Callable[[], object], most: int, rounds: int = 2) -> int:
+def faster(work: Callable[[], object], most: int, rounds: int = 3) -> int:
     """1 or `most`: with how many threads `work` is done sooner, by turns; leaves torch with those.
 
-    Of two that differ little it is `most`, which is the faster one when the others are gone. Where
-    nobody else computes, or the user said how many, nothing is tried.
+    Of two that differ little it is 1, which leaves more to the others. Where nobody else computes,
+    or the user said how many, nothing is tried.
     """
     if most == 1 or asked_threads() or slowness() < _BUSY:
         use(most)
         return most
     seconds = {1: 0.0, most: 0.0}
+    work()  # kernels are prepared in the first
     for _ in range(rounds):
         for count in seconds:
             use(count)
             began = time.monotonic()
             work()
             seconds[count] += time.monotonic() - began
-    chosen = 1 if seconds[1] < _CLEARLY * seconds[most] else most
+    chosen = most if seconds[most] < _CLEARLY * seconds[1] else 1
     use(chosen)
     return chosen
 

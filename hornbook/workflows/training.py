@@ -91,7 +91,7 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
         count = state.threads[-1][1]
         metrics.append(state.step, kind="threads", threads=count)
         save(state)  # the bits depend on it
-        progress.say(f"  step {state.step:>6}: {count} threads are faster now")
+        progress.say(f"  step {state.step:>6}: faster now with threads = {count}")
 
     if state.threads:
         use(state.threads[-1][1])
