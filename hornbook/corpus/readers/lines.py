@@ -40,15 +40,15 @@ class Line(NamedTuple):
         return Rejection(source, self.number or None, *fault, self.size)
 
 
-def read_lines(stream: BinaryIO, steps: bool = True) -> Iterator[Line]:
+def read_lines(stream: BinaryIO, step_bytes: int = 64) -> Iterator[Line]:
     """All lines of a seekable stream, and a line with a fault for each that cannot be had.
 
     One longer than LONGEST_LINE is passed over in pieces; where the stream itself breaks, the
     lines before the break are kept. A mark at the start is taken off, UTF-16 becomes UTF-8. A line
     ends at \\n; at \\r where a file begins with lines that end so, as those of old programs do.
-    steps: whether each line is a step under limits (`core.guarded`).
+    step_bytes: lines are steps under limits (`core.guarded`), shorter ones so many together.
     """
-    number = 0
+    number = pending = 0
     try:
         start = stream.read(_START)
         encoding = encoding_of(start)
@@ -64,7 +64,9 @@ def read_lines(stream: BinaryIO, steps: bool = True) -> Iterator[Line]:
             stream = io.BufferedReader(cast(io.RawIOBase, _Returns(stream)), 2**18)
         for line in _split(stream):
             number = line.number
-            fault = step(line.size) if steps else None
+            fault, pending = None, pending + line.size
+            if pending >= step_bytes:
+                fault, pending = step(pending), 0
             yield line._replace(data=b"", fault=fault) if fault else line
     except BROKEN as error:
         yield Line(number + 1, b"", 0, fault_of(error))

@@ -88,7 +88,7 @@ def _pieces(stream: BinaryIO) -> Iterator[_Piece | Line]:
     """
     lines: list[bytes] = []
     first, size = 1, 0
-    for line in read_lines(stream, steps=False):
+    for line in read_lines(stream, step_bytes=2**20):
         if line.fault is None:
             lines.append(line.data)
             size += line.size
