@@ -59,7 +59,7 @@ def compare(
     if task == "lm":
         if not domain or not general:
             raise UsageError("--task lm compares --domain with --general; give both.")
-        _compare_text(domain, general, minutes, out, seed, json)
+        _compare_text(domain, general, minutes, out, seed, began, json)
         return
     if task != "classify":
         raise unknown("task", task, ("classify", "lm"))
@@ -95,12 +95,18 @@ def compare(
 
 
 def _compare_text(
-    domain: list[str], general: list[str], minutes: float, out: Path, seed: int, json: bool
+    domain: list[str],
+    general: list[str],
+    minutes: float,
+    out: Path,
+    seed: int,
+    began: float,
+    json: bool,
 ) -> None:
     from hornbook.core.progress import Progress
     from hornbook.workflows.compare_lm import compare_text, lines_of
 
-    result = compare_text(domain, general, minutes, out, seed, Progress())
+    result = compare_text(domain, general, minutes, out, seed, Progress(), began)
     _show(result, lines_of(result), json)
 
 

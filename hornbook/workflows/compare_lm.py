@@ -5,6 +5,7 @@ then; each is scored on held-out text of both, with paired intervals. Knows corp
 pretraining; computes nothing itself.
 """
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.claims import Claim
+from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
 from hornbook.core.folders import entering
 from hornbook.core.progress import Progress
@@ -28,7 +30,7 @@ from hornbook.workflows import run as layout
 from hornbook.workflows.encode import prepare_shards
 from hornbook.workflows.prepare import token_bytes
 from hornbook.workflows.pretrain import Inputs, pretrain, request_of
-from hornbook.workflows.run import RESULT, Recipe
+from hornbook.workflows.run import LEAST_MINUTES, RESULT, Recipe
 from hornbook.workflows.tasks import task_of
 
 SIDES = ("domain", "general")
@@ -36,6 +38,11 @@ _VOCABULARY = 8192
 _SAMPLE = 16 * 2**20
 """Bytes of each side that the tokenizer is shown, so that neither is favoured."""
 _ROWS = 16
+_FIRST, _PREPARING = 0.26, 0.1
+"""Of the minutes, what the first of three lengths of training is given (all three learn as many
+tokens, and scoring comes besides), and what reading may take before it has less."""
+_LEAST_STEPS = 100
+"""Models of fewer steps are not compared: what they differ in is chance."""
 
 
 class _Model(NamedTuple):
@@ -53,28 +60,36 @@ def compare_text(
     out: Path,
     seed: int,
     progress: Progress,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Train the three within about `minutes` and write result.json into `out`; returns its facts.
 
-    A run that was finished is reused. Raises what `build` and `pretrain` raise.
+    began: when the minutes began (time.monotonic), now if None. A run that was finished is reused.
+    Raises what `build` and `pretrain` raise.
     """
+    clock = Clock.start(minutes, began)
     claim = Claim("compare --task lm", places_of([*domain, *general]))
-    parts = [f"{side}{end}" for side in SIDES for end in ("", "-whole", "-tokens")]
+    parts = [f"{side}{end}" for side in SIDES for end in ("", "-whole", "-tokens", "-floors")]
     with entering(out, claim, RESULT, "tokenizer", "runs", *parts):
-        return _compare(domain, general, minutes, out, seed, progress)
+        return _compare(domain, general, clock, out, seed, progress)
 
 
 def _compare(
     domain: Sequence[str],
     general: Sequence[str],
-    minutes: float,
+    clock: Clock,
     out: Path,
     seed: int,
     progress: Progress,
 ) -> dict[str, Any]:
     corpora = _corpora(domain, general, out, progress)
     tokenizer = _tokenizer(corpora, out / "tokenizer", progress)
-    first = _train("general", corpora["general"], tokenizer, out, {"minutes": minutes / 3}, seed)
+    # The same share whenever it is asked for, so that a finished run is found again.
+    given = {"minutes": max(LEAST_MINUTES, _FIRST * clock.given_s / 60)}
+    late_s = max(0.0, clock.used_s() - _PREPARING * clock.given_s) / 3
+    first = _train(
+        "general", corpora["general"], tokenizer, out, given, seed, began=time.monotonic() - late_s
+    )
     sizes = Recipe.load(first.run).plan.plain()
     tokens = Recipe.load(first.run).forecast.targets
     plan = {name: sizes[name] for name in ("depth", "width", "heads", "hidden", "context", "rows")}
@@ -93,10 +108,14 @@ def _compare(
         "task": "lm",
         "tokens": tokens,
         "bytes": {side: corpus.mixture_bytes for side, corpus in corpora.items()},
-        "rows": [_row(model, found) for model in models],
+        "rows": [{**_row(model, found), **_training(model)} for model in models],
+        "floors": {
+            side: layout.result(model.run)["floors"]
+            for side, model in zip(SIDES, (second, first), strict=True)
+        },
         "differences": {side: _differences(found[side]) for side in SIDES},
     }
-    result["verdict"] = _verdict(result)
+    result["verdict"] = _verdict(result, _missing(result))
     write_json(out / RESULT, result)
     return result
 
@@ -154,12 +173,14 @@ def _train(
     values: dict[str, Any],
     seed: int,
     init: Path | None = None,
+    began: float | None = None,
 ) -> _Model:
     run = out / "runs" / name
     folder = init / "model" if init else tokenizer.where.parent
     inputs = Inputs(corpus, folder, init / "model" if init else None)
     request = request_of(inputs, {**values, "seed": seed})
-    pretrain(inputs, run, request, progress=Progress())
+    side = "general" if name.startswith("general") and not init else "domain"
+    pretrain(inputs, run, request, progress=Progress(), began=began, floors=out / f"{side}-floors")
     return _Model(name, run, (name,))
 
 
@@ -194,7 +215,37 @@ def _differences(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, A
     }
 
 
-def _verdict(result: dict[str, Any]) -> dict[str, Any]:
+def _training(model: _Model) -> dict[str, Any]:
+    """How long it learned. Of the one that learned both, the second half."""
+    recipe, facts = Recipe.load(model.run), layout.result(model.run)
+    steps = int(facts["steps"])
+    return {"steps": steps, "passes": recipe.forecast.epochs * steps / recipe.loop.steps}
+
+
+def _missing(result: dict[str, Any]) -> list[str]:
+    """Why these models say nothing yet: too few steps, or no better than a compressor."""
+    missing = []
+    for row in result["rows"]:
+        least = _LEAST_STEPS // len(row["seen"])
+        if row["steps"] < least:
+            missing.append(
+                f"{row['name'].replace('_', ' ')} took {row['steps']} steps, {row['passes']:.1f} "
+                f"passes (at least {least})"
+            )
+        side = row["seen"][-1]
+        if row[side]["value"] >= result["floors"][side]["gzip"]:
+            missing.append(
+                f"{row['name'].replace('_', ' ')} is no better than gzip on the text it learned "
+                f"({row[side]['value']:.2f} against {result['floors'][side]['gzip']:.2f} bits per "
+                "byte)"
+            )
+    return missing
+
+
+def _verdict(result: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
+    if missing:
+        reason = f"No verdict: {'; '.join(missing)}. Give more --minutes."
+        return {"choose": None, "clear": False, "reason": reason}
     gain = result["differences"]["domain"]
     best = min(result["rows"], key=lambda row: row["domain"]["value"])["name"]
     change = gain.get(best, {"value": 0.0, "low": 0.0, "high": 0.0})

@@ -59,12 +59,14 @@ def pretrain(
     resume: bool = False,
     progress: Progress | None = None,
     began: float | None = None,
+    floors: Path | None = None,
 ) -> dict[str, Any]:
     """Train a model of text on a corpus into the folder `run`; returns the facts of result.json.
 
-    began: when the minutes began (time.monotonic); now if None. A finished run of the same request
-    is reused. Raises UsageError for a folder that holds another run, Interrupted after Ctrl-C with
-    a checkpoint written, Diverged with the checkpoint before it in place.
+    began: when the minutes began (time.monotonic); now if None. floors: a folder of them that runs
+    on the same corpus share; the run's own if None. A finished run of the same request is reused.
+    Raises UsageError for a folder that holds another run, Interrupted after Ctrl-C with a
+    checkpoint written, Diverged with the checkpoint before it in place.
     """
     clock = Clock.start(request.minutes, began)
     progress = progress or Progress()
@@ -79,7 +81,8 @@ def pretrain(
         progress.say(f"  {choice.name} = {choice.value}: {choice.reason}")
     bench = prepare(inputs, run, plan, machine, request, progress)
     progress.say(described(bench))
-    floors = measure_floors(inputs.corpus, bench, run / layout.FLOORS, clock, progress)
+    where = floors or run / layout.FLOORS
+    known = measure_floors(inputs.corpus, bench, where, clock, progress)
     if recipe is None:
         planned = Planned(plan, choices)
         settled = _settle(request, run, machine, planned, bench, inputs.corpus, clock, progress)
@@ -95,7 +98,7 @@ def pretrain(
         load_checkpoint(run / layout.CHECKPOINTS, state, progress.say)
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     _train(run, recipe, bench, state, inputs.corpus, progress)
-    return finish(run, recipe, bench, state, inputs.corpus, floors, clock, progress)
+    return finish(run, recipe, bench, state, inputs.corpus, known, clock, progress)
 
 
 def inputs_of(corpus: Path, tokenizer: Path | None = None, init: Path | None = None) -> Inputs:
