@@ -66,9 +66,11 @@ class _Gzip(io.RawIOBase):
         return self._file.seek(position, whence)
 
     def readinto(self, buffer: Any) -> int:
-        size = self._file.readinto(buffer)
+        # As much as comes at once: a call for more loses what comes before a break.
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
         _check(self._raw.tell(), self._file.tell())
-        return size
+        return len(data)
 
 
 def unpack(raw: BinaryIO, suffix: str) -> BinaryIO:
