@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 BEGIN, END = "\ue000", "\ue001"
 """Around what a {% generation %} block encloses: characters of Unicode's private use area."""
-STEPS, SECONDS, CHARACTERS = 2_000_000, 10.0, 2**24
+STEPS, SECONDS, CHARACTERS = 1_000_000, 3.0, 2**18
+"""Of a conversation. What it writes may be four times as long as what it is given, besides."""
 MEMORY = 2**29
 _LONGEST = 2**20
 """Characters of a template; the longest in use have some 20,000."""
@@ -34,11 +35,11 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """The text that a template makes of values. Raises HornbookError where it cannot be used."""
     try:
         with _limits():
-            found, size = [], 0
+            found, size, most = [], 0, CHARACTERS + 4 * len(str(values))
             for part in _compiled(template).generate(dict(values)):
                 size += len(part)
-                if size > CHARACTERS:
-                    raise _TooMuch(f"it writes more than {CHARACTERS:,} characters")
+                if size > most:
+                    raise _TooMuch(f"it writes more than {most:,} characters")
                 found.append(part)
             return "".join(found)
     except HornbookError:

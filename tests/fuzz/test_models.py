@@ -86,6 +86,13 @@ def generate(path: Path) -> None:
         list(stream(model, tokenizer, *asked, config))
 
 
+def converse(path: Path) -> None:
+    """What a chat template makes of a conversation; it may be longer than any context."""
+    from hornbook.tokenize.tokenizer import Tokenizer
+
+    Tokenizer.load(path.parent).encode_chat(MESSAGES, add_generation_prompt=True)
+
+
 def header(data: bytes, rng: random.Random) -> bytes:
     """The JSON at the beginning of a safetensors file, its length with it or not."""
     size = int.from_bytes(data[:8], "little")
@@ -106,7 +113,7 @@ FORMATS = {
     "template": Format(
         _template,
         {"text_pieces": mutate.text_pieces, "digits": digits, "spliced": mutate.spliced},
-        generate,
+        converse,
         2000,
     ),
     "beside": Format(
