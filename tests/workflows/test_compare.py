@@ -261,10 +261,15 @@ def test_a_rung_that_fell_to_one_class_is_shown_with_that(known, tmp_path, monke
     assert "takes every text for" in (tmp_path / "o" / "report.html").read_text()
 
 
-def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all():
-    shares = Shares(Clock.start(0.5), 10)  # 29 seconds: two rungs can be trained
+def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all(monkeypatch):
+    monkeypatch.setattr("hornbook.workflows.compare_time.slowness", lambda: 1.0)
+    shares = Shares(Clock.start(0.75), 10)  # 43 seconds: two rungs can be trained
     assert isinstance(shares.quick(), float)
-    assert shares.next() == pytest.approx(29.1 / 2 / 60, rel=0.01)
+    assert shares.next() == pytest.approx(43.6 / 2 / 60, rel=0.01)
+    shares.too_little()  # then one with all that is left
+    assert shares.next() == pytest.approx(43.6 / 60, rel=0.01)
+    shares.too_little()
+    assert "left out, as" in shares.next()
     shares = Shares(Clock.start(0.1), 3)
     assert "left out, as 6 s of 0.1 minutes were left" in shares.next()
     assert isinstance(shares.quick(), float)
