@@ -27,7 +27,7 @@ from hornbook.models.folder import MODEL, weights_fingerprint
 from hornbook.models.model import Model
 from hornbook.models.place import resolve
 from hornbook.models.seq2seq import Seq2Seq
-from hornbook.models.tensors import write_tensors
+from hornbook.models.tensors import read_tensors, write_tensors
 from hornbook.tokenize.tokenizer import read_files
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "hornbook.json"
@@ -154,7 +154,8 @@ def load_adapter(model: Model, folder: Path, base: Base | None = None) -> None:
     if base is not None and (folder / BASE).is_file():
         _check_base(folder, base)
     values = _read_config(folder / CONFIG)
-    found = _read_tensors(folder / WEIGHTS)
+    stored = read_tensors(folder / WEIGHTS)
+    found = {name.removeprefix(_PREFIX): tensor.float() for name, tensor in stored.items()}
     maps: list[tuple[Rule, Tensor, Tensor, float]] = []
     for rule in _linear_rules(model):
         module = rule.theirs.removesuffix(".weight")
@@ -270,19 +271,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         if values.get(key, allowed[0]) not in allowed:
             raise HornbookError(f"{path}: {key} = {values[key]!r} is not computed here.")
     return values
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        found = load_file(path)
-    except FileNotFoundError:
-        raise HornbookError(f"{path} does not exist.") from None
-    except SafetensorError as error:
-        raise HornbookError(f"{path} is damaged: {error}.") from None
-    return {name.removeprefix(_PREFIX): tensor.float() for name, tensor in found.items()}
 
 
 def _check_shapes(folder: Path, model: Model, rule: Rule, down: Tensor, up: Tensor) -> None:

@@ -19,6 +19,7 @@ from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder
 from hornbook.corpus.labelled import LabelledText, classes_of, folds
+from hornbook.models.place import no_numbers
 
 ABOUT, ARRAYS = "classifier.json", "classifier.safetensors"
 _KIND = "hornbook linear text classifier"
@@ -167,6 +168,9 @@ class LinearClassifier:
             )
         try:
             arrays = load_file(folder / ARRAYS)
+            for name, array in arrays.items():
+                if not np.isfinite(array).all():
+                    raise no_numbers(folder / ARRAYS, name)
             parts = []
             for i, settings in enumerate(about["parts"]):
                 kind = KINDS[settings.pop("kind")]

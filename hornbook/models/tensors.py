@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hornbook.core.errors import HornbookError
@@ -52,16 +52,40 @@ class TensorFiles:
         weights mean nothing without their scales.
         """
         tensor: Tensor = self._opened[self._owner[name]].get_tensor(name)
-        if tensor.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise HornbookError(
-                f"{self.path(name)}: {name} holds {kind}. Only float64, float32, float16 and "
-                "bfloat16 weights can be opened."
-            )
-        # A sum costs a tenth of looking at each, which follows where the type cannot hold it.
-        if not tensor.sum().isfinite() and not tensor.isfinite().all():
-            raise no_numbers(self.path(name), name)
+        _check(tensor, name, self.path(name))
         return tensor
+
+
+def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """All tensors of one file, a checkpoint or an adapter.
+
+    Raises HornbookError naming the file when it is missing or damaged, and the tensor that cannot
+    be used, as `TensorFiles.read`.
+    """
+    try:
+        found: dict[str, Tensor] = load_file(path, device)
+    except FileNotFoundError:
+        raise HornbookError(f"{path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise HornbookError(f"{path} is damaged: {error}.") from None
+    for name, tensor in found.items():
+        _check(tensor, name, path)
+    return found
+
+
+def _check(tensor: Tensor, name: str, path: Path) -> None:
+    """Raises HornbookError for what is no plain float, and for NaN and infinite weights."""
+    if tensor.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise HornbookError(
+            f"{path}: {name} holds {kind}. Only float64, float32, float16 and "
+            "bfloat16 weights can be opened."
+        )
+    if tensor.dtype == torch.float64:
+        tensor = tensor.float()  # in which models compute: 1e300 becomes infinite there
+    # A sum costs a tenth of looking at each, which follows where the type cannot hold it.
+    if not tensor.sum().isfinite() and not tensor.isfinite().all():
+        raise no_numbers(path, name)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -8,15 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage, discard
-from hornbook.models.tensors import write_tensors
+from hornbook.models.tensors import read_tensors, write_tensors
 from hornbook.train.schedule import Cut
 from hornbook.train.state import TrainState
 
@@ -76,10 +74,10 @@ def _load(path: Path, state: TrainState) -> str | None:
         return fault
     device = str(next(state.model.parameters()).device)
     try:
-        weights = load_file(path / "model.safetensors", device)
-        moments = load_file(path / "optimiser.safetensors", device)
+        weights = read_tensors(path / "model.safetensors", device)
+        moments = read_tensors(path / "optimiser.safetensors", device)
         counters = read_json(path / "state.json")
-    except (SafetensorError, OSError, HornbookError) as error:
+    except (OSError, HornbookError) as error:
         return str(error).rstrip(".")
     with torch.no_grad():
         for name, weight in moving(state.model):

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage
-from hornbook.models.tensors import write_tensors
+from hornbook.models.tensors import read_tensors, write_tensors
 from hornbook.train.checkpoint import moving
 from hornbook.train.state import TrainState
 from hornbook.workflows import run as layout
@@ -65,10 +63,7 @@ class Best:
     @torch.no_grad()
     def restore(self, state: TrainState) -> None:
         """Give the model the best weights."""
-        path = self.folder / _WEIGHTS
-        try:
-            weights = load_file(path, str(next(state.model.parameters()).device))
-        except (SafetensorError, FileNotFoundError) as error:
-            raise HornbookError(f"{path} is damaged: {error}.") from None
+        device = str(next(state.model.parameters()).device)
+        weights = read_tensors(self.folder / _WEIGHTS, device)
         for name, weight in moving(state.model):
             weight.copy_(weights[name])

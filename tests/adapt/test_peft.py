@@ -1,6 +1,8 @@
 """Adapters as `peft` has them: its logits on our folder are ours, both ways, and nothing else."""
 
 import json
+import math
+import re
 
 import pytest
 import torch
@@ -155,6 +157,15 @@ def test_broken_adapters_say_what_is_wrong(saved):
     save_file({**tensors, name: tensors[name][:, :-1].contiguous()}, path)
     with pytest.raises(HornbookError, match="leads from 16 channels"):
         load_adapter(model, saved / "adapter")
+    for odd, said in (
+        (torch.full_like(tensors[name], math.nan), "NaN or infinite"),
+        (tensors[name].double() + 1e300, "NaN or infinite"),
+        (tensors[name].to(torch.float8_e4m3fn), "holds float8_e4m3fn"),
+        (tensors[name].int(), "holds int32"),
+    ):
+        save_file({**tensors, name: odd}, path)
+        with pytest.raises(HornbookError, match=f"{WEIGHTS}: {re.escape(name)}.*{said}"):
+            load_adapter(model, saved / "adapter")
     path.write_bytes(b"no tensors")
     with pytest.raises(HornbookError, match="damaged"):
         load_adapter(model, saved / "adapter")

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import scipy.sparse
+from safetensors.numpy import load_file, save_file
 from sklearn.feature_extraction.text import CountVectorizer
 
 from hornbook.baselines import learners
@@ -15,6 +16,7 @@ from hornbook.baselines.features import FEATURES, measure_all
 from hornbook.baselines.linear_classifier import ABOUT, ARRAYS, CLASSIFIERS, LinearClassifier, make
 from hornbook.baselines.links import links
 from hornbook.baselines.tuning import _downhill
+from hornbook.core.claims import MARKER
 from hornbook.core.errors import HornbookError, UsageError
 
 SPAM = [
@@ -169,7 +171,7 @@ def test_the_same_seed_gives_the_same_bits(fitted, name):
 @every_classifier
 def test_what_was_saved_loads_with_the_same_bits(fitted, name, tmp_path):
     fitted[name].save(tmp_path / "model")
-    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [ABOUT, ARRAYS]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [ABOUT, ARRAYS, MARKER]
     loaded = LinearClassifier.load(tmp_path / "model")
     texts = [*ODD, *TEXTS]
     assert (loaded.probabilities(texts) == fitted[name].probabilities(texts)).all()
@@ -248,6 +250,12 @@ def test_a_broken_folder_is_named(fitted, tmp_path):
     broken("broken classifier", choice={"setting": 1, "shares": [], "sharpness": 1})
     broken("broken classifier", parts=[{"kind": "other"}])
     broken("other hand-made features", parts=[{"kind": "handmade", "features": ["links"]}])
+    (tmp_path / "m" / ABOUT).write_text(json.dumps(about))
+    whole = load_file(tmp_path / "m" / ARRAYS)
+    spoiled = whole["weights"].copy()
+    spoiled[0, 0] = np.nan
+    save_file({**whole, "weights": spoiled}, tmp_path / "m" / ARRAYS)
+    broken(f"{ARRAYS}: weights holds NaN or infinite")
     (tmp_path / "m" / ARRAYS).write_bytes(b"\x08")
     broken("broken classifier")
 

@@ -1,6 +1,7 @@
 """The loop: reproducible to the bit, resumable to the bit, and it stops when numbers break."""
 
 import os
+import shutil
 import signal
 import time
 from functools import partial
@@ -127,6 +128,22 @@ def test_a_flipped_bit_costs_one_checkpoint(start, tmp_path, name):
     assert len(said) == 1 and "step-00000004 is damaged: " in said[0]
     train(again, next_token, batches, loop, [lambda s: save_checkpoint(tmp_path, s)])
     assert all(map(torch.equal, again.model.parameters(), state.model.parameters()))
+
+
+@pytest.mark.parametrize("which", ["weights", "moments"])
+def test_a_checkpoint_of_no_numbers_is_passed_over(start, tmp_path, which):
+    state, batches, loop = start(steps=4)
+    train(state, next_token, batches, loop, [lambda s: save_checkpoint(tmp_path, s)])
+    again, _, _ = start(steps=4)
+    broken, said = next(state.model.parameters()), []
+    with torch.no_grad():
+        if which == "moments":
+            broken = next(iter(state.optimiser.state().values()))
+        broken[0] = torch.inf
+    shutil.rmtree(tmp_path / "step-00000004")
+    save_checkpoint(tmp_path, state)
+    assert load_checkpoint(tmp_path, again, said.append) and again.step == 3
+    assert "NaN or infinite weights" in said[0] and "safetensors: " in said[0]
 
 
 def test_no_checkpoint_is_whole(start, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -78,6 +79,16 @@ def crash_at(monkeypatch, step):
             raise RuntimeError("cut")
 
     monkeypatch.setattr(Best, "check", cut)
+
+
+def test_best_weights_of_no_numbers_are_named(tmp_path):
+    state = SimpleNamespace(model=torch.nn.Linear(2, 2), step=1)
+    with torch.no_grad():
+        state.model.bias[1] = torch.nan
+    best = Best(tmp_path, 1)
+    best.offer(state, 0.5)
+    with pytest.raises(HornbookError, match=r"model\.safetensors: bias holds NaN or infinite"):
+        best.restore(state)
 
 
 @pytest.mark.parametrize("method", ["full", "last:1", "head", "lora:4"])
