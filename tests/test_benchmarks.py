@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -40,8 +41,13 @@ def imported(path):
             yield node.module.split(".")[0]
 
 
+@cache
+def installed():
+    return packages_distributions()
+
+
 def distributions(module):
-    found = packages_distributions().get(module)
+    found = installed().get(module)
     return {plain(name) for name in found or [NAMES.get(module, module)]}
 
 

@@ -119,10 +119,13 @@ class _Process:
 
     def _start(self) -> None:
         """Wait until it is there."""
-        if self._frame() is None:
+        frame = self._frame()
+        if frame is None:
             said = self._last_words()
             self.close()
             raise HornbookError(f"The process that reads files could not be started: {said}.")
+        # A new process begins with the peak of the one that started it, which may be larger.
+        self._inherited = int(frame[1][0])
         self.is_busy = False
 
     @property
@@ -202,7 +205,9 @@ class _Process:
         cpu = -getattr(signal, "SIGXCPU", 0)
         if self._late or (cpu and code == cpu):
             fault = Fault("took too long", "")
-        elif peak > memory_for(at.size) // 2 or any(w in self._words() for w in _OUT_OF_MEMORY):
+        elif peak > max(memory_for(at.size) // 2, self._inherited) or any(
+            w in self._words() for w in _OUT_OF_MEMORY
+        ):
             fault = Fault("too much memory", "")
         else:
             fault = Fault("the reader crashed", _exit(code))

@@ -105,6 +105,9 @@ def test_ids_are_as_wide_as_the_vocabulary_needs(tmp_path):
         def encode_batch(self, texts):
             return [np.array([len(text)], np.uint32) for text in texts]
 
+        def document(self, ids):
+            return np.append(ids, np.uint32(self.eos_id))
+
     write_shards([Document("a", "b", "s"), Document("empty", "", "s")], Wide(), tmp_path, QUIET)
     shards = TokenShards.open(tmp_path)
     assert shards.read(0, 4).dtype == np.uint32

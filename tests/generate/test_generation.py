@@ -126,6 +126,8 @@ class Spelling:
     def encode(self, text):
         return [ord(c) for c in text]
 
+    encode_beginning = encode
+
     def encode_chat(self, messages, add_generation_prompt):
         return torch.tensor([1] * sum(len(m["content"]) for m in messages)), None
 
