@@ -19,11 +19,12 @@ MAKER = "corpus build"
 
 
 class Corpus:
-    """A built corpus. Opened with `open`, made by `build`."""
+    """A built corpus. Opened with `open`, made by `build`; `part.Part` is a part of one."""
 
     def __init__(self, folder: Path, fingerprint: str | None = None) -> None:
         self.folder = folder
         self.fingerprint = fingerprint or stage_fingerprint(folder)
+        self.built = self.fingerprint  # of the corpus in the folder, where this is a part of it
         self.facts: dict[str, Any] = read_json(folder / "card.json")
         self.split = Split.parse(read_json(folder / "split.json"), str(folder / "split.json"))
 

@@ -21,6 +21,7 @@ from hornbook.core.stages import run_stage
 from hornbook.core.stats import bootstrap_ratio
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.part import Part
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -38,9 +39,20 @@ _VOCABULARY = 8192
 _SAMPLE = 16 * 2**20
 """Bytes of each side that the tokenizer is shown, so that neither is favoured."""
 _ROWS = 16
-_FIRST, _PREPARING = 0.26, 0.1
+_FIRST, _PREPARING = 0.24, 0.1
 """Of the minutes, what the first of three lengths of training is given (all three learn as many
-tokens, and scoring comes besides), and what reading may take before it has less."""
+tokens), and what reading may take before it has less."""
+_SHARES = {"domain": 0.46, "general_half": 0.46, "general_then_domain": 0.92}
+"""Of what is left for training when each of the others begins, what it may take: a little more than
+its part, so that it is only cut where the machine has become slower."""
+_SCORING = 0.08
+"""Of the minutes, what the three are given to be scored on both held-out texts."""
+_READING = 2
+"""How many times as fast as learning from text reading it is, at least."""
+_FEWEST = 64
+"""Windows of each held-out text that are scored at least."""
+_ALIKE = 0.02
+"""By which tokens may differ: a step of the fewest, and one more for each half."""
 _LEAST_STEPS = 100
 """Models of fewer steps are not compared: what they differ in is chance."""
 
@@ -69,7 +81,7 @@ def compare_text(
     """
     clock = Clock.start(minutes, began)
     claim = Claim("compare --task lm", places_of([*domain, *general]))
-    parts = [f"{side}{end}" for side in SIDES for end in ("", "-whole", "-tokens", "-floors")]
+    parts = [f"{side}{end}" for side in SIDES for end in ("", "-tokens", "-floors")]
     with entering(out, claim, RESULT, "tokenizer", "runs", *parts):
         return _compare(domain, general, clock, out, seed, progress)
 
@@ -82,33 +94,53 @@ def _compare(
     seed: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    corpora = _corpora(domain, general, out, progress)
+    corpora, notes = _corpora(domain, general, out, seed, progress)
     tokenizer = _tokenizer(corpora, out / "tokenizer", progress)
+
+    def train(name: str, values: dict[str, Any], own: Clock, init: Path | None = None) -> _Model:
+        side = "general" if name in ("general", "general_half") else "domain"
+        progress.say(f"Training {name.replace('_', ' ')} ...")
+        inputs = Inputs(corpora[side], init or tokenizer.where.parent, init)
+        return _train(name, inputs, out, {**values, "seed": seed}, own, progress)
+
+    def left(name: str) -> Clock:
+        return clock.part(_SHARES[name], _SCORING * clock.given_s)
+
     # The same share whenever it is asked for, so that a finished run is found again.
-    given = {"minutes": max(LEAST_MINUTES, _FIRST * clock.given_s / 60)}
+    minutes = max(LEAST_MINUTES, _FIRST * clock.given_s / 60)
     late_s = max(0.0, clock.used_s() - _PREPARING * clock.given_s) / 3
-    first = _train(
-        "general", corpora["general"], tokenizer, out, given, seed, began=time.monotonic() - late_s
+    own = Clock.start(minutes, time.monotonic() - late_s)
+    first = train("general", {"minutes": minutes}, own)
+    sizes, steps = Recipe.load(first.run).plan, layout.result(first.run)["steps"]
+    names = ("depth", "width", "heads", "hidden", "context", "rows")
+    plan = {name: sizes.plain()[name] for name in names}
+    tokens, half = (count * sizes.rows * sizes.context for count in (steps, steps - steps // 2))
+    second = train("domain", {"tokens": tokens, "plan": plan}, left("domain"))
+    before = train("general_half", {"tokens": half, "plan": plan}, left("general_half"))
+    third = train(
+        "general_then_domain",
+        {"tokens": max(1, tokens - half), "plan": {"rows": sizes.rows, "context": sizes.context}},
+        left("general_then_domain"),
+        before.run / "model",
     )
-    sizes = Recipe.load(first.run).plan.plain()
-    tokens = Recipe.load(first.run).forecast.targets
-    plan = {name: sizes[name] for name in ("depth", "width", "heads", "hidden", "context", "rows")}
-    same = {"tokens": tokens, "plan": plan}
-    half = {"tokens": tokens // 2, "plan": plan}
-    second = _train("domain", corpora["domain"], tokenizer, out, same, seed)
-    before = _train("general_half", corpora["general"], tokenizer, out, half, seed)
-    rest = {"tokens": tokens - tokens // 2}
-    third = _train("general_then_domain", corpora["domain"], tokenizer, out, rest, seed, before.run)
+    progress.say("Scoring the models on held-out text of both sides ...")
     models = [second, first, third._replace(seen=("general", "domain"))]
+    speed = layout.result(first.run)["tokens_per_second"]
+    limit = int(_SCORING * clock.given_s * _READING * speed / (len(models) * len(SIDES)))
     found = {
-        side: {model.name: _bits(model, corpora[side], tokenizer, out, side) for model in models}
+        side: {model.name: _bits(model, windows) for model in models}
         for side in SIDES
+        for windows in [_held_out(corpora[side], tokenizer, first, out, side, limit)]
     }
     result: dict[str, Any] = {
         "task": "lm",
         "tokens": tokens,
         "bytes": {side: corpus.mixture_bytes for side, corpus in corpora.items()},
-        "rows": [{**_row(model, found), **_training(model)} for model in models],
+        "notes": notes,
+        "rows": [
+            {**_row(model, found), **_training(model, before if model is third else None)}
+            for model in models
+        ],
         "floors": {
             side: layout.result(model.run)["floors"]
             for side, model in zip(SIDES, (second, first), strict=True)
@@ -129,20 +161,28 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             for side in SIDES
         )
         lines.append(f"{row['name']}: bits per byte on held-out text: {scores}")
-    return [*lines, result["verdict"]["reason"]]
+    return [*lines, *result["notes"], result["verdict"]["reason"]]
 
 
 def _corpora(
-    domain: Sequence[str], general: Sequence[str], out: Path, progress: Progress
-) -> dict[str, Corpus]:
-    """Both corpora, cut to the size of the smaller."""
+    domain: Sequence[str], general: Sequence[str], out: Path, seed: int, progress: Progress
+) -> tuple[dict[str, Corpus], list[str]]:
+    """Both corpora, the larger one cut to the size of the other, and what is to be said of it."""
     sources: dict[str, Sequence[str]] = {"domain": domain, "general": general}
-    most = min(
-        build(paths, out / f"{side}-whole", CorpusRecipe(), progress, out).facts["bytes"]["kept"]
-        for side, paths in sources.items()
-    )
-    recipe = CorpusRecipe(budget_bytes=most)
-    return {side: build(p, out / side, recipe, progress, out) for side, p in sources.items()}
+    built: dict[str, Corpus] = {}
+    for side, paths in sources.items():
+        progress.say(f"Reading the {side} text ...")
+        built[side] = build(paths, out / side, CorpusRecipe(), progress, out)
+    most, notes = min(corpus.mixture_bytes for corpus in built.values()), []
+    for side, corpus in built.items():
+        if corpus.mixture_bytes > most:
+            notes.append(
+                f"Of the {side} text {most / 1e6:,.2f} of {corpus.mixture_bytes / 1e6:,.2f} MB "
+                "are learned from, as many as there are of the other; one document is cut for it."
+            )
+            built[side] = Part(corpus, most, seed)
+    progress.say(*(f"  {note}" for note in notes))
+    return built, notes
 
 
 def _tokenizer(corpora: dict[str, Corpus], folder: Path, progress: Progress) -> Tokenizer:
@@ -166,34 +206,31 @@ def _tokenizer(corpora: dict[str, Corpus], folder: Path, progress: Progress) -> 
 
 
 def _train(
-    name: str,
-    corpus: Corpus,
-    tokenizer: Tokenizer,
-    out: Path,
-    values: dict[str, Any],
-    seed: int,
-    init: Path | None = None,
-    began: float | None = None,
+    name: str, inputs: Inputs, out: Path, values: dict[str, Any], clock: Clock, progress: Progress
 ) -> _Model:
-    run = out / "runs" / name
-    folder = init / "model" if init else tokenizer.where.parent
-    inputs = Inputs(corpus, folder, init / "model" if init else None)
-    request = request_of(inputs, {**values, "seed": seed})
-    side = "general" if name.startswith("general") and not init else "domain"
-    pretrain(inputs, run, request, progress=Progress(), began=began, floors=out / f"{side}-floors")
+    """A run, or the finished one. Both of a side share their floors."""
+    run, floors = out / "runs" / name, out / f"{inputs.corpus.folder.name}-floors"
+    request = request_of(inputs, values)
+    pretrain(inputs, run, request, progress=progress, floors=floors, clock=clock)
     return _Model(name, run, (name,))
 
 
-def _bits(
-    model: _Model, corpus: Corpus, tokenizer: Tokenizer, out: Path, side: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """(W,) bits of each held-out window, and (W,) its bytes; the same windows for every model."""
+def _held_out(
+    corpus: Corpus, tokenizer: Tokenizer, model: _Model, out: Path, side: str, limit: int
+) -> Validation:
+    """Windows of the held-out text, the same for every model; some of them where time is short."""
     _, held_out = prepare_shards(
         corpus, tokenizer, out / f"{side}-tokens", Progress(quiet=True), layout.PART
     )
+    context = Recipe.load(model.run).plan.context
+    most = max(limit, _FEWEST * context)
+    return Validation(held_out, token_bytes(tokenizer), context, _ROWS, limit=most)
+
+
+def _bits(model: _Model, windows: Validation) -> tuple[np.ndarray, np.ndarray]:
+    """(W,) bits of each window, and (W,) its bytes."""
     loaded = load_model(model.run)
-    windows = Validation(held_out, token_bytes(tokenizer), loaded.config.context, _ROWS)
-    losses = task_of(loaded.config, tokenizer).losses
+    losses = task_of(loaded.config, Tokenizer.load(model.run / layout.MODEL)).losses
     return windows.bits(loaded, losses, "cpu", Recipe.load(model.run).loop.dtype)
 
 
@@ -215,17 +252,28 @@ def _differences(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, A
     }
 
 
-def _training(model: _Model) -> dict[str, Any]:
-    """How long it learned. Of the one that learned both, the second half."""
+def _training(model: _Model, before: _Model | None) -> dict[str, Any]:
+    """How long it learned; of the one that learned both, the second half, and tokens of both."""
     recipe, facts = Recipe.load(model.run), layout.result(model.run)
     steps = int(facts["steps"])
-    return {"steps": steps, "passes": recipe.forecast.epochs * steps / recipe.loop.steps}
+    all_steps = steps + (int(layout.result(before.run)["steps"]) if before else 0)
+    return {
+        "steps": steps,
+        "passes": recipe.forecast.epochs * steps / recipe.loop.steps,
+        "rows_a_step": recipe.plan.rows,
+        "tokens": all_steps * recipe.plan.rows * recipe.plan.context,
+    }
 
 
 def _missing(result: dict[str, Any]) -> list[str]:
     """Why these models say nothing yet: too few steps, or no better than a compressor."""
     missing = []
     for row in result["rows"]:
+        if abs(row["tokens"] / result["tokens"] - 1) > _ALIKE:
+            missing.append(
+                f"{row['name'].replace('_', ' ')} learned from {row['tokens']:,} tokens instead of "
+                f"{result['tokens']:,}, as the machine became slower"
+            )
         least = _LEAST_STEPS // len(row["seen"])
         if row["steps"] < least:
             missing.append(

@@ -51,6 +51,9 @@ from hornbook.workflows.settle import (
 from hornbook.workflows.tasks import check_task
 from hornbook.workflows.training import Job, train_run, training_clock
 
+_TRAINING = 0.9
+"""Of what is left before the first step, training that is asked for tokens and has minutes too."""
+
 
 def pretrain(
     inputs: Inputs,
@@ -60,15 +63,18 @@ def pretrain(
     progress: Progress | None = None,
     began: float | None = None,
     floors: Path | None = None,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Train a model of text on a corpus into the folder `run`; returns the facts of result.json.
 
     began: when the minutes began (time.monotonic); now if None. floors: a folder of them that runs
-    on the same corpus share; the run's own if None. A finished run of the same request is reused.
-    Raises UsageError for a folder that holds another run, Interrupted after Ctrl-C with a
-    checkpoint written, Diverged with the checkpoint before it in place.
+    on the same corpus share; the run's own if None. clock: of a run that is asked for tokens and
+    has to be ready in a time as well; on a machine that is too slow it is cut.
+    A finished run of the same request is reused. Raises UsageError for a folder that holds another
+    run, Interrupted after Ctrl-C with a checkpoint written, Diverged with the checkpoint before it
+    in place.
     """
-    clock = Clock.start(request.minutes, began)
+    clock = clock or Clock.start(request.minutes, began)
     progress = progress or Progress()
     request.check()
     recipe = layout.previous(run, request, resume, Recipe)
@@ -88,7 +94,7 @@ def pretrain(
         settled = _settle(request, run, machine, planned, bench, inputs.corpus, clock, progress)
         recipe = Recipe(request=request, **inputs.folders(), **settled)
         recipe.save(run)
-        lineage.record(run, request.corpus, inputs.init)
+        lineage.record(run, inputs.corpus.built or request.corpus, inputs.init)
         progress.say(*announcement(recipe, "targets"))
     elif recipe.compiled:
         compile_layers(bench.model.get_submodule("stack"))
@@ -97,7 +103,11 @@ def pretrain(
         # Without a checkpoint, from the beginning.
         load_checkpoint(run / layout.CHECKPOINTS, state, progress.say)
         progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
-    _train(run, recipe, bench, state, inputs.corpus, progress)
+    if request.tokens and clock.limited:
+        training = clock.part(_TRAINING)
+    else:
+        training = training_clock(recipe, state, request.minutes is not None)
+    _train(run, recipe, bench, state, inputs.corpus, training, progress)
     return finish(run, recipe, bench, state, inputs.corpus, known, clock, progress)
 
 
@@ -252,6 +262,7 @@ def _train(
     bench: Bench,
     state: TrainState,
     corpus: Corpus,
+    clock: Clock,
     progress: Progress,
 ) -> None:
     """The loop with its hooks: log, evaluate, sample, checkpoint, stop on request."""
@@ -279,6 +290,6 @@ def _train(
         sample=sample,
         evaluations=recipe.evaluations,
         samples=recipe.samples,
-        clock=training_clock(recipe, state, recipe.request.minutes is not None),
+        clock=clock,
     )
     train_run(run, state, job, progress)

@@ -46,7 +46,7 @@ _HOOKS, _SAMPLING = 0.06, 0.03
 
 
 class Budget(NamedTuple):
-    """How long a run may take: until the clock's minutes are over, or steps.
+    """How long a run may take: until the clock's minutes are over, or so many steps.
 
     compiled: the user's word on torch.compile, or None to measure.
     """
@@ -111,10 +111,9 @@ def settle(
     training_s = training_seconds(clock, ending_s)
     evaluations, samples, hooks_s = _looks(rehearsal, training_s)
     steps = budget.steps
-    if clock.limited:
+    if steps is None:
         hooks_s = max(hooks_s, _HOOKS * training_s)
         steps = max(1, int((training_s - hooks_s) / rehearsal.step_s))
-    assert steps is not None, "requests are checked to have one of both"
     expected = forecast(
         rehearsal,
         rehearsed.measure,

@@ -1,6 +1,7 @@
 """Text of the domain against other text: three models of one size, scored on both."""
 
 import random
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from hornbook.core.files import read_json
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model
 from hornbook.workflows.compare_lm import compare_text
+from hornbook.workflows.run import Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -16,11 +18,15 @@ LAW = "the court may order that a party shall pay costs of an appeal under this 
 SEA = "grey waves broke over rocks while gulls cried above cold salt wind and rain"
 
 
-def write(folder, words, seed):
+MINUTES = 0.75
+RUNS = ("general", "domain", "general_half", "general_then_domain")
+
+
+def write(folder, words, seed, count=120):
     """Documents of sentences that only these words make."""
     draw = random.Random(seed)
     folder.mkdir()
-    for number in range(120):
+    for number in range(count):
         sentences = [" ".join(draw.choices(words, k=9)).capitalize() + "." for _ in range(24)]
         (folder / f"{number}.txt").write_text("\n".join(sentences))
     return str(folder)
@@ -30,13 +36,14 @@ def write(folder, words, seed):
 def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lm")
     law, sea = LAW.split(), SEA.split()
-    domain, general = write(folder / "law", law, 0), write(folder / "sea", sea, 1)
-    found = compare_text([domain], [general], 0.5, folder / "out", 0, Progress(True))
-    return folder / "out", found
+    domain, general = write(folder / "law", law, 0), write(folder / "sea", sea, 1, 300)
+    began = time.monotonic()
+    found = compare_text([domain], [general], MINUTES, folder / "out", 0, Progress(True))
+    return folder / "out", found, time.monotonic() - began
 
 
 def test_each_text_is_read_best_by_who_learned_it(compared):
-    _, found = compared
+    _, found, _ = compared
     rows = {row["name"]: row for row in found["rows"]}
     assert set(rows) == {"domain", "general", "general_then_domain"}
     assert rows["domain"]["domain"]["high"] < rows["general"]["domain"]["low"]
@@ -48,8 +55,14 @@ def test_each_text_is_read_best_by_who_learned_it(compared):
 
 
 def test_all_have_one_size_and_saw_as_many_tokens(compared):
-    out, found = compared
-    assert found["bytes"]["domain"] == pytest.approx(found["bytes"]["general"], rel=0.05)
+    out, found, _ = compared
+    assert found["bytes"]["domain"] == pytest.approx(found["bytes"]["general"], rel=0.001)
+    (note,) = found["notes"]
+    assert note.startswith("Of the general text")
+    for row in found["rows"]:
+        assert row["tokens"] == found["tokens"]
+    runs = [Recipe.load(out / "runs" / name) for name in RUNS]
+    assert len({(run.plan.rows, run.plan.context, run.plan.width) for run in runs}) == 1
     sizes = {
         name: load_model(out / "runs" / name).config.parameters()
         for name in ("domain", "general", "general_then_domain")
@@ -59,12 +72,18 @@ def test_all_have_one_size_and_saw_as_many_tokens(compared):
 
 
 def test_the_same_command_again_trains_nothing(compared):
-    out, found = compared
+    out, found, _ = compared
     folders = [str(out.parent / name) for name in ("law", "sea")]
     marks = {file: file.stat().st_mtime_ns for file in out.rglob("model.safetensors")}
-    again = compare_text([folders[0]], [folders[1]], 0.5, out, 0, Progress(True))
+    again = compare_text([folders[0]], [folders[1]], MINUTES, out, 0, Progress(True))
     assert again == found
     assert marks == {file: file.stat().st_mtime_ns for file in out.rglob("model.safetensors")}
+
+
+def test_all_of_it_is_within_the_minutes(compared):
+    _, found, seconds = compared
+    assert seconds < 1.25 * 60 * MINUTES
+    assert found["tokens"] > 0
 
 
 def test_text_that_is_not_there_is_named(tmp_path):
