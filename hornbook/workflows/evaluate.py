@@ -77,6 +77,7 @@ def evaluate(
     claim = Claim("evaluate", (place_or_name(path),))
     if config.out is not None:
         check_place(config.out, claim, whole=False)
+    holds_classifier(path)  # a model that is not there is said before data are read
     told = tell or progress.say
     ready = [_prepare(name, config, progress) for name in config.tasks]
     if config.out is not None:
