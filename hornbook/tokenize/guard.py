@@ -38,7 +38,11 @@ def check_parts(values: Mapping[str, Any]) -> None:
     model = values["model"]
     vocabulary = model["vocab"]
     ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
-    every = [*ids, *(token["id"] for token in values["added_tokens"])]
+    added = values["added_tokens"]
+    # Special ones are taken out before the library could look at them.
+    if not all(type(token["content"]) is str and token["content"] for token in added):
+        raise ValueError("one of its added tokens has no text")
+    every = [*ids, *(token["id"] for token in added)]
     if not every or not all(type(i) is int and 0 <= i < _MOST_TOKENS for i in every):
         raise ValueError(f"its ids are not numbers from 0 to {_MOST_TOKENS - 1:,}")
 
