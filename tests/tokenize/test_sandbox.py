@@ -2,11 +2,16 @@
 
 import time
 
+import jinja2
 import pytest
 
 from hornbook.core.errors import HornbookError
-from hornbook.tokenize import chat, sandbox
+from hornbook.tokenize import budget, chat, sandbox
 
+NESTED = (
+    "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(40) %}"
+    "{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}"
+)
 ENDLESS = {
     "nested loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}"
     "{% endfor %}",
@@ -38,13 +43,28 @@ ENDLESS = {
     "as JSON": "{{ [[[1]]]|tojson(indent=10**10) }}",
     "a loop over a long text": "{% for a in 'a' * 10**7 %}{% for b in 'a' * 10**7 %}"
     "{% endfor %}{% endfor %}",
+    "lists compared": NESTED + "{{ ns.x == ns.y }}",
+    "lists looked for": NESTED + "{{ ns.x in [ns.y] }}",
+    "lists written": NESTED + "{{ ns.x }}",
+    "lists as JSON": NESTED + "{{ ns.x|tojson|length }}",
+    "nested by a filter": NESTED.replace("[ns.x, ns.x]", "(ns.x + ns.x)|batch(2)|list"),
+    "nested by a call": NESTED.replace("[ns.x, ns.x]", "dict(a=ns.x, b=ns.x)"),
+    "keys of keys": NESTED.replace("[ns.x, ns.x]", "(ns.x, ns.x)") + "{{ {ns.x: 1} }}",
+    "lists added up": "{{ (range(90000)|batch(1)|list)|sum(start=[]) }}",
+    "empty lists added up": "{{ ([[]] * 90000)|sum(start=[1] * 90000) }}",
+    "slices": "{{ 'a'|slice(10**9)|list }}",
+    "a long word wrapped": "{{ ('a' * 10**6)|wordwrap(1) }}",
+    "filler": "{{ lipsum(n=10**9) }}",
+    "lists sorted": "{% for i in range(9999) %}{{ range(99999)|sort }}{% endfor %}",
+    "texts split": "{% for i in range(9999) %}{% set x = ('a ' * 10**5).split() %}{% endfor %}",
+    "many filters": "{{ a" + "|upper" * 15_000 + " }}",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_takes_too_much_is_refused_in_time(name, monkeypatch):
-    monkeypatch.setattr(sandbox, "SECONDS", 1.0)
-    monkeypatch.setattr(sandbox, "STEPS", 100_000)
+    monkeypatch.setattr(budget, "SECONDS", 1.0)
+    monkeypatch.setattr(budget, "STEPS", 100_000)
     started = time.perf_counter()
     with pytest.raises(HornbookError, match="The chat template cannot be used"):
         sandbox.render(ENDLESS[name], {})
@@ -83,3 +103,26 @@ def test_long_conversations_are_within_the_limits():
     said = [{"role": "user", "content": "word " * 2000}] * 1000
     pieces = chat.render(chat.CHATML, said, True, {}, ["<|im_start|>", "<|im_end|>"])
     assert sum(piece.special for piece in pieces) == 2001
+
+
+MESSAGES = [{"role": "user", "content": "word " * 20}] * 1000
+USUAL = (
+    "{% for m in messages[1:] %}{% if loop.index0 == messages[1:]|length - 1 %}last{% endif %}"
+    "{{ [m, m.content]|last|trim }}{% endfor %}",
+    "{{ messages|map(attribute='content')|list|unique|join }}",
+    "{% for m in messages[::-1] %}{{ m.content.split(' ')|last }}{% set x = messages == x %}"
+    "{% endfor %}",
+    "{{ messages|tojson|length }}{{ {'all': messages, 'first': messages[0]}|tojson|length }}",
+    "{% for a, b in [('x', 1), ('y', 2)] %}{{ (a, b)[0] }}{% set c, d = b, a %}{{ [c] + [d] }}"
+    "{% endfor %}",
+    "{{ [[1], [2]]|sum(start=[]) }}{{ [1.5, 2]|sum }}{{ [{'n': 3}]|sum(attribute='n') }}",
+    "{{ range(5)|batch(2)|list }}{{ range(7)|slice(3)|list }}{{ ['b', 'a']|sort|first }}",
+)
+
+
+@pytest.mark.parametrize("template", USUAL)
+def test_what_is_usual_is_what_jinja_makes_of_it(template):
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tojson"] = sandbox._tojson  # escapes nothing, as that of transformers
+    wanted = environment.from_string(template).render(messages=MESSAGES)
+    assert sandbox.render(template, {"messages": MESSAGES}) == wanted
