@@ -6,7 +6,7 @@ ifneq ($(wildcard ../shared/data),)
 export HORNBOOK_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz clean
+.PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz test-sanitize clean
 
 quickstart: .venv/installed
 	$(BIN)/hornbook quickstart --out runs/quickstart $(ARGS)
@@ -14,7 +14,7 @@ quickstart: .venv/installed
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
-test-slow test-data test-browser test-gpu test-fuzz: test-%: .venv/installed-dev
+test-slow test-data test-browser test-gpu test-fuzz test-sanitize: test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -m $* || test $$? -eq 5
 
 .venv/installed: pyproject.toml constraints.txt

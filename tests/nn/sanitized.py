@@ -1,0 +1,24 @@
+"""A plugin of pytest: the kernels are built with sanitizers, in this process alone.
+
+`test_sanitizers.py` starts it with their runtimes preloaded. It adds to the options of the ordinary
+build, so nothing of the package asks the environment for options, and as a library's name follows
+from its options, these never lie where the usual ones do.
+"""
+
+import os
+
+import pytest
+
+from hornbook.nn import native
+
+OPTIONS = ("-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
+KINDS = "HORNBOOK_TEST_SANITIZERS"
+
+
+def pytest_sessionstart(session):
+    os.environ.pop("LD_PRELOAD", None)  # the compiler, and other processes, do without
+    native._OPTIONS = *native._OPTIONS, *OPTIONS, f"-fsanitize={os.environ[KINDS]}"
+    native.build()
+    if native.library() is None:
+        pytest.exit(f"no kernels with sanitizers: {native.missing()}", returncode=3)
+    native.library.cache_clear()
