@@ -36,7 +36,6 @@ from hornbook.corpus.stores import clean
 PYTHON_DOCS = "python-docs"
 """The name of the source that is on every machine with Python."""
 
-_GUARDED = "hornbook.corpus.read:items_of"
 _OWN = ("memory://",)
 """Stores that are nowhere but in this process."""
 
@@ -154,27 +153,47 @@ def read_file(path: AnyPath, text_field: str | None = None) -> Iterator[Document
     a record that takes too much time or memory, or crashes its reader, costs itself.
     Raises HornbookError when a remote file cannot be had whole: that is no fault of a record.
     """
+    for item in read_guarded(items_of, path, text_field):
+        if isinstance(item, Rejection):
+            yield item
+        else:
+            values, text = item
+            yield Rejection(*values[1:]) if values[0] else _restored(values[1:], text)
+
+
+def read_guarded(
+    work: Callable[..., Iterator[Values]], path: AnyPath, *arguments: Any
+) -> Iterator[Values | Rejection]:
+    """What a function of a module makes of a file, in a guarded process (see `core.guard`).
+
+    It is called with the file's place (`path_at`) and the arguments, which are plain data. A file
+    that ends the process where nothing of it can be left out gives a rejection at its end.
+    """
     size, remote = size_of(path), isinstance(path, Remote)
     if isinstance(path, Remote):
         place: str | dict[str, Any] = dataclasses.asdict(path)
         if path.source.startswith(_OWN):
-            yield from read_here(path, text_field)
+            yield from work(place, *arguments)
             return
     else:
         place = str(path)
+    name = f"{work.__module__}:{work.__name__}"
     try:
-        for values, text in guarded(_GUARDED, [place, text_field], size, patient=remote):
-            yield Rejection(*values[1:]) if values[0] else _restored(values[1:], text)
+        yield from guarded(name, [place, *arguments], size, patient=remote)
     except GaveUp as end:
         fault = end.fault
         after = f"; what follows record {end.given:,} is lost" if end.given else ""
         yield Rejection(name_of(path), None, fault.reason, fault.detail + after, size)
 
 
+def path_at(place: str | dict[str, Any]) -> AnyPath:
+    """The file at a place as `read_guarded` names it."""
+    return Path(place) if isinstance(place, str) else Remote(**place)
+
+
 def items_of(place: str | dict[str, Any], text_field: str | None) -> Iterator[Values]:
     """What `read_here` gives, as plain data, for the process that is guarded."""
-    path = Path(place) if isinstance(place, str) else Remote(**place)
-    for item in read_here(path, text_field):
+    for item in read_here(path_at(place), text_field):
         if isinstance(item, Rejection):
             yield [True, item.file, item.line, item.reason, item.detail, item.size], ""
         else:

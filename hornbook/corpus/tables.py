@@ -1,18 +1,21 @@
 """The one door to the rows that people bring: CSV, TSV, JSON, JSON Lines, Parquet, packed or not.
 
 The same table gives the same rows in each of them, whoever asks. Lines of plain text are read here
-too. Knows formats; knows nothing of what the columns mean.
+too. Rows are read in a guarded process, as documents are: one that takes too much time or memory,
+or crashes its reader, costs itself. Knows formats; knows nothing of what the columns mean.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from hornbook.core.errors import UsageError
+from hornbook.core.guarded import Values
 from hornbook.core.json_text import half_character
 from hornbook.corpus.documents import Rejection
 from hornbook.corpus.places import AnyPath
-from hornbook.corpus.read import format_of, name_of
+from hornbook.corpus.read import format_of, name_of, path_at, read_guarded
 from hornbook.corpus.readers import parquet, records, table
 from hornbook.corpus.readers.delimited import Text, texts
 from hornbook.corpus.readers.header import BY_LOOKS, Naming
@@ -52,18 +55,40 @@ def read_rows(path: AnyPath, naming: Naming = BY_LOOKS) -> Iterator[Row | Reject
             f"Read are {', '.join(FORMATS)}, each also as .gz or .zst."
         )
 
+    asked, columns, usual, guess, header = naming
+    plain = [sorted(asked), columns and list(columns), sorted(usual), guess, header]
+    for item in _items(rows_of, path, plain):
+        yield item if isinstance(item, Rejection) else Row(*item)
+
+
+def rows_of(place: str | dict[str, Any], naming: list[Any]) -> Iterator[Values]:
+    """What `read_rows` gives, as plain data, for the process that is guarded."""
+    path = path_at(place)
+    kind = _kind(path)
+
     def read(stream: BinaryIO, name: str) -> Iterator[Row | Rejection]:
         if kind in _TABLES:
-            return table.table_rows(stream, name, kind == ".tsv", naming)
+            return table.table_rows(stream, name, kind == ".tsv", Naming(*naming))
         if kind == ".parquet":
             return parquet.parquet_rows(stream, name)
-        return _objects(read_values(path), name)
+        return _objects(_values_here(path), name)
 
-    return _guarded(path, read)
+    return map(_plain, _guarded(path, read))
 
 
 def read_values(path: AnyPath) -> Iterator[records.Record | Rejection]:
     """The values of a JSON or JSON Lines file, whatever they are, and what is broken of it."""
+    _kind(path)
+    for item in _items(values_of, path):
+        yield item if isinstance(item, Rejection) else records.Record(*item)
+
+
+def values_of(place: str | dict[str, Any]) -> Iterator[Values]:
+    """What `read_values` gives, as plain data, for the process that is guarded."""
+    return map(_plain, _values_here(path_at(place)))
+
+
+def _values_here(path: AnyPath) -> Iterator[records.Record | Rejection]:
     is_lines, name = _kind(path) in JSON_LINES, name_of(path)
     reader = records.jsonl_records if is_lines else records.json_records
     for item in _guarded(path, reader):
@@ -71,6 +96,30 @@ def read_values(path: AnyPath) -> Iterator[records.Record | Rejection]:
             yield Rejection(name, item.number, NOT_UNICODE, problem, item.size or 0)
         else:
             yield item
+
+
+def _plain(item: Row | records.Record | Rejection) -> Values:
+    """The cells, or the value, are the text: JSON, in which dates are as `str` writes them."""
+    if isinstance(item, Rejection):
+        return [item.file, item.line, item.reason, item.detail, item.size], ""
+    number, value, size = item
+    return [number, size], _encode(value)
+
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+def _items(
+    work: Callable[..., Iterator[Values]], path: AnyPath, *arguments: Any
+) -> Iterator[tuple[int, Any, int | None] | Rejection]:
+    for item in read_guarded(work, path, *arguments):
+        if isinstance(item, Rejection):
+            yield item
+        elif item[1]:
+            (number, size), value = item
+            yield number, json.loads(value), size
+        else:
+            yield Rejection(*item[0])
 
 
 def read_texts(path: AnyPath) -> Iterator[Text]:

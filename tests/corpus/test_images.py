@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,54 @@ def test_a_broken_image_costs_itself(folder):
     found = read_images(folder, "train", channels=1)
     assert len(found.labels) == 5
     assert len(found.rejected) == 1 and "1.png" in found.rejected[0]
+
+
+def bomb():
+    """An image of ten billion pixels, in a few bytes."""
+    data = bytearray(png(PIXELS[0]))
+    data[16:24] = (100_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+def large():
+    """One that Pillow alone would open."""
+    return png(np.zeros((8193, 8193), bool))
+
+
+def chatty():
+    """A picture with a comment that unpacks to gigabytes."""
+    whole = png(PIXELS[0])
+    text = b"zTXtComment\0\0" + zlib.compress(bytes(2**28))
+    chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    return whole[:33] + chunk + whole[33:]
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 5\n%%EndComments\nshowpage\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [bomb, large, chatty, lambda: POSTSCRIPT, lambda: png(PIXELS[0])[:-30], lambda: b""],
+    ids=["claims", "large", "comment", "program", "cut", "empty"],
+)
+def test_a_hostile_image_costs_itself(data, folder):
+    (folder / "train" / "b" / "1.png").write_bytes(data())
+    found = read_images(folder, "train", channels=1)
+    assert len(found.labels) == 5
+    assert len(found.rejected) == 1 and "1.png" in found.rejected[0]
+
+
+@pytest.mark.parametrize("labels", [[10**12, 0], [-1, 0], ["a", "zz"]])
+def test_a_label_without_a_name_is_refused(labels, tmp_path):
+    table = pyarrow.table({"image": [png(pixels) for pixels in PIXELS[:2]], "label": labels})
+    features = {"label": {"names": ["a", "b"], "_type": "ClassLabel"}}
+    if isinstance(labels[0], str):
+        info = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": info})
+    parquet.write_table(table, tmp_path / "train.parquet")
+    with pytest.raises(HornbookError, match="label"):
+        read_images(tmp_path, "train")
 
 
 def test_sizes_that_differ_ask_for_one(folder):
