@@ -61,10 +61,12 @@ class _Budget(threading.local):
                     cost += size // _TEXT_STEP
                     self.fits(size)
                 elif isinstance(value, _HOLDING) and id(value) not in self.given:
-                    open_.append(value)
                     parts += len(value)
                     if parts > _PARTS:
                         raise TooMuch(f"it makes lists of more than {_PARTS:,} parts")
+                    # All of messages[1:] was given.
+                    if isinstance(value, dict) or not self.given.issuperset(map(id, value)):
+                        open_.append(value)
             if not open_:
                 return self.step(cost + parts // _PART_STEP)
             values = open_.pop()
@@ -93,7 +95,7 @@ def limits(values: Mapping[str, Any]) -> Iterator[None]:
 
 def check_numbers(operator: str, left: Any, right: Any) -> None:
     """Refuse whole numbers whose computing would take long before it takes memory."""
-    if isinstance(left, int) and isinstance(right, int):
+    if operator != "+" and isinstance(left, int) and isinstance(right, int):
         more = abs(right) if operator == "**" else 1
         if left.bit_length() * more > _BITS or right.bit_length() > _BITS:
             raise TooMuch("it computes with numbers that are too large")

@@ -72,12 +72,17 @@ def _environment() -> "jinja2.Environment":
             return [begin, *body, end]
 
     class Counted(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset(("**", "*"))
+        intercepted_binops = frozenset(("**", "*", "+"))
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            BUDGET.step()
             check_numbers(operator, left, right)
-            return super().call_binop(context, operator, left, right)
+            found = super().call_binop(context, operator, left, right)
+            BUDGET.use((found,))
+            return found
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            # A text has a few codecs that take the square of its length.
+            return attr != "encode" and super().is_safe_attribute(obj, attr, value)
 
         def call(self, context: Any, called: Any, /, *args: Any, **named: Any) -> Any:
             own = getattr(called, "__self__", None)  # the text or list of a method
@@ -94,7 +99,7 @@ def _environment() -> "jinja2.Environment":
             return tree
 
     class Weighing(NodeTransformer):
-        """Lists within lists are looked at where they are made: each may hold others twice."""
+        """Lists are looked at where they are made: each may hold others twice."""
 
         def generic_visit(self, node: nodes.Node, *args: Any, **named: Any) -> nodes.Node:
             super().generic_visit(node, *args, **named)
@@ -121,6 +126,7 @@ def _environment() -> "jinja2.Environment":
     environment.filters["_weighed"] = pass_context(weigh)
     environment.filters["_step"] = pass_context(lambda context, value: BUDGET.step())
     del environment.globals["lipsum"]  # filler text, as much as is asked for
+    del environment.filters["wordwrap"]  # of a long word it takes the square
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     return environment

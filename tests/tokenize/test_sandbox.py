@@ -47,6 +47,12 @@ ENDLESS = {
     "lists looked for": NESTED + "{{ ns.x in [ns.y] }}",
     "lists written": NESTED + "{{ ns.x }}",
     "lists as JSON": NESTED + "{{ ns.x|tojson|length }}",
+    "lists repeated": "{{ [[0] * 90000] * 90000 }}",
+    "lists doubled": NESTED.replace("[ns.x, ns.x]", "ns.x + ns.x") + "{{ ns.x }}",
+    "lists of lists doubled": "{% set ns = namespace(x=[[0] * 90000]) %}{% for i in range(16) %}"
+    "{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x == 1 }}",
+    "encoded": "{% set ns = namespace(x='') %}{% for i in range(9000) %}"
+    "{% set ns.x = ns.x ~ '%c'|format(i + 256) %}{% endfor %}{{ (ns.x * 9).encode('punycode') }}",
     "nested by a filter": NESTED.replace("[ns.x, ns.x]", "(ns.x + ns.x)|batch(2)|list"),
     "nested by a call": NESTED.replace("[ns.x, ns.x]", "dict(a=ns.x, b=ns.x)"),
     "keys of keys": NESTED.replace("[ns.x, ns.x]", "(ns.x, ns.x)") + "{{ {ns.x: 1} }}",
