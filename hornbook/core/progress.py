@@ -44,9 +44,12 @@ class _Pulse:
         if self.bars:
             title, total, unit = self.bars[-1]
             of = "" if total is None else f" / {total:,.0f}"
-            return f"  … {told(title)}: {self.done[-1]:,.0f}{of} {told(unit)}, {waited:,.0f} s"
-        said = self.said if len(self.said) <= _SHOWN else self.said[:_SHOWN] + " …"
-        return f"  … {waited:,.0f} s: {said}"
+            how_far = f"  … {told(title)}: {self.done[-1]:,.0f}{of} {told(unit)}, {waited:,.0f} s"
+            return how_far if self.said == told(title) else f"{how_far}: {self._shortened()}"
+        return f"  … {waited:,.0f} s: {self._shortened()}"
+
+    def _shortened(self) -> str:
+        return self.said if len(self.said) <= _SHOWN else self.said[:_SHOWN] + " …"
 
 
 _PULSE = _Pulse()

@@ -35,6 +35,7 @@ from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.workflows.classifier_pace import StepBatches, step_seconds
 from hornbook.workflows.classifier_rates import SCHEDULE, rates_of
+from hornbook.workflows.settle import faster_threads
 
 _LOOKS_A_PASS, _LEAST_LOOKS = 2, 4
 _PATIENCE, _LEAST_PATIENCE = 1 / 2, 4
@@ -165,6 +166,9 @@ def fit(
         seed=tuning.seed,
     )
     head = tuning.method.kind == "head"
+    if clock.limited and machine.device == "cpu":
+        tried = validation.some(tuning.rows).read.sequences
+        machine = faster_threads(lambda: _gathered(classifier, tried, loop), machine, progress)
     text_s = _text_seconds(classifier, validation, loop, clock)
     clock = _without_answering(clock, text_s * tuning.answering)
     if not head:

@@ -42,7 +42,7 @@ class Trained(NamedTuple):
     planned. epochs: passes over the texts. best_step: of the weights that were kept. reason: why it
     ended before the plan, or "". loss: nats a validation text, calibrated. temperature: what logits
     were divided by. parameters: that moved, and all. cut: training texts whose end was not read.
-    looks: what was measured on the validation part, and when.
+    looks: what was measured on the validation part, and when. threads: that computed at its end.
     """
 
     seconds: float
@@ -56,6 +56,7 @@ class Trained(NamedTuple):
     cut: int
     loop: LoopConfig
     looks: list[dict[str, Any]]
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def train_classifier(
         cut=cut,
         loop=found.loop,
         looks=found.looks,
+        threads=torch.get_num_threads(),
     )
     return Fitted(classifier, trained, prepared.folder, raw, validation.labels)
 

@@ -112,6 +112,7 @@ def finish(
         "texts": {**told.parts, "copies": told.copies, "rejected": told.rejected},
         "cut": {"train": trained.cut, "test": judged.cut},
         "looks": trained.looks,
+        "threads": trained.threads,
     }
     save_model(
         fitted.classifier.model,

@@ -57,6 +57,7 @@ def compare(
     clock = Clock.start(config.minutes, began)
     claim = Claim("compare", (config.data,))
     check_place(out, claim)
+    progress.say("Reading the texts ...")
     data = read_data(config)
     labels = data.labels
     truth = np.array([labels.index(row.label) for row in data.judged])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.isolation import spawn_context
 from hornbook.corpus.labelled import LabelledText, classes_of
 
+if TYPE_CHECKING:
+    from hornbook.workflows.classifier_training import Fitted
+
 Kind = Literal["linear", "fresh", "tuned", "prompted"]
 FRESH = ("lstm", "conv", "bert", "gpt")
 METHODS = ("head", "last:2", "lora", "full")
@@ -30,8 +33,11 @@ SHOTS = (0, 4)
 _LATENCIES = 20
 _CHUNK, _CHUNK_READ = 16, 128
 """Texts that a model is asked about between looks at the clock: prompted, and read as a whole."""
-_LEAST_STEPS = 20
-"""Fewer teach a model nothing worth a row."""
+_LEAST_STEPS: dict[Kind, int] = {"fresh": 40, "tuned": 20}
+"""Fewer teach a model nothing worth a row: what begins afresh was at 54 to 61 % after some twenty,
+and at 61 to 72 % after 40 to 180, where half of the texts are of either class (docs/log.md)."""
+_LEAST_PASSES = 2
+"""Over all texts, before which a model that still takes every text for one class had no time."""
 _WARMING, _PART = 24, 16
 """A linear rung's time is foretold by some two dozen texts, and then by a part of all."""
 
@@ -185,12 +191,13 @@ def _neural(job: Job, clock: Clock, folder: Path) -> Made:
         minutes=job.minutes,
         seed=job.seed,
         answering=len(job.texts) + _LATENCIES + 1,
-        least_steps=_LEAST_STEPS,
+        least_steps=_LEAST_STEPS[job.rung.kind],
     )
     body = find_body(job.rung.what)
     fitted = train_classifier(
         body, job.train, job.validation, tuning, machine, folder, began=clock.began
     )
+    _check_learned(fitted)
     weights = fitted.classifier.model.parameters()
     size = sum(weight.numel() * weight.element_size() for weight in weights)
     trained = fitted.trained
@@ -200,8 +207,19 @@ def _neural(job: Job, clock: Clock, folder: Path) -> Made:
         "parameters": trained.parameters._asdict(),
         "temperature": trained.temperature,
         "ended": trained.reason,
+        "threads": trained.threads,
     }
     return fitted.probabilities, trained.seconds, size, facts
+
+
+def _check_learned(fitted: "Fitted") -> None:
+    """Raises HornbookError for a model that time ended before it told any two texts apart."""
+    trained, one = fitted.trained, len(np.unique(fitted.raw.argmax(1))) == 1
+    if one and len(np.unique(fitted.labels_there)) > 1 and trained.epochs < _LEAST_PASSES:
+        raise HornbookError(
+            f"left out, as it took every text for one class after {trained.steps:,} steps, "
+            f"{trained.epochs:.2f} passes: there was too little time"
+        )
 
 
 def _prompted(job: Job, clock: Clock, folder: Path) -> Made:

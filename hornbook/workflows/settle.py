@@ -4,6 +4,7 @@ Knows rehearsals and the run folder's disk; knows nothing of families or data.
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -85,6 +86,11 @@ def threads_in_time(
         return machine
     state = rehearsed.fresh()
     work = partial(part_of_step, state, rehearsed.objective, rehearsed.batches, loop)
+    return faster_threads(work, machine, progress)
+
+
+def faster_threads(work: Callable[[], object], machine: Machine, progress: Progress) -> Machine:
+    """The machine with one thread or all of them, whichever does `work` sooner now."""
     count = faster(work, machine.threads)
     if count < machine.threads:
         progress.say("  threads = 1: others use this machine, and one alone is faster now")

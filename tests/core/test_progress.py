@@ -28,6 +28,14 @@ def test_it_says_how_far_a_bar_is(capsys):
     assert any("training: 123 / 400 steps" in line for line in spoken(capsys))
 
 
+def test_what_was_said_within_a_bar_is_repeated_with_it(capsys):
+    progress = Progress()
+    with never_silent(0.15), progress.bar("climbing", 11, "rungs"):
+        progress.say("  lstm ...")
+        time.sleep(0.3)
+    assert any("climbing: 0 / 11 rungs" in line and "lstm" in line for line in spoken(capsys))
+
+
 def test_nothing_is_added_where_something_is_said(capsys):
     progress = Progress()
     with never_silent(0.4):

@@ -7,13 +7,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from hornbook.adapt.method import Method
 from hornbook.core.clock import Clock
-from hornbook.core.errors import UsageError
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.labelled import LabelledText
+from hornbook.workflows import classifier_fit, ladder
 from hornbook.workflows import compare as module
-from hornbook.workflows import ladder
+from hornbook.workflows.bodies import Fresh
+from hornbook.workflows.classifier_fit import Tuning
+from hornbook.workflows.classifier_training import train_classifier
 from hornbook.workflows.compare import compare, lines_of
 from hornbook.workflows.compare_data import CompareConfig, read_data
 from hornbook.workflows.compare_time import Shares
@@ -291,3 +297,50 @@ def test_the_table_is_the_result_and_all_else_is_not(data, tmp_path):
     assert "to learn from" in err and "Choose" not in err
     code, out, _ = hornbook(*asked, "--out", tmp_path / "two", "--json")
     assert code == 0 and json.loads(out)["verdict"]["choose"] == "majority"
+
+
+@pytest.mark.parametrize(
+    ("guesses", "truth", "passes", "left_out"),
+    [
+        ([0, 0, 0, 0], [0, 1, 0, 1], 0.3, True),
+        ([1, 1, 1, 1], [0, 1, 0, 0], 1.9, True),
+        ([0, 0, 1, 0], [0, 1, 0, 1], 0.3, False),  # it tells some apart
+        ([0, 0, 0, 0], [0, 1, 0, 1], 2.5, False),  # it had time: it is shown, with a remark
+        ([0, 0, 0, 0], [0, 0, 0, 0], 0.3, False),  # there is one class to be told
+    ],
+)
+def test_what_had_no_time_to_leave_one_class_is_left_out(guesses, truth, passes, left_out):
+    trained = SimpleNamespace(steps=41, epochs=passes)
+    fitted = SimpleNamespace(trained=trained, raw=np.eye(2)[guesses], labels_there=np.array(truth))
+    if not left_out:
+        ladder._check_learned(fitted)
+        return
+    with pytest.raises(HornbookError, match=r"^left out, as it took every .* 41 steps"):
+        ladder._check_learned(fitted)
+
+
+@pytest.mark.parametrize(("minutes", "looked"), [(0.1, [2]), (None, [])])
+def test_threads_follow_what_is_free_where_minutes_are_given(
+    data, tmp_path, monkeypatch, minutes, looked
+):
+    found = []
+
+    def busy(work, machine, progress):
+        work()
+        found.append(machine.threads)
+        torch.set_num_threads(1)
+        return machine.model_copy(update={"threads": 1})
+
+    monkeypatch.setattr(classifier_fit, "faster_threads", busy)
+    learned = [LabelledText(str(i), text, label) for i, (label, text) in enumerate(rows(60, 0))]
+    rates = {"float32": 1e9, "bfloat16": 1e9}
+    machine = Machine(device="cpu", name="x", threads=2, rates=rates, compiler=False)
+    body = Fresh("lstm", "lstm", width=16, depth=1)
+    tuning = Tuning(method=Method.parse("full"), minutes=minutes, epochs=1)
+    had = torch.get_num_threads()
+    try:
+        fitted = train_classifier(body, learned, learned[:20], tuning, machine, tmp_path / "t")
+    finally:
+        torch.set_num_threads(had)
+    assert found == looked
+    assert fitted.trained.threads == (1 if looked else 2)
