@@ -7,6 +7,7 @@ classifiers; knows nothing of where texts or bodies come from.
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -167,8 +168,8 @@ def fit(
     )
     head = tuning.method.kind == "head"
     if clock.limited and machine.device == "cpu":
-        tried = validation.some(tuning.rows).read.sequences
-        machine = faster_threads(lambda: _gathered(classifier, tried, loop), machine, progress)
+        tried = partial(_gathered, classifier, validation.some(tuning.rows).read.sequences, loop)
+        faster_threads(tried, machine, progress)
     text_s = _text_seconds(classifier, validation, loop, clock)
     clock = _without_answering(clock, text_s * tuning.answering)
     if not head:
@@ -193,9 +194,7 @@ def fit(
     if clock.limited:
         step_s = step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left_s())
         look_s = 0.0 if head else reading_s  # a look at vectors that were read before takes no time
-        left_s = (
-            clock.left_s(_LEFT) - reading_s
-        )  # the texts are read again at the end, to calibrate
+        left_s = clock.left_s(_LEFT) - reading_s  # read again at the end, to calibrate
         fit_in = min(
             (left_s - _LEAST_LOOKS * look_s) / step_s,
             left_s / (step_s + _LOOKS_A_PASS * look_s / pass_steps),

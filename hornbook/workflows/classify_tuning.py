@@ -133,6 +133,7 @@ def finetune_classifier(
     recipe = layout.previous(out, request, False, ClassifyRecipe)
     if there := layout.finished(out, recipe, progress):
         return there
+    progress.say("Reading the texts ...")
     rows = read_parts(data, text_column, label_column)
     for line in _said(rows):
         progress.say(line)
