@@ -104,9 +104,12 @@ def _compare_text(
     json: bool,
 ) -> None:
     from hornbook.core.progress import Progress
+
+    progress = Progress()
+    progress.say("Loading libraries ...")
     from hornbook.workflows.compare_lm import compare_text, lines_of
 
-    result = compare_text(domain, general, minutes, out, seed, Progress(), began)
+    result = compare_text(domain, general, minutes, out, seed, progress, began)
     _show(result, lines_of(result), json)
 
 

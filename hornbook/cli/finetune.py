@@ -115,11 +115,13 @@ def command(
             raise UsageError("--resume does not go with --task classify: it begins anew.")
         found = _classify(model, data, out, columns, {**known, "method": method, "began": began})
     else:
+        _refuse(columns, "goes with --task classify")
+        progress = Progress()
+        progress.say("Loading libraries ...")
         from hornbook.workflows.finetune import finetune
 
-        _refuse(columns, "goes with --task classify")
         known |= {"task": task, "method": method or "lora"}
-        known |= {"resume": resume, "progress": Progress(), "began": began}
+        known |= {"resume": resume, "progress": progress, "began": began}
         wishes: dict[str, Any] = {name.strip("-"): value for name, value in own.items()}
         found = finetune(Path(model), data, out, **known, **wishes)
     print_json(found, json)

@@ -168,8 +168,8 @@ def fit(
     )
     head = tuning.method.kind == "head"
     if clock.limited and machine.device == "cpu":
-        tried = partial(_gathered, classifier, validation.some(tuning.rows).read.sequences, loop)
-        faster_threads(tried, machine, progress)
+        tried = validation.some(tuning.rows).read.sequences
+        faster_threads(partial(_gathered, classifier, tried, loop), machine, progress)
     text_s = _text_seconds(classifier, validation, loop, clock)
     clock = _without_answering(clock, text_s * tuning.answering)
     if not head:
@@ -195,10 +195,7 @@ def fit(
         step_s = step_seconds(begin, objective, work.batches, loop, _TIMING * clock.left_s())
         look_s = 0.0 if head else reading_s  # a look at vectors that were read before takes no time
         left_s = clock.left_s(_LEFT) - reading_s  # read again at the end, to calibrate
-        fit_in = min(
-            (left_s - _LEAST_LOOKS * look_s) / step_s,
-            left_s / (step_s + _LOOKS_A_PASS * look_s / pass_steps),
-        )
+        fit_in = _fitting(left_s, step_s, look_s, pass_steps)
         if tuning.least_steps > 1 and fit_in < min(steps, tuning.least_steps, _PASSES * pass_steps):
             raise _too_little(max(0, int(fit_in)), pass_steps)
         steps = max(1, min(steps, int(fit_in)))
@@ -219,6 +216,14 @@ def fit(
     if kept.reason:
         progress.say(f"  ended at step {state.step}: {kept.reason}")
     return Found(validation, kept, loop, state.step, state.tokens, watch.looks)
+
+
+def _fitting(left_s: float, step_s: float, look_s: float, pass_steps: float) -> float:
+    """Steps that there is time for, with the looks between them."""
+    return min(
+        (left_s - _LEAST_LOOKS * look_s) / step_s,
+        left_s / (step_s + _LOOKS_A_PASS * look_s / pass_steps),
+    )
 
 
 class _Watch:
