@@ -9,13 +9,13 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PositiveInt
 
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
-from hornbook.core.machine import measure_machine, memory_rate, peak_memory_bytes
+from hornbook.core.machine import measure_machine, memory_bytes, memory_rate, peak_memory_bytes
 from hornbook.core.progress import Progress
 from hornbook.generate.decode import Decoder, decode
 from hornbook.generate.native_decoder import NativeDecoder
@@ -31,9 +31,11 @@ class BenchConfig(Config):
     """
 
     lengths: tuple[PositiveInt, ...] = Field(default=(128, 512, 2048), min_length=1)
-    streams: tuple[PositiveInt, ...] = Field(default=(1, 4, 8), min_length=1)
+    streams: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(1, 4, 8), min_length=1
+    )
     tokens: int = Field(default=64, ge=2)
-    rounds: int = Field(default=3, ge=1)
+    rounds: int = Field(default=3, ge=1, le=1000)
     weights: str | None = None
     device: str | None = None
 
@@ -51,6 +53,7 @@ def bench(path: Path, config: BenchConfig, progress: Progress) -> dict[str, Any]
     model, _ = open_generator(path, config.device, config.weights, progress.say)
     load_seconds = time.perf_counter() - begun
     lengths = _fitting(config, model.context)
+    _check_memory(config, model)
     work = _work(model)
     with progress.bar("measuring", len(lengths) + len(config.streams), "figures") as advance:
         prompts = []
@@ -93,6 +96,17 @@ def _fitting(config: BenchConfig, context: int) -> list[int]:
             f"into this model's context of {context}."
         )
     return fitting
+
+
+def _check_memory(config: BenchConfig, model: Decoder) -> None:
+    """Raises UsageError for more streams than this machine can hold."""
+    length, most = config.lengths[0] + config.tokens, max(config.streams)
+    needed = model.sequences(1, 1).bytes_of_position() * length * most
+    if needed > (have := memory_bytes()):
+        raise UsageError(
+            f"{most:,} streams of {length:,} tokens need {needed / 2**30:,.1f} GiB of memory, and "
+            f"this machine has {have / 2**30:,.1f}."
+        )
 
 
 def _prompt(model: Decoder, length: int, rounds: int) -> dict[str, Any]:

@@ -66,11 +66,17 @@ def test_codes_are_read_as_codes(models):
     )
 
 
-def test_lengths_that_cannot_be_are_refused(models):
+def test_lengths_that_cannot_be_are_refused(models, monkeypatch):
     with pytest.raises(UsageError, match="do not fit into this model's context of 64"):
         bench(models / "llama", BenchConfig(lengths=(62,), tokens=4), Progress(True))
     with pytest.raises(UsageError, match="streams"):
         BenchConfig.parse({"streams": (0,)}, "bench")
+    for huge in ({"streams": (10**20,)}, {"rounds": 10**20}):
+        with pytest.raises(UsageError, match="less than or equal"):
+            BenchConfig.parse(huge, "bench")
+    monkeypatch.setattr("hornbook.workflows.bench.memory_bytes", lambda: 1000)
+    with pytest.raises(UsageError, match=r"8 streams of .* need .* GiB"):
+        bench(models / "llama", BenchConfig(lengths=(8,), tokens=4), Progress(True))
 
 
 def test_the_table_has_a_line_for_every_figure(models):
