@@ -138,7 +138,7 @@ def _compare(
         "bytes": {side: corpus.mixture_bytes for side, corpus in corpora.items()},
         "notes": notes,
         "rows": [
-            {**_row(model, found), **_training(model, before if model is third else None)}
+            {**_row(model, found), **_training(model, before if len(model.seen) > 1 else None)}
             for model in models
         ],
         "floors": {
