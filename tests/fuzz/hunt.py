@@ -35,6 +35,8 @@ MEMORY = 2**31
 FINDINGS = Path(__file__).parent / "findings"
 _ALIKE = 3
 """Findings of one kind that are kept."""
+_LARGEST = 2**20
+"""Bytes of a finding that is kept."""
 _START_S = 120
 _LIST, _STDERR = "FILES", "STDERR"
 
@@ -175,9 +177,11 @@ def format_of(module: str, name: str) -> Format:
 
 
 def _keep(module: str, name: str, file: Path, data: bytes, kind: str) -> str:
-    """Write a finding where `test_findings.py` looks for it."""
+    """Write a finding where `test_findings.py` looks for it, unless it is too large for that."""
     FINDINGS.mkdir(exist_ok=True)
     own = hashlib.sha256(data).hexdigest()[:12]
+    if len(data) > _LARGEST:
+        return f"{own} nowhere, as it has {len(data):,} bytes"
     (FINDINGS / f"{name}-{own}.bytes").write_bytes(data)
     facts = {"module": module, "format": name, "file": str(file), "found": kind}
     (FINDINGS / f"{name}-{own}.json").write_text(json.dumps(facts, indent=2) + "\n")

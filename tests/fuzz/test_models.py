@@ -2,6 +2,7 @@
 
 import functools
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.fuzz import mutate
 from tests.fuzz.hunt import Format, hunt
 
 TEXTS = ["the hornbook and others, read by the window " * 50]
+_HEADER = 2_000_000
+"""Bytes of the pulled model in which its header and the first weights lie."""
 MESSAGES = [{"role": "user", "content": "the hornbook"}]
 
 
@@ -44,6 +47,16 @@ def _gguf(kinds: tuple[str, ...], folder: Path) -> list[Path]:
     return found
 
 
+def _pulled(folder: Path) -> list[Path]:
+    """A real model, with a vocabulary of 49,152 tokens in its header."""
+    from hornbook.core.home import pulled
+
+    found = sorted(pulled("smollm2-135m-instruct").glob("*.gguf"))
+    if not found:
+        pytest.skip("`hornbook pull smollm2-135m-instruct` was not run")
+    return [shutil.copy(found[0], folder / "smollm2.gguf")]
+
+
 def _weights(folder: Path) -> list[Path]:
     return [_folder(folder) / "model.safetensors"]
 
@@ -65,6 +78,14 @@ def _template(folder: Path) -> list[Path]:
         "{% generation %}{{ messages|tojson(indent=2) }}{% endgeneration %}"
     )
     return [path]
+
+
+def four(data: bytes, rng: random.Random) -> bytes:
+    """Four bytes of the header, side by side or anywhere, get other bits."""
+    found, at = bytearray(data), rng.randrange(_HEADER)
+    for i in range(4):
+        found[at + i if rng.random() < 0.5 else rng.randrange(_HEADER)] ^= rng.randrange(1, 256)
+    return bytes(found)
 
 
 def digits(data: bytes, rng: random.Random) -> bytes:
@@ -103,6 +124,9 @@ def header(data: bytes, rng: random.Random) -> bytes:
 
 FORMATS = {
     "gguf": Format(functools.partial(_gguf, ("q8_0", "q4_0", "f16")), mutate.BYTES, generate, 8000),
+    "pulled": Format(
+        _pulled, {"four": four, "flipped": mutate.flipped, "numbers": mutate.numbers}, generate, 300
+    ),
     "safetensors": Format(
         _weights, {**mutate.BYTES, "header": header, "header_again": header}, generate, 4000
     ),

@@ -6,6 +6,9 @@ from its options, these never lie where the usual ones do.
 """
 
 import os
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +16,22 @@ from hornbook.nn import native
 
 OPTIONS = ("-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
 KINDS = "HORNBOOK_TEST_SANITIZERS"
+_THREADS = Path(__file__).with_name("threads.cpp")
 
 
-def pytest_sessionstart(session):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
     os.environ.pop("LD_PRELOAD", None)  # the compiler, and other processes, do without
-    native._OPTIONS = *native._OPTIONS, *OPTIONS, f"-fsanitize={os.environ[KINDS]}"
-    native.build()
-    if native.library() is None:
-        pytest.exit(f"no kernels with sanitizers: {native.missing()}", returncode=3)
-    native.library.cache_clear()
+    options = *OPTIONS, f"-fsanitize={os.environ[KINDS]}"
+    native._OPTIONS = *native._OPTIONS, *options
+    with tempfile.TemporaryDirectory() as folder:
+        if os.environ[KINDS] == "thread":
+            runtime = str(Path(folder) / "threads.o")
+            command = [*native._compiler(), "-O1", "-fPIC", *options, "-c", "-o", runtime]
+            subprocess.run([*command, str(_THREADS)], check=True)
+            native._openmp = lambda: runtime
+        native.build()
+        if native.library() is None:
+            pytest.exit(f"no kernels with sanitizers: {native.missing()}", returncode=3)
+        native.library.cache_clear()
+        return (yield)

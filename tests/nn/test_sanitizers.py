@@ -1,7 +1,6 @@
-"""The kernels' own tests with sanitizers: no access outside an array, no undefined behaviour.
+"""The kernels' own tests with sanitizers: for addresses, undefined behaviour and races of threads.
 
-`make test-sanitize`. Threads are left out: the OpenMP runtime of torch is built without that
-sanitizer, which so takes every beginning and end of a parallel region for a race.
+`make test-sanitize`.
 """
 
 import os
@@ -14,30 +13,39 @@ import pytest
 
 from tests.nn.sanitized import KINDS
 
-RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so"}
+RUNTIMES = {
+    "address,undefined": ("libasan.so", "libubsan.so"),
+    "thread": ("libtsan.so",),
+}
 ROOT = Path(__file__).parents[2]
-TESTS = (
-    "tests/nn/test_native.py", "tests/generate/test_native_decoder.py",
-    "tests/models/test_gguf_decoder.py",
-)  # fmt: skip
-# Each makes the kernels do what `pointers` would refuse.
+_DECODER = "tests/generate/test_native_decoder.py"
+TESTS = {
+    "address,undefined": ("tests/nn/test_native.py", _DECODER, "tests/models/test_gguf_decoder.py"),
+    "thread": (_DECODER,),
+}
+# Each makes the kernels do what `pointers` would refuse, or does it twice at once.
 FAULTS = {
     "reads behind a matrix": ("blocks = blocks[:-1].copy()", "AddressSanitizer"),
     "reads behind inputs": ("x = x[:-1].copy()", "AddressSanitizer"),
     "writes behind a result": ("y = y[:-1].copy()", "AddressSanitizer"),
     "reads across floats": ("bias += 1", "misaligned address"),
+    "two write at once": ("twice = True", "ThreadSanitizer: data race"),
 }
 FAULT = """
-import numpy as np
+import threading, numpy as np
 from hornbook.nn import native
 from hornbook.nn.native import structures
 
 def test_it():
     blocks, floats = np.zeros((64, 4, 320), np.uint8), np.zeros(1025, np.float32)
     x, y, bias = np.ones(128, np.float32), np.empty(1024, np.float32), floats.ctypes.data
+    twice = False
     {change}
     matrix = structures.Matrix(blocks.ctypes.data, bias, 1024, 128, 4)
-    native.library().product(matrix, x.ctypes.data, y.ctypes.data, 1)
+    product, asked = native.library().product, (matrix, x.ctypes.data, y.ctypes.data, 1)
+    both = [threading.Thread(target=product, args=asked) for _ in range(1 + twice)]
+    for each in both: each.start()
+    for each in both: each.join()
 """
 
 
@@ -47,26 +55,21 @@ def sanitized(tmp_path_factory):
     compiler = shutil.which("g++")
     if sys.platform != "linux" or compiler is None:
         pytest.skip("the sanitizers are those of g++ on Linux")
-    runtimes = []
-    for name in RUNTIMES.values():
-        asked = [compiler, f"-print-file-name={name}"]
-        found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        if not Path(found).is_absolute():  # a name that it has no file for comes back as it is
-            pytest.skip(f"g++ has no {name}")
-        runtimes.append(found)
-    more = {
+    home, torch = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("torch") / "races"
+    torch.write_text("race:libtorch\n")  # its threads are those of its own runtime
+    common = {
         "CXX": compiler,
-        "HORNBOOK_HOME": str(tmp_path_factory.mktemp("home")),
-        KINDS: ",".join(RUNTIMES),
-        "LD_PRELOAD": ":".join(runtimes),
+        "HORNBOOK_HOME": str(home),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python keeps much until it ends
-        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "TSAN_OPTIONS": f"halt_on_error=1 suppressions={torch}",
         "PYTHONMALLOC": "malloc",
         "OMP_NUM_THREADS": "2",
     }
 
-    def run(*tests):
+    def run(kinds, *tests):
+        runtimes = ":".join(_runtime(compiler, name) for name in RUNTIMES[kinds])
         command = [sys.executable, "-m", "pytest", "-p", "tests.nn.sanitized", "-xs", *tests]
+        more = {**common, KINDS: kinds, "LD_PRELOAD": runtimes}
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **more}, capture_output=True, text=True
         )
@@ -75,17 +78,27 @@ def sanitized(tmp_path_factory):
     return run
 
 
+def _runtime(compiler, name):
+    asked = [compiler, f"-print-file-name={name}"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(found).is_absolute():  # a name that it has no file for comes back as it is
+        pytest.skip(f"g++ has no {name}")
+    return found
+
+
 @pytest.mark.sanitize
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_would_be_noticed(name, sanitized, tmp_path):
     change, said = FAULTS[name]
     (tmp_path / "test_fault.py").write_text(FAULT.format(change=change))
-    code, output = sanitized(tmp_path / "test_fault.py", "-c", ROOT / "pyproject.toml")
+    kinds = "thread" if "Thread" in said else "address,undefined"
+    code, output = sanitized(kinds, tmp_path / "test_fault.py", "-c", ROOT / "pyproject.toml")
     assert code != 0 and said in output, output[-3000:]
 
 
 @pytest.mark.sanitize
-def test_the_kernels_stay_inside_their_arrays(sanitized):
-    code, output = sanitized(*TESTS, "-rs")
+@pytest.mark.parametrize("kinds", TESTS)
+def test_the_kernels_are_without_fault(kinds, sanitized):
+    code, output = sanitized(kinds, *TESTS[kinds], "-rs")
     assert code == 0, output[-6000:]
     print(output[-500:])
