@@ -130,6 +130,19 @@ def test_what_others_could_write_is_not_loaded(tmp_path):
     assert store.is_whole(place)
 
 
+def test_a_link_to_another_folder_leaves_that_folder_as_it_is(tmp_path):
+    other, made = tmp_path / "project", tmp_path / "made"
+    other.mkdir()
+    other.chmod(0o777)
+    (other / "mine.so").write_bytes(b"of the user")
+    made.write_bytes(b"the kernels")
+    (tmp_path / "kernels").symlink_to(other)
+    store.keep(made, tmp_path / "kernels" / "k.so")
+    assert (other / "mine.so").read_bytes() == b"of the user"
+    assert other.stat().st_mode & 0o777 == 0o777
+    assert not store.is_whole(tmp_path / "kernels" / "k.so")
+
+
 def test_a_folder_of_another_user_is_left_alone(empty_home, monkeypatch, tmp_path):
     if native._place() is None:
         pytest.skip("no compiler, or torch's OpenMP runtime was not found")

@@ -32,9 +32,13 @@ def keep(made: Path, path: Path) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder ours alone; what lies in one that others could write is not trusted."""
+    """Make the folder ours alone; what lies in one that others could write is not trusted.
+
+    A link stays as it is: others could have let it point to a folder with files of its own.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & _OTHERS and is_own(folder):
+    facts = folder.lstat()
+    if stat.S_ISDIR(facts.st_mode) and facts.st_mode & _OTHERS and facts.st_uid == os.geteuid():
         folder.chmod(0o700)
         for path in folder.glob("*.so"):
             if not path.is_dir():
