@@ -6,6 +6,7 @@ a number may be, and for records that NaN and a field given twice are mistakes.
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -124,8 +125,8 @@ def _skip_blanks(text: str, place: int) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name in found if counted[name] > 1)
         raise NotJson(f"the field {twice!a} is there twice")
     return found
 

@@ -7,6 +7,7 @@ import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from hornbook.core.guarded import step
 from hornbook.corpus import tables
@@ -21,6 +22,19 @@ def rows_of_one_that_dies(place):
         if number == 2:
             os.abort()
         yield [number, 10], json.dumps({"text": "a"})
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_many_columns_cost_no_more_each(twice, tmp_path):
+    """Each name is compared with all others at once; by pairs, the reader would run out of time."""
+    names = ["text"] + [f"n{i}" for i in range(50_000)] + ["n49999"] * twice
+    cells = dict.fromkeys(names, "x")
+    csv, line = tmp_path / "a.csv", tmp_path / "a.jsonl"
+    csv.write_text(f"{','.join(names)}\n{','.join('x' for _ in names)}\n")
+    line.write_text("{" + ", ".join(f'"{name}": "x"' for name in names) + "}\n")
+    for path, reason in ((csv, "two columns of one name"), (line, "not JSON")):
+        (found,) = tables.read_rows(path)
+        assert found.reason == reason if twice else found.cells == cells
 
 
 def dies_at_once(place):

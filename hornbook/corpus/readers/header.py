@@ -108,8 +108,8 @@ def numbered(place: int) -> str:
 
 def twice(names: Sequence[str]) -> str | None:
     """What is wrong with names of which two are the same, or None."""
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            first = names.index(name) + 1
-            return f"{name!r} is the name of columns {first} and {place + 1}"
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names, 1):
+        if (first := seen.setdefault(name, place)) != place:
+            return f"{name!r} is the name of columns {first} and {place}"
     return None
