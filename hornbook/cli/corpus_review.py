@@ -15,7 +15,7 @@ def review(
     folder: Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")],
     rule: Annotated[str, typer.Option(help="The rule to judge.")],
     each: Annotated[int, typer.Option(min=1, help="Documents dropped, and as many kept.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the draw.")] = 0,
     json: Json = False,
 ) -> None:
     """Show documents that a rule dropped and kept, in mixed order, and measure how right it was.

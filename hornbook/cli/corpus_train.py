@@ -24,7 +24,9 @@ def train(
     text_field: Annotated[
         str | None, typer.Option(help="Where JSON Lines and tables have their text.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same quality model.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="The same seed makes the same quality model.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Train a rule's model on text of your own, and measure it on a tenth that is held out."""

@@ -18,7 +18,7 @@ def command(
         float, typer.Option(help="Of the whole work, from reading to the report.")
     ] = 5.0,
     out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/quickstart"),
-    seed: Annotated[int, typer.Option(help="Of weights and order.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights and order.")] = 0,
     json: Json = False,
 ) -> None:
     """Read text, train a model on it, measure it beside floors, teach it to answer, report."""

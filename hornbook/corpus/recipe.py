@@ -83,7 +83,7 @@ class CorpusRecipe(Config):
     budget_bytes: PositiveInt | None = None
     budget_tokens: PositiveInt | None = None
     most_copies: float = Field(default=4.0, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     group: str | None = None
     strict: bool = False
     validation_share: float = Field(default=0.05, ge=0.001, le=0.2)

@@ -23,6 +23,9 @@ HOSTILE = "a\x1b]0;owned\x07\nerror: fine\u202e"
         (["nothing-of-ours"], 2),
         (["tokenizer", "train"], 2),
         (["evaluate", "{}/missing", "--task", "blimp"], 2),
+        (["quickstart", "--seed", "-1", "--out", "{}/q"], 2),
+        (["corpus", "train", "quality", "--good", "{}", "--out", "{}/q", "--seed", "9" * 30], 2),
+        (["corpus", "review", "{}", "--rule", "x", "--seed", "9" * 30], 2),
         (["generate", "{}", "--prompt", "a", "--no-such-option"], 2),
     ],
 )

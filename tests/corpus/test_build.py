@@ -306,6 +306,7 @@ def test_strict_stops_at_the_first_broken_record(source, tmp_path):
         (["near_mode=dorp"], "Unknown near_mode 'dorp'. Did you mean 'drop'"),
         (["pii=[emial]"], "'emial'. Did you mean 'email'"),
         (["near.least=2"], "near.least = 2"),
+        ([f"seed={2**63}"], f"seed = {2**63}"),
     ],
 )
 def test_a_recipe_is_refused_before_work(overrides, message):
