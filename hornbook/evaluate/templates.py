@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from hornbook.core.errors import UsageError, nearest
+from hornbook.core.errors import HornbookError, UsageError, nearest
+from hornbook.tokenize.budget import limits
+from hornbook.tokenize.sandbox import limited, written
 
 if TYPE_CHECKING:
     import jinja2
@@ -25,14 +27,17 @@ def render(template: str, row: Row) -> str:
     Raises UsageError for a field that the row lacks, naming the nearest one, and for a template
     that is broken.
     """
-    compiled = _template(template)
-    return str(_guarded(template, row, lambda: compiled.render(dict(row))))
+    return str(_guarded(template, row, lambda: written(lambda: _template(template), row)))
 
 
 def evaluate(expression: str, row: Row) -> Any:
     """The value of a Jinja expression for a row, such as `answers | map(attribute="text")`."""
-    compiled = _expression(expression)
-    return _guarded(as_template(expression), row, lambda: compiled(dict(row)))
+
+    def work() -> Any:
+        with limits(row):
+            return _expression(expression)(dict(row))
+
+    return _guarded(as_template(expression), row, work)
 
 
 def as_template(expression: str) -> str:
@@ -55,6 +60,8 @@ def _guarded(template: str, row: Row, work: Callable[[], Any]) -> Any:
 
     try:
         return work()
+    except HornbookError:
+        raise
     except UndefinedError as error:
         name = missing(template, row)
         if name is not None:
@@ -104,6 +111,5 @@ def _broken(template: str, error: Exception) -> UsageError:
 @cache
 def _environment() -> "jinja2.Environment":
     from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    return limited(undefined=StrictUndefined, keep_trailing_newline=True)

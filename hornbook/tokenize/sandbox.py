@@ -1,6 +1,6 @@
-"""Chat templates as programs of strangers: Jinja in a sandbox, with limits to what it may take.
+"""Templates of chats and tasks as programs of strangers: Jinja in a sandbox, with limits.
 
-What a template says is what `transformers` would make of it. Every turn of a loop, call, filter and
+What a chat template says is what `transformers` would make of it. Every turn of a loop, call, filter and
 list is a step on the values that it gets, counted by `budget`; memory is limited for the process
 while a template runs, which is milliseconds. Knows Jinja; knows nothing of messages or tokens.
 """
@@ -29,18 +29,26 @@ _FEW = 1000
 def render(template: str, values: Mapping[str, Any]) -> str:
     """The text that a template makes of values. Raises HornbookError where it cannot be used."""
     try:
-        with limits(values):
-            found, size = [], 0
-            for part in _compiled(template).generate(dict(values)):
-                size += len(part)
-                BUDGET.fits(size)
-                found.append(part)
-            return "".join(found)
+        return written(lambda: _compiled(template), values)
     except HornbookError:
         raise
     except Exception as error:  # a template is a program by others: anything can go wrong in it
         said = str(error)[:500]
     raise HornbookError(f"The chat template cannot be used: {said}.")
+
+
+def written(template: "Callable[[], jinja2.Template]", values: Mapping[str, Any]) -> str:
+    """What a template of a `limited` environment writes, under limits; compiling it counts too.
+
+    Raises TooMuch, and whatever a template can raise.
+    """
+    with limits(values):
+        found, size = [], 0
+        for part in template().generate(dict(values)):
+            size += len(part)
+            BUDGET.fits(size)
+            found.append(part)
+        return "".join(found)
 
 
 @lru_cache(16)
@@ -53,12 +61,10 @@ def _compiled(template: str) -> "jinja2.Template":
 
 @cache
 def _environment() -> "jinja2.Environment":
-    """What templates are written for, as in `transformers`, with every step counted."""
-    from jinja2 import nodes, pass_context
+    """What chat templates are written for, as in `transformers`."""
+    from jinja2 import nodes
     from jinja2.ext import Extension
     from jinja2.parser import Parser
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-    from jinja2.visitor import NodeTransformer
 
     class Generation(Extension):
         """{% generation %} ... {% endgeneration %}: puts marks around what it encloses."""
@@ -70,6 +76,24 @@ def _environment() -> "jinja2.Environment":
             body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
             begin, end = (nodes.Output([nodes.TemplateData(m)], lineno=line) for m in (BEGIN, END))
             return [begin, *body, end]
+
+    environment = limited(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
+    )
+    environment.filters["tojson"] = _counted(_tojson)
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return environment
+
+
+def limited(**options: Any) -> "jinja2.Environment":
+    """A sandbox in which every step is counted; options: of Jinja's environment.
+
+    What is made in it runs inside `budget.limits`.
+    """
+    from jinja2 import nodes, pass_context
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.visitor import NodeTransformer
 
     class Counted(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset(("**", "*", "+"))
@@ -116,10 +140,7 @@ def _environment() -> "jinja2.Environment":
         BUDGET.use((value,))
         return value
 
-    environment = Counted(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
-    )
-    environment.filters["tojson"] = _tojson
+    environment = Counted(**options)
     environment.filters["sum"] = _sum(environment.filters["sum"])
     environment.filters |= {name: _counted(f) for name, f in environment.filters.items()}
     # With a context they are never constants.
@@ -127,8 +148,6 @@ def _environment() -> "jinja2.Environment":
     environment.filters["_step"] = pass_context(lambda context, value: BUDGET.step())
     del environment.globals["lipsum"]  # filler text, as much as is asked for
     del environment.filters["wordwrap"]  # of a long word it takes the square
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     return environment
 
 
