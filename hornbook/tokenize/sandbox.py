@@ -1,8 +1,9 @@
 """Templates of chats and tasks as programs of strangers: Jinja in a sandbox, with limits.
 
-What a chat template says is what `transformers` would make of it. Every turn of a loop, call, filter and
-list is a step on the values that it gets, counted by `budget`; memory is limited for the process
-while a template runs, which is milliseconds. Knows Jinja; knows nothing of messages or tokens.
+What a chat template says is what `transformers` would make of it. Every turn of a loop, call,
+filter and list is a step on the values that it gets, counted by `budget`; memory is limited for the
+process while a template runs, which is milliseconds. Knows Jinja; knows nothing of messages or
+tokens.
 """
 
 import json
