@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hornbook"
 CATALOGUE = PACKAGE / "core" / "chinese.json"
 
-SPOKEN = {"say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1}
+SPOKEN = {"say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1, "doing": 1}
 """Functions that speak to people, and how many of their arguments are what they say."""
 PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,)}
 """The same where what is said stands at other places."""

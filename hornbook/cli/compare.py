@@ -106,7 +106,7 @@ def _compare_text(
     from hornbook.core.progress import Progress
 
     progress = Progress()
-    progress.say("Loading libraries ...")
+    progress.doing("loading libraries")
     from hornbook.workflows.compare_lm import compare_text, lines_of
 
     result = compare_text(domain, general, minutes, out, seed, progress, began)

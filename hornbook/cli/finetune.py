@@ -117,7 +117,7 @@ def command(
     else:
         _refuse(columns, "goes with --task classify")
         progress = Progress()
-        progress.say("Loading libraries ...")
+        progress.doing("loading libraries")
         from hornbook.workflows.finetune import finetune
 
         known |= {"task": task, "method": method or "lora"}

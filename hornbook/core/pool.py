@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.isolation import spawn_context
+from hornbook.core.signals import held
 from hornbook.core.threads import processors
 
 Item = TypeVar("Item")
@@ -52,7 +53,7 @@ class Local(Runner):
             return
         pool = self._of(count)
         try:
-            with _ctrl_c_waits():
+            with held(), _ctrl_c_waits():
                 results = pool.map(work, items)
             yield from results
         except BaseException:
@@ -118,7 +119,9 @@ def runner_of(name: str) -> Runner:
 
 @contextlib.contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
-    """Ctrl-C is answered after the block: a process that is half started cannot be stopped well."""
+    """Ctrl-C does not reach what is started inside: a process that is half started would end with
+    a traceback. Here it has to wait as well (`held`), as another thread may be told of it.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -98,6 +98,11 @@ class Progress:
         if not quiet:
             _PULSE.note(told("starting"))
 
+    def doing(self, what: str) -> None:
+        """What goes on now, said only if it takes so long that somebody would wonder."""
+        if not self.quiet:
+            _PULSE.note(told(what))
+
     def say(self, *lines: str) -> None:
         """Lines for the user, above any open bar; what would steer a terminal is shown instead."""
         if self.quiet:
