@@ -92,7 +92,7 @@ def finetune(
     recipe = layout.previous(out, request, resume, FinetuneRecipe)
     if there := layout.finished(out, recipe, progress):
         return there
-    progress.say("Opening the model and reading the rows ...")
+    progress.doing("opening the model and reading the rows")
     machine = machine_for(recipe, request.device)
     bench, plan, choices = _prepare(place, base, data, general, out, request, machine, progress)
     plan = recipe.plan if recipe else plan  # steps may have been made smaller
