@@ -22,12 +22,14 @@ class Claim(NamedTuple):
 
     maker: the command or part of one. sources: what decides what it is, each a place or, as text,
     a name; none where the folder's place says it, as inside a run. repairs: whether files that
-    were changed are replaced as well: nobody writes there by hand.
+    were changed are replaced as well: nobody writes there by hand. whole: whether large files are
+    read whole to look for damage.
     """
 
     maker: str
     sources: tuple[Path | str, ...] = ()
     repairs: bool = False
+    whole: bool = False
 
     def of(self, folder: Path) -> list[dict[str, str]]:
         """The sources as a marker has them: a name to show, and hashes of where they lie.

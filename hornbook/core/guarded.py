@@ -173,9 +173,8 @@ def _send_items(
 def _send(answers: BinaryIO, kind: bytes, values: Any, texts: list[bytes] | None = None) -> None:
     head = json.dumps(values).encode("ascii")
     texts = texts or []
-    answers.write(FRAME.pack(kind, len(head), sum(map(len, texts))) + head)
-    for text in texts:
-        answers.write(text)
+    frame = FRAME.pack(kind, len(head), sum(map(len, texts)))
+    answers.write(b"".join([frame, head, *texts]))  # large ones go out in one piece
     answers.flush()
 
 

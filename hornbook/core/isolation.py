@@ -34,6 +34,8 @@ _PLACES = (
     "TRITON_HOME", "LD_PRELOAD", "LD_AUDIT",
 )  # fmt: skip
 """Variables of one place from which code comes."""
+_PIPE_BYTES = 2**20
+"""What a pipe holds: with the usual 64 KiB both ends wait for each other all the time."""
 SAFE_PATH = "PYTHONSAFEPATH"
 """Tells every Python to leave the current folder, or that of its script, out of its path."""
 _PACKAGE = str(Path(__file__).parents[2])
@@ -163,6 +165,7 @@ def start_beside(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=said,
+        pipesize=_PIPE_BYTES,
     )
 
 

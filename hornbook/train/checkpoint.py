@@ -21,7 +21,7 @@ from hornbook.train.state import TrainState
 KEPT = 2
 """The newest checkpoints are kept, so that one lost to a bad disk is not the end."""
 
-CLAIM = Claim("a checkpoint", repairs=True)
+CLAIM = Claim("a checkpoint", repairs=True, whole=True)
 _COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm", "cuts", "threads")
 
 

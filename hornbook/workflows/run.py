@@ -158,7 +158,7 @@ REPORT = "report.html"
 PARTS = (TOKENIZER, CHAT_TOKENIZER, MASK_TOKENIZER, SHARDS, FLOORS, MODEL, ADAPTER)
 """Folders in a run's that are written whole."""
 RUN, PART = Claim("a run of training"), Claim("a part of a run")
-SAVED = Claim(PART.maker, repairs=True)
+SAVED = Claim(PART.maker, repairs=True, whole=True)
 """Of what is written again and again in the course of a run."""
 
 
