@@ -4,9 +4,11 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from hornbook.core.home import home
@@ -36,6 +38,18 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # The same examples every time, and no clock: other work on the machine must not fail a test.
 settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("hornbook")
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was():
+    """Commands run in the tests' own process, and a command changes where Python looks."""
+    environment, path = dict(os.environ), list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
+
 
 LONGEST = ("test_resume.py", "test_families.py", "test_classify.py")
 

@@ -32,6 +32,7 @@ from pathlib import Path
 DEADLINE_S = 10
 MEMORY = 2**31
 """Bytes that a mutant may take beside what the program takes anyway."""
+ROOT = Path(__file__).parents[2]
 FINDINGS = Path(__file__).parent / "findings"
 _ALIKE = 3
 """Findings of one kind that are kept."""
@@ -78,7 +79,8 @@ class Child:
                 stderr=stderr,
                 text=True,
                 bufsize=1,
-                cwd=Path(__file__).parents[2],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},  # safe paths leave the folder out
             )
         started = self._answer(_START_S)
         assert started == {"ready": True}, f"the valid files of {name} are not opened: {started}"
