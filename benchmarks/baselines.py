@@ -22,8 +22,7 @@ import numpy as np
 from benchmarks.common import report
 from hornbook.baselines.linear_classifier import CLASSIFIERS, LinearClassifier, make
 from hornbook.core.stats import Estimate, wilson
-from hornbook.corpus.documents import content_hash
-from hornbook.corpus.labelled import (
+from hornbook.datasets.labelled import (
     LabelledText,
     classes_of,
     folds,
@@ -37,6 +36,7 @@ from hornbook.evaluate.classification import (
     paired,
     smallest_difference,
 )
+from hornbook.read.documents import content_hash
 
 _FOLDS = 5
 _OURS = "handmade_tfidf"

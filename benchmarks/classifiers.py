@@ -17,13 +17,13 @@ from benchmarks.common import report
 from hornbook.adapt.method import Method
 from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes
 from hornbook.core.progress import Progress
-from hornbook.corpus.labelled import LabelledText, folds, read_labelled, split, without_copies
+from hornbook.datasets.labelled import LabelledText, folds, read_labelled, split, without_copies
 from hornbook.evaluate.classification import classification_scores
 from hornbook.evaluate.results import plain
-from hornbook.workflows.bodies import find_body
-from hornbook.workflows.classifier_fit import Tuning
-from hornbook.workflows.classifier_training import train_classifier
-from hornbook.workflows.classify_result import judge
+from hornbook.workflows.projects.labels.bodies import find_body
+from hornbook.workflows.projects.labels.fit import Tuning
+from hornbook.workflows.projects.labels.result import judge
+from hornbook.workflows.projects.labels.training import train_classifier
 
 FILES = {
     "spam_sms": "spam_sms/SMSSpamCollection.tsv",

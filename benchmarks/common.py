@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.machine import describe, measure_machine
-from hornbook.corpus.read import PYTHON_DOCS
+from hornbook.read.sources import PYTHON_DOCS
 
 _PACKAGES = (
     "hornbook",

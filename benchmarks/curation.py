@@ -26,16 +26,16 @@ from hornbook.core.progress import Progress
 from hornbook.core.stats import bootstrap_ratio
 from hornbook.corpus.build import build
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.documents import Document
 from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.models.folder import load_model
+from hornbook.read.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.validation import Validation
-from hornbook.workflows.prepare import token_bytes
-from hornbook.workflows.pretrain import Inputs, pretrain, request_of
-from hornbook.workflows.run import Recipe
-from hornbook.workflows.tasks import task_of
+from hornbook.workflows.projects.text.data import token_bytes
+from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.tasks import task_of
+from hornbook.workflows.runs.folder import Recipe
 
 _SIZES = {"depth": 4, "width": 256, "context": 256, "rows": 32}
 _VOCABULARY = 2048

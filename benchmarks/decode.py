@@ -70,7 +70,7 @@ def _run(python: str, what: str, arguments: argparse.Namespace) -> dict[str, Any
 
 def _build_for(processor: str) -> None:
     """Make and take our kernels for another processor that this one can stand in for."""
-    from hornbook.nn import native
+    from hornbook import kernels as native
 
     native.PROCESSOR = processor
     if native.build() is None:
@@ -87,7 +87,7 @@ def _ours(path: Path, rounds: int) -> dict[str, Any]:
     from hornbook.generate.engine import Engine
     from hornbook.generate.sampling import SamplingConfig
     from hornbook.generate.scheduler import Request, ScheduleConfig
-    from hornbook.workflows.open_generator import open_generator
+    from hornbook.workflows.open.generator import open_generator
 
     model, tokenizer = open_generator(path, "cpu")  # threads are OMP_NUM_THREADS
     short = tokenizer.encode(PROMPT)

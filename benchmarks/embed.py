@@ -26,7 +26,7 @@ from hornbook.models.folder import load_model
 from hornbook.models.place import resolve
 from hornbook.models.sentences import embed
 from hornbook.tokenize.sequences import SequenceTokenizer
-from hornbook.workflows.embed import open_encoder
+from hornbook.workflows.use.embed import open_encoder
 
 NAME, BATCH = "all-minilm-l6-v2", 32
 

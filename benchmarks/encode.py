@@ -21,7 +21,7 @@ from hornbook.core.claims import Claim
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.encode import prepare_tokenizer
+from hornbook.workflows.curate.encode import prepare_tokenizer
 
 _FOLDERS = ("text_books_en", "text_techdocs_peps", "text_legal_dc", "text_poetry_zh")
 _LEAST_BYTES = 30_000_000

@@ -26,13 +26,13 @@ from hornbook.core.machine import DType
 from hornbook.core.progress import Progress
 from hornbook.core.stats import wilson
 from hornbook.corpus.build import build
-from hornbook.corpus.documents import content_hash
 from hornbook.models.classifier import Classifier, on_encoder
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.transfer import copy_body
 from hornbook.nn.pooling import MeanConfig
+from hornbook.read.documents import content_hash
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label
@@ -40,8 +40,8 @@ from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.scores import score
 from hornbook.train.state import TrainState
-from hornbook.workflows.pretrain import Inputs, pretrain, request_of
-from hornbook.workflows.run import MODEL, Recipe
+from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.runs.folder import MODEL, Recipe
 
 LABELS = ("neg", "pos")
 STARTS = ("pretrained", "random")

@@ -23,7 +23,7 @@ from benchmarks.common import report
 from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import translate
 from hornbook.models.place import resolve
-from hornbook.workflows.open_model import open_translator
+from hornbook.workflows.open.model import open_translator
 
 _THREADS, _BATCH = 2, 4096
 _LONGEST = 64

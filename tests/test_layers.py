@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hornbook"
 ORDER = """
-core < corpus, tokenize, nn < models < batches, adapt, generate < train, baselines
-< evaluate, retrieve, explain < workflows < serve < cli
+core < read, tokenize, kernels < datasets, nn < models < corpus, batches, adapt, generate
+< train, baselines < evaluate, retrieve, explain < workflows < serve < cli
 """
 RANK = {
     name.strip(): rank for rank, names in enumerate(ORDER.split("<")) for name in names.split(",")
@@ -85,7 +85,7 @@ def late():
         "torch.nn",
     ]
     assert wrong("nn", "hornbook.models.folder") == "nn is not above models"
-    assert wrong("nn", "hornbook.corpus.read") == "nn is not above corpus"
+    assert wrong("nn", "hornbook.corpus.build") == "nn is not above corpus"
     assert wrong("corpus", "torch.nn") == "corpus does without torch"
     assert wrong("cli", "hornbook.odd.thing") == "odd has no place in the order"
     assert wrong("models", "hornbook.nn.contract.Layer") is None

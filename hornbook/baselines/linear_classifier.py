@@ -18,7 +18,7 @@ from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder
-from hornbook.corpus.labelled import LabelledText, classes_of, folds
+from hornbook.datasets.labelled import LabelledText, classes_of, folds
 from hornbook.models.place import no_numbers
 
 ABOUT, ARRAYS = "classifier.json", "classifier.safetensors"

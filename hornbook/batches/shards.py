@@ -14,7 +14,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, save_array, write_json
 from hornbook.core.progress import Progress
-from hornbook.corpus.documents import Document
+from hornbook.read.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
 
 INDEX = "index.parquet"

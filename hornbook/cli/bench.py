@@ -24,7 +24,7 @@ def command(
     """Measure prompts, streams, the first token and memory, beside what the machine could do."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.bench import BenchConfig, bench
+    from hornbook.workflows.use.bench import BenchConfig, bench
 
     given: dict[str, Any] = {
         "lengths": tuple(length or ()),

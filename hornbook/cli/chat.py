@@ -33,7 +33,7 @@ def command(
     from hornbook.cli.output import note
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import reply_to, stream
-    from hornbook.workflows.open_generator import open_drafter, open_generator
+    from hornbook.workflows.open.generator import open_drafter, open_generator
 
     config = options.sampling(
         stop,

@@ -10,8 +10,8 @@ from hornbook.cli import options
 
 if TYPE_CHECKING:
     from hornbook.core.progress import Progress
-    from hornbook.workflows.classify import Labelled
-    from hornbook.workflows.open_classifier import Labeller
+    from hornbook.workflows.open.classifier import Labeller
+    from hornbook.workflows.use.classify import Labelled
 
 _SHOWN = 80
 """Characters of a text beside its label."""
@@ -37,7 +37,7 @@ def command(
     """Label texts: the likeliest label, its calibrated probability and the text, a line each."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.open_classifier import open_classifier
+    from hornbook.workflows.open.classifier import open_classifier
 
     texts, progress = _texts(text, file, column), Progress()
     classifier = open_classifier(model, device)
@@ -56,8 +56,8 @@ def _labelled(
     classifier: "Labeller", texts: "Iterator[object]", progress: "Progress"
 ) -> "Iterator[Labelled]":
     """The texts labelled; then it is said what of them was not read."""
-    from hornbook.corpus.documents import Rejection
-    from hornbook.workflows.classify import label_texts
+    from hornbook.read.documents import Rejection
+    from hornbook.workflows.use.classify import label_texts
 
     def usable() -> Iterator[str]:
         for item in texts:
@@ -90,7 +90,7 @@ def _texts(text: list[str] | None, file: Path | None, column: str | None) -> "It
         return _lines()
     if not file.is_file():
         raise UsageError(f"{file} does not exist or is no file.")
-    from hornbook.corpus.columns import texts_of
+    from hornbook.datasets.columns import texts_of
 
     return texts_of(file, column)
 

@@ -63,9 +63,9 @@ def compare(
         return
     if task != "classify":
         raise unknown("task", task, ("classify", "lm"))
-    from hornbook.workflows.compare import CompareConfig, lines_of
-    from hornbook.workflows.compare import compare as compare_classifiers
-    from hornbook.workflows.ladder import choose_rungs, ladder_of
+    from hornbook.workflows.compare.classifiers import CompareConfig, lines_of
+    from hornbook.workflows.compare.classifiers import compare as compare_classifiers
+    from hornbook.workflows.compare.ladder import choose_rungs, ladder_of
 
     rungs = ladder_of(model or [])
     if list_:
@@ -107,7 +107,7 @@ def _compare_text(
 
     progress = Progress()
     progress.doing("loading libraries")
-    from hornbook.workflows.compare_lm import compare_text, lines_of
+    from hornbook.workflows.compare.domain import compare_text, lines_of
 
     result = compare_text(domain, general, minutes, out, seed, progress, began)
     _show(result, lines_of(result), json)

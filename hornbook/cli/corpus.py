@@ -70,7 +70,7 @@ def build(
     from hornbook.core.pool import runner_of
     from hornbook.core.progress import Progress
     from hornbook.corpus.recipe import recipe_of
-    from hornbook.workflows.corpus import make_corpus
+    from hornbook.workflows.curate.corpus import make_corpus
 
     started = time.perf_counter()
     asked = {"group": group, "validation_share": validation_share, "strict": strict or None}
@@ -105,7 +105,7 @@ def trace(
     json: Json = False,
 ) -> None:
     """Follow one document to its place, side and tokens, or to the reason why it was dropped."""
-    from hornbook.workflows.corpus import trace
+    from hornbook.workflows.curate.corpus import trace
 
     _print(trace(folder, id), json)
 
@@ -117,7 +117,7 @@ def forget(
     json: Json = False,
 ) -> None:
     """Take a document out of the corpus for good, and name the models that were trained on it."""
-    from hornbook.workflows.corpus import forget
+    from hornbook.workflows.curate.corpus import forget
 
     _print(forget(folder, id), json)
 

@@ -10,8 +10,8 @@ import typer
 from hornbook.cli.options import Json
 
 if TYPE_CHECKING:
-    from hornbook.corpus.documents import Rejection
-    from hornbook.corpus.places import AnyPath
+    from hornbook.read.documents import Rejection
+    from hornbook.read.places import AnyPath
 
 
 def train(
@@ -36,8 +36,8 @@ def train(
     from hornbook.core.outputs import check_file
     from hornbook.corpus.build import places_of
     from hornbook.corpus.learned import KINDS, train_perplexity, train_quality
-    from hornbook.corpus.places import is_local, lies_in, local_path
-    from hornbook.corpus.read import find_files
+    from hornbook.read.places import is_local, lies_in, local_path
+    from hornbook.read.sources import find_files
 
     if kind not in KINDS:
         raise unknown("rule to train", kind, KINDS)
@@ -71,8 +71,8 @@ def _texts(
     files: list["AnyPath"], text_field: str | None, refused: list["Rejection"]
 ) -> Iterator[str]:
     """The texts of all files; what cannot be read is added to `refused`."""
-    from hornbook.corpus.documents import Document
-    from hornbook.corpus.read import read_file
+    from hornbook.read.documents import Document
+    from hornbook.read.sources import read_file
 
     for file in files:
         for item in read_file(file, text_field):

@@ -34,8 +34,8 @@ def command(
     from hornbook.core.claims import Claim, place_or_name
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
-    from hornbook.corpus.columns import texts_of
-    from hornbook.workflows.embed import check_out, embed_to, open_encoder
+    from hornbook.datasets.columns import texts_of
+    from hornbook.workflows.use.embed import check_out, embed_to, open_encoder
 
     piped = file is None or str(file) == "-"
     if piped and column is not None:

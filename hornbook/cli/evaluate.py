@@ -39,7 +39,7 @@ def command(
     """Measure a model on tasks, beside floors; leakage is looked for first."""
     from hornbook.cli.output import print_json, show
     from hornbook.core.progress import Progress
-    from hornbook.workflows.evaluate import EvaluateConfig, evaluate
+    from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
 
     config = EvaluateConfig.parse(
         {

@@ -27,6 +27,6 @@ def command(
     """Write a model for other programs, open it again and certify how near it is."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.export import export
+    from hornbook.workflows.exchange.export import export
 
     print_json(export(model, to, type_, out, text, Progress()), json)

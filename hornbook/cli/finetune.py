@@ -118,7 +118,7 @@ def command(
         _refuse(columns, "goes with --task classify")
         progress = Progress()
         progress.doing("loading libraries")
-        from hornbook.workflows.finetune import finetune
+        from hornbook.workflows.projects.answers.project import finetune
 
         known |= {"task": task, "method": method or "lora"}
         known |= {"resume": resume, "progress": progress, "began": began}
@@ -132,7 +132,7 @@ def _classify(
 ) -> dict[str, Any]:
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
-    from hornbook.workflows.classify_tuning import finetune_classifier
+    from hornbook.workflows.projects.labels.project import finetune_classifier
 
     if len(data) != 1:
         raise UsageError(f"--task classify takes one --data file, not {len(data)}.")

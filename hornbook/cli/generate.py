@@ -36,7 +36,7 @@ def command(
     from hornbook.core.errors import HornbookError
     from hornbook.generate.constrain import Constrainer
     from hornbook.generate.text import continue_text, stream
-    from hornbook.workflows.open_generator import open_drafter, open_generator
+    from hornbook.workflows.open.generator import open_drafter, open_generator
 
     config = options.sampling(
         stop,

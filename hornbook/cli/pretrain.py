@@ -111,7 +111,7 @@ def _resume(out: Path, how: dict[str, Any], json: bool) -> None:
 def _end(found: dict[str, Any], json: bool) -> None:
     """The result: lines for people, or one object for programs."""
     from hornbook.cli.output import print_json, show
-    from hornbook.workflows.outcome import outcome
+    from hornbook.workflows.runs.outcome import outcome
 
     for line in [] if json else outcome(found):
         show(line)
@@ -166,7 +166,7 @@ def _preset(family: str | None, preset: str | None) -> dict[str, str]:
 def _on_text(
     corpus: Any, tokenizer: Path | None, init: Path | None, values: Any, how: dict[str, Any]
 ) -> dict[str, Any]:
-    from hornbook.workflows.pretrain import inputs_of, pretrain, request_of
+    from hornbook.workflows.projects.text.project import inputs_of, pretrain, request_of
 
     inputs = inputs_of(corpus, tokenizer, init)
     return pretrain(inputs, request=request_of(inputs, values), **how)
@@ -174,8 +174,8 @@ def _on_text(
 
 def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import UsageError
-    from hornbook.workflows.translation import train_translation
-    from hornbook.workflows.translation_run import request_of
+    from hornbook.workflows.projects.pairs.project import train_translation
+    from hornbook.workflows.projects.pairs.request import request_of
 
     for name, files in zip(("--pairs", "--validation", "--test"), splits, strict=True):
         if not files:
@@ -191,9 +191,9 @@ def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any])
 
 def _on_images(images: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import UsageError, unknown
-    from hornbook.corpus.places import lies_in
-    from hornbook.workflows.vision import train_vision
-    from hornbook.workflows.vision_run import request_of
+    from hornbook.read.places import lies_in
+    from hornbook.workflows.projects.images.project import train_vision
+    from hornbook.workflows.projects.images.request import request_of
 
     if family not in (None, "vit"):
         raise unknown("family of images", str(family), ("vit",))

@@ -18,6 +18,6 @@ def command(
     """Fetch a model from the first source that has it; every file is checked by its hash."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.pull import pull
+    from hornbook.workflows.exchange.pull import pull
 
     print_json(pull(name, out, Progress()), json)

@@ -23,7 +23,7 @@ def command(
     """Summarise a text, by parts if it is long; its first sentences are printed beside."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.summarize import SummarizeConfig, summarize
+    from hornbook.workflows.use.summarize import SummarizeConfig, summarize
 
     config = SummarizeConfig.parse(
         {
@@ -49,8 +49,8 @@ def _text(file: Path | None) -> str:
 
     if file is None or str(file) == "-":
         return read_all()
-    from hornbook.corpus.documents import Document
-    from hornbook.corpus.read import read_file
+    from hornbook.read.documents import Document
+    from hornbook.read.sources import read_file
 
     if not file.is_file():
         raise UsageError(f"{file} {'is no file' if file.exists() else 'does not exist'}.")

@@ -23,7 +23,7 @@ def train(
     from hornbook.core.progress import Progress
     from hornbook.corpus.corpus import Corpus
     from hornbook.tokenize.measure import measure
-    from hornbook.workflows.encode import prepare_tokenizer
+    from hornbook.workflows.curate.encode import prepare_tokenizer
 
     opened = Corpus.open(corpus)
     opened.require("train", "validation")

@@ -38,7 +38,7 @@ def command(
     from hornbook.cli.output import print_json
     from hornbook.generate.beam import BeamConfig
     from hornbook.generate.translate import translate
-    from hornbook.workflows.open_model import open_translator
+    from hornbook.workflows.open.model import open_translator
 
     config = BeamConfig.parse(
         {"beams": beam, "penalty": length_penalty, "max_tokens": max_tokens}, "search"
@@ -67,8 +67,8 @@ def _sentences(text: list[str] | None, file: Path | None, column: str | None) ->
     from hornbook.cli.input import read_line
     from hornbook.cli.output import note
     from hornbook.core.errors import UsageError
-    from hornbook.corpus.columns import texts_of
-    from hornbook.corpus.readers.header import TEXT_NAMES
+    from hornbook.datasets.columns import texts_of
+    from hornbook.read.formats.header import TEXT_NAMES
 
     if text and file:
         raise UsageError("Give either --text or --file, not both.")

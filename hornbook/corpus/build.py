@@ -40,15 +40,15 @@ from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples
 from hornbook.corpus.nothing import require_left, require_read, require_text
 from hornbook.corpus.paragraphs import Gone, ParagraphTask, find_gone, without
 from hornbook.corpus.pii import Pseudonyms
-from hornbook.corpus.places import is_local, lies_in, local_path
-from hornbook.corpus.read import PYTHON_DOCS, find_files, format_of, size_of
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import Selected, SelectTask, select_part
 from hornbook.corpus.split import Split, choose_sections, choose_split
 from hornbook.corpus.store import checksums, read_documents, text_batches
-from hornbook.corpus.stores import clean
 from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
 from hornbook.corpus.work import HITS, Sources, Tokens, Work
+from hornbook.read.places import is_local, lies_in, local_path
+from hornbook.read.sources import PYTHON_DOCS, find_files, format_of, size_of
+from hornbook.read.stores import clean
 
 VERSION = "corpus-8"
 """A part of the corpus' fingerprint: changed when the same inputs would give something else."""

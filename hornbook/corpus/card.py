@@ -6,7 +6,7 @@ Knows the facts' names; measures nothing.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hornbook.corpus.documents import CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT, REPLACED
+from hornbook.read.documents import CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT, REPLACED
 
 
 def card_text(card: dict[str, Any]) -> str:

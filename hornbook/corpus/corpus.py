@@ -10,9 +10,9 @@ from typing import Any
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json
 from hornbook.core.stages import fingerprint as stage_fingerprint
-from hornbook.corpus.documents import Document
 from hornbook.corpus.split import Side, Split
 from hornbook.corpus.store import read_documents, read_tags
+from hornbook.read.documents import Document
 
 MAKER = "corpus build"
 """What the markers of a corpus and of its stages name."""

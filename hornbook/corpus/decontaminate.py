@@ -15,12 +15,12 @@ from pydantic import Field, PositiveInt
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.core.home import home
-from hornbook.corpus.documents import Rejection
-from hornbook.corpus.places import AnyPath
-from hornbook.corpus.read import find_files, format_of, name_of, read_file
 from hornbook.corpus.store import text_batches
-from hornbook.corpus.tables import FORMATS, JSON, NOT_UNICODE, read_rows, read_values
 from hornbook.corpus.texts import Texts, grams
+from hornbook.datasets.tables import FORMATS, JSON, NOT_UNICODE, read_rows, read_values
+from hornbook.read.documents import Rejection
+from hornbook.read.places import AnyPath
+from hornbook.read.sources import find_files, format_of, name_of, read_file
 
 EVALUATIONS = "evaluations"
 """The folder in Hornbook's own whose files every corpus is held against."""

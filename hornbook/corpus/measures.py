@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hornbook.corpus.documents import NOTED
+from hornbook.read.documents import NOTED
 
 _SCRIPTS = (
     (0x41, "Latin"),

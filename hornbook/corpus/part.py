@@ -11,8 +11,8 @@ import numpy as np
 
 from hornbook.core.files import hash_json
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.documents import Document
 from hornbook.corpus.split import Side
+from hornbook.read.documents import Document
 
 
 class Part(Corpus):

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hornbook.corpus.documents import as_json
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.paragraphs import without
 from hornbook.corpus.pii import Pseudonyms
 from hornbook.corpus.store import TAGS, PartWriter, row_groups
+from hornbook.read.documents import as_json
 
 DROPPED = "dropped"
 """The folder of what was dropped: a JSON Lines file for each part."""

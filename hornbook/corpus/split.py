@@ -12,7 +12,7 @@ from typing import Literal
 
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
-from hornbook.corpus.documents import Document, content_hash
+from hornbook.read.documents import Document, content_hash
 
 Side = Literal["train", "validation"]
 

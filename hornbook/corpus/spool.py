@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.corpus.documents import content_hash
 from hornbook.corpus.texts import Texts
+from hornbook.read.documents import content_hash
 
 _BATCH = 2 * 2**20
 """Characters read, or items gone over, together."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.core.files import hash_file
-from hornbook.corpus.documents import Document, as_json
+from hornbook.read.documents import Document, as_json
 
 DOCUMENTS = "documents"
 ATTRIBUTES = "attributes/content"

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hornbook.corpus.documents import content_hash
 from hornbook.corpus.mix import Documents, copies_of
 from hornbook.corpus.near import components
 from hornbook.corpus.paragraphs import Gone
@@ -20,6 +19,7 @@ from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import FORGOTTEN, Verdicts
 from hornbook.corpus.store import ATTRIBUTES, parts
 from hornbook.corpus.urls import plain_url
+from hornbook.read.documents import content_hash
 
 EMPTY, MIXTURE = "empty", "mixture"
 EXACT, URL, NEAR = "duplicate", "duplicate url", "near duplicate"

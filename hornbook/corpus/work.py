@@ -24,13 +24,13 @@ from hornbook.corpus.corpus import MAKER
 from hornbook.corpus.decontaminate import Items, OverlapTask, overlap_part, read_items
 from hornbook.corpus.duplicates import GROUPS, LEAKS, LIKENESS, SignTask, find_near
 from hornbook.corpus.intake import read_all, source_of_part
-from hornbook.corpus.places import AnyPath
-from hornbook.corpus.read import fingerprint
 from hornbook.corpus.recipe import REST, CorpusRecipe
 from hornbook.corpus.rules import RULES
 from hornbook.corpus.store import parts, text_batches
 from hornbook.corpus.tag import TagTask, tag_part
 from hornbook.corpus.verdicts import NearGroups
+from hornbook.read.places import AnyPath
+from hornbook.read.sources import fingerprint
 
 VERSIONS = {"read": "read-3", "tags": "tags-6", "near": "near-4", "overlap": "2", "tokens": "1"}
 """Parts of the stages' fingerprints: change one when the same inputs would give something else."""

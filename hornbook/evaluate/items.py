@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.errors import UsageError
-from hornbook.corpus.documents import content_hash
-from hornbook.corpus.labelled import LabelledText, split
+from hornbook.datasets.labelled import LabelledText, split
 from hornbook.evaluate.prompts import draw_shots
 from hornbook.evaluate.rows import LeftOut
 from hornbook.evaluate.task import Item, Task
 from hornbook.evaluate.templates import render
+from hornbook.read.documents import content_hash
 
 FEW = 30
 """Items below which an interval is so wide that a warning is due."""

@@ -24,7 +24,7 @@ _MAX_TOKENS = 256
 
 
 class HornbookLM(TemplateLM):
-    """model, tokenizer: as `workflows.open_model.open_model` gives them."""
+    """model, tokenizer: as `workflows.open.model.open_model` gives them."""
 
     def __init__(self, model: CausalLM, tokenizer: Tokenizer) -> None:
         super().__init__()

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.errors import UsageError, unknown
-from hornbook.corpus import tables
-from hornbook.corpus.documents import Rejection
-from hornbook.corpus.read import format_of
-from hornbook.corpus.readers.header import Naming
-from hornbook.corpus.tables import NOT_UNICODE, read_texts
+from hornbook.datasets import tables
+from hornbook.datasets.tables import NOT_UNICODE, read_texts
+from hornbook.read.documents import Rejection
+from hornbook.read.formats.header import Naming
+from hornbook.read.sources import format_of
 
 FORMATS = (*tables.FORMATS, ".txt")
 """What can be read; each may end with .gz or .zst as well."""

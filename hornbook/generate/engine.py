@@ -8,7 +8,7 @@ products of matrices differ in their last bits with the number of rows and with 
 computed beside, so two candidates that are as near as that can change places, in greedy choice and
 in a draw's race (`sampling.choose`). In float32 the 500 random schedules of
 tests/generate/test_engine.py see none. A model of short floats keeps the promise as far as its
-kernels round every row alike; those of `nn.native` do.
+kernels round every row alike; those of `kernels` do.
 
 Not safe for threads: one owner calls, as a server's loop does. Knows ids; knows nothing of text.
 """

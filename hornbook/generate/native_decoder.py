@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
-from hornbook.nn import native
-from hornbook.nn.native import pointers
-from hornbook.nn.native.codes import DecoderWeights
-from hornbook.nn.native.pointers import Rows
+from hornbook.kernels import pointers
+from hornbook.kernels.codes import DecoderWeights
+from hornbook.kernels.pointers import Rows
 from hornbook.nn.room import no_room_for, require_room
 
 PASS = 512

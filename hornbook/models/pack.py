@@ -12,11 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.models.causal_lm import CausalLM
-from hornbook.nn.attention import Attention
-from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.mlp import GatedMLP
-from hornbook.nn.native.codes import (
+from hornbook.kernels.codes import (
     ROWS,
     BlockWeights,
     DecoderWeights,
@@ -24,6 +20,10 @@ from hornbook.nn.native.codes import (
     can_pack,
     join,
 )
+from hornbook.models.causal_lm import CausalLM
+from hornbook.nn.attention import Attention
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import NativeLinear, packed, quantise
 from hornbook.nn.residual import PreNorm

@@ -1,6 +1,6 @@
 """Linear layers whose weights are stored in four or eight bits, in groups that share a scale.
 
-Products run in our own kernels (`nn.native`), which make eight bits of the inputs as well, where
+Products run in our own kernels (`kernels`), which make eight bits of the inputs as well, where
 they can be had; elsewhere in torch's four-bit CPU kernel, which computes in bfloat16, and to which
 eight bits are two products, of the upper and the lower half. Nothing is trained. Knows codes and
 kernels; knows nothing of files or models.
@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hornbook.nn import native
-from hornbook.nn.native.codes import GROUP, ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
+from hornbook import kernels as native
+from hornbook.kernels.codes import GROUP, ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
 
 _MIDDLE = 8
 """The code that the kernel takes for zero."""

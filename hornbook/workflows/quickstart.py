@@ -17,12 +17,12 @@ from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
-from hornbook.workflows import run as layout
-from hornbook.workflows.instruct import instruct
-from hornbook.workflows.pretrain import Inputs, pretrain, request_of
+from hornbook.workflows.projects.answers.instruct import instruct
+from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.samples import beginnings
 from hornbook.workflows.report.page import Next
 from hornbook.workflows.report.text import write_report
-from hornbook.workflows.samples import beginnings
+from hornbook.workflows.runs import folder as layout
 
 DEFAULT_TEXT = "python-docs"
 

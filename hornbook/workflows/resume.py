@@ -5,11 +5,11 @@ from typing import Any
 
 from hornbook.core.config import read_recipe
 from hornbook.core.progress import Progress
-from hornbook.workflows import run as layout
-from hornbook.workflows.finetune import resume_finetune
-from hornbook.workflows.pretrain import resume_run
-from hornbook.workflows.translation import resume_translation
-from hornbook.workflows.vision import resume_vision
+from hornbook.workflows.projects.answers.project import resume_finetune
+from hornbook.workflows.projects.images.project import resume_vision
+from hornbook.workflows.projects.pairs.project import resume_translation
+from hornbook.workflows.projects.text.project import resume_run
+from hornbook.workflows.runs import folder as layout
 
 
 def resume(run: Path, progress: Progress) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from hornbook.batches.shards import INDEX, TokenShards, write_shards
 from hornbook.core.errors import HornbookError
 from hornbook.core.progress import Progress
-from hornbook.corpus.documents import Document
+from hornbook.read.documents import Document
 from hornbook.tokenize.train import train_tokenizer
 
 QUIET = Progress(quiet=True)

@@ -7,12 +7,12 @@ import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
-from hornbook.workflows.pretrain import Inputs, pretrain
-from hornbook.workflows.pretrain import request_of as text_request
-from hornbook.workflows.translation import train_translation
-from hornbook.workflows.translation_run import request_of as pairs_request
-from hornbook.workflows.vision import train_vision
-from hornbook.workflows.vision_run import request_of as images_request
+from hornbook.workflows.projects.images.project import train_vision
+from hornbook.workflows.projects.images.request import request_of as images_request
+from hornbook.workflows.projects.pairs.project import train_translation
+from hornbook.workflows.projects.pairs.request import request_of as pairs_request
+from hornbook.workflows.projects.text.project import Inputs, pretrain
+from hornbook.workflows.projects.text.project import request_of as text_request
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")

@@ -47,7 +47,7 @@ def test_a_fault_of_ours_is_an_object_too(monkeypatch, tmp_path):
     def broken(*_, **__):
         raise ZeroDivisionError("by us")
 
-    monkeypatch.setattr("hornbook.workflows.pull.pull", broken)
+    monkeypatch.setattr("hornbook.workflows.exchange.pull.pull", broken)
     printed = {}
     monkeypatch.setattr(
         "hornbook.cli.output.print_json", lambda value, wanted: printed.update(value)

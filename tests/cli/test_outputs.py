@@ -29,8 +29,8 @@ from hornbook.models.sizes import Sizes
 from hornbook.models.tensors import TensorFiles
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows import run as layout
-from hornbook.workflows.run import PART, RUN
+from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.folder import PART, RUN
 from tests.in_process import hornbook
 
 QUIET = Progress(quiet=True)

@@ -13,7 +13,7 @@ import pytest
 
 from hornbook.core import isolation
 from hornbook.core.progress import Progress
-from hornbook.workflows.export import export
+from hornbook.workflows.exchange.export import export
 from tests.fuzz.test_models import _folder
 
 NAMES = (

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hornbook.corpus import documents, measures
-from hornbook.corpus.documents import content_hash
+from hornbook.corpus import measures
 from hornbook.corpus.equals import again, alike, with_first
 from hornbook.corpus.language import language_of
+from hornbook.read import documents
+from hornbook.read.documents import content_hash
 
 _SPACES = [c for c in map(chr, range(0x110000)) if c.isspace()]
 TEXTS = st.text(

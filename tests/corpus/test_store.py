@@ -2,8 +2,8 @@
 
 import pytest
 
-from hornbook.corpus.documents import Document
 from hornbook.corpus.store import DocumentWriter, find_documents, read_ids
+from hornbook.read.documents import Document
 
 
 @pytest.mark.parametrize("wanted", [[], ["2"], ["2", "0"], ["nowhere"]])

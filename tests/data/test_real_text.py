@@ -18,8 +18,8 @@ from hornbook.core.claims import Claim
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.measure import measure
-from hornbook.workflows.encode import prepare_tokenizer
-from hornbook.workflows.pretrain import Inputs, pretrain, request_of
+from hornbook.workflows.curate.encode import prepare_tokenizer
+from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
 
 pytestmark = pytest.mark.data
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hornbook.baselines.linear_classifier import make
-from hornbook.corpus.labelled import folds, read_labelled, without_copies
+from hornbook.datasets.labelled import folds, read_labelled, without_copies
 from hornbook.evaluate.classification import classification_scores
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from hornbook.corpus.documents import Document
-from hornbook.corpus.read import read_file
+from hornbook.read.documents import Document
+from hornbook.read.sources import read_file
 
 pytestmark = pytest.mark.data
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.core.errors import UsageError
-from hornbook.corpus.labelled import read_labelled, split, without_copies
+from hornbook.datasets.labelled import read_labelled, split, without_copies
 from hornbook.evaluate.items import read_items
 from hornbook.evaluate.kinds import KINDS
 from hornbook.evaluate.load import DATA, built_in, find_data, load_task

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.test_readers import GOOD, pack
 from tests.fuzz import mutate
 from tests.fuzz.hunt import Format, hunt
+from tests.read.test_readers import GOOD, pack
 
 MUTANTS = 5000
 _ALIKE = (".htm", ".ndjson", ".docm", ".dotx", ".dotm")
@@ -50,7 +50,7 @@ def _written(suffix: str, packing: str, folder: Path) -> list[Path]:
 
 def read(path: Path) -> None:
     """As a corpus is built: none is lost on the way from the process that reads."""
-    from hornbook.corpus.read import read_file
+    from hornbook.read.sources import read_file
 
     items = list(read_file(path))
     assert items, "a file is a document or a rejection"

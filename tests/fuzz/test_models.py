@@ -38,7 +38,7 @@ def _folder(folder: Path, preset: str = "llama") -> Path:
 
 def _gguf(kinds: tuple[str, ...], folder: Path) -> list[Path]:
     from hornbook.core.progress import Progress
-    from hornbook.workflows.export import export
+    from hornbook.workflows.exchange.export import export
 
     model, found = _folder(folder), []
     for kind in kinds:
@@ -99,7 +99,7 @@ def generate(path: Path) -> None:
     """Open the model that a file belongs to and let it write two tokens, asked and in a chat."""
     from hornbook.generate.sampling import SamplingConfig
     from hornbook.generate.text import continue_text, reply_to, stream
-    from hornbook.workflows.open_generator import open_generator
+    from hornbook.workflows.open.generator import open_generator
 
     model, tokenizer = open_generator(path if path.suffix == ".gguf" else path.parent, "cpu")
     config = SamplingConfig(max_tokens=2)

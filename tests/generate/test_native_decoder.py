@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
 from hornbook.generate import native_decoder
 from hornbook.generate.decode import decode
@@ -18,7 +19,6 @@ from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
 from hornbook.models.sizes import Sizes
-from hornbook.nn import native
 
 SIZES = Sizes(
     vocab=96, width=64, depth=2, context=96, heads=4, kv_heads=2, head=16, hidden=160, tied=True

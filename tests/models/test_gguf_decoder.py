@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.generate.native_decoder import Caches, NativeDecoder
+from hornbook.kernels import pointers
+from hornbook.kernels.pointers import Rows
 from hornbook.models.folder import load_model
 from hornbook.models.gguf import codes
 from hornbook.models.gguf.decoder import read_decoder
@@ -16,9 +19,6 @@ from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import decoder_weights
 from hornbook.models.presets import PRESETS, llama
 from hornbook.models.sizes import Sizes
-from hornbook.nn import native
-from hornbook.nn.native import pointers
-from hornbook.nn.native.pointers import Rows
 from tests.models.test_parity import loud
 
 SIZES = Sizes(

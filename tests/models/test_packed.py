@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from hornbook import kernels as native
 from hornbook.core.gguf import GGUFFile
 from hornbook.generate.decode import decode
 from hornbook.generate.lean import lean
 from hornbook.generate.sampling import SamplingConfig
+from hornbook.kernels.codes import join, matrix_of
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.packed import load_packed
@@ -15,8 +17,6 @@ from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import JointAttention, decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import Sizes
-from hornbook.nn import native
-from hornbook.nn.native.codes import join, matrix_of
 from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise
 
 pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel for codes here")

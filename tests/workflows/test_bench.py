@@ -13,7 +13,7 @@ from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import Sizes
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.bench import BenchConfig, bench
+from hornbook.workflows.use.bench import BenchConfig, bench
 
 SMALL = {"lengths": (8, 20, 4000), "streams": (1, 3), "tokens": 4, "rounds": 2}
 
@@ -45,8 +45,8 @@ def test_figures_follow_from_each_other(models, name):
 
 
 def test_what_is_read_is_counted_once(models):
-    from hornbook.workflows.bench import _work
-    from hornbook.workflows.open_generator import open_generator
+    from hornbook.workflows.open.generator import open_generator
+    from hornbook.workflows.use.bench import _work
 
     for name, tables in (("llama", 1), ("qwen3", 2)):
         model, _ = open_generator(models / name, "cpu")
@@ -74,7 +74,7 @@ def test_lengths_that_cannot_be_are_refused(models, monkeypatch):
     for huge in ({"streams": (10**20,)}, {"rounds": 10**20}):
         with pytest.raises(UsageError, match="less than or equal"):
             BenchConfig.parse(huge, "bench")
-    monkeypatch.setattr("hornbook.workflows.bench.memory_bytes", lambda: 1000)
+    monkeypatch.setattr("hornbook.workflows.use.bench.memory_bytes", lambda: 1000)
     with pytest.raises(UsageError, match=r"8 streams of .* need .* GiB"):
         bench(models / "llama", BenchConfig(lengths=(8,), tokens=4), Progress(True))
 

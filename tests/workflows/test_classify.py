@@ -13,7 +13,7 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import Interrupted, UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
-from hornbook.corpus.labelled import LabelledText
+from hornbook.datasets.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import llama, lstm
@@ -24,13 +24,16 @@ from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.optimiser import OptimiserConfig
-from hornbook.workflows import classifier_fit, classifier_pace, classifier_training, classify_tuning
-from hornbook.workflows.bodies import find_body
-from hornbook.workflows.classifier_fit import Examples, Tuning
-from hornbook.workflows.classifier_training import train_classifier
-from hornbook.workflows.classify import label_texts
-from hornbook.workflows.classify_tuning import finetune_classifier
-from hornbook.workflows.open_classifier import open_classifier
+from hornbook.workflows.open.classifier import open_classifier
+from hornbook.workflows.projects.labels import fit as classifier_fit
+from hornbook.workflows.projects.labels import pace as classifier_pace
+from hornbook.workflows.projects.labels import project as classify_tuning
+from hornbook.workflows.projects.labels import training as classifier_training
+from hornbook.workflows.projects.labels.bodies import find_body
+from hornbook.workflows.projects.labels.fit import Examples, Tuning
+from hornbook.workflows.projects.labels.project import finetune_classifier
+from hornbook.workflows.projects.labels.training import train_classifier
+from hornbook.workflows.use.classify import label_texts
 
 QUIET = Progress(quiet=True)
 MACHINE = Machine(

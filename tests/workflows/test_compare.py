@@ -14,16 +14,16 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
-from hornbook.corpus.labelled import LabelledText
-from hornbook.workflows import classifier_fit, ladder
-from hornbook.workflows import compare as module
-from hornbook.workflows.bodies import Fresh
-from hornbook.workflows.classifier_fit import Tuning
-from hornbook.workflows.classifier_training import train_classifier
-from hornbook.workflows.compare import compare, lines_of
-from hornbook.workflows.compare_data import CompareConfig, read_data
-from hornbook.workflows.compare_time import Shares
-from hornbook.workflows.ladder import Climbed, Job, Rung, choose_rungs, climb, ladder_of
+from hornbook.datasets.labelled import LabelledText
+from hornbook.workflows.compare.classifiers import classifiers as module
+from hornbook.workflows.compare.classifiers import compare, ladder, lines_of
+from hornbook.workflows.compare.data import CompareConfig, read_data
+from hornbook.workflows.compare.ladder import Climbed, Job, Rung, choose_rungs, climb, ladder_of
+from hornbook.workflows.compare.time import Shares
+from hornbook.workflows.projects.labels import fit as classifier_fit
+from hornbook.workflows.projects.labels.bodies import Fresh
+from hornbook.workflows.projects.labels.fit import Tuning
+from hornbook.workflows.projects.labels.training import train_classifier
 from tests.in_process import hornbook
 
 QUIET = Progress(quiet=True)
@@ -195,7 +195,7 @@ def test_texts_that_time_suffices_for_are_of_all_labels(monkeypatch):
         found = {"probabilities": {"good": 0.25, "spam": 0.75}}
         return [SimpleNamespace(found=found) for _ in items]
 
-    monkeypatch.setattr("hornbook.workflows.open_model.open_model", lambda *a: (Model(), None))
+    monkeypatch.setattr("hornbook.workflows.open.model.open_model", lambda *a: (Model(), None))
     monkeypatch.setattr("hornbook.evaluate.kinds.classify.ClassifyTask.measure", measure)
     rows = [LabelledText(str(i), f"text {i}", "spam" if i < 40 else "good") for i in range(80)]
     texts = [row.text for row in rows]
@@ -268,7 +268,7 @@ def test_a_rung_that_fell_to_one_class_is_shown_with_that(known, tmp_path, monke
 
 
 def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all(monkeypatch):
-    monkeypatch.setattr("hornbook.workflows.compare_time.slowness", lambda: 1.0)
+    monkeypatch.setattr("hornbook.workflows.compare.time.slowness", lambda: 1.0)
     shares = Shares(Clock.start(0.75), 10)  # 43 seconds: two rungs can be trained
     assert isinstance(shares.quick(), float)
     assert shares.next() == pytest.approx(43.6 / 2 / 60, rel=0.01)

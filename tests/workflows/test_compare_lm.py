@@ -9,8 +9,8 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model
-from hornbook.workflows.compare_lm import compare_text
-from hornbook.workflows.run import Recipe
+from hornbook.workflows.compare.domain import compare_text
+from hornbook.workflows.runs.folder import Recipe
 
 pytestmark = pytest.mark.slow
 

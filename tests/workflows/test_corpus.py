@@ -17,9 +17,9 @@ from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.review import Answer, cases, precision
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows import lineage
-from hornbook.workflows.corpus import forget, make_corpus, trace
-from hornbook.workflows.encode import SHARDS, prepare_shards
+from hornbook.workflows.curate.corpus import forget, make_corpus, trace
+from hornbook.workflows.curate.encode import SHARDS, prepare_shards
+from hornbook.workflows.runs import lineage
 
 QUIET = Progress(quiet=True)
 NOUNS = ["river", "boat", "morning", "teacher", "letter", "child", "bird", "page", "stone"]
@@ -87,7 +87,7 @@ def test_a_crash_between_corpus_and_page_is_made_up_for(source, tmp_path, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("hornbook.workflows.corpus.prepare_shards", fail)
+        broken.setattr("hornbook.workflows.curate.corpus.prepare_shards", fail)
         made(source, tmp_path / "d")
     assert (made(source, tmp_path / "d").folder / "card.html").read_bytes() == page
 

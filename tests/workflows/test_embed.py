@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.corpus.documents import Rejection
 from hornbook.models import sentences
 from hornbook.models.encoder_presets import BertSizes, bert
-from hornbook.workflows.embed import embed_to
+from hornbook.read.documents import Rejection
+from hornbook.workflows.use.embed import embed_to
 
 TEXTS = ["one two", "", "three " * 30, "four", " \t", "five six seven", "eight"]
 

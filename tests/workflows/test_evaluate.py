@@ -15,7 +15,7 @@ from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
 from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.evaluate import EvaluateConfig, evaluate
+from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
 from tests.in_process import hornbook
 
 QUIET = Progress(True)
@@ -254,7 +254,9 @@ def test_one_text_has_a_score_without_an_interval(place, tmp_path):
     ],
 )
 def test_mistakes_are_found_before_any_work(place, monkeypatch, values, error, message):
-    monkeypatch.setattr("hornbook.workflows.evaluate.open_model", lambda *a: pytest.fail("opened"))
+    monkeypatch.setattr(
+        "hornbook.workflows.use.evaluate.open_model", lambda *a: pytest.fail("opened")
+    )
     with pytest.raises(error, match=message):
         run(place, "classify", **values)
 
@@ -276,7 +278,7 @@ def test_only_the_ending_is_scored(place):
     """The same ending after each beginning: its likelihood is what the model gives it there."""
     from hornbook.evaluate.likelihood import encode_pair
     from hornbook.evaluate.subject import Subject
-    from hornbook.workflows.open_model import open_model
+    from hornbook.workflows.open.model import open_model
 
     run(place, "contexts", out=place / "scored")
     first = json.loads((place / "scored" / "samples_contexts.jsonl").read_text().split("\n")[0])

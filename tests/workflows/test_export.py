@@ -11,7 +11,7 @@ from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.export import export
+from hornbook.workflows.exchange.export import export
 from tests.models.test_parity import loud
 
 QUIET = Progress(quiet=True)

@@ -8,7 +8,7 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.folder import load_model
 from hornbook.models.presets import FAMILIES, PRESETS, preset_of
-from hornbook.workflows.pretrain import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
 
 SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired. 春眠不覺曉，{0}。\n"
 NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]

@@ -19,13 +19,13 @@ from hornbook.models.sizes import Sizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows import run as layout
-from hornbook.workflows.export import export
-from hornbook.workflows.finetune import finetune, resume_finetune
-from hornbook.workflows.finetune_best import Best
-from hornbook.workflows.finetune_data import encode_conversation
-from hornbook.workflows.open_model import open_model
+from hornbook.workflows.exchange.export import export
+from hornbook.workflows.open.model import open_model
+from hornbook.workflows.projects.answers.best import Best
+from hornbook.workflows.projects.answers.data import encode_conversation
+from hornbook.workflows.projects.answers.project import finetune, resume_finetune
 from hornbook.workflows.resume import resume
+from hornbook.workflows.runs import folder as layout
 
 QUIET = Progress(quiet=True)
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]

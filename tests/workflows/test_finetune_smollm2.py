@@ -6,9 +6,9 @@ from hornbook.core.home import pulled
 from hornbook.core.progress import Progress
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.workflows.export import export
-from hornbook.workflows.finetune import finetune
-from hornbook.workflows.open_model import open_model
+from hornbook.workflows.exchange.export import export
+from hornbook.workflows.open.model import open_model
+from hornbook.workflows.projects.answers.project import finetune
 from tests.data.conftest import data  # noqa: F401
 
 NAME = "smollm2-135m-instruct"

@@ -3,9 +3,9 @@
 import pytest
 
 from hornbook.core.errors import HornbookError
-from hornbook.corpus.instructions import Preference
-from hornbook.workflows.finetune_data import Sample
-from hornbook.workflows.finetune_split import split
+from hornbook.datasets.instructions import Preference
+from hornbook.workflows.projects.answers.data import Sample
+from hornbook.workflows.projects.answers.split import split
 
 
 def talk(*turns):

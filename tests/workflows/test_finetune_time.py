@@ -4,10 +4,11 @@ import pytest
 
 from hornbook.core.clock import Clock
 from hornbook.core.files import read_json
-from hornbook.workflows import finetune as module
-from hornbook.workflows import finetune_before, finetune_time
-from hornbook.workflows.finetune_run import FinetuneRecipe
-from hornbook.workflows.finetune_time import (
+from hornbook.workflows.projects.answers import before as finetune_before
+from hornbook.workflows.projects.answers import project as module
+from hornbook.workflows.projects.answers import time as finetune_time
+from hornbook.workflows.projects.answers.request import FinetuneRecipe
+from hornbook.workflows.projects.answers.time import (
     Sizes,
     Spent,
     Step,

@@ -16,11 +16,12 @@ from hornbook.train import forecast as forecasting
 from hornbook.train.dial import Wanted, choose
 from hornbook.train.forecast import Rehearsal, affordable_share
 from hornbook.train.hooks import remarked
-from hornbook.workflows import floors, settle
-from hornbook.workflows.outcome import outcome
-from hornbook.workflows.prepare import prepare
-from hornbook.workflows.pretrain import Inputs, pretrain, request_of
-from hornbook.workflows.samples import Sampler, beginnings
+from hornbook.workflows.projects.text import floors
+from hornbook.workflows.projects.text.data import prepare
+from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.samples import Sampler, beginnings
+from hornbook.workflows.runs import settle
+from hornbook.workflows.runs.outcome import outcome
 
 MACHINE = Machine(
     device="cpu", name="x", threads=1, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False

@@ -13,8 +13,8 @@ from hornbook.models.place import INDEX, WEIGHTS
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import Sizes
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.export import export
-from hornbook.workflows.pretrain import inputs_of, pretrain, request_of
+from hornbook.workflows.exchange.export import export
+from hornbook.workflows.projects.text.project import inputs_of, pretrain, request_of
 
 QUIET = Progress(quiet=True)
 TEXT = "春眠不覺曉，處處聞啼鳥。 The hornbook's words.\n"

@@ -13,8 +13,8 @@ from hornbook.models.sizes import Sizes
 from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.export import export
-from hornbook.workflows.open_model import open_model
+from hornbook.workflows.exchange.export import export
+from hornbook.workflows.open.model import open_model
 from tests.models.test_parity import loud
 from tests.tokenize.conftest import TEXTS
 from tests.tokenize.test_folders import GPT2, write

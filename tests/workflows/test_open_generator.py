@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from hornbook import kernels as native
 from hornbook.core.progress import Progress
 from hornbook.generate.decode import decode
 from hornbook.generate.native_decoder import NativeDecoder
@@ -13,10 +14,9 @@ from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import Sizes
-from hornbook.nn import native
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.export import export
-from hornbook.workflows.open_generator import open_generator
+from hornbook.workflows.exchange.export import export
+from hornbook.workflows.open.generator import open_generator
 from tests.models.test_parity import loud
 
 SIZES = Sizes(

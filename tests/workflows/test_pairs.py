@@ -1,7 +1,7 @@
 """Questions come from titles and headings, answers are the documents' own words."""
 
-from hornbook.corpus.documents import Document
-from hornbook.workflows.pairs import pairs, pairs_of
+from hornbook.read.documents import Document
+from hornbook.workflows.projects.answers.mined import pairs, pairs_of
 
 
 def document(text, title=None, name="d"):

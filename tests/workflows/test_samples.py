@@ -2,7 +2,7 @@
 
 import pytest
 
-from hornbook.workflows.samples import beginnings
+from hornbook.workflows.projects.text.samples import beginnings
 
 
 class Texts:

@@ -8,7 +8,7 @@ from hornbook.core.home import pulled
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.place import resolve
-from hornbook.workflows.open_model import open_model
+from hornbook.workflows.open.model import open_model
 from tests.tokenize.test_gguf_tokenizers import ODD
 
 NAME = "smollm2-135m-instruct"

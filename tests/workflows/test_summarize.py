@@ -11,8 +11,8 @@ from hornbook.models.presets import qwen3
 from hornbook.models.sizes import Sizes
 from hornbook.tokenize.chat import CHATML
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows import summarize as module
-from hornbook.workflows.summarize import SummarizeConfig, summarize
+from hornbook.workflows.use import summarize as module
+from hornbook.workflows.use.summarize import SummarizeConfig, summarize
 from tests.in_process import hornbook as run
 
 QUIET = Progress(True)

@@ -13,11 +13,11 @@ from hornbook.core.progress import Progress
 from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import translate
 from hornbook.train import hooks
-from hornbook.workflows.open_model import open_translator
+from hornbook.workflows.open.model import open_translator
+from hornbook.workflows.projects.pairs.project import train_translation
+from hornbook.workflows.projects.pairs.request import PairFiles, request_of
 from hornbook.workflows.report.pairs import _outputs
 from hornbook.workflows.resume import resume
-from hornbook.workflows.translation import train_translation
-from hornbook.workflows.translation_run import PairFiles, request_of
 from tests.in_process import hornbook
 
 pytest.importorskip("sacrebleu")

@@ -2,7 +2,7 @@
 
 import copy
 
-from hornbook.workflows.compare_lm import _missing, _verdict, lines_of
+from hornbook.workflows.compare.domain import _missing, _verdict, lines_of
 
 
 def row(name, seen, domain, general, steps):

@@ -7,10 +7,10 @@ from safetensors.numpy import load_file
 
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
-from hornbook.workflows import vision
+from hornbook.workflows.projects.images import project as vision
+from hornbook.workflows.projects.images.project import train_vision
+from hornbook.workflows.projects.images.request import request_of
 from hornbook.workflows.resume import resume
-from hornbook.workflows.vision import train_vision
-from hornbook.workflows.vision_run import request_of
 
 PLAN = {"patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 16, "rows": 8}
 QUIET = Progress(quiet=True)

@@ -17,14 +17,14 @@ from hornbook.baselines.compress import gzip_bits_per_byte, xz_bits_per_byte
 from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.documents import Document
-from hornbook.corpus.read import find_files, read_file
-from hornbook.corpus.tables import NOT_UNICODE
+from hornbook.datasets.tables import NOT_UNICODE
 from hornbook.evaluate.likelihood import Request, begin_of, windows
 from hornbook.evaluate.rows import LeftOut
 from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row
+from hornbook.read.documents import Document
+from hornbook.read.sources import find_files, read_file
 
 
 class PerplexityTask(Task):

@@ -10,9 +10,9 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
+from hornbook.kernels.codes import ROWS, Codes, Matrix, can_pack
 from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.place import no_numbers
-from hornbook.nn.native.codes import ROWS, Codes, Matrix, can_pack
 
 BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
 """Types whose blocks are codes, and of how many bits."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
+from hornbook.kernels.codes import BlockWeights, DecoderWeights, Tiles, join, tiles
 from hornbook.models.gguf import codes
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.sizes import (
@@ -21,7 +22,6 @@ from hornbook.models.gguf.sizes import (
     open_fields,
     read_rotary,
 )
-from hornbook.nn.native.codes import BlockWeights, DecoderWeights, Tiles, join, tiles
 
 _INPUTS = ("attn_q", "attn_k", "attn_v")
 _MATRICES = (*_INPUTS, "attn_output", "ffn_gate", "ffn_up", "ffn_down")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
+from hornbook.kernels.codes import Matrix
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import check_size, match
 from hornbook.models.gguf import codes
@@ -19,7 +20,6 @@ from hornbook.models.gguf.config import read_config, reordered
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.gguf.sizes import EMBEDDING
 from hornbook.models.pack import pack
-from hornbook.nn.native.codes import Matrix
 
 
 class FileEmbedding(nn.Module):

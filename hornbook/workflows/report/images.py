@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from hornbook.core.metrics import MetricsLog
-from hornbook.workflows import run as layout
+from hornbook.workflows.projects.images.request import VisionRecipe
 from hornbook.workflows.report.charts import curve
 from hornbook.workflows.report.page import SHARED, Section, points, write_page
-from hornbook.workflows.vision_run import VisionRecipe
+from hornbook.workflows.runs import folder as layout
 
 _CLASSES: Section = ("classes", "Each class", "各个类别")
 _MISTAKES: Section = ("mistakes", "Mistakes", "错误")

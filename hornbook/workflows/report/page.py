@@ -10,8 +10,8 @@ from typing import Any
 
 from hornbook.core.files import write_text
 from hornbook.core.language import chinese
-from hornbook.workflows.measures import MEASURES
-from hornbook.workflows.run import Settled
+from hornbook.workflows.runs.folder import Settled
+from hornbook.workflows.runs.measures import MEASURES
 
 Section = tuple[str, str, str]
 """A section's anchor, and its name in English and in Chinese."""

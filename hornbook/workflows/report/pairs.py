@@ -9,10 +9,10 @@ from typing import Any
 
 from hornbook.core.lines import lines_of
 from hornbook.core.metrics import MetricsLog
-from hornbook.workflows import run as layout
+from hornbook.workflows.projects.pairs.request import TranslationRecipe
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.page import SHARED, Section, points, with_scores, write_page
-from hornbook.workflows.translation_run import TranslationRecipe
+from hornbook.workflows.runs import folder as layout
 
 _OUTPUTS: Section = ("outputs", "Test sentences", "测试句子")
 _PAIRS: Section = ("pairs", "The pairs", "句对")

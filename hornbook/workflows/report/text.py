@@ -9,11 +9,11 @@ from typing import Any
 
 from hornbook.core.metrics import MetricsLog
 from hornbook.corpus.corpus import Corpus
-from hornbook.workflows import run as layout
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.page import SHARED, Next, Section, points, with_scores, write_page
 from hornbook.workflows.report.words import reason_name
-from hornbook.workflows.run import Recipe
+from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.folder import Recipe
 
 FLOOR_NAMES = {
     "gzip": ("gzip -9", "gzip -9"),

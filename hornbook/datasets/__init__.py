@@ -1,0 +1,1 @@
+"""Rows that people bring: labelled texts, pairs, conversations, images; one door to all tables."""

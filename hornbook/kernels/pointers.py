@@ -1,0 +1,137 @@
+"""Arrays as the kernels' pointers, each checked: what will be read or written lies inside it.
+
+The kernels believe the sizes that they are given. This is the only place where arrays become
+pointers, so whoever reads weights, from whatever file, cannot make the kernels leave an array.
+Knows arrays and the kernels' structures; knows nothing of files.
+"""
+
+import ctypes
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hornbook.core.errors import HornbookError
+from hornbook.kernels import structures
+
+if TYPE_CHECKING:
+    from hornbook.kernels.codes import BlockWeights, DecoderWeights, Tiles
+
+TILE, GROUP = 16, 32
+"""Rows that the kernels compute together, and weights of a row that share a scale."""
+
+
+class Rows(NamedTuple):
+    """Tokens of a call: ids, slots and positions, (R,) int32 each."""
+
+    ids: np.ndarray
+    slots: np.ndarray
+    positions: np.ndarray
+
+
+def matrix(tiles: "Tiles") -> structures.Matrix:
+    """A matrix, as long as its arrays live."""
+    tile_bytes = 4 * TILE + TILE * GROUP * tiles.bits // 8
+    _require(tiles.bits in (4, 8), "codes of 4 or 8 bits")
+    whole = tiles.outputs % TILE == 0 and tiles.inputs % GROUP == 0
+    _require(whole and tiles.outputs > 0 and tiles.inputs > 0, "whole tiles and groups")
+    shape = tiles.outputs // TILE, tiles.inputs // GROUP, tile_bytes
+    blocks = _array(tiles.blocks, shape, np.uint8)
+    bias = None if tiles.bias is None else _array(tiles.bias, (tiles.outputs,), np.float32)
+    return structures.Matrix(blocks, bias, tiles.outputs, tiles.inputs, tiles.bits)
+
+
+def decoder(weights: "DecoderWeights") -> structures.Decoder:
+    """A whole decoder, as long as its arrays live."""
+    w = weights
+    _require(w.fits(), "sizes that the kernels take")
+    _require(min(w.vocab, w.context, w.heads, w.kv_heads) > 0, "positive sizes")
+    _require(w.heads % w.kv_heads == 0, "heads that share keys and values evenly")
+    hidden = w.blocks[0].down.inputs
+    layers = (structures.Layer * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
+    _product(w.logits, w.vocab, w.width)
+    return structures.Decoder(
+        width=w.width,
+        hidden=hidden,
+        heads=w.heads,
+        kv_heads=w.kv_heads,
+        head=w.head,
+        layers=len(w.blocks),
+        epsilon=w.epsilon,
+        head_epsilon=w.head_epsilon,
+        layer=layers,
+        last_norm=_array(w.last_norm, (w.width,), np.float32),
+    )
+
+
+def call(
+    weights: "DecoderWeights",
+    rows: Rows,
+    x: np.ndarray,
+    turns: np.ndarray,
+    caches: tuple[np.ndarray, np.ndarray],
+) -> structures.Pass:
+    """A pass of rows. x: (R, D). turns: cosines and sines (2, P, C / 2). caches: keys and values,
+    (layers, slots, kv_heads, room, head) float16."""
+    count, half = len(rows.ids), weights.head // 2
+    reach = int(rows.positions.max()) + 1
+    slots, room = caches[0].shape[1], caches[0].shape[3]
+    _require(rows.positions.min() >= 0 and reach <= min(room, turns.shape[1]), "room")
+    _require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
+    shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
+    for cache in caches:
+        _array(cache, shape, np.float16)
+    turned = _array(turns, (2, turns.shape[1], half), np.float32)
+    return structures.Pass(
+        rows=count,
+        reach=reach,
+        x=_array(x, (count, weights.width), np.float32),
+        slot=_array(rows.slots, (count,), np.int32),
+        position=_array(rows.positions, (count,), np.int32),
+        cos=turned,
+        sin=turned + turns.strides[0],
+        keys=_parts(caches[0]),
+        values=_parts(caches[1]),
+        slot_stride=caches[0].strides[1] // 2,
+        head_stride=caches[0].strides[2] // 2,
+    )
+
+
+def _layer(block: "BlockWeights", w: "DecoderWeights", hidden: int) -> structures.Layer:
+    queries, keys = w.heads * w.head, w.kv_heads * w.head
+    normed = block.query_norm, block.key_norm
+    _require((normed[0] is None) == (normed[1] is None), "norms of queries and of keys")
+    query, key = (None if n is None else _array(n, (w.head,), np.float32) for n in normed)
+    return structures.Layer(
+        attention_norm=_array(block.attention_norm, (w.width,), np.float32),
+        query_norm=query,
+        key_norm=key,
+        mlp_norm=_array(block.mlp_norm, (w.width,), np.float32),
+        joint=_product(block.joint, queries + 2 * keys, w.width),
+        output=_product(block.output, w.width, queries),
+        gate_up=_product(block.gate_up, 2 * hidden, w.width),
+        down=_product(block.down, w.width, hidden),
+    )
+
+
+def _product(tiles: "Tiles", outputs: int, inputs: int) -> structures.Matrix:
+    same = (tiles.outputs, tiles.inputs) == (outputs, inputs)
+    _require(same, f"a matrix of {outputs} x {inputs}, not {tiles.outputs} x {tiles.inputs}")
+    return matrix(tiles)
+
+
+def _array(array: np.ndarray, shape: tuple[int, ...], kind: type) -> int:
+    """The address of an array of this shape and type that lies in one piece."""
+    right = array.shape == shape and array.dtype == kind and array.flags.c_contiguous
+    _require(right, f"an array of {shape}, not {array.dtype} {array.shape}")
+    return int(array.ctypes.data)
+
+
+def _parts(layers: np.ndarray) -> "ctypes.Array[ctypes.c_void_p]":
+    """Where each layer's part begins."""
+    first, step, count = layers.ctypes.data, layers.strides[0], len(layers)
+    return (ctypes.c_void_p * count)(*(first + i * step for i in range(count)))
+
+
+def _require(right: bool, what: str) -> None:
+    if not right:
+        raise HornbookError(f"The model cannot be computed: the kernels need {what}.")

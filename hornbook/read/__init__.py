@@ -1,0 +1,1 @@
+"""Bytes to documents: where sources lie, what packs them, one file a format."""

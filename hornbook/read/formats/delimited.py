@@ -1,0 +1,216 @@
+"""Records of delimited text: physical lines in, cells out, whatever is quoted how.
+
+The `csv` module is not used: it takes a quote that is never closed for the rest of the file, loses
+the quotes of `"Never" again`, and counts no physical lines. Knows lines; knows nothing of names.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+from hornbook.read.documents import Rejection
+from hornbook.read.formats.decode import NotText, decode
+from hornbook.read.formats.lines import LONGEST_LINE, Fault, Line
+
+_LINES_IN_A_CELL = 10
+"""If so many lines of a cell, or more, are each a whole row, a quote was not closed before them."""
+
+
+class Dialect(NamedTuple):
+    r"""How a file separates and quotes. delimiter: None for one column. quotes: of cells that hold
+    delimiters or line breaks. escapes: `\"` is a quote inside a quoted cell, as `""` always is.
+    """
+
+    delimiter: str | None
+    quotes: bool = True
+    escapes: bool = False
+
+
+class Text(NamedTuple):
+    """A physical line without its end. fault: why it is not what the file says."""
+
+    number: int
+    text: str
+    size: int
+    fault: Fault | None = None
+
+
+class Record(NamedTuple):
+    """line: where it begins. size: bytes. untidy: a cell begins with quotes that do not quote it.
+
+    needed: some cell had to be quoted. quoted: how many cells were.
+    """
+
+    line: int
+    cells: list[str]
+    size: int
+    untidy: bool = False
+    needed: bool = False
+    quoted: int = 0
+
+
+class _Unclosed(Exception):
+    pass
+
+
+class Lines:
+    """Physical lines, of which some can be looked at and put back."""
+
+    def __init__(self, lines: Iterable[Text]) -> None:
+        self._lines, self._waiting = iter(lines), deque[Text]()
+
+    def take(self) -> Text | None:
+        """The next one."""
+        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+
+    def put_back(self, texts: list[Text]) -> None:
+        """They come next, in their order."""
+        self._waiting.extendleft(reversed(texts))
+
+    def ahead(self, count: int, size: int) -> list[Text]:
+        """So many of the next lines, or fewer where they are long; they stay the next."""
+        found: list[Text] = []
+        while len(found) < count and size > 0 and (text := self.take()) is not None:
+            found.append(text)
+            size -= text.size
+        self.put_back(found)
+        return found
+
+
+def texts(lines: Iterable[Line]) -> Iterator[Text]:
+    """Decoded lines; one that cannot be decoded keeps what can be told of its quotes."""
+    for line in lines:
+        if line.fault:
+            yield Text(line.number, "", line.size, line.fault)
+            continue
+        try:
+            yield Text(line.number, decode(line.data).removesuffix("\n"), line.size)
+        except NotText as error:
+            text = line.data.decode("utf-8", "replace").rstrip("\r\n")
+            yield Text(line.number, text, line.size, Fault(error.reason, str(error)))
+
+
+def records(lines: Lines, dialect: Dialect, source: str) -> Iterator[Record | Rejection]:
+    """The records, empty lines passed over; one that is broken costs its first line."""
+    width = 0
+    while (first := lines.take()) is not None:
+        if not first.text.strip(" ") and not first.fault:
+            continue
+        taken = [first]
+        try:
+            record = _Reader(lines, dialect, taken).record()
+            if len(taken) > _LINES_IN_A_CELL and _all_rows(taken[1:], dialect, width):
+                raise _Unclosed
+        except _Unclosed:
+            lines.put_back(taken[1:])
+            detail = "a quote that is not closed"
+            yield Rejection(source, first.number, "broken row", detail, first.size)
+            continue
+        size = sum(text.size for text in taken)
+        broken = next((text for text in taken if text.fault), None)
+        if broken is not None and broken.fault is not None:
+            yield Rejection(source, broken.number or None, *broken.fault, size)
+        else:
+            width = width or len(record.cells)
+            yield record._replace(line=first.number, size=size)
+
+
+def _all_rows(inner: list[Text], dialect: Dialect, width: int) -> bool:
+    mark = dialect.delimiter
+    return mark is not None and width > 1 and all(t.text.count(mark) == width - 1 for t in inner)
+
+
+class _Reader:
+    """One record. taken: the lines it is on, to which those are added that its quotes need."""
+
+    def __init__(self, lines: Lines, dialect: Dialect, taken: list[Text]) -> None:
+        self._lines, self._dialect, self._taken = lines, dialect, taken
+        self._text, self._place = taken[0].text, 0
+        self._size = taken[0].size
+
+    def record(self) -> Record:
+        """Raises _Unclosed."""
+        mark, text = self._dialect.delimiter, self._text
+        if not self._dialect.quotes or '"' not in text:
+            return Record(0, text.split(mark) if mark else [text], 0)
+        cells: list[str] = []
+        untidy = needed = False
+        quoted = 0
+        opening, _, closing = _patterns(self._dialect)
+        more = True
+        while more:
+            opened = opening.match(self._text, self._place)
+            inner = self._quoted(opened.end(), closing) if opened else None
+            if inner is None:
+                untidy = untidy or opened is not None
+                cell, more = self._plain(mark)
+            else:
+                cell, more = inner
+                quoted += 1
+                needed = needed or '"' in cell or "\n" in cell or (mark or "\n") in cell
+            cells.append(cell)
+        return Record(0, cells, 0, untidy, needed, quoted)
+
+    def _plain(self, mark: str | None) -> tuple[str, bool]:
+        """The cell up to the next delimiter, and whether there is one."""
+        start = self._place
+        stop = self._text.find(mark, start) if mark else -1
+        if stop < 0:
+            return self._text[start:], False
+        self._place = stop + 1
+        return self._text[start:stop], True
+
+    def _quoted(self, place: int, closing: re.Pattern[str]) -> tuple[str, bool] | None:
+        """A quoted cell and whether another follows; None for one that is only begun by a quote.
+
+        Raises _Unclosed.
+        """
+        inside = _patterns(self._dialect)[1]
+        parts: list[str] = []
+        while True:
+            found = inside.match(self._text, place)
+            assert found is not None, "it matches nothing as well"
+            parts.append(found.group())
+            if found.end() < len(self._text):
+                break
+            self._next_line()
+            parts.append("\n")
+            place = 0
+        closed = closing.match(self._text, found.end())
+        if closed is None and len(parts) == 1:
+            return None
+        if closed is None:
+            raise _Unclosed
+        self._place = closed.end()
+        return self._unescaped("".join(parts)), bool(closed[1])
+
+    def _next_line(self) -> None:
+        text = self._lines.take() if self._size < LONGEST_LINE else None
+        if text is None:
+            raise _Unclosed
+        self._taken.append(text)
+        self._text, self._size = text.text, self._size + text.size
+
+    def _unescaped(self, cell: str) -> str:
+        if self._dialect.escapes:
+            return _ESCAPED.sub(lambda found: found[1] or '"', cell)
+        return cell.replace('""', '"')
+
+
+_ESCAPED = re.compile(r'\\(["\\])|""')
+
+
+@cache
+def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """What opens a quoted cell, what stands inside, and what closes it: (1) is the delimiter."""
+    mark = dialect.delimiter
+    blanks = "[ ]*" if mark == "\t" else "[ \t]*"
+    inside = r'[^"\\]*(?:(?:""|\\.|\\\Z)[^"\\]*)*' if dialect.escapes else r'[^"]*(?:""[^"]*)*'
+    end = rf"({re.escape(mark)})|\Z" if mark else r"()\Z"
+    return (
+        re.compile(f'{blanks}"'),
+        re.compile(inside, re.DOTALL),
+        re.compile(f'"{blanks}(?:{end})'),
+    )

@@ -1,0 +1,1 @@
+"""A corpus as users ask for it: curated, encoded, with its card."""

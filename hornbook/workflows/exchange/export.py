@@ -1,0 +1,183 @@
+"""Write a model in the form that others read, open what was written, and certify how near it is.
+
+The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.json` beside a file.
+"""
+
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+from hornbook.adapt import lora
+from hornbook.adapt.peft import base_of, base_of_adapter, is_adapter, load_adapter
+from hornbook.core.claims import MARKER, Claim, beside
+from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.core.files import write_json
+from hornbook.core.folders import atomic_folder, check_place
+from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
+from hornbook.core.machine import versions
+from hornbook.core.outputs import check_file, output_file
+from hornbook.core.progress import Progress
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.folder import load_model, write_model
+from hornbook.models.gguf.write import FILE_TYPES, Kind, write_gguf
+from hornbook.models.place import resolve
+from hornbook.read.pydocs import read_pydocs
+from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
+from hornbook.tokenize.tokenizer import Tokenizer, read_files
+from hornbook.workflows.exchange.parity import Opened, compare
+from hornbook.workflows.open.model import open_model
+from hornbook.workflows.runs import folder as layout
+
+FORMS = ("hf", "gguf", "peft")
+PARITY = ".parity.json"
+"""The certificate's name behind that of a file; in a folder, without the dot."""
+_OWN_TEXT, _MOST_TEXT = 8 * 2**10, 64 * 2**10
+"""Characters of Python's documentation, and of the user's text, that are scored."""
+
+
+def export(
+    path: Path, form: str, kind: str | None, out: Path, text: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Write the model of `path` as `form` at `out`; returns the certificate with its `path`.
+
+    kind: how a GGUF file stores its matrices, f16 if not given. text: a file to measure bits per
+    byte on, Python's documentation if not given. Raises UsageError before work for what does not
+    go together, HornbookError when the form cannot hold the model.
+    """
+    chosen = _check(form, kind, out)
+    source = resolve(path)
+    claim, certificate_at = Claim(f"export --to {form}", (source,)), beside(out, "", PARITY)
+    if form == "gguf":
+        for file in (out, certificate_at):
+            check_file(file, claim)
+    else:
+        check_place(out, claim)
+    sample = _read(text) if text else _documentation()
+    adapter = _adapter_of(source) if form == "peft" else None
+    before = Opened(*open_model(source, "cpu"))
+
+    def certify(written: Path) -> dict[str, Any]:
+        progress.say(f"Written for {out}; opening it to compare.")
+        after = _with_adapter(written) if adapter else Opened(*open_model(written, "cpu"))
+        return {
+            "from": source.name,
+            "to": out.name,
+            "type": chosen,
+            **compare(before, after, sample),
+            "bytes": {"before": _bytes(source), "after": _bytes(written)},
+            "versions": versions(),
+        }
+
+    # What was there before stays until the new has its certificate.
+    if form == "gguf":
+        with (
+            output_file(out, claim) as file,
+            output_file(certificate_at, claim) as note,
+        ):
+            _write_gguf(before, source, file, chosen)
+            certificate = certify(file)
+            write_json(note, certificate)
+    else:
+        with atomic_folder(out, claim) as aside:
+            if adapter:
+                _copy(adapter, aside)
+            else:
+                _write_folder(before, source, aside)
+            certificate = certify(aside)
+            write_json(aside / PARITY[1:], certificate)
+    progress.say(_summary(certificate))
+    return {"path": str(out), **certificate}
+
+
+def _check(form: str, kind: str | None, out: Path) -> Kind:
+    """The type of matrices that form, kind and place say together."""
+    if form not in FORMS:
+        raise unknown("form", form, FORMS)
+    if form != "gguf":
+        if kind not in (None, "f32"):
+            raise UsageError(f"--type {kind} goes with --to gguf; a folder is written as f32.")
+        return "f32"
+    kind = kind or "f16"
+    if kind not in FILE_TYPES:
+        raise unknown("type", kind, FILE_TYPES)
+    if out.suffix != SUFFIX or out.is_dir():
+        raise UsageError(f"{out}: name a file that ends with {SUFFIX}.")
+    return cast(Kind, kind)
+
+
+def _write_gguf(before: Opened, source: Path, out: Path, kind: Kind) -> None:
+    values, settings = read_files(source)
+    tokenizer = before.tokenizer
+    known = settings._replace(eos=tokenizer.eos_id, stops=tokenizer.stop_ids)
+    tokens = write_tokenizer(values, known, before.model.config.vocab, str(tokenizer.where))
+    write_gguf(before.model, out, kind, tokens)
+
+
+def _write_folder(before: Opened, source: Path, folder: Path) -> None:
+    if not is_gguf(source):
+        write_model(before.model, folder, source)
+        return
+    with tempfile.TemporaryDirectory() as aside:
+        unpack_tokenizer(GGUFFile(source), Path(aside))
+        write_model(before.model, folder, Path(aside))
+
+
+def _adapter_of(source: Path) -> Path:
+    """The adapter of the LoRA run that `source` is the model of."""
+    adapter = source.parent / layout.ADAPTER
+    if not is_adapter(adapter):
+        raise UsageError(f"{source.parent} is no run with --method lora: it has no adapter.")
+    base = base_of_adapter(adapter)
+    if not Path(base.place).exists():
+        raise UsageError(f"{base.place}, which {adapter} belongs to, is not there any more.")
+    return adapter
+
+
+def _copy(adapter: Path, folder: Path) -> None:
+    for file in adapter.iterdir():
+        if file.is_file() and file.name != MARKER:
+            shutil.copyfile(file, folder / file.name)
+
+
+def _with_adapter(folder: Path) -> Opened:
+    """The base of an adapter with the adapter folded in."""
+    place = Path(base_of_adapter(folder).place)
+    model = load_model(place).eval()
+    assert isinstance(model, CausalLM)
+    load_adapter(model, folder, base_of(place))
+    lora.merge(model)
+    return Opened(model, Tokenizer.load(place))
+
+
+def _documentation() -> str:
+    """The beginning of Python's own documentation."""
+    texts = itertools.islice((document.text for document in read_pydocs()), 32)
+    return "\n\n".join(texts)[:_OWN_TEXT]
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")[:_MOST_TEXT]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--text {path} cannot be read as UTF-8 text: {error}.") from None
+    if not text.strip():
+        raise HornbookError(f"--text {path} is empty.")
+    return text
+
+
+def _bytes(place: Path) -> int:
+    """Bytes of the weights at a place."""
+    files = [place] if place.is_file() else sorted(place.glob("*.safetensors"))
+    return sum(file.stat().st_size for file in files)
+
+
+def _summary(certificate: dict[str, Any]) -> str:
+    parity, size = certificate["parity"], certificate["bytes"]
+    greedy = "the same" if parity["same_greedy"] else "other"
+    return (
+        f"Largest difference of a logit {parity['max_logit_difference']:.2g}; {greedy} greedy "
+        f"text; {parity['bits_per_byte_change']:+.4f} bits per byte; "
+        f"{size['before'] / 1e6:,.1f} MB before, {size['after'] / 1e6:,.1f} MB after."
+    )

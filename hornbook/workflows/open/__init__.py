@@ -1,0 +1,1 @@
+"""Open MODEL, whatever it is: to generate, to classify, to look at its weights."""

@@ -1,0 +1,74 @@
+"""Open MODEL to generate with it, as fast and as small as this machine can.
+
+A GGUF file of codes goes through our own kernels, and torch is not even imported; whatever else it
+is, torch computes.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hornbook import kernels as native
+from hornbook.core.errors import UsageError, unknown
+from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.core.machine import may_have_gpu, pick_device, return_freed_memory
+from hornbook.generate.decode import Decoder
+from hornbook.generate.native_decoder import NativeDecoder
+from hornbook.generate.speculate import ModelDrafter, PromptLookup
+from hornbook.models.gguf.codes import has_codes
+from hornbook.models.gguf.decoder import read_decoder
+from hornbook.models.place import resolve
+from hornbook.tokenize.tokenizer import Tokenizer
+
+WEIGHTS = ("float32", "int8", "int4")
+"""How a decoder's matrices may be kept while it generates."""
+LOOKUP = "lookup"
+"""The name of the drafter that looks into the text so far."""
+
+
+def open_generator(
+    path: Path,
+    device: str | None = None,
+    weights: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> tuple[Decoder, Tokenizer]:
+    """A decoder made ready to generate as fast as this machine can, and its tokenizer.
+
+    weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a
+    GGUF file's own codes on a CPU, and other models in float32. say: is told, in a line, when codes
+    run in torch's kernels, which are slower, instead of ours. Raises what `open_model` raises,
+    and UsageError for codes on another device than a CPU.
+    """
+    place = resolve(path)
+    if weights is not None and weights not in WEIGHTS:
+        raise unknown("weights", weights, WEIGHTS)
+    if weights is None and is_gguf(place) and _is_cpu(device):
+        file = GGUFFile(place)
+        if has_codes(file) and native.library() and (found := read_decoder(file)):
+            tokenizer = Tokenizer.load(place, file)
+            return_freed_memory()
+            return NativeDecoder(found), tokenizer
+    from hornbook.workflows.open.model import open_with_torch
+
+    return open_with_torch(place, device, weights, say)
+
+
+def open_drafter(
+    name: str, tokenizer: Tokenizer, device: str | None = None
+) -> PromptLookup | ModelDrafter:
+    """Who guesses ahead for a model with this tokenizer: "lookup", or a model by its path.
+
+    Raises UsageError for a model that has another tokenizer, and what `open_generator` raises.
+    """
+    if name == LOOKUP:
+        return PromptLookup()
+    model, own = open_generator(Path(name), device)
+    if own.fingerprint != tokenizer.fingerprint:
+        raise UsageError(f"{name} has another tokenizer: its guesses would be of other tokens.")
+    return ModelDrafter(model)
+
+
+def _is_cpu(device: str | None) -> bool:
+    """Whether a device means the CPU; torch is asked only where there may be a GPU."""
+    if device is None and may_have_gpu():
+        return pick_device(None) == "cpu"
+    return device in (None, "cpu")

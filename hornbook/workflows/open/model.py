@@ -1,0 +1,78 @@
+"""Open MODEL as every command means it: the weights and their tokenizer."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hornbook import kernels as native
+from hornbook.core.errors import UsageError
+from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.core.machine import pick_device
+from hornbook.generate.decode import Decoder
+from hornbook.generate.lean import lean
+from hornbook.generate.native_decoder import NativeDecoder
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.folder import load_model
+from hornbook.models.gguf.codes import has_codes
+from hornbook.models.gguf.packed import load_packed
+from hornbook.models.pack import decoder_weights, from_weights, pack
+from hornbook.models.place import resolve
+from hornbook.models.seq2seq import Seq2Seq
+from hornbook.nn.fast_linear import with_fast_linear
+from hornbook.nn.packed import kernel_works
+from hornbook.tokenize.tokenizer import Tokenizer
+
+
+def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokenizer]:
+    """The decoder of a model or run folder, ready to generate, and its tokenizer.
+
+    device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
+    what is missing, or that the model is none that continues text.
+    """
+    model, tokenizer = _decoder(path, device)
+    with_fast_linear(model)
+    return model, tokenizer
+
+
+def _decoder(path: Path, device: str | None) -> tuple[CausalLM, Tokenizer]:
+    folder, device = resolve(path), pick_device(device)
+    model = load_model(folder, device).eval()
+    if not isinstance(model, CausalLM):
+        raise UsageError(f"{folder} holds no decoder: it does not continue text.")
+    return model, Tokenizer.load(folder)
+
+
+def open_with_torch(
+    path: Path, device: str | None, weights: str | None, say: Callable[[str], None] | None
+) -> tuple[Decoder, Tokenizer]:
+    """What `open_generator` opens where torch is needed: floats, packed floats, other files."""
+    folder, device = resolve(path), pick_device(device)
+    if weights in ("int4", "int8"):
+        if device != "cpu":
+            raise UsageError(f"--weights {weights} runs on the CPU only; leave --device out.")
+        model, tokenizer = _decoder(path, device)
+        if not kernel_works():
+            raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
+        return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
+    coded = weights is None and device == "cpu" and is_gguf(folder)
+    if coded and has_codes(GGUFFile(folder)) and kernel_works():
+        tokenizer = Tokenizer.load(folder)
+        return _fastest(load_packed(folder), say), tokenizer
+    return open_model(path, device)
+
+
+def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Decoder:
+    """The fastest way through a packed decoder that this machine has."""
+    if say and (reason := native.missing()):
+        say(f"Slower than it could be, in torch's kernels: {reason}.")
+    weights = decoder_weights(model)
+    return NativeDecoder(weights) if weights else lean(model) or model
+
+
+def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tokenizer]:
+    """The encoder-decoder of a model or run folder and its tokenizer, as `open_model` does."""
+    folder, device = resolve(path), pick_device(device)
+    model = load_model(folder, device).eval()
+    if not isinstance(model, Seq2Seq):
+        raise UsageError(f"{folder} holds no encoder-decoder: it does not translate.")
+    with_fast_linear(model)
+    return model, Tokenizer.load(folder)

@@ -1,0 +1,1 @@
+"""Tuning a decoder to answer: instructions, texts of a domain, preferences."""

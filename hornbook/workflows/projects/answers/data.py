@@ -1,0 +1,207 @@
+"""What `finetune` reads: rows of a task as conversations or texts, and how they are encoded.
+
+Knows the front doors of corpus, tokenize and batches; trains nothing.
+"""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hornbook.batches.conversations import Example
+from hornbook.core.errors import HornbookError
+from hornbook.datasets.instructions import (
+    MASKED,
+    Message,
+    Messages,
+    conversation_of,
+    place_of,
+    records,
+)
+from hornbook.datasets.pairs import Pair, read_pairs
+from hornbook.datasets.tables import JSON
+from hornbook.read.documents import Document, Rejection
+from hornbook.read.formats.lines import Fault
+from hornbook.read.sources import find_files, format_of, name_of, read_file
+from hornbook.tokenize.answers import encode_answers
+from hornbook.tokenize.tokenizer import Tokenizer
+
+PROMPTS = {
+    "translate": "Translate the text.\n\n{text}",
+    "summarize": "Summarize the text in a few sentences.\n\n{text}",
+}
+"""What is asked where the rows hold no instruction."""
+
+FEWEST = 10
+"""Rows, so that some can be held out twice."""
+_SOURCES = ("document", "article", "source", "dialogue", "text", "content", "input")
+_SUMMARIES = ("summary", "highlights", "target", "tldr", "abstract", "output")
+_PIECE = 2000
+"""Characters of a piece of text, where there are too few documents to hold some out."""
+
+
+class Sample(NamedTuple):
+    """What one row teaches. messages: a conversation, or () for plain `text`.
+
+    place: file and row, for messages to people. form: how it was written.
+    """
+
+    messages: Messages
+    text: str
+    form: str
+    place: str
+
+
+class Rows(NamedTuple):
+    """What was read: samples, how many in which form, and what could not be used."""
+
+    samples: list[Any]
+    forms: dict[str, int]
+    rejected: list[Rejection]
+
+
+def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> Rows:
+    """The samples of one of the tasks instruct, continue, translate and summarize.
+
+    prompt: what is asked, with {text} in it, where rows hold no instruction; None for PROMPTS.
+    Raises UsageError for missing files and formats that hold no such rows.
+    """
+    asked = prompt or PROMPTS.get(task, "{text}")
+    if task == "continue":
+        found: Iterable[Sample | Rejection] = _texts(files)
+    elif task == "translate" and (len(files) == 2 or format_of(files[0]) not in JSON):
+        found = _pairs(files, asked)
+    else:
+        other = {"translate": _translation, "summarize": _summary}.get(task)
+        found = itertools.chain.from_iterable(_conversations(f, asked, other) for f in files)
+    return collect(found)
+
+
+def collect(found: Iterable[Any]) -> Rows:
+    """Samples and rejections apart, the forms counted."""
+    rows = Rows([], {}, [])
+    for item in found:
+        if isinstance(item, Rejection):
+            rows.rejected.append(item)
+        else:
+            rows.samples.append(item)
+    rows.forms.update(Counter(sample.form for sample in rows.samples))
+    return rows
+
+
+def encode_sample(sample: Sample, tokenizer: Tokenizer, context: int) -> list[Example]:
+    """A conversation as one example, a text in pieces of at most context + 1 tokens.
+
+    Raises HornbookError naming the sample that the template refuses or of which no token would be
+    trained.
+    """
+    if sample.messages:
+        return [encode_conversation(sample.messages, sample.place, tokenizer)]
+    return list(_pieces(sample.text, tokenizer, context))
+
+
+def encode_conversation(messages: Messages, place: str, tokenizer: Tokenizer) -> Example:
+    """A conversation with its answers marked; raises HornbookError as `encode_sample` does."""
+    masked = [at for at, message in enumerate(messages) if MASKED in message]
+    plain = [{name: message[name] for name in ("role", "content")} for message in messages]
+    try:
+        example = Example(*encode_answers(tokenizer, plain, masked))
+    except HornbookError as error:
+        raise HornbookError(f"{place}: {error}") from None
+    if not example.trained[1:].any():
+        raise HornbookError(
+            f"{place}: none of its tokens would be trained; the chat template marks no answer "
+            "in it."
+        )
+    return example
+
+
+def _pieces(text: str, tokenizer: Tokenizer, context: int) -> Iterator[Example]:
+    """A document between two ends of text, every token of it a target once."""
+    assert tokenizer.eos_id is not None
+    begin = tokenizer.prefix or [tokenizer.eos_id]
+    ids = np.array([*begin, *tokenizer.encode(text), tokenizer.eos_id], np.int64)
+    for start in range(0, len(ids) - 1, context):
+        part = ids[start : start + context + 1]
+        yield Example(part, np.ones(len(part), bool))
+
+
+def _conversations(
+    file: Path, asked: str, other: Callable[[Mapping[str, Any]], tuple[str, str] | None] | None
+) -> Iterator[Sample | Rejection]:
+    """Rows as conversations; those of no form as what `other` finds in them, if it does."""
+    for record in records(file):
+        if isinstance(record, Rejection):
+            yield record
+            continue
+        values = record.cells
+        found = conversation_of(values)
+        if isinstance(found, Fault):
+            pair = other(values) if other and isinstance(values, Mapping) else None
+            if pair is None or not pair[0].strip() or not pair[1].strip():
+                yield record.rejection(name_of(file), found)
+            else:
+                yield _asking(asked, *pair, "source/target", place_of(file, record))
+        else:
+            yield Sample(found.messages, "", found.form, place_of(file, record))
+
+
+def _asking(asked: str, source: str, answer: str, form: str, place: str) -> Sample:
+    question: Message = {"role": "user", "content": asked.replace("{text}", source)}
+    return Sample((question, {"role": "assistant", "content": answer}), "", form, place)
+
+
+def _pairs(files: Sequence[Path], asked: str) -> Iterator[Sample | Rejection]:
+    for number, pair in enumerate(read_pairs(files), 1):
+        if isinstance(pair, Pair):
+            yield _asking(asked, *pair, "pairs", f"{files[0]}, pair {number}")
+        else:
+            yield pair
+
+
+def _translation(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    inner = values.get("translation")
+    values = inner if isinstance(inner, Mapping) else values
+    for source, target in (("source", "target"), ("src", "tgt")):
+        if isinstance(values.get(source), str) and isinstance(values.get(target), str):
+            return values[source], values[target]
+    return None
+
+
+def _summary(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A document and its summary; a list of sentences is joined, of several summaries the first
+    taken."""
+    source = next((values[key] for key in _SOURCES if values.get(key)), None)
+    target = next((values[key] for key in _SUMMARIES if values.get(key)), None)
+    if isinstance(source, list):
+        source = " ".join(map(str, source))
+    if isinstance(target, list):
+        target = target[0]
+    both = isinstance(source, str) and isinstance(target, str)
+    return (source, target) if both else None  # type: ignore[return-value]
+
+
+def _texts(files: Sequence[Path]) -> Iterator[Sample | Rejection]:
+    """Documents as they are; where there are few, their pieces."""
+    found = [item for file in find_files(files) for item in read_file(file)]
+    documents = [item for item in found if isinstance(item, Document)]
+    yield from (item for item in found if isinstance(item, Rejection))
+    for document in documents:
+        whole = len(documents) >= 2 * FEWEST
+        pieces = [document.text] if whole else _cut(document.text)
+        for number, text in enumerate(pieces, 1):
+            yield Sample((), text, "text", f"{document.id}, piece {number}")
+
+
+def _cut(text: str) -> list[str]:
+    """Paragraphs joined to pieces of some length."""
+    pieces = [""]
+    for paragraph in re.split(r"\n\s*\n", text):
+        if len(pieces[-1]) > _PIECE:
+            pieces.append("")
+        pieces[-1] += paragraph.strip() + "\n\n"
+    return [piece.strip() for piece in pieces if piece.strip()]

@@ -1,0 +1,172 @@
+"""What a tuning minimises and how it is measured: the loss of answers, or of preferences.
+
+Also the forgetting meter: bits per byte of text that the model was not tuned on. Knows the front
+doors of batches and train; knows nothing of run folders.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from hornbook.batches.batch import IGNORE, AnyBatch
+from hornbook.batches.conversations import Example, PackedConversations, stack
+from hornbook.batches.preferences import PreferencePairs
+from hornbook.core.stats import Estimate, bootstrap_ratio
+from hornbook.models.causal_lm import CausalLM
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.train.loop import LoopConfig
+from hornbook.train.objective import Objective, answer_token, token_losses
+from hornbook.train.precision import product_type
+from hornbook.train.preference import Reference, judge, prefer
+from hornbook.workflows.projects.answers.request import FinetunePlan, FinetuneRequest
+
+
+class Scores(NamedTuple):
+    """Sums and what they are divided by, an item each: an answer, a pair or a window of text.
+
+    right: of pairs, whether the chosen answer gained more.
+    """
+
+    sums: list[float]
+    counts: list[float]
+    right: list[bool] | None = None
+
+    def ratio(self) -> Estimate:
+        """Their ratio with its interval over the items."""
+        return bootstrap_ratio(self.sums, self.counts)
+
+    def change(self, before: "Scores") -> Estimate:
+        """How much the ratio changed since, with the interval of the paired difference."""
+        differences = [now - then for now, then in zip(self.sums, before.sums, strict=True)]
+        return bootstrap_ratio(differences, self.counts)
+
+
+class Parts(NamedTuple):
+    """Encoded samples: Examples, or Pairs of them for preferences."""
+
+    train: Sequence[Any]
+    validation: Sequence[Any]
+    test: Sequence[Any]
+
+
+class Steps(Protocol):
+    """Batches that know how many make an epoch."""
+
+    steps_per_epoch: int
+
+    def batch(self, step: int) -> AnyBatch: ...
+
+
+class Goal(NamedTuple):
+    """unit: of `score`, which measures the parts named validation and test.
+
+    before: what `score` gives of the model as it is now, before the first step.
+    """
+
+    objective: Objective
+    batches: Steps
+    before: Callable[[str], Scores]
+    score: Callable[[CausalLM, str], Scores]
+    unit: str
+
+
+def answers(
+    model: CausalLM,
+    parts: Parts,
+    plan: FinetunePlan,
+    loop: LoopConfig,
+    seed: int,
+    tokenizer: Tokenizer,
+) -> Goal:
+    """The next token of answers, packed; nats an answer token."""
+    padding = tokenizer.pad_id or 0
+
+    def score(model: CausalLM, part: str) -> Scores:
+        examples = getattr(parts, part)
+        sums = example_losses(model, examples, plan.micro_rows, padding, loop)
+        return Scores(sums, [float(example.trained[1:].sum()) for example in examples])
+
+    batches = PackedConversations(parts.train, plan.context, plan.rows, seed, padding)
+    before = functools.partial(score, model)
+    return Goal(answer_token, batches, before, score, "nats an answer token")
+
+
+def preferences(
+    model: CausalLM,
+    parts: Parts,
+    plan: FinetunePlan,
+    loop: LoopConfig,
+    request: FinetuneRequest,
+    tokenizer: Tokenizer,
+) -> Goal:
+    """Direct preference optimisation; nats a pair. `model` as it is now is the reference."""
+    padding, at_once = tokenizer.pad_id or 0, plan.micro_rows
+    reference = Reference(model, padding, loop.device, loop.dtype)
+    sides = {
+        name: PreferencePairs(pairs, reference, plan.rows, request.seed, padding)
+        for name, pairs in parts._asdict().items()
+    }
+
+    def before(part: str) -> Scores:
+        # By eq. 7 nothing is gained over oneself yet: the time is better spent on what will be
+        # compared with.
+        sides[part].judge()
+        count = len(sides[part].pairs)
+        return Scores([math.log(2)] * count, [1.0] * count, [False] * count)
+
+    def score(model: CausalLM, part: str) -> Scores:
+        found = judge(model, sides[part], at_once, request.beta, loop.device, loop.dtype)
+        return Scores(found.losses, [1.0] * len(found.losses), found.right)
+
+    return Goal(prefer(request.beta), sides["train"], before, score, "nats a pair")
+
+
+class General:
+    """Text that the model is not tuned on, in windows of `context` tokens, all of them scored."""
+
+    def __init__(self, text: str, tokenizer: Tokenizer, context: int, loop: LoopConfig) -> None:
+        ids = np.array(
+            [*(tokenizer.prefix or [tokenizer.eos_id or 0]), *tokenizer.encode(text)], np.int64
+        )
+        self.windows = [
+            Example(part, np.ones(len(part), bool))
+            for start in range(0, len(ids) - 1, context)
+            if len(part := ids[start : start + context + 1]) > 1
+        ]
+        self._bytes = [float(len(tokenizer.decode_bytes(w.ids[1:].tolist()))) for w in self.windows]
+        self._loop, self._rows = loop, max(1, 1024 // context)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Score these windows only."""
+        self.windows = [self.windows[i] for i in places]
+        self._bytes = [self._bytes[i] for i in places]
+
+    def score(self, model: CausalLM) -> Scores:
+        """Bits and bytes of each window."""
+        nats = example_losses(model, self.windows, self._rows, 0, self._loop)
+        return Scores([n / math.log(2) for n in nats], self._bytes)
+
+
+def example_losses(
+    model: CausalLM, examples: Sequence[Example], rows: int, padding: int, loop: LoopConfig
+) -> list[float]:
+    """The loss sum of each example in nats, in their order; those of one length run together."""
+    was_training = model.training
+    model.eval()
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
+    found = [0.0] * len(examples)
+    for first in range(0, len(order), rows):
+        places = order[first : first + rows]
+        longest = len(examples[places[-1]].ids) - 1
+        batch = stack([[examples[i]] for i in places], longest, padding)
+        with torch.no_grad(), product_type(loop.device, loop.dtype):
+            losses = token_losses(model, batch.to(loop.device)).double().cpu()
+        assert bool((losses[batch.targets == IGNORE] == 0).all())
+        for i, total in zip(places, losses.sum(1).tolist(), strict=True):
+            found[i] = total
+    model.train(was_training)
+    return found

@@ -1,0 +1,178 @@
+"""What a tuning run is asked for and what was settled before its first step.
+
+Knows settings and how they follow from one another; trains nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+from pydantic import Field
+
+from hornbook.adapt.method import Method
+from hornbook.core.config import Config
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.machine import DType
+from hornbook.train.choices import Choice
+from hornbook.train.optimiser import OptimiserConfig
+from hornbook.train.schedule import ScheduleConfig
+from hornbook.workflows.runs.folder import Recorded, check_minutes
+
+Task = Literal["instruct", "continue", "translate", "summarize", "preference"]
+TASKS: tuple[Task, ...] = ("instruct", "continue", "translate", "summarize", "preference")
+
+EPOCHS = 3
+"""Where neither minutes nor epochs are given."""
+MOST_EPOCHS = 5
+"""However many minutes are given: pairs of small data sets are known by heart by then."""
+LEAST_MINUTES = 0.05
+SCHEDULE = ScheduleConfig(warmup=0.06, cooldown=0.94)
+
+_LONGEST, _SHORTEST = 1024, 64
+_STEPS_AN_EPOCH, _FEWEST_TOKENS, _MOST_TOKENS = 40, 1024, 8192
+_TOKENS_AT_ONCE = 1024
+_PREFERENCES_A_STEP = 8
+_COVERED = 0.995
+_RATES = {"full": 5e-5, "last": 1e-4, "head": 1e-3, "lora": 5e-4}
+_WIDTH = 576
+"""SmolLM2-135M's, for which these rates were chosen; a narrower model bears larger steps."""
+_PREFERENCE = 0.2
+"""Share of the rates that preferences bear: the reference is never far."""
+
+
+class FinetuneRequest(Config):
+    """What the user asked for.
+
+    base, tokenizer, data, general: fingerprints of the weights, the tokenizer, the files of rows
+    and the general text. prompt: what is asked where rows hold no instruction. minutes, epochs:
+    how long, at most one of both. rate, context: the user's word, or None to derive. beta: how
+    dear it is to leave the reference, of preference tuning.
+    """
+
+    task: Task
+    method: Method
+    base: str
+    tokenizer: str | None
+    data: tuple[str, ...]
+    general: str
+    prompt: str | None = None
+    minutes: float | None = None
+    epochs: float | None = Field(default=None, gt=0, le=1000)
+    rate: float | None = Field(default=None, gt=0, lt=1)
+    context: int | None = Field(default=None, ge=8)
+    beta: float = Field(default=0.1, gt=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    dtype: DType | None = None
+    device: str | None = None
+
+    def check(self) -> None:
+        """Refuse a time that cannot be meant, before any work."""
+        if self.minutes is not None and self.epochs is not None:
+            raise UsageError("Say how long to tune: --minutes or --epochs, not both.")
+        if self.minutes is not None:
+            check_minutes(self.minutes, LEAST_MINUTES)
+        if self.prompt is not None and "{text}" not in self.prompt:
+            raise UsageError(f"--prompt {self.prompt!r} must hold {{text}}, where the text goes.")
+
+
+class FinetunePlan(Config):
+    """context: tokens of a row. rows: of a step; for preferences, pairs. micro_rows: at once."""
+
+    context: int
+    rows: int
+    micro_rows: int
+    optimiser: OptimiserConfig
+
+
+class FinetuneRecipe(Recorded):
+    """What was settled before the first step. Places are where things lay then.
+
+    evaluations: how often the validation part is scored.
+    """
+
+    request: FinetuneRequest
+    plan: FinetunePlan
+    evaluations: int
+    model: str
+    files: tuple[str, ...]
+    general: str | None
+
+
+def rates(
+    method: Method, width: int, rate: float | None, preference: bool = False
+) -> tuple[OptimiserConfig, str]:
+    """How weights move, and why so: AdamW for all, as what is tuned moves little."""
+    derived = _RATES[method.kind]
+    if method.kind in ("full", "last"):
+        derived = min(10 * derived, derived * _WIDTH / width)
+    if preference:
+        derived *= _PREFERENCE
+    chosen = derived if rate is None else rate
+    reason = "you set it" if rate is not None else f"for {method} at width {width}"
+    config = OptimiserConfig(
+        matrix_rule="adamw",
+        matrix_rate=chosen,
+        embedding_rate=chosen,
+        head_rate=chosen,
+        scalar_rate=chosen,
+        betas=(0.9, 0.98),
+    )
+    return config, reason
+
+
+def plan_of(
+    request: FinetuneRequest, lengths: Sequence[int], context: int, width: int
+) -> tuple[FinetunePlan, list[Choice]]:
+    """Sizes that fit the samples' lengths (tokens). context, width: of the model.
+
+    Raises UsageError for a wish beyond the model's context, HornbookError when no sample fits.
+    """
+    longest = min(context, _LONGEST)
+    if request.context is not None:
+        if request.context > context:
+            raise UsageError(f"--context {request.context}: the model sees {context} tokens.")
+        chosen, reason = request.context, "you set it"
+    else:
+        most, wanted = max(lengths), int(np.quantile(lengths, _COVERED, method="higher"))
+        share = "all" if most <= 1.5 * wanted else f"{_COVERED:.1%}"
+        wanted = most if share == "all" else wanted
+        chosen = min(longest, max(_SHORTEST, -(-wanted // 32) * 32))
+        reason = f"{share} of the samples have at most {wanted:,} tokens"
+        if wanted > longest:
+            reason += f", but a row holds {longest:,} at most"
+    if min(lengths) > chosen:
+        raise HornbookError(
+            f"The shortest sample has {min(lengths)} tokens and a row takes {chosen}."
+        )
+    if request.task == "preference":
+        rows, at_once = _PREFERENCES_A_STEP, max(1, _TOKENS_AT_ONCE // (2 * chosen))
+        why_rows = "pairs a step"
+    else:
+        total = sum(length for length in lengths if length <= chosen)
+        tokens = min(_MOST_TOKENS, max(_FEWEST_TOKENS, total // _STEPS_AN_EPOCH))
+        rows, at_once = max(1, round(tokens / chosen)), max(1, _TOKENS_AT_ONCE // chosen)
+        why_rows = f"{rows * chosen:,} tokens a step; samples share rows"
+    optimiser, why = rates(request.method, width, request.rate, request.task == "preference")
+    plan = FinetunePlan(
+        context=chosen, rows=rows, micro_rows=min(rows, at_once), optimiser=optimiser
+    )
+    return plan, [
+        Choice("context", chosen, reason),
+        Choice("rows", rows, why_rows),
+        Choice("rate", optimiser.matrix_rate, why),
+    ]
+
+
+def task_of(name: str) -> Task:
+    """One of TASKS; raises UsageError naming the nearest."""
+    from hornbook.core.errors import unknown
+
+    if name not in TASKS:
+        raise unknown("task", name, ("classify", *TASKS))
+    return cast(Task, name)
+
+
+def absolute(files: Sequence[Path]) -> tuple[str, ...]:
+    """Where files lie, as text."""
+    return tuple(str(file.absolute()) for file in files)

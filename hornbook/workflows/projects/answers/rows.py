@@ -1,0 +1,168 @@
+"""From the files of a tuning run to encoded samples on three sides of a split.
+
+Knows the tasks' rows and their encoding; trains nothing.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hornbook.batches.preferences import Pair
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.progress import Progress
+from hornbook.datasets.instructions import Messages, Preference, read_preferences
+from hornbook.read.pydocs import read_pydocs
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows.projects.answers.data import (
+    Rows,
+    collect,
+    encode_conversation,
+    encode_sample,
+    read_rows,
+)
+from hornbook.workflows.projects.answers.goal import Parts
+from hornbook.workflows.projects.answers.request import FinetuneRequest
+from hornbook.workflows.projects.answers.split import Split, said, split
+
+GENERAL = 48 * 2**10
+"""Characters of the general text that are scored."""
+
+
+class Held(NamedTuple):
+    """What was read and how it was split. long: samples left out for their length.
+
+    refused: why the chat template cannot write a row, or trains nothing of it; these are left out.
+    """
+
+    rows: Rows
+    split: Split
+    long: int = 0
+    refused: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """For result.json."""
+        return {
+            "forms": self.rows.forms,
+            "rejected": len(self.rows.rejected),
+            "doubles": self.split.doubles,
+            "too_long": self.long,
+            "refused": len(self.refused),
+            "train": len(self.split.train),
+            "validation": len(self.split.validation),
+            "test": len(self.split.test),
+        }
+
+
+def rows_of(request: FinetuneRequest, files: Sequence[Path], progress: Progress) -> Held:
+    """Read and split the rows of a request; what was found and rejected is said.
+
+    Raises HornbookError when nothing can be used.
+    """
+    if request.task == "preference":
+        rows = collect(item for file in files for item in read_preferences(file))
+    else:
+        rows = read_rows(request.task, files, request.prompt)
+    if not rows.samples:
+        first = next(iter(rows.rejected), None)
+        why = f" The first: {first.reason}, {first.detail}." if first else ""
+        raise HornbookError(
+            f"No row of {', '.join(map(str, files))} can be used to {request.task}.{why}"
+        )
+    parts = split(rows.samples, request.seed)
+    progress.say(*said(rows, parts))
+    return Held(rows, parts)
+
+
+def encoded(
+    request: FinetuneRequest, held: Held, tokenizer: Tokenizer, context: int
+) -> tuple[Held, list[int], Callable[[int], tuple[Parts, int]]]:
+    """The rows that can be encoded, the training samples' lengths in tokens, and the parts.
+
+    The parts come once a row's length is chosen; what is too long is left out and counted. Raises
+    HornbookError when a part is left with nothing.
+    """
+    window = min(context, request.context or 512)
+    # Texts are cut to windows, conversations are not cut at all.
+    most = window if request.task == "continue" else 2**30
+
+    def encode(sample: Any) -> list[Any]:
+        if request.task == "preference":
+            return [_pair(sample, tokenizer)]
+        return list(encode_sample(sample, tokenizer, most))
+
+    refused: list[str] = []
+    kept: dict[str, list[Any]] = {}
+    sides: dict[str, list[Any]] = {}
+    for name in Parts._fields:
+        side = getattr(held.split, name)
+        kept[name], sides[name] = _usable(side, encode, refused)
+        if not kept[name]:
+            raise HornbookError(f"None of {len(side):,} rows can be used; the first: {refused[-1]}")
+    whole, parts = Parts(**sides), Split(**kept, doubles=held.split.doubles, note=held.split.note)
+
+    def fitting(longest: int) -> tuple[Parts, int]:
+        fits = Parts(*([one for one in side if _length(one) <= longest] for side in whole))
+        return _whole(fits), sum(map(len, whole)) - sum(map(len, fits))
+
+    lengths = [_length(one) for one in whole.train]
+    return held._replace(split=parts, refused=tuple(refused)), lengths, fitting
+
+
+def _usable(
+    samples: Sequence[Any], encode: Callable[[Any], list[Any]], refused: list[str]
+) -> tuple[list[Any], list[Any]]:
+    """The samples that can be encoded, with their examples; why others cannot joins `refused`."""
+    kept, examples = [], []
+    for sample in samples:
+        try:
+            examples += encode(sample)
+            kept.append(sample)
+        except HornbookError as error:
+            refused.append(str(error))
+    return kept, examples
+
+
+def _length(one: Any) -> int:
+    """Tokens that a row of an example, or of the longer one of a pair, takes."""
+    pair = one if isinstance(one, Pair) else (one,)
+    return max(len(example.ids) - 1 for example in pair)
+
+
+def _pair(sample: Preference, tokenizer: Tokenizer) -> Pair:
+    """Both conversations, of which only the last answer is trained."""
+    try:
+        start = len(tokenizer.encode_chat(sample.prompt, add_generation_prompt=True)[0])
+    except HornbookError as error:
+        raise HornbookError(f"{sample.place}: {error}") from None
+    sides = []
+    for answer in (sample.chosen, sample.rejected):
+        messages: Messages = (*sample.prompt, {"role": "assistant", "content": answer})
+        example = encode_conversation(messages, sample.place, tokenizer)
+        example.trained[: max(1, start - 1)] = False
+        sides.append(example)
+    return Pair(*sides)
+
+
+def _whole(parts: Parts) -> Parts:
+    for name, side in parts._asdict().items():
+        if not side:
+            raise HornbookError(f"No sample of the {name} part is short enough; raise --context.")
+    return parts
+
+
+def general_text(file: Path | None) -> str:
+    """The beginning of a user's text, or every third topic of Python's documentation.
+
+    Raises UsageError for a file that is no text.
+    """
+    if file is None:
+        picked = itertools.islice(read_pydocs(), 0, 60, 3)
+        return "\n\n".join(document.text for document in picked)[:GENERAL]
+    try:
+        text = file.read_text(encoding="utf-8")[:GENERAL]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--general {file} cannot be read as UTF-8 text: {error}.") from None
+    if not text.strip():
+        raise UsageError(f"--general {file} is empty.")
+    return text

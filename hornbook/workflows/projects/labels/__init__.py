@@ -1,0 +1,1 @@
+"""Tuning a body, or training one afresh, to label texts."""

@@ -1,0 +1,141 @@
+"""MODEL as `finetune` means it: a body that knows something already, or a preset to begin afresh.
+
+Knows model folders, presets and tokenizers; trains no model.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hornbook.core.errors import HornbookError, UsageError, nearest
+from hornbook.core.folders import atomic_folder
+from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.core.home import home
+from hornbook.core.progress import Progress
+from hornbook.models.classifier import on_body
+from hornbook.models.folder import load_config, load_model
+from hornbook.models.model import Model, ModelConfig
+from hornbook.models.place import resolve
+from hornbook.models.presets import FAMILIES, MASKED_PRESETS, PRESETS
+from hornbook.tokenize.gguf import unpack_tokenizer
+from hornbook.tokenize.masking import add_mask
+from hornbook.tokenize.sequences import SequenceTokenizer
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.train.dial import HEAD, Plan
+from hornbook.workflows.runs import folder as layout
+
+CONTEXT = 512
+"""Tokens of a text that are read where the body does not say: what BERT reads."""
+_WIDTH, _DEPTH = 128, 2
+_BYTES_A_TOKEN, _FEWEST, _MOST = 300, 1024, 8192
+_SHORT_NAMES = {"conv": "lfm2-conv"}
+
+
+class Pretrained(NamedTuple):
+    """place: the model folder or GGUF file."""
+
+    name: str
+    place: Path
+
+
+class Fresh(NamedTuple):
+    """preset: of `PRESETS`. width, depth: channels and blocks."""
+
+    name: str
+    preset: str
+    width: int = _WIDTH
+    depth: int = _DEPTH
+
+
+Body = Pretrained | Fresh
+
+
+class Prepared(NamedTuple):
+    """A body before its first step. source: the model with its weights, None for a fresh one.
+
+    folder: the tokenizer's files.
+    """
+
+    config: ModelConfig
+    source: Model | None
+    tokenizer: SequenceTokenizer
+    folder: Path
+
+
+def find_body(name: str) -> Body:
+    """The body that a user's word means: what is there comes before a preset of the same name.
+
+    Raises UsageError saying what was found instead, or that the model is no body for a classifier
+    of texts.
+    """
+    preset = _preset(name)
+    if preset is not None and not Path(name).exists():
+        return Fresh(name, preset)
+    try:
+        place = resolve(Path(name))
+    except UsageError as error:
+        if len(Path(name).parts) != 1 or Path(name).exists():
+            raise
+        raise UsageError(f"{error} {_presets(name)}") from None
+    try:
+        on_body(load_config(place), ("one", "other"))
+    except HornbookError as error:
+        raise UsageError(f"{place}: {error}") from None
+    return Pretrained(name, place)
+
+
+def prepare_body(
+    body: Body, texts: Sequence[str], folder: Path, device: str, progress: Progress
+) -> Prepared:
+    """Open a body, or make a fresh one whose tokenizer learns from `texts`, into `folder`."""
+    if isinstance(body, Fresh):
+        return _fresh(body, texts, folder, progress)
+    place = body.place
+    if is_gguf(place):
+        with atomic_folder(folder, layout.PART) as aside:
+            unpack_tokenizer(GGUFFile(place), aside)
+    else:
+        folder = place
+    tokenizer = SequenceTokenizer.load(folder)
+    source = load_model(place, device)
+    return Prepared(source.config, source, tokenizer, folder)
+
+
+def _fresh(body: Fresh, texts: Sequence[str], folder: Path, progress: Progress) -> Prepared:
+    size = sum(len(text.encode("utf-8")) for text in texts)
+    wanted = min(_MOST, max(_FEWEST, 2 ** round(math.log2(max(1.0, size / _BYTES_A_TOKEN)))))
+    with atomic_folder(folder, layout.PART) as aside:
+        train_tokenizer(texts, wanted, aside, progress, size)
+    if body.preset in MASKED_PRESETS:
+        plain, folder = folder, folder.with_name(layout.MASK_TOKENIZER)
+        with atomic_folder(folder, layout.PART) as aside:
+            add_mask(plain, aside)
+    tokenizer = SequenceTokenizer.load(folder)
+    longest = int(tokenizer.encode_counted(texts, CONTEXT)[1].max())
+    plan = Plan(
+        preset=body.preset,
+        vocab=tokenizer.vocab_size,
+        depth=body.depth,
+        width=body.width,
+        heads=max(1, body.width // HEAD),
+        hidden=2 * body.width,
+        context=min(CONTEXT, max(8, longest)),
+        rows=1,
+        micro_rows=1,
+    )
+    return Prepared(plan.config(tokenizer.vocab_size), None, tokenizer, folder)
+
+
+def _preset(name: str) -> str | None:
+    """The preset that a preset's, a family's or a short name means."""
+    if name in PRESETS:
+        return name
+    return FAMILIES[name][0] if name in FAMILIES else _SHORT_NAMES.get(name)
+
+
+def _presets(name: str) -> str:
+    names = sorted({*PRESETS, *FAMILIES, *_SHORT_NAMES})
+    pulled = home() / "models"
+    there = [path.name for path in pulled.iterdir()] if pulled.is_dir() else []
+    return f"Nor is it a preset to begin afresh with. {nearest(name, [*names, *there])}"

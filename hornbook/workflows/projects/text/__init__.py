@@ -1,0 +1,1 @@
+"""Pretraining on text: go on with it, or fill in words."""

@@ -1,0 +1,37 @@
+"""The card that goes with a model: what it is, what it learned from, what was measured.
+
+Knows the facts' names; measures nothing.
+"""
+
+from typing import Any
+
+from hornbook.corpus.corpus import Corpus
+from hornbook.workflows.runs.folder import Recipe
+
+
+def model_card(recipe: Recipe, result: dict[str, Any], corpus: Corpus) -> str:
+    """Markdown with the front matter that model hubs read."""
+    plan, bits, text = recipe.plan, result["bits_per_byte"], corpus.facts["split"]["train"]
+    floors = "".join(f"| {name} | {value:.4f} |\n" for name, value in result["floors"].items())
+    scripts = ", ".join(f"{n} {s:.0%}" for n, s in list(corpus.facts["scripts"].items())[:3])
+    return f"""---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [hornbook]
+---
+# A base model trained with Hornbook
+
+{result["parameters"]:,} parameters: {plan.preset}, {plan.depth} blocks of width {plan.width},
+{result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. It continues text; it has not
+been taught to answer.
+
+Trained on {text["documents"]:,} documents, {text["bytes"]:,} bytes ({scripts}),
+{result["tokens"]:,} tokens in {result["steps"]:,} steps, seed {recipe.request.seed},
+{recipe.loop.dtype} products.
+
+| on the held-out text | bits per byte |
+|---|---|
+| this model | {bits["value"]:.4f} ({bits["low"]:.4f} to {bits["high"]:.4f}) |
+{floors}
+Corpus {corpus.fingerprint}. It repeats what its text says, right or wrong; check what matters.
+"""

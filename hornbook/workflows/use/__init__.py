@@ -1,0 +1,1 @@
+"""What is done with a finished model: classify, embed, summarise, evaluate, measure its speed."""
