@@ -16,7 +16,8 @@ from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.datasets.labelled import LabelledText
 from hornbook.workflows.compare import classifiers as module
-from hornbook.workflows.compare.classifiers import compare, ladder, lines_of
+from hornbook.workflows.compare import ladder
+from hornbook.workflows.compare.classifiers import compare, lines_of
 from hornbook.workflows.compare.data import CompareConfig, read_data
 from hornbook.workflows.compare.ladder import Climbed, Job, Rung, choose_rungs, climb, ladder_of
 from hornbook.workflows.compare.time import Shares
