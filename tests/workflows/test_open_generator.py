@@ -51,7 +51,7 @@ def _kernels():
 
 
 def test_what_generates_is_imported_without_torch():
-    modules = "workflows.open_generator generate.engine generate.text generate.constrain"
+    modules = "workflows.open.generator generate.engine generate.text generate.constrain"
     code = "".join(f"import hornbook.{name}; " for name in modules.split())
     code += "import sys; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
