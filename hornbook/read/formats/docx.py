@@ -15,6 +15,7 @@ from hornbook.read.documents import REPLACED, Document, Rejection
 from hornbook.read.formats.html import page_text, plain_text
 from hornbook.read.formats.lines import broken
 from hornbook.read.formats.mail_parts import content_of
+from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
 from hornbook.read.formats.word_package import Package, plain_package
 from hornbook.read.formats.word_xml import simple_notes, simple_xml
@@ -28,6 +29,7 @@ _SEALED = "EncryptedPackage".encode("utf-16-le")
 _NOTES = ("footnotes", "endnotes")
 
 
+@reads(".docx", ".docm", ".dotx", ".dotm")
 def read_docx(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document; a table's row is a line, its cells apart by tabs.
 

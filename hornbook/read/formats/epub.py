@@ -17,6 +17,7 @@ from hornbook.read.documents import CONTROLS, REPLACED, Document, Rejection
 from hornbook.read.formats.decode import decode_labelled, is_wide, without_controls
 from hornbook.read.formats.html import declared, page_text
 from hornbook.read.formats.lines import broken
+from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
 from hornbook.read.formats.xhtml import element_of
 
@@ -56,6 +57,7 @@ class _Package(NamedTuple):
     chapters: list[_Chapter]
 
 
+@reads(".epub")
 def read_epub(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document with `chapters`, the character at which each begins, in the metadata.
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from hornbook.read.documents import REPLACED, Document, Rejection
 from hornbook.read.formats.charsets import charset_named
 from hornbook.read.formats.decode import Decoded, decode_labelled, is_wide, newlines
+from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
 from hornbook.read.formats.xhtml import as_html, swallows
 
@@ -47,11 +48,13 @@ class Page(NamedTuple):
     replaced: int
 
 
+@reads(".html", ".htm")
 def read_html(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document; its title goes to the metadata. The declared or detected encoding is used."""
     return _read(stream, source, xml=False)
 
 
+@reads(".xhtml", ".xht")
 def read_xhtml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """As `read_html`, of a page that is XML, as far as it is."""
     return _read(stream, source, xml=True)

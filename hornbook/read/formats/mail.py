@@ -16,6 +16,7 @@ from hornbook.core.guarded import step
 from hornbook.read.documents import LEFT_OUT, REPLACED, Document, Rejection
 from hornbook.read.formats.lines import BROKEN, LONGEST_LINE, Fault, broken, fault_of
 from hornbook.read.formats.mail_parts import ENCRYPTED, content_of, header
+from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
 
 LARGEST_MESSAGE = 64 * 2**20
@@ -33,6 +34,7 @@ _START = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+[ \t]*:")
 """A header; a single message that was cut out of a box may still have its separator."""
 
 
+@reads(".eml")
 def read_eml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document; subject, date and from go to the metadata."""
     data = read_whole(stream, source, LARGEST_MESSAGE)
@@ -43,6 +45,7 @@ def read_eml(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
         yield Rejection(source, None, *found) if isinstance(found, Fault) else found
 
 
+@reads(".emlx")
 def read_emlx(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """As `read_eml`, of a message as Apple's program keeps it: its size before it, notes behind."""
     data = read_whole(stream, source, LARGEST_MESSAGE)
@@ -60,6 +63,7 @@ def is_letter(start: bytes) -> bool:
     return _START.match(start) is not None
 
 
+@reads(".mbox")
 def read_mbox(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """A document a message, streamed; rejections have the number of the message's first line."""
     for piece in _messages(stream):

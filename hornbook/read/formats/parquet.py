@@ -11,6 +11,7 @@ from hornbook.read.documents import Document, Rejection, unstorable
 from hornbook.read.formats.header import twice
 from hornbook.read.formats.lines import broken
 from hornbook.read.formats.records import document_of
+from hornbook.read.formats.register import reads_records
 from hornbook.read.formats.table import Row, text_column
 
 _ROWS = 256
@@ -20,6 +21,7 @@ LARGEST_GROUP = 4 * 2**30
 """Bytes of a row group's wanted columns when unpacked; one such group is held at a time."""
 
 
+@reads_records(".parquet")
 def read_parquet(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:

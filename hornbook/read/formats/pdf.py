@@ -11,6 +11,7 @@ from hornbook.core.guarded import step
 from hornbook.read.documents import CONTROLS, PAGES_WITHOUT_TEXT, REPLACED, Document, Rejection
 from hornbook.read.formats.decode import newlines, without_controls
 from hornbook.read.formats.hyphens import MARK, Hyphens
+from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
 
 LARGEST_FILE = 512 * 2**20
@@ -25,6 +26,7 @@ _GLYPHS = {
 _ODD = re.compile(f"[{''.join(_GLYPHS)}\ue000-\uf8ff\0]")
 
 
+@reads(".pdf")
 def read_pdf(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document; metadata has `pages`, the character at which each page starts.
 

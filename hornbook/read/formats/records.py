@@ -15,6 +15,7 @@ from hornbook.read.documents import Document, Rejection, unstorable
 from hornbook.read.formats.decode import NotText, decode, newlines
 from hornbook.read.formats.header import TEXT_FIELDS
 from hornbook.read.formats.lines import Fault, Line, read_lines
+from hornbook.read.formats.register import reads_records
 from hornbook.read.formats.whole import read_whole
 
 LARGEST_JSON = 256 * 2**20
@@ -36,6 +37,7 @@ class Record(NamedTuple):
         return Rejection(source, self.number, *fault, size)
 
 
+@reads_records(".jsonl", ".ndjson")
 def read_jsonl(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
@@ -48,6 +50,7 @@ def read_jsonl(
     return _documents(jsonl_records(stream, source), source, text_field)
 
 
+@reads_records(".json")
 def read_json(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:

@@ -14,6 +14,7 @@ from hornbook.read.formats.dialect import dialect_of, table_width, take_sep_line
 from hornbook.read.formats.header import BY_LOOKS, Naming, column_names, numbered, twice
 from hornbook.read.formats.lines import Fault, read_lines
 from hornbook.read.formats.records import document_of, field_of
+from hornbook.read.formats.register import reads_records
 
 _AHEAD_ROWS, _AHEAD_BYTES = 200, 16 * 2**20
 """Looked at to find the header, and the text column when no column is named as one."""
@@ -35,6 +36,7 @@ class Row(NamedTuple):
         return Rejection(source, self.number, *fault, size)
 
 
+@reads_records(".csv")
 def read_csv(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
@@ -42,6 +44,7 @@ def read_csv(
     return _documents(stream, source, text_field, is_tsv=False)
 
 
+@reads_records(".tsv")
 def read_tsv(
     stream: BinaryIO, source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:

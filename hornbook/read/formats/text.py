@@ -12,6 +12,7 @@ from hornbook.core.yaml_text import NotYaml, parse_yaml
 from hornbook.read.documents import Document, Rejection
 from hornbook.read.formats.decode import NotText, decode
 from hornbook.read.formats.lines import Fault, Line, read_lines
+from hornbook.read.formats.register import reads
 
 LONGEST_TEXT = 4 * 2**20
 """Bytes of one document: longer ones are cut at a paragraph, so that memory stays bounded."""
@@ -19,6 +20,7 @@ LONGEST_TEXT = 4 * 2**20
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---(?:\n|\Z)", re.DOTALL)
 
 
+@reads(".txt", ".text", ".rst", ".py")
 def read_text(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """One document, or several parts of a long one, the later ones with `part` in the metadata."""
     part = 0
@@ -39,6 +41,7 @@ def read_text(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
         part += 1
 
 
+@reads(".md", ".markdown")
 def read_markdown(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """As text; a YAML block at the start of the file goes to the metadata."""
     for item in read_text(stream, source):

@@ -12,6 +12,7 @@ from hornbook.read.documents import REPLACED, Document, Rejection
 from hornbook.read.formats.decode import is_wide
 from hornbook.read.formats.html import LARGEST_PAGE, page_text, plain_text
 from hornbook.read.formats.lines import Fault, broken
+from hornbook.read.formats.register import reads_archives
 from hornbook.read.formats.warc_frames import Broken, Frame, Frames
 
 _WITH_CONTENT = ("response", "resource", "conversion")
@@ -36,6 +37,7 @@ class _Content(NamedTuple):
     body: bytes
 
 
+@reads_archives(".warc", ".wet")
 def read_warc(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     """A document for each HTML or plain text response; others are rejected as "not a page".
 
