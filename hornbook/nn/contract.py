@@ -5,10 +5,13 @@ stopped. Layers never count time: `State` owns the only clock, and `Context.pos`
 Knows nothing of any particular layer.
 """
 
+import importlib
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, NamedTuple, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import pydantic
 import torch
@@ -92,7 +95,14 @@ class Layer(nn.Module, ABC):
 
 
 class LayerConfig(Config, ABC):
-    """The few numbers a layer is built from. Shared sizes come at `build`."""
+    """The few numbers a layer is built from. Shared sizes come at `build`.
+
+    ours: no model of the ecosystem has such a layer; a model with it is written with our config.
+    one_way: it looks back only, and refuses a mask that is not causal.
+    """
+
+    ours: ClassVar[bool] = False
+    one_way: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, width: int) -> Layer: ...
@@ -108,7 +118,19 @@ class LayerConfig(Config, ABC):
 
 
 LAYERS: dict[str, type[LayerConfig]] = {}
-"""Every layer by name; the contract test runs over all of them."""
+"""The layers by name whose modules are imported."""
+
+
+def all_layers() -> dict[str, type[LayerConfig]]:
+    """All layers of this package by name; the contract test runs over them.
+
+    Imported when they are asked for: some modules beside them do without torch.
+    """
+    folder = Path(__file__).parent
+    for module in pkgutil.iter_modules([str(folder)]):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return LAYERS
+
 
 _Config = TypeVar("_Config", bound=type[LayerConfig])
 
@@ -128,9 +150,10 @@ def _from_plain(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     name = str(value.get("kind"))
-    if name not in LAYERS:
-        raise unknown("layer kind", name, LAYERS)
-    return LAYERS[name].parse({k: v for k, v in value.items() if k != "kind"}, name)
+    layers = LAYERS if name in LAYERS else all_layers()
+    if name not in layers:
+        raise unknown("layer kind", name, layers)
+    return layers[name].parse({k: v for k, v in value.items() if k != "kind"}, name)
 
 
 def _to_plain(config: LayerConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ biases. The forget gate wants to begin open, at a bias of 1 (Jozefowicz et al. 2
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,9 @@ from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, regis
 @register("lstm")
 class LSTMConfig(LayerConfig):
     """One direction, as many hidden channels as the stream is wide."""
+
+    ours: ClassVar[bool] = True
+    one_way: ClassVar[bool] = True
 
     def build(self, width: int) -> Layer:
         return LSTM(width)

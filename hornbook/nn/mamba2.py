@@ -14,7 +14,7 @@ by and read by, N numbers of state, Q tokens of a chunk, K chunks.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import pydantic
 import torch
@@ -33,6 +33,8 @@ class Mamba2Config(LayerConfig):
     chunk: tokens taken at once; a matter of speed alone. step_limit: the least and the largest
     step, None for no limit. bias: of both projections. epsilon: of the gated RMSNorm.
     """
+
+    one_way: ClassVar[bool] = True
 
     heads: int
     head: int

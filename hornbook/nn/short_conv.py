@@ -5,7 +5,7 @@ input = in_proj, conv = conv, output = out_proj.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import pydantic
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from hornbook.nn.convolution import CausalConvolution
 @register("short_conv")
 class ShortConvConfig(LayerConfig):
     """kernel: how many tokens are seen, the newest included. bias: in all three parts."""
+
+    one_way: ClassVar[bool] = True
 
     kernel: int = pydantic.Field(default=3, ge=1)
     bias: bool = False

@@ -13,6 +13,7 @@ class C4CurlyBrace(Rule):
     """most: opening curly braces in a document."""
 
     reason: ClassVar[str] = "holds a curly brace"
+    reason_zh: ClassVar[str] = "含有花括号"
     source: ClassVar[str] = "C4, arXiv 1910.10683, section 2.2"
     hits: ClassVar[tuple[str, ...]] = ("function f() { return 1; }",)
     misses: ClassVar[tuple[str, ...]] = (

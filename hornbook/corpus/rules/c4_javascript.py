@@ -19,6 +19,7 @@ class C4Javascript(Rule):
     """
 
     reason: ClassVar[str] = "a request to enable Javascript"
+    reason_zh: ClassVar[str] = "要求启用 JavaScript"
     source: ClassVar[str] = "C4, arXiv 1910.10683, section 2.2"
     languages: ClassVar[frozenset[str] | None] = frozenset({"en"})
     hits: ClassVar[tuple[str, ...]] = (

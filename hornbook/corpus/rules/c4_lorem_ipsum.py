@@ -13,6 +13,7 @@ class C4LoremIpsum(Rule):
     """most: times that "lorem ipsum" occurs."""
 
     reason: ClassVar[str] = "filler text (lorem ipsum)"
+    reason_zh: ClassVar[str] = "占位文字（lorem ipsum）"
     source: ClassVar[str] = "C4, arXiv 1910.10683, section 2.2"
     hits: ClassVar[tuple[str, ...]] = ("Our story\nLorem ipsum dolor sit amet.",)
     misses: ClassVar[tuple[str, ...]] = (

@@ -19,6 +19,7 @@ class C4Policy(Rule):
     """
 
     reason: ClassVar[str] = "many lines about terms, privacy or cookies"
+    reason_zh: ClassVar[str] = "条款、隐私或 Cookie 的行过多"
     source: ClassVar[str] = "C4, arXiv 1910.10683, section 2.2"
     languages: ClassVar[frozenset[str] | None] = frozenset({"en"})
     hits: ClassVar[tuple[str, ...]] = (

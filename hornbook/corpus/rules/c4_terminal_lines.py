@@ -23,6 +23,7 @@ class C4TerminalLines(Rule):
     """
 
     reason: ClassVar[str] = "few lines end like sentences"
+    reason_zh: ClassVar[str] = "像句子那样结尾的行过少"
     source: ClassVar[str] = "C4, arXiv 1910.10683, section 2.2"
     # Made for English; the others end their sentences as visibly.
     languages: ClassVar[frozenset[str] | None] = TERMINATED

@@ -24,14 +24,16 @@ AnyRule = TypeVar("AnyRule", bound="Rule")
 class Rule(Config, ABC):
     """Thresholds of one rule.
 
-    reason: why a document is dropped, in a few words for people. source: where the defaults come
-    from. languages: ISO 639-1 codes of those it judges, or None for all; others it always keeps.
-    hits, misses: texts that it must drop and must keep at its defaults, each in the first of
-    `languages` or in English. A rule that has no defaults, since it needs a model, has none.
+    reason: why a document is dropped, in a few words for people, which no other rule gives.
+    reason_zh: the same in Chinese. source: where the defaults come from. languages: ISO 639-1 codes
+    of those it judges, or None for all; others it always keeps. hits, misses: texts that it must
+    drop and must keep at its defaults, each in the first of `languages` or in English. A rule that
+    has no defaults, since it needs a model, has none.
     """
 
     kind: ClassVar[str]
     reason: ClassVar[str]
+    reason_zh: ClassVar[str]
     source: ClassVar[str]
     languages: ClassVar[frozenset[str] | None] = None
     hits: ClassVar[tuple[str, ...]]

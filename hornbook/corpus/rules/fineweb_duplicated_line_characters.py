@@ -14,6 +14,7 @@ class FinewebDuplicatedLineCharacters(Rule):
     """below: share of characters in lines that an earlier one equals."""
 
     reason: ClassVar[str] = "text in repeated lines"
+    reason_zh: ClassVar[str] = "重复行中的文字过多"
     source: ClassVar[str] = "FineWeb, arXiv 2406.17557, section 3.4"
     hits: ClassVar[tuple[str, ...]] = ("Sign up today\nThe river was calm.\nSign up today",)
     misses: ClassVar[tuple[str, ...]] = (

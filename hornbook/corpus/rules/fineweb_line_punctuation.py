@@ -16,6 +16,7 @@ class FinewebLinePunctuation(Rule):
     """most_bare: a share of lines ending with punctuation that is too low."""
 
     reason: ClassVar[str] = "hardly any line ends with punctuation"
+    reason_zh: ClassVar[str] = "以标点结尾的行极少"
     source: ClassVar[str] = "FineWeb, arXiv 2406.17557, section 3.4"
     languages: ClassVar[frozenset[str] | None] = TERMINATED
     hits: ClassVar[tuple[str, ...]] = (

@@ -14,6 +14,7 @@ class FinewebShortLines(Rule):
     """below: share of lines shorter than `characters`."""
 
     reason: ClassVar[str] = "mostly short lines"
+    reason_zh: ClassVar[str] = "大多是短行"
     source: ClassVar[str] = "FineWeb, arXiv 2406.17557, section 3.4"
     # Thirty characters of Chinese, Japanese or Korean are a long line.
     languages: ClassVar[frozenset[str] | None] = ALPHABETIC

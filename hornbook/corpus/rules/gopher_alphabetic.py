@@ -17,6 +17,7 @@ class GopherAlphabetic(Rule):
     """
 
     reason: ClassVar[str] = "many words without a letter"
+    reason_zh: ClassVar[str] = "不含字母的词过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     hits: ClassVar[tuple[str, ...]] = (
         "12 15 18 21 24 oil",

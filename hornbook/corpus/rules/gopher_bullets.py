@@ -16,6 +16,7 @@ class GopherBullets(Rule):
     """most: share of lines that start with a bullet."""
 
     reason: ClassVar[str] = "nearly all lines are bullet points"
+    reason_zh: ClassVar[str] = "几乎全是列表项"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     hits: ClassVar[tuple[str, ...]] = (
         "• Home\n• News\n• Contact",

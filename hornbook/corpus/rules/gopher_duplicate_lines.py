@@ -18,6 +18,7 @@ class GopherDuplicateLines(Rule):
     """
 
     reason: ClassVar[str] = "many repeated lines"
+    reason_zh: ClassVar[str] = "重复行过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, table A1"
     hits: ClassVar[tuple[str, ...]] = (
         "Sign up today\nSign up today\nSign up today\nThe river was calm.",

@@ -20,6 +20,7 @@ class GopherDuplicateNgrams(Rule):
     """
 
     reason: ClassVar[str] = "many repeated phrases"
+    reason_zh: ClassVar[str] = "重复片段过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, table A1"
     hits: ClassVar[tuple[str, ...]] = (
         "we ship to all of the world today. Hats! we ship to all of the world today.",

@@ -18,6 +18,7 @@ class GopherDuplicateParagraphs(Rule):
     """
 
     reason: ClassVar[str] = "many repeated paragraphs"
+    reason_zh: ClassVar[str] = "重复段落过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, table A1"
     hits: ClassVar[tuple[str, ...]] = (
         "Sign up today\n\nSign up today\n\nSign up today\n\nThe river was calm.",

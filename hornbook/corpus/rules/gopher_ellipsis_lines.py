@@ -14,6 +14,7 @@ class GopherEllipsisLines(Rule):
     """most: share of lines that end with an ellipsis."""
 
     reason: ClassVar[str] = "many lines break off in an ellipsis"
+    reason_zh: ClassVar[str] = "以省略号中断的行过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     hits: ClassVar[tuple[str, ...]] = (
         "The minister said on...\nStorms are expected to…\nSport",

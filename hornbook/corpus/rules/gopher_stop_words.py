@@ -22,6 +22,7 @@ class GopherStopWords(Rule):
     """least: how many different ones of the stop words occur."""
 
     reason: ClassVar[str] = "hardly any of the small words of English"
+    reason_zh: ClassVar[str] = "几乎没有英语虚词"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     languages: ClassVar[frozenset[str] | None] = frozenset({"en"})
     hits: ClassVar[tuple[str, ...]] = (

@@ -16,6 +16,7 @@ class GopherSymbols(Rule):
     """
 
     reason: ClassVar[str] = "many hash signs or ellipses"
+    reason_zh: ClassVar[str] = "井号或省略号过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     hits: ClassVar[tuple[str, ...]] = (
         "#sun #sea #sand and nothing else",

@@ -20,6 +20,7 @@ class GopherTopNgrams(Rule):
     """
 
     reason: ClassVar[str] = "a phrase that comes again and again"
+    reason_zh: ClassVar[str] = "同一片段反复出现"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, table A1"
     hits: ClassVar[tuple[str, ...]] = (
         "cheap shoes online and cheap shoes here or cheap shoes there now",

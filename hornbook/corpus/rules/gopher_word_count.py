@@ -13,6 +13,7 @@ class GopherWordCount(Rule):
     """least, most: words."""
 
     reason: ClassVar[str] = "too few or too many words"
+    reason_zh: ClassVar[str] = "词数过少或过多"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     # All: a Han or Kana character or a cluster of Thai, Lao, Khmer, Burmese or Tibetan counts as a
     # word, which asks for less text than of English.

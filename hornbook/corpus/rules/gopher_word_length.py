@@ -13,6 +13,7 @@ class GopherWordLength(Rule):
     """least, most: characters of a word, on average."""
 
     reason: ClassVar[str] = "words unusually short or long"
+    reason_zh: ClassVar[str] = "词长异常"
     source: ClassVar[str] = "Gopher, arXiv 2112.11446, appendix A.1.1, quality filtering"
     # Written with spaces between words, and neither by syllables nor in compounds.
     languages: ClassVar[frozenset[str] | None] = frozenset({"en", "fr", "es", "it", "pt", "nl"})

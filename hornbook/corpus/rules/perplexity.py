@@ -23,6 +23,7 @@ class Perplexity(Rule):
     """
 
     reason: ClassVar[str] = "unlike the text of the perplexity model"
+    reason_zh: ClassVar[str] = "与困惑度模型的文本差别过大"
     source: ClassVar[str] = "CCNet, arXiv 1911.00359, there of a token and cut into thirds"
     hits: ClassVar[tuple[str, ...]] = ()
     misses: ClassVar[tuple[str, ...]] = ()

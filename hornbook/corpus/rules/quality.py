@@ -21,6 +21,7 @@ class Quality(Rule):
     """
 
     reason: ClassVar[str] = "more like the bad examples than the good ones"
+    reason_zh: ClassVar[str] = "更像不好的例子"
     source: ClassVar[str] = (
         "GPT-3, arXiv 2005.14165, appendix A, and DCLM, arXiv 2406.11794, choose web text with a "
         "linear classifier; the threshold is where both sides are equally likely"

@@ -39,6 +39,7 @@ class ToxicWords(Rule):
     """
 
     reason: ClassVar[str] = "many vulgar words"
+    reason_zh: ClassVar[str] = "粗俗词语过多"
     source: ClassVar[str] = (
         "ROOTS, arXiv 2303.03915, filters by the share of flagged words; 0.01 is what its "
         "published parameters have for English, with a longer list. C4, arXiv 1910.10683, drops "

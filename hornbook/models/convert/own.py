@@ -1,5 +1,5 @@
-"""Our own layout, for models of which the ecosystem has no twin: LSTMs, and classifiers of texts
-whose body or pooling no class there has.
+"""Our own layout, for models of which the ecosystem has no twin: those with a layer that only we
+have (LSTMs, for one), and classifiers of texts whose body or pooling no class there has.
 
 config.json holds our config as plain data under `hornbook`, and tensors have our names.
 """
@@ -14,7 +14,6 @@ from hornbook.models.convert.labels import write_labels
 from hornbook.models.fields import Fields
 from hornbook.models.model import ModelConfig
 from hornbook.models.seq2seq import Seq2SeqConfig
-from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.residual import PostNormConfig, PreNormConfig
 
 _KEY = "hornbook"
@@ -28,15 +27,14 @@ def _reader(kind: type[ModelConfig]) -> Callable[[Fields], ModelConfig]:
 
 
 def _write(config: ModelConfig) -> dict[str, Any] | None:
-    """The config as it is, or None where no layer is an LSTM: others have a twin, or no place."""
+    """The config as it is, or None where no layer is ours alone."""
     stacks = config.stacks().values()
     layers = [layer for stack in stacks for block in stack.pattern for layer in block]
     inner = [
         layer.layer if isinstance(layer, PreNormConfig | PostNormConfig) else layer
         for layer in layers
     ]
-    recurrent = any(isinstance(layer, LSTMConfig) for layer in inner)
-    return {_KEY: config.plain()} if recurrent else None
+    return {_KEY: config.plain()} if any(layer.ours for layer in inner) else None
 
 
 def _write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:

@@ -59,30 +59,6 @@ _READING = {
     "unreadable file": "文件无法读取",
     "unsupported format": "不支持的格式",
 }
-_RULES = {
-    "c4_curly_brace": "含有花括号",
-    "c4_javascript": "要求启用 JavaScript",
-    "c4_lorem_ipsum": "占位文字（lorem ipsum）",
-    "c4_policy": "条款、隐私或 Cookie 的行过多",
-    "c4_terminal_lines": "像句子那样结尾的行过少",
-    "fineweb_duplicated_line_characters": "重复行中的文字过多",
-    "fineweb_line_punctuation": "以标点结尾的行极少",
-    "fineweb_short_lines": "大多是短行",
-    "gopher_alphabetic": "不含字母的词过多",
-    "gopher_bullets": "几乎全是列表项",
-    "gopher_duplicate_lines": "重复行过多",
-    "gopher_duplicate_ngrams": "重复片段过多",
-    "gopher_duplicate_paragraphs": "重复段落过多",
-    "gopher_ellipsis_lines": "以省略号中断的行过多",
-    "gopher_stop_words": "几乎没有英语虚词",
-    "gopher_symbols": "井号或省略号过多",
-    "gopher_top_ngrams": "同一片段反复出现",
-    "gopher_word_count": "词数过少或过多",
-    "gopher_word_length": "词长异常",
-    "perplexity": "与困惑度模型的文本差别过大",
-    "quality": "更像不好的例子",
-    "toxic_words": "粗俗词语过多",
-}
 _PERSONAL: dict[str, Name] = {
     "card": ("payment card numbers", "银行卡号"),
     "email": ("e-mail addresses", "电子邮箱地址"),
@@ -222,7 +198,7 @@ def _languages() -> dict[str, Name]:
 
 
 _BY_CODE = _languages()
-_BY_REASON = {rule.reason: _RULES[kind] for kind, rule in RULES.items() if kind in _RULES}
+_BY_REASON = {rule.reason: rule.reason_zh for rule in RULES.values()}
 
 
 def reason_name(reason: str) -> Name:
@@ -233,7 +209,7 @@ def reason_name(reason: str) -> Name:
 def rule_name(kind: str) -> Name:
     """What a rule drops documents for."""
     rule = RULES.get(kind)
-    return (rule.reason, _RULES.get(kind, rule.reason)) if rule else (kind, kind)
+    return (rule.reason, rule.reason_zh) if rule else (kind, kind)
 
 
 def rule_source(kind: str) -> str:
