@@ -111,7 +111,7 @@ def test_without_causality_a_mixer_sees_both_sides_or_refuses(config, padded):
     layer, x = build(config), noise(1, TIME, WIDTH)
     see = partial(whole, layer, valid=torch.ones(1, TIME).bool() if padded else None, causal=False)
     if config.one_way:
-        with pytest.raises(AssertionError, match="one way|back only"):
+        with pytest.raises(AssertionError, match=r"one way|back only"):
             see(x)
         return
     first, last = x.clone(), x.clone()
