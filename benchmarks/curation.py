@@ -32,8 +32,8 @@ from hornbook.read.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.validation import Validation
-from hornbook.workflows.projects.text.data import token_bytes
-from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.data import Inputs, token_bytes
+from hornbook.workflows.projects.text.project import pretrain, request_of
 from hornbook.workflows.projects.text.tasks import task_of
 from hornbook.workflows.runs.folder import Recipe
 

@@ -40,7 +40,8 @@ from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.scores import score
 from hornbook.train.state import TrainState
-from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.data import Inputs
+from hornbook.workflows.projects.text.project import pretrain, request_of
 from hornbook.workflows.runs.folder import MODEL, Recipe
 
 LABELS = ("neg", "pos")

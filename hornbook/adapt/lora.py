@@ -45,7 +45,8 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         beside = F.linear(F.linear(self.dropout(x), self.down), self.up)
-        return self.base(x) + self.alpha / self.rank * beside
+        base: Tensor = self.base(x)
+        return base + self.alpha / self.rank * beside
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:

@@ -128,7 +128,8 @@ LEARNERS: dict[str, Learner] = {
 def softmax(logits: np.ndarray) -> np.ndarray:
     """(N, L) float64 probabilities."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    shares: np.ndarray = powers / powers.sum(1, keepdims=True)
+    return shares
 
 
 def nats(logits: np.ndarray, classes: np.ndarray) -> float:

@@ -116,7 +116,8 @@ class LinearClassifier:
     def _centred(self) -> np.ndarray:
         """(L, F) less the mean over classes: what all classes share changes no probability."""
         weights = self._linear.weights.astype(np.float64)
-        return self.choice.sharpness * (weights - weights.mean(0))
+        effects: np.ndarray = self.choice.sharpness * (weights - weights.mean(0))
+        return effects
 
     def _best(self, weights: np.ndarray, top: int) -> list[Weight]:
         places = np.argsort(-weights, kind="stable")[:top]

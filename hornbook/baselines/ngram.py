@@ -69,7 +69,8 @@ class NgramModel:
             mixed = seen + order.backoff[context] * probability
             probability = np.where(total > 0, mixed, probability)
             context = np.concatenate([[-1], np.where(found, place, -1)[:-1]])
-        return -np.log2(probability[1:])
+        bits: np.ndarray = -np.log2(probability[1:])
+        return bits
 
 
 def _next_grams(tokens: np.ndarray, vocab: int, shorter: np.ndarray | None) -> _Grams:

@@ -63,8 +63,9 @@ def compare(
         return
     if task != "classify":
         raise unknown("task", task, ("classify", "lm"))
-    from hornbook.workflows.compare.classifiers import CompareConfig, lines_of
     from hornbook.workflows.compare.classifiers import compare as compare_classifiers
+    from hornbook.workflows.compare.classifiers import lines_of
+    from hornbook.workflows.compare.data import CompareConfig
     from hornbook.workflows.compare.ladder import choose_rungs, ladder_of
 
     rungs = ladder_of(model or [])

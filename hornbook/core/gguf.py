@@ -170,7 +170,7 @@ class GGUFFile:
             self._cut_short()
         values = np.frombuffer(self._map, f"<{form}", count, self._at)
         self._at += count * size
-        return values.tolist()
+        return list(values.tolist())
 
     def _string(self) -> str:
         return self._strings(1)[0]

@@ -17,7 +17,8 @@ def alike(keys: np.ndarray) -> np.ndarray:
     last = (np.uint64(1) << bits) - np.uint64(1)
     later = np.zeros(len(keys), bool)
     later[1:] = (packed[1:] ^ packed[:-1]) <= last
-    return (packed[with_first(later)] & last).astype(np.int64)
+    found: np.ndarray = packed[with_first(later)] & last
+    return found.astype(np.int64)
 
 
 def again(keys: np.ndarray) -> np.ndarray:

@@ -77,12 +77,14 @@ class Texts:
     def lengths(self, spans: Spans) -> np.ndarray:
         """(S,) int64: characters of each span."""
         running = self._characters_before
-        return (running[spans.stops] - running[spans.starts]).astype(np.int64)
+        sums: np.ndarray = running[spans.stops] - running[spans.starts]
+        return sums.astype(np.int64)
 
     def written_in(self, languages: Collection[str]) -> np.ndarray:
         """(N,) bool: which documents are in one of the languages."""
         codes, which = self._codes
-        return np.array([code in languages for code in codes], bool)[which]
+        chosen = np.array([code in languages for code in codes], bool)
+        return chosen.take(which)
 
     def running(self, counts: np.ndarray) -> np.ndarray:
         """(C + 1,): the sum of what stands before each place; no sum is above the bytes."""
@@ -115,7 +117,8 @@ class Texts:
                 break
             found = found[_same(self.data[found + i], byte)]
         # A match may not run from one document into the next.
-        return found[found + len(wanted) <= self.edges[self._owners_of(found) + 1]]
+        whole: np.ndarray = found + len(wanted) <= self.edges[self._owners_of(found) + 1]
+        return found.compress(whole)
 
     def begin_with(self, spans: Spans, beginnings: Sequence[str]) -> np.ndarray:
         """(S,) bool: spans that begin with one of the strings."""
@@ -249,7 +252,7 @@ class Texts:
     def _word_keys(self) -> np.ndarray:
         """(W,) uint64: equal for equal words of one document."""
         salts = mixed(np.arange(self.count).astype(np.uint64) + _BASE)
-        return self.word_hashes ^ salts[self.words.owners]
+        return np.asarray(self.word_hashes ^ salts[self.words.owners])
 
     @cached_property
     def _codes(self) -> tuple[list[str], np.ndarray]:
@@ -271,7 +274,9 @@ class Texts:
     def _dark(self) -> np.ndarray:
         """(B,) bool: all bytes but the white space of ASCII."""
         # Comparing is ten times as fast as looking up in a table.
-        return (self.data != ord(" ")) & (self.data - np.uint8(ord("\t")) > ord("\r") - ord("\t"))
+        seen: np.ndarray = self.data != ord(" ")
+        seen &= self.data - np.uint8(ord("\t")) > ord("\r") - ord("\t")
+        return seen
 
     @cached_property
     def _pieces(self) -> tuple[np.ndarray, np.ndarray]:
@@ -320,8 +325,9 @@ class Texts:
 def _same(part: np.ndarray, byte: int) -> np.ndarray:
     """(P,) bool: which bytes are this one, or its letter in the other case."""
     if byte < 128 and chr(byte).isalpha():
-        return (part | 32) == (byte | 32)
-    return part == byte
+        part, byte = part | 32, byte | 32
+    same: np.ndarray = part == byte
+    return same
 
 
 def _bounds(inside: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -346,7 +352,8 @@ def _power_tables(base: np.uint64, size: int) -> tuple[np.ndarray, np.ndarray]:
 def _powers(base: np.uint64, size: int, exponents: np.ndarray) -> np.ndarray:
     """The base to the power of each exponent, none above size."""
     low, high = _power_tables(base, size)
-    return low[exponents & (_ROW - 1)] * high[exponents >> _ROW_BITS]
+    powers: np.ndarray = low[exponents & (_ROW - 1)] * high[exponents >> _ROW_BITS]
+    return powers
 
 
 def mixed(values: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def require_bleu() -> None:
 def _metric(effective_order: bool = False) -> Any:
     """sacreBLEU's class, which is imported late."""
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise HornbookError("BLEU needs sacreBLEU: pip install 'hornbook[eval]'.") from None
     return BLEU(effective_order=effective_order)

@@ -35,7 +35,7 @@ def chrf(
 
 def _signature() -> str:
     try:
-        from sacrebleu.metrics import CHRF
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         raise HornbookError("chrF needs sacreBLEU: pip install 'hornbook[eval]'.") from None
     metric = CHRF(char_order=_ORDER, beta=_BETA)
@@ -70,4 +70,7 @@ def _score(sums: np.ndarray) -> np.ndarray:
         for total in (outputs, references)
     )
     weighted = _BETA**2 * precision + recall
-    return 100 * (1 + _BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+    score: np.ndarray = (
+        100 * (1 + _BETA**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+    )
+    return score

@@ -23,7 +23,7 @@ _MAX_TOKENS = 256
 """Of an answer where the task does not say, as in lm-eval's own models."""
 
 
-class HornbookLM(TemplateLM):
+class HornbookLM(TemplateLM):  # type: ignore[misc]
     """model, tokenizer: as `workflows.open.model.open_model` gives them."""
 
     def __init__(self, model: CausalLM, tokenizer: Tokenizer) -> None:

@@ -144,7 +144,8 @@ def _done(beams: _Beams, length: int, penalty: float) -> Tensor:
     """
     if beams.scores.shape[1] == 1:
         return beams.lengths[:, 0] > 0
-    return beams.scores[:, 0] / length**penalty <= beams.ended_scores[:, -1]
+    done: Tensor = beams.scores[:, 0] / length**penalty <= beams.ended_scores[:, -1]
+    return done
 
 
 def _best(beams: _Beams, row: int) -> Found:

@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hornbook.kernels.pointers import GROUP
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.pack import Block, blocks_of
 from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Cache, State
 from hornbook.nn.norm import RMSNorm
-from hornbook.nn.packed import GROUP, PackedLinear
+from hornbook.nn.packed import PackedLinear
 from hornbook.nn.rotary import angles
 
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
@@ -153,12 +154,14 @@ def _product(linear: PackedLinear) -> Callable[[Tensor], Tensor]:
             rows = x.bfloat16()
             y = _KERNEL(rows, upper, GROUP, scales).float()
             y = y + _KERNEL(rows, lower, GROUP, finer)
-            return y if bias is None else y + bias
+            out: Tensor = y if bias is None else y + bias
+            return out
 
         return both
 
     def one(x: Tensor) -> Tensor:
         y = _KERNEL(x.bfloat16(), upper, GROUP, scales).float()
-        return y if bias is None else y + bias
+        out: Tensor = y if bias is None else y + bias
+        return out
 
     return one

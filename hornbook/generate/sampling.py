@@ -105,13 +105,15 @@ def _tempered(logits: np.ndarray, temperature: float) -> np.ndarray:
         found = logits / np.float32(temperature)
         if np.isfinite(found.max()):
             return found
-        return (logits.astype(np.float64) - logits.max()) / temperature
+        scaled: np.ndarray = (logits.astype(np.float64) - logits.max()) / temperature
+        return scaled
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     """(V,) as probabilities, float64."""
     found = np.exp(logits - logits.max()).astype(np.float64)
-    return found / found.sum()
+    shares: np.ndarray = found / found.sum()
+    return shares
 
 
 def _only(probabilities: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -133,4 +135,5 @@ def _likeliest(probabilities: np.ndarray, share: float) -> np.ndarray:
 
 def _from_likeliest(probabilities: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Ids from the likeliest on, the lower of equals first; they come in rising order."""
-    return ids[(-probabilities[ids]).argsort(kind="stable")]
+    likeliest: np.ndarray = ids[(-probabilities[ids]).argsort(kind="stable")]
+    return likeliest

@@ -140,7 +140,8 @@ def _opened(path: Path) -> Library | None:
 
 def _is_right(library: Library) -> bool:
     """Whether a small product is what it should be."""
-    from hornbook.kernels.codes import GROUP, codes_of, matrix_of, tiles
+    from hornbook.kernels.codes import codes_of, matrix_of, tiles
+    from hornbook.kernels.pointers import GROUP
 
     single = np.arange(16 * GROUP, dtype=np.uint8).reshape(16, GROUP) % 15
     scale, least = np.full((16, 1), 0.5, np.float32), np.full((16, 1), -2, np.float32)

@@ -33,7 +33,8 @@ class Codes(NamedTuple):
     @property
     def bits(self) -> int:
         """4 or 8."""
-        return 8 * self.code.shape[1] // (GROUP * self.scale.shape[1])
+        width: int = self.code.shape[1]
+        return 8 * width // (GROUP * int(self.scale.shape[1]))
 
     def single(self) -> np.ndarray:
         """(N, K) uint8, a code each."""

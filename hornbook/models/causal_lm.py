@@ -106,20 +106,24 @@ class CausalLM(Model):
         time = tokens.shape[1]
         if state is None:
             pos = torch.arange(time, device=tokens.device)[None]
-            return self.head(self.features(tokens, Context(pos, Mask(causal=True, valid=valid))))
-        return self.head(self.go_on(tokens, state, valid))
+            x = self.features(tokens, Context(pos, Mask(causal=True, valid=valid)))
+        else:
+            x = self.go_on(tokens, state, valid)
+        logits: Tensor = self.head(x)
+        return logits
 
     def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
         """What the head reads, (B, T, D), of rows that continue from a state, as in `forward`."""
         time = tokens.shape[1]
         ctx = state.context(time, valid)
-        x = self.stack(self.embedding(tokens, ctx.pos), ctx, state.caches)
+        x: Tensor = self.stack(self.embedding(tokens, ctx.pos), ctx, state.caches)
         state.advance(time if valid is None else valid.sum(1))
         return x
 
     def features(self, tokens: Tensor, ctx: Context) -> Tensor:
         """What the head reads, (B, T, D), for whole sequences."""
-        return self.stack(self.embedding(tokens, ctx.pos), ctx)
+        y: Tensor = self.stack(self.embedding(tokens, ctx.pos), ctx)
+        return y
 
     def sequences(self, rows: int, room: int | None = None) -> StateSequences:
         """Empty sequences of at most `room` tokens (None: the context), for generation."""

@@ -163,7 +163,8 @@ class Classifier(Model):
         inputs: (B, T) int64 tokens, or (B, C, H, W) normalised pixels, which have neither `valid`
         (B, T) bool, True = real, nor `types` (B, T) int64.
         """
-        return self.head(self.pooling(self.features(inputs, valid, types), valid))
+        logits: Tensor = self.head(self.pooling(self.features(inputs, valid, types), valid))
+        return logits
 
     def gathered(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
         """What `Top` goes on from, (B, D)."""
@@ -175,8 +176,11 @@ class Classifier(Model):
         """What is pooled, (B, T, D)."""
         ctx = whole(self._tokens(inputs), inputs.device, valid, self.config.causal)
         if self.config.vocab is None:
-            return self.stack(self.embedding(inputs), ctx)
-        return self.stack(self.embedding(inputs, ctx.pos, types), ctx)
+            x = self.embedding(inputs)
+        else:
+            x = self.embedding(inputs, ctx.pos, types)
+        y: Tensor = self.stack(x, ctx)
+        return y
 
     def _tokens(self, inputs: Tensor) -> int:
         return self.config.context if self.config.vocab is None else inputs.shape[1]
@@ -194,4 +198,5 @@ class Top(nn.Module):
         self.pooling, self.head = model.pooling, model.head
 
     def forward(self, gathered: Tensor, valid: Tensor | None = None) -> Tensor:
-        return self.head(self.pooling.transform(gathered))
+        logits: Tensor = self.head(self.pooling.transform(gathered))
+        return logits

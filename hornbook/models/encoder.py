@@ -70,7 +70,8 @@ class Encoder(Model):
     ) -> Tensor:
         """tokens (B, T) int64; valid (B, T) bool, True = real; types (B, T) int64, None: all 0."""
         ctx = whole(tokens.shape[1], tokens.device, valid)
-        return self.stack(self.embedding(tokens, ctx.pos, types), ctx)
+        y: Tensor = self.stack(self.embedding(tokens, ctx.pos, types), ctx)
+        return y
 
 
 def whole(

@@ -41,7 +41,8 @@ class Transform(nn.Module):
         self.norm = config.norm.build(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.activation(self.dense(x)))
+        y: Tensor = self.norm(self.activation(self.dense(x)))
+        return y
 
 
 class MaskedLMConfig(ModelConfig):
@@ -92,8 +93,10 @@ class MaskedLM(Model):
     ) -> Tensor:
         """tokens (B, T) int64; valid (B, T) bool, True = real; types (B, T) int64, None: all 0."""
         ctx = whole(tokens.shape[1], tokens.device, valid)
-        return self.head(self.transform(self.features(tokens, ctx, types)))
+        logits: Tensor = self.head(self.transform(self.features(tokens, ctx, types)))
+        return logits
 
     def features(self, tokens: Tensor, ctx: Context, types: Tensor | None = None) -> Tensor:
         """What the transform and the head read, (B, T, D), for whole sequences."""
-        return self.stack(self.embedding(tokens, ctx.pos, types), ctx)
+        y: Tensor = self.stack(self.embedding(tokens, ctx.pos, types), ctx)
+        return y

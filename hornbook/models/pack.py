@@ -50,7 +50,8 @@ class JointMLP(GatedMLP):
 
     def forward(self, x: Tensor, ctx: object, cache: object = None) -> Tensor:
         gate, up = self.joint(x).chunk(2, -1)
-        return self.down(self.activation(gate) * up)
+        y: Tensor = self.down(self.activation(gate) * up)
+        return y
 
 
 class Block(NamedTuple):

@@ -98,7 +98,8 @@ class Seq2Seq(Model):
         """What the head reads, (B, T, D), for whole targets: `start` and all but the last id."""
         mask = Mask(causal=True, valid=valid)
         ctx = Context(_positions(tokens), mask, memory=memory.vectors, memory_valid=memory.valid)
-        return self.decoder(self.embedding(tokens, ctx.pos), ctx)
+        y: Tensor = self.decoder(self.embedding(tokens, ctx.pos), ctx)
+        return y
 
     def forward(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
         """Logits of the token after each of `tokens` (B, T) int64, which continue `state`'s rows.
@@ -110,7 +111,8 @@ class Seq2Seq(Model):
         ctx = state.context(time, valid)
         x = self.decoder(self.embedding(tokens, ctx.pos), ctx, state.caches)
         state.advance(time if valid is None else valid.sum(1))
-        return self.head(x)
+        logits: Tensor = self.head(x)
+        return logits
 
     def new_state(
         self, source: Tensor, valid: Tensor | None = None, room: int | None = None

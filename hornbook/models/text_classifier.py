@@ -97,4 +97,5 @@ def read_texts(tokenizer: SequenceTokenizer, texts: Sequence[str], longest: int)
 def softmax(logits: np.ndarray) -> np.ndarray:
     """(N, L) -> (N, L) float64, rows that sum to 1."""
     raised = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    return raised / raised.sum(1, keepdims=True)
+    shares: np.ndarray = raised / raised.sum(1, keepdims=True)
+    return shares

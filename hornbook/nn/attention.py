@@ -92,7 +92,8 @@ class Attention(Layer):
             mask = ctx.once(("mask", keys), lambda: cached_attention_mask(ctx.mask, ctx.pos, keys))
         shared = self.config.kv_heads != self.config.heads
         y = attend(q, k, v, enable_gqa=shared, **mask)
-        return self.output(y.transpose(1, 2).flatten(2))
+        out: Tensor = self.output(y.transpose(1, 2).flatten(2))
+        return out
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, T, H*C), and keys and values (B, T, H_kv*C)."""
@@ -107,7 +108,8 @@ class Attention(Layer):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, T, H*C) -> (B, H, T, C)"""
-        return x.unflatten(-1, (-1, self.config.head)).transpose(1, 2)
+        y: Tensor = x.unflatten(-1, (-1, self.config.head)).transpose(1, 2)
+        return y
 
 
 def _remember(cache: Cache, k: Tensor, v: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:

@@ -56,7 +56,8 @@ class CrossAttention(Layer):
         q = self._heads(self.query(x))  # (B, H, T, C)
         seen = cache["valid"][:, None, None]  # (B, 1, 1, S)
         y = attend(q, cache["key"], cache["value"], attn_mask=seen)
-        return self.output(y.transpose(1, 2).flatten(2))
+        out: Tensor = self.output(y.transpose(1, 2).flatten(2))
+        return out
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         empty = like.new_zeros(rows, self.config.heads, 0, self.config.head)
@@ -70,7 +71,8 @@ class CrossAttention(Layer):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, T, H*C) -> (B, H, T, C)"""
-        return x.unflatten(-1, (-1, self.config.head)).transpose(1, 2)
+        y: Tensor = x.unflatten(-1, (-1, self.config.head)).transpose(1, 2)
+        return y
 
 
 @register("summary")

@@ -61,7 +61,8 @@ class Embedding(nn.Module):
             x = x + sinusoids(pos, x.shape[-1]).to(x.dtype)
         if self.segment is not None:
             x = x + self.segment(torch.zeros_like(pos) if types is None else types)
-        return self.dropout(self.norm(x))
+        y: Tensor = self.dropout(self.norm(x))
+        return y
 
 
 def sinusoids(pos: Tensor, width: int) -> Tensor:

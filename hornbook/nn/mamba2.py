@@ -123,7 +123,8 @@ class Mamba2(Layer):
         if cache is not None:
             cache["state"].copy_(end)
         y = y + self.skip[:, None] * value
-        return self.output(self.norm(y.flatten(2), gate).to(x.dtype))
+        out: Tensor = self.output(self.norm(y.flatten(2), gate).to(x.dtype))
+        return out
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         shape = (rows, self.config.heads, self.config.head, self.config.state)
@@ -242,7 +243,8 @@ def _between(
 def _chunked(x: Tensor, size: int) -> Tensor:
     """(B, T, ...) -> (B, K, Q, ...), with zeros after the end: they neither write nor decay."""
     pad = [0, 0] * (x.ndim - 2) + [0, -x.shape[1] % size]
-    return F.pad(x, pad).unflatten(1, (-1, size))
+    y: Tensor = F.pad(x, pad).unflatten(1, (-1, size))
+    return y
 
 
 def _running(x: Tensor, ids: Tensor | None) -> Tensor:

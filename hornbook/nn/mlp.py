@@ -51,7 +51,8 @@ class MLP(Layer):
         self.down = nn.Linear(config.hidden, width, bias=config.bias)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        return self.down(self.activation(self.up(x)))
+        y: Tensor = self.down(self.activation(self.up(x)))
+        return y
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return {}
@@ -86,7 +87,8 @@ class GatedMLP(Layer):
         self.down = nn.Linear(config.hidden, width, bias=False)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        return self.down(self.activation(self.gate(x)) * self.up(x))
+        y: Tensor = self.down(self.activation(self.gate(x)) * self.up(x))
+        return y
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return {}

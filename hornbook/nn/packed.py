@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hornbook import kernels as native
-from hornbook.kernels.codes import GROUP, ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
+from hornbook.kernels.codes import ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
+from hornbook.kernels.pointers import GROUP
 
 _MIDDLE = 8
 """The code that the kernel takes for zero."""
@@ -94,7 +95,8 @@ class PackedLinear(nn.Module):
         y = y.to(x.dtype)
         if self.bias is not None:
             y = y + self.bias
-        return y.view(*x.shape[:-1], self.outputs)
+        out: Tensor = y.view(*x.shape[:-1], self.outputs)
+        return out
 
     def _pack(self, name: str, code: Tensor, scale: Tensor, least: Tensor) -> None:
         zero = least + _MIDDLE * scale

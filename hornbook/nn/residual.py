@@ -46,7 +46,8 @@ class PreNorm(Layer):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        return x + self.dropout(self.layer(self.norm(x), ctx, cache))
+        y: Tensor = x + self.dropout(self.layer(self.norm(x), ctx, cache))
+        return y
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return self.layer.new_cache(rows, room, like)
@@ -88,7 +89,8 @@ class PostNorm(Layer):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        return self.norm(x + self.dropout(self.layer(x, ctx, cache)))
+        y: Tensor = self.norm(x + self.dropout(self.layer(x, ctx, cache)))
+        return y
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return self.layer.new_cache(rows, room, like)

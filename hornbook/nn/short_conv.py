@@ -47,7 +47,8 @@ class ShortConv(Layer):
         assert ctx.mask.causal, "this convolution looks back only"
         before, after, x = self.input(x).chunk(3, dim=-1)
         past = cache["conv"] if cache is not None else None
-        return self.output(after * self.conv(before * x, ctx.mask, past))
+        y: Tensor = self.output(after * self.conv(before * x, ctx.mask, past))
+        return y
 
     def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
         return {"conv": self.conv.new_past(rows, like)}

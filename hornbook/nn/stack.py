@@ -47,7 +47,8 @@ class Stack(nn.Module):
     def forward(self, x: Tensor, ctx: Context, caches: list[Cache] | None = None) -> Tensor:
         for i, layer in enumerate(self.layers):
             x = layer(x, ctx, caches[i] if caches is not None else None)
-        return self.norm(x)
+        y: Tensor = self.norm(x)
+        return y
 
     def new_caches(self, rows: int, room: int, like: Tensor) -> list[Cache]:
         """One empty cache a layer, in the order of the layers."""

@@ -7,6 +7,7 @@ starved. Matrices of one shape are treated in one batch. Knows nothing of models
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,8 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     for a, b, c in _COEFFICIENTS:
         gram = x @ x.mT
         x = a * x + torch.baddbmm(gram, gram, gram, beta=b, alpha=c) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+    y: Tensor = x.mT if tall else x
+    return y.to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -62,7 +64,7 @@ class Muon(torch.optim.Optimizer):
             for shape, weights in alike.items():
                 self._step_alike(weights, shape, group)
 
-    def _step_alike(self, weights: list[Tensor], shape: torch.Size, group: dict) -> None:
+    def _step_alike(self, weights: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
         momentum = group["momentum"]
         buffers = [self._buffer(weight) for weight in weights]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -77,4 +79,5 @@ class Muon(torch.optim.Optimizer):
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
-        return state["momentum"]
+        buffer: Tensor = state["momentum"]
+        return buffer

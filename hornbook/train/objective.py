@@ -98,7 +98,7 @@ def linear_cross_entropy(
     smoothing: the share of each target spread over all tokens (Szegedy et al. 2016, 7).
     """
     rows = targets.flatten()
-    loss: Tensor = _LinearCrossEntropy.apply(
+    loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
         x.flatten(0, 1), head.weight, head.bias, rows, smoothing
     )
     return loss, int((rows != IGNORE).sum())

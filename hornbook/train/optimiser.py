@@ -5,7 +5,7 @@ Frozen parameters are no business of it.
 Knows parameter names of the families' stacks; knows nothing of data or steps.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -120,11 +120,13 @@ class Optimiser:
             name, moment = key.rsplit("/", 1)
             owners[weights[name]].state[weights[name]][moment] = tensor
 
-    def _param_groups(self) -> list[dict]:
+    def _param_groups(self) -> list[dict[str, Any]]:
         return [group for rule in self._rules for group in rule.param_groups]
 
 
-def _groups(names: dict[Tensor, str], config: OptimiserConfig) -> tuple[list[Tensor], list[dict]]:
+def _groups(
+    names: dict[Tensor, str], config: OptimiserConfig
+) -> tuple[list[Tensor], list[dict[str, Any]]]:
     """Muon's matrices, and AdamW's groups of the rest, each parameter once."""
     matrices: list[Tensor] = []
     groups: dict[float, list[Tensor]] = {}

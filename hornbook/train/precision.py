@@ -41,4 +41,5 @@ def compile_layers(stack: nn.Module, undo: bool = False) -> None:
 
 def uncompiled() -> AbstractContextManager[object]:
     """Inside, compiled layers run as written: for shapes that are not worth compiling for."""
-    return torch.compiler.set_stance("force_eager")
+    as_written: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return as_written

@@ -18,7 +18,8 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.workflows.projects.answers.instruct import instruct
-from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.data import Inputs
+from hornbook.workflows.projects.text.project import pretrain, request_of
 from hornbook.workflows.projects.text.samples import beginnings
 from hornbook.workflows.report.page import Next
 from hornbook.workflows.report.text import write_report

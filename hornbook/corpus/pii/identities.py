@@ -6,6 +6,7 @@ values are random; one that belongs to somebody does so by chance.
 
 import random
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 
 Made = tuple[str, str]
@@ -79,7 +80,7 @@ def email(draw: random.Random) -> Made:
 
 def phone(draw: random.Random) -> Made:
     """Formats of six plans; national runs of digits come with a word such as "call"."""
-    n = lambda count: _digits(draw, count)  # noqa: E731
+    n = partial(_digits, draw)
     d = str(draw.randrange(2, 9))
     mobile = f"1{draw.choice('3456789')}{n(1)}"
     area, exchange = f"{d}{draw.randrange(0, 9)}{draw.choice('2345678')}", f"{d}{n(2)}"
@@ -124,7 +125,7 @@ def phone(draw: random.Random) -> Made:
 
 def _worded_phones(draw: random.Random) -> list[Made]:
     """Formats of other plans, extensions, and other signs than ASCII's."""
-    n = lambda count: _digits(draw, count)  # noqa: E731
+    n = partial(_digits, draw)
     d, extension = str(draw.randrange(2, 9)), draw.randrange(10, 9999)
     return [
         (f"{d}{n(2)}-{n(4)}", "phone"),
@@ -204,7 +205,7 @@ def card(draw: random.Random) -> Made:
 
 
 def iban(draw: random.Random) -> Made:
-    n = lambda count: _digits(draw, count)  # noqa: E731
+    n = partial(_digits, draw)
     bank = "".join(draw.choice(_LETTERS) for _ in range(4))
     country, account = draw.choice(
         [

@@ -73,4 +73,7 @@ def register(kind: str) -> Callable[[type[AnyRule]], type[AnyRule]]:
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole, and 0 where there is no whole."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0)
+    shares: np.ndarray = np.divide(
+        part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0
+    )
+    return shares

@@ -42,7 +42,9 @@ class GopherStopWords(Rule):
         hit = np.flatnonzero(_HASHES[spelling] == texts.word_hashes)
         kind, owners = spelling[hit] % len(_WORDS), words.owners[hit]
         found = np.bincount(owners * len(_WORDS) + kind, minlength=texts.count * len(_WORDS))
-        return (found > 0).reshape(texts.count, len(_WORDS)).sum(1).astype(np.float64)
+        seen: np.ndarray = found > 0
+        counts: np.ndarray = seen.reshape(texts.count, len(_WORDS)).sum(1)
+        return counts.astype(np.float64)
 
     def keeps(self, values: np.ndarray) -> np.ndarray:
         kept: np.ndarray = values >= self.least

@@ -7,7 +7,7 @@ than another whatever they read.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
-_SIZES = {
+_SIZES: dict[str, Callable[[Likelihood, str], int]] = {
     "none": lambda found, word: 1,
     "tokens": lambda found, word: found.tokens,
     "bytes": lambda found, word: len(word.encode("utf-8")),

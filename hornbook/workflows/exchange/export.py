@@ -7,7 +7,7 @@ import itertools
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hornbook.adapt import lora
 from hornbook.adapt.peft import base_of, base_of_adapter, is_adapter, load_adapter
@@ -104,7 +104,7 @@ def _check(form: str, kind: str | None, out: Path) -> Kind:
         raise unknown("type", kind, FILE_TYPES)
     if out.suffix != SUFFIX or out.is_dir():
         raise UsageError(f"{out}: name a file that ends with {SUFFIX}.")
-    return cast(Kind, kind)
+    return kind
 
 
 def _write_gguf(before: Opened, source: Path, out: Path, kind: Kind) -> None:

@@ -5,7 +5,7 @@ Knows settings and how they follow from one another; trains nothing.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -170,7 +170,7 @@ def task_of(name: str) -> Task:
 
     if name not in TASKS:
         raise unknown("task", name, ("classify", *TASKS))
-    return cast(Task, name)
+    return name
 
 
 def absolute(files: Sequence[Path]) -> tuple[str, ...]:
