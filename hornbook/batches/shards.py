@@ -93,7 +93,7 @@ class TokenShards:
     def _index(self) -> dict[str, np.ndarray]:
         import pyarrow.parquet as parquet
 
-        table = parquet.read_table(self.folder / INDEX)
+        table = parquet.ParquetFile(self.folder / INDEX).read()
         return {name: table[name].to_numpy() for name in table.column_names}
 
     @cached_property
@@ -113,7 +113,7 @@ def offsets_of(folder: Path, document: str) -> list[dict[str, Any]]:
     import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
-    table = parquet.read_table(folder / INDEX)
+    table = parquet.ParquetFile(folder / INDEX).read()
     own = compute.or_(
         compute.equal(table["id"], document), compute.starts_with(table["id"], f"{document}/")
     )

@@ -13,7 +13,7 @@ import numpy as np
 from hornbook.core.files import save_array
 from hornbook.core.pool import Runner
 from hornbook.corpus.near import WORDLESS, NearConfig, components, pairs, signatures, similar
-from hornbook.corpus.store import text_batches
+from hornbook.corpus.store import read_parquet, text_batches
 from hornbook.corpus.texts import Texts
 
 SIGNATURES = "signatures.npy"
@@ -36,13 +36,11 @@ class SignTask(NamedTuple):
 
 def sign_part(task: SignTask) -> np.ndarray:
     """The signatures of one part's documents, in order."""
-    import pyarrow.parquet as parquet
-
     batches = text_batches(task.documents, _BATCH)
     found = [signatures(Texts(texts), task.near) for _, texts in batches]
     width = math.prod(task.near.banding())
     signed = np.concatenate(found) if found else np.zeros((0, width), np.uint32)
-    reasons = parquet.read_table(task.tags, columns=["reason"])["reason"].to_pylist()
+    reasons = read_parquet(task.tags, ["reason"])["reason"].to_pylist()
     signed[[bool(reason) for reason in reasons]] = WORDLESS
     return signed
 

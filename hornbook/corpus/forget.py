@@ -21,7 +21,15 @@ from hornbook.corpus.corpus import MAKER, Corpus
 from hornbook.corpus.facts import sides_of
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.select import DROPPED, FORGOTTEN
-from hornbook.corpus.store import ATTRIBUTES, DOCUMENTS, TAGS, checksums, parts, row_groups
+from hornbook.corpus.store import (
+    ATTRIBUTES,
+    DOCUMENTS,
+    TAGS,
+    checksums,
+    parts,
+    read_parquet,
+    row_groups,
+)
 
 _MADE_OF_IT = ("shards", "card.html")
 """What holds the text in another form: tokens, and a page that is written again."""
@@ -53,7 +61,7 @@ def forget_document(folder: Path, id: str, write_page: Callable[[Path], None]) -
     with atomic_folder(folder, Claim(MAKER), facts) as aside:
         _link_all(folder, aside, marker["files"])
         for name in (DOCUMENTS, ATTRIBUTES, TAGS):
-            table = parquet.read_table(folder / name / part)
+            table = read_parquet(folder / name / part)
             left = table.filter(compute.not_equal(table["id"], id))
             (aside / name / part).unlink()
             if left.num_rows:
@@ -80,15 +88,13 @@ def _history(folder: Path) -> list[dict[str, str]]:
 
 def _find(corpus: Corpus, id: str) -> tuple[str, dict[str, Any]]:
     """The part that holds the document, and its row of tags with its language."""
-    import pyarrow.parquet as parquet
-
     known: list[str] = []
     for part in parts(corpus.folder):
-        table = parquet.read_table(corpus.folder / ATTRIBUTES / part.name)
+        table = read_parquet(corpus.folder / ATTRIBUTES / part.name)
         ids = table["id"].to_pylist()
         if id in ids:
             row = table.slice(ids.index(id), 1).to_pylist()[0]
-            tags = parquet.read_table(corpus.folder / TAGS / part.name, columns=["language"])
+            tags = read_parquet(corpus.folder / TAGS / part.name, ["language"])
             return part.name, {**row, "language": tags["language"][ids.index(id)].as_py()}
         known += ids
     if corpus.facts["documents"]["kept"] == 1:
@@ -146,11 +152,9 @@ def _card(corpus: Corpus, aside: Path, row: dict[str, Any]) -> dict[str, Any]:
 
 def _together(folder: Path, split: str) -> list[str]:
     """Kept documents that share a side for the same reason."""
-    import pyarrow.parquet as parquet
-
     found: list[str] = []
     for part in parts(folder):
-        table = parquet.read_table(folder / ATTRIBUTES / part.name, columns=["id", "split"])
+        table = read_parquet(folder / ATTRIBUTES / part.name, ["id", "split"])
         pairs = zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True)
         found += [id for id, other in pairs if other == split]
     return found

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.errors import UsageError, nearest
-from hornbook.corpus.store import parts
+from hornbook.corpus.store import parts, read_parquet
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0*)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?")
@@ -45,12 +45,10 @@ def read_groups(read: Path, field: str) -> Groups:
 
     Raises UsageError for a field that no document has, and where it holds lists or objects.
     """
-    import pyarrow.parquet as parquet
-
     keys: list[str] = []
     known: Counter[str] = Counter()
     for part in parts(read):
-        table = parquet.read_table(part, columns=["id", "metadata", *_OWN])
+        table = read_parquet(part, ["id", "metadata", *_OWN])
         for row in table.to_pylist():
             metadata = json.loads(row["metadata"])
             value = _inside(metadata, field)

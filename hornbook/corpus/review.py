@@ -16,7 +16,7 @@ from hornbook.core.stats import Estimate, wilson
 from hornbook.corpus.intake import source_of_part
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.rules import RULES
-from hornbook.corpus.store import parts, text_batches
+from hornbook.corpus.store import parts, read_parquet, text_batches
 
 _ROW = {"rule", "id", "value", "dropped", "good"}
 """Of a line of the file of answers."""
@@ -111,9 +111,7 @@ def remember(path: Path, rule: str, answers: Sequence[Answer]) -> None:
 
 def _values(tags: Path, rule: str) -> np.ndarray:
     """(N,) what the rule measured, NaN where it did not judge."""
-    import pyarrow.parquet as parquet
-
-    values: np.ndarray = parquet.read_table(tags, columns=[rule])[rule].to_numpy()
+    values: np.ndarray = read_parquet(tags, [rule])[rule].to_numpy()
     return values
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.paragraphs import without
 from hornbook.corpus.pii import Pseudonyms
-from hornbook.corpus.store import TAGS, PartWriter, row_groups
+from hornbook.corpus.store import TAGS, PartWriter, read_parquet, row_groups
 from hornbook.read.documents import as_json
 
 DROPPED = "dropped"
@@ -192,7 +192,7 @@ def _write_tags(task: SelectTask) -> None:
     if compute.any(kept).as_py():
         path = task.out / TAGS / task.tags.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = parquet.read_table(task.tags).filter(kept).drop_columns(["reason", "detail"])
+        table = read_parquet(task.tags).filter(kept).drop_columns(["reason", "detail"])
         parquet.write_table(table, path, compression="zstd")
 
 

@@ -151,12 +151,20 @@ class ContentTag(NamedTuple):
     copies: int
 
 
-def read_tags(folder: Path) -> Iterator[ContentTag]:
-    """Of every document, in the order they are stored."""
+def read_parquet(path: Path, columns: list[str] | None = None) -> Any:
+    """Arrow's table of a file of the corpus, or some of its columns.
+
+    `pyarrow.parquet.read_table` would load its data sets first, which take longer than most files.
+    """
     import pyarrow.parquet as parquet
 
+    return parquet.ParquetFile(path).read(columns)
+
+
+def read_tags(folder: Path) -> Iterator[ContentTag]:
+    """Of every document, in the order they are stored."""
     for path in sorted((folder / ATTRIBUTES).glob("part-*.parquet")):
-        table = parquet.read_table(path, columns=["split", "bytes", "copies"])
+        table = read_parquet(path, ["split", "bytes", "copies"])
         yield from map(ContentTag, *(column.to_pylist() for column in table.columns))
 
 
@@ -178,22 +186,25 @@ def read_documents(folder: Path) -> Iterator[Document]:
 
 def read_ids(folder: Path) -> Iterator[str]:
     """Of every document, in the order they are stored."""
-    import pyarrow.parquet as parquet
-
     for path in parts(folder):
-        yield from parquet.read_table(path, columns=["id"])["id"].to_pylist()
+        yield from read_parquet(path, ["id"])["id"].to_pylist()
 
 
 def find_documents(folder: Path, ids: Collection[str]) -> list[Document]:
-    """Those with these ids, in the order they are stored; the texts of others are not decoded."""
+    """Those with these ids, in the order they are stored; groups without any are not decoded."""
+    import pyarrow as arrow
+    import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
-    wanted = [("id", "in", list(ids))]
-    return [
-        document
-        for path in (parts(folder) if ids else ())  # Arrow knows no empty list of strings
-        for document in _documents(parquet.read_table(path, filters=wanted))
-    ]
+    found: list[Document] = []
+    wanted = arrow.array(list(ids), arrow.string())
+    for path in parts(folder):
+        file = parquet.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            chosen = compute.is_in(file.read_row_group(group, ["id"])["id"], wanted)
+            if compute.any(chosen).as_py():
+                found += _documents(file.read_row_group(group).filter(chosen))
+    return found
 
 
 def _documents(table: Any) -> Iterator[Document]:

@@ -10,18 +10,16 @@ from typing import Any
 from hornbook.core.errors import UsageError, nearest
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.select import DROPPED
-from hornbook.corpus.store import ATTRIBUTES, parts
+from hornbook.corpus.store import ATTRIBUTES, parts, read_parquet
 
 
 def trace_document(folder: Path, id: str) -> dict[str, Any]:
     """{id, kept, ...}: file, row, bytes and side of a kept document; reason, detail and
     duplicate_of of a dropped one. Raises UsageError for an id that the corpus never saw.
     """
-    import pyarrow.parquet as parquet
-
     corpus, known = Corpus.open(folder), []
     for part in parts(corpus.folder):
-        table = parquet.read_table(corpus.folder / ATTRIBUTES / part.name)
+        table = read_parquet(corpus.folder / ATTRIBUTES / part.name)
         ids = table["id"].to_pylist()
         if id in ids:
             row = ids.index(id)

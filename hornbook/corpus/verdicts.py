@@ -17,7 +17,7 @@ from hornbook.corpus.near import components
 from hornbook.corpus.paragraphs import Gone
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import FORGOTTEN, Verdicts
-from hornbook.corpus.store import ATTRIBUTES, parts
+from hornbook.corpus.store import ATTRIBUTES, parts, read_parquet
 from hornbook.corpus.urls import plain_url
 from hornbook.read.documents import content_hash
 
@@ -101,14 +101,10 @@ class Table:
 def read_table(read: Path, tags: Path, source_of: Callable[[str], str]) -> Table:
     """The columns of the stages read and tags. source_of: a part's name to its source's."""
     import pyarrow as arrow
-    import pyarrow.parquet as parquet
 
     files = parts(read)
-    content = [parquet.read_table(read / ATTRIBUTES / part.name) for part in files]
-    judged = [
-        parquet.read_table(tags / part.name, columns=["language", "reason", "detail"])
-        for part in files
-    ]
+    content = [read_parquet(read / ATTRIBUTES / part.name) for part in files]
+    judged = [read_parquet(tags / part.name, ["language", "reason", "detail"]) for part in files]
     sizes = [table.num_rows for table in content]
     assert sizes == [table.num_rows for table in judged], "every document has its tags"
     both, tagged = arrow.concat_tables(content), arrow.concat_tables(judged)
@@ -204,11 +200,9 @@ def _firsts(values: np.ndarray, which: np.ndarray) -> np.ndarray:
 
 def _urls(read: Path) -> np.ndarray:
     """(N,) of all documents: the plain address, "" for none."""
-    import pyarrow.parquet as parquet
-
     urls = []
     for part in parts(read):
-        for row in parquet.read_table(part, columns=["metadata"])["metadata"].to_pylist():
+        for row in read_parquet(part, ["metadata"])["metadata"].to_pylist():
             url = json.loads(row).get("url")
             urls.append((plain_url(url) or "") if isinstance(url, str) else "")
     return np.array(urls, object)

@@ -53,8 +53,8 @@ def own_home(tmp_path, monkeypatch):
 RECIPE = CorpusRecipe(near_mode="drop", rules={"gopher_word_count": {"least": 40}}, pii=("email",))
 
 
-def made(source, out, recipe=RECIPE, **options):
-    return make_corpus([source], out, recipe, Local(1), QUIET, vocabulary=300, **options)
+def made(source, out, recipe=RECIPE, vocabulary=300, **options):
+    return make_corpus([source], out, recipe, Local(1), QUIET, vocabulary=vocabulary, **options)
 
 
 def test_tokens_of_the_corpus_are_those_of_its_tokenizer(source, tmp_path):
@@ -70,6 +70,28 @@ def test_tokens_of_the_corpus_are_those_of_its_tokenizer(source, tmp_path):
     # The end of each document is one token more.
     assert train.tokens + validation.tokens == sum(counted) + len(counted)
     assert "Data card" in (corpus.folder / "card.html").read_text()
+
+
+def test_a_corpus_is_built_without_torch(source, tmp_path):
+    code = (
+        "import sys; from hornbook.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*{m.partition('.')[0] for m in sys.modules} & {'torch', 'pandas', 'sklearn'})\n"
+        "print('pyarrow.dataset' in sys.modules)"
+    )
+    command = ["corpus", "build", source, "--out", tmp_path / "c", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
+    assert '"card"' in done.stdout, done.stderr
+    assert done.stdout.endswith("\n\nFalse\n"), done.stdout
+
+
+def test_another_tokenizer_in_the_same_place_is_the_one_that_counts(source, tmp_path):
+    for vocabulary in (300, 400):
+        corpus = made(source, tmp_path / "c", vocabulary=vocabulary)
+        tokenizer = Tokenizer.load(corpus.folder / "tokenizer")
+        counted = sum(len(tokenizer.encode(text)) for text in corpus.texts())
+        assert corpus.facts["tokens"]["kept"] == counted
 
 
 def test_a_tokenizer_that_is_there_is_used(source, tmp_path):

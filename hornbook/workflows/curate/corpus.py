@@ -34,12 +34,16 @@ VOCABULARY = 16_384
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of texts by the tokenizer of a folder; it goes to other processes by its name."""
+    """Tokens of texts by the tokenizer of a folder; it goes to other processes by its name.
+
+    fingerprint: of the tokenizer, as another may take its place in the folder.
+    """
 
     folder: Path
+    fingerprint: str
 
     def __call__(self, texts: list[str]) -> list[int]:
-        return [len(ids) for ids in _tokenizer(self.folder).encode_batch(texts)]
+        return [len(ids) for ids in _tokenizer(self.folder, self.fingerprint).encode_batch(texts)]
 
 
 class Given:
@@ -126,7 +130,8 @@ def forget(folder: Path, id: str) -> dict[str, Any]:
 
 def _count(tokenizer: Tokenizer, folder: Path, name: str, own: Path | None) -> Count:
     facts = {"name": name, "vocabulary": tokenizer.vocab_size}
-    return Count(Lengths(folder), facts, tokenizer.fingerprint, own)
+    lengths = Lengths(folder, tokenizer.fingerprint)
+    return Count(lengths, facts, tokenizer.fingerprint, own)
 
 
 def _write_page(folder: Path) -> None:
@@ -134,5 +139,5 @@ def _write_page(folder: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _tokenizer(folder: Path) -> Tokenizer:
+def _tokenizer(folder: Path, fingerprint: str) -> Tokenizer:
     return Tokenizer.load(folder)

@@ -6,12 +6,14 @@ Knows the run folder's names and the templates; measures nothing.
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hornbook.core.files import write_text
 from hornbook.core.language import chinese
-from hornbook.workflows.runs.folder import Settled
 from hornbook.workflows.runs.measures import MEASURES
+
+if TYPE_CHECKING:  # the card of a corpus is a page, too, and is made without torch
+    from hornbook.workflows.runs.folder import Settled
 
 Section = tuple[str, str, str]
 """A section's anchor, and its name in English and in Chinese."""
@@ -35,7 +37,7 @@ SHARED: dict[str, Section] = {
 def write_page(
     path: Path,
     template: str,
-    recipe: Settled,
+    recipe: "Settled",
     result: dict[str, Any],
     sections: Sequence[Section],
     fact: float,
@@ -108,7 +110,7 @@ def with_scores(
 
 
 def _forecast(
-    recipe: Settled, result: dict[str, Any], fact: float, targets: int
+    recipe: "Settled", result: dict[str, Any], fact: float, targets: int
 ) -> list[tuple[tuple[str, str], str, str, str]]:
     """Rows of name, forecast, fact and error."""
     expected, measure = recipe.forecast, MEASURES[recipe.forecast.measure]
@@ -150,7 +152,7 @@ def _off(before: float, after: float) -> str:
     return f"{after / before - 1:+.1%}" if before else "–"
 
 
-def _choices(recipe: Settled) -> list[dict[str, Any]]:
+def _choices(recipe: "Settled") -> list[dict[str, Any]]:
     rows = [choice._asdict() for choice in recipe.choices]
     rates = recipe.machine.rates
     measured = ", ".join(f"{kind} {rate / 1e9:,.0f} GFLOP/s" for kind, rate in rates.items())
