@@ -4,30 +4,16 @@ Knows tokenizers and templates; knows nothing of models or scores.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from hornbook.core.errors import UsageError
 from hornbook.evaluate.likelihood import Request, begin_of, encode_pair
-from hornbook.evaluate.task import Item, Task
+from hornbook.evaluate.task import Item, Prompt, Task
 from hornbook.evaluate.templates import Row, render
 from hornbook.tokenize.tokenizer import Tokenizer
 
 _CUT_TRIES = 12
-
-
-class Prompt(NamedTuple):
-    """text: as the model sees it, special tokens spelled out. ids: the same.
-
-    shots: how many examples fitted. cut: characters of the item's text that did not.
-    """
-
-    text: str
-    ids: list[int]
-    chat: bool
-    shots: int
-    cut: int
 
 
 class Prompter:

@@ -18,7 +18,6 @@ from hornbook.evaluate.rows import LeftOut, read_rows
 from hornbook.evaluate.templates import Row, missing, no_field, render
 
 if TYPE_CHECKING:
-    from hornbook.evaluate.prompts import Prompt
     from hornbook.evaluate.subject import Subject
 
 Metrics = dict[str, Estimate]
@@ -32,6 +31,19 @@ class Item(NamedTuple):
     content: str
 
 
+class Prompt(NamedTuple):
+    """text: as the model sees it, special tokens spelled out. ids: the same.
+
+    shots: how many examples fitted. cut: characters of the item's text that did not.
+    """
+
+    text: str
+    ids: list[int]
+    chat: bool
+    shots: int
+    cut: int
+
+
 @dataclass
 class Sample:
     """An item and what came of it. found: plain data by name, for metrics and the file of samples.
@@ -41,7 +53,7 @@ class Sample:
 
     item: Item
     found: dict[str, Any]
-    prompt: "Prompt | None" = None
+    prompt: Prompt | None = None
 
 
 class Task(Config, ABC):

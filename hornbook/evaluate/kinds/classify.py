@@ -18,9 +18,9 @@ from hornbook.core.stats import wilson
 from hornbook.evaluate.answers import plain_text, value_of
 from hornbook.evaluate.classification import classification_scores, confusion
 from hornbook.evaluate.likelihood import Likelihood
-from hornbook.evaluate.prompts import Prompt, Prompter
+from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.subject import Subject
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, Metrics, Prompt, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
 _SIZES: dict[str, Callable[[Likelihood, str], int]] = {

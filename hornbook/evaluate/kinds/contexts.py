@@ -10,9 +10,9 @@ from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio, wilson
 from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
 from hornbook.evaluate.likelihood import Request, encode_pair
-from hornbook.evaluate.prompts import Prompt, Prompter
+from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.subject import Subject
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, Metrics, Prompt, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
 
