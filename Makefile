@@ -6,7 +6,7 @@ ifneq ($(wildcard ../shared/data),)
 export HORNBOOK_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz test-sanitize clean
+.PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz test-sanitize docs clean
 
 quickstart: .venv/installed
 	$(BIN)/hornbook quickstart --out runs/quickstart $(ARGS)
@@ -16,6 +16,9 @@ test: .venv/installed-dev
 
 test-slow test-data test-browser test-gpu test-fuzz test-sanitize: test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -m $* || test $$? -eq 5
+
+docs: .venv/installed-docs
+	$(BIN)/python scripts/site.py
 
 .venv/installed: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
@@ -27,5 +30,10 @@ test-slow test-data test-browser test-gpu test-fuzz test-sanitize: test-%: .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@ .venv/installed
 
+.venv/installed-docs: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build site *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,65 @@
+"""The pages: every link leads somewhere, both languages say as much, and the site can be built."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_limits import REGISTRY
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+SETTINGS = [ROOT / name for name in ("Makefile", "mkdocs.yml", "pyproject.toml", "constraints.txt")]
+IN_ENGLISH = {"CHANGELOG", "CONTRIBUTING", "SECURITY", "architecture", "extending", "log"}
+"""Pages for those who work on Hornbook."""
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def anchor(heading: str) -> str:
+    """As those who show the page make it: words in lower case, joined by hyphens."""
+    return re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-")
+
+
+def headings(page: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.findall(r"^#{1,6} (.+)$", text, re.M)
+
+
+@every_page
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, section = target.partition("#")
+        there = (page.parent / name).resolve() if name else page
+        assert there.exists(), target
+        assert not section or section in map(anchor, headings(there)), target
+
+
+@every_page
+def test_users_can_read_it_in_both_languages(page):
+    stem = page.name.removesuffix(".md").removesuffix(".zh")
+    if stem in IN_ENGLISH:
+        return
+    one, other = page.with_name(f"{stem}.md"), page.with_name(f"{stem}.zh.md")
+    assert other.exists(), f"{other.name} is missing"
+    assert len(headings(one)) == len(headings(other))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SETTINGS, *(ROOT / ".github").rglob("*.yml")], ids=str)
+def test_no_registry_is_named(path):
+    assert not REGISTRY.search(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_the_site_can_be_built(tmp_path):
+    """Strictly: a link that is broken, or a page that no menu has, is an error."""
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, ROOT / "scripts" / "site.py", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for page in ("index.html", "zh/index.html", "reference/core.html"):
+        html = (tmp_path / "site" / page).read_text(encoding="utf-8")
+        assert not re.search(r"(?:src|href)=[\"']https?://[^\"']*\.(?:js|css|woff2?)", html)
