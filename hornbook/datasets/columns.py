@@ -1,14 +1,19 @@
-"""Columns of tables by their names: those that were asked for, usual ones, or the only one.
+"""Columns of tables: what a cell says as text, and which column holds what.
 
-Also the texts of a file, whatever it is: a column of a table, or a text a line. Knows rows; knows
-nothing of labels.
+A column is the one that was asked for, one of a usual name, or the only one. Labelled texts, pairs,
+conversations and texts alone all ask here, so that a cell means the same to each of them, whatever
+format it comes from.
 """
 
+import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hornbook.core.errors import UsageError, nearest
+from hornbook.core.json_text import NotJson, parse_record
 from hornbook.datasets.tables import FORMATS, read_rows, read_texts
 from hornbook.read.documents import Rejection
 from hornbook.read.formats.decode import newlines
@@ -20,42 +25,80 @@ AHEAD = 200
 """Rows looked at to find the columns where no name is a usual one."""
 
 
+def as_text(value: Any) -> str | None:
+    """A cell as delimited text has it; None for lists and objects, which are no text.
+
+    Nothing is an empty text, and so is what is no number; numbers are their digits.
+    """
+    if isinstance(value, str):
+        return newlines(value)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return str(value) if isinstance(value, int | float) else None
+
+
+def opened(value: Any) -> Any:
+    """A cell's list or object, which stands in delimited text as JSON; else the cell as it is."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        with contextlib.suppress(NotJson):
+            return parse_record(value)
+    return value
+
+
+def spelled(name: str, names: Collection[str]) -> str | None:
+    """A name as it stands among others, or else the first that differs from it in case only."""
+    if name in names:
+        return name
+    return next((other for other in names if str(other).lower() == name.lower()), None)
+
+
 def names_in(*asked: str | None) -> list[str]:
     """The columns that were asked for; `a+b` may be one or two."""
     given = [name for name in asked if name]
     return [*given, *(part.strip() for name in given for part in name.split("+"))]
 
 
-def find_asked(path: Path, wanted: str, names: list[str]) -> str:
-    """The names of the columns asked for, as the file writes them. Raises UsageError."""
-    lowered = {name.lower(): name for name in reversed(names)}
-    if wanted in names or wanted.lower() in lowered:
-        return wanted if wanted in names else lowered[wanted.lower()]
+def names_of(rows: Iterable[Row]) -> list[str]:
+    """All names of the first rows, each once, in their order."""
+    some = itertools.islice(rows, AHEAD)
+    return list(dict.fromkeys(itertools.chain.from_iterable(row.cells for row in some)))
+
+
+def find_column(
+    path: Path, asked: str | None, usual: Sequence[str], names: list[str], taken: str | None = None
+) -> str | None:
+    """The column as the file writes it: the one asked for, or the first usual one not `taken`.
+
+    `a+b` is two of them, whose texts belong together. None where none is usual. Raises UsageError
+    for one that was asked for and is not there.
+    """
+    if asked:
+        return _find_asked(path, asked, names)
+    free = [name for name in names if name.lower() != (taken or "").lower()]
+    for name in usual:
+        parts = [spelled(part, free) for part in name.split("+")]
+        if None not in parts:
+            return "+".join(filter(None, parts))
+    return None
+
+
+def _find_asked(path: Path, wanted: str, names: list[str]) -> str:
+    if (own := spelled(wanted, names)) is not None:
+        return own
     parts = wanted.split("+")
     if len(parts) > 1:
-        return "+".join(find_asked(path, part.strip(), names) for part in parts)
+        return "+".join(_find_asked(path, part.strip(), names) for part in parts)
     hint = nearest(wanted, names)
     every = "" if hint.startswith("Valid") else f" Its columns are {', '.join(names)}."
     raise UsageError(f"{path} has no column {wanted!r}. {hint}{every}")
 
 
-def find_usual(usual: Sequence[str], names: list[str], taken: str | None) -> str | None:
-    """The first of usual names that the file has and that is not `taken`, as the file writes it."""
-    lowered = {n.lower(): n for n in reversed(names) if n.lower() != (taken or "").lower()}
-    for name in usual:
-        if all(part in lowered for part in name.split("+")):
-            return "+".join(lowered[part] for part in name.split("+"))
-    return None
-
-
-def text_of(item: Row, column: str) -> str | None:
+def text_of(row: Row, column: str) -> str | None:
     """The text of a column, or of several joined by line breaks; None for what is no text."""
-    whole = column in item.cells
-    parts = [column] if whole or "+" not in column else column.split("+")
-    texts = [item.cells.get(part) for part in parts]
-    if any(not isinstance(text, str | None) for text in texts):
-        return None
-    return newlines("\n".join(text for text in texts if text))
+    if column in row.cells or "+" not in column:
+        return as_text(row.cells.get(column))
+    texts = [as_text(row.cells.get(part)) for part in column.split("+")]
+    return None if None in texts else "\n".join(filter(None, texts))
 
 
 def read_column(
@@ -68,18 +111,18 @@ def read_column(
     """
     found = read_rows(path, Naming(names_in(column)))
     ahead = list(itertools.islice(found, AHEAD))
-    rows = [item for item in ahead if isinstance(item, Row)]
-    names = list(dict.fromkeys(itertools.chain.from_iterable(row.cells for row in rows)))
+    names = names_of(item for item in ahead if isinstance(item, Row))
     if not names:
         raise UsageError(f"{path} holds no rows.")
-    own = find_asked(path, column, names) if column else find_usual(usual, names, None)
+    own = find_column(path, column, usual, names)
     if own is None and len(names) > 1:
         raise UsageError(
             f"{path} has no column with a usual name for the text. Name it; the columns are "
             f"{', '.join(names)}."
         )
+    own = own or names[0]
     for item in itertools.chain(ahead, found):
-        text = text_of(item, own or names[0]) if isinstance(item, Row) else None
+        text = text_of(item, own) if isinstance(item, Row) else None
         if text is not None:
             yield text
         elif isinstance(item, Row):

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hornbook.core.errors import UsageError
-from hornbook.core.json_text import NotJson, parse_record
-from hornbook.datasets.tables import FORMATS, read_rows
+from hornbook.datasets.columns import as_text, opened
+from hornbook.datasets.tables import read_as, read_rows
 from hornbook.read.documents import Rejection
 from hornbook.read.formats.lines import Fault
 from hornbook.read.formats.table import Row
-from hornbook.read.sources import format_of, name_of
+from hornbook.read.sources import name_of
 
+FORM_NAMES = ("messages", "conversations", "prompt", "instruction")
+"""Columns of which one tells that rows are conversations."""
 FORMS = ("messages", "prompt/completion", "alpaca", "sharegpt")
 
 Message = dict[str, str]
@@ -63,29 +64,14 @@ class Preference(NamedTuple):
     place: str
 
 
-class Found(NamedTuple):
-    """What a row holds: its form and its messages."""
-
-    form: str
-    messages: Messages
-
-
 def read_conversations(file: Path) -> Iterator[Conversation | Rejection]:
-    """The conversations of a .json or .jsonl file, packed or not, in their order.
+    """The conversations of a table of any format, in their order.
 
     Forms: `messages` [{role, content}]; `prompt` and `completion` (or `response`), texts or
     messages; Alpaca's `instruction`, `input` and `output`, with `system` and `history`; ShareGPT's
     `conversations` [{from, value}]. Raises UsageError for a missing file or another suffix.
     """
-    for record in records(file):
-        if isinstance(record, Rejection):
-            yield record
-            continue
-        found = conversation_of(record.cells)
-        if isinstance(found, Fault):
-            yield record.rejection(name_of(file), found)
-        else:
-            yield Conversation(found.messages, found.form, place_of(file, record))
+    return read_as(file, lambda row: conversation_of(row.cells, place_of(file, row)))
 
 
 def read_preferences(file: Path) -> Iterator[Preference | Rejection]:
@@ -94,45 +80,23 @@ def read_preferences(file: Path) -> Iterator[Preference | Rejection]:
     `chosen` and `rejected` stand beside a prompt in any of the forms: texts, one message, or whole
     conversations of which only the last message differs.
     """
-    for record in records(file):
-        if isinstance(record, Rejection):
-            yield record
-            continue
-        found = _preference(record.cells)
-        if isinstance(found, Fault):
-            yield record.rejection(name_of(file), found)
-        else:
-            yield found._replace(place=place_of(file, record))
+    return read_as(file, lambda row: _preference(row.cells, place_of(file, row)))
 
 
 def has_preferences(file: Path) -> bool:
     """Whether the first whole row of a file names a preferred answer and another."""
-    for record in records(file):
-        if isinstance(record, Row):
-            return {"chosen", "rejected"} <= record.cells.keys()
-    return False
+    first = next((row for row in read_rows(file) if isinstance(row, Row)), None)
+    return first is not None and {"chosen", "rejected"} <= first.cells.keys()
 
 
-def records(file: Path) -> Iterator[Row | Rejection]:
-    """The rows of a file as they are; raises UsageError as `read_conversations` does."""
-    kind = format_of(file)
-    if file.is_file() and kind not in FORMATS:
-        raise UsageError(
-            f"{file}: conversations come as {', '.join(FORMATS)}, packed with .gz or .zst or not."
-        )
-    return read_rows(file)
-
-
-def place_of(file: Path, record: Row) -> str:
+def place_of(file: Path, row: Row) -> str:
     """File and row, for people."""
-    return f"{name_of(file)}, row {record.number}"
+    return f"{name_of(file)}, row {row.number}"
 
 
-def conversation_of(values: Any) -> Found | Fault:
+def conversation_of(cells: Mapping[str, Any], place: str) -> Conversation | Fault:
     """A row's conversation, or why it has none."""
-    if not isinstance(values, Mapping):
-        return Fault("no conversation", f"a {type(values).__name__} instead of an object")
-    found = _recognised(values)
+    found = _recognised(_plain(cells), place)
     if isinstance(found, Fault):
         return found
     answers = [m["content"] for m in found.messages if m["role"] == "assistant"]
@@ -145,37 +109,42 @@ def conversation_of(values: Any) -> Found | Fault:
     return found
 
 
-def _recognised(values: Mapping[str, Any]) -> Found | Fault:
+def _plain(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells as delimited text has them, but for lists and objects."""
+    texts = ((name, value, as_text(value)) for name, value in cells.items())
+    return {name: value if text is None else text for name, value, text in texts}
+
+
+def _recognised(values: Mapping[str, Any], place: str) -> Conversation | Fault:
     """The first form whose keys are there; its values must be what they should be."""
-    values = {name: value for name, value in values.items() if value is not None}  # of Parquet
-    completion = next((key for key in _COMPLETIONS if key in values), None)
-    if "messages" in values:
-        found = "messages", _turns(values["messages"])
-    elif "conversations" in values:
-        found = "sharegpt", _with_system(values, _turns(values["conversations"]))
+    completions = [key for key in _COMPLETIONS if key in values]
+    completion = next((key for key in completions if values[key]), next(iter(completions), None))
+    if values.get("messages"):
+        form, messages = "messages", _turns(values["messages"])
+    elif values.get("conversations"):
+        form, messages = "sharegpt", _with_system(values, _turns(values["conversations"]))
     elif "prompt" in values and completion:
-        found = "prompt/completion", _joined(values["prompt"], values[completion])
+        form, messages = "prompt/completion", _joined(values["prompt"], values[completion])
     elif "instruction" in values and "output" in values:
-        found = "alpaca", _alpaca(values, values["output"])
+        form, messages = "alpaca", _alpaca(values, values["output"])
     else:
         return Fault("no conversation", f"found {', '.join(map(str, values))}")
-    form, messages = found
-    return messages if isinstance(messages, Fault) else Found(form, messages)
+    return messages if isinstance(messages, Fault) else Conversation(messages, form, place)
 
 
-def _preference(values: Any) -> Preference | Fault:
+def _preference(cells: Mapping[str, Any], place: str) -> Preference | Fault:
     """A row's prompt with both answers, or why it has none."""
-    if not isinstance(values, Mapping) or not {"chosen", "rejected"} <= values.keys():
+    values = _plain(cells)
+    if not {"chosen", "rejected"} <= values.keys():
         return Fault("no preference", "chosen and rejected are not both there")
-    chosen, rejected = _side(values["chosen"]), _side(values["rejected"])
+    chosen, rejected = (_said(values[name], "assistant") for name in ("chosen", "rejected"))
     if isinstance(chosen, Fault):
         return chosen
     if isinstance(rejected, Fault):
         return rejected
-    prompt = _prompt(values)
-    if isinstance(prompt, Fault):
-        return prompt
-    form, messages = prompt
+    form, messages = _prompt(values)
+    if isinstance(messages, Fault):
+        return messages
     if len(chosen) > 1 and not messages:  # whole conversations on both sides
         if chosen[:-1] != rejected[:-1]:
             return Fault("no preference", "chosen and rejected answer different prompts")
@@ -187,39 +156,37 @@ def _preference(values: Any) -> Preference | Fault:
         return Fault("empty answer", form)
     if answers[0] == answers[1]:
         return Fault("no preference", "both answers are the same")
-    return Preference(messages, *answers, form, "")
+    return Preference(messages, *answers, form, place)
 
 
-def _prompt(values: Mapping[str, Any]) -> Found | Fault:
-    """What both answers of a row answer; no messages where they bring it along."""
-    found: Messages | Fault
-    if "conversations" in values:
-        form, found = "sharegpt", _with_system(values, _turns(values["conversations"]))
-    elif "messages" in values:
-        form, found = "messages", _turns(values["messages"])
-    elif "instruction" in values:
-        form, found = "alpaca", _alpaca(values, None)
-    elif "prompt" in values:
-        form, found = "prompt/completion", _joined(values["prompt"], None)
-    else:
-        form, found = "messages", ()
-    return found if isinstance(found, Fault) else Found(form, found)
+def _prompt(values: Mapping[str, Any]) -> tuple[str, Messages | Fault]:
+    """The form and what both answers of a row answer; no messages where they bring it along."""
+    if values.get("conversations"):
+        return "sharegpt", _with_system(values, _turns(values["conversations"]))
+    if values.get("messages"):
+        return "messages", _turns(values["messages"])
+    if values.get("instruction"):
+        return "alpaca", _alpaca(values, None)
+    if values.get("prompt"):
+        return "prompt/completion", _joined(values["prompt"], None)
+    return "messages", ()
 
 
-def _side(value: Any) -> Messages | Fault:
-    """An answer as messages of which it is the last."""
-    if isinstance(value, str):
-        return ({"role": "assistant", "content": value},)
-    return _turns([value] if isinstance(value, Mapping) else value)
+def _said(value: Any, role: str) -> Messages | Fault:
+    """A text as a message of `role`; or a message, or a list of them, also as JSON in a cell."""
+    found = opened(value)
+    turns = [found] if isinstance(found, Mapping) else found
+    spoken = isinstance(turns, list) and all(
+        isinstance(turn, Mapping) and turn.keys() & {"role", "from"} for turn in turns
+    )
+    if isinstance(value, str) and not (turns and spoken):
+        return ({"role": role, "content": value},)
+    return _turns(turns)
 
 
 def _turns(turns: Any) -> Messages | Fault:
     """[{role, content}] or [{from, value}] as messages; in a table's cell, as JSON."""
-    if isinstance(turns, str) and turns.lstrip().startswith("["):
-        try:
-            turns = parse_record(turns)
-        except NotJson as error:
-            return Fault("no conversation", f"its messages are not JSON: {error}")
+    turns = opened(turns)
     if not isinstance(turns, Sequence) or isinstance(turns, str) or not turns:
         return Fault("no conversation", "its messages are no list")
     found = []
@@ -260,12 +227,7 @@ def _joined(prompt: Any, completion: Any) -> Messages | Fault:
     """A prompt and what completes it (None for nothing yet), texts or lists of messages."""
     parts: list[Message] = []
     for value, role in ((prompt, "user"), (completion, "assistant")):
-        if value is None and role == "assistant":
-            continue
-        if isinstance(value, str):
-            parts.append({"role": role, "content": value})
-            continue
-        turns = _turns(value)
+        turns = () if value is None else _said(value, role)
         if isinstance(turns, Fault):
             return turns
         parts += turns
@@ -280,7 +242,7 @@ def _alpaca(values: Mapping[str, Any], output: Any) -> Messages | Fault:
     if not all(isinstance(text, str) for text in texts):
         return Fault("no text", "instruction, input and output must be texts")
     parts: list[Message] = []
-    history = values.get("history") or []
+    history = opened(values.get("history") or [])
     if not isinstance(history, Sequence) or isinstance(history, str):
         return Fault("no conversation", "history is no list of pairs")
     for pair in history:

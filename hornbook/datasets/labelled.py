@@ -6,14 +6,14 @@ cannot be used costs itself and is named by file and line. Knows formats; knows 
 
 import hashlib
 import itertools
-import math
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hornbook.core.errors import UsageError, nearest
-from hornbook.datasets.columns import AHEAD, find_asked, find_usual, names_in, text_of
+from hornbook.datasets.columns import AHEAD, as_text, find_column, names_in, names_of, text_of
 from hornbook.datasets.tables import read_rows
 from hornbook.read.documents import Rejection, content_hash
 from hornbook.read.formats.header import LABEL_NAMES, TEXT_NAMES, Naming
@@ -64,7 +64,7 @@ def read_labelled(
     text_column, label_column: as the file calls them, in any case; "column 1" and so on in a table
     without a header; `title+text` joins two columns. classes: what a classifier knows, when the
     file is to measure it and not to train it: one class or few rows are then no mistake, but an
-    unknown label is. Numbers as labels become their text, 1.0 becomes "1".
+    unknown label is. Numbers as labels become their text: 1.0 becomes "1", in every format.
 
     Raises UsageError for a file that is not there or of another kind, for columns that are not
     there or cannot be told, and for labels from which nothing can be learned.
@@ -74,11 +74,11 @@ def read_labelled(
     values = [item for item in found if isinstance(item, Row)]
     if not values:
         raise UsageError(f"{path} holds no rows.{_first(rejected)}")
-    names = list(dict.fromkeys(itertools.chain.from_iterable(v.cells for v in values[:AHEAD])))
-    text, label = _columns(path, names, values[:AHEAD], text_column, label_column)
+    text, label = _columns(path, values[:AHEAD], text_column, label_column)
+    spelled = {_label(name) or name: name for name in classes or ()}
     rows = []
     for item in values:
-        row = _row(item, text, label)
+        row = _row(item, text, label, spelled)
         if isinstance(row, LabelledText):
             rows.append(row)
         else:
@@ -92,14 +92,11 @@ def read_labelled(
     return data
 
 
-def _columns(
-    path: Path, names: list[str], rows: list[Row], text: str | None, label: str | None
-) -> tuple[str, str]:
+def _columns(path: Path, rows: list[Row], text: str | None, label: str | None) -> tuple[str, str]:
     """Which columns hold text and label: those asked for, usual ones, or the two there are."""
-    found_text = find_asked(path, text, names) if text else find_usual(TEXT_NAMES, names, label)
-    found_label = (
-        find_asked(path, label, names) if label else find_usual(LABEL_NAMES, names, found_text)
-    )
+    names = names_of(rows)
+    found_text = find_column(path, text, TEXT_NAMES, names, taken=label)
+    found_label = find_column(path, label, LABEL_NAMES, names, taken=found_text)
     # Columns without a name that hold nothing, as spreadsheets leave them, are not there.
     names = [n for n in names if any(row.cells.get(n) not in ("", None) for row in rows)]
     if found_text and found_label:
@@ -129,35 +126,39 @@ def _guess(path: Path, names: list[str], rows: list[Row]) -> tuple[str, str]:
     return (names[1], names[0]) if one < other else (names[0], names[1])
 
 
-def _row(item: Row, text_column: str, label_column: str) -> LabelledText | tuple[str, str]:
-    """The row, or why there is none: a short reason and the detail."""
+def _row(
+    item: Row, text_column: str, label_column: str, spelled: Mapping[str, str]
+) -> LabelledText | tuple[str, str]:
+    """The row, or why there is none: a short reason and the detail.
+
+    spelled: labels that a classifier has, as it writes them.
+    """
     text = text_of(item, text_column)
     if text is None:
         return "no text", f"{text_column} is no text"
     if not text.strip():
         return "no text", f"{text_column} is empty"
     value = item.cells.get(label_column)
-    if not isinstance(value, str | int | float | None):
-        return "no label", f"{label_column} is a {type(value).__name__}"
     label = _label(value)
+    if label is None:
+        return "no label", f"{label_column} is a {type(value).__name__}"
     if not label:
         return "no label", f"{label_column} is empty"
     own = item.cells.get("id")
     id = str(own) if isinstance(own, str | int) and own != "" else str(item.number)
-    try:
-        (text + label + id).encode("utf-8")
-    except UnicodeEncodeError as error:
-        return "not Unicode", str(error)
-    return LabelledText(id, text, label)
+    return LabelledText(id, text, spelled.get(label, label))
 
 
-def _label(value: str | int | float | None) -> str:
-    """ "" for none. Floats come of tables whose column has gaps; 1.0 there was once 1."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+_WHOLE, _TRUTH = re.compile(r"[-+]?\d+\.0+"), ("true", "false")
+
+
+def _label(value: Any) -> str | None:
+    """A cell as a label, which is the same whether its file writes 1.0 or 1, True or true."""
+    text = as_text(value)
+    label = text.strip() if text else text
+    if label and _WHOLE.fullmatch(label):
+        return label.partition(".")[0]
+    return label.lower() if label and label.lower() in _TRUTH else label
 
 
 def _check(path: Path, data: LabelledData, classes: Sequence[str] | None) -> None:

@@ -24,9 +24,11 @@ from hornbook.read.places import AnyPath
 from hornbook.read.sources import format_of, name_of, path_at, read_guarded
 
 JSON_LINES = (".jsonl", ".ndjson")
-_TABLES = (".csv", ".tsv")
+DELIMITED = (".csv", ".tsv")
+TABLES = (*DELIMITED, ".parquet")
+"""In which every row has the same columns."""
 JSON = (*JSON_LINES, ".json")
-FORMATS = (*_TABLES, *JSON, ".parquet")
+FORMATS = (*DELIMITED, *JSON, ".parquet")
 """What holds rows, by suffix; each also as .gz or .zst."""
 
 
@@ -61,13 +63,29 @@ def read_rows(path: AnyPath, naming: Naming = BY_LOOKS) -> Iterator[Row | Reject
         yield item if isinstance(item, Rejection) else Row(*item)
 
 
+def read_as(
+    path: AnyPath, make: Callable[[Row], _Item | Fault], naming: Naming = BY_LOOKS
+) -> Iterator[_Item | Rejection]:
+    """What is made of each row; one of which nothing can be made is a rejection, as a broken one.
+
+    Raises UsageError as `read_rows` does.
+    """
+    for row in read_rows(path, naming):
+        found = row if isinstance(row, Rejection) else make(row)
+        if isinstance(found, Fault):
+            assert isinstance(row, Row), "a rejection is no fault"
+            yield row.rejection(name_of(path), found)
+        else:
+            yield found
+
+
 def rows_of(place: str | dict[str, Any], naming: list[Any]) -> Iterator[Values]:
     """What `read_rows` gives, as plain data, for the process that is guarded."""
     path = path_at(place)
     kind = _kind(path)
 
     def read(stream: BinaryIO, name: str) -> Iterator[Row | Rejection]:
-        if kind in _TABLES:
+        if kind in DELIMITED:
             return table.table_rows(stream, name, kind == ".tsv", Naming(*naming))
         if kind == ".parquet":
             return parquet.parquet_rows(stream, name)

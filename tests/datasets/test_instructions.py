@@ -67,7 +67,9 @@ def test_what_else_the_forms_may_hold(row, messages, tmp_path):
         ({"messages": [{"role": "tool", "content": "x"}, A]}, "unknown speaker"),
         ({"messages": [{"role": "user", "content": None}, A]}, "no text"),
         ({"instruction": "u", "output": " "}, "empty answer"),
-        ({"instruction": "u", "output": 3}, "no text"),
+        ({"instruction": "u", "output": [3]}, "no text"),
+        ({"messages": '[{"role": "user", "content": "cut'}, "no conversation"),
+        ({"prompt": "u", "completion": None}, "empty answer"),
         ({"instruction": "u", "output": "a", "history": [["u"]]}, "no conversation"),
         ("{broken", "not JSON"),
     ],
@@ -102,7 +104,7 @@ def test_preferences_in_every_form(tmp_path):
         {"prompt": "u", "chosen": "a", "rejected": ""},
         {"chosen": "a", "rejected": "b"},
         {"chosen": [U, A], "rejected": [S, A]},
-        {"prompt": "u", "chosen": 1, "rejected": "b"},
+        {"prompt": "u", "chosen": [1], "rejected": "b"},
     ],
 )
 def test_what_prefers_nothing_costs_itself(row, tmp_path):
@@ -114,7 +116,7 @@ def test_what_prefers_nothing_costs_itself(row, tmp_path):
 def test_what_is_no_such_file_is_said_at_once(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         read_conversations(tmp_path / "none.json").__next__()
-    with pytest.raises(UsageError, match=r"come as .*\.json"):
+    with pytest.raises(UsageError, match=r"Read are .*\.json"):
         read_conversations(write(tmp_path / "d.txt", [])).__next__()
     assert not has_preferences(write(tmp_path / "d.json", [ROWS["alpaca"]]))
 

@@ -5,16 +5,18 @@ import csv
 import gzip
 import io
 import json
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.corpus.decontaminate import OverlapConfig, read_items
-from hornbook.datasets.columns import read_column
+from hornbook.datasets.columns import read_column, texts_of
 from hornbook.datasets.instructions import read_conversations, read_preferences
 from hornbook.datasets.labelled import read_labelled
 from hornbook.datasets.pairs import read_pairs
@@ -26,6 +28,7 @@ from hornbook.read.formats.decode import without_controls
 from hornbook.read.formats.header import Naming
 from hornbook.read.formats.table import Row, table_rows
 from hornbook.read.sources import read_file
+from hornbook.workflows.projects.answers import data as answers
 
 TEXTS = [
     "Plain words, and a comma",
@@ -36,6 +39,9 @@ TEXTS = [
     "# not a comment",
     "C:\\dir\\",
     "\x1cseparated\x1d",
+    "  blanks around it ",
+    "Hello\nworld",
+    "Plain words, and a comma",
 ]
 
 
@@ -49,7 +55,7 @@ def quoted(rows, delimiter=",", quoting=csv.QUOTE_MINIMAL, end="\r\n", **options
 def parquet(names, rows):
     out = io.BytesIO()
     columns = list(zip(*rows, strict=True))
-    pq.write_table(pa.table([pa.array(c) for c in columns], names=names), out)
+    pq.write_table(pa.table([pa.array(c) for c in columns], names=names), out, row_group_size=3)
     return out.getvalue()
 
 
@@ -74,6 +80,10 @@ FORMS = {
     "marked sep.csv": lambda n, r: "\ufeffSEP=|\n" + quoted([n, *r], "|"),
     "utf16.csv": lambda n, r: quoted([n, *r], "\t").encode("utf-16"),
     "packed.csv.gz": lambda n, r: quoted([n, *r]),
+    "packed.csv.zst": lambda n, r: quoted([n, *r], ";", csv.QUOTE_ALL, "\n"),
+    "packed.tsv.zst": lambda n, r: quoted([n, *r], "\t", end="\n"),
+    "packed.jsonl.zst": lambda n, r: jsonl(objects(n, r)),
+    "packed.json.gz": lambda n, r: json.dumps(objects(n, r)),
     "extra.csv": lambda n, r: quoted([[*n, "", ""], *([*row, "", ""] for row in r)]),
     "quoted.tsv": lambda n, r: quoted([n, *r], "\t"),
     "all.tsv": lambda n, r: quoted([n, *r], "\t", quoting=csv.QUOTE_ALL),
@@ -90,34 +100,41 @@ FORMS = {
     "list.jsonl": lambda n, r: json.dumps(objects(n, r), indent=2),
     "line.jsonl": lambda n, r: json.dumps(objects(n, r)),
     "rows.parquet": parquet,
+    "packed.parquet.gz": parquet,
+    "packed.parquet.zst": parquet,
 }
+
+
+PACK = {".gz": gzip.compress, ".zst": zstd.compress}
 
 
 def write(folder, name, content):
     data = content if isinstance(content, bytes) else content.encode("utf-8")
     path = folder / name
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    path.write_bytes(PACK.get(path.suffix, bytes)(data))
     return path
 
 
-def plain(text):
-    return text.strip()
-
-
-def labelled(path):
-    return [(row.text, row.label) for row in read_labelled(path).rows]
+def labelled(path, *columns):
+    found = read_labelled(path, *columns)
+    return [(row.text, row.label) for row in found.rows] + [row.reason for row in found.rejected]
 
 
 def column(path):
     return list(read_column(path))
 
 
-def pairs(path):
-    return [tuple(pair) for pair in read_pairs([path])]
+def or_reason(item, value):
+    return item.reason if isinstance(item, Rejection) else value(item)
+
+
+def pairs(path, columns=None):
+    return [or_reason(pair, tuple) for pair in read_pairs([path], columns)]
 
 
 def conversations(path):
-    return [tuple(m["content"] for m in row.messages) for row in read_conversations(path)]
+    found = read_conversations(path)
+    return [or_reason(row, lambda c: tuple(m["content"] for m in c.messages)) for row in found]
 
 
 def preferences(path):
@@ -130,6 +147,12 @@ def documents(path):
     return [(item.text, item.metadata["label"]) for item in found]
 
 
+def finetuned(task, path):
+    rows = answers.read_rows(task, [path], "{text}")
+    found = [tuple(m["content"] for m in row.messages) for row in rows.samples]
+    return found + [row.reason for row in rows.rejected]
+
+
 def evaluation(path):
     return [(row["text"], row["label"]) for row in evaluation_rows(path)]
 
@@ -140,19 +163,24 @@ def against(path):
 
 LABELLED = [(text, "ab"[i % 2]) for i, text in enumerate(TEXTS)]
 ANSWERED = [(text, f"answer {i}, of some") for i, text in enumerate(TEXTS)]
+PAIRED = [(text.strip(), answer) for text, answer in ANSWERED]
 DOORS = {
     "labelled": (labelled, ["text", "label"], LABELLED, LABELLED),
     "column": (column, ["text", "label"], LABELLED, TEXTS),
+    "texts": (lambda path: list(texts_of(path, "Q1: why?")), ["Q1: why?", "label"], LABELLED,
+              TEXTS),
     # No control character gets into a corpus.
     "documents": (documents, ["text", "label"], LABELLED,
                   [(without_controls(text)[0], label) for text, label in LABELLED]),
     "evaluation": (evaluation, ["text", "label"], LABELLED, LABELLED),
-    "against": (against, ["text", "label"], LABELLED, len(TEXTS) + 2),
-    "pairs": (pairs, ["target", "source"], [(a, t) for t, a in ANSWERED],
-              [(t.strip(), a) for t, a in ANSWERED]),
+    "against": (against, ["text", "label"], LABELLED, len(set(TEXTS)) + 2),
+    "pairs": (pairs, ["target", "source"], [(a, t) for t, a in ANSWERED], PAIRED),
     "conversations": (conversations, ["instruction", "output"], ANSWERED, ANSWERED),
     "preferences": (preferences, ["prompt", "chosen", "rejected"],
                     [(*row, "no") for row in ANSWERED], [(*row, "no") for row in ANSWERED]),
+    "translate": (partial(finetuned, "translate"), ["src", "tgt"], ANSWERED, PAIRED),
+    "summarize": (partial(finetuned, "summarize"), ["article", "summary"], ANSWERED, PAIRED),
+    "instruct": (partial(finetuned, "instruct"), ["prompt", "response"], ANSWERED, ANSWERED),
 }  # fmt: skip
 
 
@@ -161,6 +189,78 @@ DOORS = {
 def test_a_table_is_the_same_in_every_form_at_every_door(tmp_path, form, door):
     read, names, rows, right = DOORS[door]
     assert read(write(tmp_path, form, FORMS[form](names, rows))) == right
+
+
+# Numbers, truth values and cells that hold nothing: delimited text has no types, the others have.
+TYPED = [
+    *(("one", 1, 0.5, True), ("two", 0, 1.0, False), (None, 1, 2.5, True), ("", 0, 1.5, False)),
+    *(("None", None, None, None), ("five", 10, 3.0, True), ("five", 10, 3.0, True)),
+]
+TYPED_NAMES = ["words", "whole", "part", "truth"]
+PARTS = ["0.5", "1.0", "2.5", "1.5", "", "3.0", "3.0"]
+UNUSED = ["no text", "no text", "no label"]
+TYPED_DOORS = {
+    "text and whole numbers": (
+        lambda path: labelled(path, "words", "whole"),
+        [("one", "1"), ("two", "0"), ("five", "10"), ("five", "10"), *UNUSED],
+    ),
+    "text and numbers": (
+        lambda path: labelled(path, "words", "part"),
+        [("one", "0.5"), ("two", "1"), ("five", "3"), ("five", "3"), *UNUSED],
+    ),
+    "text and truth": (
+        lambda path: labelled(path, "words", "truth"),
+        [("one", "true"), ("two", "false"), ("five", "true"), ("five", "true"), *UNUSED],
+    ),
+    "numbers as texts": (lambda path: list(texts_of(path, "part")), PARTS),
+    "texts": (lambda path: list(texts_of(path, "words")),
+              ["one", "two", "", "", "None", "five", "five"]),
+    "pairs": (
+        lambda path: pairs(path, ("words", "part")),
+        [("one", "0.5"), ("two", "1.0"), "empty side", "empty side", "empty side",
+         ("five", "3.0"), ("five", "3.0")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", TYPED_DOORS)
+@pytest.mark.parametrize("form", ["comma.csv", "all.csv", "quoted.tsv", "rows.jsonl", "list.json",
+                                  "rows.parquet"])  # fmt: skip
+def test_a_number_is_its_digits_and_nothing_is_empty_in_every_form(tmp_path, form, door):
+    read, right = TYPED_DOORS[door]
+    assert read(write(tmp_path, form, FORMS[form](TYPED_NAMES, TYPED))) == right
+
+
+ANSWER = [{"role": "user", "content": "u"}, {"role": "assistant", "content": 'a, "b"'}]
+SPOKEN = {
+    "messages": (["messages", "prompt", "completion"], [[ANSWER, None, None], [None, "u", 2]]),
+    "prompt": (["prompt", "response"], [[ANSWER[:1], ANSWER[1:]], [ANSWER[:1], ANSWER[1:]]]),
+    "history": (["instruction", "history", "output"],
+                [["u", [["p", "q"]], 'a, "b"'], ["u", None, ""]]),
+}  # fmt: skip
+SAID = {
+    "messages": [("u", 'a, "b"'), ("u", "2")],
+    "prompt": [("u", 'a, "b"')] * 2,
+    "history": [("p", "q", "u", 'a, "b"'), "empty answer"],
+}
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+@pytest.mark.parametrize("form", ["all.csv", "quoted.tsv", "rows.jsonl", "rows.parquet"])
+def test_lists_stand_in_delimited_text_as_json(tmp_path, form, name):
+    names, rows = SPOKEN[name]
+    if form.endswith("sv"):
+        rows = [[json.dumps(v) if isinstance(v, list) else v for v in row] for row in rows]
+    path = write(tmp_path, form, FORMS[form](names, rows))
+    assert conversations(path) == SAID[name] == finetuned("instruct", path)
+
+
+def test_a_quoted_cell_with_a_line_break_is_one_pair(tmp_path):
+    path = write(tmp_path, "a.csv", '"Hello\nworld","Hallo\nWelt"\n')
+    assert pairs(path) == finetuned("translate", path) == [("Hello\nworld", "Hallo\nWelt")]
+    assert pairs(write(tmp_path, "b.tsv", '"Hello\nworld"\t"Hallo\nWelt"\n')) == pairs(path)
+    with pytest.raises(UsageError, match="is a table"):
+        list(read_pairs([path, path]))
 
 
 def table(text, is_tsv=False, **naming):

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,19 +15,23 @@ import numpy as np
 
 from hornbook.batches.conversations import Example
 from hornbook.core.errors import HornbookError
+from hornbook.datasets.columns import as_text, opened, spelled
 from hornbook.datasets.instructions import (
+    FORM_NAMES,
     MASKED,
+    Conversation,
     Message,
     Messages,
     conversation_of,
     place_of,
-    records,
 )
-from hornbook.datasets.pairs import Pair, read_pairs
-from hornbook.datasets.tables import JSON
+from hornbook.datasets.pairs import NO_PAIR, Pair, naming_of, pair_in, pair_of, read_pairs
+from hornbook.datasets.tables import FORMATS, read_as
 from hornbook.read.documents import Document, Rejection
+from hornbook.read.formats.header import BY_LOOKS
 from hornbook.read.formats.lines import Fault
-from hornbook.read.sources import find_files, format_of, name_of, read_file
+from hornbook.read.formats.table import Row
+from hornbook.read.sources import find_files, format_of, read_file
 from hornbook.tokenize.answers import encode_answers
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -73,11 +78,14 @@ def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> Ro
     asked = prompt or PROMPTS.get(task, "{text}")
     if task == "continue":
         found: Iterable[Sample | Rejection] = _texts(files)
-    elif task == "translate" and (len(files) == 2 or format_of(files[0]) not in JSON):
-        found = _pairs(files, asked)
+    elif task == "translate" and format_of(files[0]) not in FORMATS:
+        found = _aligned(files, asked)
     else:
-        other = {"translate": _translation, "summarize": _summary}.get(task)
-        found = itertools.chain.from_iterable(_conversations(f, asked, other) for f in files)
+        other = {"translate": pair_in, "summarize": _summary}.get(task)
+        naming = naming_of(usual=FORM_NAMES) if task == "translate" else BY_LOOKS
+        found = itertools.chain.from_iterable(
+            read_as(file, partial(_sample, file, asked, other), naming) for file in files
+        )
     return collect(found)
 
 
@@ -130,59 +138,46 @@ def _pieces(text: str, tokenizer: Tokenizer, context: int) -> Iterator[Example]:
         yield Example(part, np.ones(len(part), bool))
 
 
-def _conversations(
-    file: Path, asked: str, other: Callable[[Mapping[str, Any]], tuple[str, str] | None] | None
-) -> Iterator[Sample | Rejection]:
-    """Rows as conversations; those of no form as what `other` finds in them, if it does."""
-    for record in records(file):
-        if isinstance(record, Rejection):
-            yield record
-            continue
-        values = record.cells
-        found = conversation_of(values)
-        if isinstance(found, Fault):
-            pair = other(values) if other and isinstance(values, Mapping) else None
-            if pair is None or not pair[0].strip() or not pair[1].strip():
-                yield record.rejection(name_of(file), found)
-            else:
-                yield _asking(asked, *pair, "source/target", place_of(file, record))
-        else:
-            yield Sample(found.messages, "", found.form, place_of(file, record))
+def _sample(
+    file: Path, asked: str, other: Callable[[Mapping[str, Any]], Pair | Fault] | None, row: Row
+) -> Sample | Fault:
+    """A row as a conversation; one of no form as what `other` finds in it, if it does."""
+    place = place_of(file, row)
+    found = conversation_of(row.cells, place)
+    if isinstance(found, Conversation):
+        return Sample(found.messages, "", found.form, place)
+    pair = other(row.cells) if other else found
+    return found if isinstance(pair, Fault) else _asking(asked, pair, "source/target", place)
 
 
-def _asking(asked: str, source: str, answer: str, form: str, place: str) -> Sample:
-    question: Message = {"role": "user", "content": asked.replace("{text}", source)}
-    return Sample((question, {"role": "assistant", "content": answer}), "", form, place)
+def _asking(asked: str, pair: Pair, form: str, place: str) -> Sample:
+    question: Message = {"role": "user", "content": asked.replace("{text}", pair.source)}
+    return Sample((question, {"role": "assistant", "content": pair.target}), "", form, place)
 
 
-def _pairs(files: Sequence[Path], asked: str) -> Iterator[Sample | Rejection]:
+def _aligned(files: Sequence[Path], asked: str) -> Iterator[Sample | Rejection]:
     for number, pair in enumerate(read_pairs(files), 1):
         if isinstance(pair, Pair):
-            yield _asking(asked, *pair, "pairs", f"{files[0]}, pair {number}")
+            yield _asking(asked, pair, "pairs", f"{files[0]}, pair {number}")
         else:
             yield pair
 
 
-def _translation(values: Mapping[str, Any]) -> tuple[str, str] | None:
-    inner = values.get("translation")
-    values = inner if isinstance(inner, Mapping) else values
-    for source, target in (("source", "target"), ("src", "tgt")):
-        if isinstance(values.get(source), str) and isinstance(values.get(target), str):
-            return values[source], values[target]
-    return None
-
-
-def _summary(values: Mapping[str, Any]) -> tuple[str, str] | None:
+def _summary(cells: Mapping[str, Any]) -> Pair | Fault:
     """A document and its summary; a list of sentences is joined, of several summaries the first
     taken."""
-    source = next((values[key] for key in _SOURCES if values.get(key)), None)
-    target = next((values[key] for key in _SUMMARIES if values.get(key)), None)
+    sides = []
+    for names in (_SOURCES, _SUMMARIES):
+        own = (cells[name] for name in (spelled(name, cells) for name in names) if name)
+        sides.append(opened(next(filter(None, own), None)))
+    source, target = sides
+    if source is None or target is None:
+        return Fault(NO_PAIR, f"found {', '.join(cells)}")
     if isinstance(source, list):
         source = " ".join(map(str, source))
-    if isinstance(target, list):
+    if isinstance(target, list) and target:
         target = target[0]
-    both = isinstance(source, str) and isinstance(target, str)
-    return (source, target) if both else None  # type: ignore[return-value]
+    return pair_of(as_text(source), as_text(target))
 
 
 def _texts(files: Sequence[Path]) -> Iterator[Sample | Rejection]:
