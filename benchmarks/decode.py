@@ -86,7 +86,7 @@ def _ours(path: Path, rounds: int) -> dict[str, Any]:
     from hornbook.generate.decode import decode
     from hornbook.generate.engine import Engine
     from hornbook.generate.sampling import SamplingConfig
-    from hornbook.generate.scheduler import Request, ScheduleConfig
+    from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
     from hornbook.workflows.open.generator import open_generator
 
     model, tokenizer = open_generator(path, "cpu")  # threads are OMP_NUM_THREADS
@@ -107,9 +107,11 @@ def _ours(path: Path, rounds: int) -> dict[str, Any]:
         return len(long) / (time.perf_counter() - begun)
 
     def streams() -> float:
-        engine = Engine(model, ScheduleConfig(slots=_STREAMS), room=_ROOM // 2)
+        engine = Engine(model, SchedulerConfig(slots=_STREAMS), room=_ROOM // 2)
         for i in range(_STREAMS):
-            engine.submit(Request([*short, *tokenizer.encode(f" {i}")], config, frozenset()))
+            engine.submit(
+                GenerationRequest([*short, *tokenizer.encode(f" {i}")], config, frozenset())
+            )
         begun = time.perf_counter()
         count = 0
         while not engine.idle:

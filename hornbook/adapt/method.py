@@ -104,17 +104,19 @@ def _values(text: str) -> dict[str, Any]:
     return {"kind": kind, "layers" if kind == "last" else "rank": int(number)}
 
 
-class Counts(NamedTuple):
+class ParameterCounts(NamedTuple):
     """Parameters that may move, and all of them."""
 
     trained: int
     all: int
 
 
-def counts(model: nn.Module) -> Counts:
+def parameter_counts(model: nn.Module) -> ParameterCounts:
     """How many parameters of a model move."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return Counts(sum(size for size, moves in sizes if moves), sum(size for size, _ in sizes))
+    return ParameterCounts(
+        sum(size for size, moves in sizes if moves), sum(size for size, _ in sizes)
+    )
 
 
 def _freeze(model: Model) -> None:

@@ -22,7 +22,7 @@ from hornbook.core.folders import atomic_folder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.classifier import Classifier
 from hornbook.models.convert import to_hf
-from hornbook.models.convert.family import Rule
+from hornbook.models.convert.family import TensorRule
 from hornbook.models.folder import MODEL, weights_fingerprint
 from hornbook.models.model import Model
 from hornbook.models.place import resolve
@@ -156,7 +156,7 @@ def load_adapter(model: Model, folder: Path, base: Base | None = None) -> None:
     values = _read_config(folder / CONFIG)
     stored = read_tensors(folder / WEIGHTS)
     found = {name.removeprefix(_PREFIX): tensor.float() for name, tensor in stored.items()}
-    maps: list[tuple[Rule, Tensor, Tensor, float]] = []
+    maps: list[tuple[TensorRule, Tensor, Tensor, float]] = []
     for rule in _linear_rules(model):
         module = rule.theirs.removesuffix(".weight")
         down, up = (found.pop(f"{module}.lora_{x}.weight", None) for x in "AB")
@@ -183,7 +183,7 @@ def load_adapter(model: Model, folder: Path, base: Base | None = None) -> None:
 
 
 def _insert(
-    model: Model, rule: Rule, down: Tensor, up: Tensor, strength: float, dropout: float
+    model: Model, rule: TensorRule, down: Tensor, up: Tensor, strength: float, dropout: float
 ) -> None:
     """Put their factors, (R, in) and (out, R), around our parts of their map."""
     names = _modules(rule)
@@ -207,7 +207,7 @@ def _own_block(down: Tensor, up: Tensor, sizes: list[int], at: int) -> tuple[Ten
     return down.split(rank)[at], blocks[at]
 
 
-def _linear_rules(model: Model) -> list[Rule]:
+def _linear_rules(model: Model) -> list[TensorRule]:
     """The rules of the matrices of the stacks' linear maps."""
     stacks = tuple(f"{name}." for name in model.config.stacks())
     parameters = lora.own_parameters(model)
@@ -220,7 +220,7 @@ def _linear_rules(model: Model) -> list[Rule]:
     ]
 
 
-def _head_rules(model: Model) -> list[Rule]:
+def _head_rules(model: Model) -> list[TensorRule]:
     """The rules of a classifier's own parameters: new ones, which go with the adapter."""
     if not isinstance(model, Classifier):
         return []
@@ -228,7 +228,7 @@ def _head_rules(model: Model) -> list[Rule]:
     return [rule for rule in table if rule.ours[0].startswith(("head.", "pooling."))]
 
 
-def _modules(rule: Rule) -> list[str]:
+def _modules(rule: TensorRule) -> list[str]:
     return [name.rpartition(".")[0] for name in rule.ours]
 
 
@@ -273,7 +273,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def _check_shapes(folder: Path, model: Model, rule: Rule, down: Tensor, up: Tensor) -> None:
+def _check_shapes(folder: Path, model: Model, rule: TensorRule, down: Tensor, up: Tensor) -> None:
     inserted = {name for name, _ in lora.layers(model)}
     if inserted & set(_modules(rule)):
         raise HornbookError(f"The model has a LoRA layer around {_modules(rule)[0]} already.")

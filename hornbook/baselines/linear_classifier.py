@@ -13,7 +13,7 @@ import numpy as np
 
 from hornbook.baselines.learners import LEARNERS, Linear, softmax
 from hornbook.baselines.parts import KINDS, Handmade, Matrix, Part, State, Terms
-from hornbook.baselines.tuning import Choice, blocks, side_by_side, tune, untuned
+from hornbook.baselines.tuning import Hyperparameters, blocks, side_by_side, tune, untuned
 from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import read_json, write_json
@@ -180,8 +180,8 @@ class LinearClassifier:
                 parts.append(kind.restore(State(settings, own)))
             found = cls(about["name"], parts, about["learner"])
             found.labels = list(about["labels"])
-            setting, shares, sharp = (about["choice"][name] for name in Choice._fields)
-            found.choice = Choice(float(setting), tuple(map(float, shares)), float(sharp))
+            setting, shares, sharp = (about["choice"][name] for name in Hyperparameters._fields)
+            found.choice = Hyperparameters(float(setting), tuple(map(float, shares)), float(sharp))
             found._linear = Linear(arrays["weights"], arrays["bias"])
             shape = (len(found.labels), len(found.features))
             if len(shares) != len(parts):

@@ -22,7 +22,7 @@ _FIRST_SHARE = 0.1
 """With which the setting is chosen."""
 
 
-class Choice(NamedTuple):
+class Hyperparameters(NamedTuple):
     """shares: the factor of each part's rows. sharpness: of the logits."""
 
     setting: float
@@ -30,9 +30,9 @@ class Choice(NamedTuple):
     sharpness: float
 
 
-def untuned(learner: Learner, parts: Sequence[Part]) -> Choice:
+def untuned(learner: Learner, parts: Sequence[Part]) -> Hyperparameters:
     """What is taken where there is too little to choose by."""
-    return Choice(learner.settings[len(learner.settings) // 2], _first_shares(parts), 1.0)
+    return Hyperparameters(learner.settings[len(learner.settings) // 2], _first_shares(parts), 1.0)
 
 
 def tune(
@@ -41,7 +41,7 @@ def tune(
     raw: Sequence[Matrix],
     classes: np.ndarray,
     held_out: np.ndarray,
-) -> Choice:
+) -> Hyperparameters:
     """First the setting, then the shares with it; each by the least loss after calibration.
 
     raw: of each part, (N, F). classes: (N,), all of 0 to L - 1 among them. held_out: (N,) in which
@@ -67,7 +67,7 @@ def tune(
         start = SHARES.index(_FIRST_SHARE)
         best = _downhill(SHARES, start, lambda share: measured(setting, with_share(share))[0])
         shares = with_share(best)
-    return Choice(setting, shares, measured(setting, shares)[1])
+    return Hyperparameters(setting, shares, measured(setting, shares)[1])
 
 
 def _downhill(values: Sequence[float], start: int, loss: Callable[[float], float]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from hornbook.batches.labelled import Labelled, Shuffled
+from hornbook.batches.labelled import LabelledBatch, Shuffled
 from hornbook.core.config import Config
 
 
@@ -61,7 +61,7 @@ class LabelledImages:
         mean, std = self.mean.flatten().tolist(), self.std.flatten().tolist()
         return LabelledImages(pixels, labels, rows, self.seed, mean, std, self.augment)
 
-    def batch(self, step: int) -> Labelled:
+    def batch(self, step: int) -> LabelledBatch:
         """The batch of optimiser step `step`, counted from 0."""
         rows = self._order.indices(step)
         pixels = self.pixels[rows]
@@ -69,16 +69,16 @@ class LabelledImages:
             pixels = changed(pixels, self.augment, np.random.default_rng([self.seed, step, 1]))
         return self._normalised(pixels, rows)
 
-    def in_order(self) -> Iterator[Labelled]:
+    def in_order(self) -> Iterator[LabelledBatch]:
         """All images once, as they are, for measuring."""
         for start in range(0, len(self.pixels), self._order.rows):
             rows = np.arange(start, min(start + self._order.rows, len(self.pixels)))
             yield self._normalised(self.pixels[rows], rows)
 
-    def _normalised(self, pixels: np.ndarray, rows: np.ndarray) -> Labelled:
+    def _normalised(self, pixels: np.ndarray, rows: np.ndarray) -> LabelledBatch:
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
         images = ((images - self.mean) / self.std).contiguous()
-        return Labelled(images, torch.from_numpy(self.labels[rows]))
+        return LabelledBatch(images, torch.from_numpy(self.labels[rows]))
 
 
 def changed(pixels: np.ndarray, augment: Augment, draw: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import Tensor
 from hornbook.nn.padding import padded
 
 
-class Labelled(NamedTuple):
+class LabelledBatch(NamedTuple):
     """inputs: (B, T) int64 tokens, (B, C, H, W) float32 pixels, or (B, D) float32 vectors.
 
     labels: (B,) int64. valid: (B, T) bool, True = a real token; None for what is no tokens. most:
@@ -25,18 +25,18 @@ class Labelled(NamedTuple):
     valid: Tensor | None = None
     most: int | None = None
 
-    def to(self, device: str) -> "Labelled":
+    def to(self, device: str) -> "LabelledBatch":
         """The same on another device."""
         valid = None if self.valid is None else self.valid.to(device)
-        return Labelled(self.inputs.to(device), self.labels.to(device), valid, self.most)
+        return LabelledBatch(self.inputs.to(device), self.labels.to(device), valid, self.most)
 
-    def split(self, rows: int) -> Iterator["Labelled"]:
+    def split(self, rows: int) -> Iterator["LabelledBatch"]:
         """The same work in pieces of at most `rows` rows."""
         rows = min(rows, self.most or rows)
         for start in range(0, len(self.labels), rows):
             part = slice(start, start + rows)
             valid = None if self.valid is None else self.valid[part]
-            yield Labelled(self.inputs[part], self.labels[part], valid)
+            yield LabelledBatch(self.inputs[part], self.labels[part], valid)
 
 
 class Shuffled:
@@ -60,7 +60,7 @@ class Shuffled:
         return self._known[1]
 
 
-class Alike:
+class LengthBuckets:
     """As `Shuffled`, with examples of about one length in a batch, so that little of it is padding.
 
     lengths: (N,) of the examples. An epoch's order is sorted by length within pools of some
@@ -102,8 +102,8 @@ class Alike:
 class LabelledTexts:
     """Batches of `rows` token sequences with a label each, filled up to the longest.
 
-    alike: texts of about one length share a batch, as `Alike` says. at_once: tokens, padding
-    included, that there is room to compute at once.
+    alike: texts of about one length share a batch, as `LengthBuckets` says. at_once: tokens,
+    padding included, that there is room to compute at once.
     """
 
     def __init__(
@@ -118,33 +118,33 @@ class LabelledTexts:
     ) -> None:
         self.sequences, self.labels, self.padding = sequences, labels, padding
         self.at_once = at_once
-        self._order: Shuffled | Alike
+        self._order: Shuffled | LengthBuckets
         if alike:
             lengths = np.array([len(ids) for ids in sequences], np.int64)
-            self._order = Alike(lengths, rows, seed)
+            self._order = LengthBuckets(lengths, rows, seed)
         else:
             self._order = Shuffled(len(sequences), rows, seed)
 
     @property
     def steps_per_epoch(self) -> float:
         """Optimiser steps in which every text is seen once."""
-        if isinstance(self._order, Alike):
+        if isinstance(self._order, LengthBuckets):
             return self._order.batches
         return self._order.count / self._order.rows
 
-    def batch(self, step: int) -> Labelled:
+    def batch(self, step: int) -> LabelledBatch:
         """The batch of optimiser step `step`, counted from 0."""
         return self._take(self._order.indices(step))
 
-    def in_order(self) -> Iterator[Labelled]:
+    def in_order(self) -> Iterator[LabelledBatch]:
         """All texts once, as they come, for measuring."""
         for start in range(0, len(self.sequences), self._order.rows):
             yield self._take(np.arange(start, min(start + self._order.rows, len(self.sequences))))
 
-    def _take(self, rows: np.ndarray) -> Labelled:
+    def _take(self, rows: np.ndarray) -> LabelledBatch:
         tokens, valid = padded([self.sequences[i] for i in rows], self.padding)
         most = max(1, self.at_once // tokens.shape[1]) if self.at_once else None
-        return Labelled(tokens, torch.from_numpy(self.labels[rows]), valid, most)
+        return LabelledBatch(tokens, torch.from_numpy(self.labels[rows]), valid, most)
 
 
 class LabelledVectors:
@@ -159,7 +159,7 @@ class LabelledVectors:
         """Optimiser steps in which every vector is seen once."""
         return self._order.count / self._order.rows
 
-    def batch(self, step: int) -> Labelled:
+    def batch(self, step: int) -> LabelledBatch:
         """The batch of optimiser step `step`, counted from 0."""
         rows = torch.from_numpy(self._order.indices(step))
-        return Labelled(self.inputs[rows], self.labels[rows])
+        return LabelledBatch(self.inputs[rows], self.labels[rows])

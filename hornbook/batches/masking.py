@@ -20,7 +20,7 @@ class Windows(Protocol):
     def batch(self, step: int) -> Batch: ...
 
 
-class Words(NamedTuple):
+class WordBoundaries(NamedTuple):
     """(V,) bool each: tokens that go on with a word, and tokens after which a word may go on."""
 
     going_on: np.ndarray
@@ -40,7 +40,7 @@ class MaskedWindows:
         ordinary: np.ndarray,
         mask_id: int,
         seed: int,
-        words: Words | None = None,
+        words: WordBoundaries | None = None,
     ) -> None:
         self.windows, self.ordinary, self.mask_id = windows, np.asarray(ordinary), mask_id
         self.seed, self.words = seed, words

@@ -14,7 +14,7 @@ from hornbook.batches.batch import Batch
 from hornbook.batches.conversations import Example, stack
 
 
-class Pair(NamedTuple):
+class PreferencePair(NamedTuple):
     """The same conversation with a preferred last answer and with another one."""
 
     chosen: Example
@@ -55,8 +55,8 @@ class PreferencePairs:
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
-        reference: Callable[[Pair], Tensor],
+        pairs: Sequence[PreferencePair],
+        reference: Callable[[PreferencePair], Tensor],
         rows: int,
         seed: int,
         padding: int,

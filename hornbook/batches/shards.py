@@ -39,7 +39,9 @@ def write_shards(
     """
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token to end documents with.")
-    writer = _Writer(out, np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32, shard_tokens)
+    writer = _ShardWriter(
+        out, np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32, shard_tokens
+    )
     with progress.bar("encoding", total_bytes, "B") as advance:
         for batch in _batches(documents):
             ids = tokenizer.encode_batch([document.text for document in batch])
@@ -147,7 +149,7 @@ def _check_index(path: Path, documents: int) -> None:
         raise HornbookError(f"{path} lists {rows} documents, not {documents}.")
 
 
-class _Writer:
+class _ShardWriter:
     """Collects documents and writes a shard whenever one is full; a document is never split."""
 
     def __init__(self, out: Path, dtype: type, shard_tokens: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from hornbook.generate.constrain import Rule
+    from hornbook.generate.constrain import Grammar
 
 JsonSchema = Annotated[
     str | None,
@@ -33,7 +33,7 @@ def rule(
     choices: str | None,
     choice: list[str] | None,
     stop: list[str] | None,
-) -> "Rule | None":
+) -> "Grammar | None":
     """What the options ask for, or None where they ask for nothing.
 
     Raises UsageError for what is no rule, with the reason, and for more than one.

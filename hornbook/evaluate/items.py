@@ -21,7 +21,7 @@ FEW = 30
 """Items below which an interval is so wide that a warning is due."""
 
 
-class Items(NamedTuple):
+class TaskItems(NamedTuple):
     """test: what is asked, in the file's order. shots: what is shown first. pool: the training part
     that shots are drawn from. total: items before `limit`. empty, copies: rows left out.
     """
@@ -42,7 +42,7 @@ def read_items(
     limit: int | None,
     seed: int,
     left_out: LeftOut = lambda rejection: None,
-) -> Items:
+) -> TaskItems:
     """Read a task's data, set the training part aside, draw shots and the items to test.
 
     Without a training part, shots are drawn from the test items and are not tested. limit: test so
@@ -69,7 +69,7 @@ def read_items(
         test = [item for item in test if content_hash(item.content) not in shown]
     if not test:
         raise UsageError(f"{data} leaves no item to test.")
-    return Items(_limited(task, test, limit, seed), drawn, pool, len(test), empty, copies)
+    return TaskItems(_limited(task, test, limit, seed), drawn, pool, len(test), empty, copies)
 
 
 def _items(task: Task, rows: Sequence[dict[str, Any]], where: str) -> tuple[list[Item], int]:

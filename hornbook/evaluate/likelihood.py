@@ -24,7 +24,7 @@ _LEAST_PREFIX = 32
 """Tokens of a shared prefix below which copying a state costs more than reading them again."""
 
 
-class Request(NamedTuple):
+class LikelihoodRequest(NamedTuple):
     """How likely is `target` after `context`? Both are ids, and neither is empty."""
 
     context: Sequence[int]
@@ -42,7 +42,7 @@ class Likelihood(NamedTuple):
     tokens: int
 
 
-class _Place(NamedTuple):
+class _LogitRows(NamedTuple):
     """Where a request's logits are: in which row, and after which of its positions."""
 
     request: int
@@ -51,7 +51,7 @@ class _Place(NamedTuple):
 
 def likelihoods(
     model: CausalLM,
-    requests: Sequence[Request],
+    requests: Sequence[LikelihoodRequest],
     room: int | None = None,
     stride: int | None = None,
     advance: Callable[[int], None] = lambda parts: None,
@@ -78,7 +78,7 @@ def likelihoods(
     return found
 
 
-def windows(request: Request, room: int, stride: int) -> Iterator[Request]:
+def windows(request: LikelihoodRequest, room: int, stride: int) -> Iterator[LikelihoodRequest]:
     """The requests of at most `room` ids each whose sum is the likelihood of one of any length.
 
     One, if it fits. Else each after the first scores the next `stride` ids of the target, with
@@ -89,18 +89,18 @@ def windows(request: Request, room: int, stride: int) -> Iterator[Request]:
     count = max(stride, room + 1 - start)
     while start < len(stream):
         stop = min(len(stream), start + count)
-        yield Request(stream[max(0, stop - 1 - room) : start], stream[start:stop])
+        yield LikelihoodRequest(stream[max(0, stop - 1 - room) : start], stream[start:stop])
         start, count = stop, stride
 
 
 def _likelihoods(
-    model: CausalLM, requests: Sequence[Request], advance: Callable[[int], None]
+    model: CausalLM, requests: Sequence[LikelihoodRequest], advance: Callable[[int], None]
 ) -> list[Likelihood]:
-    rows: dict[tuple[int, ...], list[_Place]] = {}
+    rows: dict[tuple[int, ...], list[_LogitRows]] = {}
     for i, (context, target) in enumerate(requests):
         # A target's last id is read by nobody: one-token targets of a context share a row.
         row = (*context, *target[:-1])
-        rows.setdefault(row, []).append(_Place(i, len(context) - 1))
+        rows.setdefault(row, []).append(_LogitRows(i, len(context) - 1))
     prefix = _shared(list(rows), requests)
     found: list[Likelihood] = [Likelihood(0.0, True, 0)] * len(requests)
     with torch.inference_mode():
@@ -114,7 +114,7 @@ def _likelihoods(
     return found
 
 
-def encode_pair(tokenizer: Tokenizer, context: str, target: str) -> Request:
+def encode_pair(tokenizer: Tokenizer, context: str, target: str) -> LikelihoodRequest:
     """The ids of a target after its context, cut where the context ends.
 
     As lm-eval does it: white space at the context's end belongs to the target, for most tokenizers
@@ -130,7 +130,7 @@ def encode_pair(tokenizer: Tokenizer, context: str, target: str) -> Request:
     before = tokenizer.encode_beginning(context)
     both = tokenizer.encode_beginning(context + target)
     after = both[len(before) :] if both[: len(before)] == before else []
-    return Request(before or begin_of(tokenizer), after or tokenizer.encode(target))
+    return LikelihoodRequest(before or begin_of(tokenizer), after or tokenizer.encode(target))
 
 
 def begin_of(tokenizer: Tokenizer) -> list[int]:
@@ -143,7 +143,7 @@ def begin_of(tokenizer: Tokenizer) -> list[int]:
     return [tokenizer.eos_id]
 
 
-def _shared(rows: Sequence[tuple[int, ...]], requests: Sequence[Request]) -> list[int]:
+def _shared(rows: Sequence[tuple[int, ...]], requests: Sequence[LikelihoodRequest]) -> list[int]:
     """The ids that all rows begin with, if they are many enough to be read apart."""
     if len(rows) < 2:
         return []
@@ -193,8 +193,8 @@ def _features(
 def _scores(
     model: CausalLM,
     features: Tensor,
-    places: Sequence[tuple[int, _Place]],
-    requests: Sequence[Request],
+    places: Sequence[tuple[int, _LogitRows]],
+    requests: Sequence[LikelihoodRequest],
     prefix: int,
 ) -> Iterator[tuple[int, Likelihood]]:
     """Read the targets' logits off the features, a few hundred positions at a time."""

@@ -4,8 +4,7 @@
     from hornbook.evaluate.lm_eval import HornbookLM
     lm_eval.simple_evaluate(HornbookLM(model, tokenizer), tasks=["hellaswag"], num_fewshot=5)
 
-Knows lm-eval's requests and our `Subject`; what the tasks are, and where their data comes from, is
-lm-eval's. Needs lm-eval 0.4.
+What the tasks are, and where their data comes from, is lm-eval's. Needs lm-eval 0.4.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,8 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 
-from hornbook.evaluate.likelihood import Request, begin_of
-from hornbook.evaluate.subject import Subject
+from hornbook.evaluate.evaluated_model import EvaluatedModel
+from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -28,7 +27,7 @@ class HornbookLM(TemplateLM):  # type: ignore[misc]
 
     def __init__(self, model: CausalLM, tokenizer: Tokenizer) -> None:
         super().__init__()
-        self.subject, self._tokenizer = Subject(model, tokenizer), tokenizer
+        self.evaluated, self._tokenizer = EvaluatedModel(model, tokenizer), tokenizer
 
     @property
     def eot_token_id(self) -> int:
@@ -52,11 +51,13 @@ class HornbookLM(TemplateLM):  # type: ignore[misc]
     ) -> list[float]:
         """The log-probability of whole texts; windows that do not overlap, as in lm-eval."""
         asked = [
-            Request(begin_of(self._tokenizer), self._tokenizer.encode(str(request.args[0])))
+            LikelihoodRequest(
+                begin_of(self._tokenizer), self._tokenizer.encode(str(request.args[0]))
+            )
             for request in requests
         ]
         found = iter(
-            self.subject.likelihoods([r for r in asked if r.target], stride=self.subject.room)
+            self.evaluated.likelihoods([r for r in asked if r.target], stride=self.evaluated.room)
         )
         return [next(found).logprob if request.target else 0.0 for request in asked]
 
@@ -68,13 +69,13 @@ class HornbookLM(TemplateLM):  # type: ignore[misc]
             alike.setdefault(_wanted(request.args[1]), []).append(i)
         for (most, stop), places in alike.items():
             begin = self._tokenizer.prefix
-            room = self.subject.room - most - len(begin)
+            room = self.evaluated.room - most - len(begin)
             texts = [str(requests[i].args[0]) for i in places]
             prompts = [
                 [*begin, *self._tokenizer.encode(text)[-room:]] or [self.eot_token_id]
                 for text in texts
             ]
-            answers = self.subject.answers(prompts, most, stop, chat=False)
+            answers = self.evaluated.answers(prompts, most, stop, chat=False)
             for i, answer in zip(places, answers, strict=True):
                 found[i] = answer
         return found
@@ -86,8 +87,8 @@ class HornbookLM(TemplateLM):  # type: ignore[misc]
         override_bs: int | None = None,
     ) -> list[tuple[float, bool]]:
         """lm-eval has encoded context and target already."""
-        asked = [Request(context, target) for _, context, target in requests]
-        return [(one.logprob, one.greedy) for one in self.subject.likelihoods(asked)]
+        asked = [LikelihoodRequest(context, target) for _, context, target in requests]
+        return [(one.logprob, one.greedy) for one in self.evaluated.likelihoods(asked)]
 
 
 def _wanted(options: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:

@@ -19,7 +19,7 @@ DATA = "HORNBOOK_DATA"
 """The variable that names the folder of data sets."""
 
 
-class Loaded(NamedTuple):
+class LoadedTask(NamedTuple):
     """name: of the built-in task, or the file's without its suffix. folder: where the file lies."""
 
     name: str
@@ -34,7 +34,7 @@ def built_in() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_task(asked: str, overrides: Sequence[str] = ()) -> Loaded:
+def load_task(asked: str, overrides: Sequence[str] = ()) -> LoadedTask:
     """The task of a name or of a YAML file, some keys set by `key=value`.
 
     Raises UsageError for an unknown name, a file that is not there or is broken, and for unknown
@@ -52,10 +52,10 @@ def load_task(asked: str, overrides: Sequence[str] = ()) -> Loaded:
         raise UsageError(f"{path}: key 'kind' is missing. {nearest('', KINDS)}")
     if str(kind) not in KINDS:
         raise unknown("kind of task", str(kind), KINDS)
-    return Loaded(path.stem, str(kind), KINDS[str(kind)].parse(values, str(path)), path.parent)
+    return LoadedTask(path.stem, str(kind), KINDS[str(kind)].parse(values, str(path)), path.parent)
 
 
-def find_data(loaded: Loaded, named: str | None, given: Path | None = None) -> Path:
+def find_data(loaded: LoadedTask, named: str | None, given: Path | None = None) -> Path:
     """Where the data of a task is: the path given, or the one that the task names.
 
     That one is looked for beside the task's file and then under HORNBOOK_DATA. Raises UsageError

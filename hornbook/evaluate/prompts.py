@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hornbook.core.errors import UsageError
-from hornbook.evaluate.likelihood import Request, begin_of, encode_pair
+from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of, encode_pair
 from hornbook.evaluate.task import Item, Prompt, Task
 from hornbook.evaluate.templates import Row, render
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -47,10 +47,10 @@ class Prompter:
             kept = max(0, min(kept - over, int(kept * (1 - over / len(found.ids)))))
         return found
 
-    def request(self, prompt: Prompt, target: str) -> Request:
+    def request(self, prompt: Prompt, target: str) -> LikelihoodRequest:
         """How likely is `target` as the answer?"""
         if prompt.chat:
-            return Request(prompt.ids, self.tokenizer.encode(target.strip()))
+            return LikelihoodRequest(prompt.ids, self.tokenizer.encode(target.strip()))
         return encode_pair(self.tokenizer, prompt.text, target)
 
     def _ask(self, row: Row, shots: Sequence[Row], cut: int) -> Prompt:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.files import write_json, write_text
-from hornbook.evaluate.load import Loaded
+from hornbook.evaluate.load import LoadedTask
 from hornbook.evaluate.task import Metrics, Sample
 from hornbook.evaluate.templates import render
 
@@ -28,7 +28,7 @@ def plain(metrics: Metrics) -> dict[str, dict[str, float | None]]:
     }
 
 
-def scores_of(loaded: Loaded, samples: Sequence[Sample], seed: int) -> dict[str, Any]:
+def scores_of(loaded: LoadedTask, samples: Sequence[Sample], seed: int) -> dict[str, Any]:
     """n, metrics, and, where the task has groups, the same of each by kind and name."""
     task = loaded.task
     found: dict[str, Any] = {"n": len(samples), "metrics": plain(task.scores(samples, seed))}

@@ -18,7 +18,7 @@ from hornbook.evaluate.rows import LeftOut, read_rows
 from hornbook.evaluate.templates import Row, missing, no_field, render
 
 if TYPE_CHECKING:
-    from hornbook.evaluate.subject import Subject
+    from hornbook.evaluate.evaluated_model import EvaluatedModel
 
 Metrics = dict[str, Estimate]
 
@@ -118,7 +118,7 @@ class Task(Config, ABC):
 
     @abstractmethod
     def measure(
-        self, subject: "Subject", items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: "EvaluatedModel", items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
         """Ask the model about every item, in order."""
 

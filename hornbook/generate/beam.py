@@ -38,7 +38,7 @@ class Translator(Protocol):
     ) -> State: ...
 
 
-class Found(NamedTuple):
+class Hypothesis(NamedTuple):
     """The best target of a source: its ids, the end included if it came, and its score."""
 
     ids: list[int]
@@ -62,7 +62,7 @@ class _Beams(NamedTuple):
 @torch.inference_mode()
 def search(
     model: Translator, source: Tensor, valid: Tensor, start: int, end: int, config: BeamConfig
-) -> list[Found]:
+) -> list[Hypothesis]:
     """The best target of each source (N, S) int64, valid (N, S) bool; `start` comes before it.
 
     Sources that are done leave the batch. What a source gives does not depend on those beside it.
@@ -73,7 +73,7 @@ def search(
     device = source.device
     state = state.take(torch.arange(count, device=device).repeat_interleave(k))
     beams, waiting = _fresh(count, k, steps, device), torch.arange(count, device=device)
-    found: list[Found] = [Found([], _NEVER)] * count
+    found: list[Hypothesis] = [Hypothesis([], _NEVER)] * count
     last = torch.full((count * k, 1), start, device=device)
     for step in range(steps):
         logs = model(last, state)[:, -1].float().log_softmax(-1)
@@ -148,9 +148,9 @@ def _done(beams: _Beams, length: int, penalty: float) -> Tensor:
     return done
 
 
-def _best(beams: _Beams, row: int) -> Found:
+def _best(beams: _Beams, row: int) -> Hypothesis:
     ids = beams.ended[row, 0, : int(beams.lengths[row, 0])]
-    return Found(ids.tolist(), float(beams.ended_scores[row, 0]))
+    return Hypothesis(ids.tolist(), float(beams.ended_scores[row, 0]))
 
 
 def _pick(ids: Tensor, beams: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
-"""Constrained output: only tokens that can still become what a rule asks for may be drawn.
+"""Constrained output: only tokens that can still become what a grammar asks for may be drawn.
 
-A rule is a JSON schema, a regular expression or a list of choices. What may follow is worked out by
-`llguidance` (MIT, a wheel of 3 MB without dependencies), which parses the bytes of tokens, so that
-half a character in a token is no special case. Measured on SmolLM2's 49,152 tokens, a schema is
-ready in 1 ms and a token costs 0.25 ms. Rejected: `outlines-core` 0.2 compiles a schema into an
-automaton over the whole vocabulary first (0.5 s; 2 s for `[a-z]{1,100}x`), passes over `minimum`
-and `maximum` without a word, and knows no nesting of unbounded depth.
+A grammar comes from a JSON schema, a regular expression or a list of choices. What may follow is
+worked out by `llguidance` (MIT, a wheel of 3 MB without dependencies), which parses the bytes of
+tokens, so that half a character in a token is no special case. Measured on SmolLM2's 49,152 tokens,
+a schema is ready in 1 ms and a token costs 0.25 ms. Rejected: `outlines-core` 0.2 compiles a schema
+into an automaton over the whole vocabulary first (0.5 s; 2 s for `[a-z]{1,100}x`), passes over
+`minimum` and `maximum` without a word, and knows no nesting of unbounded depth.
 
-Knows tokenizers and what a rule allows; knows nothing of models, logits or files.
+Works on token ids: models, logits and files are its caller's.
 """
 
 import importlib
@@ -32,14 +32,14 @@ _JSON = {
 }
 
 
-class Rule(NamedTuple):
-    """What an answer must be. named: for messages. grammar: as llguidance writes it."""
+class Grammar(NamedTuple):
+    """What an answer must be. name: for messages. text: as llguidance writes it."""
 
-    named: str
-    grammar: str
+    name: str
+    text: str
 
 
-class Words(Protocol):
+class Vocabulary(Protocol):
     """What a `Constrainer` sees of a byte-level tokenizer."""
 
     @property
@@ -53,7 +53,7 @@ class Words(Protocol):
     def decode_bytes(self, ids: Sequence[int]) -> bytes: ...
 
 
-def json_schema(schema: str | Mapping[str, Any]) -> Rule:
+def json_schema(schema: str | Mapping[str, Any]) -> Grammar:
     """A value that the schema, an object or its text, describes, on one line.
 
     Properties come in the order of the schema. Raises UsageError with the reason where the text is
@@ -72,20 +72,20 @@ def json_schema(schema: str | Mapping[str, Any]) -> Rule:
         grammar = library.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON)
     except ValueError as error:
         raise UsageError(f"The JSON schema cannot be used: {_reason(str(error))}.") from None
-    return _checked(Rule("the JSON schema", grammar))
+    return _checked(Grammar("the JSON schema", grammar))
 
 
-def regex(pattern: str) -> Rule:
+def regex(pattern: str) -> Grammar:
     """A text that the pattern matches as a whole, in the syntax of Rust's crate `regex`.
 
     That is Python's without looking around, word boundaries and references back. Raises UsageError
     with the reason where the pattern is something else.
     """
     grammar = _library().LLMatcher.grammar_from_regex(pattern)
-    return _checked(Rule(f"the regular expression {pattern!r}", grammar))
+    return _checked(Grammar(f"the regular expression {pattern!r}", grammar))
 
 
-def choices(texts: Sequence[str]) -> Rule:
+def choices(texts: Sequence[str]) -> Grammar:
     """One of the texts, character for character.
 
     Raises UsageError where there is none, or one is empty or no Unicode text.
@@ -102,20 +102,20 @@ def choices(texts: Sequence[str]) -> Rule:
     # The grammar's strings are JSON's, but for the delete character, which has to be escaped.
     quoted = [json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f") for text in texts]
     grammar = library.LLMatcher.grammar_from_lark("start: " + " | ".join(quoted))
-    return _checked(Rule("the choices", grammar))
+    return _checked(Grammar("the choices", grammar))
 
 
-def _checked(rule: Rule) -> Rule:
-    wrong, messages = _library().LLMatcher.validate_grammar_with_warnings(rule.grammar)
+def _checked(grammar: Grammar) -> Grammar:
+    wrong, messages = _library().LLMatcher.validate_grammar_with_warnings(grammar.text)
     if wrong:
-        raise UsageError(f"{_capital(rule.named)} cannot be used: {_reason(messages[0])}.")
-    return rule
+        raise UsageError(f"{_capital(grammar.name)} cannot be used: {_reason(messages[0])}.")
+    return grammar
 
 
 class Constrainer:
-    """Rules for one model and its tokenizer. Building it takes 0.3 s for 50,000 tokens."""
+    """Grammars for one model and its tokenizer. Building it takes 0.3 s for 50,000 tokens."""
 
-    def __init__(self, tokenizer: Words, vocab: int, stop_ids: frozenset[int]) -> None:
+    def __init__(self, tokenizer: Vocabulary, vocab: int, stop_ids: frozenset[int]) -> None:
         """vocab: ids that the model gives logits for. stop_ids: end an answer.
 
         Ids without a token, special ones and padding never come, but for `stop_ids` at the end.
@@ -131,32 +131,34 @@ class Constrainer:
             library.TokenizerWrapper(_Table(tokenizer, vocab, special, ends[0])), eos_token=ends
         )
 
-    def start(self, rule: Rule) -> "Course":
+    def start(self, grammar: Grammar) -> "GrammarState":
         """The beginning of one answer. Raises UsageError where no text of these tokens will do."""
-        matcher = _library().LLMatcher(self._tokenizer, rule.grammar, log_level=0)
-        course = Course(matcher, rule, self.vocab, self.stop_ids)
-        course.allowed()
-        return course
+        matcher = _library().LLMatcher(self._tokenizer, grammar.text, log_level=0)
+        state = GrammarState(matcher, grammar, self.vocab, self.stop_ids)
+        state.allowed()
+        return state
 
 
-class Course:
+class GrammarState:
     """How far one answer has come (a `Constraint`). The same tokens always allow the same."""
 
-    def __init__(self, matcher: Any, rule: Rule, vocab: int, stop_ids: frozenset[int]) -> None:
-        self._matcher, self._rule, self._vocab = matcher, rule, vocab
+    def __init__(
+        self, matcher: Any, grammar: Grammar, vocab: int, stop_ids: frozenset[int]
+    ) -> None:
+        self._matcher, self._grammar, self._vocab = matcher, grammar, vocab
         self._ends = stop_ids
         self._begun = False
 
     @property
     def complete(self) -> bool:
-        """Whether the answer so far is all that the rule asks for; it may still go on."""
+        """Whether the answer so far is all that the grammar asks for; it may still go on."""
         return bool(self._matcher.is_accepting())
 
     def allowed(self) -> np.ndarray:
         """(V,) bool, True = may come next: never none, and the end only where `complete`.
 
-        Raises HornbookError where the rule turns out to be too large to follow, or no token leads
-        on; UsageError, which it is too, where that is so from the beginning.
+        Raises HornbookError where the grammar turns out to be too large to follow, or no token
+        leads on; UsageError, which it is too, where that is so from the beginning.
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         found = np.unpackbits(bits, count=self._vocab, bitorder="little").view(bool)
@@ -174,7 +176,7 @@ class Course:
         self._begun = True
 
     def is_whole(self, ids: Sequence[int]) -> bool:
-        """Whether an answer of these ids, an end or none, is all that the rule asks for."""
+        """Whether an answer of these ids, an end or none, is all that the grammar asks for."""
         again = self._matcher.deep_copy()
         again.reset()
         again.consume_tokens([i for i in ids if i not in self._ends])
@@ -185,7 +187,7 @@ class Course:
         if not self._matcher.is_error() or reason.startswith("NoExtension"):
             reason = "no token leads on" if self._begun else "no text will do"
         kind = HornbookError if self._begun else UsageError
-        return kind(f"{_capital(self._rule.named)} cannot be followed: {reason}.")
+        return kind(f"{_capital(self._grammar.name)} cannot be followed: {reason}.")
 
 
 class _Table:
@@ -193,7 +195,7 @@ class _Table:
 
     bos_token_id = None
 
-    def __init__(self, tokenizer: Words, vocab: int, special: list[int], end: int) -> None:
+    def __init__(self, tokenizer: Vocabulary, vocab: int, special: list[int], end: int) -> None:
         self._tokenizer, self.eos_token_id = tokenizer, end
         self.special_token_ids = special
         self.tokens = [tokenizer.decode_bytes([i]) for i in range(vocab)]

@@ -57,7 +57,7 @@ class Decoder(Protocol):
         """Empty sequences of at most `room` tokens (None: the context)."""
 
 
-class Step(NamedTuple):
+class RowToken(NamedTuple):
     """A new token of a row; finished says why it is the row's last, or None."""
 
     row: int
@@ -71,7 +71,7 @@ def decode(
     config: SamplingConfig,
     stop_ids: frozenset[int],
     constraints: Sequence[Constraint | None] | None = None,
-) -> Generator[Step, bool | None, None]:
+) -> Generator[RowToken, bool | None, None]:
     """Continue every prompt, yielding tokens as they come, row by row.
 
     Sending True after a step ends its row, for whoever reads more out of the tokens than ids say.
@@ -98,7 +98,7 @@ def decode(
             counts[row] += 1
             full = len(prompts[row]) + counts[row] >= sequences.room
             finished = finish_reason(token, counts[row], config.max_tokens, stop_ids, full)
-            ended = yield Step(row, token, finished)
+            ended = yield RowToken(row, token, finished)
             if not (finished or ended):
                 new[row] = [token]
                 if (limit := limits[row]) is not None:

@@ -21,10 +21,10 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import Decoder
 from hornbook.generate.sampling import choose
-from hornbook.generate.scheduler import Finish, Request, ScheduleConfig, Scheduler
+from hornbook.generate.scheduler import Finish, GenerationRequest, Scheduler, SchedulerConfig
 
 
-class Token(NamedTuple):
+class RequestToken(NamedTuple):
     """A new token of a request; finished says why it is the last, or None."""
 
     handle: int
@@ -34,7 +34,7 @@ class Token(NamedTuple):
 
 class _Draws(NamedTuple):
     handle: int
-    request: Request
+    request: GenerationRequest
     random: np.random.Generator
 
 
@@ -45,15 +45,15 @@ class Engine:
     """
 
     def __init__(
-        self, model: Decoder, config: ScheduleConfig | None = None, room: int | None = None
+        self, model: Decoder, config: SchedulerConfig | None = None, room: int | None = None
     ) -> None:
         """room: tokens that a request can have, prompt and answer together (None: the model's
         context). All slots' memory is taken now."""
-        config = config or ScheduleConfig()
+        config = config or SchedulerConfig()
         self._sequences = model.sequences(config.slots, room)
         self._scheduler = Scheduler(config, self._sequences.room, self._sequences.cuttable)
         self._draws: dict[int, _Draws] = {}
-        self._undelivered: list[Token] = []
+        self._undelivered: list[RequestToken] = []
         self.prompt_tokens = self.reused_tokens = 0
 
     @property
@@ -61,7 +61,7 @@ class Engine:
         """Whether there is nothing to do."""
         return self._scheduler.idle and not self._undelivered
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: GenerationRequest) -> int:
         """Queue a request; returns the handle that its tokens carry.
 
         Raises HornbookError, before any work, for an empty prompt or one that leaves no room.
@@ -74,7 +74,7 @@ class Engine:
         self._undelivered = [token for token in self._undelivered if token.handle != handle]
         return self._scheduler.cancel(handle)
 
-    def step(self) -> list[Token]:
+    def step(self) -> list[RequestToken]:
         """Compute one step; the new tokens, at most one a request, none while prompts are read.
 
         Raises HornbookError when a constraint allows nothing or fails: its request is cancelled,
@@ -97,7 +97,7 @@ class Engine:
             raise failed
         return tokens
 
-    def run(self) -> Iterator[Token]:
+    def run(self) -> Iterator[RequestToken]:
         """Steps until there is nothing to do; requests may be submitted meanwhile."""
         while not self.idle:
             yield from self.step()
@@ -116,11 +116,11 @@ class Engine:
         unfinished = {chunk.slot for chunk in plan.chunks if not chunk.last}
         return {slot: each for slot, each in logits.items() if slot not in unfinished}
 
-    def _choose(self, slot: int, logits: np.ndarray) -> Token:
+    def _choose(self, slot: int, logits: np.ndarray) -> RequestToken:
         handle, request, random = self._draws[slot]
         limit = request.constraint
         token = choose(logits, request.config, random, limit.allowed() if limit else None)
         finished = self._scheduler.accept(slot, token)
         if limit is not None and not finished:
             limit.advance(token)
-        return Token(handle, token, finished)
+        return RequestToken(handle, token, finished)

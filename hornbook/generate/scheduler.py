@@ -39,7 +39,7 @@ Finish = Literal["stop", "length", "context"]
 """A token that ends the answer; max_tokens; no room in the context."""
 
 
-class ScheduleConfig(Config):
+class SchedulerConfig(Config):
     """slots: requests that are computed together. step_tokens: at most so many tokens of prompts
     and answers go through the model in one step; fewer mean shorter waits between the tokens of
     running streams, more mean prompts in larger and so faster pieces.
@@ -61,7 +61,7 @@ class ScheduleConfig(Config):
 
 
 @dataclass(frozen=True)
-class Request:
+class GenerationRequest:
     """prompt: ids. stop_ids: end the answer. constraint: what may come next; it belongs to this
     request alone, as it remembers how far the answer has come."""
 
@@ -76,7 +76,7 @@ class Admission(NamedTuple):
 
     slot: int
     handle: int
-    request: Request
+    request: GenerationRequest
     kept: int
 
 
@@ -88,7 +88,7 @@ class Chunk(NamedTuple):
     last: bool
 
 
-class Plan(NamedTuple):
+class StepPlan(NamedTuple):
     """What one step computes, in this order. decode: the newest token of each writing slot."""
 
     admitted: list[Admission]
@@ -106,7 +106,7 @@ class _Running:
     """newest: the last token that was chosen, not in the cache yet; None while reading."""
 
     handle: int
-    request: Request
+    request: GenerationRequest
     prompt: list[int]
     count: int = 0
     newest: int | None = None
@@ -124,12 +124,12 @@ class _Slot:
 class Scheduler:
     """Plans steps; is told of every token that was chosen. One owner, no locks."""
 
-    def __init__(self, config: ScheduleConfig, room: int, cuttable: bool) -> None:
+    def __init__(self, config: SchedulerConfig, room: int, cuttable: bool) -> None:
         """room: tokens a slot can hold. cuttable: whether its cache can be cut to any prefix, as
         that of attention; a recurrent one can only be kept whole."""
         self.config, self.room, self.cuttable = config, room, cuttable
         self._slots = [_Slot() for _ in range(config.slots)]
-        self._queue: deque[tuple[int, Request]] = deque()
+        self._queue: deque[tuple[int, GenerationRequest]] = deque()
         self._reading: deque[int] = deque()
         self._handles, self._clock = itertools.count(), itertools.count(1)
 
@@ -138,7 +138,7 @@ class Scheduler:
         """Whether no request waits or runs."""
         return not self._queue and all(slot.running is None for slot in self._slots)
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: GenerationRequest) -> int:
         """Queue a request; returns its handle, a number of its own.
 
         Raises HornbookError for an empty prompt or one that leaves no room.
@@ -161,7 +161,7 @@ class Scheduler:
                 return True
         return False
 
-    def plan(self) -> Plan:
+    def plan(self) -> StepPlan:
         """What to compute next. It counts as computed from now on."""
         admitted = self._admit()
         decode = {
@@ -171,7 +171,7 @@ class Scheduler:
         }
         for i, newest in decode.items():
             self._slots[i].held.append(newest)
-        return Plan(admitted, decode, self._read(self.config.step_tokens - len(decode)))
+        return StepPlan(admitted, decode, self._read(self.config.step_tokens - len(decode)))
 
     def accept(self, slot: int, token: int) -> Finish | None:
         """The token that was chosen for a slot; says whether and why it is the last."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder, Sequences, Step
+from hornbook.generate.decode import Decoder, RowToken, Sequences
 from hornbook.generate.sampling import Constraint, SamplingConfig, choose
 from hornbook.generate.scheduler import check_prompt, finish_reason
 
@@ -111,7 +111,7 @@ def decode_drafted(
     stop_ids: frozenset[int],
     drafter: Drafter,
     constraint: Constraint | None = None,
-) -> Iterator[Step]:
+) -> Iterator[RowToken]:
     """Continue one prompt as `decode` does, with guesses of `drafter` checked on the way.
 
     Fewer tokens are guessed while guesses fail, so that a bad guesser costs little. Raises
@@ -132,7 +132,7 @@ def decode_drafted(
             count += 1
             full = len(ids) >= sequences.room
             finished = finish_reason(token, count, config.max_tokens, stop_ids, full)
-            yield Step(0, token, finished)
+            yield RowToken(0, token, finished)
             if finished:
                 return
             if constraint is not None:

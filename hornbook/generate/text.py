@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder, Step, decode
+from hornbook.generate.decode import Decoder, RowToken, decode
 from hornbook.generate.sampling import Constraint, SamplingConfig
 from hornbook.generate.speculate import Drafter, decode_drafted
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -85,7 +85,7 @@ def stream(
 ) -> Iterator[str]:
     """Generate into `answer`, yielding text as soon as it is sure; a drafter guesses ahead."""
     started, decoder, held = time.perf_counter(), tokenizer.stream(), ""
-    steps: Iterator[Step] = (
+    steps: Iterator[RowToken] = (
         decode_drafted(model, answer.prompt_ids, config, stop_ids, drafter, constraint)
         if drafter
         else decode(model, [answer.prompt_ids], config, stop_ids, [constraint])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.beam import BeamConfig, Found, search
+from hornbook.generate.beam import BeamConfig, Hypothesis, search
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn.padding import padded
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -45,7 +45,7 @@ def translate(
                 f"{text[:60]!r}. Give a sentence at a time."
             )
     device, start = model.head.weight.device, model.config.start
-    found = [Found([], 0.0)] * len(texts)
+    found = [Hypothesis([], 0.0)] * len(texts)
     for rows in _batches([len(ids) for ids in sources], config.beams):
         source, valid = padded([sources[row] for row in rows], 0)
         best = search(model, source.to(device), valid.to(device), start, tokenizer.eos_id, config)
@@ -65,6 +65,6 @@ def _batches(lengths: Sequence[int], beams: int) -> Iterator[list[int]]:
         first += count
 
 
-def _decoded(tokenizer: Tokenizer, found: Found) -> Translation:
+def _decoded(tokenizer: Tokenizer, found: Hypothesis) -> Translation:
     ids = [i for i in found.ids if i not in tokenizer.special_ids]
     return Translation(tokenizer.decode(ids).strip(), found.ids, found.score)

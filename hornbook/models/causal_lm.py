@@ -13,7 +13,7 @@ from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Context, Mask, State
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import (
-    Rule,
+    Initialiser,
     constant,
     fan_in,
     forget_bias,
@@ -48,7 +48,7 @@ class CausalLMConfig(ModelConfig):
         return {"stack": self.stack}
 
 
-INITIAL: tuple[tuple[str, Rule], ...] = (
+INITIAL: tuple[tuple[str, Initialiser], ...] = (
     ("*norm*.weight", constant(1.0)),
     ("*.decay_log", log_uniform(1.0, 16.0)),
     ("*.step_bias", softplus_log_uniform(1e-3, 0.1)),

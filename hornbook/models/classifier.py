@@ -16,7 +16,7 @@ from hornbook.models.encoder import EncoderConfig, whole
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.initialise import Rule, fan_in, initialise
+from hornbook.nn.initialise import Initialiser, fan_in, initialise
 from hornbook.nn.patches import PatchesConfig
 from hornbook.nn.pooling import DenseFirstConfig, LastConfig, PoolingConfig
 from hornbook.nn.residual import PostNormConfig
@@ -127,7 +127,7 @@ def on_body(
     return found
 
 
-def _initial(stack: StackConfig) -> Sequence[tuple[str, Rule]]:
+def _initial(stack: StackConfig) -> Sequence[tuple[str, Initialiser]]:
     """The table of the body's own family."""
     layers = [layer for block in stack.pattern for layer in block]
     post_norm = any(isinstance(layer, PostNormConfig) for layer in layers)
@@ -167,7 +167,7 @@ class Classifier(Model):
         return logits
 
     def gathered(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
-        """What `Top` goes on from, (B, D)."""
+        """What `ClassifierHead` goes on from, (B, D)."""
         return self.pooling.gather(self.features(inputs, valid), valid)
 
     def features(
@@ -186,7 +186,7 @@ class Classifier(Model):
         return self.config.context if self.config.vocab is None else inputs.shape[1]
 
 
-class Top(nn.Module):
+class ClassifierHead(nn.Module):
     """What a classifier does with what its pooling gathered: (B, D) -> logits (B, L).
 
     Its parameters are the classifier's own, so to train it on vectors computed once is to train

@@ -11,7 +11,7 @@ from torch import Tensor
 from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.initialise import Rule, constant, fan_in, initialise, normal
+from hornbook.nn.initialise import Initialiser, constant, fan_in, initialise, normal
 from hornbook.nn.stack import StackConfig
 
 
@@ -33,7 +33,7 @@ class EncoderConfig(ModelConfig):
         return {"stack": self.stack}
 
 
-INITIAL: tuple[tuple[str, Rule], ...] = (
+INITIAL: tuple[tuple[str, Initialiser], ...] = (
     ("*norm*.weight", constant(1.0)),
     ("*.bias", constant(0.0)),
     # What a post-norm layer adds is normalised together with the stream, so there is no identity to

@@ -25,7 +25,7 @@ from hornbook.core.folders import atomic_folder
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert import from_hf, to_hf
-from hornbook.models.convert.family import Family, Rule
+from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.gguf.config import read_config as read_gguf_config
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.model import Model, ModelConfig
@@ -151,7 +151,7 @@ def _token_ids(
 
 def match(
     family: Family, model: Model, files: TensorFiles | GGUFTensors
-) -> tuple[dict[str, Rule], dict[str, str]]:
+) -> tuple[dict[str, TensorRule], dict[str, str]]:
     """The rule of each stored tensor, and which stored tensors must equal which others.
 
     No tensor may be missing, left over or of another shape.

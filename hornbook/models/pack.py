@@ -32,7 +32,7 @@ Source = Callable[[str, nn.Linear], Matrix | None]
 """The codes of a linear layer by its name; None leaves it as it is."""
 
 
-class JointAttention(Attention):
+class FusedAttention(Attention):
     """Attention whose queries, keys and values are one product."""
 
     joint: nn.Module
@@ -43,7 +43,7 @@ class JointAttention(Attention):
         return q, k, v
 
 
-class JointMLP(GatedMLP):
+class FusedMLP(GatedMLP):
     """A gated MLP whose gate and values are one product."""
 
     joint: nn.Module
@@ -58,9 +58,9 @@ class Block(NamedTuple):
     """An attention and an MLP, each behind a norm."""
 
     attention_norm: RMSNorm
-    attention: JointAttention
+    attention: FusedAttention
     mlp_norm: RMSNorm
-    mlp: JointMLP
+    mlp: FusedMLP
 
 
 def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
@@ -74,7 +74,7 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
         if not (isinstance(first, PreNorm) and isinstance(second, PreNorm)):
             return None
         block = (first.norm, first.layer, second.norm, second.layer)
-        if not all(map(isinstance, block, (RMSNorm, JointAttention, RMSNorm, JointMLP))):
+        if not all(map(isinstance, block, (RMSNorm, FusedAttention, RMSNorm, FusedMLP))):
             return None
         blocks.append(Block(*block))  # type: ignore[arg-type]
     matrices: list[nn.Module] = [model.head]
@@ -158,9 +158,9 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
     for name, module in list(model.named_modules()):
         if isinstance(module, Attention):
             if _join(module, name, ("query", "key", "value"), source):
-                module.__class__ = JointAttention
+                module.__class__ = FusedAttention
         elif isinstance(module, GatedMLP) and _join(module, name, ("gate", "up"), source):
-            module.__class__ = JointMLP
+            module.__class__ = FusedMLP
     for name, module in list(model.named_modules()):
         for own, child in list(module.named_children()):
             if isinstance(child, nn.Linear):

@@ -10,7 +10,7 @@ from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.encoder_presets import BertSizes, bert_masked_lm
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import ModelConfig
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.lstm import LSTMConfig
@@ -24,7 +24,7 @@ from hornbook.nn.stack import Block, StackConfig
 
 
 def qwen3(
-    sizes: Sizes,
+    sizes: DecoderSizes,
     theta: float = 10_000.0,
     epsilon: float = 1e-6,
     biased: bool = False,
@@ -45,7 +45,7 @@ def qwen3(
 
 
 def llama(
-    sizes: Sizes,
+    sizes: DecoderSizes,
     theta: float = 10_000.0,
     epsilon: float = 1e-6,
     biased: bool = False,
@@ -64,7 +64,7 @@ def llama(
 
 
 def qwen2(
-    sizes: Sizes,
+    sizes: DecoderSizes,
     theta: float = 10_000.0,
     epsilon: float = 1e-6,
     activation: Activation = "silu",
@@ -82,7 +82,7 @@ def qwen2(
 
 
 def gpt2(
-    sizes: Sizes, epsilon: float = 1e-5, activation: Activation = "gelu_tanh"
+    sizes: DecoderSizes, epsilon: float = 1e-5, activation: Activation = "gelu_tanh"
 ) -> CausalLMConfig:
     """LayerNorm, learned positions, attention and a GELU MLP with biases (Radford et al. 2019)."""
     attention = AttentionConfig(
@@ -96,7 +96,7 @@ def gpt2(
     return _transformer(sizes, norm, attention, mlp, positions=sizes.context)
 
 
-def mamba2(sizes: Sizes, epsilon: float = 1e-5) -> CausalLMConfig:
+def mamba2(sizes: DecoderSizes, epsilon: float = 1e-5) -> CausalLMConfig:
     """RMSNorm and the Mamba-2 mixer, nothing else (Dao & Gu 2024); twice as wide inside.
 
     Its heads are of `head` channels, as many as fill twice the width. What an attention and an MLP
@@ -119,7 +119,7 @@ def mamba2(sizes: Sizes, epsilon: float = 1e-5) -> CausalLMConfig:
 
 
 def lfm2(
-    sizes: Sizes,
+    sizes: DecoderSizes,
     attention: Sequence[int] | None = None,
     theta: float = 1_000_000.0,
     epsilon: float = 1e-5,
@@ -156,12 +156,12 @@ def lfm2(
     )
 
 
-def lfm2_conv(sizes: Sizes) -> CausalLMConfig:
+def lfm2_conv(sizes: DecoderSizes) -> CausalLMConfig:
     """LFM2 without attention: it sees a few tokens back a block, and nothing further."""
     return lfm2(sizes, attention=())
 
 
-def lstm(sizes: Sizes) -> CausalLMConfig:
+def lstm(sizes: DecoderSizes) -> CausalLMConfig:
     """Long short-term memory, block after block, each added to the stream (Jozefowicz et al. 2016).
 
     A block holds eight times the square of the width, two thirds of a Transformer's.
@@ -178,7 +178,7 @@ def lstm(sizes: Sizes) -> CausalLMConfig:
     )
 
 
-def bert(sizes: Sizes) -> MaskedLMConfig:
+def bert(sizes: DecoderSizes) -> MaskedLMConfig:
     """BERT with the head that fills in words; its head is always the embedding transposed."""
     own = BertSizes(
         vocab=sizes.vocab,
@@ -191,7 +191,7 @@ def bert(sizes: Sizes) -> MaskedLMConfig:
     return bert_masked_lm(own)
 
 
-PRESETS: dict[str, Callable[[Sizes], ModelConfig]] = {
+PRESETS: dict[str, Callable[[DecoderSizes], ModelConfig]] = {
     "qwen3": qwen3,
     "llama": llama,
     "qwen2": qwen2,
@@ -253,7 +253,7 @@ def decoder(
 
 
 def _transformer(
-    sizes: Sizes,
+    sizes: DecoderSizes,
     norm: RMSNormConfig | LayerNormConfig,
     attention: AttentionConfig,
     mlp: MLPConfig | GatedMLPConfig,

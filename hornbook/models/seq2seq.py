@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.contract import Context, Mask, State
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.initialise import Rule, constant, fan_in, forget_bias, initialise, normal
+from hornbook.nn.initialise import Initialiser, constant, fan_in, forget_bias, initialise, normal
 from hornbook.nn.stack import StackConfig
 
 
@@ -45,7 +45,7 @@ class Seq2SeqConfig(ModelConfig):
         return {"encoder": self.encoder, "decoder": self.decoder}
 
 
-def initial(width: int) -> tuple[tuple[str, Rule], ...]:
+def initial(width: int) -> tuple[tuple[str, Initialiser], ...]:
     """Token vectors have length 1: scaled by the root of the width they are as large as positions,
     and read as a head they give logits around 1."""
     return (

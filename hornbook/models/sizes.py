@@ -3,7 +3,7 @@
 from hornbook.core.config import Config
 
 
-class Sizes(Config):
+class DecoderSizes(Config):
     """What every decoder preset asks for.
 
     vocab, width, depth, context: tokens, channels, blocks, tokens. heads query heads of `head`

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-Rule = Callable[[Tensor, torch.Generator], None]
+Initialiser = Callable[[Tensor, torch.Generator], None]
 
 
-def normal(std: float) -> Rule:
+def normal(std: float) -> Initialiser:
     """Independent normal values of mean 0."""
 
     def fill(weight: Tensor, generator: torch.Generator) -> None:
@@ -22,7 +22,7 @@ def normal(std: float) -> Rule:
     return fill
 
 
-def fan_in(gain: float = 1.0) -> Rule:
+def fan_in(gain: float = 1.0) -> Initialiser:
     """Normal values of standard deviation gain / sqrt(inputs), so that outputs keep the scale."""
 
     def fill(weight: Tensor, generator: torch.Generator) -> None:
@@ -31,7 +31,7 @@ def fan_in(gain: float = 1.0) -> Rule:
     return fill
 
 
-def constant(value: float) -> Rule:
+def constant(value: float) -> Initialiser:
     """One value everywhere."""
 
     def fill(weight: Tensor, generator: torch.Generator) -> None:
@@ -40,7 +40,7 @@ def constant(value: float) -> Rule:
     return fill
 
 
-def log_uniform(low: float, high: float) -> Rule:
+def log_uniform(low: float, high: float) -> Initialiser:
     """Logarithms of values between low and high, for parameters that are used by their exp."""
 
     def fill(weight: Tensor, generator: torch.Generator) -> None:
@@ -49,7 +49,7 @@ def log_uniform(low: float, high: float) -> Rule:
     return fill
 
 
-def softplus_log_uniform(low: float, high: float) -> Rule:
+def softplus_log_uniform(low: float, high: float) -> Initialiser:
     """Values whose softplus lies between low and high, evenly on a logarithmic scale."""
 
     def fill(weight: Tensor, generator: torch.Generator) -> None:
@@ -59,7 +59,7 @@ def softplus_log_uniform(low: float, high: float) -> Rule:
     return fill
 
 
-def forget_bias(value: float = 1.0) -> Rule:
+def forget_bias(value: float = 1.0) -> Initialiser:
     """The second of four stacked gates begins at `value`, the others at 0 (an LSTM's bias)."""
 
     def fill(weight: Tensor, generator: torch.Generator) -> None:
@@ -69,7 +69,7 @@ def forget_bias(value: float = 1.0) -> Rule:
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, table: Sequence[tuple[str, Rule]], seed: int) -> None:
+def initialise(model: nn.Module, table: Sequence[tuple[str, Initialiser]], seed: int) -> None:
     """Fill every parameter by the first rule whose glob matches its name, in the order of names.
 
     The values depend on the seed, the names and the shapes only.

@@ -31,7 +31,7 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
     Frozen weights are not written: they are what the model was built with.
     """
     target = folder / f"step-{state.step:08d}"
-    weights = {name: weight.detach() for name, weight in moving(state.model)}
+    weights = {name: weight.detach() for name, weight in trainable(state.model)}
     with atomic_folder(target, CLAIM) as aside:
         write_tensors(aside / "model.safetensors", weights)
         write_tensors(aside / "optimiser.safetensors", state.optimiser.state())
@@ -80,7 +80,7 @@ def _load(path: Path, state: TrainState) -> str | None:
     except (OSError, HornbookError) as error:
         return str(error).rstrip(".")
     with torch.no_grad():
-        for name, weight in moving(state.model):
+        for name, weight in trainable(state.model):
             if name not in weights or weights[name].shape != weight.shape:
                 raise HornbookError(f"{path} was written by another model: {name} differs.")
             weight.copy_(weights[name])
@@ -92,7 +92,7 @@ def _load(path: Path, state: TrainState) -> str | None:
     return None
 
 
-def moving(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     """The parameters that are not frozen, by name."""
     return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 

@@ -14,7 +14,7 @@ from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import Machine, sustained
 from hornbook.models.model import ModelConfig
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import LayerConfig
 from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
@@ -40,7 +40,7 @@ class Plan(Config):
 
     def config(self, vocab: int) -> ModelConfig:
         """The model's config; `vocab` is the finished tokenizer's."""
-        sizes = Sizes(
+        sizes = DecoderSizes(
             vocab=vocab,
             width=self.width,
             depth=self.depth,

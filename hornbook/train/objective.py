@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.batches.labelled import Labelled
+from hornbook.batches.labelled import LabelledBatch
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.classifier import Classifier, Top
+from hornbook.models.classifier import Classifier, ClassifierHead
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
 
@@ -60,9 +60,9 @@ def masked_features(model: MaskedLM, batch: Batch) -> tuple[Tensor, Tensor]:
     return model.transform(model.features(batch.tokens, ctx)[hidden]), batch.targets[hidden]
 
 
-def class_label(model: nn.Module, batch: Labelled) -> tuple[Tensor, int]:
+def class_label(model: nn.Module, batch: LabelledBatch) -> tuple[Tensor, int]:
     """The objective of classifiers, and of their tops on vectors."""
-    assert isinstance(model, Classifier | Top)
+    assert isinstance(model, Classifier | ClassifierHead)
     logits = model(batch.inputs, batch.valid)
     return F.cross_entropy(logits.float(), batch.labels, reduction="sum"), len(batch.labels)
 

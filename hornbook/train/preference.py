@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.batches.conversations import stack
-from hornbook.batches.preferences import Pair, PreferenceBatch, PreferencePairs
+from hornbook.batches.preferences import PreferenceBatch, PreferencePair, PreferencePairs
 from hornbook.core.machine import DType
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
@@ -20,7 +20,7 @@ from hornbook.train.objective import Objective
 from hornbook.train.precision import product_type
 
 
-class Judged(NamedTuple):
+class PreferenceScores(NamedTuple):
     """losses: nats of each pair. right: whether the chosen answer gained more than the other."""
 
     losses: list[float]
@@ -74,7 +74,7 @@ class Reference:
         self._padding, self._device, self._dtype = padding, device, dtype
 
     @torch.no_grad()
-    def __call__(self, pair: Pair) -> Tensor:
+    def __call__(self, pair: PreferencePair) -> Tensor:
         """(2,) float32: the log-probabilities in nats of the chosen and the rejected answer."""
         longest = max(len(example.ids) for example in pair) - 1
         both = stack([[example] for example in pair], longest, self._padding).to(self._device)
@@ -85,7 +85,7 @@ class Reference:
 @torch.no_grad()
 def judge(
     model: CausalLM, pairs: PreferencePairs, rows: int, beta: float, device: str, dtype: DType
-) -> Judged:
+) -> PreferenceScores:
     """Measure `model` on all pairs; it is left in the mode in which it came."""
     was_training = model.training
     model.eval()
@@ -96,4 +96,4 @@ def judge(
             found.append(margins(model, batch).float().cpu())
     model.train(was_training)
     margin = torch.cat(found)
-    return Judged((-F.logsigmoid(beta * margin)).tolist(), (margin > 0).tolist())
+    return PreferenceScores((-F.logsigmoid(beta * margin)).tolist(), (margin > 0).tolist())

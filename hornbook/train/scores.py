@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from hornbook.batches.labelled import Labelled
+from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, wilson
 from hornbook.models.classifier import Classifier
@@ -31,7 +31,7 @@ class Scored(NamedTuple):
     sure: np.ndarray
 
 
-def score(model: Classifier, batches: Iterable[Labelled], device: str, dtype: DType) -> Scored:
+def score(model: Classifier, batches: Iterable[LabelledBatch], device: str, dtype: DType) -> Scored:
     """Measure `model`; it is left in the mode (training or not) in which it came."""
     was_training = model.training
     model.eval()

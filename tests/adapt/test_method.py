@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from hornbook.adapt import lora
-from hornbook.adapt.method import RANK, Method, counts
+from hornbook.adapt.method import RANK, Method, parameter_counts
 from hornbook.core.errors import UsageError
 from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, vit
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=53, width=16, depth=3, context=24, heads=2, kv_heads=2, head=8, hidden=24, tied=False
 )
 BERT = BertSizes(vocab=53, width=16, depth=3, context=24, heads=2, hidden=24)
@@ -113,7 +113,7 @@ def test_head_moves_what_stands_behind_the_stack(name):
         if parameter.startswith(("head.", "pooling.", "transform."))
     }
     assert {id(w) for w in model.parameters() if w.requires_grad} == behind
-    assert counts(model).trained < counts(model).all
+    assert parameter_counts(model).trained < parameter_counts(model).all
 
 
 def test_a_body_without_a_head_is_refused():

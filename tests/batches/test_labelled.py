@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hornbook.batches.images import Augment, LabelledImages, changed, pixel_statistics
-from hornbook.batches.labelled import Alike, LabelledTexts, Shuffled
+from hornbook.batches.labelled import LabelledTexts, LengthBuckets, Shuffled
 
 
 @pytest.mark.parametrize(("count", "rows"), [(10, 3), (7, 7), (5, 12)])
@@ -66,12 +66,12 @@ def test_changes_are_shifts_and_flips_and_come_again():
 @pytest.mark.parametrize(("count", "rows"), [(10, 3), (7, 7), (5, 12), (200, 4)])
 def test_alike_lengths_share_a_batch_and_all_come_once_an_epoch(count, rows):
     lengths = np.random.default_rng(0).integers(1, 100, count)
-    order = Alike(lengths, rows, seed=1)
+    order = LengthBuckets(lengths, rows, seed=1)
     assert order.batches == -(-count // rows)
     for epoch in range(3):
         parts = [order.indices(epoch * order.batches + i) for i in range(order.batches)]
         assert sorted(np.concatenate(parts)) == list(range(count))
-    assert (Alike(lengths, rows, seed=1).indices(2) == order.indices(2)).all()
+    assert (LengthBuckets(lengths, rows, seed=1).indices(2) == order.indices(2)).all()
     if count > 100:
         spread = np.mean([np.ptp(lengths[part]) for part in parts])
         mixed = Shuffled(count, rows, seed=1)

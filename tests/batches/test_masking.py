@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.batches.masking import MaskedWindows, Words
+from hornbook.batches.masking import MaskedWindows, WordBoundaries
 
 VOCAB, MASK = 200, 200
 ORDINARY = np.arange(4, VOCAB)
@@ -53,7 +53,7 @@ def test_another_mask_each_step_and_the_same_when_asked_again():
 def test_whole_words_are_hidden_or_none_of_them():
     going_on = np.zeros(VOCAB + 1, bool)
     going_on[100:] = True  # tokens from 100 on continue whatever comes before
-    words = Words(going_on, np.ones(VOCAB + 1, bool))
+    words = WordBoundaries(going_on, np.ones(VOCAB + 1, bool))
     windows = RandomWindows()
     tokens = windows.batch(3).tokens.numpy()
     chosen = (MaskedWindows(windows, ORDINARY, MASK, 0, words).batch(3).targets != IGNORE).numpy()
@@ -64,7 +64,7 @@ def test_whole_words_are_hidden_or_none_of_them():
 
 
 def test_words_end_where_documents_do():
-    words = Words(np.ones(VOCAB + 1, bool), np.ones(VOCAB + 1, bool))
+    words = WordBoundaries(np.ones(VOCAB + 1, bool), np.ones(VOCAB + 1, bool))
     masked = MaskedWindows(RandomWindows(), ORDINARY, MASK, 0, words)
     segments = np.array([[0, 0, 1, 1], [2, 2, 2, 2]])
     numbers = masked._word_numbers(np.full((2, 4), 9), segments)

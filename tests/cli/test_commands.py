@@ -10,7 +10,7 @@ import yaml
 from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook as run
 
@@ -23,7 +23,7 @@ def model(tmp_path_factory):
     tokenizer = train_tokenizer(
         ["春眠不覺曉 the hornbook " * 50], 300, folder / "t", Progress(True)
     )
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=16, depth=1, context=64, heads=2, kv_heads=2, head=8,
         hidden=16, tied=False,
     )  # fmt: skip

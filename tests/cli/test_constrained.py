@@ -9,7 +9,7 @@ from hornbook.core.progress import Progress
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook
 
@@ -18,7 +18,7 @@ from tests.in_process import hornbook
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     words = train_tokenizer(["好 不好 the hornbook " * 50], 300, folder / "t", Progress(True))
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=words.vocab_size, width=16, depth=1, context=96, heads=2, kv_heads=2, head=8,
         hidden=16, tied=False,
     )  # fmt: skip

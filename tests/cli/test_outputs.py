@@ -25,7 +25,7 @@ from hornbook.corpus.build import build
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.models.tensors import TensorFiles
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
@@ -88,7 +88,7 @@ def inputs(tmp_path_factory):
     build([folder / "text"], folder / "corpus", progress=QUIET)
     text = [" ".join(WORDS) * 9]
     tokenizer = train_tokenizer(text, 300, folder / "tokenizer", QUIET)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=16, depth=1, context=96, heads=2, kv_heads=2, head=8,
         hidden=16, tied=False,
     )  # fmt: skip

@@ -3,9 +3,9 @@
 import pytest
 
 from hornbook.core.progress import Progress
-from hornbook.evaluate.subject import Subject
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 
@@ -24,7 +24,7 @@ def decoder(tokenizer):
     """Build a decoder of a preset."""
 
     def build(preset="qwen3", context=96):
-        sizes = Sizes(
+        sizes = DecoderSizes(
             vocab=tokenizer.vocab_size, width=16, depth=2, context=context, heads=2, kv_heads=2,
             head=8, hidden=24, tied=False,
         )  # fmt: skip
@@ -34,5 +34,5 @@ def decoder(tokenizer):
 
 
 @pytest.fixture(scope="session")
-def subject(decoder, tokenizer):
-    return Subject(decoder(), tokenizer)
+def evaluated(decoder, tokenizer):
+    return EvaluatedModel(decoder(), tokenizer)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hornbook.core.errors import HornbookError
 from hornbook.evaluate import likelihood
-from hornbook.evaluate.likelihood import Request, encode_pair, likelihoods, windows
+from hornbook.evaluate.likelihood import LikelihoodRequest, encode_pair, likelihoods, windows
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
 
 IDS = st.lists(st.integers(0, 99), min_size=1, max_size=30)
@@ -29,7 +29,7 @@ def draw(count, longest, seed, prefix=()):
         size = int(torch.randint(least, longest, (), generator=generator))
         return torch.randint(100, (size,), generator=generator).tolist()
 
-    return [Request([*prefix, *ids(1)], ids(1)[:4]) for _ in range(count)]
+    return [LikelihoodRequest([*prefix, *ids(1)], ids(1)[:4]) for _ in range(count)]
 
 
 @pytest.mark.parametrize("preset", sorted(set(PRESETS) - set(MASKED_PRESETS)))
@@ -56,7 +56,9 @@ def test_the_greedy_continuation_is_greedy(decoder):
     with torch.no_grad():
         for _ in range(3):
             ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
-    one, other = likelihoods(model, [Request(ids[:3], ids[3:]), Request(ids[:3], [ids[3] ^ 1])])
+    one, other = likelihoods(
+        model, [LikelihoodRequest(ids[:3], ids[3:]), LikelihoodRequest(ids[:3], [ids[3] ^ 1])]
+    )
     assert one.greedy and not other.greedy
 
 
@@ -68,14 +70,14 @@ def test_one_token_targets_of_a_context_are_read_once(monkeypatch, decoder):
         "_features",
         lambda m, batch, *a: rows.append(len(batch)) or original(m, batch, *a),
     )
-    found = likelihoods(model, [Request([1, 2, 3], [i]) for i in range(20)])
+    found = likelihoods(model, [LikelihoodRequest([1, 2, 3], [i]) for i in range(20)])
     assert sum(rows) == 1 and len({one.logprob for one in found}) == 20
 
 
 @settings(max_examples=200)
 @given(IDS, IDS, st.integers(1, 20), st.integers(1, 20))
 def test_windows_score_each_target_once(context, target, room, stride):
-    parts = list(windows(Request(context, target), room, min(stride, room)))
+    parts = list(windows(LikelihoodRequest(context, target), room, min(stride, room)))
     assert [i for part in parts for i in part.target] == target
     stream, at = [*context, *target], len(context)
     for part in parts:
@@ -84,7 +86,7 @@ def test_windows_score_each_target_once(context, target, room, stride):
         assert list(part.context) == stream[at - len(part.context) : at]
         at += len(part.target)
     if len(context) + len(target) - 1 <= room:
-        assert parts == [Request(context, target)]
+        assert parts == [LikelihoodRequest(context, target)]
     for part in parts[1:]:
         assert len(part.context) >= room - min(stride, room) + 1
 
@@ -92,7 +94,7 @@ def test_windows_score_each_target_once(context, target, room, stride):
 def test_a_text_longer_than_the_context_is_scored_whole(decoder):
     model = decoder(context=16)
     (request,) = draw(1, 2, 0)
-    request = Request(request.context, list(range(50)))
+    request = LikelihoodRequest(request.context, list(range(50)))
     (found,) = likelihoods(model, [request], stride=5)
     by_hand = [plain(model, part)[0] for part in windows(request, 16, 5)]
     assert found.tokens == 50

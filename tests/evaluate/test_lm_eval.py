@@ -25,7 +25,7 @@ def test_loglikelihood(model, tokenizer):
 
     pairs = [("The cat sat", " on the mat."), ("", "The cat"), ("Is this ", "spam?")]
     found = model.loglikelihood(instances("loglikelihood", *pairs), disable_tqdm=True)
-    ours = model.subject.likelihoods([encode_pair(tokenizer, *pair) for pair in pairs])
+    ours = model.evaluated.likelihoods([encode_pair(tokenizer, *pair) for pair in pairs])
     assert found == [(pytest.approx(one.logprob, abs=1e-4), one.greedy) for one in ours]
 
 
@@ -45,7 +45,7 @@ def test_generate_until(model, tokenizer):
     ]
     found = model.generate_until(instances("generate_until", *asked))
     ids = tokenizer.encode("sat on")
-    assert found[1] == model.subject.answers([ids], 3, (), chat=False)[0]
+    assert found[1] == model.evaluated.answers([ids], 3, (), chat=False)[0]
     assert "\n" not in found[0] and len(found) == 3
     with pytest.raises(ValueError, match="greedily"):
         sampling = {"do_sample": True, "temperature": 1.0}

@@ -17,10 +17,10 @@ MESSAGES = [{"role": "user", "content": "the hornbook"}]
 
 
 def _sizes(**other):
-    from hornbook.models.sizes import Sizes
+    from hornbook.models.sizes import DecoderSizes
 
     common = {"vocab": 320, "width": 64, "depth": 2, "context": 64, "heads": 4, "kv_heads": 2}
-    return Sizes(**{**common, "head": 16, "hidden": 96, "tied": True, **other})
+    return DecoderSizes(**{**common, "head": 16, "hidden": 96, "tied": True, **other})
 
 
 def _folder(folder: Path, preset: str = "llama") -> Path:

@@ -19,7 +19,7 @@ from hornbook.generate.sampling import SamplingConfig, choose
 from hornbook.generate.text import continue_text, stream
 from hornbook.models.place import resolve
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 
@@ -62,7 +62,7 @@ def tokenizer(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tokenizer):
     """Random weights, and more ids than the tokenizer has."""
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size + 5, width=16, depth=1, context=ROOM, heads=2, kv_heads=2,
         head=8, hidden=16, tied=False,
     )  # fmt: skip

@@ -11,9 +11,9 @@ from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.generate.scheduler import Request, ScheduleConfig
+from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
 from hornbook.models.presets import gpt2, lfm2, lstm, mamba2, qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 
 VOCAB, CONTEXT, MOST = 61, 40, 6
 FAMILIES = {
@@ -35,7 +35,7 @@ SAMPLINGS = (
 
 @functools.cache
 def build(family):
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=VOCAB, width=16, depth=1 if family == "mamba2" else 2, context=CONTEXT, heads=2,
         kv_heads=1, head=8, hidden=24, tied=False,
     )  # fmt: skip
@@ -77,7 +77,7 @@ def requests(family):
 
 def ask(prompt, sampling, most, constraint=None):
     config = sampling.model_copy(update={"max_tokens": most})
-    return Request(prompt, config, STOPS, constraint)
+    return GenerationRequest(prompt, config, STOPS, constraint)
 
 
 def run(engine, chosen=()):
@@ -122,7 +122,7 @@ def test_a_hundred_random_schedules_give_what_each_request_gives_alone(family):
     for seed in range(10):
         chance = random.Random(seed)
         slots = chance.randint(1, 4)
-        config = ScheduleConfig(slots=slots, step_tokens=slots + chance.choice((0, 1, 3, 9, 60)))
+        config = SchedulerConfig(slots=slots, step_tokens=slots + chance.choice((0, 1, 3, 9, 60)))
         engine = Engine(build(family), config)
         for _ in range(10):
             compared += play(engine, family, chance)
@@ -133,7 +133,7 @@ def test_a_hundred_random_schedules_give_what_each_request_gives_alone(family):
 
 @every_family
 def test_the_next_turn_computes_only_what_is_new(family):
-    engine = Engine(build(family), ScheduleConfig(slots=2, step_tokens=16))
+    engine = Engine(build(family), SchedulerConfig(slots=2, step_tokens=16))
     prompt = (7, 8, 9, 10, 11, 12)
     (handle,) = (found := run(engine, [(prompt, SAMPLINGS[0], 4)]))
     answer = found[handle][0]
@@ -150,7 +150,7 @@ def test_the_next_turn_computes_only_what_is_new(family):
 @every_family
 def test_attention_goes_back_to_where_a_conversation_changed(family):
     """A recurrence begins again, and so does a model with one in some layers."""
-    engine = Engine(build(family), ScheduleConfig(slots=1, step_tokens=16))
+    engine = Engine(build(family), SchedulerConfig(slots=1, step_tokens=16))
     run(engine, [((7, 8, 9, 10, 11, 12), SAMPLINGS[0], 1)])
     changed = (7, 8, 9, 10, 30, 31)
     (handle,) = (found := run(engine, [(changed, SAMPLINGS[0], 4)]))
@@ -161,7 +161,7 @@ def test_attention_goes_back_to_where_a_conversation_changed(family):
 
 @every_family
 def test_a_cancelled_request_frees_its_slot_at_once(family):
-    engine = Engine(build(family), ScheduleConfig(slots=1, step_tokens=4))
+    engine = Engine(build(family), SchedulerConfig(slots=1, step_tokens=4))
     long, short = (tuple(range(10, 40)), SAMPLINGS[0], 4), ((7, 8, 9), SAMPLINGS[1], 4)
     first, second = engine.submit(ask(*long)), engine.submit(ask(*short))
     assert engine.step() == []
@@ -183,7 +183,7 @@ def test_equal_logits_are_equal_in_any_company():
     A product of one row and one of many round differently, and by column.
     """
     model = qwen3(
-        Sizes(
+        DecoderSizes(
             vocab=VOCAB, width=24, depth=1, context=CONTEXT, heads=2, kv_heads=2, head=12,
             hidden=24, tied=False,
         )
@@ -195,8 +195,8 @@ def test_equal_logits_are_equal_in_any_company():
     config = SamplingConfig(temperature=0, max_tokens=20)
     chance = random.Random(0)
     prompts = [tuple(chance.choices(range(VOCAB), k=5)) for _ in range(8)]
-    engine = Engine(model, ScheduleConfig(slots=8, step_tokens=64))
-    handles = {engine.submit(Request(prompt, config)): prompt for prompt in prompts}
+    engine = Engine(model, SchedulerConfig(slots=8, step_tokens=64))
+    handles = {engine.submit(GenerationRequest(prompt, config)): prompt for prompt in prompts}
     found = {handle: [] for handle in handles}
     for token in engine.run():
         found[token.handle].append(token.id)

@@ -12,14 +12,14 @@ from hornbook.generate.sampling import SamplingConfig, choose, cut
 from hornbook.generate.text import Answer, continue_text, reply_to, stream
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
 from hornbook.models.sequences import PROMPT_CHUNK
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 
 VOCAB = 60
 NEVER = frozenset[int]()
 
 
 def build(preset="qwen3", context=40):
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=VOCAB, width=16, depth=2, context=context, heads=2, kv_heads=2, head=8, hidden=24,
         tied=False,
     )  # fmt: skip

@@ -14,13 +14,13 @@ from hornbook.generate.decode import decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.generate.scheduler import Request, ScheduleConfig
+from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=96, width=64, depth=2, context=96, heads=4, kv_heads=2, head=16, hidden=160, tied=True
 )
 NAMES = ("llama", "qwen2", "qwen3")
@@ -151,7 +151,7 @@ def test_an_engine_gives_every_request_the_ids_it_gets_alone():
     draw = random.Random(5)
     for seed in range(40):
         requests = [
-            Request(
+            GenerationRequest(
                 [draw.randrange(96) for _ in range(draw.randint(1, 50))],
                 SamplingConfig(
                     temperature=draw.choice([0, 0.9]), max_tokens=draw.randint(1, 20), seed=seed
@@ -161,7 +161,7 @@ def test_an_engine_gives_every_request_the_ids_it_gets_alone():
             for _ in range(draw.randint(1, 7))
         ]
         slots = draw.randint(1, 4)
-        engine = Engine(decoder, ScheduleConfig(slots=slots, step_tokens=draw.randint(slots, 40)))
+        engine = Engine(decoder, SchedulerConfig(slots=slots, step_tokens=draw.randint(slots, 40)))
         handles, found = [], {}
         pending = list(requests)
         while pending or not engine.idle:

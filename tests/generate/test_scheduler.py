@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.generate.scheduler import Request, ScheduleConfig, Scheduler, finish_reason
+from hornbook.generate.scheduler import GenerationRequest, Scheduler, SchedulerConfig, finish_reason
 
 ROOM = 200
 
 
 def request(prompt, most=10):
-    return Request(prompt, SimpleNamespace(max_tokens=most))
+    return GenerationRequest(prompt, SimpleNamespace(max_tokens=most))
 
 
 def scheduler(slots=2, step_tokens=8, room=ROOM, cuttable=True):
-    return Scheduler(ScheduleConfig(slots=slots, step_tokens=step_tokens), room, cuttable)
+    return Scheduler(SchedulerConfig(slots=slots, step_tokens=step_tokens), room, cuttable)
 
 
 def go(planner):
@@ -241,4 +241,4 @@ def test_mistakes_are_named_before_any_work():
     with pytest.raises(HornbookError, match="200 tokens; this model takes 1 to 199"):
         scheduler().submit(request([1] * 200))
     with pytest.raises(UsageError, match="step_tokens = 3 is less than slots = 4"):
-        ScheduleConfig.parse({"slots": 4, "step_tokens": 3}, "engine")
+        SchedulerConfig.parse({"slots": 4, "step_tokens": 3}, "engine")

@@ -11,9 +11,9 @@ from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.speculate import LONGEST, ModelDrafter, PromptLookup, decode_drafted
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=23, width=16, depth=2, context=48, heads=2, kv_heads=1, head=8, hidden=24, tied=False
 )
 STOPS = frozenset({7})

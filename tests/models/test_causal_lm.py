@@ -6,9 +6,9 @@ import torch
 from hornbook.core.errors import HornbookError
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.presets import MASKED_PRESETS, PRESETS, lstm
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=50, width=16, depth=3, context=24, heads=4, kv_heads=4, head=4, hidden=24, tied=False
 )
 DECODERS = {name: preset for name, preset in PRESETS.items() if name not in MASKED_PRESETS}

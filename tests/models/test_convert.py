@@ -7,14 +7,14 @@ import pytest
 from hornbook.core.errors import HornbookError
 from hornbook.models.convert import MODEL_TYPES, from_hf, to_hf
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
 
 WHERE = "folder/config.json"
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=50, width=16, depth=2, context=32, heads=4, kv_heads=4, head=4, hidden=24, tied=False
 )
 LLAMA = {

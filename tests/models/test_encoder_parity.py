@@ -17,7 +17,7 @@ from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_mask
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.pixels import PREPROCESSOR, PixelsConfig, load_pixels
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 
 VOCAB, CONTEXT, BOUND, PAD = 53, 24, 1e-4, 0
 LABELS = {0: "dog", 1: "cat", 2: "hen"}
@@ -137,7 +137,7 @@ def test_types_of_pairs(tmp_path):
 
 
 SIZES = BertSizes(vocab=VOCAB, width=16, depth=2, context=CONTEXT, heads=2, hidden=24)
-DECODER = Sizes(
+DECODER = DecoderSizes(
     vocab=VOCAB, width=16, depth=2, context=CONTEXT, heads=4, kv_heads=4, head=4, hidden=24,
     tied=True,
 )  # fmt: skip

@@ -14,14 +14,14 @@ from hornbook.models.folder import load_model
 from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
-from hornbook.models.pack import JointAttention, decoder_weights, from_weights, pack
+from hornbook.models.pack import FusedAttention, decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise
 
 pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel for codes here")
 
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=96, width=64, depth=2, context=64, heads=4, kv_heads=2, head=16, hidden=128, tied=True
 )
 DECODERS = ("qwen3", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "lstm")
@@ -136,7 +136,7 @@ def ids(model, prompt, count=40):
 def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits, monkeypatch):
     monkeypatch.setattr(native, "library", lambda: None)
     model = pack(made(name, seed=5), from_weights(bits))
-    assert any(isinstance(module, JointAttention) for module in model.modules())
+    assert any(isinstance(module, FusedAttention) for module in model.modules())
     short = lean(model)
     assert short is not None
     for prompt in ([1, 2, 3], [7] * 15, list(range(20))):

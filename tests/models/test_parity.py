@@ -15,7 +15,7 @@ from torch import Tensor
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.contract import Context, Mask
 
 transformers.utils.logging.disable_progress_bar()
@@ -172,7 +172,7 @@ def greedy(model: CausalLM, prompt: Tensor, new: int) -> Tensor:
 @pytest.mark.parametrize("tied", [True, False])
 def test_made_here_loaded_there(preset, tied, tmp_path):
     heads = 4 if preset == "gpt2" else 2
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=VOCAB, width=24, depth=2, context=CONTEXT, heads=4, kv_heads=heads, head=6,
         hidden=40, tied=tied,
     )  # fmt: skip

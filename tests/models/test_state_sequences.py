@@ -6,7 +6,7 @@ import torch
 
 from hornbook.core.errors import HornbookError
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from tests.models.test_parity import loud
 
 ROOM = 40
@@ -15,7 +15,7 @@ IDS = torch.randint(50, (4, ROOM), generator=torch.Generator().manual_seed(1)).t
 
 
 def made(name):
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=50, width=16, depth=2, context=ROOM, heads=2, kv_heads=2, head=8, hidden=24,
         tied=False,
     )  # fmt: skip

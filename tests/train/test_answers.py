@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from hornbook.adapt.method import Method
 from hornbook.batches.batch import IGNORE
 from hornbook.batches.conversations import Example, PackedConversations, stack
-from hornbook.batches.preferences import Pair, PreferencePairs
+from hornbook.batches.preferences import PreferencePair, PreferencePairs
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.contract import Context, Mask
 from hornbook.train.loop import LoopConfig, gradient, train
 from hornbook.train.objective import answer_token, next_token
@@ -26,7 +26,7 @@ from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 
 BOUND, VOCAB, STOP = 1e-6, 60, 1
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=VOCAB, width=32, depth=2, context=96, heads=2, kv_heads=2, head=16, hidden=48, tied=True
 )
 DECODERS = ("qwen3", "gpt2", "mamba2", "lfm2", "lstm")
@@ -152,7 +152,7 @@ def test_after_overfitting_eight_samples_every_answer_ends_by_itself(method):
 
 def pairs():
     chosen, rejected = samples(seed=1), samples((9, 4, 12, 5, 3, 10, 2, 7), seed=2)
-    return [Pair(*both) for both in zip(chosen, rejected, strict=True)]
+    return [PreferencePair(*both) for both in zip(chosen, rejected, strict=True)]
 
 
 @pytest.mark.parametrize("method", ["full", "lora:4"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.batches.labelled import Labelled, LabelledTexts
+from hornbook.batches.labelled import LabelledBatch, LabelledTexts
 from hornbook.models.classifier import Classifier, on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.train.calibrate import fit_temperature, mean_loss
@@ -77,7 +77,7 @@ def test_a_weight_is_as_many_copies():
     batch = next(LabelledTexts(sequences, labels, 12, 0, 0).in_order())
     weights = torch.tensor([1.0, 2.0, 3.0])
     copies = torch.repeat_interleave(torch.arange(12), weights[batch.labels].long())
-    several = Labelled(batch.inputs[copies], batch.labels[copies], batch.valid[copies])
+    several = LabelledBatch(batch.inputs[copies], batch.labels[copies], batch.valid[copies])
     one, other = (
         gradients(weighted_class_label(weights), batch, 12),
         gradients(class_label, several, len(copies)),

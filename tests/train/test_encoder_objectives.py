@@ -7,14 +7,14 @@ import torch.nn.functional as F
 
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.batches.images import Augment, LabelledImages
-from hornbook.batches.labelled import Labelled, LabelledTexts
+from hornbook.batches.labelled import LabelledBatch, LabelledTexts
 from hornbook.batches.masking import MaskedWindows
 from hornbook.batches.packing import PackedWindows
 from hornbook.core.errors import HornbookError
 from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.models.transfer import copy_body
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label, masked_token
@@ -25,7 +25,7 @@ from hornbook.train.state import TrainState
 
 VOCAB, TIME = 31, 16
 BERT = BertSizes(vocab=VOCAB, width=16, depth=2, context=TIME, heads=2, hidden=24)
-DECODER = Sizes(
+DECODER = DecoderSizes(
     vocab=VOCAB, width=16, depth=2, context=TIME, heads=2, kv_heads=1, head=8, hidden=24, tied=True
 )  # fmt: skip
 RATES = OptimiserConfig(embedding_rate=0.01)
@@ -157,7 +157,7 @@ def test_images_learn_in_short_floats():
 def test_a_label_batch_splits_into_the_same_loss():
     model = on_encoder(bert(BERT), "abc").build()
     tokens = torch.randint(VOCAB, (5, TIME), generator=torch.Generator().manual_seed(0))
-    batch = Labelled(tokens, torch.arange(5) % 3, torch.ones(5, TIME, dtype=torch.bool))
+    batch = LabelledBatch(tokens, torch.arange(5) % 3, torch.ones(5, TIME, dtype=torch.bool))
     whole, _ = class_label(model, batch)
     parts = sum(class_label(model, part)[0] for part in batch.split(2))
     torch.testing.assert_close(whole, parts)

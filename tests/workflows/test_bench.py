@@ -10,7 +10,7 @@ from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use.bench import BenchConfig, bench
@@ -23,7 +23,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     train_tokenizer(["the hornbook and others " * 50], 300, folder / "t", Progress(True))
     for name, tied in (("llama", True), ("qwen3", False), ("lstm", False)):
-        sizes = Sizes(
+        sizes = DecoderSizes(
             vocab=320, width=64, depth=2, context=64, heads=4, kv_heads=2,
             head=16, hidden=96, tied=tied,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from hornbook.datasets.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import llama, lstm
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.models.text_classifier import Read
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
@@ -67,7 +67,7 @@ def bodies(tmp_path_factory):
     tokenizer = add_mask(folder / "t", folder / "masked")
     sizes = BertSizes(vocab=tokenizer.vocab_size, width=16, depth=2, context=32, heads=2, hidden=32)
     save_model(bert(sizes).build(), folder / "encoder", tokenizer_folder=folder / "masked")
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=16, depth=2, context=64, heads=2, kv_heads=1, head=8,
         hidden=32, tied=True,
     )  # fmt: skip

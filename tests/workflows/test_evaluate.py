@@ -13,7 +13,7 @@ from hornbook.corpus.build import build
 from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
 from tests.in_process import hornbook
@@ -50,7 +50,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     text = " ".join(WORDS) + " spam ham is 0123456789. <|im_start|>user assistant"
     tokenizer = train_tokenizer([text * 40], 320, folder / "t", QUIET)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=16, depth=1, context=160, heads=2, kv_heads=2, head=8,
         hidden=16, tied=False,
     )  # fmt: skip
@@ -276,8 +276,8 @@ def test_a_row_that_no_tokenizer_can_read_is_left_out_and_named(place, tmp_path)
 
 def test_only_the_ending_is_scored(place):
     """The same ending after each beginning: its likelihood is what the model gives it there."""
+    from hornbook.evaluate.evaluated_model import EvaluatedModel
     from hornbook.evaluate.likelihood import encode_pair
-    from hornbook.evaluate.subject import Subject
     from hornbook.workflows.open.model import open_model
 
     run(place, "contexts", out=place / "scored")
@@ -285,7 +285,7 @@ def test_only_the_ending_is_scored(place):
     model, tokenizer = open_model(place / "model")
     text, label = first["doc"]["text"], first["doc"]["label"]
     pairs = [encode_pair(tokenizer, f"{a}{text}", f" is {label}") for a in ("a red ", "a ")]
-    wanted = [one.logprob for one in Subject(model, tokenizer).likelihoods(pairs)]
+    wanted = [one.logprob for one in EvaluatedModel(model, tokenizer).likelihoods(pairs)]
     assert first["logprobs"] == pytest.approx(wanted, abs=1e-3)
     right, other = wanted[first["answer"]], wanted[1 - first["answer"]]
     assert first["right"] == (right > other)

@@ -15,9 +15,9 @@ import transformers
 
 from hornbook.core.home import pulled
 from hornbook.core.progress import Progress
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.items import read_items
 from hornbook.evaluate.load import DATA, find_data, load_task
-from hornbook.evaluate.subject import Subject
 from hornbook.models.place import resolve
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
@@ -39,7 +39,7 @@ def both():
     path = resolve(pulled(NAME))
     place = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
     theirs = transformers.AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
-    return Subject(*open_model(path, "cpu")), theirs.eval()
+    return EvaluatedModel(*open_model(path, "cpu")), theirs.eval()
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from tests.models.test_parity import loud
@@ -22,7 +22,7 @@ TEXTS = ["春眠不覺曉，處處聞啼鳥。 The hornbook's 12345 words.\n"] *
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_tokenizer(TEXTS, 320, folder / "t", QUIET)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=32, depth=2, context=96, heads=2, kv_heads=1, head=16,
         hidden=32, tied=True,
     )  # fmt: skip

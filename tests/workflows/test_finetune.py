@@ -15,7 +15,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
@@ -54,7 +54,7 @@ def folder(tmp_path_factory):
     (folder / "rows.json").write_text(json.dumps(ROWS))
     (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
     tokenizer = train_tokenizer([json.dumps(ROWS)] * 2, 400, folder / "tokenizer", QUIET)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=32, depth=2, context=128, heads=2, kv_heads=2, head=16,
         hidden=48, tied=False,
     )  # fmt: skip

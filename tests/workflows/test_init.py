@@ -11,14 +11,14 @@ from hornbook.models.classifier import on_decoder
 from hornbook.models.folder import load_config, load_model, save_model
 from hornbook.models.place import INDEX, WEIGHTS
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.projects.text.project import inputs_of, pretrain, request_of
 
 QUIET = Progress(quiet=True)
 TEXT = "春眠不覺曉，處處聞啼鳥。 The hornbook's words.\n"
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=300, width=32, depth=2, context=48, heads=2, kv_heads=2, head=16, hidden=32, tied=False
 )
 

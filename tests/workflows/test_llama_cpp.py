@@ -9,7 +9,7 @@ from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
@@ -62,7 +62,7 @@ def our_greedy(model, ids, count):
 def folder(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_tokenizer(TEXTS, 400, folder / "t", QUIET)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size + 3, width=64, depth=2, context=128, heads=4,
         kv_heads=4 if request.param == "gpt2" else 2, head=16, hidden=96, tied=True,
     )  # fmt: skip

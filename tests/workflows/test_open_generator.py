@@ -13,13 +13,13 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.generator import open_generator
 from tests.models.test_parity import loud
 
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=320, width=64, depth=2, context=64, heads=4, kv_heads=2, head=16, hidden=96, tied=True
 )
 PROBE = """

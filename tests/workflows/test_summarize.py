@@ -8,7 +8,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.chat import CHATML
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use import summarize as module
@@ -24,7 +24,7 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("summarize")
     text = " ".join(SENTENCES[:40]) + "春眠不覺曉。處處聞啼鳥。TL;DR: Summarize the text"
     tokenizer = train_tokenizer([text * 4], 320, folder / "t", QUIET)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=tokenizer.vocab_size, width=16, depth=1, context=160, heads=2, kv_heads=2, head=8,
         hidden=16, tied=False,
     )  # fmt: skip

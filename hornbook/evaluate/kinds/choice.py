@@ -9,8 +9,8 @@ from typing import Any
 
 from hornbook.core.stats import Estimate, bootstrap_ratio, wilson
 from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row
 
@@ -40,12 +40,12 @@ class ChoiceTask(Task):
         return self.before + self._choices(row)[self._right(row)]
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, subject.tokenizer, subject.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
         choices = [self._choices(item.row) for item in items]
         prompts = [
-            prompter.prompt(item, 2 + max(len(subject.tokenizer.encode(text)) for text in texts))
+            prompter.prompt(item, 2 + max(len(evaluated.tokenizer.encode(text)) for text in texts))
             for item, texts in zip(items, choices, strict=True)
         ]
         requests = [
@@ -53,7 +53,7 @@ class ChoiceTask(Task):
             for prompt, texts in zip(prompts, choices, strict=True)
             for text in texts
         ]
-        found = iter(subject.likelihoods(requests))
+        found = iter(evaluated.likelihoods(requests))
         samples = []
         for item, texts, prompt in zip(items, choices, prompts, strict=True):
             nats = [next(found) for _ in texts]

@@ -17,9 +17,9 @@ from hornbook.core.errors import UsageError, nearest
 from hornbook.core.stats import wilson
 from hornbook.evaluate.answers import plain_text, value_of
 from hornbook.evaluate.classification import classification_scores, confusion
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.likelihood import Likelihood
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Prompt, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
@@ -64,17 +64,17 @@ class ClassifyTask(Task):
         return self.labels[self.label(row)]
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, subject.tokenizer, subject.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
         words = list(self.labels.values())
-        reserve = 2 + max(len(subject.tokenizer.encode(word)) for word in words)
+        reserve = 2 + max(len(evaluated.tokenizer.encode(word)) for word in words)
         asked = list(items)
         if self.calibrate_prior:
             assert self.cut is not None
             asked.append(Item(-1, {**items[0].row, self.cut: ""}, ""))
         prompts = [prompter.prompt(item, reserve) for item in asked]
-        found = subject.likelihoods(
+        found = evaluated.likelihoods(
             [prompter.request(prompt, word) for prompt in prompts for word in words]
         )
         logs = np.array([self._log(one, words[i % len(words)]) for i, one in enumerate(found)])

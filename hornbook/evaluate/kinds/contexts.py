@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio, wilson
 from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
-from hornbook.evaluate.likelihood import Request, encode_pair
+from hornbook.evaluate.evaluated_model import EvaluatedModel
+from hornbook.evaluate.likelihood import LikelihoodRequest, encode_pair
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Prompt, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
@@ -43,21 +43,21 @@ class ContextsTask(Task):
         return self._contexts(row)[self._right(row)] + render(self.ending, row)
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, subject.tokenizer, subject.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
         endings = [render(self.ending, item.row) for item in items]
         reserve = [
-            2 + max(len(subject.tokenizer.encode(c + ending)) for c in self._contexts(item.row))
+            2 + max(len(evaluated.tokenizer.encode(c + ending)) for c in self._contexts(item.row))
             for item, ending in zip(items, endings, strict=True)
         ]
         prompts = [prompter.prompt(item, most) for item, most in zip(items, reserve, strict=True)]
         requests = [
-            _request(subject, prompt, text, ending)
+            _request(evaluated, prompt, text, ending)
             for item, prompt, ending in zip(items, prompts, endings, strict=True)
             for text in self._contexts(item.row)
         ]
-        found = iter(subject.likelihoods(requests))
+        found = iter(evaluated.likelihoods(requests))
         samples = []
         for item, prompt, ending in zip(items, prompts, endings, strict=True):
             texts, right = self._contexts(item.row), self._right(item.row)
@@ -89,9 +89,11 @@ class ContextsTask(Task):
         return place_of(value_of(self.answer, row), self._contexts(row), self.answer_is)
 
 
-def _request(subject: Subject, prompt: Prompt, context: str, ending: str) -> Request:
+def _request(
+    evaluated: EvaluatedModel, prompt: Prompt, context: str, ending: str
+) -> LikelihoodRequest:
     """How likely is the ending after the prompt and this beginning?"""
     if not prompt.chat:
-        return encode_pair(subject.tokenizer, prompt.text + context, ending)
-    pair = encode_pair(subject.tokenizer, context, ending)
-    return Request([*prompt.ids, *pair.context], pair.target)
+        return encode_pair(evaluated.tokenizer, prompt.text + context, ending)
+    pair = encode_pair(evaluated.tokenizer, context, ending)
+    return LikelihoodRequest([*prompt.ids, *pair.context], pair.target)

@@ -12,10 +12,10 @@ from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.evaluate.bleu import Bleu, bleu, require_bleu
 from hornbook.evaluate.chrf import chrf
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.metrics import best, exact_match, mean, token_f1
 from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.rouge import ROUGE, rouge
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row, as_template, evaluate, missing, no_field, render
 
@@ -55,20 +55,20 @@ class GenerateTask(Task):
         return " " + self._right(row)[0] if self.target is None else render(self.target, row)
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
         if any(name in _CORPUS for name in self.metrics):
             require_bleu()
-        prompter = Prompter(self, subject.tokenizer, subject.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
         prompts = [prompter.prompt(item, self.max_tokens + 1) for item in items]
         for item, prompt in zip(items, prompts, strict=True):
-            if len(prompt.ids) >= subject.room:
+            if len(prompt.ids) >= evaluated.room:
                 raise UsageError(
                     f"The prompt of row {item.number} has {len(prompt.ids)} tokens; this model "
                     f"takes {subject.room - 1}. Say in the task which field may be `cut`."
                 )
         ids = [prompt.ids for prompt in prompts]
-        texts = subject.answers(ids, self.max_tokens, self.stop, prompter.chat)
+        texts = evaluated.answers(ids, self.max_tokens, self.stop, prompter.chat)
         samples = [
             Sample(item, self._scored(text, self._right(item.row), item.row), prompt)
             for item, text, prompt in zip(items, texts, prompts, strict=True)
@@ -78,7 +78,7 @@ class GenerateTask(Task):
                 prompter.request(prompt, self.shown(item.row))
                 for item, prompt in zip(items, prompts, strict=True)
             ]
-            for sample, found in zip(samples, subject.likelihoods(requests), strict=True):
+            for sample, found in zip(samples, evaluated.likelihoods(requests), strict=True):
                 sample.found["answer_logprob"] = found.logprob
         return samples
 

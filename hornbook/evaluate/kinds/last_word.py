@@ -6,9 +6,9 @@ A word counts as said when each of its tokens is the likeliest, as greedy decodi
 from collections.abc import Iterator, Sequence
 
 from hornbook.core.stats import wilson
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.metrics import exp_mean
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
@@ -26,13 +26,13 @@ class LastWordTask(Task):
         return render(self.target, row)
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, subject.tokenizer, subject.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
         targets = [render(self.target, item.row) for item in items]
         prompts = [prompter.prompt(item, 16) for item in items]
         requests = [prompter.request(p, t) for p, t in zip(prompts, targets, strict=True)]
-        found = subject.likelihoods(requests)
+        found = evaluated.likelihoods(requests)
         return [
             Sample(item, {"target": target, **likelihood._asdict()}, prompt)
             for item, target, prompt, likelihood in zip(items, targets, prompts, found, strict=True)

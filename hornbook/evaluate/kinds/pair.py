@@ -7,8 +7,8 @@ the shorter sentence.
 from collections.abc import Iterator, Sequence
 
 from hornbook.core.stats import Estimate, wilson
+from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row, render
 
@@ -27,9 +27,9 @@ class PairTask(Task):
         return render(self.good, row)
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, subject.tokenizer, subject.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
         prompts = [prompter.prompt(item, 64) for item in items]
         texts = [(render(self.good, item.row), render(self.bad, item.row)) for item in items]
         requests = [
@@ -37,7 +37,7 @@ class PairTask(Task):
             for prompt, both in zip(prompts, texts, strict=True)
             for text in both
         ]
-        found = subject.likelihoods(requests)
+        found = evaluated.likelihoods(requests)
         samples = []
         for i, (item, (good, bad)) in enumerate(zip(items, texts, strict=True)):
             one, other = (likelihood.logprob for likelihood in found[2 * i : 2 * i + 2])

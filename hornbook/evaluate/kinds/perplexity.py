@@ -18,9 +18,9 @@ from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.corpus.corpus import Corpus
 from hornbook.datasets.tables import NOT_UNICODE
-from hornbook.evaluate.likelihood import Request, begin_of, windows
+from hornbook.evaluate.evaluated_model import EvaluatedModel
+from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of, windows
 from hornbook.evaluate.rows import LeftOut
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Item, Metrics, Sample, Task
 from hornbook.evaluate.templates import Row
 from hornbook.read.documents import Document
@@ -57,21 +57,25 @@ class PerplexityTask(Task):
         return ""
 
     def measure(
-        self, subject: Subject, items: Sequence[Item], shots: Sequence[Row]
+        self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
         if shots:
             raise UsageError("perplexity is that of whole texts: there are no shots.")
-        begin, room = begin_of(subject.tokenizer), min(self.window, subject.room)
+        begin, room = begin_of(evaluated.tokenizer), min(self.window, evaluated.room)
         stride = min(self.stride or max(1, room // 2), room)
         parts = [
-            list(windows(Request(begin, subject.tokenizer.encode(item.content)), room, stride))
+            list(
+                windows(
+                    LikelihoodRequest(begin, evaluated.tokenizer.encode(item.content)), room, stride
+                )
+            )
             for item in items
         ]
-        found = iter(subject.likelihoods([part for one in parts for part in one], room))
+        found = iter(evaluated.likelihoods([part for one in parts for part in one], room))
         samples = []
         for item, requests in zip(items, parts, strict=True):
             rows = [
-                [next(found).logprob, len(one.target), _bytes(subject, one)] for one in requests
+                [next(found).logprob, len(one.target), _bytes(evaluated, one)] for one in requests
             ]
             nats, tokens, size = (sum(column) for column in zip(*rows, strict=True))
             values = {"logprob": nats, "tokens": tokens, "bytes": size, "windows": rows}
@@ -96,6 +100,6 @@ class PerplexityTask(Task):
         }
 
 
-def _bytes(subject: Subject, request: Request) -> int:
+def _bytes(evaluated: EvaluatedModel, request: LikelihoodRequest) -> int:
     """Bytes of text that a window's targets stand for."""
-    return len(subject.tokenizer.decode_bytes(request.target))
+    return len(evaluated.tokenizer.decode_bytes(request.target))

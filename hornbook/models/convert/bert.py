@@ -8,7 +8,7 @@ belongs to the other heads has no effect and is left behind.
 from typing import Any
 
 from hornbook.models.classifier import ClassifierConfig, on_encoder
-from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
+from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name, both
 from hornbook.models.convert.labels import read_labels, write_labels
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
@@ -92,12 +92,14 @@ def write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:
     return keys and {**keys, **write_labels(config.labels)}
 
 
-def _body(base: str) -> tuple[Rule, ...]:
+def _body(base: str) -> tuple[TensorRule, ...]:
     """The tensors of the body, behind the prefix `base`."""
     block, mixer, mlp = f"{base}encoder.layer.{{block}}", "stack.layers.{0}", "stack.layers.{1}"
     return (
         *(
-            Rule(f"{base}embeddings.{theirs}_embeddings.weight", (f"embedding.{ours}.weight",))
+            TensorRule(
+                f"{base}embeddings.{theirs}_embeddings.weight", (f"embedding.{ours}.weight",)
+            )
             for theirs, ours in (
                 ("word", "token"),
                 ("position", "position"),
@@ -131,7 +133,7 @@ MASKED_LM = Family(
         *_body("bert."),
         *both("cls.predictions.transform.dense", "transform.dense"),
         *both("cls.predictions.transform.LayerNorm", "transform.norm"),
-        Rule("cls.predictions.bias", ("head.bias",)),
+        TensorRule("cls.predictions.bias", ("head.bias",)),
     ),
     base="bert.",
     head=("cls.*",),

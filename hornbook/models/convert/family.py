@@ -33,7 +33,7 @@ def activation_name(ours: Activation) -> str:
 
 
 @dataclass(frozen=True)
-class Rule:
+class TensorRule:
     """One of their tensors: our parameters one below the other, transposed when they say so.
 
     row: theirs is a matrix of one row where ours is a vector. Names may hold {block}, and ours {0},
@@ -48,7 +48,7 @@ class Rule:
     beside: str | None = None
     row: bool = False
 
-    def named(self, block: int, layers: int) -> "Rule":
+    def named(self, block: int, layers: int) -> "TensorRule":
         """The rule for one block of a stack whose blocks have `layers` layers."""
         places = range(layers * block, layers * (block + 1))
         ours = tuple(name.format(*places) for name in self.ours)
@@ -83,11 +83,11 @@ class Rule:
             parameters[name].copy_(part)
 
 
-def both(theirs: str, ours: str) -> tuple[Rule, Rule]:
+def both(theirs: str, ours: str) -> tuple[TensorRule, TensorRule]:
     """Weight and bias of one of their modules, which is one of ours."""
     return (
-        Rule(f"{theirs}.weight", (f"{ours}.weight",)),
-        Rule(f"{theirs}.bias", (f"{ours}.bias",)),
+        TensorRule(f"{theirs}.weight", (f"{ours}.weight",)),
+        TensorRule(f"{theirs}.bias", (f"{ours}.bias",)),
     )
 
 
@@ -109,14 +109,14 @@ class Family:
     config: type[ModelConfig]
     read: Callable[[Fields], ModelConfig]
     write: Callable[[Any], dict[str, Any] | None]
-    rules: tuple[Rule, ...]
+    rules: tuple[TensorRule, ...]
     base: str
     head: tuple[str, ...] = ("lm_head.weight",)
     copies: Mapping[str, str] = field(default_factory=dict)
     obsolete: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
 
-    def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[Rule]:
+    def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[TensorRule]:
         """The rules that apply to a model, block by block. Every parameter has exactly one."""
         expanded = self._expanded(config, parameters)
         rules = [rule for rule in expanded if rule.applies(parameters)]
@@ -124,7 +124,7 @@ class Family:
         assert named == sorted(parameters), set(named) ^ set(parameters)
         return rules
 
-    def copied(self, rules: Iterable[Rule]) -> dict[str, str]:
+    def copied(self, rules: Iterable[TensorRule]) -> dict[str, str]:
         """The copies among their tensors that have no rule of their own, given a model's rules."""
         ruled = {rule.theirs for rule in rules}
         return {copy: of for copy, of in self.copies.items() if copy not in ruled}
@@ -147,9 +147,11 @@ class Family:
     def _in_head(self, name: str) -> bool:
         return any(fnmatchcase(name, glob) for glob in self.head)
 
-    def _expanded(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> Iterator[Rule]:
+    def _expanded(
+        self, config: ModelConfig, parameters: Mapping[str, Tensor]
+    ) -> Iterator[TensorRule]:
         if not self.rules:
-            yield from (Rule(name, (name,)) for name in parameters)
+            yield from (TensorRule(name, (name,)) for name in parameters)
             return
         stacks = config.stacks()
         for rule in self.rules:

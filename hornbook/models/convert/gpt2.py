@@ -6,11 +6,11 @@ Its matrices are stored as (inputs, outputs), and queries, keys and values are o
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
+from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.fields import Fields
 from hornbook.models.presets import gpt2
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import LayerNormConfig
@@ -29,7 +29,7 @@ def read(fields: Fields) -> CausalLMConfig:
         fields.refuse("n_head", heads, f"It must divide n_embd = {width}.")
     context = fields.size("n_positions")
     fields.only("n_ctx", context)
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=fields.size("vocab_size"),
         width=width,
         depth=fields.depth("n_layer"),
@@ -73,17 +73,17 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
 _MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"
 
 
-def _rules(theirs: str, *ours: str, matrix: bool = True) -> tuple[Rule, Rule]:
+def _rules(theirs: str, *ours: str, matrix: bool = True) -> tuple[TensorRule, TensorRule]:
     """Weight and bias of one of their modules."""
     weights, biases = (tuple(f"{name}.{kind}" for name in ours) for kind in ("weight", "bias"))
-    return Rule(f"{theirs}.weight", weights, matrix), Rule(f"{theirs}.bias", biases)
+    return TensorRule(f"{theirs}.weight", weights, matrix), TensorRule(f"{theirs}.bias", biases)
 
 
 _BLOCK = "transformer.h.{block}"
 _INPUTS = tuple(f"{_MIXER}.layer.{name}" for name in ("query", "key", "value"))
 RULES = (
-    Rule("transformer.wte.weight", ("embedding.token.weight",)),
-    Rule("transformer.wpe.weight", ("embedding.position.weight",)),
+    TensorRule("transformer.wte.weight", ("embedding.token.weight",)),
+    TensorRule("transformer.wpe.weight", ("embedding.position.weight",)),
     *_rules(f"{_BLOCK}.ln_1", f"{_MIXER}.norm", matrix=False),
     *_rules(f"{_BLOCK}.attn.c_attn", *_INPUTS),
     *_rules(f"{_BLOCK}.attn.c_proj", f"{_MIXER}.layer.output"),
@@ -91,7 +91,7 @@ RULES = (
     *_rules(f"{_BLOCK}.mlp.c_fc", f"{_MLP}.layer.up"),
     *_rules(f"{_BLOCK}.mlp.c_proj", f"{_MLP}.layer.down"),
     *_rules("transformer.ln_f", "stack.norm", matrix=False),
-    Rule("lm_head.weight", ("head.weight",)),
+    TensorRule("lm_head.weight", ("head.weight",)),
 )
 
 FAMILY = Family(

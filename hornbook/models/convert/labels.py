@@ -8,7 +8,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.classifier import ClassifierConfig, on_decoder
-from hornbook.models.convert.family import Family, Rule
+from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.fields import Fields
 from hornbook.nn.embedding import EmbeddingConfig
 
@@ -57,7 +57,7 @@ def decoder_classifier(family: Family, architecture: str) -> Family:
         config=ClassifierConfig,
         read=read,
         write=write,
-        rules=(*rules, Rule("score.weight", heads)),
+        rules=(*rules, TensorRule("score.weight", heads)),
         base=family.base,
         head=("score.weight",),
         obsolete=family.obsolete,

@@ -3,11 +3,11 @@
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import Family, Rule
+from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.convert.llama import read_theta
 from hornbook.models.fields import Fields
 from hornbook.models.presets import lfm2
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import AnyLayer
 from hornbook.nn.mlp import GatedMLPConfig
@@ -33,7 +33,7 @@ def read(fields: Fields) -> CausalLMConfig:
     fields.only("block_norm_eps", epsilon)
     tied = fields.flag("tie_word_embeddings", True)
     depth = fields.depth("num_hidden_layers")
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=fields.size("vocab_size"),
         width=width,
         depth=depth,
@@ -131,10 +131,10 @@ def _mixer(block: tuple[AnyLayer, ...]) -> AnyLayer | None:
 
 _BLOCK, _MIXER, _MLP = "model.layers.{block}", "stack.layers.{0}", "stack.layers.{1}"
 RULES = (
-    Rule("model.embed_tokens.weight", ("embedding.token.weight",)),
-    Rule(f"{_BLOCK}.operator_norm.weight", (f"{_MIXER}.norm.weight",)),
+    TensorRule("model.embed_tokens.weight", ("embedding.token.weight",)),
+    TensorRule(f"{_BLOCK}.operator_norm.weight", (f"{_MIXER}.norm.weight",)),
     *(
-        Rule(f"{_BLOCK}.{theirs}", (f"{_MIXER}.layer.{ours}",))
+        TensorRule(f"{_BLOCK}.{theirs}", (f"{_MIXER}.layer.{ours}",))
         for theirs, ours in (
             ("self_attn.q_proj.weight", "query.weight"),
             ("self_attn.k_proj.weight", "key.weight"),
@@ -150,18 +150,20 @@ RULES = (
     ),
     # Both mixers call their last matrix `output`; what stands beside it tells them apart.
     *(
-        Rule(f"{_BLOCK}.{theirs}", (f"{_MIXER}.layer.output.weight",), beside=f"{_MIXER}.{ours}")
+        TensorRule(
+            f"{_BLOCK}.{theirs}", (f"{_MIXER}.layer.output.weight",), beside=f"{_MIXER}.{ours}"
+        )
         for theirs, ours in (
             ("self_attn.out_proj.weight", "layer.query.weight"),
             ("conv.out_proj.weight", "layer.input.weight"),
         )
     ),
-    Rule(f"{_BLOCK}.ffn_norm.weight", (f"{_MLP}.norm.weight",)),
-    Rule(f"{_BLOCK}.feed_forward.w1.weight", (f"{_MLP}.layer.gate.weight",)),
-    Rule(f"{_BLOCK}.feed_forward.w3.weight", (f"{_MLP}.layer.up.weight",)),
-    Rule(f"{_BLOCK}.feed_forward.w2.weight", (f"{_MLP}.layer.down.weight",)),
-    Rule("model.embedding_norm.weight", ("stack.norm.weight",)),
-    Rule("lm_head.weight", ("head.weight",)),
+    TensorRule(f"{_BLOCK}.ffn_norm.weight", (f"{_MLP}.norm.weight",)),
+    TensorRule(f"{_BLOCK}.feed_forward.w1.weight", (f"{_MLP}.layer.gate.weight",)),
+    TensorRule(f"{_BLOCK}.feed_forward.w3.weight", (f"{_MLP}.layer.up.weight",)),
+    TensorRule(f"{_BLOCK}.feed_forward.w2.weight", (f"{_MLP}.layer.down.weight",)),
+    TensorRule("model.embedding_norm.weight", ("stack.norm.weight",)),
+    TensorRule("lm_head.weight", ("head.weight",)),
 )
 
 FAMILY = Family(

@@ -3,11 +3,11 @@
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name
+from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.fields import Fields
 from hornbook.models.presets import llama
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import GatedMLPConfig
 from hornbook.nn.norm import RMSNormConfig
@@ -25,9 +25,9 @@ def read(fields: Fields) -> CausalLMConfig:
     return llama(read_sizes(fields, width, heads, width // heads), **read_variant(fields))
 
 
-def read_sizes(fields: Fields, width: int, heads: int, head: int) -> Sizes:
+def read_sizes(fields: Fields, width: int, heads: int, head: int) -> DecoderSizes:
     """The sizes of a Llama-like family. head: channels of a head when the file does not say."""
-    return Sizes(
+    return DecoderSizes(
         vocab=fields.size("vocab_size"),
         width=width,
         depth=fields.depth("num_hidden_layers"),
@@ -104,10 +104,10 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
 
 _MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"
 RULES = (
-    Rule("model.embed_tokens.weight", ("embedding.token.weight",)),
-    Rule("model.layers.{block}.input_layernorm.weight", (f"{_MIXER}.norm.weight",)),
+    TensorRule("model.embed_tokens.weight", ("embedding.token.weight",)),
+    TensorRule("model.layers.{block}.input_layernorm.weight", (f"{_MIXER}.norm.weight",)),
     *(
-        Rule(f"model.layers.{{block}}.self_attn.{theirs}", (f"{_MIXER}.layer.{ours}",))
+        TensorRule(f"model.layers.{{block}}.self_attn.{theirs}", (f"{_MIXER}.layer.{ours}",))
         for theirs, ours in (
             ("q_proj.weight", "query.weight"),
             ("q_proj.bias", "query.bias"),
@@ -121,12 +121,12 @@ RULES = (
             ("k_norm.weight", "key_norm.weight"),
         )
     ),
-    Rule("model.layers.{block}.post_attention_layernorm.weight", (f"{_MLP}.norm.weight",)),
-    Rule("model.layers.{block}.mlp.gate_proj.weight", (f"{_MLP}.layer.gate.weight",)),
-    Rule("model.layers.{block}.mlp.up_proj.weight", (f"{_MLP}.layer.up.weight",)),
-    Rule("model.layers.{block}.mlp.down_proj.weight", (f"{_MLP}.layer.down.weight",)),
-    Rule("model.norm.weight", ("stack.norm.weight",)),
-    Rule("lm_head.weight", ("head.weight",)),
+    TensorRule("model.layers.{block}.post_attention_layernorm.weight", (f"{_MLP}.norm.weight",)),
+    TensorRule("model.layers.{block}.mlp.gate_proj.weight", (f"{_MLP}.layer.gate.weight",)),
+    TensorRule("model.layers.{block}.mlp.up_proj.weight", (f"{_MLP}.layer.up.weight",)),
+    TensorRule("model.layers.{block}.mlp.down_proj.weight", (f"{_MLP}.layer.down.weight",)),
+    TensorRule("model.norm.weight", ("stack.norm.weight",)),
+    TensorRule("lm_head.weight", ("head.weight",)),
 )
 COPIES = {"lm_head.weight": "model.embed_tokens.weight"}
 

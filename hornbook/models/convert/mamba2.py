@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import Family, Rule
+from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.fields import Fields
 from hornbook.models.presets import decoder
 from hornbook.nn.mamba2 import Mamba2Config
@@ -86,10 +86,10 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
 
 _BLOCK, _LAYER = "backbone.layers.{block}", "stack.layers.{0}"
 RULES = (
-    Rule("backbone.embeddings.weight", ("embedding.token.weight",)),
-    Rule(f"{_BLOCK}.norm.weight", (f"{_LAYER}.norm.weight",)),
+    TensorRule("backbone.embeddings.weight", ("embedding.token.weight",)),
+    TensorRule(f"{_BLOCK}.norm.weight", (f"{_LAYER}.norm.weight",)),
     *(
-        Rule(f"{_BLOCK}.mixer.{theirs}", (f"{_LAYER}.layer.{ours}",))
+        TensorRule(f"{_BLOCK}.mixer.{theirs}", (f"{_LAYER}.layer.{ours}",))
         for theirs, ours in (
             ("in_proj.weight", "input.weight"),
             ("in_proj.bias", "input.bias"),
@@ -103,8 +103,8 @@ RULES = (
             ("out_proj.bias", "output.bias"),
         )
     ),
-    Rule("backbone.norm_f.weight", ("stack.norm.weight",)),
-    Rule("lm_head.weight", ("head.weight",)),
+    TensorRule("backbone.norm_f.weight", ("stack.norm.weight",)),
+    TensorRule("lm_head.weight", ("head.weight",)),
 )
 
 FAMILY = Family(

@@ -6,7 +6,7 @@ stores of them.
 
 from typing import Any
 
-from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
+from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name, both
 from hornbook.models.fields import Fields
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.models.translators import PairSizes, SideSizes, transformer
@@ -94,12 +94,12 @@ def _parts(stack: StackConfig) -> tuple[AttentionConfig, MLPConfig] | None:
 _PROJECTIONS = (("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("out_proj", "output"))
 
 
-def _attention(theirs: str, ours: str) -> tuple[Rule, ...]:
+def _attention(theirs: str, ours: str) -> tuple[TensorRule, ...]:
     inner = [both(f"{theirs}.{name}", f"{ours}.layer.{own}") for name, own in _PROJECTIONS]
     return (*sum(inner, ()), *both(f"{theirs}_layer_norm", f"{ours}.norm"))
 
 
-def _side(name: str, mixers: tuple[str, ...]) -> tuple[Rule, ...]:
+def _side(name: str, mixers: tuple[str, ...]) -> tuple[TensorRule, ...]:
     """The rules of a stack whose blocks hold attentions, by their names, and an MLP."""
     theirs, ours = f"model.{name}.layers.{{block}}", f"{name}.layers"
     places = [f"{ours}.{{{i}}}" for i in range(len(mixers) + 1)]
@@ -113,10 +113,10 @@ def _side(name: str, mixers: tuple[str, ...]) -> tuple[Rule, ...]:
 
 _SHARED = "model.shared.weight"
 RULES = (
-    Rule(_SHARED, ("embedding.token.weight",)),
+    TensorRule(_SHARED, ("embedding.token.weight",)),
     *_side("encoder", ("self_attn",)),
     *_side("decoder", ("self_attn", "encoder_attn")),
-    Rule("final_logits_bias", ("head.bias",), row=True),
+    TensorRule("final_logits_bias", ("head.bias",), row=True),
 )
 
 FAMILY = Family(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hornbook.models.classifier import ClassifierConfig
-from hornbook.models.convert.family import ACTIVATIONS, Family, Rule, activation_name, both
+from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name, both
 from hornbook.models.convert.labels import read_labels, write_labels
 from hornbook.models.encoder_presets import ViTSizes, vit
 from hornbook.models.fields import Fields
@@ -68,8 +68,8 @@ def write(config: ClassifierConfig) -> dict[str, Any] | None:
 _BLOCK = "vit.encoder.layer.{block}"
 _MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"
 RULES = (
-    Rule("vit.embeddings.cls_token", ("embedding.first",)),
-    Rule("vit.embeddings.position_embeddings", ("embedding.position",)),
+    TensorRule("vit.embeddings.cls_token", ("embedding.first",)),
+    TensorRule("vit.embeddings.position_embeddings", ("embedding.position",)),
     *both("vit.embeddings.patch_embeddings.projection", "embedding.projection"),
     *both(f"{_BLOCK}.layernorm_before", f"{_MIXER}.norm"),
     *both(f"{_BLOCK}.attention.attention.query", f"{_MIXER}.layer.query"),

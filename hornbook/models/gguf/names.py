@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hornbook.models.convert import gpt2, llama, qwen2, qwen3
-from hornbook.models.convert.family import Family, Rule
+from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.gguf.sizes import HEAD
 
 _LLAMA = {
@@ -48,9 +48,9 @@ def _renamed(family: Family, table: Mapping[str, str]) -> Family:
     return replace(family, rules=rules, base="", head=(HEAD,), copies={}, obsolete=())
 
 
-def _rename(rule: Rule, table: Mapping[str, str]) -> Rule:
+def _rename(rule: TensorRule, table: Mapping[str, str]) -> TensorRule:
     module, _, kind = rule.theirs.rpartition(".")
-    return Rule(f"{table[module]}.{kind}", rule.ours)
+    return TensorRule(f"{table[module]}.{kind}", rule.ours)
 
 
 ARCHITECTURES: dict[str, Family] = {

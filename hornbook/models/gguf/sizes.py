@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.fields import Fields
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.gguf import TOKENS
 
 ARCHITECTURE = "general.architecture"
@@ -21,7 +21,7 @@ HEADS = "attention.head_count"
 class Rotary(NamedTuple):
     """theta: of the rotation. epsilon: of all norms. biased: queries, keys and values have one."""
 
-    sizes: Sizes
+    sizes: DecoderSizes
     theta: float
     epsilon: float
     biased: bool
@@ -50,7 +50,7 @@ def close_fields(fields: Fields, name: str, vocab: int, depth: int, tensors: int
         fields.refuse(f"{name}.block_count", depth, "There are fewer tensors.")
 
 
-def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Sizes:
+def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> DecoderSizes:
     """What every architecture says; it is tied where the head is not there."""
     width, heads = fields.size(f"{name}.embedding_length"), fields.size(f"{name}.{HEADS}")
     head = fields.size(f"{name}.attention.key_length", width // heads)
@@ -58,7 +58,7 @@ def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
     kv_heads = fields.size(f"{name}.{HEADS}_kv", heads)
     if heads % kv_heads:
         fields.refuse(f"{name}.{HEADS}_kv", kv_heads, f"It must divide the {heads} heads.")
-    return Sizes(
+    return DecoderSizes(
         vocab=vocab,
         width=width,
         depth=fields.depth(f"{name}.block_count"),

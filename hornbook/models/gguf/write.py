@@ -14,7 +14,7 @@ from torch import Tensor
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_file, require_space
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.convert.family import Rule
+from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.config import reordered, write_config
 from hornbook.models.gguf.rotary import to_neighbours
 from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD
@@ -31,7 +31,7 @@ _BLOCK = 32
 class _Stored(NamedTuple):
     """A tensor of the file: the rule that makes it, its shape and its type."""
 
-    rule: Rule
+    rule: TensorRule
     shape: tuple[int, ...]
     kind: str
 

@@ -223,9 +223,9 @@ def _check_learned(fitted: "Fitted") -> None:
 
 
 def _prompted(job: Job, clock: Clock, folder: Path) -> Made:
+    from hornbook.evaluate.evaluated_model import EvaluatedModel
     from hornbook.evaluate.kinds.classify import ClassifyTask
     from hornbook.evaluate.prompts import draw_shots
-    from hornbook.evaluate.subject import Subject
     from hornbook.evaluate.task import Item
     from hornbook.workflows.open.model import open_model
 
@@ -241,7 +241,7 @@ def _prompted(job: Job, clock: Clock, folder: Path) -> Made:
         cut="text",
         calibrate_prior=True,
     )
-    subject = Subject(*open_model(Path(job.rung.what), "cpu"))
+    subject = EvaluatedModel(*open_model(Path(job.rung.what), "cpu"))
     pool = [
         Item(i, {"text": row.text, "label": row.label}, row.text) for i, row in enumerate(job.train)
     ]

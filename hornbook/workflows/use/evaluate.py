@@ -16,13 +16,13 @@ from hornbook.core.errors import UsageError
 from hornbook.core.folders import check_place, entering
 from hornbook.core.progress import Progress
 from hornbook.corpus.corpus import Corpus
-from hornbook.evaluate.items import FEW, Items, read_items
+from hornbook.evaluate.evaluated_model import EvaluatedModel
+from hornbook.evaluate.items import FEW, TaskItems, read_items
 from hornbook.evaluate.kinds.classify import ClassifyTask
 from hornbook.evaluate.leakage import Leakage, find_leaks
-from hornbook.evaluate.load import Loaded, find_data, load_task
+from hornbook.evaluate.load import LoadedTask, find_data, load_task
 from hornbook.evaluate.register import register
 from hornbook.evaluate.results import files_of, lines_of, plain, scores_of, write_results
-from hornbook.evaluate.subject import Subject
 from hornbook.evaluate.task import Sample
 from hornbook.read.documents import Rejection
 from hornbook.workflows.open.classifier import Labeller, holds_classifier, open_classifier
@@ -53,9 +53,9 @@ class EvaluateConfig(Config):
 class _Ready(NamedTuple):
     """A task whose items have been read and found whole. unreadable: rows that are left out."""
 
-    loaded: Loaded
+    loaded: LoadedTask
     data: Path
-    items: Items
+    items: TaskItems
     unreadable: int
 
 
@@ -115,10 +115,10 @@ def _evaluate(
 
 def _open(
     path: Path, config: EvaluateConfig, ready: Sequence[_Ready], progress: Progress
-) -> Subject | Labeller:
+) -> EvaluatedModel | Labeller:
     """The decoder, or the classifier where the model is one: that is told the texts as they are."""
     if not holds_classifier(path):
-        return Subject(*open_model(path, config.device), progress)
+        return EvaluatedModel(*open_model(path, config.device), progress)
     for loaded, _, items, _ in ready:
         if not isinstance(loaded.task, ClassifyTask):
             raise UsageError(
@@ -176,7 +176,7 @@ def _leaks(task: _Ready, corpus: Corpus | None, progress: Progress) -> dict[str,
 
 
 def _measure(
-    subject: Subject | Labeller,
+    subject: EvaluatedModel | Labeller,
     path: Path,
     ready: _Ready,
     leaks: dict[str, Leakage],
@@ -184,7 +184,7 @@ def _measure(
 ) -> tuple[dict[str, Any], list[Sample]]:
     loaded, items = ready.loaded, ready.items
     task, seed = loaded.task, config.seed
-    if isinstance(subject, Subject):
+    if isinstance(subject, EvaluatedModel):
         samples = task.measure(subject, items.test, [shot.row for shot in items.shots])
     else:
         assert isinstance(task, ClassifyTask)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hornbook.adapt.method import counts
+from hornbook.adapt.method import parameter_counts
 from hornbook.core.clock import Clock
 from hornbook.core.files import hash_json, read_json, write_json
 from hornbook.core.progress import Progress
@@ -97,7 +97,7 @@ def spent_of(out: Path, before: dict[str, Any], state: TrainState, clock: Clock)
         started = time.perf_counter()
         Best(Path(aside), 1).offer(state, before["validation"])
         keeping = time.perf_counter() - started
-    moved, seconds = counts(state.model), before["seconds"]
+    moved, seconds = parameter_counts(state.model), before["seconds"]
     showing = EXAMPLES * clock.given_s
     # Writing a small part says little of writing all.
     writing = min(keeping * moved.all / max(1, moved.trained), showing)

@@ -12,7 +12,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage
 from hornbook.models.tensors import read_tensors, write_tensors
-from hornbook.train.checkpoint import moving
+from hornbook.train.checkpoint import trainable
 from hornbook.train.state import TrainState
 from hornbook.workflows.runs import folder as layout
 
@@ -48,7 +48,7 @@ class Best:
         """
         if self.loss is not None and loss >= self.loss and state.step != self.step:
             return False
-        weights = {name: weight.detach() for name, weight in moving(state.model)}
+        weights = {name: weight.detach() for name, weight in trainable(state.model)}
         with atomic_folder(self.folder, layout.SAVED) as aside:
             write_tensors(aside / _WEIGHTS, weights)
             write_json(aside / _FACTS, {"step": state.step, "loss": loss})
@@ -65,5 +65,5 @@ class Best:
         """Give the model the best weights."""
         device = str(next(state.model.parameters()).device)
         weights = read_tensors(self.folder / _WEIGHTS, device)
-        for name, weight in moving(state.model):
+        for name, weight in trainable(state.model):
             weight.copy_(weights[name])

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hornbook.adapt.method import Method, counts
+from hornbook.adapt.method import Method, parameter_counts
 from hornbook.adapt.peft import Base, base_of
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.errors import UsageError
@@ -169,7 +169,7 @@ def _asked(
 
 def _apply(request: FinetuneRequest, model: CausalLM, progress: Progress) -> None:
     request.method.apply(model, request.seed)
-    moved = counts(model)
+    moved = parameter_counts(model)
     progress.say(
         f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
         f"{moved.trained / moved.all:.2%}."

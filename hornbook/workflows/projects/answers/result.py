@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.adapt import lora
-from hornbook.adapt.method import counts
+from hornbook.adapt.method import parameter_counts
 from hornbook.adapt.peft import Base, save_adapter
 from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
@@ -71,7 +71,7 @@ def finish(
     showing: minutes for answers to show; None for as long as they take.
     """
     model, request = bench.model, recipe.request
-    moved = counts(model)
+    moved = parameter_counts(model)
     peak = peak_memory_bytes(recipe.machine.device)
     if request.method.kind == "lora":
         card = f"A LoRA adapter for {bench.base.place}, made with Hornbook ({request.task}).\n"

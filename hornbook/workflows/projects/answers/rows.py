@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hornbook.batches.preferences import Pair
+from hornbook.batches.preferences import PreferencePair
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.datasets.instructions import Messages, Preference, read_preferences
@@ -125,11 +125,11 @@ def _usable(
 
 def _length(one: Any) -> int:
     """Tokens that a row of an example, or of the longer one of a pair, takes."""
-    pair = one if isinstance(one, Pair) else (one,)
+    pair = one if isinstance(one, PreferencePair) else (one,)
     return max(len(example.ids) - 1 for example in pair)
 
 
-def _pair(sample: Preference, tokenizer: Tokenizer) -> Pair:
+def _pair(sample: Preference, tokenizer: Tokenizer) -> PreferencePair:
     """Both conversations, of which only the last answer is trained."""
     try:
         start = len(tokenizer.encode_chat(sample.prompt, add_generation_prompt=True)[0])
@@ -141,7 +141,7 @@ def _pair(sample: Preference, tokenizer: Tokenizer) -> Pair:
         example = encode_conversation(messages, sample.place, tokenizer)
         example.trained[: max(1, start - 1)] = False
         sides.append(example)
-    return Pair(*sides)
+    return PreferencePair(*sides)
 
 
 def _whole(parts: Parts) -> Parts:

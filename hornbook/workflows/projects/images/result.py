@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hornbook.batches.images import LabelledImages
-from hornbook.batches.labelled import Labelled
+from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
 from hornbook.core.machine import peak_memory_bytes
@@ -47,7 +47,7 @@ class Bench:
 
 def measured(bench: Bench, loop: LoopConfig, images: LabelledImages) -> Scored:
     """How the model does on images, in the order in which they came."""
-    batches: Iterable[Labelled] = images.in_order()
+    batches: Iterable[LabelledBatch] = images.in_order()
     with uncompiled():
         return score(bench.model, batches, loop.device, loop.dtype)
 

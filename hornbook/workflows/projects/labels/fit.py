@@ -22,7 +22,7 @@ from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
 from hornbook.core.machine import DType, Machine
 from hornbook.core.progress import Progress
-from hornbook.models.classifier import Top
+from hornbook.models.classifier import ClassifierHead
 from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.nn.pooling import PoolingConfig
 from hornbook.train.calibrate import fit_temperature, mean_loss
@@ -348,7 +348,7 @@ def _on_vectors(
     progress: Progress,
 ) -> _Work:
     """Read all texts once; of more than there is time for, some that the seed draws."""
-    top = Top(classifier.model)
+    top = ClassifierHead(classifier.model)
     held_out = _gathered(classifier, validation.read.sequences, loop)
     order = np.random.default_rng(tuning.seed).permutation(len(training.labels))
     parts: list[Tensor] = []

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from hornbook.batches.labelled import Labelled
-from hornbook.train.checkpoint import moving
+from hornbook.batches.labelled import LabelledBatch
+from hornbook.train.checkpoint import trainable
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import Objective
 from hornbook.train.state import TrainState
@@ -25,7 +25,7 @@ class StepBatches(Protocol):
     @property
     def steps_per_epoch(self) -> float: ...
 
-    def batch(self, step: int) -> Labelled: ...
+    def batch(self, step: int) -> LabelledBatch: ...
 
 
 def step_seconds(
@@ -41,7 +41,7 @@ def step_seconds(
     most: seconds of the others after which no more are taken.
     """
     state, typical = begin(), _Typical(batches)
-    weights = [(weight, weight.detach().clone()) for _, weight in moving(state.model)]
+    weights = [(weight, weight.detach().clone()) for _, weight in trainable(state.model)]
     train(state, objective, typical, loop)
     first = state.elapsed_s
     while state.step <= _TIMED and state.elapsed_s - first <= most:
@@ -65,5 +65,5 @@ class _Typical:
         sizes = np.array([batches.batch(int(step)).inputs.numel() for step in steps])
         self._steps = steps[np.argsort(np.abs(sizes - sizes.mean()), kind="stable")]
 
-    def batch(self, step: int) -> Labelled:
+    def batch(self, step: int) -> LabelledBatch:
         return self._batches.batch(int(self._steps[step % len(self._steps)]))

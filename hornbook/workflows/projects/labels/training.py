@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hornbook.adapt import lora
-from hornbook.adapt.method import Counts, counts
+from hornbook.adapt.method import ParameterCounts, parameter_counts
 from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError, nearest
 from hornbook.core.machine import Machine
@@ -52,7 +52,7 @@ class Trained(NamedTuple):
     reason: str
     loss: float
     temperature: float
-    parameters: Counts
+    parameters: ParameterCounts
     cut: int
     loop: LoopConfig
     looks: list[dict[str, Any]]
@@ -185,7 +185,7 @@ def cool(model: Classifier, temperature: float) -> None:
 
 def _build(
     body: Body, prepared: Prepared, labels: Sequence[str], tuning: Tuning, machine: Machine
-) -> tuple[Classifier, Counts]:
+) -> tuple[Classifier, ParameterCounts]:
     """The model with what the method added and froze, and how many parameters move."""
     fresh = isinstance(body, Fresh)
     pooling = tuning.pooling or pooling_of(tuning.method, fresh)
@@ -200,7 +200,7 @@ def _build(
     if prepared.source is not None:
         copy_body(prepared.source, model)
     tuning.method.apply(model, tuning.seed)
-    return model, counts(model)
+    return model, parameter_counts(model)
 
 
 def _examples(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from hornbook.batches.masking import MaskedWindows, Windows, Words
+from hornbook.batches.masking import MaskedWindows, Windows, WordBoundaries
 from hornbook.core.errors import UsageError
 from hornbook.corpus.corpus import Corpus
 from hornbook.models.causal_lm import CausalLMConfig
@@ -75,7 +75,7 @@ def check_task(config: ModelConfig, place: Path) -> None:
 def _fill(tokenizer: Tokenizer) -> Task:
     (mask_id,) = (i for i in tokenizer.special_ids if tokenizer.decode([i]) == MASK)
     ordinary = np.setdiff1d(np.arange(tokenizer.vocab_size), list(tokenizer.special_ids))
-    words = Words(*word_parts(tokenizer))
+    words = WordBoundaries(*word_parts(tokenizer))
     return Task(
         name="fill",
         objective=masked_token,

@@ -17,19 +17,19 @@ def prompts(tokenizer):
 
 
 @pytest.mark.parametrize("stop", [(), ("a",), ("e", "s")])
-def test_they_are_those_of_each_prompt_alone(monkeypatch, subject, tokenizer, prompts, stop):
+def test_they_are_those_of_each_prompt_alone(monkeypatch, evaluated, tokenizer, prompts, stop):
     monkeypatch.setattr(module, "_STATE_TOKENS", 60)  # several batches
-    found = subject.answers(prompts, 10, stop, chat=False)
+    found = evaluated.answers(prompts, 10, stop, chat=False)
     config = SamplingConfig(temperature=0, max_tokens=10, stop=stop)
     for prompt, text in zip(PROMPTS, found, strict=True):
         answer, ends = continue_text(tokenizer, prompt)
-        assert "".join(stream(subject.model, tokenizer, answer, ends, config)) == text
+        assert "".join(stream(evaluated.model, tokenizer, answer, ends, config)) == text
         assert not any(word in text for word in stop)
 
 
-def test_a_row_ends_when_it_is_told_to(subject, prompts):
+def test_a_row_ends_when_it_is_told_to(evaluated, prompts):
     config = SamplingConfig(temperature=0, max_tokens=6)
-    steps = decode(subject.model, prompts[:2], config, frozenset())
+    steps = decode(evaluated.model, prompts[:2], config, frozenset())
     seen, step = [], next(steps, None)
     while step is not None:
         seen.append(step.row)
@@ -40,6 +40,6 @@ def test_a_row_ends_when_it_is_told_to(subject, prompts):
     assert (seen.count(0), seen.count(1)) == (2, 6)
 
 
-def test_a_prompt_without_room_is_an_error(subject):
+def test_a_prompt_without_room_is_an_error(evaluated):
     with pytest.raises(HornbookError, match="this model takes 1 to 95"):
-        subject.answers([[1] * 96], 4, (), chat=False)
+        evaluated.answers([[1] * 96], 4, (), chat=False)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hornbook.core.progress import Progress
-from hornbook.evaluate.likelihood import Likelihood, Request, likelihoods
+from hornbook.evaluate.likelihood import Likelihood, LikelihoodRequest, likelihoods
 from hornbook.generate.answers import greedy_answers
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
 
 
 @dataclass
-class Subject:
+class EvaluatedModel:
     """A decoder that is evaluated. progress: told what is going on."""
 
     model: CausalLM
@@ -27,7 +27,10 @@ class Subject:
         return self.model.config.context
 
     def likelihoods(
-        self, requests: Sequence[Request], room: int | None = None, stride: int | None = None
+        self,
+        requests: Sequence[LikelihoodRequest],
+        room: int | None = None,
+        stride: int | None = None,
     ) -> list[Likelihood]:
         """As `likelihood.likelihoods`, with a bar."""
         with self.progress.bar("scoring", len(requests), "texts") as advance:
