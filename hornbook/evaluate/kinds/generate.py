@@ -65,7 +65,7 @@ class GenerateTask(Task):
             if len(prompt.ids) >= evaluated.room:
                 raise UsageError(
                     f"The prompt of row {item.number} has {len(prompt.ids)} tokens; this model "
-                    f"takes {subject.room - 1}. Say in the task which field may be `cut`."
+                    f"takes {evaluated.room - 1}. Say in the task which field may be `cut`."
                 )
         ids = [prompt.ids for prompt in prompts]
         texts = evaluated.answers(ids, self.max_tokens, self.stop, prompter.chat)
