@@ -5,6 +5,7 @@ item. Letters' case and punctuation make no difference. Near copies of items are
 find. Knows batches of text; reads evaluation files.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from hornbook.core.errors import UsageError
 from hornbook.core.home import home
 from hornbook.corpus.store import text_batches
 from hornbook.corpus.texts import Texts, grams
+from hornbook.datasets.columns import opened
 from hornbook.datasets.tables import FORMATS, JSON, NOT_UNICODE, read_rows, read_values
 from hornbook.read.documents import Rejection
 from hornbook.read.places import AnyPath
@@ -206,14 +208,15 @@ def _values(file: AnyPath) -> Iterator[Any]:
             yield item if isinstance(item, Rejection) else [item.text, item.metadata]
 
 
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*|true|false", re.IGNORECASE)
+
+
 def _inside(value: Any) -> Iterable[str]:
-    """All strings in plain data but empty ones."""
+    """All strings in plain data but empty ones, and numbers that a table has as texts."""
+    value = opened(value)
     if isinstance(value, str):
-        if value:
+        if value and not _NUMBER.fullmatch(value):
             yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _inside(inner)
-    elif isinstance(value, list):
-        for inner in value:
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
             yield from _inside(inner)

@@ -112,4 +112,9 @@ def _broken(template: str, error: Exception) -> UsageError:
 def _environment() -> "jinja2.Environment":
     from jinja2 import StrictUndefined
 
-    return limited(undefined=StrictUndefined, keep_trailing_newline=True)
+    return limited(undefined=StrictUndefined, keep_trailing_newline=True, finalize=_shown)
+
+
+def _shown(value: Any) -> Any:
+    """What a template writes: nothing for null, as an empty cell of other formats gives."""
+    return "" if value is None else value

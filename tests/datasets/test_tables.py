@@ -23,6 +23,7 @@ from hornbook.datasets.pairs import read_pairs
 from hornbook.datasets.tables import read_rows as rows_of
 from hornbook.datasets.tables import read_texts
 from hornbook.evaluate.rows import read_rows as evaluation_rows
+from hornbook.evaluate.templates import render
 from hornbook.read.documents import Document, Rejection
 from hornbook.read.formats.decode import without_controls
 from hornbook.read.formats.header import Naming
@@ -213,6 +214,11 @@ TYPED_DOORS = {
         [("one", "true"), ("two", "false"), ("five", "true"), ("five", "true"), *UNUSED],
     ),
     "numbers as texts": (lambda path: list(texts_of(path, "part")), PARTS),
+    "against": (against, 4),  # different texts; numbers are none
+    "prompts": (
+        lambda path: [render("{{ words }}.", row) for row in evaluation_rows(path)],
+        ["one.", "two.", ".", ".", "None.", "five.", "five."],
+    ),
     "texts": (lambda path: list(texts_of(path, "words")),
               ["one", "two", "", "", "None", "five", "five"]),
     "pairs": (
