@@ -20,11 +20,6 @@ from hornbook.train.objective import next_token
 from hornbook.train.pace import Pace, Threads
 from hornbook.train.schedule import Cut, ScheduleConfig
 
-GOLDEN = [
-    3.4133, 3.4216, 3.4022, 3.3842, 3.4017, 3.3963, 3.4159, 3.4093, 3.383, 3.428,
-    3.4125, 3.4168, 3.3933, 3.4184, 3.4061, 3.4144, 3.3694, 3.3725, 3.3579, 3.3557,
-]  # fmt: skip
-
 
 def losses_of(state, batches, loop, steps=None):
     found = []
@@ -161,12 +156,6 @@ def test_no_checkpoint_is_whole(start, tmp_path):
 
 def test_nothing_to_resume(start, tmp_path):
     assert not load_checkpoint(tmp_path, start()[0], print)
-
-
-def test_learns_and_follows_the_golden_curve(start):
-    """Moves when the algorithm does: 0.002 is far above what other CPUs' sums differ by."""
-    state, batches, loop = start(steps=20)
-    assert losses_of(state, batches, loop) == pytest.approx(GOLDEN, abs=0.002)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 1000])
