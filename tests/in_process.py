@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from hornbook.cli import main
+from tests.schemas import check_printed
 
 
 def hornbook(*arguments, text=""):
@@ -23,4 +24,7 @@ def hornbook(*arguments, text=""):
             main()
     code = leaving.value.code
     out, err = (streams[name].buffer.getvalue().decode() for name in ("stdout", "stderr"))
-    return 0 if code is None else code, out, err
+    code = 0 if code is None else code
+    if "--json" in arguments:
+        check_printed([str(argument) for argument in arguments], code, out)
+    return code, out, err

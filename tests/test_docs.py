@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_layers import ORDER
 from tests.test_limits import REGISTRY
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +47,22 @@ def test_users_can_read_it_in_both_languages(page):
     one, other = page.with_name(f"{stem}.md"), page.with_name(f"{stem}.zh.md")
     assert other.exists(), f"{other.name} is missing"
     assert len(headings(one)) == len(headings(other))
+
+
+def test_the_architecture_names_what_is_there():
+    """Modules and files by their names, and the order of imports as it is enforced."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    package = ROOT / "hornbook"
+    names = re.findall(r"`([\w./]+)`", text)
+    modules = [name.split(".") for name in names if re.fullmatch(r"\w+\.\w+(\.\w+)?", name)]
+    modules = [parts for parts in modules if (package / parts[0]).is_dir() and "cpp" not in parts]
+    assert len(modules) > 60
+    for *above, last in modules:
+        place = package.joinpath(*above)  # what is named last is a module, or a class of one
+        assert place.joinpath(last).with_suffix(".py").exists() or place.with_suffix(".py").exists()
+    for name in names:
+        assert "/" not in name or any((root / name).exists() for root in (ROOT, package)), name
+    assert ORDER.split() == re.search(r"^ {4}(core <.*\n.*)$", text, re.M)[1].split()
 
 
 @pytest.mark.parametrize("path", [*PAGES, *SETTINGS, *(ROOT / ".github").rglob("*.yml")], ids=str)
