@@ -1,6 +1,7 @@
 """The READMEs: their commands are the program's own, the same in both languages, and they work.
 
-The commands are run in order, as a reader would, on small data and in a few seconds each.
+The commands are run in order, as a reader would, on small data and in a few seconds each, and what
+they print as JSON is held against its schema.
 """
 
 import gzip
@@ -130,7 +131,8 @@ def small(line):
     for large, stand_in in STAND_INS.items():
         line = line.replace(large, stand_in)
     words = [re.sub("^~", os.environ["HOME"], word) for word in shlex.split(line)[1:]]
-    return words + (["--length", "32", "--tokens", "4"] if words[0] == "bench" else [])
+    words += ["--length", "32", "--tokens", "4"] if words[0] == "bench" else []
+    return words if words[0] == "chat" else [*words, "--json"]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Rules with a model keep the contract of all rules; what training reports can be trusted."""
 
+import json
 import math
 from collections import Counter
 
@@ -16,6 +17,7 @@ from hornbook.corpus.learned import load_perplexity, load_quality, train_perplex
 from hornbook.corpus.model_file import write_model
 from hornbook.corpus.rules import RULES
 from hornbook.corpus.texts import Texts
+from tests.schemas import check
 
 ENGLISH = ("river", "boat", "noon", "stone", "calm", "tree", "bird", "letter", "house", "garden")
 CHINESE = tuple("春眠不覺曉處聞啼鳥夜來風雨聲")
@@ -281,6 +283,7 @@ def test_the_command(tmp_path):
     run = CliRunner().invoke
     made = run(app, ["quality", "--good", good, "--bad", bad, "--out", out, "--json"])
     assert made.exit_code == 0 and '"held_out": {"documents": 6' in made.stdout
+    check("corpus_train", json.loads(made.stdout))
     load_quality(out)
     other = run(app, ["perplexity", "--good", good, "--out", out])
     assert "holds what `corpus train quality` made of good, bad" in str(other.exception)

@@ -14,6 +14,7 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use.bench import BenchConfig, bench
+from tests.schemas import check
 
 SMALL = {"lengths": (8, 20, 4000), "streams": (1, 3), "tokens": 4, "rounds": 2}
 
@@ -34,6 +35,7 @@ def models(tmp_path_factory):
 @pytest.mark.parametrize("name", ["llama", "qwen3", "lstm"])
 def test_figures_follow_from_each_other(models, name):
     found = bench(models / name, BenchConfig(**SMALL), Progress(True))
+    check("bench", found)
     assert [row["tokens"] for row in found["prompts"]] == [8, 20]  # 4,000 do not fit
     assert [row["streams"] for row in found["streams"]] == [1, 3]
     for row in (*found["prompts"], *found["streams"]):

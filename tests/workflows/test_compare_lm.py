@@ -11,6 +11,7 @@ from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model
 from hornbook.workflows.compare.domain import compare_text
 from hornbook.workflows.runs.folder import Recipe
+from tests.schemas import check
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +45,7 @@ def compared(tmp_path_factory):
 
 def test_each_text_is_read_best_by_who_learned_it(compared):
     _, found, _ = compared
+    check("compare", found)
     rows = {row["name"]: row for row in found["rows"]}
     assert set(rows) == {"domain", "general", "general_then_domain"}
     assert rows["domain"]["domain"]["high"] < rows["general"]["domain"]["low"]

@@ -20,6 +20,7 @@ from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.curate.corpus import forget, make_corpus, trace
 from hornbook.workflows.curate.encode import SHARDS, prepare_shards
 from hornbook.workflows.runs import lineage
+from tests.schemas import check
 
 QUIET = Progress(quiet=True)
 NOUNS = ["river", "boat", "morning", "teacher", "letter", "child", "bird", "page", "stone"]
@@ -130,6 +131,9 @@ def test_a_forgotten_document_is_nowhere_and_stays_away(source, tmp_path):
     id, text = f"{source}:7", json.loads(source.read_text().splitlines()[7])["text"]
     before = corpus.facts
     found = forget(corpus.folder, id)
+    check("corpus_forget", found)
+    check("corpus_report", before)
+    check("corpus_trace", trace(corpus.folder, id))
     assert found["models"] == [] and found["side"] in ("train", "validation")
     after = Corpus.open(corpus.folder)
     assert after.fingerprint != corpus.fingerprint
@@ -220,6 +224,7 @@ def test_a_review_on_the_command_line(source, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
+    check("corpus_review", facts)
     assert facts["answers"]["dropped"] + facts["answers"]["kept"] == 3
     rows = (tmp_path / "c.review.jsonl").read_text().splitlines()
     assert [json.loads(row)["good"] for row in rows] == [True, False, True]

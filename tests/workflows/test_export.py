@@ -13,6 +13,7 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from tests.models.test_parity import loud
+from tests.schemas import check
 
 QUIET = Progress(quiet=True)
 TEXTS = ["春眠不覺曉，處處聞啼鳥。 The hornbook's 12345 words.\n"] * 50
@@ -41,6 +42,7 @@ def text(tmp_path_factory):
 
 def test_a_file_of_floats_and_a_folder_from_it_are_the_same_model(model, text, tmp_path):
     found = export(model, "gguf", "f32", tmp_path / "m.gguf", text, QUIET)
+    check("export", found)
     assert found["parity"] == {
         "max_logit_difference": 0.0, "same_greedy": True, "bits_per_byte_change": 0.0
     }  # fmt: skip

@@ -13,6 +13,7 @@ from hornbook.core.progress import Progress
 from hornbook.workflows.exchange import pull as module
 from hornbook.workflows.exchange.catalogue import Entry, File, Hub, Package
 from hornbook.workflows.exchange.pull import pull
+from tests.schemas import check
 
 CONTENT = {"model.gguf": b"weights" * 1000, "1_Pooling/config.json": b"{}"}
 QUIET = Progress(quiet=True)
@@ -56,6 +57,7 @@ def unreachable(*_, **__):
 
 def test_the_second_source_serves_and_a_second_pull_reuses(shelf, tmp_path):
     found = pull("tiny", None, QUIET)
+    check("pull", found)
     folder = tmp_path / "home/models/tiny"
     assert found["path"] == str(folder)
     assert found["source"] == "the Python package tiny-weights==1.0"
