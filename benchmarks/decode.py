@@ -107,7 +107,7 @@ def _ours(path: Path, rounds: int) -> dict[str, Any]:
         return len(long) / (time.perf_counter() - begun)
 
     def streams() -> float:
-        engine = Engine(model, SchedulerConfig(slots=_STREAMS), room=_ROOM // 2)
+        engine = Engine(model, SchedulerConfig(slots=_STREAMS), capacity=_ROOM // 2)
         for i in range(_STREAMS):
             engine.submit(
                 GenerationRequest([*short, *tokenizer.encode(f" {i}")], config, frozenset())

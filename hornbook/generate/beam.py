@@ -34,7 +34,7 @@ class Translator(Protocol):
     def __call__(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor: ...
 
     def new_state(
-        self, source: Tensor, valid: Tensor | None = None, room: int | None = None
+        self, source: Tensor, valid: Tensor | None = None, capacity: int | None = None
     ) -> State: ...
 
 
@@ -67,9 +67,9 @@ def search(
 
     Sources that are done leave the batch. What a source gives does not depend on those beside it.
     """
-    room = config.max_tokens or 2 * source.shape[1] + 10
-    state = model.new_state(source, valid, room)
-    steps, count, k = state.room, len(source), config.beams
+    capacity = config.max_tokens or 2 * source.shape[1] + 10
+    state = model.new_state(source, valid, capacity)
+    steps, count, k = state.capacity, len(source), config.beams
     device = source.device
     state = state.take(torch.arange(count, device=device).repeat_interleave(k))
     beams, waiting = _fresh(count, k, steps, device), torch.arange(count, device=device)

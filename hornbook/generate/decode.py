@@ -16,11 +16,12 @@ from hornbook.generate.scheduler import Finish, check_prompt, finish_reason
 class Sequences(Protocol):
     """Some sequences, by their rows, and what a model remembers of them.
 
-    room: tokens that each can have. cuttable: whether one can be cut anywhere, not to nothing only.
+    capacity: tokens that each can have. cuttable: whether one can be cut anywhere, not to nothing
+    only.
     """
 
     @property
-    def room(self) -> int: ...
+    def capacity(self) -> int: ...
 
     @property
     def cuttable(self) -> bool: ...
@@ -28,7 +29,7 @@ class Sequences(Protocol):
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
         """Go on with one or more tokens in some rows; the logits after the last of each, (V,)
         float32. Raises HornbookError, before anything is changed, when a row would outgrow its
-        room."""
+        capacity."""
 
     def check(self, row: int, ids: Sequence[int]) -> np.ndarray:
         """As `go_on` in one row; the logits after each of the tokens, (T, V)."""
@@ -53,8 +54,8 @@ class Decoder(Protocol):
     @property
     def context(self) -> int: ...
 
-    def sequences(self, rows: int, room: int | None = None) -> Sequences:
-        """Empty sequences of at most `room` tokens (None: the context)."""
+    def sequences(self, rows: int, capacity: int | None = None) -> Sequences:
+        """Empty sequences of at most `capacity` tokens (None: the context)."""
 
 
 class RowToken(NamedTuple):
@@ -83,7 +84,7 @@ def decode(
     """
     sequences = model.sequences(len(prompts), max(map(len, prompts)) + config.max_tokens)
     for prompt in prompts:
-        check_prompt(prompt, sequences.room)
+        check_prompt(prompt, sequences.capacity)
     draws = [config.draws() for _ in prompts]
     limits = list(constraints) if constraints else [None] * len(prompts)
     counts = [0] * len(prompts)
@@ -96,7 +97,7 @@ def decode(
         new = {}
         for row, token in chosen.items():
             counts[row] += 1
-            full = len(prompts[row]) + counts[row] >= sequences.room
+            full = len(prompts[row]) + counts[row] >= sequences.capacity
             finished = finish_reason(token, counts[row], config.max_tokens, stop_ids, full)
             ended = yield RowToken(row, token, finished)
             if not (finished or ended):

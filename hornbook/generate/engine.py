@@ -45,13 +45,13 @@ class Engine:
     """
 
     def __init__(
-        self, model: Decoder, config: SchedulerConfig | None = None, room: int | None = None
+        self, model: Decoder, config: SchedulerConfig | None = None, capacity: int | None = None
     ) -> None:
-        """room: tokens that a request can have, prompt and answer together (None: the model's
+        """capacity: tokens that a request can have, prompt and answer together (None: the model's
         context). All slots' memory is taken now."""
         config = config or SchedulerConfig()
-        self._sequences = model.sequences(config.slots, room)
-        self._scheduler = Scheduler(config, self._sequences.room, self._sequences.cuttable)
+        self._sequences = model.sequences(config.slots, capacity)
+        self._scheduler = Scheduler(config, self._sequences.capacity, self._sequences.cuttable)
         self._draws: dict[int, _Draws] = {}
         self._undelivered: list[RequestToken] = []
         self.prompt_tokens = self.reused_tokens = 0

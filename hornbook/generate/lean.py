@@ -60,9 +60,9 @@ class LeanDecoder:
             return self._one(tokens, state)
         return cast(Tensor, self.model(tokens, state, valid))
 
-    def sequences(self, rows: int, room: int | None = None) -> StateSequences:
+    def sequences(self, rows: int, capacity: int | None = None) -> StateSequences:
         """As the model's."""
-        return StateSequences(self, self.model.new_state(rows, room))
+        return StateSequences(self, self.model.new_state(rows, capacity))
 
     def go_on(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
         """As the model's."""

@@ -14,7 +14,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.kernels import pointers
 from hornbook.kernels.codes import DecoderWeights
 from hornbook.kernels.pointers import Rows
-from hornbook.nn.room import no_room_for, require_room
+from hornbook.nn.capacity import no_memory_for, require_capacity
 
 PASS = 512
 """Rows of a call: large enough to be fast, small enough for memory."""
@@ -31,9 +31,9 @@ class NativeDecoder:
         self._decoder = pointers.decoder(weights)
         self._turns = np.empty((2, 0, weights.head // 2), np.float32)
 
-    def sequences(self, rows: int, room: int | None = None) -> "NativeSequences":
-        """Empty sequences of at most `room` tokens (None: the context)."""
-        return NativeSequences(self, rows, min(room or self.context, self.context))
+    def sequences(self, rows: int, capacity: int | None = None) -> "NativeSequences":
+        """Empty sequences of at most `capacity` tokens (None: the context)."""
+        return NativeSequences(self, rows, min(capacity or self.context, self.context))
 
     def features(self, rows: Rows, caches: "Caches") -> np.ndarray:
         """What the head reads of each row, (R, D); keys and values are written."""
@@ -66,14 +66,15 @@ class NativeDecoder:
 
 
 class Caches:
-    """Keys and values, (layers, slots, kv_heads, room, head) float16 each, and where they lie."""
+    """Keys and values, (layers, slots, kv_heads, capacity, head) float16 each, and their
+    pointers."""
 
-    def __init__(self, weights: DecoderWeights, slots: int, room: int) -> None:
-        shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
+    def __init__(self, weights: DecoderWeights, slots: int, capacity: int) -> None:
+        shape = len(weights.blocks), slots, weights.kv_heads, capacity, weights.head
         try:  # zeros take no memory before they are written to
             self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
         except (MemoryError, ValueError):
-            raise no_room_for(room) from None
+            raise no_memory_for(capacity) from None
 
     def bytes_of_position(self) -> int:
         """What a token in one slot takes."""
@@ -86,9 +87,9 @@ class NativeSequences:
 
     cuttable = True
 
-    def __init__(self, decoder: NativeDecoder, rows: int, room: int) -> None:
-        self._decoder, self.room = decoder, room
-        self._caches = Caches(decoder.weights, rows, room)
+    def __init__(self, decoder: NativeDecoder, rows: int, capacity: int) -> None:
+        self._decoder, self.capacity = decoder, capacity
+        self._caches = Caches(decoder.weights, rows, capacity)
         self._lengths = [0] * rows
 
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
@@ -117,7 +118,7 @@ class NativeSequences:
 
     def _require_room(self, new: Mapping[int, Sequence[int]]) -> None:
         for row, ids in new.items():
-            require_room(self._lengths[row] + len(ids), self.room)
+            require_capacity(self._lengths[row] + len(ids), self.capacity)
 
     def _through(self, new: Mapping[int, Sequence[int]], wanted: np.ndarray) -> np.ndarray:
         """Take in all tokens, row after row; the features of those `wanted`, (W, D)."""

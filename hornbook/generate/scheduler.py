@@ -124,10 +124,11 @@ class _Slot:
 class Scheduler:
     """Plans steps; is told of every token that was chosen. One owner, no locks."""
 
-    def __init__(self, config: SchedulerConfig, room: int, cuttable: bool) -> None:
-        """room: tokens a slot can hold. cuttable: whether its cache can be cut to any prefix, as
+    def __init__(self, config: SchedulerConfig, capacity: int, cuttable: bool) -> None:
+        """capacity: tokens a slot can hold. cuttable: whether its cache can be cut to any prefix,
+        as
         that of attention; a recurrent one can only be kept whole."""
-        self.config, self.room, self.cuttable = config, room, cuttable
+        self.config, self.capacity, self.cuttable = config, capacity, cuttable
         self._slots = [_Slot() for _ in range(config.slots)]
         self._queue: deque[tuple[int, GenerationRequest]] = deque()
         self._reading: deque[int] = deque()
@@ -143,7 +144,7 @@ class Scheduler:
 
         Raises HornbookError for an empty prompt or one that leaves no room.
         """
-        check_prompt(request.prompt, self.room)
+        check_prompt(request.prompt, self.capacity)
         handle = next(self._handles)
         self._queue.append((handle, request))
         return handle
@@ -179,7 +180,7 @@ class Scheduler:
         assert running is not None
         running.newest = token
         running.count += 1
-        full = len(running.prompt) + running.count >= self.room
+        full = len(running.prompt) + running.count >= self.capacity
         request = running.request
         finished = finish_reason(
             token, running.count, request.config.max_tokens, request.stop_ids, full
@@ -242,12 +243,14 @@ class Scheduler:
             self._reading.remove(i)
 
 
-def check_prompt(prompt: Sequence[int], room: int) -> None:
+def check_prompt(prompt: Sequence[int], capacity: int) -> None:
     """Raises HornbookError for an empty prompt or one that leaves no room for a token."""
     if not prompt:
         raise HornbookError("A prompt has 0 tokens: there is nothing to continue.")
-    if len(prompt) >= room:
-        raise HornbookError(f"A prompt has {len(prompt)} tokens; this model takes 1 to {room - 1}.")
+    if len(prompt) >= capacity:
+        raise HornbookError(
+            f"A prompt has {len(prompt)} tokens; this model takes 1 to {capacity - 1}."
+        )
 
 
 def finish_reason(

@@ -71,7 +71,7 @@ class ModelDrafter:
     def propose(self, ids: Sequence[int], most: int) -> list[int]:
         """The model's own continuation; nothing where its context is full."""
         self._make_room(len(ids) + most)
-        most = min(most, self._sequences.room - len(ids))
+        most = min(most, self._sequences.capacity - len(ids))
         if most < 1:
             return []
         shared = next(
@@ -89,9 +89,9 @@ class ModelDrafter:
 
     def _make_room(self, tokens: int) -> None:
         """Larger sequences where they are needed and can be had; they have read nothing yet."""
-        if tokens > self._sequences.room:
+        if tokens > self._sequences.capacity:
             larger = self._model.sequences(1, 2 * tokens)
-            if larger.room > self._sequences.room:
+            if larger.capacity > self._sequences.capacity:
                 self._sequences, self._held = larger, []
 
 
@@ -118,7 +118,7 @@ def decode_drafted(
     HornbookError, before any work, as `decode` does, and for a model with a recurrent state.
     """
     sequences = model.sequences(1, len(prompt) + config.max_tokens)
-    check_prompt(prompt, sequences.room)
+    check_prompt(prompt, sequences.capacity)
     require_cuttable(sequences)
     draws = config.draws()
     ids, count, size = list(prompt), 0, LONGEST // 2
@@ -130,7 +130,7 @@ def decode_drafted(
             token = choose(row, config, draws, allowed)
             ids.append(token)
             count += 1
-            full = len(ids) >= sequences.room
+            full = len(ids) >= sequences.capacity
             finished = finish_reason(token, count, config.max_tokens, stop_ids, full)
             yield RowToken(0, token, finished)
             if finished:
@@ -143,6 +143,6 @@ def decode_drafted(
         sequences.cut(0, len(ids) - 1)
         if guesses:
             size = min(2 * size, LONGEST) if right == len(guesses) else max(right, 1)
-        most = min(size, config.max_tokens - count - 1, sequences.room - len(ids) - 1)
+        most = min(size, config.max_tokens - count - 1, sequences.capacity - len(ids) - 1)
         guesses = drafter.propose(ids, most) if most > 0 else []
         logits = sequences.check(0, [ids[-1], *guesses])

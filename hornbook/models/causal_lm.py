@@ -101,7 +101,7 @@ class CausalLM(Model):
 
         tokens: (B, T) int64. With a `state` the rows continue from it and its clock moves by the
         number of valid tokens. valid: (B, T) bool, True = real; with a state, padding is on the
-        right. Raises HornbookError when a row would outgrow the state's room.
+        right. Raises HornbookError when a row would outgrow the state's capacity.
         """
         time = tokens.shape[1]
         if state is None:
@@ -125,19 +125,19 @@ class CausalLM(Model):
         y: Tensor = self.stack(self.embedding(tokens, ctx.pos), ctx)
         return y
 
-    def sequences(self, rows: int, room: int | None = None) -> StateSequences:
-        """Empty sequences of at most `room` tokens (None: the context), for generation."""
-        return StateSequences(self, self.new_state(rows, room))
+    def sequences(self, rows: int, capacity: int | None = None) -> StateSequences:
+        """Empty sequences of at most `capacity` tokens (None: the context), for generation."""
+        return StateSequences(self, self.new_state(rows, capacity))
 
     def new_state(
-        self, rows: int, room: int | None = None, dtype: torch.dtype | None = None
+        self, rows: int, capacity: int | None = None, dtype: torch.dtype | None = None
     ) -> State:
-        """An empty state for `rows` sequences of at most `room` tokens (None: the context).
+        """An empty state for `rows` sequences of at most `capacity` tokens (None: the context).
 
         dtype: of what is remembered, the weights' if None.
         """
         like = next(self.stack.parameters()).new_empty(0, dtype=dtype)
-        room = self.config.context if room is None else min(room, self.config.context)
+        capacity = self.config.context if capacity is None else min(capacity, self.config.context)
         length = torch.zeros(rows, dtype=torch.int64, device=like.device)
-        caches = self.stack.new_caches(rows, room, like.detach())
-        return State(length, room, caches, positional=self.stack.positional())
+        caches = self.stack.new_caches(rows, capacity, like.detach())
+        return State(length, capacity, caches, positional=self.stack.positional())

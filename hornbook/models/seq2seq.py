@@ -105,7 +105,7 @@ class Seq2Seq(Model):
         """Logits of the token after each of `tokens` (B, T) int64, which continue `state`'s rows.
 
         valid: (B, T) bool, True = real; padding is on the right. Raises HornbookError when a row
-        would outgrow the state's room.
+        would outgrow the state's capacity.
         """
         time = tokens.shape[1]
         ctx = state.context(time, valid)
@@ -115,18 +115,18 @@ class Seq2Seq(Model):
         return logits
 
     def new_state(
-        self, source: Tensor, valid: Tensor | None = None, room: int | None = None
+        self, source: Tensor, valid: Tensor | None = None, capacity: int | None = None
     ) -> State:
         """A state that has read the sources and holds no target yet, one row a source.
 
-        room: targets of at most so many tokens, `start` included (None: the context).
+        capacity: targets of at most so many tokens, `start` included (None: the context).
         """
         memory, rows, like = self.encode(source, valid), len(source), self.head.weight.detach()
-        room = self.config.context if room is None else min(room, self.config.context)
-        caches = self.decoder.new_caches(rows, room, like)
+        capacity = self.config.context if capacity is None else min(capacity, self.config.context)
+        caches = self.decoder.new_caches(rows, capacity, like)
         remembered = self.decoder.remember(memory.vectors, memory.valid, caches)
         length = torch.zeros(rows, dtype=torch.int64, device=like.device)
-        return State(length, room, caches, remembered, self.decoder.positional())
+        return State(length, capacity, caches, remembered, self.decoder.positional())
 
 
 def _positions(tokens: Tensor) -> Tensor:

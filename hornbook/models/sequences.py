@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hornbook.nn.capacity import require_capacity
 from hornbook.nn.contract import State
-from hornbook.nn.room import require_room
 
 PROMPT_CHUNK = 512
 """Tokens of prompts taken at once: large enough to be fast, small enough for memory."""
@@ -40,7 +40,7 @@ class StateSequences:
     def __init__(self, model: Stepwise, state: State) -> None:
         self._model, self._state = model, state
         self._places = {row: row for row in range(len(state.length))}
-        self.room, self.cuttable = state.room, state.cuttable
+        self.capacity, self.cuttable = state.capacity, state.cuttable
 
     @torch.inference_mode()
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
@@ -75,7 +75,7 @@ class StateSequences:
         """What a token in one row takes, as far as the memory grows with tokens."""
         state = self._state
         return sum(
-            cache[name].numel() * cache[name].element_size() // (len(state.length) * self.room)
+            cache[name].numel() * cache[name].element_size() // (len(state.length) * self.capacity)
             for cache, growing in zip(state.caches, state.positional, strict=True)
             for name in growing
         )
@@ -84,7 +84,7 @@ class StateSequences:
         """Tokens of each place; raises HornbookError where some of `new` would be too many."""
         held: list[int] = self._state.length.tolist()
         for row, ids in new.items():
-            require_room(held[self._places[row]] + len(ids), self.room)
+            require_capacity(held[self._places[row]] + len(ids), self.capacity)
         return held
 
     def _step(self, new: Mapping[int, int]) -> dict[int, np.ndarray]:

@@ -99,8 +99,8 @@ class Attention(Layer):
         """Queries (B, T, H*C), and keys and values (B, T, H_kv*C)."""
         return self.query(x), self.key(x), self.value(x)
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
-        shape = (rows, self.config.kv_heads, room, self.config.head)
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
+        shape = (rows, self.config.kv_heads, capacity, self.config.head)
         return {"key": like.new_zeros(shape), "value": like.new_zeros(shape)}
 
     def positional(self) -> frozenset[str]:

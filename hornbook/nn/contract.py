@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hornbook.core.config import Config
 from hornbook.core.errors import unknown
-from hornbook.nn.room import require_room
+from hornbook.nn.capacity import require_capacity
 
 
 class Mask(NamedTuple):
@@ -75,8 +75,9 @@ class Layer(nn.Module, ABC):
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor: ...
 
     @abstractmethod
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
-        """Empty memory for `rows` sequences of at most `room` tokens, on `like`'s device/dtype."""
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
+        """Empty memory for `rows` sequences of at most `capacity` tokens, of `like`'s device and
+        type."""
 
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
         """Put what cross-attention needs of a memory (B, S, D), valid (B, S) bool, into its cache.
@@ -179,7 +180,7 @@ class State:
     """
 
     length: Tensor
-    room: int
+    capacity: int
     caches: list[Cache]
     remembered: list[frozenset[str]] = field(default_factory=list)
     positional: list[frozenset[str]] = field(default_factory=list)
@@ -196,10 +197,10 @@ class State:
     def context(self, time: int, valid: Tensor | None) -> Context:
         """The context of the next `time` tokens of every row.
 
-        Raises HornbookError, before any cache is written, when a row would outgrow its room.
+        Raises HornbookError, before any cache is written, when a row would outgrow its capacity.
         """
         reach = int(self.length.max()) + time
-        require_room(reach, self.room)
+        require_capacity(reach, self.capacity)
         if valid is not None:  # what waiting rows hold is looked at by nobody
             reach = int((self.length * valid.any(1)).max()) + time
         pos = self.length[:, None] + torch.arange(time, device=self.length.device)
@@ -237,7 +238,7 @@ class State:
                     cache[name] = cache[name].index_select(0, rows)
 
     def put(self, rows: Tensor, other: "State") -> None:
-        """Overwrite some rows with the rows of another state of the same model and room."""
+        """Overwrite some rows with the rows of another state of the same model and capacity."""
         self.length[rows] = other.length
         for mine, theirs in zip(self.caches, other.caches, strict=True):
             for name, tensor in mine.items():

@@ -59,7 +59,7 @@ class CrossAttention(Layer):
         out: Tensor = self.output(y.transpose(1, 2).flatten(2))
         return out
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         empty = like.new_zeros(rows, self.config.heads, 0, self.config.head)
         valid = torch.zeros(rows, 0, dtype=torch.bool, device=like.device)
         return {"key": empty, "value": empty, "valid": valid}
@@ -104,7 +104,7 @@ class Summary(Layer):
             self.remember(memory, valid, cache)
         return cache["summary"][:, None].expand_as(x)
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         return {"summary": like.new_zeros(rows, self.output.out_features)}
 
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:

@@ -63,7 +63,7 @@ class LSTM(Layer):
             cache["cell"].copy_(cell)
         return y
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         shape = (rows, self.recurrent["weight"].shape[1])
         return {"hidden": like.new_zeros(shape), "cell": like.new_zeros(shape)}
 
@@ -89,10 +89,10 @@ class LSTM(Layer):
         sequences of several lengths would do as well, but its backward pass is quadratic in time.
         """
         slots, real = _slots(mask)
-        room = int(slots.max()) + 1
-        at = (slots + room * torch.arange(len(x), device=x.device)[:, None])[real]
-        gaps = F.pad(x.new_zeros(len(x) * room, x.shape[-1]), (0, _MARKS), value=1.0)
-        moved = gaps.index_copy(0, at, F.pad(x[real], (0, _MARKS))).unflatten(0, (len(x), room))
+        capacity = int(slots.max()) + 1
+        at = (slots + capacity * torch.arange(len(x), device=x.device)[:, None])[real]
+        gaps = F.pad(x.new_zeros(len(x) * capacity, x.shape[-1]), (0, _MARKS), value=1.0)
+        moved = gaps.index_copy(0, at, F.pad(x[real], (0, _MARKS))).unflatten(0, (len(x), capacity))
         shut = _SHUT_ALL if cache is None else _HOLD
         own = self.gates["weight"]
         marks = own.new_tensor(shut).repeat_interleave(x.shape[-1])[:, None].expand(-1, _MARKS)

@@ -126,7 +126,7 @@ class Mamba2(Layer):
         out: Tensor = self.output(self.norm(y.flatten(2), gate).to(x.dtype))
         return out
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         shape = (rows, self.config.heads, self.config.head, self.config.state)
         return {"conv": self.conv.new_past(rows, like), "state": like.new_zeros(shape)}
 

@@ -54,7 +54,7 @@ class MLP(Layer):
         y: Tensor = self.down(self.activation(self.up(x)))
         return y
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         return {}
 
 
@@ -90,5 +90,5 @@ class GatedMLP(Layer):
         y: Tensor = self.down(self.activation(self.gate(x)) * self.up(x))
         return y
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         return {}

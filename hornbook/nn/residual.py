@@ -49,8 +49,8 @@ class PreNorm(Layer):
         y: Tensor = x + self.dropout(self.layer(self.norm(x), ctx, cache))
         return y
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
-        return self.layer.new_cache(rows, room, like)
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
+        return self.layer.new_cache(rows, capacity, like)
 
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
         self.layer.remember(memory, memory_valid, cache)
@@ -92,8 +92,8 @@ class PostNorm(Layer):
         y: Tensor = self.norm(x + self.dropout(self.layer(x, ctx, cache)))
         return y
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
-        return self.layer.new_cache(rows, room, like)
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
+        return self.layer.new_cache(rows, capacity, like)
 
     def remember(self, memory: Tensor, memory_valid: Tensor, cache: Cache) -> None:
         self.layer.remember(memory, memory_valid, cache)

@@ -50,5 +50,5 @@ class ShortConv(Layer):
         y: Tensor = self.output(after * self.conv(before * x, ctx.mask, past))
         return y
 
-    def new_cache(self, rows: int, room: int, like: Tensor) -> Cache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         return {"conv": self.conv.new_past(rows, like)}

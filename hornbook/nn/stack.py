@@ -50,10 +50,10 @@ class Stack(nn.Module):
         y: Tensor = self.norm(x)
         return y
 
-    def new_caches(self, rows: int, room: int, like: Tensor) -> list[Cache]:
+    def new_caches(self, rows: int, capacity: int, like: Tensor) -> list[Cache]:
         """One empty cache a layer, in the order of the layers."""
         layers = cast(Iterable[Layer], self.layers)
-        return [layer.new_cache(rows, room, like) for layer in layers]
+        return [layer.new_cache(rows, capacity, like) for layer in layers]
 
     def positional(self) -> list[frozenset[str]]:
         """What in each cache holds an entry for every position."""

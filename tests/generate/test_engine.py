@@ -255,7 +255,7 @@ def test_a_constraint_that_fails_ends_its_own_request_only():
 
 
 def test_mistakes_are_named_before_any_work():
-    engine = Engine(build("qwen3"), room=20)
+    engine = Engine(build("qwen3"), capacity=20)
     with pytest.raises(HornbookError, match="0 tokens: there is nothing"):
         engine.submit(ask((), SAMPLINGS[0], 3))
     with pytest.raises(HornbookError, match="20 tokens; this model takes 1 to 19"):

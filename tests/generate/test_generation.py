@@ -144,12 +144,12 @@ class Spelling:
 class Speller:
     """A model, and its only sequence, that says a text whatever it reads."""
 
-    room = 10_000
+    capacity = 10_000
 
     def __init__(self, text):
         self.ids = iter([*map(ord, text), 0])
 
-    def sequences(self, rows, room):
+    def sequences(self, rows, capacity):
         return self
 
     def go_on(self, new):

@@ -138,7 +138,7 @@ def test_what_was_cut_off_leaves_nothing():
 
 def test_a_row_that_would_outgrow_its_room_changes_nothing():
     _, decoder = made("llama")
-    sequences = decoder.sequences(2, room=10)
+    sequences = decoder.sequences(2, capacity=10)
     sequences.go_on({0: some_ids(4), 1: some_ids(8)})
     with pytest.raises(HornbookError, match="holds 10 tokens; 11 are needed"):
         sequences.go_on({0: [1], 1: [1, 2, 3]})

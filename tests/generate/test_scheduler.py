@@ -16,8 +16,8 @@ def request(prompt, most=10):
     return GenerationRequest(prompt, SimpleNamespace(max_tokens=most))
 
 
-def scheduler(slots=2, step_tokens=8, room=ROOM, cuttable=True):
-    return Scheduler(SchedulerConfig(slots=slots, step_tokens=step_tokens), room, cuttable)
+def scheduler(slots=2, step_tokens=8, capacity=ROOM, cuttable=True):
+    return Scheduler(SchedulerConfig(slots=slots, step_tokens=step_tokens), capacity, cuttable)
 
 
 def go(planner):
@@ -229,7 +229,7 @@ def test_ends():
     assert finish_reason(2, 5, 5, frozenset({3}), True) == "length"
     assert finish_reason(2, 4, 5, frozenset({3}), True) == "context"
     assert finish_reason(2, 4, 5, frozenset({3}), False) is None
-    planner = scheduler(slots=1, step_tokens=50, room=6)
+    planner = scheduler(slots=1, step_tokens=50, capacity=6)
     planner.submit(request([1, 2, 3], most=50))
     assert sum(1 for _ in iter(lambda: go(planner)[1], [0])) == 2
     assert planner.idle

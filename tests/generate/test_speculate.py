@@ -87,8 +87,8 @@ def test_right_guesses_save_passes_and_wrong_ones_become_few():
     answer = [1, 2] + [step.id for step in decode(model, [[1, 2]], config, frozenset())]
 
     class Counting:
-        def sequences(self, rows, room):
-            found = model.sequences(rows, room)
+        def sequences(self, rows, capacity):
+            found = model.sequences(rows, capacity)
             check = found.check
 
             def counted(row, ids):

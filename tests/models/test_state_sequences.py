@@ -54,7 +54,7 @@ def test_rows_that_are_left_go_on_under_their_numbers(name):
 
 def test_a_row_that_would_outgrow_its_room_changes_nothing():
     model = made("qwen3")
-    sequences = model.sequences(2, room=10)
+    sequences = model.sequences(2, capacity=10)
     sequences.go_on({0: IDS[0][:4], 1: IDS[1][:8]})
     with pytest.raises(HornbookError, match="holds 10 tokens; 11 are needed"):
         sequences.go_on({0: IDS[0][4:5], 1: IDS[1][8:11]})

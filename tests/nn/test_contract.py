@@ -57,11 +57,11 @@ def whole(layer: Layer, x: Tensor, valid: Tensor | None = None, causal: bool = T
     return layer(x, context(x, torch.arange(x.shape[1])[None], Mask(causal, valid)))
 
 
-def new_state(layer: Layer, rows: int, room: int, dtype: torch.dtype = torch.float32) -> State:
+def new_state(layer: Layer, rows: int, capacity: int, dtype: torch.dtype = torch.float32) -> State:
     length = torch.zeros(rows, dtype=torch.int64)
-    cache = layer.new_cache(rows, room, torch.zeros((), dtype=dtype))
+    cache = layer.new_cache(rows, capacity, torch.zeros((), dtype=dtype))
     layer.remember(*remembered(rows, dtype), cache)
-    return State(length, room, [cache])
+    return State(length, capacity, [cache])
 
 
 def looks_at_a_memory(layer: Layer) -> bool:
@@ -141,7 +141,7 @@ def test_any_chunks_with_a_cache_are_the_whole(config, counts):
     layer = build(config)
     totals = [sum(column) for column in zip(*counts, strict=True)]
     x = noise(ROWS, max(*totals, 1), WIDTH)
-    state = new_state(layer, ROWS, room=sum(max(*chunk, 1) for chunk in counts))
+    state = new_state(layer, ROWS, capacity=sum(max(*chunk, 1) for chunk in counts))
     outputs: list[list[Tensor]] = [[] for _ in range(ROWS)]
     for seed, chunk in enumerate(counts):
         time = max(*chunk, 1)
@@ -162,14 +162,14 @@ def test_any_chunks_with_a_cache_are_the_whole(config, counts):
 @every_layer
 def test_one_token_at_a_time_is_the_whole(config):
     layer, x = build(config), noise(ROWS, TIME, WIDTH)
-    state = new_state(layer, ROWS, room=TIME)
+    state = new_state(layer, ROWS, capacity=TIME)
     same(torch.cat([go_on(layer, x[:, t : t + 1], state) for t in range(TIME)], 1), whole(layer, x))
 
 
 @every_layer
 def test_a_cache_has_rows_first_and_is_updated_in_place(config):
     layer = build(config)
-    state = new_state(layer, ROWS, room=TIME)
+    state = new_state(layer, ROWS, capacity=TIME)
     before = {name: (t.data_ptr(), t.shape) for name, t in state.caches[0].items()}
     go_on(layer, noise(ROWS, 3, WIDTH), state)
     after = {name: (t.data_ptr(), t.shape) for name, t in state.caches[0].items()}
@@ -183,7 +183,7 @@ def test_a_cache_has_rows_first_and_is_updated_in_place(config):
 def test_rows_of_a_state_can_be_taken_put_cleared_and_kept(config):
     layer = build(config)
     x, more = noise(ROWS, 4, WIDTH), noise(ROWS, 3, WIDTH, seed=2)
-    state = new_state(layer, ROWS, room=9)
+    state = new_state(layer, ROWS, capacity=9)
     ragged = torch.arange(4) < torch.tensor([[4], [2], [3]])
     go_on(layer, x, state, ragged)
     kept, taken = state.snapshot(), state.take(torch.tensor([2, 0]))
@@ -191,12 +191,12 @@ def test_rows_of_a_state_can_be_taken_put_cleared_and_kept(config):
     same(go_on(layer, more[[2, 0]], taken), y[[2, 0]])
     same(go_on(layer, more, kept.snapshot()), y)
 
-    other = new_state(layer, ROWS, room=9)
+    other = new_state(layer, ROWS, capacity=9)
     go_on(layer, noise(ROWS, 5, WIDTH, seed=3), other)
     other.put(torch.tensor([1, 0]), kept.take(torch.tensor([0, 1])))
     other.clear(torch.tensor([2]))
     if looks_at_a_memory(layer):  # a new row has a memory of its own
-        other.put(torch.tensor([2]), new_state(layer, 1, room=9))
+        other.put(torch.tensor([2]), new_state(layer, 1, capacity=9))
     z = go_on(layer, more[[1, 0, 2]], other)
     same(z[:2], y[[1, 0]])
     same(z[2:], whole(layer, more[2:]))
@@ -206,7 +206,7 @@ def test_rows_of_a_state_can_be_taken_put_cleared_and_kept(config):
 @every_layer
 def test_a_row_can_be_cut_where_a_layer_says_so_and_views_touch_no_other(config):
     layer, x, more = build(config), noise(ROWS, 4, WIDTH), noise(1, 3, WIDTH, seed=2)
-    state = new_state(layer, ROWS, room=9)
+    state = new_state(layer, ROWS, capacity=9)
     if looks_at_a_memory(layer):
         state.remembered = [frozenset(state.caches[0])]
     state.positional = [layer.positional()]

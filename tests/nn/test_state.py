@@ -7,8 +7,8 @@ from hornbook.core.errors import HornbookError
 from hornbook.nn.contract import State
 
 
-def make(*length: int, room: int = 8) -> State:
-    return State(torch.tensor(length), room, [{"sum": torch.ones(len(length), 2)}])
+def make(*length: int, capacity: int = 8) -> State:
+    return State(torch.tensor(length), capacity, [{"sum": torch.ones(len(length), 2)}])
 
 
 def test_each_row_goes_on_at_its_own_position():
@@ -71,7 +71,7 @@ def test_a_view_shares_the_memory_of_its_rows_alone():
     view.caches[0]["sum"] += 4
     assert state.length.tolist() == [3, 7, 1]
     assert state.caches[0]["sum"][:, 0].tolist() == [1, 5, 1]
-    assert (view.room, view.positional) == (state.room, state.positional)
+    assert (view.capacity, view.positional) == (state.capacity, state.positional)
 
 
 def test_rows_without_a_valid_token_do_not_count_as_used():
