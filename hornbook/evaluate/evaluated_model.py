@@ -22,19 +22,19 @@ class EvaluatedModel:
     progress: Progress = field(default_factory=lambda: Progress(quiet=True))
 
     @property
-    def room(self) -> int:
+    def max_length(self) -> int:
         """Tokens that the model sees at once."""
         return self.model.config.context
 
     def likelihoods(
         self,
         requests: Sequence[LikelihoodRequest],
-        room: int | None = None,
+        max_length: int | None = None,
         stride: int | None = None,
     ) -> list[Likelihood]:
         """As `likelihood.likelihoods`, with a bar."""
         with self.progress.bar("scoring", len(requests), "texts") as advance:
-            return likelihoods(self.model, requests, room, stride, advance)
+            return likelihoods(self.model, requests, max_length, stride, advance)
 
     def answers(
         self, prompts: Sequence[Sequence[int]], max_tokens: int, stop: Sequence[str], chat: bool

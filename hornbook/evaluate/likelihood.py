@@ -52,21 +52,21 @@ class _LogitRows(NamedTuple):
 def likelihoods(
     model: CausalLM,
     requests: Sequence[LikelihoodRequest],
-    room: int | None = None,
+    max_length: int | None = None,
     stride: int | None = None,
     advance: Callable[[int], None] = lambda parts: None,
 ) -> list[Likelihood]:
     """The likelihood of every request, in order; a row's does not depend on those beside it.
 
-    room: tokens that the model sees at once, None for its context. What is longer is scored in
-    windows, see `windows`. advance: told of windows that are done; there is one a request where
+    max_length: tokens that the model sees at once, None for its context. What is longer is scored
+    in windows, see `windows`. advance: told of windows that are done; there is one a request where
     nothing is long.
     """
-    room = min(room or model.config.context, model.config.context)
+    max_length = min(max_length or model.config.context, model.config.context)
     parts, owners = [], []
     for i, request in enumerate(requests):
         assert request.context and request.target
-        for part in windows(request, room, stride or max(1, room // 2)):
+        for part in windows(request, max_length, stride or max(1, max_length // 2)):
             parts.append(part)
             owners.append(i)
     found: list[Likelihood] = [Likelihood(0.0, True, 0)] * len(requests)
@@ -78,18 +78,21 @@ def likelihoods(
     return found
 
 
-def windows(request: LikelihoodRequest, room: int, stride: int) -> Iterator[LikelihoodRequest]:
-    """The requests of at most `room` ids each whose sum is the likelihood of one of any length.
+def windows(
+    request: LikelihoodRequest, max_length: int, stride: int
+) -> Iterator[LikelihoodRequest]:
+    """The requests of at most `max_length` ids each whose sum is the likelihood of one of any
+    length.
 
     One, if it fits. Else each after the first scores the next `stride` ids of the target, with
-    room - stride + 1 ids before them. What of the context is too far away is left out.
+    max_length - stride + 1 ids before them. What of the context is too far away is left out.
     """
-    assert 1 <= stride <= room
+    assert 1 <= stride <= max_length
     stream, start = [*request.context, *request.target], len(request.context)
-    count = max(stride, room + 1 - start)
+    count = max(stride, max_length + 1 - start)
     while start < len(stream):
         stop = min(len(stream), start + count)
-        yield LikelihoodRequest(stream[max(0, stop - 1 - room) : start], stream[start:stop])
+        yield LikelihoodRequest(stream[max(0, stop - 1 - max_length) : start], stream[start:stop])
         start, count = stop, stride
 
 
@@ -167,9 +170,9 @@ def _batches(
         start += count
 
 
-def _read(model: CausalLM, prefix: Sequence[int], room: int) -> State:
+def _read(model: CausalLM, prefix: Sequence[int], capacity: int) -> State:
     """The state of one row that has read the prefix."""
-    state = model.new_state(1, room)
+    state = model.new_state(1, capacity)
     tokens = torch.tensor([prefix], device=state.length.device)
     for part in tokens.split(_BATCH_TOKENS["cpu"], 1):
         model.go_on(part, state)

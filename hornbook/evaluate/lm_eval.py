@@ -57,7 +57,9 @@ class HornbookLM(TemplateLM):  # type: ignore[misc]
             for request in requests
         ]
         found = iter(
-            self.evaluated.likelihoods([r for r in asked if r.target], stride=self.evaluated.room)
+            self.evaluated.likelihoods(
+                [r for r in asked if r.target], stride=self.evaluated.max_length
+            )
         )
         return [next(found).logprob if request.target else 0.0 for request in asked]
 
@@ -69,10 +71,10 @@ class HornbookLM(TemplateLM):  # type: ignore[misc]
             alike.setdefault(_wanted(request.args[1]), []).append(i)
         for (most, stop), places in alike.items():
             begin = self._tokenizer.prefix
-            room = self.evaluated.room - most - len(begin)
+            most_before = self.evaluated.max_length - most - len(begin)
             texts = [str(requests[i].args[0]) for i in places]
             prompts = [
-                [*begin, *self._tokenizer.encode(text)[-room:]] or [self.eot_token_id]
+                [*begin, *self._tokenizer.encode(text)[-most_before:]] or [self.eot_token_id]
                 for text in texts
             ]
             answers = self.evaluated.answers(prompts, most, stop, chat=False)

@@ -17,10 +17,12 @@ _CUT_TRIES = 12
 
 
 class Prompter:
-    """Writes the prompts of a task for a model that reads `room` tokens."""
+    """Writes the prompts of a task for a model that reads `max_length` tokens."""
 
-    def __init__(self, task: Task, tokenizer: Tokenizer, room: int, shots: Sequence[Row]) -> None:
-        self.task, self.tokenizer, self.room, self.shots = task, tokenizer, room, shots
+    def __init__(
+        self, task: Task, tokenizer: Tokenizer, max_length: int, shots: Sequence[Row]
+    ) -> None:
+        self.task, self.tokenizer, self.max_length, self.shots = task, tokenizer, max_length, shots
         self.chat = task.chat and tokenizer.chat_template is not None
 
     def prompt(self, item: Item, reserve: int) -> Prompt:
@@ -29,7 +31,7 @@ class Prompter:
         Where the whole is too long, shots are left out, the first ones first; then the field
         `cut` of the task is shortened at its end. What cannot be shortened is left too long.
         """
-        most = self.room - reserve
+        most = self.max_length - reserve
         for first in range(len(self.shots) + 1):
             found = self._ask(item.row, self.shots[first:], 0)
             if len(found.ids) <= most:

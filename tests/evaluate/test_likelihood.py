@@ -76,19 +76,19 @@ def test_one_token_targets_of_a_context_are_read_once(monkeypatch, decoder):
 
 @settings(max_examples=200)
 @given(IDS, IDS, st.integers(1, 20), st.integers(1, 20))
-def test_windows_score_each_target_once(context, target, room, stride):
-    parts = list(windows(LikelihoodRequest(context, target), room, min(stride, room)))
+def test_windows_score_each_target_once(context, target, max_length, stride):
+    parts = list(windows(LikelihoodRequest(context, target), max_length, min(stride, max_length)))
     assert [i for part in parts for i in part.target] == target
     stream, at = [*context, *target], len(context)
     for part in parts:
         assert part.context and part.target
-        assert len(part.context) + len(part.target) - 1 <= room
+        assert len(part.context) + len(part.target) - 1 <= max_length
         assert list(part.context) == stream[at - len(part.context) : at]
         at += len(part.target)
-    if len(context) + len(target) - 1 <= room:
+    if len(context) + len(target) - 1 <= max_length:
         assert parts == [LikelihoodRequest(context, target)]
     for part in parts[1:]:
-        assert len(part.context) >= room - min(stride, room) + 1
+        assert len(part.context) >= max_length - min(stride, max_length) + 1
 
 
 def test_a_text_longer_than_the_context_is_scored_whole(decoder):

@@ -42,7 +42,7 @@ class ChoiceTask(Task):
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         choices = [self._choices(item.row) for item in items]
         prompts = [
             prompter.prompt(item, 2 + max(len(evaluated.tokenizer.encode(text)) for text in texts))

@@ -66,7 +66,7 @@ class ClassifyTask(Task):
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         words = list(self.labels.values())
         reserve = 2 + max(len(evaluated.tokenizer.encode(word)) for word in words)
         asked = list(items)

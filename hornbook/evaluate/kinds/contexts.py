@@ -45,7 +45,7 @@ class ContextsTask(Task):
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         endings = [render(self.ending, item.row) for item in items]
         reserve = [
             2 + max(len(evaluated.tokenizer.encode(c + ending)) for c in self._contexts(item.row))

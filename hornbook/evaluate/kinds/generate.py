@@ -59,13 +59,13 @@ class GenerateTask(Task):
     ) -> list[Sample]:
         if any(name in _CORPUS for name in self.metrics):
             require_bleu()
-        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         prompts = [prompter.prompt(item, self.max_tokens + 1) for item in items]
         for item, prompt in zip(items, prompts, strict=True):
-            if len(prompt.ids) >= evaluated.room:
+            if len(prompt.ids) >= evaluated.max_length:
                 raise UsageError(
                     f"The prompt of row {item.number} has {len(prompt.ids)} tokens; this model "
-                    f"takes {evaluated.room - 1}. Say in the task which field may be `cut`."
+                    f"takes {evaluated.max_length - 1}. Say in the task which field may be `cut`."
                 )
         ids = [prompt.ids for prompt in prompts]
         texts = evaluated.answers(ids, self.max_tokens, self.stop, prompter.chat)

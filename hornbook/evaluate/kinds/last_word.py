@@ -28,7 +28,7 @@ class LastWordTask(Task):
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         targets = [render(self.target, item.row) for item in items]
         prompts = [prompter.prompt(item, 16) for item in items]
         requests = [prompter.request(p, t) for p, t in zip(prompts, targets, strict=True)]

@@ -29,7 +29,7 @@ class PairTask(Task):
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
     ) -> list[Sample]:
-        prompter = Prompter(self, evaluated.tokenizer, evaluated.room, shots)
+        prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         prompts = [prompter.prompt(item, 64) for item in items]
         texts = [(render(self.good, item.row), render(self.bad, item.row)) for item in items]
         requests = [

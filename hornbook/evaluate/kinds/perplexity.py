@@ -61,17 +61,19 @@ class PerplexityTask(Task):
     ) -> list[Sample]:
         if shots:
             raise UsageError("perplexity is that of whole texts: there are no shots.")
-        begin, room = begin_of(evaluated.tokenizer), min(self.window, evaluated.room)
-        stride = min(self.stride or max(1, room // 2), room)
+        begin, max_length = begin_of(evaluated.tokenizer), min(self.window, evaluated.max_length)
+        stride = min(self.stride or max(1, max_length // 2), max_length)
         parts = [
             list(
                 windows(
-                    LikelihoodRequest(begin, evaluated.tokenizer.encode(item.content)), room, stride
+                    LikelihoodRequest(begin, evaluated.tokenizer.encode(item.content)),
+                    max_length,
+                    stride,
                 )
             )
             for item in items
         ]
-        found = iter(evaluated.likelihoods([part for one in parts for part in one], room))
+        found = iter(evaluated.likelihoods([part for one in parts for part in one], max_length))
         samples = []
         for item, requests in zip(items, parts, strict=True):
             rows = [
