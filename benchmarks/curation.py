@@ -32,10 +32,11 @@ from hornbook.read.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.validation import Validation
-from hornbook.workflows.projects.text.data import Inputs, token_bytes
-from hornbook.workflows.projects.text.project import pretrain, request_of
+from hornbook.workflows.projects.text.problem import token_bytes
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.projects.text.tasks import task_of
-from hornbook.workflows.runs.folder import Recipe
+from hornbook.workflows.runs.run import run as train_project
 
 _SIZES = {"depth": 4, "width": 256, "context": 256, "rows": 32}
 _VOCABULARY = 2048
@@ -114,10 +115,10 @@ def _bits(
     corpus: Corpus, tokenizer: Tokenizer, held_out: TokenShards, run: Path, seed: int, tokens: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(W,) bits of each held-out window under a model that is trained now, and (W,) its bytes."""
-    inputs = Inputs(corpus, tokenizer.where.parent)
-    request = request_of(inputs, {"tokens": tokens, "seed": seed, "plan": _SIZES})
-    pretrain(inputs, run, request, progress=Progress())
-    dtype: DType = Recipe.load(run).loop.dtype
+    project = Text(corpus, tokenizer.where.parent)
+    request = project.request({"tokens": tokens, "seed": seed, "plan": _SIZES})
+    train_project(project, run, request, progress=Progress())
+    dtype: DType = TextRecipe.load(run).loop.dtype
     model = load_model(run)
     windows = Validation(held_out, token_bytes(tokenizer), 256, 32)
     return windows.bits(model, task_of(model.config, tokenizer).losses, "cpu", dtype)

@@ -34,7 +34,7 @@ from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.train.validation import Validation
 from hornbook.workflows.curate.encode import prepare_shards, prepare_tokenizer
-from hornbook.workflows.projects.text.data import token_bytes
+from hornbook.workflows.projects.text.problem import token_bytes
 
 PLAN = Plan(
     preset="qwen3", vocab=8192, depth=4, width=256, heads=4, hidden=672,

@@ -40,9 +40,10 @@ from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.scores import score
 from hornbook.train.state import TrainState
-from hornbook.workflows.projects.text.data import Inputs
-from hornbook.workflows.projects.text.project import pretrain, request_of
-from hornbook.workflows.runs.folder import MODEL, Recipe
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.projects.text.request import TextRecipe
+from hornbook.workflows.runs.folder import MODEL
+from hornbook.workflows.runs.run import run as train_project
 
 LABELS = ("neg", "pos")
 STARTS = ("pretrained", "random")
@@ -65,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         result = _pretrained(data, Path(folder) / "corpus", run, arguments.minutes)
-        dtype = Recipe.load(run).loop.dtype
+        dtype = TextRecipe.load(run).loop.dtype
         encoder = load_model(run)
         assert isinstance(encoder, MaskedLM)
         parts = _sentences(data, SequenceTokenizer.load(run / MODEL))
@@ -86,7 +87,7 @@ def main() -> None:
             "minutes": arguments.minutes,
             "bits_per_byte": result["bits_per_byte"],
             "floors": result["floors"],
-            "parameters": result["parameters"],
+            "parameters": result["parameters"]["all"],
             "first_loss": first.get("loss"),
         },
         test_sentences=scored,
@@ -96,9 +97,9 @@ def main() -> None:
 def _pretrained(data: Path, corpus: Path, run: Path, minutes: float) -> dict[str, Any]:
     progress = Progress()
     built = build([data / "sentiment_imdb" / "train.jsonl.gz"], corpus, progress=progress)
-    inputs = Inputs(built)
-    request = request_of(inputs, {"minutes": minutes, "plan": {"preset": "bert"}})
-    return pretrain(inputs, run, request, progress=progress)
+    project = Text(built)
+    request = project.request({"minutes": minutes, "plan": {"preset": "bert"}})
+    return train_project(project, run, request, progress=progress)
 
 
 Part = tuple[list[np.ndarray], np.ndarray]

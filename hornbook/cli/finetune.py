@@ -92,7 +92,7 @@ def command(
     if out is None:
         raise UsageError("Say where the run goes: --out RUN.")
     if resume and model is None and not data:
-        from hornbook.workflows.resume import resume as resume_any
+        from hornbook.workflows.projects import resume as resume_any
 
         print_json(resume_any(out, Progress()), json)
         return

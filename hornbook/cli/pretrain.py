@@ -75,7 +75,7 @@ def command(
     began = time.monotonic()
     from hornbook.core.progress import Progress
 
-    how = {"run": out, "resume": resume, "progress": Progress(), "began": began}
+    how = {"folder": out, "resume": resume, "progress": Progress(), "began": began}
     data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
     if resume and not any(data.values()):
         _resume(out, how, json)
@@ -103,7 +103,7 @@ def command(
 
 def _resume(out: Path, how: dict[str, Any], json: bool) -> None:
     """Go on with a run that knows what it trains on."""
-    from hornbook.workflows.resume import resume
+    from hornbook.workflows.projects import resume
 
     _end(resume(out, how["progress"]), json)
 
@@ -166,16 +166,14 @@ def _preset(family: str | None, preset: str | None) -> dict[str, str]:
 def _on_text(
     corpus: Any, tokenizer: Path | None, init: Path | None, values: Any, how: dict[str, Any]
 ) -> dict[str, Any]:
-    from hornbook.workflows.projects.text.project import inputs_of, pretrain, request_of
+    from hornbook.workflows.projects.text.project import Text
 
-    inputs = inputs_of(corpus, tokenizer, init)
-    return pretrain(inputs, request=request_of(inputs, values), **how)
+    return _train(Text(corpus, tokenizer, init), values, how)
 
 
 def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import UsageError
-    from hornbook.workflows.projects.pairs.project import train_translation
-    from hornbook.workflows.projects.pairs.request import request_of
+    from hornbook.workflows.projects.pairs.project import Pairs
 
     for name, files in zip(("--pairs", "--validation", "--test"), splits, strict=True):
         if not files:
@@ -185,21 +183,28 @@ def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any])
             )
         if len(files) > 2:
             raise UsageError(f"{name} takes one file of pairs or two aligned ones.")
-    files, request = request_of(splits, {**values, "family": family or "transformer"})
-    return train_translation(files, request=request, **how)
+    return _train(Pairs(*splits), values | ({"family": family} if family else {}), how)
 
 
 def _on_images(images: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import UsageError, unknown
     from hornbook.read.places import lies_in
-    from hornbook.workflows.projects.images.project import train_vision
-    from hornbook.workflows.projects.images.request import request_of
+    from hornbook.workflows.projects.images.project import Images
 
     if family not in (None, "vit"):
         raise unknown("family of images", str(family), ("vit",))
-    if lies_in(how["run"], images):
+    if lies_in(how["folder"], images):
         raise UsageError(
-            f"{how['run']} lies in {images}, whose folders are classes; name another --out."
+            f"{how['folder']} lies in {images}, whose folders are classes; name another --out."
         )
-    pictures, request = request_of(images, values)
-    return train_vision(pictures, request=request, **how)
+    return _train(Images(images), values, how)
+
+
+def _train(project: Any, values: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
+    """Begin the run, or go on with it; its minutes began with the command."""
+    from hornbook.core.clock import Clock
+    from hornbook.workflows.runs.run import run
+
+    request = project.request(values)
+    began = how.pop("began")
+    return run(project, request=request, clock=Clock.start(request.minutes, began), **how)

@@ -8,8 +8,7 @@ Knows the loop; knows nothing of reports or folders.
 import math
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -18,9 +17,9 @@ from hornbook.core.lines import first_line
 from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.core.threads import slowness
 from hornbook.train.hooks import remarked
-from hornbook.train.loop import Batches, LoopConfig, gradient, train
-from hornbook.train.objective import Objective
+from hornbook.train.loop import gradient, train
 from hornbook.train.precision import compile_layers
+from hornbook.train.problem import Problem
 from hornbook.train.state import TrainState
 
 Found = TypeVar("Found")
@@ -83,25 +82,6 @@ class Rehearsal(NamedTuple):
     sample_s: float = 0.0
 
 
-class Run(NamedTuple):
-    """What is rehearsed: `fresh` gives the model new weights and an optimiser.
-
-    measure, score: what is measured, of LAWS, and the measuring. uncompilable: why the model's
-    layers cannot be compiled, if so. sample: what shows the model at work, where something does.
-    ending: seconds that measuring at the end will take, from those of `score`.
-    """
-
-    fresh: Callable[[], TrainState]
-    objective: Objective
-    batches: Batches
-    measure: str
-    score: Callable[[], float]
-    machine: Machine
-    uncompilable: str = ""
-    sample: Callable[[], dict[str, Any]] | None = None
-    ending: Callable[[float], float] = lambda score_s: score_s
-
-
 _REHEARSING, _TIMING = 1 / 8, 1 / 50
 """Of the time, what the short run and a timing of steps may take where steps are long."""
 _SHORT, _SHORTEST = 8, 2
@@ -109,25 +89,25 @@ _SHORT, _SHORTEST = 8, 2
 
 
 def rehearse(
-    run: Run, config: LoopConfig, seconds: float | None, steps: int, compiled: bool | None
+    problem: Problem, machine: Machine, seconds: float | None, steps: int, compiled: bool | None
 ) -> Rehearsal:
     """Time steps, settle compilation, then train a sixteenth of the run to an end of its own.
 
-    The run lasts `seconds`, or `steps` when that is None; config's own `steps` are ignored.
-    compiled: the user's word, or None to measure.
+    The run lasts `seconds`, or `steps` when that is None. compiled: the user's word, or None to
+    measure.
     """
     timing_s = math.inf if seconds is None else _TIMING * seconds
-    plain_s = step_seconds(run, config, 3, timing_s)
+    plain_s = step_seconds(problem, 3, timing_s)
     least = _SHORT if seconds is None else min(_SHORT, int(_REHEARSING * seconds / plain_s))
     seconds = steps * plain_s if seconds is None else seconds
-    use, reason = settle_compilation(run, config, plain_s, seconds, compiled)
-    step_s = step_seconds(run, config, 3, timing_s) if use else plain_s
+    use, reason = settle_compilation(problem, machine, plain_s, seconds, compiled)
+    step_s = step_seconds(problem, 3, timing_s) if use else plain_s
     short = int(min(max(seconds / 16 / step_s, least, _SHORTEST), 400))
-    state = run.fresh()
-    train(state, run.objective, run.batches, config.model_copy(update={"steps": short}))
-    score, score_s = timed(run.score)
-    sample_s = timed(partial(remarked, run.sample))[1] if run.sample else 0.0
-    step_s = state.elapsed_s / short
+    state = problem.begin()
+    _train_steps(problem, state, short)
+    figures, score_s = timed(problem.score)
+    sample_s = timed(lambda: remarked(lambda: problem.sample(0)))[1]
+    step_s, score = state.elapsed_s / short, figures[problem.measure]
     return Rehearsal(short, state.tokens, score, step_s, use, reason, score_s, sample_s)
 
 
@@ -172,29 +152,29 @@ _COMPILING_S = 60
 
 
 def settle_compilation(
-    run: Run, config: LoopConfig, plain_s: float, seconds: float, wanted: bool | None
+    problem: Problem, machine: Machine, plain_s: float, seconds: float, wanted: bool | None
 ) -> tuple[bool, str]:
     """Compile the model's layers if that pays within `seconds` of training; say why or why not."""
     if wanted is False:
         return False, "you said no"
-    if run.uncompilable:
-        return False, run.uncompilable
-    if not run.machine.compiler:
+    if problem.uncompilable:
+        return False, problem.uncompilable
+    if not machine.compiler:
         return False, "this machine has no C++ compiler"
     if wanted is None and seconds < _COMPILING_S:
         return False, "the run is too short to earn back the compilation"
     if wanted is None and seconds < _COMPILING_S * (busy := slowness()):
         return False, f"others use this machine: compiling would take {busy:.1f} times as long"
-    state = run.fresh()
+    state = problem.begin()
     compile_layers(state.model.get_submodule("stack"))
     start = time.perf_counter()
     try:
-        _train_steps(run, config, state, 1)
+        _train_steps(problem, state, 1)
     except torch._dynamo.exc.TorchDynamoException as error:
         compile_layers(state.model.get_submodule("stack"), undo=True)
         return False, f"torch.compile failed here: {first_line(str(error))}"
     cost_s = time.perf_counter() - start - plain_s
-    compiled_s = step_seconds(run, config, 2)
+    compiled_s = step_seconds(problem, 2)
     figures = f"{plain_s:.3f} s a step plain, {compiled_s:.3f} s compiled after {cost_s:.0f} s"
     # The cost is paid by now, here; what counts is whether the steps are faster from now on.
     if wanted or compiled_s < 0.97 * plain_s:
@@ -203,39 +183,37 @@ def settle_compilation(
     return False, figures
 
 
-def step_seconds(run: Run, config: LoopConfig, steps: int, most_s: float = math.inf) -> float:
+def step_seconds(problem: Problem, steps: int, most_s: float = math.inf) -> float:
     """Seconds of the fastest of a few steps; after `most_s` no more are taken."""
-    state, seconds = run.fresh(), list[float]()
+    state, seconds = problem.begin(), list[float]()
     while len(seconds) < steps and (not seconds or state.elapsed_s < most_s):
         before = state.elapsed_s
-        _train_steps(run, config, state, 1)
+        _train_steps(problem, state, 1)
         seconds.append(state.elapsed_s - before)
     return min(seconds)
 
 
-def part_of_step(
-    state: TrainState, objective: Objective, batches: Batches, config: LoopConfig
-) -> None:
+def part_of_step(problem: Problem, state: TrainState) -> None:
     """An eighth of the gradient of the step that comes; nothing of it is kept."""
-    batch = batches.batch(state.step)
+    batch = problem.batches.batch(state.step)
     part = next(batch.split(max(1, sum(1 for _ in batch.split(1)) // 8)))
     state.model.train()
-    gradient(state.model, objective, part, config)
+    gradient(state.model, problem.objective, part, problem.loop)
     state.optimiser.clear_gradient()
 
 
-def affordable_share(run: Run, config: LoopConfig, most_s: float) -> float:
+def affordable_share(problem: Problem, most_s: float) -> float:
     """Of the rows of a step, the share that is computed within `most_s`; 1 for all of them.
 
     An eighth is computed first, then twice as much each time: a step that is far too long is never
     computed whole.
     """
-    state, batch = run.fresh(), run.batches.batch(0)
+    state, batch = problem.begin(), problem.batches.batch(0)
     state.model.train()
 
     def seconds(rows: int) -> float:
         part = next(batch.split(rows))
-        took_s = timed(lambda: gradient(state.model, run.objective, part, config))[1]
+        took_s = timed(lambda: gradient(state.model, problem.objective, part, problem.loop))[1]
         state.optimiser.clear_gradient()
         return took_s
 
@@ -249,6 +227,6 @@ def affordable_share(run: Run, config: LoopConfig, most_s: float) -> float:
         tried = min(rows, 2 * tried)
 
 
-def _train_steps(run: Run, config: LoopConfig, state: TrainState, more: int) -> None:
-    config = config.model_copy(update={"steps": state.step + more})
-    train(state, run.objective, run.batches, config)
+def _train_steps(problem: Problem, state: TrainState, more: int) -> None:
+    config = problem.loop.model_copy(update={"steps": state.step + more})
+    train(state, problem.objective, problem.batches, config)

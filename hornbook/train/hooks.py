@@ -45,22 +45,20 @@ def log_to(metrics: MetricsLog) -> Hook:
     return hook
 
 
-def record(metrics: MetricsLog, kind: str, measure: Callable[[], dict[str, Any]]) -> Hook:
-    """Write what `measure` finds as one row of `kind`."""
+def record(
+    metrics: MetricsLog, kind: str, measure: Callable[[TrainState], dict[str, Any] | None]
+) -> Hook:
+    """Write what `measure` finds as one row of `kind`; nothing where it finds None."""
 
     def hook(state: TrainState) -> None:
-        metrics.append(
-            state.step,
-            kind=kind,
-            tokens=state.tokens,
-            **measure(),
-            elapsed_s=round(state.elapsed_s, 3),
-        )
+        if (found := measure(state)) is not None:
+            elapsed_s = round(state.elapsed_s, 3)
+            metrics.append(state.step, kind=kind, tokens=state.tokens, **found, elapsed_s=elapsed_s)
 
     return hook
 
 
-def remarked(show: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def remarked(show: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
     """What shows a model at work, or a remark why it could not: no training ends because of it."""
     try:
         return show()

@@ -50,6 +50,7 @@ class Validation:
     ) -> None:
         self.shards, self.token_bytes = shards, token_bytes
         self.context, self.rows, self.stride = context, rows, stride or context
+        self.limit = limit
         starts = np.arange(0, shards.tokens, self.stride)
         if limit is not None and limit < shards.tokens:
             keep = max(1, limit // self.stride)

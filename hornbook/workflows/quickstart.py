@@ -18,12 +18,13 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.workflows.projects.answers.instruct import instruct
-from hornbook.workflows.projects.text.data import Inputs
-from hornbook.workflows.projects.text.project import pretrain, request_of
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.projects.text.report import write_report
 from hornbook.workflows.projects.text.samples import beginnings
 from hornbook.workflows.report.page import Next
-from hornbook.workflows.report.text import write_report
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.recipe import check_minutes
+from hornbook.workflows.runs.run import run as train
 
 DEFAULT_TEXT = "python-docs"
 
@@ -50,7 +51,7 @@ def quickstart(
     began (time.monotonic); now if None. A run that was stopped goes on where it was saved. Raises
     UsageError before any work for values that cannot be.
     """
-    layout.check_minutes(minutes, _LEAST_MINUTES)
+    check_minutes(minutes, _LEAST_MINUTES)
     clock = Clock.start(minutes, began)
     sources: list[str | Path] = list(text) or [DEFAULT_TEXT]
     with entering(out, Claim("quickstart", places_of(sources)), *_PARTS, layout.REPORT):
@@ -85,12 +86,12 @@ def _pretrained(
     them is over when it begins.
     """
     assert clock.minutes is not None
-    inputs = Inputs(corpus)
-    request = request_of(inputs, {"minutes": clock.minutes * _TRAINING_SHARE, "seed": seed})
+    project = Text(corpus)
+    request = project.request({"minutes": clock.minutes * _TRAINING_SHARE, "seed": seed})
     unfinished = (run / layout.RECIPE).is_file() and not (run / layout.RESULT).is_file()
     over_s = _TRAINING_SHARE * clock.given_s - clock.left_s(1 - _TUNING_SHARE)
-    began = time.monotonic() - max(0.0, over_s)
-    return pretrain(inputs, run, request, unfinished, progress, began)
+    own = Clock.start(request.minutes, time.monotonic() - max(0.0, over_s))
+    return train(project, run, request, resume=unfinished, progress=progress, clock=own)
 
 
 def _verdict(result: dict[str, Any]) -> str:

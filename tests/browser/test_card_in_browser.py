@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hornbook.workflows.report.corpus import card_page
+from hornbook.workflows.curate.report import card_page
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")

@@ -7,12 +7,10 @@ import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
-from hornbook.workflows.projects.images.project import train_vision
-from hornbook.workflows.projects.images.request import request_of as images_request
-from hornbook.workflows.projects.pairs.project import train_translation
-from hornbook.workflows.projects.pairs.request import request_of as pairs_request
-from hornbook.workflows.projects.text.project import Inputs, pretrain
-from hornbook.workflows.projects.text.project import request_of as text_request
+from hornbook.workflows.projects.images.project import Images
+from hornbook.workflows.projects.pairs.project import Pairs
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.runs.run import run as train
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")
@@ -27,10 +25,10 @@ def text_report(folder):
             3 + i % 5
         )
         (folder / "text" / f"{i}.txt").write_text(text)
-    inputs = Inputs(build([folder / "text"], folder / "corpus", progress=QUIET))
+    project = Text(build([folder / "text"], folder / "corpus", progress=QUIET))
     plan = {"vocab": 300, "depth": 1, "width": 64, "context": 32, "rows": 4}
     values = {"tokens": 3000, "plan": plan, "compiled": False, "device": "cpu"}
-    pretrain(inputs, folder / "run", text_request(inputs, values), progress=QUIET)
+    train(project, folder / "run", project.request(values), progress=QUIET)
 
 
 def pairs_report(folder):
@@ -40,8 +38,8 @@ def pairs_report(folder):
     plan = {"vocab": 280, "width": 32, "depth": 1, "heads": 2, "context": 40, "tokens": 300}
     values = {"family": "transformer", "steps": 12, "plan": plan, "device": "cpu"}
     splits = [[folder / f"{name}.tsv"] for name in ("train", "validation", "test")]
-    files, request = pairs_request(splits, values)
-    train_translation(files, folder / "run", request, progress=QUIET)
+    project = Pairs(*splits)
+    train(project, folder / "run", project.request(values), progress=QUIET)
 
 
 def images_report(folder):
@@ -54,8 +52,8 @@ def images_report(folder):
                 place = folder / "images" / part / label.replace("/", "") / f"{i}.png"
                 image.fromarray(pixels).save(place)
     values = {"steps": 12, "size": 8, "channels": 1, "plan": {"rows": 8}, "compiled": False}
-    pictures, request = images_request(folder / "images", values)
-    train_vision(pictures, folder / "run", request, progress=QUIET)
+    project = Images(folder / "images")
+    train(project, folder / "run", project.request(values), progress=QUIET)
 
 
 REPORTS = {"text": (text_report, 3), "pairs": (pairs_report, 2), "images": (images_report, 1)}

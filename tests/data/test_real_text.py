@@ -19,7 +19,8 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.measure import measure
 from hornbook.workflows.curate.encode import prepare_tokenizer
-from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.runs.run import run as train
 
 pytestmark = pytest.mark.data
 
@@ -90,8 +91,8 @@ def run(corpus, tmp_path_factory):
         "tokens": 60_000, "plan": sizes, "compiled": False, "device": "cpu", "dtype": "float32"
     }  # fmt: skip
     folder = tmp_path_factory.mktemp("run") / "run"
-    inputs = Inputs(corpus)
-    return folder, pretrain(inputs, folder, request_of(inputs, values), progress=QUIET)
+    project = Text(corpus)
+    return folder, train(project, folder, project.request(values), progress=QUIET)
 
 
 def test_a_model_comes_out(run, name):

@@ -13,10 +13,11 @@ from hornbook.core.machine import Machine
 from hornbook.models.presets import PRESETS
 from hornbook.tokenize.characters import frequent_characters
 from hornbook.train.dial import Plan, Wanted, choose, flops_per_token, probe_speed
-from hornbook.train.forecast import LAWS, Rehearsal, Run, forecast, rehearse
+from hornbook.train.forecast import LAWS, Rehearsal, forecast, rehearse
 from hornbook.train.image_dial import ImagePlan, WantedImages, choose_images
 from hornbook.train.objective import next_token
 from hornbook.train.pair_dial import PairPlan, WantedPairs, choose_pairs
+from hornbook.train.problem import Problem
 from hornbook.train.vocabulary import TextSize
 
 MACHINE = Machine(
@@ -172,8 +173,16 @@ def test_rehearsal_trains_to_an_end_and_says_why_it_does_not_compile(start, want
         steps.append(made)
         return made
 
-    run = Run(fresh, next_token, batches, "bits_per_byte", lambda: 3.0, MACHINE)
-    found = rehearse(run, loop, None, 320, wanted)
+    class Learned(Problem):
+        measure, targets = "bits_per_byte", "targets"
+        objective, model = staticmethod(next_token), None
+        begin = staticmethod(fresh)
+        score = staticmethod(lambda: {"bits_per_byte": 3.0})
+        said = resize = None
+
+    problem = Learned()
+    problem.batches, problem.loop = batches, loop
+    found = rehearse(problem, MACHINE, None, 320, wanted)
     assert not found.compiled
     assert re.search(reason, found.reason)
     assert found.steps == steps[-1].step >= 8

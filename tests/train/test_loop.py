@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -249,7 +250,8 @@ def test_a_change_of_threads_is_in_the_checkpoint_and_moves_no_bit_by_being_trie
         return 1 if len(tried) == 1 else 2
 
     monkeypatch.setattr(pace, "faster", faster)
-    work = partial(part_of_step, objective=next_token, batches=batches, config=loop)
+    problem = SimpleNamespace(objective=next_token, batches=batches, loop=loop)
+    work = partial(part_of_step, problem)
     saved = lambda state: save_checkpoint(tmp_path, state)  # noqa: E731
     found: list[float] = []
     hooks = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hornbook.workflows.report.corpus import card_page
+from hornbook.workflows.curate.report import card_page
 
 CARD = json.loads(Path(__file__).with_name("card.json").read_text(encoding="utf-8"))
 OPTIONAL = {

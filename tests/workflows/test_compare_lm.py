@@ -10,7 +10,7 @@ from hornbook.core.files import read_json
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model
 from hornbook.workflows.compare.domain import compare_text
-from hornbook.workflows.runs.folder import Recipe
+from hornbook.workflows.projects.text.request import TextRecipe
 from tests.schemas import check
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def test_all_have_one_size_and_saw_as_many_tokens(compared):
     assert found["bytes"]["domain"] == pytest.approx(found["bytes"]["general"], rel=0.001)
     (note,) = found["notes"]
     assert note.startswith("Of the general text")
-    runs = [Recipe.load(out / "runs" / name) for name in RUNS]
+    runs = [TextRecipe.load(out / "runs" / name) for name in RUNS]
     assert len({(run.plan.rows, run.plan.context, run.plan.width) for run in runs}) == 1
     for row in found["rows"]:  # two halves have a step each, at least
         least = len(row["seen"]) * runs[0].plan.rows * runs[0].plan.context

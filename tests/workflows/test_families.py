@@ -8,20 +8,21 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.folder import load_model
 from hornbook.models.presets import FAMILIES, PRESETS, preset_of
-from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.runs.run import run as train
 
 SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired. 春眠不覺曉，{0}。\n"
 NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("families")
     (folder / "text").mkdir()
     for i in range(30):
         names = [NOUNS[(i + j * k) % 8] for j, k in ((0, 1), (1, 3), (2, 5))]
         (folder / "text" / f"{i}.txt").write_text(SENTENCE.format(*names) * (3 + i % 5) + f"{i}.")
-    return Inputs(build([folder / "text"], folder / "corpus", progress=Progress(quiet=True)))
+    return Text(build([folder / "text"], folder / "corpus", progress=Progress(quiet=True)))
 
 
 def test_every_preset_has_a_family():
@@ -30,7 +31,7 @@ def test_every_preset_has_a_family():
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trained_measured_saved_and_reported(inputs, preset, tmp_path):
+def test_trained_measured_saved_and_reported(project, preset, tmp_path):
     plan = {
         "preset": preset, "vocab": 300, "depth": 2, "width": 64, "heads": 2, "hidden": 64,
         "context": 32, "rows": 4,
@@ -39,12 +40,12 @@ def test_trained_measured_saved_and_reported(inputs, preset, tmp_path):
         "tokens": 3000, "plan": plan, "compiled": False, "dtype": "float32", "device": "cpu",
     }  # fmt: skip
     run = tmp_path / "run"
-    result = pretrain(inputs, run, request_of(inputs, values), progress=Progress(quiet=True))
+    result = train(project, run, project.request(values), progress=Progress(quiet=True))
     bits = result["bits_per_byte"]
     assert 0 < bits["low"] <= bits["value"] <= bits["high"] < 9
     assert result["floors"].keys() in ({"unigram"}, {"gzip", "xz", "xz_given", "ngram"})
     model = load_model(run)
-    assert sum(w.numel() for w in model.parameters()) == result["parameters"]
+    assert sum(w.numel() for w in model.parameters()) == result["parameters"]["all"]
     kind = json.loads((run / "model" / "config.json").read_text())["model_type"]
     assert kind.removeprefix("hornbook_") == preset.split("-")[0]
     assert f"{bits['value']:.3f}" in (run / "report.html").read_text()

@@ -21,10 +21,10 @@ from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
+from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.answers.best import Best
 from hornbook.workflows.projects.answers.data import encode_conversation
 from hornbook.workflows.projects.answers.project import finetune, resume_finetune
-from hornbook.workflows.resume import resume
 from hornbook.workflows.runs import folder as layout
 
 QUIET = Progress(quiet=True)

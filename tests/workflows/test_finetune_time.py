@@ -4,6 +4,7 @@ import pytest
 
 from hornbook.core.clock import Clock
 from hornbook.core.files import read_json
+from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.answers import before as finetune_before
 from hornbook.workflows.projects.answers import project as module
 from hornbook.workflows.projects.answers import time as finetune_time
@@ -16,7 +17,6 @@ from hornbook.workflows.projects.answers.time import (
     evenly,
     steps_in_time,
 )
-from hornbook.workflows.resume import resume
 from tests.workflows.test_finetune import QUIET, Heard, crash_at, folder, tune  # noqa: F401
 
 

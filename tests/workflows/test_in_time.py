@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,18 +11,18 @@ from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
-from hornbook.corpus.corpus import Corpus
 from hornbook.tokenize.train import SAMPLE_BYTES, sample_bytes, train_tokenizer
 from hornbook.train import forecast as forecasting
 from hornbook.train.dial import Wanted, choose
 from hornbook.train.forecast import Rehearsal, affordable_share
 from hornbook.train.hooks import remarked
 from hornbook.workflows.projects.text import floors
-from hornbook.workflows.projects.text.data import prepare
-from hornbook.workflows.projects.text.project import Inputs, pretrain, request_of
+from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.samples import Sampler, beginnings
 from hornbook.workflows.runs import settle
 from hornbook.workflows.runs.outcome import outcome
+from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.run import run as train
 
 MACHINE = Machine(
     device="cpu", name="x", threads=1, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
@@ -88,8 +89,8 @@ def test_a_long_step_is_made_smaller_without_computing_it_whole(now, monkeypatch
     class batches:
         batch = staticmethod(lambda step: Rows(64))
 
-    run = forecasting.Run(lambda: Still, None, batches, "error", lambda: 0.0, MACHINE)
-    assert affordable_share(run, None, most_s) == pytest.approx(share)
+    problem = SimpleNamespace(begin=lambda: Still, batches=batches, objective=None, loop=None)
+    assert affordable_share(problem, most_s) == pytest.approx(share)
     assert now["now"] <= 1 + 4 * max(8, most_s)
 
 
@@ -120,15 +121,15 @@ def test_floors_look_at_what_there_is_time_for(monkeypatch, minutes):
 
 @pytest.mark.slow
 def test_floors_of_a_part_are_near_those_of_all(place, tmp_path):
-    corpus = Corpus.open(place / "corpus")
-    inputs = Inputs(corpus, place / "t")
+    project = Text(place / "corpus", place / "t")
     plan = {"depth": 1, "width": 32, "heads": 2, "context": 16, "rows": 4}
-    request = request_of(inputs, {"tokens": 640, "plan": plan, "device": "cpu"})
+    request = project.request({"tokens": 640, "plan": plan, "device": "cpu"})
     quiet = Progress(quiet=True)
     chosen, _ = choose(1e9, MACHINE, 10**4, 6.0, request.plan, vocab=299)
-    bench = prepare(inputs, tmp_path, chosen, MACHINE, request, quiet)
-    whole = floors._measure(corpus, bench, floors._Limits(), quiet)
-    part = floors._measure(corpus, bench, floors._Limits(1e5, 400, 1e5, 300), quiet)
+    run = Place(tmp_path, quiet, Clock.start(None))
+    problem = project.prepare(request, chosen, MACHINE, run)
+    whole = floors._measure(problem, floors._Limits(), quiet)
+    part = floors._measure(problem, floors._Limits(1e5, 400, 1e5, 300), quiet)
     assert part.keys() == whole.keys()
     assert part["ngram"] == pytest.approx(whole["ngram"], rel=0.5)
 
@@ -199,10 +200,10 @@ def place(tmp_path_factory):
 
 def test_a_report_is_written_whatever_a_sample_does(place, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Sampler, "sample", lambda self, seed: [][seed])
-    inputs = Inputs(Corpus.open(place / "corpus"), place / "t")
+    project = Text(place / "corpus", place / "t")
     plan = {"depth": 1, "width": 32, "heads": 2, "context": 16, "rows": 4}
     values = {"tokens": 640, "plan": plan, "compiled": False, "dtype": "float32", "device": "cpu"}
-    result = pretrain(inputs, tmp_path / "run", request_of(inputs, values))
+    result = train(project, tmp_path / "run", project.request(values))
     rows = (tmp_path / "run" / "samples.jsonl").read_text().split("\n")[:-1]
     assert all("IndexError" in json.loads(row)["remark"] for row in rows)
     assert len(rows) == 5
@@ -210,4 +211,4 @@ def test_a_report_is_written_whatever_a_sample_does(place, tmp_path, monkeypatch
     said = capsys.readouterr().err
     size = result["tokenizer"]["vocabulary"]
     assert f"  vocab = {size}: in the tokenizer that is given" in said
-    assert f"Model: {result['parameters']:,} weights; vocabulary {size:,}," in said
+    assert f"Model: {result['parameters']['all']:,} weights; vocabulary {size:,}," in said

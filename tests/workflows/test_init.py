@@ -14,7 +14,8 @@ from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
-from hornbook.workflows.projects.text.project import inputs_of, pretrain, request_of
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.runs.run import run as train
 
 QUIET = Progress(quiet=True)
 TEXT = "春眠不覺曉，處處聞啼鳥。 The hornbook's words.\n"
@@ -37,12 +38,12 @@ def folder(tmp_path_factory):
 
 
 def go_on(folder, init, run, **plan):
-    inputs = inputs_of(folder / "corpus", init=init)
+    project = Text(folder / "corpus", init=init)
     values = {
         "tokens": 600, "plan": {"rows": 4, **plan}, "compiled": False, "dtype": "float32",
         "device": "cpu",
     }  # fmt: skip
-    return pretrain(inputs, run, request_of(inputs, values), progress=QUIET)
+    return train(project, run, project.request(values), progress=QUIET)
 
 
 def pieces(folder, place):

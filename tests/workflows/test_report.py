@@ -6,13 +6,13 @@ import pytest
 
 from hornbook.corpus.build import build
 from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig
-from hornbook.workflows.report import text as module
+from hornbook.workflows.projects.text import report as module
+from hornbook.workflows.projects.text.report import write_report
 from hornbook.workflows.report.charts import bars, curve
-from hornbook.workflows.report.text import write_report
 
 RESULT = {
     "run": "r", "report": "r", "seconds": 61.0, "tokens": 2000, "tokens_per_second": 33.0,
-    "parameters": 5_311_232, "bits_per_byte": {"value": 1.9, "low": 1.8, "high": 2.0},
+    "parameters": {"trained": 5_311_232, "all": 5_311_232}, "bits_per_byte": {"value": 1.9, "low": 1.8, "high": 2.0},
     "floors": {"gzip": 2.5, "xz": 2.2, "xz_given": 1.7, "ngram": 1.95},
     "peak_bytes": 2**30, "disk_bytes": 2**20,
     "tokenizer": {
@@ -80,7 +80,7 @@ def page(corpus, tmp_path, monkeypatch):
         for s in (1, 5, 10)
     ]
     samples = [{"step": 6, "prompt": HOSTILE, "text": "花落知多少"}]
-    monkeypatch.setattr(module.Recipe, "load", lambda run: FakeRecipe)
+    monkeypatch.setattr(module.TextRecipe, "load", lambda run: FakeRecipe)
     monkeypatch.setattr(module.layout, "result", lambda run: RESULT)
     monkeypatch.setattr(
         module.MetricsLog, "rows", lambda log: rows if log.path.name == "metrics.jsonl" else samples

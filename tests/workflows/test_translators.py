@@ -14,10 +14,10 @@ from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import translate
 from hornbook.train import hooks
 from hornbook.workflows.open.model import open_translator
-from hornbook.workflows.projects.pairs.project import train_translation
-from hornbook.workflows.projects.pairs.request import PairFiles, request_of
-from hornbook.workflows.report.pairs import _outputs
-from hornbook.workflows.resume import resume
+from hornbook.workflows.projects import resume
+from hornbook.workflows.projects.pairs.project import Pairs
+from hornbook.workflows.projects.pairs.report import _outputs
+from hornbook.workflows.runs.run import run as train
 from tests.in_process import hornbook
 
 pytest.importorskip("sacrebleu")
@@ -47,18 +47,19 @@ def files(tmp_path_factory):
     splits = {"train": [*rows[::2], "\tnothing\n"], "validation": rows[1:30:2], "test": rows[31::2]}
     for name, split in splits.items():
         (folder / f"{name}.tsv").write_text("".join(split))
-    return PairFiles(*((folder / f"{name}.tsv",) for name in splits))
+    return [folder / f"{name}.tsv" for name in splits]
 
 
-def request(files, family="transformer", **values):
+def made(files, run, family="transformer", **values):
     values = {"family": family, "steps": 24, "plan": PLAN, "dtype": "float32", **values}
-    return request_of(files[:3], values)[1]
+    project = Pairs(*files)
+    return train(project, run, project.request(values), progress=QUIET)
 
 
 @pytest.fixture(scope="module")
 def straight(files, tmp_path_factory):
     run = tmp_path_factory.mktemp("straight") / "run"
-    return run, train_translation(files, run, request(files), progress=QUIET)
+    return run, made(files, run)
 
 
 def test_the_result_says_what_was_measured(straight):
@@ -106,9 +107,9 @@ def test_stopped_and_resumed_is_undisturbed(files, straight, tmp_path, monkeypat
 
     with monkeypatch.context() as broken, pytest.raises(Interrupted, match="step 1;"):
         broken.setattr(hooks.StopRequest, "__init__", stopped_at_once)
-        train_translation(files, run, request(files), progress=QUIET)
+        made(files, run)
     with pytest.raises(UsageError, match="unfinished run"):
-        train_translation(files, run, request(files), progress=QUIET)
+        made(files, run)
     result = resume(run, QUIET)
     ours, theirs = (load_file(r / "model" / "model.safetensors") for r in (run, straight[0]))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
@@ -117,22 +118,19 @@ def test_stopped_and_resumed_is_undisturbed(files, straight, tmp_path, monkeypat
 
 @pytest.mark.parametrize("family", ["lstm", "lstm-attention"])
 def test_recurrent_translators(files, tmp_path, family):
-    result = train_translation(
-        files, tmp_path / "run", request(files, family, steps=4), progress=QUIET
-    )
+    result = made(files, tmp_path / "run", family, steps=4)
     model, tokenizer = open_translator(tmp_path / "run")
-    assert sum(weight.numel() for weight in model.parameters()) == result["parameters"]
+    assert sum(weight.numel() for weight in model.parameters()) == result["parameters"]["all"]
     assert len(translate(model, tokenizer, ["eins zwei", ""], BeamConfig(beams=2))) == 2
 
 
 def test_what_cannot_be_trained_is_refused_before_work(files, tmp_path):
     with pytest.raises(UsageError, match=r"'lstm-atention'.*Did you mean 'lstm-attention'"):
-        train_translation(files, tmp_path / "r", request(files, "lstm-atention"), progress=QUIET)
+        made(files, tmp_path / "r", "lstm-atention")
     with pytest.raises(UsageError, match="either --minutes or --steps"):
-        train_translation(files, tmp_path / "r", request(files, minutes=3), progress=QUIET)
+        made(files, tmp_path / "r", minutes=3)
     with pytest.raises(UsageError, match=r"has \d+ tokens; raise the context"):
-        short = request(files, plan={**PLAN, "context": 4})
-        train_translation(files, tmp_path / "s", short, progress=QUIET)
+        made(files, tmp_path / "s", plan={**PLAN, "context": 4})
     assert not list(tmp_path.rglob("recipe.yaml"))
 
 

@@ -7,10 +7,10 @@ from safetensors.numpy import load_file
 
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
-from hornbook.workflows.projects.images import project as vision
-from hornbook.workflows.projects.images.project import train_vision
-from hornbook.workflows.projects.images.request import request_of
-from hornbook.workflows.resume import resume
+from hornbook.workflows.projects import resume
+from hornbook.workflows.projects.images import project as module
+from hornbook.workflows.projects.images.project import Images
+from hornbook.workflows.runs.run import run as train
 
 PLAN = {"patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 16, "rows": 8}
 QUIET = Progress(quiet=True)
@@ -32,16 +32,17 @@ def images(tmp_path_factory):
     return folder
 
 
-def request(images, **values):
+def made(images, run, **values):
     values = {
         "steps": 30, "size": 8, "channels": 1, "plan": PLAN, "compiled": False,
         "dtype": "float32", **values,
     }  # fmt: skip
-    return request_of(images, values)
+    project = Images(images)
+    return train(project, run, project.request(values), progress=QUIET)
 
 
 def test_it_learns_and_transformers_opens_it(images, tmp_path):
-    result = train_vision(*_placed(request(images), tmp_path / "run"), progress=QUIET)
+    result = made(images, tmp_path / "run")
     assert result["accuracy"]["value"] > 0.9
     assert result["test_images"] == 20
     assert [sum(kind["named"]) for kind in result["classes"]] == [10, 10]
@@ -56,14 +57,14 @@ def test_it_learns_and_transformers_opens_it(images, tmp_path):
 
 def test_stopped_and_resumed_is_undisturbed(images, tmp_path, monkeypatch):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    train_vision(*_placed(request(images), straight), progress=QUIET)
+    made(images, straight)
 
     def fail(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(vision, "finish", fail)
-        train_vision(*_placed(request(images), stopped), progress=QUIET)
+        broken.setattr(module, "finish", fail)
+        made(images, stopped)
     newest = sorted((stopped / "checkpoints").iterdir())[-1]
     for file in newest.iterdir():
         file.unlink()
@@ -75,18 +76,11 @@ def test_stopped_and_resumed_is_undisturbed(images, tmp_path, monkeypatch):
 
 def test_what_does_not_fit_is_refused_before_work(images, tmp_path):
     with pytest.raises(UsageError, match="8 x 8 pixels do not divide into 3s"):
-        train_vision(
-            *_placed(request(images, plan={**PLAN, "patch": 3}), tmp_path / "run"), progress=QUIET
-        )
+        made(images, tmp_path / "run", plan={**PLAN, "patch": 3})
     with pytest.raises(UsageError, match="shift = -1"):
-        request(images, augment={"shift": -1})
+        made(images, tmp_path / "run", augment={"shift": -1})
     with pytest.raises(UsageError, match=r"unknown key 'plan.widht'. Did you mean 'width'"):
-        request(images, plan={"widht": 3})
+        made(images, tmp_path / "run", plan={"widht": 3})
     with pytest.raises(UsageError, match="either --minutes or --steps"):
-        train_vision(*_placed(request(images, minutes=1.0), tmp_path / "run"), progress=QUIET)
+        made(images, tmp_path / "run", minutes=1.0)
     assert not (tmp_path / "run").exists()
-
-
-def _placed(made, run):
-    pictures, asked = made
-    return pictures, run, asked

@@ -27,8 +27,8 @@ from hornbook.evaluate.classification import (
 )
 from hornbook.workflows.compare.data import CompareConfig, Data, Round, read_data
 from hornbook.workflows.compare.ladder import Climbed, Job, Rung, climb
+from hornbook.workflows.compare.report import compare_page
 from hornbook.workflows.compare.time import LEFT_OUT, Shares
-from hornbook.workflows.report.compare import compare_page
 
 RESULT, PAGE = "result.json", "report.html"
 NOISE = 0.05

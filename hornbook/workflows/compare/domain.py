@@ -28,11 +28,14 @@ from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.validation import Validation
 from hornbook.workflows.curate.encode import prepare_shards
-from hornbook.workflows.projects.text.data import Inputs, token_bytes
-from hornbook.workflows.projects.text.project import pretrain, request_of
+from hornbook.workflows.projects.text.problem import token_bytes
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.projects.text.tasks import task_of
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs.folder import LEAST_MINUTES, RESULT, Recipe
+from hornbook.workflows.runs.folder import RESULT
+from hornbook.workflows.runs.recipe import LEAST_MINUTES
+from hornbook.workflows.runs.run import run as train_project
 
 SIDES = ("domain", "general")
 _VOCABULARY = 8192
@@ -100,8 +103,16 @@ def _compare(
     def train(name: str, values: dict[str, Any], own: Clock, init: Path | None = None) -> _Model:
         side = "general" if name in ("general", "general_half") else "domain"
         progress.say(f"Training {name.replace('_', ' ')} ...")
-        inputs = Inputs(corpora[side], init or tokenizer.where.parent, init)
-        return _train(name, inputs, out, {**values, "seed": seed}, own, progress)
+        project = Text(
+            corpora[side],
+            None if init else tokenizer.where.parent,
+            init,
+            floors=out / f"{side}-floors",
+        )
+        run = out / "runs" / name
+        request = project.request({**values, "seed": seed})
+        train_project(project, run, request, progress=progress, clock=own)
+        return _Model(name, run, (name,))
 
     def left(name: str) -> Clock:
         return clock.part(_SHARES[name], _SCORING * clock.given_s)
@@ -111,7 +122,7 @@ def _compare(
     late_s = max(0.0, clock.used_s() - _PREPARING * clock.given_s) / 3
     own = Clock.start(minutes, time.monotonic() - late_s)
     first = train("general", {"minutes": minutes}, own)
-    sizes, steps = Recipe.load(first.run).plan, layout.result(first.run)["steps"]
+    sizes, steps = TextRecipe.load(first.run).plan, layout.result(first.run)["steps"]
     names = ("depth", "width", "heads", "hidden", "context", "rows")
     plan = {name: sizes.plain()[name] for name in names}
     tokens, half = (count * sizes.rows * sizes.context for count in (steps, steps - steps // 2))
@@ -205,16 +216,6 @@ def _tokenizer(corpora: dict[str, Corpus], folder: Path, progress: Progress) -> 
     return Tokenizer.load(folder)
 
 
-def _train(
-    name: str, inputs: Inputs, out: Path, values: dict[str, Any], clock: Clock, progress: Progress
-) -> _Model:
-    """A run, or the finished one. Both of a side share their floors."""
-    run, floors = out / "runs" / name, out / f"{inputs.corpus.folder.name}-floors"
-    request = request_of(inputs, values)
-    pretrain(inputs, run, request, progress=progress, floors=floors, clock=clock)
-    return _Model(name, run, (name,))
-
-
 def _held_out(
     corpus: Corpus, tokenizer: Tokenizer, model: _Model, out: Path, side: str, limit: int
 ) -> Validation:
@@ -222,7 +223,7 @@ def _held_out(
     _, held_out = prepare_shards(
         corpus, tokenizer, out / f"{side}-tokens", Progress(quiet=True), layout.PART
     )
-    context = Recipe.load(model.run).plan.context
+    context = TextRecipe.load(model.run).plan.context
     most = max(limit, _FEWEST * context)
     return Validation(held_out, token_bytes(tokenizer), context, _ROWS, limit=most)
 
@@ -231,7 +232,7 @@ def _bits(model: _Model, windows: Validation) -> tuple[np.ndarray, np.ndarray]:
     """(W,) bits of each window, and (W,) its bytes."""
     loaded = load_model(model.run)
     losses = task_of(loaded.config, Tokenizer.load(model.run / layout.MODEL)).losses
-    return windows.bits(loaded, losses, "cpu", Recipe.load(model.run).loop.dtype)
+    return windows.bits(loaded, losses, "cpu", TextRecipe.load(model.run).loop.dtype)
 
 
 def _row(model: _Model, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -254,7 +255,8 @@ def _differences(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, A
 
 def _training(model: _Model, before: _Model | None) -> dict[str, Any]:
     """How long it learned; of the one that learned both, the second half, and tokens of both."""
-    recipe, facts = Recipe.load(model.run), layout.result(model.run)
+    recipe, facts = TextRecipe.load(model.run), layout.result(model.run)
+    assert recipe.forecast is not None, "runs on text are rehearsed"
     steps = int(facts["steps"])
     all_steps = steps + (int(layout.result(before.run)["steps"]) if before else 0)
     return {

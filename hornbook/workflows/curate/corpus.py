@@ -25,7 +25,7 @@ from hornbook.corpus.work import STAGE, Count
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.curate.encode import SHARDS, SPLITS, prepare_shards
-from hornbook.workflows.report.corpus import card_page
+from hornbook.workflows.curate.report import card_page
 from hornbook.workflows.runs import lineage
 
 PAGE = "card.html"

@@ -1,1 +1,38 @@
 """The kinds of run: what of the life of a run differs between them. No kind knows another."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from hornbook.core.progress import Progress
+from hornbook.workflows.runs import folder as layout
+
+KINDS = {"text": "Text", "pairs": "Pairs", "images": "Images"}
+"""By the kind that stands in recipe.yaml, the class of its project, in `KIND.project`."""
+
+
+def project_class(kind: str) -> Any:
+    """The `runs.project.Project` of a kind."""
+    return getattr(importlib.import_module(f"{__name__}.{kind}.project"), KINDS[kind])
+
+
+def resume(folder: Path, progress: Progress) -> dict[str, Any]:
+    """Go on with a stopped run of any kind by its folder alone; returns the facts of result.json.
+
+    Raises UsageError when the folder holds no run, or its data are no longer what they were.
+    """
+    from hornbook.core.config import read_recipe
+    from hornbook.workflows.projects.answers.project import resume_finetune
+    from hornbook.workflows.runs.run import run
+
+    layout.require_run(folder)
+    asked = read_recipe(folder / layout.RECIPE).get("request") or {}
+    if asked.get("task") == "classify":
+        return layout.result(folder)  # it writes its recipe when it is done
+    if "method" in asked:
+        return resume_finetune(folder, progress)
+    kind = project_class(layout.kind_of(folder, KINDS))
+    recipe = kind.recipe.load(folder)
+    project = kind.reopen(recipe)
+    project.require_same(recipe.request, folder)
+    return run(project, folder, recipe.request, resume=True, progress=progress)

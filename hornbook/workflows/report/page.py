@@ -13,7 +13,7 @@ from hornbook.core.language import chinese
 from hornbook.workflows.runs.measures import MEASURES
 
 if TYPE_CHECKING:  # the card of a corpus is a page, too, and is made without torch
-    from hornbook.workflows.runs.folder import Settled
+    from hornbook.workflows.runs.recipe import Recipe
 
 Section = tuple[str, str, str]
 """A section's anchor, and its name in English and in Chinese."""
@@ -37,7 +37,7 @@ SHARED: dict[str, Section] = {
 def write_page(
     path: Path,
     template: str,
-    recipe: "Settled",
+    recipe: "Recipe",
     result: dict[str, Any],
     sections: Sequence[Section],
     fact: float,
@@ -110,9 +110,10 @@ def with_scores(
 
 
 def _forecast(
-    recipe: "Settled", result: dict[str, Any], fact: float, targets: int
+    recipe: "Recipe", result: dict[str, Any], fact: float, targets: int
 ) -> list[tuple[tuple[str, str], str, str, str]]:
     """Rows of name, forecast, fact and error."""
+    assert recipe.forecast is not None, "what is shown here was rehearsed"
     expected, measure = recipe.forecast, MEASURES[recipe.forecast.measure]
     off = _off(expected.score, fact)
     low, high = measure.text(expected.low), measure.text(expected.high)
@@ -152,13 +153,14 @@ def _off(before: float, after: float) -> str:
     return f"{after / before - 1:+.1%}" if before else "–"
 
 
-def _choices(recipe: "Settled") -> list[dict[str, Any]]:
+def _choices(recipe: "Recipe") -> list[dict[str, Any]]:
     rows = [choice._asdict() for choice in recipe.choices]
     rates = recipe.machine.rates
     measured = ", ".join(f"{kind} {rate / 1e9:,.0f} GFLOP/s" for kind, rate in rates.items())
     rows.append({"name": "dtype", "value": recipe.loop.dtype, "reason": f"measured: {measured}"})
     compiled = "yes" if recipe.compiled else "no"
     rows.append({"name": "compile", "value": compiled, "reason": recipe.compiled_reason})
+    assert recipe.forecast is not None, "what is shown here was rehearsed"
     steps = f"{recipe.forecast.seconds:,.0f} s at the speed of the rehearsal"
     return [*rows, {"name": "steps", "value": recipe.loop.steps, "reason": steps}]
 

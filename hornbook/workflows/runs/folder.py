@@ -1,142 +1,17 @@
-"""A run folder: what was asked, what was settled, and where each thing lies.
+"""A run folder: where each thing lies in it, and what lies there already.
 
-The recipe holds all that a resumed or repeated run needs to give the same bits. Knows names and
-settings; does no work.
+Knows names; does no work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
-
-from pydantic import Field
+from typing import Any
 
 from hornbook.core.claims import MARKER, Claim, marker_of
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.files import read_json, write_text
-from hornbook.core.folders import check_place, sign
-from hornbook.core.machine import DType, Machine
-from hornbook.core.progress import Progress
-from hornbook.core.yaml_text import write_yaml
-from hornbook.train.choices import Choice
-from hornbook.train.dial import Plan, Wanted
-from hornbook.train.fits import check_fits
-from hornbook.train.forecast import Forecast
-from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
-
-LEAST_MINUTES, MOST_MINUTES, MOST_TOKENS = 0.1, 525_600.0, 10**15
-"""What can be meant: a year, and more tokens than there is text."""
-
-
-def check_minutes(minutes: float, least: float) -> None:
-    """Raises UsageError for a time too short to learn anything, beyond all use, or no number."""
-    if not least <= minutes <= MOST_MINUTES:
-        raise UsageError(f"--minutes {minutes:g}: must be {least:g} to {MOST_MINUTES:,.0f}.")
-
-
-class TimedRequest(Config):
-    """What is asked of a run that is given minutes or steps, exactly one of them.
-
-    dtype, compiled, device: the user's word, or None to measure.
-    """
-
-    minutes: float | None = None
-    steps: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    dtype: DType | None = None
-    compiled: bool | None = None
-    device: str | None = None
-
-    def check_time(self) -> None:
-        """Refuse a time that cannot be meant, before any work."""
-        if (self.minutes is None) == (self.steps is None):
-            raise UsageError("Say how long to train: either --minutes or --steps.")
-        if self.minutes is not None:
-            check_minutes(self.minutes, LEAST_MINUTES)
-
-
-class PretrainRequest(Config):
-    """What the user asked for. Exactly one of minutes and tokens says how long to train.
-
-    corpus, tokenizer, init: fingerprints of the corpus, of a tokenizer brought along, and of a
-    model to go on from. plan: sizes the user set himself. isolate: documents in one window do not
-    see each other. dtype, compiled, device: the user's word, or None to measure.
-    """
-
-    corpus: str
-    minutes: float | None = None
-    tokens: int | None = None
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    tokenizer: str | None = None
-    init: str | None = None
-    plan: Wanted = Wanted()
-    optimiser: OptimiserConfig = OptimiserConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    isolate: bool = False
-    dtype: DType | None = None
-    compiled: bool | None = None
-    device: str | None = None
-
-    def check(self) -> None:
-        """Refuse what cannot be trained, before any work."""
-        if (self.minutes is None) == (self.tokens is None):
-            raise UsageError("Say how long to train: either --minutes or --tokens.")
-        if self.minutes is not None:
-            check_minutes(self.minutes, LEAST_MINUTES)
-        if self.tokens is not None and not 1 <= self.tokens <= MOST_TOKENS:
-            raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
-        check_fits(self.plan)
-
-
-class Recorded(Config):
-    """What a run folder's recipe holds, whatever is trained."""
-
-    request: Config
-    machine: Machine
-    choices: list[Choice]
-    loop: LoopConfig
-    versions: dict[str, str]
-
-    def save(self, run: Path) -> None:
-        """Write recipe.yaml."""
-        sign(run, RUN, RECIPE)
-        write_text(run / RECIPE, write_yaml(self.plain()))
-
-    @classmethod
-    def load(cls, run: Path) -> Self:
-        """Read recipe.yaml; raises UsageError naming the file and the key that is wrong."""
-        return cls.parse(read_recipe(run / RECIPE), str(run / RECIPE))
-
-
-MOST_EVALUATIONS, MOST_SAMPLES = 12, 5
-"""How often a run looks at its model, at most."""
-
-
-class Settled(Recorded):
-    """What a rehearsal settled besides, before the first step. evaluations, samples: how many."""
-
-    compiled: bool
-    compiled_reason: str
-    forecast: Forecast
-    evaluations: int = MOST_EVALUATIONS
-    samples: int = MOST_SAMPLES
-
-
-class Recipe(Settled):
-    """What was settled before the first step of pretraining.
-
-    corpus_folder, tokenizer_folder, init_folder: where they lay then, so that a run resumes by its
-    name alone.
-    """
-
-    request: PretrainRequest
-    corpus_folder: str
-    tokenizer_folder: str | None
-    init_folder: str | None
-    plan: Plan
-
+from hornbook.core.files import read_json
+from hornbook.core.folders import check_place
 
 RECIPE = "recipe.yaml"
 TOKENIZER = "tokenizer"
@@ -162,29 +37,26 @@ SAVED = Claim(PART.maker, repairs=True, whole=True)
 """Of what is written again and again in the course of a run."""
 
 
-AnyRecipe = TypeVar("AnyRecipe", bound=Recorded)
+def check(run: Path, request: Config, kind: str, resume: bool) -> bool:
+    """Whether `run` holds a recipe of this request. Raises UsageError for anything else there.
 
-
-def previous(run: Path, request: Config, resume: bool, kind: type[AnyRecipe]) -> AnyRecipe | None:
-    """The recipe of the unfinished or finished run of the same request in `run`, if any.
-
-    kind: which recipe it must be. Raises UsageError when the folder holds another run, or an
-    unfinished one and `resume` is not set, so that nothing is overwritten by accident.
+    Another run is never overwritten, an unfinished one is only touched where `resume` is set, and
+    what will be written at the end must have its place before the training.
     """
     if resume:
         require_run(run)
     if not (run / RECIPE).is_file():
         _check_place(run)
-        return None
-    recipe = kind.load(run)
-    if recipe.request != request:
-        changed = _difference(recipe.request, request)
+        return False
+    there = read_recipe(run / RECIPE)
+    if there.get("kind") != kind or there.get("request") != request.plain():
+        changed = _difference(there, {"kind": kind, "request": request.plain()})
         raise UsageError(f"{run} holds another run ({changed}); choose another --out.")
     if not (run / RESULT).is_file():
         if not resume:
             raise UsageError(f"{run} holds an unfinished run; continue it with --resume.")
         _check_parts(run)
-    return recipe
+    return True
 
 
 def require_run(run: Path) -> None:
@@ -195,12 +67,21 @@ def require_run(run: Path) -> None:
         )
 
 
-def finished(run: Path, recipe: Recorded | None, progress: Progress) -> dict[str, Any] | None:
-    """The facts of a run that is there and needs no more work, and it is said."""
-    if recipe is None or not (run / RESULT).is_file():
-        return None
-    progress.say(f"Reused: {run} already holds this run, finished.")
-    return result(run)
+def is_finished(run: Path) -> bool:
+    """Whether the run in a folder has its result."""
+    return (run / RESULT).is_file()
+
+
+def kind_of(run: Path, kinds: Collection[str]) -> str:
+    """Which kind of run a folder holds; raises UsageError for none, or one that is not known."""
+    require_run(run)
+    kind = read_recipe(run / RECIPE).get("kind")
+    if kind not in kinds:
+        raise UsageError(
+            f"{run / RECIPE}: kind = {kind!r} is none of {', '.join(kinds)}; it was written by "
+            "another version. Start a new run."
+        )
+    return str(kind)
 
 
 def _check_place(run: Path) -> None:
@@ -229,9 +110,12 @@ def _check_parts(run: Path) -> None:
     check_place(run / BEST, SAVED)
 
 
-def _difference(old: Config, new: Config) -> str:
-    was, now = dict(_leaves(old.plain())), dict(_leaves(new.plain()))
-    return ", ".join(f"{key} was {was[key]}, now {now[key]}" for key in was if was[key] != now[key])
+def _difference(there: dict[str, Any], asked: dict[str, Any]) -> str:
+    """What was asked for differently; at most a few of it."""
+    was, now = dict(_leaves(there)), dict(_leaves(asked))
+    named = {key.removeprefix("request."): (was.get(key), value) for key, value in now.items()}
+    found = [f"{key} was {w}, now {n}" for key, (w, n) in named.items() if w != n]
+    return ", ".join(found)
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,65 +1,40 @@
 """The training loop with what every run does besides: log, validate, sample, save, stop on request.
 
-Knows the run folder; knows nothing of families or data.
+Knows the run folder and a problem; knows nothing of families or data.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from hornbook.core.clock import NO_LIMIT, Clock
+from hornbook.core.clock import Clock
 from hornbook.core.metrics import MetricsLog
-from hornbook.core.progress import Progress
 from hornbook.core.threads import own, use
 from hornbook.train.checkpoint import save_checkpoint
 from hornbook.train.forecast import part_of_step
 from hornbook.train.hooks import StopRequest, every, log_to, record, remarked, stop_when
-from hornbook.train.loop import Batches, Hook, LoopConfig, train
-from hornbook.train.objective import Objective
+from hornbook.train.keep_best import KeepBest, NothingBetter
+from hornbook.train.loop import Hook, train
 from hornbook.train.pace import Pace, Threads
+from hornbook.train.problem import Problem
 from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.recipe import Recipe
 
 _CHECKPOINTS = 12
 """How many there are in a run, at most."""
 
 
-class Job(NamedTuple):
-    """What is trained, and how it is looked at.
+class Trained(NamedTuple):
+    """state: at the end. best_step: of the weights that it holds. stopped: it ended early, as
+    nothing better came."""
 
-    evaluate, sample: figures and texts of the model as it is now, for the logs; some models have no
-    samples. after_step: done first after every step. command: what goes on with a stopped run.
-    evaluations, samples: how many there are in the whole run. clock: until when it must have ended;
-    a run that is too slow for it is shortened.
-    """
-
-    objective: Objective
-    batches: Batches
-    loop: LoopConfig
-    evaluate: Callable[[], dict[str, Any]]
-    sample: Callable[[], dict[str, Any]] | None = None
-    after_step: Sequence[Hook] = ()
-    command: str = "pretrain"
-    evaluations: int = layout.MOST_EVALUATIONS
-    samples: int = layout.MOST_SAMPLES
-    clock: Clock = NO_LIMIT
-
-
-def training_clock(settled: layout.Settled, state: TrainState, limited: bool) -> Clock:
-    """The time for the steps that are left, as it was forecast or as steps took until now.
-
-    limited: where steps or tokens were asked for, nothing is shortened.
-    """
-    if not limited:
-        return NO_LIMIT
-    steps, expected = settled.loop.steps, settled.forecast.seconds
-    left = last_step(steps, state.cuts) - state.step
-    step_s = max(expected / steps, state.elapsed_s / state.step if state.step else 0.0)
-    return Clock.start(left * step_s / 60)
+    state: TrainState
+    best_step: int
+    stopped: bool
 
 
 def evaluation_steps(steps: int, evaluations: int) -> int:
@@ -67,13 +42,39 @@ def evaluation_steps(steps: int, evaluations: int) -> int:
     return -(-steps // evaluations)
 
 
-def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> None:
-    """Go from `state.step` to the job's last step. Raises Interrupted after Ctrl-C, all saved."""
-    every_so_often = evaluation_steps(job.loop.steps, job.evaluations)
+def train_run(
+    recipe: Recipe, problem: Problem, state: TrainState, clock: Clock, place: Place, command: str
+) -> Trained:
+    """Go from `state.step` to the recipe's last step, or to where nothing better comes.
+
+    clock: of the training alone. command: what goes on with a stopped run. Raises Interrupted after
+    Ctrl-C, all saved.
+    """
+    run, say = place.folder, place.progress.say
+    steps, loop = recipe.loop.steps, recipe.loop
+    every_so_often = evaluation_steps(steps, recipe.evaluations)
     metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
     metrics.rewind(state.step)
     samples.rewind(state.step)
-    steps = job.loop.steps
+    best = None
+    if problem.patience is not None:
+        best = KeepBest(run / layout.BEST, layout.SAVED, problem.patience * every_so_often)
+        if best.measure is None and problem.untrained is not None:
+            best.offer(state, problem.untrained)
+
+    def evaluate(state: TrainState) -> dict[str, Any]:
+        figures = problem.score()
+        better = best is not None and best.offer(state, figures[problem.measure])
+        last = last_step(steps, state.cuts)
+        remark = ", the best so far" if better else ""
+        say(f"  step {state.step:>6} of {last}: {problem.said(figures)}{remark}")
+        return figures
+
+    def sample(state: TrainState) -> dict[str, Any] | None:
+        found = remarked(lambda: problem.sample(state.step))
+        if found:
+            say(*problem.shown(found))
+        return found
 
     def save(state: TrainState) -> None:
         save_checkpoint(run / layout.CHECKPOINTS, state)
@@ -82,7 +83,7 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
         ends = state.cuts[-1].steps
         metrics.append(state.step, kind="shortened", steps=ends, step_s=round(step_s, 4))
         save(state)  # a resumed run must know it
-        progress.say(
+        say(
             f"  step {state.step:>6}: a step takes {step_s:.2f} s by now; the run ends at step "
             f"{ends:,} instead of {steps:,}, so that it ends in time."
         )
@@ -91,25 +92,34 @@ def train_run(run: Path, state: TrainState, job: Job, progress: Progress) -> Non
         count = state.threads[-1][1]
         metrics.append(state.step, kind="threads", threads=count)
         save(state)  # the bits depend on it
-        progress.say(f"  step {state.step:>6}: faster now with threads = {count}")
+        say(f"  step {state.step:>6}: faster now with threads = {count}")
 
     if state.threads:
         use(state.threads[-1][1])
-    work = partial(part_of_step, objective=job.objective, batches=job.batches, config=job.loop)
-    most = own() if job.loop.device == "cpu" else 1
+    most = own() if loop.device == "cpu" else 1
     request = StopRequest()
     hooks: list[Hook] = [
-        *job.after_step,
-        Pace(job.clock, steps, state, shortened),
-        Threads(job.clock, most, torch.get_num_threads(), work, changed),
+        *problem.after_step,
+        *([best.check] if best else []),
+        Pace(clock, steps, state, shortened),
+        Threads(clock, most, torch.get_num_threads(), partial(part_of_step, problem), changed),
         every(max(1, steps // 400), steps, log_to(metrics)),
-        every(every_so_often, steps, record(metrics, "validation", job.evaluate)),
+        every(every_so_often, steps, record(metrics, "validation", evaluate)),
     ]
-    if job.sample is not None and job.samples:
-        look = record(samples, "sample", partial(remarked, job.sample))
-        hooks.append(every(-(-steps // job.samples), steps, look))
+    if recipe.samples:
+        hooks.append(every(-(-steps // recipe.samples), steps, record(samples, "sample", sample)))
     hooks.append(every(-(-steps // _CHECKPOINTS), steps, save))
-    hooks.append(stop_when(request, save, f"hornbook {job.command} --out {run} --resume"))
-    with request.listening(), progress.bar("training", steps - state.step, "steps") as advance:
+    hooks.append(stop_when(request, save, f"hornbook {command} --out {run} --resume"))
+    stopped, bar = False, place.progress.bar("training", steps - state.step, "steps")
+    with request.listening(), bar as advance:
         hooks.append(lambda state: advance(1))
-        train(state, job.objective, job.batches, job.loop, hooks)
+        try:
+            train(state, problem.objective, problem.batches, loop, hooks)
+        except NothingBetter:
+            stopped = True
+    if best is None:
+        return Trained(state, state.step, stopped)
+    if stopped:
+        say(f"Stopped at step {state.step}: nothing better since step {best.step}.")
+    best.restore(state)
+    return Trained(state, best.step, stopped)

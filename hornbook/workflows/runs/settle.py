@@ -1,27 +1,23 @@
 """What every run settles before its first step: the machine, compilation, how many steps, forecast.
 
-Knows rehearsals and the run folder's disk; knows nothing of families or data.
+`rehearsed` is how most kinds do it; knows a problem, and nothing of families or data.
 """
 
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import nn
 
 from hornbook.core.clock import OVERTIME, Clock
 from hornbook.core.files import require_space
 from hornbook.core.machine import Machine, measure_machine
-from hornbook.core.progress import Progress
 from hornbook.core.threads import faster, use
 from hornbook.train.checkpoint import KEPT
-from hornbook.train.choices import Choice
 from hornbook.train.forecast import (
     Forecast,
     Rehearsal,
-    Run,
     affordable_share,
     forecast,
     part_of_step,
@@ -29,8 +25,15 @@ from hornbook.train.forecast import (
 )
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import is_hidden_matrix
-from hornbook.workflows.runs.folder import MOST_EVALUATIONS, MOST_SAMPLES, Recorded, Settled
+from hornbook.train.problem import Problem
 from hornbook.workflows.runs.measures import MEASURES
+from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.recipe import (
+    MOST_EVALUATIONS,
+    MOST_SAMPLES,
+    Recipe,
+    RehearsedRequest,
+)
 
 _LEAST_SHARE, _SPARE = 0.3, 0.1
 """Of the minutes given, what is left for training however long the preparations took, as far as the
@@ -46,94 +49,105 @@ _HOOKS, _SAMPLING = 0.06, 0.03
 """Of training, what evaluations, samples and checkpoints may take, and what of it samples may."""
 
 
-class Budget(NamedTuple):
-    """How long a run may take: until the clock's minutes are over, or so many steps.
+class Settlement(NamedTuple):
+    """The part of a recipe that is settled before the first step.
 
-    compiled: the user's word on torch.compile, or None to measure.
+    machine: with the threads that are faster now. evaluations, samples: how many there are.
+    training_s: seconds for the steps with all that is done between them; None for no limit.
     """
 
-    clock: Clock
-    steps: int | None
-    compiled: bool | None
-
-
-class Settlement(NamedTuple):
-    """The part of a recipe that a rehearsal settles. evaluations, samples: how many there are."""
-
+    machine: Machine
     loop: LoopConfig
-    compiled: bool
-    compiled_reason: str
-    forecast: Forecast
     evaluations: int
-    samples: int
+    samples: int = 0
+    compiled: bool = False
+    compiled_reason: str = ""
+    forecast: Forecast | None = None
+    training_s: float | None = None
 
 
-def machine_for(recipe: Recorded | None, device: str | None) -> Machine:
-    """The machine as the recipe found it, or measured now; torch uses the same threads."""
-    machine = recipe.machine if recipe else measure_machine(device)
+class Settle(Protocol):
+    """How a kind of run finds its number of steps: `rehearsed`, or by its own measurements."""
+
+    def __call__(
+        self, problem: Any, machine: Machine, steps: int | None, request: Any, place: Place, /
+    ) -> Settlement:
+        """steps: as asked for, or None where minutes decide. May resize the problem's steps."""
+        ...
+
+
+def machine_for(known: Machine | None, device: str | None) -> Machine:
+    """The machine as the recipe knows it, or measured now; torch uses the same threads."""
+    machine = known or measure_machine(device)
     use(machine.threads)
     return machine
 
 
-def threads_in_time(
-    rehearsed: Run, loop: LoopConfig, machine: Machine, clock: Clock, progress: Progress
-) -> Machine:
-    """The machine with as many threads as are faster now, where others may use it too.
-
-    Only where minutes are given: whoever asks for steps gets the same bits at any time of the day.
-    """
-    if not clock.limited or machine.device != "cpu":
-        return machine
-    state = rehearsed.fresh()
-    work = partial(part_of_step, state, rehearsed.objective, rehearsed.batches, loop)
-    return faster_threads(work, machine, progress)
-
-
-def faster_threads(work: Callable[[], object], machine: Machine, progress: Progress) -> Machine:
-    """The machine with one thread or all of them, whichever does `work` sooner now."""
-    count = faster(work, machine.threads)
-    if count < machine.threads:
-        progress.say("  threads = 1: others use this machine, and one alone is faster now")
-    return machine.model_copy(update={"threads": count})
-
-
-def settle(
-    run: Path,
-    rehearsed: Run,
-    loop: LoopConfig,
-    budget: Budget,
-    steps_per_epoch: float,
-    progress: Progress,
+def rehearsed(
+    problem: Problem, machine: Machine, steps: int | None, request: RehearsedRequest, place: Place
 ) -> Settlement:
     """Rehearse, forecast and fix the number of steps, so that the schedule knows its end.
 
-    loop: its steps are ignored. Raises HornbookError when the disk cannot hold the run.
+    Raises HornbookError when the disk cannot hold the run.
     """
-    progress.say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
-    clock = budget.clock
+    clock, say = place.clock, place.progress.say
+    if clock.limited and machine.device == "cpu":
+        # Whoever asks for steps gets the same bits at any time of the day.
+        machine = faster_threads(partial(part_of_step, problem, problem.begin()), machine, say)
+    step_in_time(problem, clock, say)
+    say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
     seconds = clock.left_s() if clock.limited else None
-    rehearsal = rehearse(rehearsed, loop, seconds, budget.steps or 0, budget.compiled)
-    ending_s = min(rehearsed.ending(rehearsal.score_s), _MEASURING * clock.given_s)
+    rehearsal = rehearse(problem, machine, seconds, steps or 0, request.compiled)
+    ending_s = min(problem.ending_s(rehearsal.score_s), _MEASURING * clock.given_s)
     training_s = training_seconds(clock, ending_s)
     evaluations, samples, hooks_s = _looks(rehearsal, training_s)
-    steps = budget.steps
     if steps is None:
         hooks_s = max(hooks_s, _HOOKS * training_s)
         steps = max(1, int((training_s - hooks_s) / rehearsal.step_s))
     expected = forecast(
         rehearsal,
-        rehearsed.measure,
+        problem.measure,
         steps=steps,
-        epochs=steps / steps_per_epoch,
+        epochs=steps / problem.steps_per_epoch,
         seconds=steps * rehearsal.step_s + hooks_s,
         ending_s=ending_s,
-        disk_bytes=_disk_bytes(rehearsed.fresh().model),
+        disk_bytes=_disk_bytes(problem.model),
     )
     # One more checkpoint is written before the oldest goes.
-    require_space(run, 2 * expected.disk_bytes, "A run with its checkpoints")
-    fixed = loop.model_copy(update={"steps": steps})
-    reason = rehearsal.reason
-    return Settlement(fixed, rehearsal.compiled, reason, expected, evaluations, samples)
+    require_space(place.folder, 2 * expected.disk_bytes, "A run with its checkpoints")
+    return Settlement(
+        machine=machine,
+        loop=problem.loop.model_copy(update={"steps": steps}),
+        evaluations=evaluations,
+        samples=samples,
+        compiled=rehearsal.compiled,
+        compiled_reason=rehearsal.reason,
+        forecast=expected,
+        training_s=expected.seconds if request.minutes else None,
+    )
+
+
+def faster_threads(
+    work: Callable[[], object], machine: Machine, say: Callable[[str], None]
+) -> Machine:
+    """The machine with one thread or all of them, whichever does `work` sooner now."""
+    count = faster(work, machine.threads)
+    if count < machine.threads:
+        say("  threads = 1: others use this machine, and one alone is faster now")
+    return machine.model_copy(update={"threads": count})
+
+
+def step_in_time(problem: Problem, clock: Clock, say: Callable[[str], None]) -> None:
+    """Make steps smaller where there would be time for too few of them; not where the user set
+    their size."""
+    if problem.fixed or not clock.limited:
+        return
+    most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
+    size = max(1, int(affordable_share(problem, most_s) * problem.size))
+    if size < problem.size:
+        reason = f"more would leave time for fewer than {_LEAST_STEPS} steps here"
+        problem.shrink(size, reason)
+        say(f"  {problem.step_size} = {size}: {reason}")
 
 
 def training_seconds(clock: Clock, ending_s: float) -> float:
@@ -164,31 +178,15 @@ def _looks(rehearsal: Rehearsal, training_s: float) -> tuple[int, int, float]:
     return evaluations, samples, evaluations * rehearsal.score_s + samples * rehearsal.sample_s
 
 
-def step_in_time(rehearsed: Run, loop: LoopConfig, clock: Clock, wanted: bool, size: int) -> int:
-    """The size of a step: this one (rows or tokens), or less where a step would take too long.
-
-    wanted: the user set it, and it stays.
-    """
-    if wanted or not clock.limited:
-        return size
-    most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
-    return max(1, int(affordable_share(rehearsed, loop, most_s) * size))
-
-
-def smaller(name: str, size: int, progress: Progress) -> Choice:
-    """The choice of a smaller step, and it is said."""
-    choice = Choice(name, size, f"more would leave time for fewer than {_LEAST_STEPS} steps here")
-    progress.say(f"  {name} = {size}: {choice.reason}")
-    return choice
-
-
-def announcement(settled: Settled, targets: str) -> list[str]:
+def announcement(recipe: Recipe, targets: str) -> list[str]:
     """What was settled and what is expected, before the first step. targets: what they are."""
-    expected, measure = settled.forecast, MEASURES[settled.forecast.measure]
+    if (expected := recipe.forecast) is None:
+        return []
+    measure = MEASURES[expected.measure]
     low, high = measure.text(expected.low), measure.text(expected.high)
     return [
-        f"  products in {settled.loop.dtype}",
-        f"  compiled: {'yes' if settled.compiled else 'no'} ({settled.compiled_reason})",
+        f"  products in {recipe.loop.dtype}",
+        f"  compiled: {'yes' if recipe.compiled else 'no'} ({recipe.compiled_reason})",
         f"Forecast: {expected.steps:,} steps, {expected.targets:,} {targets} "
         f"({expected.epochs:.1f} passes) in {expected.seconds:,.0f} s; "
         f"{expected.peak_bytes / 2**20:,.0f} MiB of memory, "

@@ -34,7 +34,8 @@ from hornbook.train.precision import product_type
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
 from hornbook.workflows.projects.answers.mined import Pair, pairs
-from hornbook.workflows.runs.folder import MODEL, RESULT, Recipe
+from hornbook.workflows.projects.text.request import TextRecipe as Recipe
+from hornbook.workflows.runs.folder import MODEL, RESULT
 
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
 _TRAINING = 0.7
@@ -214,7 +215,7 @@ def _answers(
                 pass
             return {"text": answer.text}
 
-        shown = remarked(answered)
+        shown = remarked(answered) or {}
         text = shown.get("remark") or shown["text"]
         found.append({"question": pair.question, "answer": text, "reference": pair.answer})
     return found

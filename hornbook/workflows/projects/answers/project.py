@@ -58,7 +58,9 @@ from hornbook.workflows.projects.answers.time import (
     steps_in_time,
 )
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs.loop import Job, evaluation_steps, train_run
+from hornbook.workflows.runs import old
+from hornbook.workflows.runs.loop import evaluation_steps
+from hornbook.workflows.runs.old import Job, train_run
 from hornbook.workflows.runs.settle import machine_for
 
 
@@ -89,11 +91,11 @@ def finetune(
     place, base = resolve(model), base_of(model)
     request = _asked(base, data, general, task_of(task), Method.parse(method), wishes)
     clock = Clock.start(request.minutes, began)
-    recipe = layout.previous(out, request, resume, FinetuneRecipe)
-    if there := layout.finished(out, recipe, progress):
+    recipe = old.previous(out, request, resume, FinetuneRecipe)
+    if there := old.finished(out, recipe, progress):
         return there
     progress.doing("opening the model and reading the rows")
-    machine = machine_for(recipe, request.device)
+    machine = machine_for(recipe.machine if recipe else None, request.device)
     bench, plan, choices = _prepare(place, base, data, general, out, request, machine, progress)
     plan = recipe.plan if recipe else plan  # steps may have been made smaller
     loop = recipe.loop if recipe else _loop(plan, machine, request)

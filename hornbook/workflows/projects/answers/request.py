@@ -17,7 +17,8 @@ from hornbook.core.machine import DType
 from hornbook.train.choices import Choice
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
-from hornbook.workflows.runs.folder import Recorded, check_minutes
+from hornbook.workflows.runs.old import Recorded
+from hornbook.workflows.runs.recipe import check_minutes
 
 Task = Literal["instruct", "continue", "translate", "summarize", "preference"]
 TASKS: tuple[Task, ...] = ("instruct", "continue", "translate", "summarize", "preference")

@@ -16,7 +16,7 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.train.loop import LoopConfig, gradient
 from hornbook.workflows.projects.answers.goal import Goal, Parts, example_losses
 from hornbook.workflows.projects.answers.request import MOST_EPOCHS, FinetunePlan
-from hornbook.workflows.runs.folder import MOST_EVALUATIONS
+from hornbook.workflows.runs.recipe import MOST_EVALUATIONS
 from hornbook.workflows.runs.settle import training_seconds
 
 Sample = TypeVar("Sample")

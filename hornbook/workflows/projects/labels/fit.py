@@ -169,7 +169,7 @@ def fit(
     head = tuning.method.kind == "head"
     if clock.limited and machine.device == "cpu":
         tried = validation.some(tuning.rows).read.sequences
-        faster_threads(partial(_gathered, classifier, tried, loop), machine, progress)
+        faster_threads(partial(_gathered, classifier, tried, loop), machine, progress.say)
     text_s = _text_seconds(classifier, validation, loop, clock)
     clock = _without_answering(clock, text_s * tuning.answering)
     if not head:

@@ -35,6 +35,8 @@ from hornbook.workflows.projects.labels.fit import Tuning
 from hornbook.workflows.projects.labels.result import Told, finish
 from hornbook.workflows.projects.labels.training import FEWEST, Fitted, check_rows, train_classifier
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs import old
+from hornbook.workflows.runs.recipe import LEAST_MINUTES, check_minutes
 from hornbook.workflows.runs.settle import machine_for
 
 _HELD_OUT = 0.1
@@ -68,7 +70,7 @@ class ClassifyRequest(Config):
     device: str | None = None
 
 
-class ClassifyRecipe(layout.Recorded):
+class ClassifyRecipe(old.Recorded):
     """What a finished run was made of. model, data: where they lay then."""
 
     request: ClassifyRequest
@@ -119,7 +121,7 @@ def finetune_classifier(
     began = time.monotonic() if began is None else began
     progress = progress or Progress()
     if minutes is not None:
-        layout.check_minutes(minutes, layout.LEAST_MINUTES)
+        check_minutes(minutes, LEAST_MINUTES)
     body = find_body(str(model))
     chosen = _method(body, method)
     values = {
@@ -136,8 +138,8 @@ def finetune_classifier(
         "device": device,
     }
     request = ClassifyRequest.parse(values, "finetune --task classify")
-    recipe = layout.previous(out, request, False, ClassifyRecipe)
-    if there := layout.finished(out, recipe, progress):
+    recipe = old.previous(out, request, False, ClassifyRecipe)
+    if there := old.finished(out, recipe, progress):
         return there
     progress.say("Reading the texts ...")
     rows = read_parts(data, text_column, label_column)

@@ -27,6 +27,7 @@ from hornbook.models.folder import save_model
 from hornbook.models.text_classifier import softmax
 from hornbook.workflows.projects.labels.training import Fitted
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.old import Recorded
 
 CALIBRATION = "calibration.json"
 """Beside the model: what its logits were divided by. The head has it in it already."""
@@ -78,7 +79,7 @@ def finish(
     fitted: Fitted,
     test: Sequence[LabelledText],
     told: Told,
-    recipe: layout.Recorded,
+    recipe: Recorded,
     progress: Progress,
 ) -> dict[str, Any]:
     """Measure on the test texts and write it all out; returns the facts of result.json."""

@@ -22,9 +22,8 @@ from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.core.threads import slowness
-from hornbook.corpus.corpus import Corpus
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.projects.text.data import Bench
+from hornbook.workflows.projects.text.problem import TextProblem
 from hornbook.workflows.runs import folder as layout
 
 _RESULT = "floors.json"
@@ -63,7 +62,7 @@ def _limits(clock: Clock) -> _Limits:
 
 
 def measure_floors(
-    corpus: Corpus, bench: Bench, folder: Path, clock: Clock, progress: Progress
+    problem: TextProblem, folder: Path, clock: Clock, progress: Progress
 ) -> dict[str, float]:
     """Bits per byte by name, or reuse them. clock: of the run; a short one looks at less text.
 
@@ -72,19 +71,19 @@ def measure_floors(
     """
 
     def build(aside: Path) -> None:
-        if bench.task.masked:
+        if problem.task.masked:
             progress.say("Floor: how frequent each token is ...")
-            found = {"unigram": _unigram(bench.train, bench.validation, bench.tokenizer)}
+            found = {"unigram": _unigram(problem.train, problem.validation, problem.tokenizer)}
         else:
             progress.say("Floors: gzip, xz, xz given the training text, a 5-gram model ...")
-            found = _measure(corpus, bench, _limits(clock), progress)
+            found = _measure(problem, _limits(clock), progress)
         write_json(aside / _RESULT, found)
 
     inputs = {
         "stage": "floors-3",
-        "task": bench.task.name,
-        "corpus": corpus.fingerprint,
-        "tokenizer": bench.train.fingerprint,
+        "task": problem.task.name,
+        "corpus": problem.corpus.fingerprint,
+        "tokenizer": problem.train.fingerprint,
     }
     run_stage(folder, layout.PART, inputs, build)
     found: dict[str, float] = read_json(folder / _RESULT)
@@ -105,7 +104,8 @@ def _unigram(train: TokenShards, validation: TokenShards, tokenizer: Tokenizer) 
     return float(asked @ bits) / validation.bytes
 
 
-def _measure(corpus: Corpus, bench: Bench, limits: _Limits, progress: Progress) -> dict[str, Any]:
+def _measure(problem: TextProblem, limits: _Limits, progress: Progress) -> dict[str, Any]:
+    corpus = problem.corpus
     held_out, share = list(corpus.texts("validation")), 1.0
     if (size := corpus.bytes("validation")) > limits.xz_held_out:
         share = limits.xz_held_out / size
@@ -118,17 +118,18 @@ def _measure(corpus: Corpus, bench: Bench, limits: _Limits, progress: Progress) 
         "gzip": gzip_bits_per_byte(held_out),
         "xz": xz_bits_per_byte(held_out),
         "xz_given": given,
-        "ngram": _ngram(bench, limits, progress),
+        "ngram": _ngram(problem, limits, progress),
     }
 
 
-def _ngram(bench: Bench, limits: _Limits, progress: Progress) -> float:
+def _ngram(problem: TextProblem, limits: _Limits, progress: Progress) -> float:
     """Of a 5-gram model; where there is little time, on some of the validation text."""
-    train, validation = bench.train, bench.validation
+    train, validation = problem.train, problem.validation
     counted = int(min(train.tokens, limits.tokens))
     if counted < train.tokens:
         progress.say(f"  the {ORDER}-gram model counts the last {counted:,} tokens")
-    model = NgramModel(train.read(train.tokens - counted, train.tokens), bench.tokenizer.vocab_size)
+    given = train.read(train.tokens - counted, train.tokens)
+    model = NgramModel(given, problem.tokenizer.vocab_size)
     asked = int(min(validation.tokens, limits.held_out))
     starts = np.linspace(0, validation.tokens - asked // _PIECES, _PIECES).astype(int)
     pieces = [(int(start), int(start) + asked // _PIECES) for start in starts]
@@ -137,6 +138,6 @@ def _ngram(bench: Bench, limits: _Limits, progress: Progress) -> float:
         pieces = [(0, validation.tokens)]
     else:
         read = np.concatenate([validation.read(*piece) for piece in pieces])
-        size = float(bench.token_bytes[read].sum())
+        size = float(problem.token_bytes[read].sum())
     bits = (model.bits(np.append(train.eos, validation.read(*piece))) for piece in pieces)
     return sum(float(each.sum()) for each in bits) / size

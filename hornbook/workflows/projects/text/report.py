@@ -9,11 +9,11 @@ from typing import Any
 
 from hornbook.core.metrics import MetricsLog
 from hornbook.corpus.corpus import Corpus
+from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.page import SHARED, Next, Section, points, with_scores, write_page
 from hornbook.workflows.report.words import reason_name
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs.folder import Recipe
 
 FLOOR_NAMES = {
     "gzip": ("gzip -9", "gzip -9"),
@@ -45,7 +45,7 @@ def write_report(
 
     instruct: the facts of an instruction tuning after it. following: commands to try next.
     """
-    recipe, result = Recipe.load(run), layout.result(run)
+    recipe, result = TextRecipe.load(run), layout.result(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     samples = with_scores(MetricsLog(run / layout.SAMPLES).rows(), rows, "bits_per_byte")
     write_page(

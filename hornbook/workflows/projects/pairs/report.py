@@ -9,7 +9,7 @@ from typing import Any
 
 from hornbook.core.lines import lines_of
 from hornbook.core.metrics import MetricsLog
-from hornbook.workflows.projects.pairs.request import TranslationRecipe
+from hornbook.workflows.projects.pairs.request import PairsRecipe
 from hornbook.workflows.report.charts import bars, curve
 from hornbook.workflows.report.page import SHARED, Section, points, with_scores, write_page
 from hornbook.workflows.runs import folder as layout
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 def write_report(path: Path, run: Path) -> None:
     """Write the report of the finished run in `run` to `path`."""
-    recipe, result = TranslationRecipe.load(run), layout.result(run)
+    recipe, result = PairsRecipe.load(run), layout.result(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     samples = with_scores(MetricsLog(run / layout.SAMPLES).rows(), rows, "nats_per_token")
     line = points(rows, "nats_per_token")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hornbook.core.metrics import MetricsLog
-from hornbook.workflows.projects.images.request import VisionRecipe
+from hornbook.workflows.projects.images.request import ImagesRecipe
 from hornbook.workflows.report.charts import curve
 from hornbook.workflows.report.page import SHARED, Section, points, write_page
 from hornbook.workflows.runs import folder as layout
@@ -29,7 +29,7 @@ def write_report(path: Path, run: Path, mistakes: Sequence[dict[str, Any]]) -> N
     mistakes: test images with `pixels` (H, W, C) uint8, what each `is`, what it was `named` and how
     `sure` the model was.
     """
-    recipe, result = VisionRecipe.load(run), layout.result(run)
+    recipe, result = ImagesRecipe.load(run), layout.result(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     error = 1 - result["accuracy"]["value"]
     shown = [{**mistake, "png": _png(mistake["pixels"])} for mistake in mistakes]

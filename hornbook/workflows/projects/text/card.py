@@ -6,10 +6,10 @@ Knows the facts' names; measures nothing.
 from typing import Any
 
 from hornbook.corpus.corpus import Corpus
-from hornbook.workflows.runs.folder import Recipe
+from hornbook.workflows.projects.text.request import TextRecipe
 
 
-def model_card(recipe: Recipe, result: dict[str, Any], corpus: Corpus) -> str:
+def model_card(recipe: TextRecipe, result: dict[str, Any], corpus: Corpus) -> str:
     """Markdown with the front matter that model hubs read."""
     plan, bits, text = recipe.plan, result["bits_per_byte"], corpus.facts["split"]["train"]
     floors = "".join(f"| {name} | {value:.4f} |\n" for name, value in result["floors"].items())
@@ -21,9 +21,9 @@ tags: [hornbook]
 ---
 # A base model trained with Hornbook
 
-{result["parameters"]:,} parameters: {plan.preset}, {plan.depth} blocks of width {plan.width},
-{result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. It continues text; it has not
-been taught to answer.
+{result["parameters"]["all"]:,} parameters: {plan.preset}, {plan.depth} blocks of width
+{plan.width}, {result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. It continues
+text; it has not been taught to answer.
 
 Trained on {text["documents"]:,} documents, {text["bytes"]:,} bytes ({scripts}),
 {result["tokens"]:,} tokens in {result["steps"]:,} steps, seed {recipe.request.seed},

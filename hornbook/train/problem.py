@@ -1,0 +1,86 @@
+"""A problem of learning: what is minimised on which batches, and how it is looked at meanwhile.
+
+The life of a run, its rehearsal and its loop know what they train by this alone.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import nn
+
+from hornbook.core.config import Config
+from hornbook.train.choices import Choice, replaced
+from hornbook.train.loop import Batches, Hook, LoopConfig
+from hornbook.train.objective import Objective
+from hornbook.train.state import TrainState
+
+
+class Problem(ABC):
+    """What is learned, with which model, and how it is looked at.
+
+    measure: the figure of `score` that is forecast and kept the best of; lower is better. targets:
+    what is learned from, for people. plan: the sizes, of which `step_size` is the name of those of
+    a step. steps_per_epoch: of a pass over the data. loop: how steps are computed; its own number
+    of steps means nothing. fixed: the user set the size of a step. uncompilable: why the model's
+    layers cannot be compiled, if so. after_step: done first after every step. patience: evaluations
+    without a better one that end the training, which is then left with the best weights; None for
+    all steps and the last weights. untrained: the measure before the first step, where the weights
+    as they were may stay the best.
+    """
+
+    measure: ClassVar[str]
+    targets: ClassVar[str]
+    step_size: ClassVar[str] = "rows"
+    uncompilable: ClassVar[str] = ""
+    after_step: ClassVar[Sequence[Hook]] = ()
+    patience: ClassVar[int | None] = None
+
+    model: nn.Module
+    objective: Objective
+    batches: Batches
+    steps_per_epoch: float
+    plan: Config
+    loop: LoopConfig
+    choices: list[Choice]
+    untrained: float | None = None
+    fixed: bool = False
+
+    @property
+    def size(self) -> int:
+        """Of a step, in rows or tokens."""
+        size: int = getattr(self.plan, self.step_size)
+        return size
+
+    @abstractmethod
+    def begin(self) -> TrainState:
+        """The model with the weights that training begins with, an optimiser that has seen none."""
+
+    @abstractmethod
+    def score(self) -> dict[str, float]:
+        """Figures of the model as it is now, `measure` among them."""
+
+    @abstractmethod
+    def said(self, figures: dict[str, float]) -> str:
+        """What `score` found, for people."""
+
+    @abstractmethod
+    def resize(self, size: int) -> None:
+        """Take steps of another size from now on."""
+
+    def shrink(self, size: int, reason: str) -> None:
+        """Take smaller steps, and write down why."""
+        self.resize(size)
+        self.choices = replaced(self.choices, Choice(self.step_size, size, reason))
+
+    def sample(self, seed: int) -> dict[str, Any] | None:
+        """The model at work, {prompt or source, text}; None where nothing can be shown."""
+        return None
+
+    def shown(self, sample: dict[str, Any]) -> list[str]:
+        """Lines for people about a sample."""
+        return [f"  sample: {sample.get('prompt', '')}⁞{sample.get('text', '')}"]
+
+    def ending_s(self, score_s: float) -> float:
+        """Seconds that measuring at the end will take, from those of `score`."""
+        return score_s

@@ -1,0 +1,41 @@
+"""What a run on text is asked for, and what was settled before its first step."""
+
+from typing import ClassVar
+
+from hornbook.core.errors import UsageError
+from hornbook.train.dial import Plan, Wanted
+from hornbook.train.optimiser import OptimiserConfig
+from hornbook.train.schedule import ScheduleConfig
+from hornbook.workflows.runs.recipe import MOST_TOKENS, Recipe, RehearsedRequest
+
+
+class TextRequest(RehearsedRequest):
+    """What the user asked for. Exactly one of minutes and tokens says how long to train.
+
+    corpus, tokenizer, init: fingerprints of the corpus, of a tokenizer brought along, and of a
+    model to go on from. plan: sizes the user set himself. isolate: documents in one window do not
+    see each other.
+    """
+
+    length: ClassVar[tuple[str, ...]] = ("minutes", "tokens")
+
+    tokens: int | None = None
+    corpus: str = ""
+    tokenizer: str | None = None
+    init: str | None = None
+    plan: Wanted = Wanted()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    isolate: bool = False
+
+    def check(self) -> None:
+        super().check()
+        if self.tokens is not None and not 1 <= self.tokens <= MOST_TOKENS:
+            raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
+
+
+class TextRecipe(Recipe):
+    """What was settled before the first step of pretraining on text."""
+
+    request: TextRequest
+    plan: Plan

@@ -1,0 +1,15 @@
+"""Where a run takes place: handed to all parts of its life."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from hornbook.core.clock import Clock
+from hornbook.core.progress import Progress
+
+
+class Place(NamedTuple):
+    """A run's folder, how it tells of its work, and until when it must be done."""
+
+    folder: Path
+    progress: Progress
+    clock: Clock

@@ -1,0 +1,89 @@
+"""What differs between kinds of run: what is asked, planned, prepared and made of the end.
+
+A project is the data of a run, opened. `runs.run` leads every one of them through the same life.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from hornbook.core.errors import UsageError
+from hornbook.core.machine import Machine
+from hornbook.train.choices import Planned
+from hornbook.train.problem import Problem
+from hornbook.workflows.runs.loop import Trained
+from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.recipe import Recipe, Request
+from hornbook.workflows.runs.settle import Settle, rehearsed
+
+Asked = TypeVar("Asked", bound=Request)
+Made = TypeVar("Made", bound=Recipe)
+Learned = TypeVar("Learned", bound=Problem)
+
+
+class Project(ABC, Generic[Asked, Made, Learned]):
+    """A kind of run, with its data.
+
+    kind: stands in recipe.yaml. command: that goes on with a stopped run. recipe: the class of what
+    was settled. settle: how the number of steps is found.
+    """
+
+    kind: ClassVar[str]
+    command: ClassVar[str] = "pretrain"
+    recipe: type[Made]
+    settle: ClassVar[Settle] = staticmethod(rehearsed)
+
+    @abstractmethod
+    def asked(self, values: dict[str, Any]) -> Asked:
+        """The request that plain values make, fingerprints left out. Raises UsageError."""
+
+    @abstractmethod
+    def fingerprints(self, request: Asked) -> dict[str, Any]:
+        """The fields of a request that say which data it is about."""
+
+    @abstractmethod
+    def places(self) -> dict[str, Any]:
+        """Where the data lie, as plain data, for `reopen`."""
+
+    @classmethod
+    @abstractmethod
+    def reopen(cls, recipe: Made) -> Self:
+        """The project of a run, by where its data lay."""
+
+    @abstractmethod
+    def plan(self, machine: Machine, request: Asked, place: Place) -> Planned[Any]:
+        """Sizes, with a reason for each."""
+
+    @abstractmethod
+    def prepare(self, request: Asked, plan: Any, machine: Machine, place: Place) -> Learned:
+        """All that stands before the first step; what would fail at the end fails here."""
+
+    @abstractmethod
+    def steps(self, request: Asked, problem: Learned) -> int | None:
+        """How many steps were asked for; None where minutes decide."""
+
+    def began(self, recipe: Made, place: Place) -> None:
+        """The recipe is written; the run has begun."""
+
+    @abstractmethod
+    def finish(
+        self, recipe: Made, problem: Learned, trained: Trained, facts: dict[str, Any], place: Place
+    ) -> dict[str, Any]:
+        """Measure, write the model into the folder; returns `facts` with those of this kind."""
+
+    def report(self, problem: Learned, place: Place) -> None:
+        """Write the page, when result.json is there."""
+
+    def request(self, values: dict[str, Any]) -> Asked:
+        """The request that plain values make on these data. Raises UsageError, before any work."""
+        asked = self.asked(values)
+        asked.check()
+        return asked.model_copy(update=self.fingerprints(asked))
+
+    def require_same(self, request: Asked, run: Path) -> None:
+        """Raises UsageError when the data are no longer those of the stopped run."""
+        for name, value in self.fingerprints(request).items():
+            if getattr(request, name) != value:
+                raise UsageError(
+                    f"The data of {run} are no longer what they were ({name}); start a new run."
+                )

@@ -1,0 +1,125 @@
+"""The life of a run, the only one: what lies there, machine, plan, prepare, settle, train, finish.
+
+Text, pairs, images, answers and labels are projects; nothing here knows which one it leads.
+"""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hornbook.core.clock import Clock
+from hornbook.core.files import write_json
+from hornbook.core.machine import peak_memory_bytes, versions
+from hornbook.core.progress import Progress
+from hornbook.train.checkpoint import load_checkpoint
+from hornbook.train.precision import compile_layers
+from hornbook.train.problem import Problem
+from hornbook.train.schedule import last_step
+from hornbook.train.state import TrainState
+from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.loop import Trained, train_run
+from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.project import Project
+from hornbook.workflows.runs.recipe import Recipe, Request
+from hornbook.workflows.runs.settle import announcement, machine_for
+
+Asked = TypeVar("Asked", bound=Request)
+Made = TypeVar("Made", bound=Recipe)
+Learned = TypeVar("Learned", bound=Problem)
+
+_TRAINING = 0.9
+"""Of what a clock handed down has left before the first step, what training may take."""
+
+
+def run(
+    project: Project[Asked, Made, Learned],
+    folder: Path,
+    request: Asked,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """Train what `project` says into `folder`; returns the facts of result.json.
+
+    clock: of the request's minutes, begun now, if None; one with a limit of its own shortens a run
+    that was asked for steps. A finished run of the same request is reused. Raises UsageError for a
+    folder that holds anything else, Interrupted after Ctrl-C with a checkpoint written, Diverged
+    with the checkpoint before it in place.
+    """
+    clock = clock or Clock.start(request.minutes)
+    place = Place(folder, progress or Progress(), clock)
+    there = layout.check(folder, request, project.kind, resume)
+    if layout.is_finished(folder):
+        place.progress.say(f"Reused: {folder} already holds this run, finished.")
+        return layout.result(folder)
+    recipe = project.recipe.load(folder) if there else None
+    machine = machine_for(recipe.machine if recipe else None, request.device)
+    plan, choices = (
+        (recipe.plan, recipe.choices) if recipe else project.plan(machine, request, place)
+    )
+    place.progress.say(*(f"  {one.name} = {one.value}: {one.reason}" for one in choices))
+    problem = project.prepare(request, plan, machine, place)
+    problem.choices = list(choices)
+    if recipe is None:
+        steps = project.steps(request, problem)
+        settlement = project.settle(problem, machine, steps, request, place)
+        recipe = project.recipe(
+            kind=project.kind,
+            request=request,
+            places=project.places(),
+            plan=problem.plan,
+            choices=problem.choices,
+            versions=versions(),
+            **settlement._asdict(),
+        )
+        recipe.save(folder)
+        project.began(recipe, place)
+        place.progress.say(*announcement(recipe, problem.targets))
+    elif recipe.compiled:
+        compile_layers(problem.model.get_submodule("stack"))
+    state = problem.begin()
+    if resume:
+        # Without a checkpoint, from the beginning.
+        load_checkpoint(folder / layout.CHECKPOINTS, state, place.progress.say)
+        place.progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
+    training = _training_clock(recipe, state, clock)
+    trained = train_run(recipe, problem, state, training, place, project.command)
+    facts = _facts(recipe, trained, place)
+    result = project.finish(recipe, problem, trained, facts, place)
+    result["disk_bytes"] = layout.weights_bytes(folder)
+    write_json(folder / layout.RESULT, result)
+    project.report(problem, place)
+    return result
+
+
+def _training_clock(recipe: Recipe, state: TrainState, clock: Clock) -> Clock:
+    """The time for the steps that are left, as it was settled or as steps took until now.
+
+    Where steps or tokens were asked for, nothing is shortened, but for the limit of a clock that
+    was handed down.
+    """
+    if recipe.training_s is None:
+        return clock.part(_TRAINING)
+    steps, taken = recipe.loop.steps, state.step
+    step_s = max(recipe.training_s / steps, state.elapsed_s / taken if taken else 0.0)
+    return Clock.start((last_step(steps, state.cuts) - taken) * step_s / 60)
+
+
+def _facts(recipe: Recipe, trained: Trained, place: Place) -> dict[str, Any]:
+    """What every result says."""
+    state = trained.state
+    weights = [(w.numel(), w.requires_grad) for w in state.model.parameters()]
+    return {
+        "run": str(place.folder),
+        "kind": recipe.kind,
+        "seconds": state.elapsed_s,
+        "steps": state.step,
+        "shortened": [cut._asdict() for cut in state.cuts],
+        "parameters": {
+            "trained": sum(count for count, moves in weights if moves),
+            "all": sum(count for count, _ in weights),
+        },
+        "forecast": recipe.forecast and recipe.forecast.plain(),
+        "peak_bytes": peak_memory_bytes(recipe.machine.device),
+        "report": str(place.folder / layout.REPORT),
+    }
