@@ -13,7 +13,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage
 from hornbook.models.tensors import read_tensors, write_tensors
-from hornbook.train.checkpoint import moving
+from hornbook.train.checkpoint import trainable
 from hornbook.train.state import TrainState
 
 _WEIGHTS, _FACTS = "model.safetensors", "best.json"
@@ -50,7 +50,7 @@ class KeepBest:
         better = self.measure is None or measure < self.measure
         if not better and state.step != self.step:
             return False
-        weights = {name: weight.detach() for name, weight in moving(state.model)}
+        weights = {name: weight.detach() for name, weight in trainable(state.model)}
         with atomic_folder(self.folder, self._claim) as aside:
             write_tensors(aside / _WEIGHTS, weights)
             write_json(aside / _FACTS, {"step": state.step, "measure": measure})
@@ -67,5 +67,5 @@ class KeepBest:
         """Give the model the best weights."""
         device = str(next(state.model.parameters()).device)
         weights = read_tensors(self.folder / _WEIGHTS, device)
-        for name, weight in moving(state.model):
+        for name, weight in trainable(state.model):
             weight.copy_(weights[name])

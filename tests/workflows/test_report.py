@@ -12,7 +12,8 @@ from hornbook.workflows.report.charts import bars, curve
 
 RESULT = {
     "run": "r", "report": "r", "seconds": 61.0, "tokens": 2000, "tokens_per_second": 33.0,
-    "parameters": {"trained": 5_311_232, "all": 5_311_232}, "bits_per_byte": {"value": 1.9, "low": 1.8, "high": 2.0},
+    "parameters": {"trained": 5_311_232, "all": 5_311_232},
+    "bits_per_byte": {"value": 1.9, "low": 1.8, "high": 2.0},
     "floors": {"gzip": 2.5, "xz": 2.2, "xz_given": 1.7, "ngram": 1.95},
     "peak_bytes": 2**30, "disk_bytes": 2**20,
     "tokenizer": {
