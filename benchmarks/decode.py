@@ -71,8 +71,9 @@ def _run(python: str, what: str, arguments: argparse.Namespace) -> dict[str, Any
 def _build_for(processor: str) -> None:
     """Make and take our kernels for another processor that this one can stand in for."""
     from hornbook import kernels as native
+    from hornbook.kernels import compiler
 
-    native.PROCESSOR = processor
+    compiler.PROCESSOR = processor
     if native.build() is None:
         raise SystemExit(f"No kernels for {processor}: {native.missing()}.")
 

@@ -6,12 +6,17 @@ of PATH and the like, a relative CXX. All processes of ours are started here, by
 in another folder, without those entries. Knows paths; knows nothing of what is started.
 """
 
+import atexit
 import contextlib
 import json
 import os
+import select
 import shlex
 import shutil
+import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -170,20 +175,44 @@ def start_beside(
 
 
 def start_aside(command: Sequence[str], more: Mapping[str, str]) -> None:
-    """Start what goes on when this process ends, and says nothing. more: for its environment."""
+    """Start what says nothing and calls `end_with_starter`; nobody waits for it. more: for its
+    environment."""
     import subprocess
 
-    nowhere = subprocess.DEVNULL
     begun = subprocess.Popen(
         command,
         cwd=Path(os.path.abspath(os.sep)),  # noqa: PTH100
         env=environment() | dict(more),
-        stdin=nowhere,
-        stdout=nowhere,
-        stderr=nowhere,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    begun.returncode = 0  # nobody waits for it; without this Python complains that it still runs
+    threading.Thread(target=begun.wait, daemon=True).start()  # so that nothing of it stays
+    atexit.register(_let_go_on, begun)
+
+
+_ENDED_WELL = b"."
+
+
+def _let_go_on(begun: "subprocess.Popen[bytes]") -> None:
+    assert begun.stdin is not None
+    with contextlib.suppress(OSError):  # it is there no more
+        os.write(begun.stdin.fileno(), _ENDED_WELL)
+
+
+def end_with_starter(longest_s: float) -> None:
+    """In a process that `start_aside` began: end it and its own, by SIGTERM, when its starter is
+    killed, or when it takes longer. Where the starter ends by itself, it goes on."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_watch, args=(longest_s,), daemon=True).start()
+
+
+def _watch(longest_s: float) -> None:
+    ready, _, _ = select.select([sys.stdin], [], [], longest_s)
+    if ready and os.read(sys.stdin.fileno(), 1) == _ENDED_WELL:
+        time.sleep(longest_s)
+    os.killpg(0, signal.SIGTERM)  # the group is its own
 
 
 def spawn_context() -> "SpawnContext":

@@ -141,6 +141,7 @@ def keep_freed_memory() -> None:
     """
     if _has_glibc():
         libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
         m_trim_threshold, m_mmap_max = -1, -4  # <malloc.h>
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
@@ -149,7 +150,9 @@ def keep_freed_memory() -> None:
 def return_freed_memory() -> None:
     """Give the system back what glibc keeps of freed memory: after a model was read, say."""
     if _has_glibc():
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        libc = ctypes.CDLL("libc.so.6")
+        libc.malloc_trim.argtypes = (ctypes.c_size_t,)
+        libc.malloc_trim(0)
 
 
 def _has_glibc() -> bool:
@@ -168,14 +171,14 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def has_avx2() -> bool:
-    """Whether the processor has AVX2, FMA and F16C: x86 of 2013 and later."""
+def cpu_flags() -> frozenset[str]:
+    """What an x86 processor can, in Linux's words; none where that is not told."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             flags = next((line for line in lines if line.startswith("flags")), "")
     except OSError:
-        return False
-    return {"avx2", "fma", "f16c"} <= set(flags.split())
+        return frozenset()
+    return frozenset(flags.partition(":")[2].split())
 
 
 def may_have_gpu() -> bool:

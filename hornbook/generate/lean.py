@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hornbook.kernels.pointers import GROUP
+from hornbook.kernels.structures import GROUP
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.pack import Block, blocks_of
 from hornbook.models.sequences import StateSequences

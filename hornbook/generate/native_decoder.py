@@ -27,7 +27,7 @@ class NativeDecoder:
         library = native.library()
         assert library is not None
         self.weights, self.vocab, self.context = weights, weights.vocab, weights.context
-        self._library, self._head = library, weights.logits.structure()
+        self._library, self._head = library, pointers.matrix(weights.logits)
         self._decoder = pointers.decoder(weights)
         self._turns = np.empty((2, 0, weights.head // 2), np.float32)
 
@@ -47,10 +47,7 @@ class NativeDecoder:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """(R, D) to (R, V) float32."""
-        found = np.empty((len(features), self.vocab), np.float32)
-        rows = np.ascontiguousarray(features)
-        self._library.product(self._head, rows.ctypes.data, found.ctypes.data, len(rows))
-        return found
+        return self._library.product(self._head, np.ascontiguousarray(features))
 
     def _angles(self, reach: int) -> np.ndarray:
         """Cosines and sines (2, P, C / 2) of at least the first `reach` positions."""

@@ -1,6 +1,28 @@
-"""`python -m hornbook.kernels` builds the kernels."""
+"""`python -m hornbook.kernels` builds the kernels; how a command lets them be built and tried."""
 
-from hornbook.kernels import build
+import contextlib
+import sys
+from pathlib import Path
+
+from hornbook.core.isolation import end_with_starter
+from hornbook.kernels import build, builder
+
+
+def main(what: str = "", path: str = "") -> None:
+    """what: `builder.BESIDE`, `builder.CHECK`, or nothing."""
+    if what == builder.CHECK:
+        try:
+            builder.checked(Path(path), threads=None)
+        except OSError as error:
+            sys.exit(str(error))
+        return
+    if what == builder.BESIDE:
+        end_with_starter(builder.LONGEST_S)
+        with contextlib.suppress(BlockingIOError):  # another one is at it
+            build(wait=False)
+        return
+    build()
+
 
 if __name__ == "__main__":
-    build()
+    main(*sys.argv[1:])

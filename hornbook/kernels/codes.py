@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.kernels import pointers, structures
-from hornbook.kernels.pointers import GROUP
-from hornbook.kernels.pointers import TILE as _TILE
+from hornbook.kernels.structures import GROUP
+from hornbook.kernels.structures import TILE as _TILE
 
 ROWS = 2048
 """Rows made ready at a time: whole tiles of the kernels, whatever the machine."""
@@ -74,10 +73,6 @@ class Tiles(NamedTuple):
     outputs: int
     inputs: int
     bits: int
-
-    def structure(self) -> structures.Matrix:
-        """For the kernels, as long as the arrays live."""
-        return pointers.matrix(self)
 
 
 class BlockWeights(NamedTuple):

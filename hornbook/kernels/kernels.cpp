@@ -7,6 +7,7 @@
 // Built and called by `__init__.py`; `structures.py` mirrors the structures.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -168,28 +169,58 @@ void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& 
 
 }  // namespace
 
+// What a call ends with. No exception leaves one: nothing inside throws.
+enum Status : int32_t { kDone, kNoMemory };
+
+#define AT(type, field) offsetof(type, field)
+
 extern "C" {
 
+// What `structures.py` has to agree with: the sizes of tiles and groups, then of each structure its
+// size and where its fields begin; ended by -1.
+const int32_t* hornbook_layout() noexcept {
+  static const int32_t found[] = {
+      kTile, kGroup,
+      sizeof(Matrix), AT(Matrix, blocks), AT(Matrix, bias), AT(Matrix, outputs),
+      AT(Matrix, inputs), AT(Matrix, bits),
+      sizeof(Layer), AT(Layer, attention_norm), AT(Layer, query_norm), AT(Layer, key_norm),
+      AT(Layer, mlp_norm), AT(Layer, joint), AT(Layer, output), AT(Layer, gate_up),
+      AT(Layer, down),
+      sizeof(Decoder), AT(Decoder, width), AT(Decoder, hidden), AT(Decoder, heads),
+      AT(Decoder, kv_heads), AT(Decoder, head), AT(Decoder, layers), AT(Decoder, epsilon),
+      AT(Decoder, head_epsilon), AT(Decoder, layer), AT(Decoder, last_norm),
+      sizeof(Pass), AT(Pass, rows), AT(Pass, reach), AT(Pass, x), AT(Pass, slot),
+      AT(Pass, position), AT(Pass, cos), AT(Pass, sin), AT(Pass, keys), AT(Pass, values),
+      AT(Pass, slot_stride), AT(Pass, head_stride),
+      -1};
+  return found;
+}
+
 // y (rows, outputs) = x (rows, inputs) times the matrix, plus its bias.
-void hornbook_product(int threads, const Matrix* w, const float* x, float* y, int rows) {
+Status hornbook_product(int threads, const Matrix* w, const float* x, float* y,
+                        int rows) noexcept {
   Arena count;
   count.inputs(rows, w->inputs);
   Arena arena(count.used);
+  if (!arena.base) return kNoMemory;
   const Inputs inputs = arena.inputs(rows, w->inputs);
   Team::run(threads, rows, [&](Member& team) {
     quantise_rows(team, x, inputs, rows);
     multiply_all<false>(team, *w, inputs, rows, y);
   });
+  return kDone;
 }
 
 // x becomes what the head reads of each row; keys and values of the rows are written.
-void hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) {
+Status hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) noexcept {
   Arena count;
   Work(count, *decoder, pass->rows, threads, pass->reach);
   Arena arena(count.used);
+  if (!arena.base) return kNoMemory;
   Work work(arena, *decoder, pass->rows, threads, pass->reach);
   Team::run(threads, pass->rows,
             [&](Member& team) { pass_through(team, *decoder, *pass, work); });
+  return kDone;
 }
 
 }

@@ -6,18 +6,17 @@ Knows arrays and the kernels' structures; knows nothing of files.
 """
 
 import ctypes
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import structures
+from hornbook.kernels.codes import BlockWeights, DecoderWeights, Tiles
+from hornbook.kernels.structures import GROUP, TILE
 
-if TYPE_CHECKING:
-    from hornbook.kernels.codes import BlockWeights, DecoderWeights, Tiles
-
-TILE, GROUP = 16, 32
-"""Rows that the kernels compute together, and weights of a row that share a scale."""
+_MOST = 2**31 - 1
+"""The kernels' sizes are 32 bits, and `ctypes` cuts off what is more."""
 
 
 class Rows(NamedTuple):
@@ -28,19 +27,42 @@ class Rows(NamedTuple):
     positions: np.ndarray
 
 
-def matrix(tiles: "Tiles") -> structures.Matrix:
+def matrix(tiles: Tiles) -> structures.Matrix:
     """A matrix, as long as its arrays live."""
     tile_bytes = 4 * TILE + TILE * GROUP * tiles.bits // 8
     _require(tiles.bits in (4, 8), "codes of 4 or 8 bits")
     whole = tiles.outputs % TILE == 0 and tiles.inputs % GROUP == 0
     _require(whole and tiles.outputs > 0 and tiles.inputs > 0, "whole tiles and groups")
+    _require(max(tiles.outputs, tiles.inputs) <= _MOST, "sizes of 32 bits")
     shape = tiles.outputs // TILE, tiles.inputs // GROUP, tile_bytes
     blocks = _array(tiles.blocks, shape, np.uint8)
     bias = None if tiles.bias is None else _array(tiles.bias, (tiles.outputs,), np.float32)
     return structures.Matrix(blocks, bias, tiles.outputs, tiles.inputs, tiles.bits)
 
 
-def decoder(weights: "DecoderWeights") -> structures.Decoder:
+def product(matrix: structures.Matrix, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
+    """The addresses of inputs (R, inputs) and outputs (R, outputs) of a product."""
+    inputs, outputs = (len(x), matrix.inputs), (len(x), matrix.outputs)
+    return _array(x, inputs, np.float32), _array(y, outputs, np.float32)
+
+
+def memory_for(shape: tuple[int, ...]) -> np.ndarray:
+    """An array for results, float32."""
+    try:
+        return np.empty(shape, np.float32)
+    except MemoryError:
+        raise no_memory() from None
+
+
+def no_memory() -> HornbookError:
+    """The error where this machine has no memory for a call."""
+    return HornbookError(
+        "There is no memory left to compute this model here: close other programs, or take fewer "
+        "tokens at once or a smaller model."
+    )
+
+
+def decoder(weights: DecoderWeights) -> structures.Decoder:
     """A whole decoder, as long as its arrays live."""
     w = weights
     _require(w.fits(), "sizes that the kernels take")
@@ -64,7 +86,7 @@ def decoder(weights: "DecoderWeights") -> structures.Decoder:
 
 
 def call(
-    weights: "DecoderWeights",
+    weights: DecoderWeights,
     rows: Rows,
     x: np.ndarray,
     turns: np.ndarray,
@@ -96,7 +118,7 @@ def call(
     )
 
 
-def _layer(block: "BlockWeights", w: "DecoderWeights", hidden: int) -> structures.Layer:
+def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.Layer:
     queries, keys = w.heads * w.head, w.kv_heads * w.head
     normed = block.query_norm, block.key_norm
     _require((normed[0] is None) == (normed[1] is None), "norms of queries and of keys")
@@ -113,7 +135,7 @@ def _layer(block: "BlockWeights", w: "DecoderWeights", hidden: int) -> structure
     )
 
 
-def _product(tiles: "Tiles", outputs: int, inputs: int) -> structures.Matrix:
+def _product(tiles: Tiles, outputs: int, inputs: int) -> structures.Matrix:
     same = (tiles.outputs, tiles.inputs) == (outputs, inputs)
     _require(same, f"a matrix of {outputs} x {inputs}, not {tiles.outputs} x {tiles.inputs}")
     return matrix(tiles)

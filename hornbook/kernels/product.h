@@ -36,13 +36,15 @@ struct Inputs {
   int groups() const { return inputs / kGroup; }
 };
 
-// Memory of a call, given out piece by piece; with no base it only counts.
+// Memory of a call, given out piece by piece; with no base it only counts. The base is null as well
+// where there is no memory: whoever asked for some looks before he takes.
 struct Arena {
   uint8_t* base = nullptr;
   size_t used = 0;
 
   Arena() = default;
-  explicit Arena(size_t size) : base(static_cast<uint8_t*>(std::aligned_alloc(64, size))) {}
+  explicit Arena(size_t size)
+      : base(static_cast<uint8_t*>(std::aligned_alloc(64, std::max<size_t>(size, 64)))) {}
   Arena(const Arena&) = delete;
   ~Arena() { std::free(base); }
 

@@ -14,21 +14,54 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hornbook.core.files import atomic_file
+from hornbook.core.files import atomic_file, place_errors
 
 _DIGEST = hashlib.sha256
 _SIZE = _DIGEST().digest_size
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
+@contextlib.contextmanager
+def alone(path: Path, wait: bool = True) -> Iterator[None]:
+    """Inside, no other process builds what lies at `path`; it ends with this one if that ends.
+
+    Raises HornbookError where the folder cannot be written to, and BlockingIOError where another
+    one is at it and is not waited for.
+    """
+    import fcntl
+
+    with place_errors(path):
+        prepare(path.parent)
+        file = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(file)
+
+
 def keep(made: Path, path: Path) -> None:
     """Put what was built in its place, with its hash."""
     prepare(path.parent)
-    if path.is_dir():  # whatever it is, nothing can be loaded from it
-        path.rename(path.with_suffix(f".{time.time_ns()}"))
+    if path.is_dir():
+        drop(path)
     whole = made.read_bytes()
     with atomic_file(path) as aside:
         aside.write_bytes(whole + _DIGEST(whole).digest())
+
+
+def move(kept: Path, path: Path) -> None:
+    """Let a library that was kept lie at `path` instead."""
+    if path.is_dir():
+        drop(path)
+    kept.replace(path)
+
+
+def drop(path: Path) -> None:
+    """Take away what lies in a library's place, whatever it is."""
+    if path.is_dir():
+        path.rename(path.with_suffix(f".{time.time_ns()}"))
+    path.unlink(missing_ok=True)
 
 
 def prepare(folder: Path) -> None:

@@ -1,6 +1,10 @@
-"""The structures of `kernels.cpp`, mirrored."""
+"""The structures of `kernels.cpp`, mirrored, and how a library tells whether they are the same."""
 
 import ctypes
+from collections.abc import Iterator
+
+TILE, GROUP = 16, 32
+"""Rows that the kernels compute together, and weights of a row that share a scale."""
 
 
 class Matrix(ctypes.Structure):
@@ -65,3 +69,11 @@ class Pass(ctypes.Structure):
         ("slot_stride", ctypes.c_int64),
         ("head_stride", ctypes.c_int64),
     )
+
+
+def layout() -> Iterator[int]:
+    """What a library's `hornbook_layout` has to say."""
+    yield from (TILE, GROUP)
+    for structure in (Matrix, Layer, Decoder, Pass):
+        yield ctypes.sizeof(structure)
+        yield from (getattr(structure, field[0]).offset for field in structure._fields_)

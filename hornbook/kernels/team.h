@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -12,6 +13,30 @@
 namespace {
 
 constexpr int kSpins = 4096;  // until a waiting thread lets others have the processor
+
+// Starts a thread, which starts the next one, until *left is 0 or one cannot be started: all of them
+// live at the same time.
+void* start_chain(void* left) {
+  int* count = static_cast<int*>(left);
+  pthread_t next;
+  if (*count == 0) return nullptr;
+  --*count;
+  if (pthread_create(&next, nullptr, start_chain, left) == 0) pthread_join(next, nullptr);
+  else ++*count;
+  return nullptr;
+}
+
+// `threads`, or 1 where the system does not start so many: the OpenMP runtime would end the process
+// there. How many compute changes no bit.
+int startable(int threads) {
+  thread_local int running = 1;  // the runtime keeps those of the last call, for each caller
+  if (threads > running) {
+    int left = 2 * (threads - 1);  // twice as many: one that ended still counts for a moment
+    start_chain(&left);
+    if (left > 0) threads = 1;
+  }
+  return running = threads;
+}
 
 // Threads that go through the same phases, each of which is a number of jobs. A phase ends when its
 // jobs are done, whoever did them, and not when all threads have come: one that the system stops
@@ -79,6 +104,7 @@ class Member {
 
 template <typename Work>
 void Team::run(int threads, int rows, Work work) {
+  threads = startable(threads);
   Team team(threads, rows);
 #pragma omp parallel num_threads(threads)
   {

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from hornbook import kernels as native
+from hornbook.kernels import pointers
 from hornbook.kernels.codes import ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
-from hornbook.kernels.pointers import GROUP
+from hornbook.kernels.structures import GROUP
 
 _MIDDLE = 8
 """The code that the kernel takes for zero."""
@@ -59,9 +60,8 @@ class NativeLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         library = native.library()
         assert library is not None
-        rows = x.reshape(-1, self.inputs).float().contiguous()
-        y = torch.empty(len(rows), self.outputs)
-        library.product(self.tiles().structure(), rows.data_ptr(), y.data_ptr(), len(rows))
+        rows = x.detach().reshape(-1, self.inputs).float().contiguous()
+        y = torch.from_numpy(library.product(pointers.matrix(self.tiles()), rows.numpy()))
         return y.to(x.dtype).view(*x.shape[:-1], self.outputs)
 
 

@@ -15,6 +15,7 @@ from hornbook.generate.engine import Engine
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
+from hornbook.kernels import compiler
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
@@ -37,13 +38,12 @@ def kernels(request, tmp_path_factory):
         pytest.skip("this processor has no AVX-VNNI")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HORNBOOK_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setattr(native, "PROCESSOR", KERNELS[request.param])
+        patch.setattr(compiler, "PROCESSOR", KERNELS[request.param])
         native.build()
-        native.library.cache_clear()
         if native.library() is None:
             pytest.skip(f"no kernels of ours: {native.missing()}")
         yield
-    native.library.cache_clear()
+    native._found.cache_clear()
 
 
 def made(name, bits=4, seed=0):

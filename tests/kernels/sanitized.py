@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hornbook import kernels as native
+from hornbook.kernels import builder, compiler
 
 OPTIONS = ("-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
 KINDS = "HORNBOOK_TEST_SANITIZERS"
@@ -23,15 +24,16 @@ _THREADS = Path(__file__).with_name("threads.cpp")
 def pytest_runtestloop(session):
     os.environ.pop("LD_PRELOAD", None)  # the compiler, and other processes, do without
     options = *OPTIONS, f"-fsanitize={os.environ[KINDS]}"
-    native._OPTIONS = *native._OPTIONS, *options
+    compiler.OPTIONS = *compiler.OPTIONS, *options
     with tempfile.TemporaryDirectory() as folder:
         if os.environ[KINDS] == "thread":
             runtime = str(Path(folder) / "threads.o")
-            command = [*native._compiler(), "-O1", "-fPIC", *options, "-c", "-o", runtime]
+            command = [*compiler.tools().compiler, "-O1", "-fPIC", *options, "-c", "-o", runtime]
             subprocess.run([*command, str(_THREADS)], check=True)
-            native._openmp = lambda: runtime
+            compiler._openmp = lambda: runtime
+        # In this process, which has the sanitizers' runtimes.
+        builder._tried = lambda path: builder.checked(path, threads=None) and None
         native.build()
         if native.library() is None:
             pytest.exit(f"no kernels with sanitizers: {native.missing()}", returncode=3)
-        native.library.cache_clear()
         return (yield)

@@ -1,9 +1,17 @@
-"""Kernels of our own: what is said where they cannot be had."""
+"""Kernels of our own: what is said where they cannot be had, and who builds them when."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from hornbook import kernels as native
-from hornbook.kernels import store
+from hornbook.core.isolation import python
+from hornbook.kernels import builder, compiler, store, structures
 
 
 @pytest.fixture
@@ -11,53 +19,222 @@ def empty_home(tmp_path, monkeypatch):
     """A home without kernels; processes that would build them are only counted."""
     begun = []
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
-    monkeypatch.setattr(native, "_build_aside", lambda: begun.append(1))
-    monkeypatch.setattr(native, "has_avx2", lambda: True)
-    native.library.cache_clear()
+    monkeypatch.setattr(builder, "start_aside", lambda *command: begun.append(command))
+    monkeypatch.setattr(compiler, "_NEEDED", frozenset())
+    monkeypatch.setattr(compiler, "OPTIONS", (*compiler.OPTIONS, "-O0"))  # built sooner
+    native._found.cache_clear()
     yield begun
-    native.library.cache_clear()
+    native._found.cache_clear()
+
+
+@pytest.fixture
+def tools():
+    found = compiler.tools()
+    if isinstance(found, str):
+        pytest.skip(f"no kernels can be built: {found}")
+    return found
+
+
+@pytest.fixture
+def as_compiler(tmp_path, monkeypatch, tools):
+    """Makes a shell script the compiler; $1 and so on are its arguments, $REAL the true one."""
+
+    def put(script):
+        path = tmp_path / "fake-g++"
+        path.write_text(f"#!/bin/sh\nREAL={tools.compiler[0]}\ncd {tmp_path}\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("CXX", str(path))
+        monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
+        return tmp_path
+
+    return put
+
+
+def until(right):
+    """Waits for something that takes a moment."""
+    for _ in range(600):
+        if right():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came")
 
 
 def test_without_a_compiler_others_compute(empty_home, monkeypatch):
-    monkeypatch.setattr(native, "program", lambda *names: None)
+    monkeypatch.setattr(compiler, "program", lambda *names: None)
     assert native.library() is None and native.build() is None and not empty_home
     assert "no C++ compiler" in native.missing()
 
 
 def test_on_another_processor_others_compute(empty_home, monkeypatch):
-    monkeypatch.setattr(native, "has_avx2", lambda: False)
+    monkeypatch.setattr(compiler, "_NEEDED", frozenset({"avx9"}))
     assert native.library() is None and native.build() is None and not empty_home
     assert "AVX2" in native.missing()
 
 
-def test_a_compiler_that_fails_is_asked_once_and_its_words_are_kept(
-    empty_home, monkeypatch, tmp_path
+def test_a_compiler_that_fails_is_asked_once_an_hour_and_its_words_are_kept(
+    empty_home, as_compiler
 ):
-    broken = tmp_path / "broken-g++"
-    broken.write_text("#!/bin/sh\necho no such option >&2\nexit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setenv("CXX", str(broken))
-    if native._openmp() is None:
-        pytest.skip("torch's OpenMP runtime was not found")
+    folder = as_compiler("echo 'k.cpp: error: no such option' >&2; exit 1")
     assert native.library() is None and len(empty_home) == 1
     assert "built in the background" in native.missing()
     assert native.build() is None
-    native.library.cache_clear()
     assert native.library() is None and len(empty_home) == 1
-    (complaint,) = (tmp_path / "kernels").glob("*.failed.txt")
-    assert complaint.read_text() == "no such option\n"
-    assert str(complaint) in native.missing()
+    (complaint,) = (folder / "kernels").glob("*.failed.txt")
+    assert complaint.read_text() == "k.cpp: error: no such option\n"
+    assert "no such option" in native.missing() and str(complaint) in native.missing()
+    os.utime(complaint, (0, 0))
+    native._found.cache_clear()
+    assert native.library() is None and len(empty_home) == 2
 
 
-def test_a_file_that_no_loader_takes_is_not_used(empty_home, tmp_path):
-    place = native._place()
-    if place is None:
-        pytest.skip("no compiler, or torch's OpenMP runtime was not found")
+def test_a_library_that_no_loader_takes_is_built_anew(empty_home, tools, tmp_path):
+    place = tools.place()
     (tmp_path / "made").write_bytes(b"no library")
-    store.keep(tmp_path / "made", place)
-    assert native.library() is None and "failed" in native.missing()
-    native.library.cache_clear()
+    store.keep(tmp_path / "made", place)  # whole, and of no use
+    assert native.library() is None and len(empty_home) == 1
+    assert not place.exists() and "built in the background" in native.missing()
+
+
+def test_a_library_of_other_structures_is_built_anew(empty_home, tools, monkeypatch):
+    place = native.build()
+    assert native.missing() is None
+    with monkeypatch.context() as patch:
+        patch.setattr(structures, "layout", lambda: iter((16, 32, 40)))
+        with pytest.raises(OSError, match="other structures"):
+            builder.checked(place)
+        native._found.cache_clear()
+        assert native.library() is None and len(empty_home) == 1 and not place.exists()
+    assert native.build() == place and native.missing() is None
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_said(empty_home, tools, tmp_path):
+    (tmp_path / "kernels").write_text("a file")
     assert native.library() is None and not empty_home
+    assert "cannot be written to" in native.missing()
+
+
+COMMAND = "from hornbook import kernels; print(kernels.missing(), flush=True); "
+
+
+def test_the_builder_ends_when_its_starter_is_killed(as_compiler):
+    folder = as_compiler("echo $$ > pid; exec sleep 300")
+    code = COMMAND + "import time; time.sleep(300)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as starter:
+        assert b"in the background" in starter.stdout.readline()
+        until(lambda: (folder / "pid").is_file() and (folder / "pid").read_text().strip())
+        starter.kill()
+    running = int((folder / "pid").read_text())
+    until(lambda: not is_alive(running))
+    until(lambda: not is_locked(folder))  # the builder has ended as well
+    assert not list((folder / "kernels").glob("*.failed.txt"))
+
+
+def test_the_builder_goes_on_when_its_starter_ends_and_the_next_one_is_told(as_compiler):
+    folder = as_compiler("while [ ! -e go ]; do sleep 0.05; done; echo 'error: odd' >&2; exit 1")
+    for _ in range(2):  # the second finds that one is at it
+        done = subprocess.run([sys.executable, "-c", COMMAND], capture_output=True, check=True)
+        assert b"in the background" in done.stdout and not done.stderr
+    (folder / "go").touch()
+    until(lambda: list((folder / "kernels").glob("*.failed.txt")))
+    done = subprocess.run([sys.executable, "-c", COMMAND], capture_output=True, check=True)
+    assert b"failed: error: odd" in done.stdout
+
+
+def test_two_that_build_at_once_compile_once(as_compiler):
+    folder = as_compiler('echo $$ >> calls; exec $REAL "$@" -O0')
+    both = [subprocess.Popen(python("hornbook.kernels")) for _ in range(2)]
+    assert [each.wait() for each in both] == [0, 0]
+    assert len((folder / "calls").read_text().split()) == 2  # compiled and linked
+    assert [path.suffix for path in (folder / "kernels").iterdir() if path.suffix != ".lock"] == [
+        ".so"
+    ]
+
+
+def is_alive(process):
+    try:
+        os.kill(process, signal.SIG_DFL)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{process}/stat") as stat:  # noqa: PTH123
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def is_locked(folder):
+    try:
+        with store.alone(next((folder / "kernels").glob("*.lock")), wait=False):
+            return False
+    except BlockingIOError:
+        return True
+
+
+LIMITED = """
+import resource, numpy as np
+from hornbook import kernels
+from hornbook.core.errors import HornbookError
+from hornbook.kernels import pointers
+from hornbook.kernels.codes import Tiles
+library = kernels.library()
+tiles = Tiles(np.ones((1, 512, 576), np.uint8), None, 16, 16384, 8)
+matrix, x = pointers.matrix(tiles), np.ones((ROWS, 16384), np.float32)
+one = library.product(matrix, x[:1], threads=1)
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 4 * 2**20, -1))
+try:
+    print(np.array_equal(library.product(matrix, x, threads=8)[-1:], one))
+except HornbookError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (1, "True\n"),  # no other thread can be started, whose stack takes 8 MiB
+        (900, "There is no memory left to compute"),
+    ],
+)
+def test_what_the_system_refuses_is_an_error_or_done_otherwise(rows, said):
+    if native.build() is None:
+        pytest.skip("no kernels of ours")
+    code = LIMITED.replace("ROWS", str(rows))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith(said), done.stdout + done.stderr
+
+
+MUTATIONS = {
+    "turned backwards": ("attention.h", "a * cos[i] - b", "a * cos[i] + b"),
+    "another scale of scores": ("attention.h", "1 / std::sqrt(float(size))", "0.5f"),
+    "keys of another head": ("kernels.cpp", "kv * pass.head_stride", "0 * pass.head_stride"),
+    "the next token seen": ("kernels.cpp", "pass.position[row] + 1, size", "8, size"),
+    "keys of another layer": ("kernels.cpp", "pass.keys[number] + at,", "pass.keys[0] + at,"),
+    "no bias": ("product.h", "if (w.bias)", "if (false)"),
+    "one stream": ("kernels.cpp", "multiply_all<true>", "multiply_all<false>"),
+    "gates and values swapped": ("kernels.cpp", "load(gates + m", "load(ups + m"),
+    "no offsets": ("product.h", "found[m] = multiply_add(least", "if (M > 9) multiply_add(least"),
+    "another epsilon": ("attention.h", "size + epsilon", "size + 0"),
+    "no norm of queries": ("kernels.cpp", "if (norm) rms", "if (!norm) rms"),
+    "fields swapped": ("kernels.cpp", "int32_t rows, reach;", "int32_t reach, rows;"),
+}
+"""Where, what stands there, and what a mistake makes of it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [None, *MUTATIONS])
+def test_kernels_that_compute_something_else_are_not_kept(name, tools, tmp_path, monkeypatch):
+    folder = tmp_path / "source"
+    shutil.copytree(compiler.SOURCE.parent, folder)
+    if name:
+        file, right, wrong = MUTATIONS[name]
+        source = (folder / file).read_text()
+        assert right in source
+        (folder / file).write_text(source.replace(right, wrong, 1))
+    monkeypatch.setattr(compiler, "SOURCE", folder / "kernels.cpp")
+    monkeypatch.setattr(compiler, "OPTIONS", (*compiler.OPTIONS, "-O0"))
+    monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
+    assert (builder.build(tools) is None) == bool(name)
+    if name:
+        reason = builder.failure(tools.place())
+        assert ("other structures" if name == "fields swapped" else "something else") in reason
 
 
 def cut(path):
@@ -105,18 +282,6 @@ def test_a_damaged_file_is_built_again(how, tmp_path):
     assert store.is_whole(place)
 
 
-def test_damaged_kernels_are_neither_loaded_nor_given_up(empty_home):
-    place = native._place()
-    if place is None or native.build() is None:
-        pytest.skip("the kernels cannot be built here")
-    cut(place)
-    assert native.library() is None and len(empty_home) == 1
-    assert "built in the background" in native.missing()
-    assert native.build() == place
-    native.library.cache_clear()
-    assert native.library() is not None
-
-
 def test_what_others_could_write_is_not_loaded(tmp_path):
     made, place = tmp_path / "made", tmp_path / "kernels" / "k.so"
     made.write_bytes(b"the kernels")
@@ -143,9 +308,7 @@ def test_a_link_to_another_folder_leaves_that_folder_as_it_is(tmp_path):
     assert not store.is_whole(tmp_path / "kernels" / "k.so")
 
 
-def test_a_folder_of_another_user_is_left_alone(empty_home, monkeypatch, tmp_path):
-    if native._place() is None:
-        pytest.skip("no compiler, or torch's OpenMP runtime was not found")
+def test_a_folder_of_another_user_is_left_alone(empty_home, tools, monkeypatch, tmp_path):
     (tmp_path / "kernels").mkdir(mode=0o700)
     monkeypatch.setattr(store.os, "geteuid", lambda: 12345)
     assert native.library() is None and native.build() is None and not empty_home

@@ -46,7 +46,6 @@ def flat(value):
 @pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "biased"])
 def test_it_is_what_the_layers_of_the_file_hold(name, kind, tied, tmp_path):
     native.build()
-    native.library.cache_clear()
     if native.library() is None:
         pytest.skip(f"no kernels of ours: {native.missing()}")
     path = written(tmp_path, name, kind, tied)
@@ -162,7 +161,6 @@ ODD = {
 def test_odd_sizes_give_what_the_layers_give(name, tmp_path):
     """In both ways, or refused in both."""
     native.build()
-    native.library.cache_clear()
     if native.library() is None:
         pytest.skip(f"no kernels of ours: {native.missing()}")
     path = odd_file(tmp_path, **ODD[name])
@@ -241,7 +239,6 @@ def test_no_array_is_smaller_than_what_the_kernels_read(name, tmp_path):
 )
 def test_no_row_leaves_the_caches(rows, tmp_path):
     native.build()
-    native.library.cache_clear()
     if native.library() is None:
         pytest.skip(f"no kernels of ours: {native.missing()}")
     decoder = NativeDecoder(read_decoder(GGUFFile(written(tmp_path, "llama", "q8_0"))))

@@ -1,0 +1,79 @@
+"""The built kernels, loaded: every function with its types, and refused where they do not fit.
+
+Addresses come from `pointers` alone, and every failure of a call is an error that people can read.
+"""
+
+import ctypes
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from hornbook.core import threads as cores
+from hornbook.kernels import pointers, store, structures
+
+_TYPES = {
+    "hornbook_product": (
+        ctypes.POINTER(structures.Matrix), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int,
+    ),
+    "hornbook_pass": (ctypes.POINTER(structures.Decoder), ctypes.POINTER(structures.Pass)),
+}  # fmt: skip
+"""What each takes after the number of threads; all return a `Status`."""
+_DONE = 0
+
+
+class Library:
+    """The kernels of a library that was kept.
+
+    Raises OSError where it cannot be loaded, or was built for other structures than ours.
+    """
+
+    def __init__(self, path: Path) -> None:
+        loaded = store.load(path)
+        try:
+            _require_layout(loaded)
+            for name, types in _TYPES.items():
+                function = getattr(loaded, name)
+                function.argtypes, function.restype = (ctypes.c_int, *types), ctypes.c_int
+        except AttributeError as error:
+            raise OSError(f"they lack a function: {error}") from None
+        self._product, self._pass = loaded.hornbook_product, loaded.hornbook_pass
+
+    def product(
+        self, matrix: structures.Matrix, x: np.ndarray, threads: int | None = None
+    ) -> np.ndarray:
+        """x (rows, inputs) float32 times the matrix, plus its bias: (rows, outputs) float32.
+
+        threads: None for as many as compute best.
+        """
+        found = pointers.memory_for((len(x), matrix.outputs))
+        addresses = pointers.product(matrix, x, found)
+        _require_done(
+            self._product(threads or _threads(), ctypes.byref(matrix), *addresses, len(x))
+        )
+        return found
+
+    def run(
+        self, decoder: structures.Decoder, rows: structures.Pass, threads: int | None = None
+    ) -> None:
+        """Take rows through a decoder. threads: as above."""
+        _require_done(self._pass(threads or _threads(), ctypes.byref(decoder), ctypes.byref(rows)))
+
+
+def _require_layout(loaded: ctypes.CDLL) -> None:
+    layout = loaded.hornbook_layout
+    layout.argtypes, layout.restype = (), ctypes.POINTER(ctypes.c_int32)
+    told, ours = layout(), (*structures.layout(), -1)
+    if any(told[at] != number for at, number in enumerate(ours)):  # up to the first that differs
+        raise OSError("they were built for other structures")
+
+
+def _threads() -> int:
+    """Where torch is loaded, as many as it was told to take: they are its threads."""
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch else cores.threads()
+
+
+def _require_done(status: int) -> None:
+    if status != _DONE:
+        raise pointers.no_memory()
