@@ -29,20 +29,20 @@ def review(
     from hornbook.corpus.build import stages_of
     from hornbook.corpus.corpus import Corpus
     from hornbook.corpus.recipe import CorpusRecipe
-    from hornbook.corpus.review import Answer, cases, check_answers, precision, remember
+    from hornbook.corpus.review import ReviewAnswer, cases, check_answers, precision, remember
 
     Corpus.open(folder)
     answers_at = beside(folder, "", ".review.jsonl")
     check_answers(answers_at)
     recipe = CorpusRecipe.parse(read_json(folder / MARKER)["inputs"]["recipe"], str(folder))
-    answers: list[Answer] = []
+    answers: list[ReviewAnswer] = []
     found = cases(stages_of(folder), recipe, rule, each, seed)
     for number, case in enumerate(found, 1):
         typer.echo(f"\n[{number} of {len(found)}] {case.id}\n{case.text[:_SHOWN]}", err=True)
         said = _ask()
         if said is None:
             break
-        answers.append(Answer(case, said))
+        answers.append(ReviewAnswer(case, said))
         verdict = "dropped" if case.dropped else "kept"
         typer.echo(f"{rule} measured {case.value:.4g} and {verdict} it.", err=True)
     if answers:

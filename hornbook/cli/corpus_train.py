@@ -11,7 +11,7 @@ from hornbook.cli.options import Json
 
 if TYPE_CHECKING:
     from hornbook.read.documents import Rejection
-    from hornbook.read.places import AnyPath
+    from hornbook.read.locations import AnyPath
 
 
 def train(
@@ -35,8 +35,8 @@ def train(
     from hornbook.core.errors import UsageError, unknown
     from hornbook.core.outputs import check_file
     from hornbook.corpus.build import places_of
-    from hornbook.corpus.learned import KINDS, train_perplexity, train_quality
-    from hornbook.read.places import is_local, lies_in, local_path
+    from hornbook.corpus.rule_models import KINDS, train_perplexity, train_quality
+    from hornbook.read.locations import is_local, lies_in, local_path
     from hornbook.read.sources import find_files
 
     if kind not in KINDS:

@@ -188,7 +188,7 @@ def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any])
 
 def _on_images(images: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
     from hornbook.core.errors import UsageError, unknown
-    from hornbook.read.places import lies_in
+    from hornbook.read.locations import lies_in
     from hornbook.workflows.projects.images.project import Images
 
     if family not in (None, "vit"):

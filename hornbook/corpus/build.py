@@ -21,9 +21,7 @@ from hornbook.core.pool import Local, Runner
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.card import card_text
-from hornbook.corpus.corpus import MAKER, Corpus
-from hornbook.corpus.decontaminate import evaluation_files
-from hornbook.corpus.facts import (
+from hornbook.corpus.card_facts import (
     account_of,
     decontamination_of,
     duplicates_of,
@@ -34,21 +32,23 @@ from hornbook.corpus.facts import (
     sides_of,
     token_books,
 )
+from hornbook.corpus.corpus import MAKER, Corpus
+from hornbook.corpus.decontaminate import evaluation_files
+from hornbook.corpus.document_files import checksums, read_documents, text_batches
 from hornbook.corpus.forget import FORGOTTEN_FILE, forgotten
 from hornbook.corpus.groups import read_groups
-from hornbook.corpus.intake import BOOKS, QUARANTINE, quarantine_samples
+from hornbook.corpus.ingest import BOOKS, QUARANTINE, quarantine_samples
 from hornbook.corpus.nothing import require_left, require_read, require_text
 from hornbook.corpus.paragraphs import Gone, ParagraphTask, find_gone, without
 from hornbook.corpus.pii import Pseudonyms
+from hornbook.corpus.pipeline import HITS, Pipeline, Sources, Tokens
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import Selected, SelectTask, select_part
 from hornbook.corpus.split import Split, choose_sections, choose_split
-from hornbook.corpus.store import checksums, read_documents, text_batches
 from hornbook.corpus.verdicts import Table, drop_documents, drop_repetitive, mix, read_table
-from hornbook.corpus.work import HITS, Sources, Tokens, Work
-from hornbook.read.places import is_local, lies_in, local_path
+from hornbook.read.locations import is_local, lies_in, local_path
+from hornbook.read.remote import clean
 from hornbook.read.sources import PYTHON_DOCS, find_files, format_of, size_of
-from hornbook.read.stores import clean
 
 VERSION = "corpus-8"
 """A part of the corpus' fingerprint: changed when the same inputs would give something else."""
@@ -87,26 +87,26 @@ def build(
         raise UsageError("budget_tokens needs a tokenizer to count with.")
     started = time.perf_counter()
     found = _find(sources, place or out, recipe, progress)
-    work = Work(stages_of(out), found, recipe, runner or Local(), progress)
+    pipeline = Pipeline(stages_of(out), found, recipe, runner or Local(), progress)
     inputs = {
         "stage": VERSION,
-        "sources": work.source_prints,
-        "against": work.against_prints,
-        "rule_files": work.rule_prints,
+        "sources": pipeline.source_prints,
+        "against": pipeline.against_prints,
+        "rule_files": pipeline.rule_prints,
         "recipe": recipe.plain(),
         "tokens": tokens.inputs if tokens else None,
         "forgotten": forgotten(out),
     }
 
     def make(aside: Path) -> None:
-        _build(work, out, aside, tokens)
+        _build(pipeline, out, aside, tokens)
         if finish:
             finish(Corpus(aside, hash_json(inputs)))
 
     try:
         built = run_stage(out, claim, inputs, make)
     finally:
-        work.discard()
+        pipeline.discard()
     corpus = Corpus.open(out)
     progress.say(*_summary(corpus, built, time.perf_counter() - started).split("\n"))
     return corpus
@@ -152,30 +152,30 @@ def _is_pydocs(source: str | Path) -> bool:
     return str(source) == PYTHON_DOCS and not Path(source).exists()
 
 
-def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
+def _build(pipeline: Pipeline, out: Path, aside: Path, tokens: Tokens | None) -> None:
     """Run the stages that are not there yet, then write the corpus into `aside`."""
-    recipe, progress = work.recipe, work.progress
-    work.run_read()
-    books = read_json(work.read / BOOKS)
-    require_read(work.files, books, work.read)
-    groups = read_groups(work.read, recipe.group) if recipe.group else None
+    recipe, progress = pipeline.recipe, pipeline.progress
+    pipeline.run_read()
+    books = read_json(pipeline.read / BOOKS)
+    require_read(pipeline.files, books, pipeline.read)
+    groups = read_groups(pipeline.read, recipe.group) if recipe.group else None
     if groups and (missing := groups.said()):
         progress.say(f"  {missing}")
-    work.run_tags()
-    near, overlap = work.run_near(), work.run_overlap()
-    table = read_table(work.read, work.tags, work.source_of)
+    pipeline.run_tags()
+    near, overlap = pipeline.run_near(), pipeline.run_overlap()
+    table = read_table(pipeline.read, pipeline.tags, pipeline.source_of)
     given = overlap[0] if overlap else None
     keys = groups.keys if groups else None
-    drop_documents(table, recipe, forgotten(out), near, given, work.read, keys)
-    gone = _paragraphs(work, table)
+    drop_documents(table, recipe, forgotten(out), near, given, pipeline.read, keys)
+    gone = _paragraphs(pipeline, table)
     require_left(table, books, recipe)
-    key = _key(work.root / KEY) if recipe.pii else b""
+    key = _key(pipeline.root / KEY) if recipe.pii else b""
     facts: dict[str, Any] = {}
     if tokens:
         sample, size = _sample(table, _choose(table, recipe))
-        texts = _kept_texts(work, table, gone, sample, key)
-        count = tokens(texts, size, work.root / TOKENIZER)
-        table.tokens = work.run_tokens(count)
+        texts = _kept_texts(pipeline, table, gone, sample, key)
+        count = tokens(texts, size, pipeline.root / TOKENIZER)
+        table.tokens = pipeline.run_tokens(count)
         facts["tokenizer"] = count.facts
         if count.folder:
             (aside / TOKENIZER).mkdir()
@@ -185,7 +185,7 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
     mix(table, recipe)
     require_left(table, books, recipe)
     split = _choose(table, recipe)  # of what the mixture has: it may have left held-out text out
-    selected = _select(work, table, gone, aside, key)
+    selected = _select(pipeline, table, gone, aside, key)
     require_text(table, books, recipe, selected.measures.characters)
     if split is None:
         split = choose_sections(
@@ -195,7 +195,7 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
             recipe.validation_most,
         )
     write_json(aside / "split.json", split.plain())
-    account = account_of(books, work.read, selected)
+    account = account_of(books, pipeline.read, selected)
     if tokens:
         facts["tokens"] = token_books(table)
     facts |= {
@@ -203,10 +203,10 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
         "languages": languages_of(table),
         "duplicates": duplicates_of(table, near, gone),
     }
-    if found := decontamination_of(table, work.items, overlap[1] if overlap else None):
+    if found := decontamination_of(table, pipeline.items, overlap[1] if overlap else None):
         facts["decontamination"] = found
-    card = {**account.plain(), **facts, **_written(work, aside, selected, split)}
-    shutil.copyfile(work.read / QUARANTINE, aside / QUARANTINE)
+    card = {**account.plain(), **facts, **_written(pipeline, aside, selected, split)}
+    shutil.copyfile(pipeline.read / QUARANTINE, aside / QUARANTINE)
     if (out / FORGOTTEN_FILE).is_file():
         shutil.copyfile(out / FORGOTTEN_FILE, aside / FORGOTTEN_FILE)
     write_json(aside / "card.json", card)
@@ -215,24 +215,24 @@ def _build(work: Work, out: Path, aside: Path, tokens: Tokens | None) -> None:
         progress.say(f"  {warning}")
 
 
-def _written(work: Work, aside: Path, selected: Selected, split: Split) -> dict[str, Any]:
+def _written(pipeline: Pipeline, aside: Path, selected: Selected, split: Split) -> dict[str, Any]:
     """The facts that are counted from what was written."""
     sides, one_pass = sides_of(aside, split)
     if sum(side["bytes"] for side in sides.values()) != selected.written:
         raise AssertionError(f"the sides hold {sides}, but {selected.written} bytes were written")
-    hits = read_json(work.tags / HITS)
+    hits = read_json(pipeline.tags / HITS)
     return {
-        "sources": _by_format(work.sources),
+        "sources": _by_format(pipeline.sources),
         **selected.measures.facts(),
         "rules": hits,
         "pii": dict(sorted(selected.pii.items())),
-        **({"pii_recall": recall_of(work.recipe.pii)} if work.recipe.pii else {}),
-        "near_mode": work.recipe.near_mode,
+        **({"pii_recall": recall_of(pipeline.recipe.pii)} if pipeline.recipe.pii else {}),
+        "near_mode": pipeline.recipe.near_mode,
         "split": sides,
         "one_pass": one_pass,
         "section": split.section,
         "samples": samples_of(aside),
-        "quarantine": quarantine_samples(work.read),
+        "quarantine": quarantine_samples(pipeline.read),
         "warnings": [
             f"The rule {kind} hit none of {found['judged']:,} documents."
             for kind, found in hits.items()
@@ -242,17 +242,17 @@ def _written(work: Work, aside: Path, selected: Selected, split: Split) -> dict[
     }
 
 
-def _paragraphs(work: Work, table: Table) -> list[Gone]:
+def _paragraphs(pipeline: Pipeline, table: Table) -> list[Gone]:
     """What goes of kept documents; those of which too much would go are dropped."""
-    recipe = work.recipe
+    recipe = pipeline.recipe
     if recipe.paragraphs is None and not recipe.paragraph_languages:
         return []
     least = recipe.paragraphs.least_bytes if recipe.paragraphs else None
     languages = recipe.languages if recipe.paragraph_languages else None
     kept = table.kept
-    parts = zip(work.files, table.parts(), strict=True)
+    parts = zip(pipeline.files, table.parts(), strict=True)
     tasks = [ParagraphTask(file, kept[part], least, languages) for file, part in parts]
-    gone = find_gone(tasks, work.runner)
+    gone = find_gone(tasks, pipeline.runner)
     drop_repetitive(table, gone, recipe.paragraphs.most if recipe.paragraphs else 1.0)
     return gone
 
@@ -289,11 +289,11 @@ def _sample(table: Table, split: Split | None) -> tuple[np.ndarray, int]:
 
 
 def _kept_texts(
-    work: Work, table: Table, gone: list[Gone], chosen: np.ndarray, key: bytes
+    pipeline: Pipeline, table: Table, gone: list[Gone], chosen: np.ndarray, key: bytes
 ) -> Iterator[str]:
     """The texts of chosen documents as they will be stored."""
-    pseudonyms = Pseudonyms(key, work.recipe.pii) if key else None
-    for number, (file, part) in enumerate(zip(work.files, table.parts(), strict=True)):
+    pseudonyms = Pseudonyms(key, pipeline.recipe.pii) if key else None
+    for number, (file, part) in enumerate(zip(pipeline.files, table.parts(), strict=True)):
         place = part.start
         for _, texts in text_batches(file, 2**22):
             for text in texts:
@@ -304,22 +304,22 @@ def _kept_texts(
                 place += 1
 
 
-def _select(work: Work, table: Table, gone: list[Gone], out: Path, key: bytes) -> Selected:
+def _select(pipeline: Pipeline, table: Table, gone: list[Gone], out: Path, key: bytes) -> Selected:
     """Write the kept documents; returns the books of all parts."""
     tasks = [
         SelectTask(
             file,
-            work.tags / file.name,
+            pipeline.tags / file.name,
             table.verdicts(part, gone[i] if gone else None),
             out,
-            work.recipe.pii,
+            pipeline.recipe.pii,
             key,
         )
-        for i, (file, part) in enumerate(zip(work.files, table.parts(), strict=True))
+        for i, (file, part) in enumerate(zip(pipeline.files, table.parts(), strict=True))
     ]
     books = Selected()
-    with work.progress.bar("selecting", len(tasks), "parts") as advance:
-        for found in work.runner.map(select_part, tasks):
+    with pipeline.progress.bar("selecting", len(tasks), "parts") as advance:
+        for found in pipeline.runner.map(select_part, tasks):
             books.add(found)
             advance(1)
     return books

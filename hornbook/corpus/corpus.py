@@ -10,8 +10,8 @@ from typing import Any
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json
 from hornbook.core.stages import fingerprint as stage_fingerprint
+from hornbook.corpus.document_files import read_documents, read_tags
 from hornbook.corpus.split import Side, Split
-from hornbook.corpus.store import read_documents, read_tags
 from hornbook.read.documents import Document
 
 MAKER = "corpus build"
@@ -19,7 +19,7 @@ MAKER = "corpus build"
 
 
 class Corpus:
-    """A built corpus. Opened with `open`, made by `build`; `part.Part` is a part of one."""
+    """A built corpus. Opened with `open`, made by `build`; see `subset` for a part of one."""
 
     def __init__(self, folder: Path, fingerprint: str | None = None) -> None:
         self.folder = folder

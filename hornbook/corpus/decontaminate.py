@@ -16,12 +16,12 @@ from pydantic import Field, PositiveInt
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.core.home import home
-from hornbook.corpus.store import text_batches
+from hornbook.corpus.document_files import text_batches
 from hornbook.corpus.texts import Texts, grams
 from hornbook.datasets.columns import opened
 from hornbook.datasets.tables import FORMATS, JSON, NOT_UNICODE, read_rows, read_values
 from hornbook.read.documents import Rejection
-from hornbook.read.places import AnyPath
+from hornbook.read.locations import AnyPath
 from hornbook.read.sources import find_files, format_of, name_of, read_file
 
 EVALUATIONS = "evaluations"
@@ -42,7 +42,7 @@ class OverlapConfig(Config):
     passage: PositiveInt = 50
 
 
-class Items(NamedTuple):
+class OverlapIndex(NamedTuple):
     """What evaluation files hold, as n-grams.
 
     files: in order. counts: (F, 2) items of each file, and those too short to be looked for.
@@ -64,7 +64,7 @@ class OverlapTask(NamedTuple):
     """documents: the part to look at."""
 
     documents: Path
-    items: Items
+    items: OverlapIndex
     config: OverlapConfig
 
 
@@ -89,7 +89,7 @@ def read_items(
     files: Sequence[AnyPath],
     config: OverlapConfig,
     left_out: Callable[[Rejection], None] = lambda rejection: None,
-) -> Items:
+) -> OverlapIndex:
     """Raises UsageError for a file that cannot be read whole: it would protect nothing.
 
     left_out: told of items with half a surrogate pair, which no document can hold.
@@ -105,7 +105,7 @@ def read_items(
 
 def index_items(
     texts: Sequence[str], file_of: Sequence[int], files: list[str], config: OverlapConfig
-) -> Items:
+) -> OverlapIndex:
     """The same of texts that are at hand, file_of: (I,) which of the files each is from."""
     folded = Texts(texts).folded()
     hashes, starts = grams(folded.word_hashes, folded.words.owners, config.words)
@@ -124,7 +124,7 @@ def index_items(
     maybe[_low(keys)] = True
     long = np.flatnonzero(sizes)
     renamed = np.cumsum(sizes > 0) - 1
-    return Items(
+    return OverlapIndex(
         files=files,
         counts=np.stack(counts, 1),
         texts=[texts[i] for i in long.tolist()],
@@ -149,7 +149,9 @@ def overlap_part(task: OverlapTask) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(shares), np.concatenate(found)
 
 
-def overlaps(texts: Texts, items: Items, config: OverlapConfig) -> tuple[np.ndarray, np.ndarray]:
+def overlaps(
+    texts: Texts, items: OverlapIndex, config: OverlapConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """The same for a batch of folded texts."""
     shares, given = np.zeros(texts.count, np.float32), np.full(texts.count, -1)
     document, item, share = given_away(texts, items, config)
@@ -159,7 +161,7 @@ def overlaps(texts: Texts, items: Items, config: OverlapConfig) -> tuple[np.ndar
 
 
 def given_away(
-    texts: Texts, items: Items, config: OverlapConfig
+    texts: Texts, items: OverlapIndex, config: OverlapConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every document of folded texts, and item that it gives away, with the share: (P,) each."""
     hashes, starts = grams(texts.word_hashes, texts.words.owners, config.words)

@@ -12,8 +12,8 @@ import numpy as np
 
 from hornbook.core.files import save_array
 from hornbook.core.pool import Runner
+from hornbook.corpus.document_files import read_parquet, text_batches
 from hornbook.corpus.near import WORDLESS, NearConfig, components, pairs, signatures, similar
-from hornbook.corpus.store import read_parquet, text_batches
 from hornbook.corpus.texts import Texts
 
 SIGNATURES = "signatures.npy"

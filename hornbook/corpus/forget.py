@@ -17,11 +17,9 @@ from hornbook.core.files import hash_json, read_json
 from hornbook.core.folders import atomic_folder
 from hornbook.core.lines import lines_of
 from hornbook.corpus.card import card_text
+from hornbook.corpus.card_facts import sides_of
 from hornbook.corpus.corpus import MAKER, Corpus
-from hornbook.corpus.facts import sides_of
-from hornbook.corpus.measures import TextMeasures
-from hornbook.corpus.select import DROPPED, FORGOTTEN
-from hornbook.corpus.store import (
+from hornbook.corpus.document_files import (
     ATTRIBUTES,
     DOCUMENTS,
     TAGS,
@@ -30,6 +28,8 @@ from hornbook.corpus.store import (
     read_parquet,
     row_groups,
 )
+from hornbook.corpus.measures import TextMeasures
+from hornbook.corpus.select import DROPPED, FORGOTTEN
 
 _MADE_OF_IT = ("shards", "card.html")
 """What holds the text in another form: tokens, and a page that is written again."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.errors import UsageError, nearest
-from hornbook.corpus.store import parts, read_parquet
+from hornbook.corpus.document_files import parts, read_parquet
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0*)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?")

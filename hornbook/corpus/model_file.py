@@ -57,7 +57,7 @@ def read_model(path: str, kind: str, version: str, shapes: Shapes) -> Mapping[st
     return found.arrays
 
 
-class _Model:
+class _ModelFile:
     """A model as it is read, before anybody asks for its kind."""
 
     def __init__(self, kind: str, version: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -65,7 +65,7 @@ class _Model:
 
 
 @lru_cache(maxsize=8)
-def _read(path: str, changed: int, size: int) -> _Model:
+def _read(path: str, changed: int, size: int) -> _ModelFile:
     """Read and check a file; `changed` and `size` are there to tell it from what was read."""
     from safetensors import SafetensorError, safe_open
 
@@ -83,7 +83,7 @@ def _read(path: str, changed: int, size: int) -> _Model:
         raise HornbookError(f"{path} is damaged: its content is not what was written.")
     for array in arrays.values():
         array.setflags(write=False)
-    return _Model(facts["kind"], facts["version"], arrays)
+    return _ModelFile(facts["kind"], facts["version"], arrays)
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:

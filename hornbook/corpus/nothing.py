@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.corpus.intake import quarantine_samples
+from hornbook.corpus.ingest import quarantine_samples
 from hornbook.corpus.language_codes import known
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.rules import RULES

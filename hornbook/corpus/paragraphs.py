@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.core.pool import Runner
+from hornbook.corpus.document_files import text_batches
 from hornbook.corpus.language import language_of
-from hornbook.corpus.store import text_batches
 from hornbook.corpus.texts import Texts
 
 REPEATED, FOREIGN = "repeated paragraph", "paragraph language"

@@ -13,10 +13,10 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.stats import Estimate, wilson
-from hornbook.corpus.intake import source_of_part
+from hornbook.corpus.document_files import parts, read_parquet, text_batches
+from hornbook.corpus.ingest import source_of_part
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.rules import RULES
-from hornbook.corpus.store import parts, read_parquet, text_batches
 
 _ROW = {"rule", "id", "value", "dropped", "good"}
 """Of a line of the file of answers."""
@@ -31,7 +31,7 @@ class Case(NamedTuple):
     dropped: bool
 
 
-class Answer(NamedTuple):
+class ReviewAnswer(NamedTuple):
     """good: whether the person wants to train on the document."""
 
     case: Case
@@ -75,7 +75,7 @@ def cases(stages: Path, recipe: CorpusRecipe, rule: str, each: int, seed: int) -
     return found
 
 
-def precision(answers: Sequence[Answer]) -> dict[str, Estimate]:
+def precision(answers: Sequence[ReviewAnswer]) -> dict[str, Estimate]:
     """precision: the share of dropped documents that are no good; kept_good: of kept ones that are.
 
     Each with its 95 % interval.
@@ -101,7 +101,7 @@ def check_answers(path: Path) -> None:
         raise UsageError(f"{path} holds other things than answers to reviews; move it away.")
 
 
-def remember(path: Path, rule: str, answers: Sequence[Answer]) -> None:
+def remember(path: Path, rule: str, answers: Sequence[ReviewAnswer]) -> None:
     """Add what was answered to a file of JSON Lines, for later looks."""
     with path.open("a", encoding="utf-8") as lines:
         for case, good in answers:

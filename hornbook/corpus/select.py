@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.corpus.document_files import TAGS, PartWriter, read_parquet, row_groups
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.paragraphs import without
 from hornbook.corpus.pii import Pseudonyms
-from hornbook.corpus.store import TAGS, PartWriter, read_parquet, row_groups
 from hornbook.read.documents import as_json
 
 DROPPED = "dropped"

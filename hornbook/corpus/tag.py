@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.corpus.document_files import text_batches
 from hornbook.corpus.language import language_of
 from hornbook.corpus.rules import RULES
-from hornbook.corpus.store import text_batches
 from hornbook.corpus.texts import Texts
 
 _BATCH = 2**19

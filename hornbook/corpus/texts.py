@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.corpus.equals import again, alike, with_first
+from hornbook.corpus.equal_keys import again, alike, with_first
 from hornbook.corpus.syllables import cuts
 
 _FOLD = np.arange(256, dtype=np.uint8)

@@ -9,8 +9,8 @@ from typing import Any
 
 from hornbook.core.errors import UsageError, nearest
 from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.document_files import ATTRIBUTES, parts, read_parquet
 from hornbook.corpus.select import DROPPED
-from hornbook.corpus.store import ATTRIBUTES, parts, read_parquet
 
 
 def trace_document(folder: Path, id: str) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.corpus.document_files import ATTRIBUTES, parts, read_parquet
 from hornbook.corpus.mix import Documents, copies_of
 from hornbook.corpus.near import components
 from hornbook.corpus.paragraphs import Gone
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.select import FORGOTTEN, Verdicts
-from hornbook.corpus.store import ATTRIBUTES, parts, read_parquet
 from hornbook.corpus.urls import plain_url
 from hornbook.read.documents import content_hash
 

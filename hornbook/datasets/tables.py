@@ -20,7 +20,7 @@ from hornbook.read.formats.header import BY_LOOKS, Naming
 from hornbook.read.formats.lines import BROKEN, Fault, fault_of, read_lines
 from hornbook.read.formats.packed import unpack
 from hornbook.read.formats.table import Row
-from hornbook.read.places import AnyPath
+from hornbook.read.locations import AnyPath
 from hornbook.read.sources import format_of, name_of, path_at, read_guarded
 
 JSON_LINES = (".jsonl", ".ndjson")
@@ -94,11 +94,11 @@ def rows_of(place: str | dict[str, Any], naming: list[Any]) -> Iterator[Values]:
     return map(_plain, _guarded(path, read))
 
 
-def read_values(path: AnyPath) -> Iterator[records.Record | Rejection]:
+def read_values(path: AnyPath) -> Iterator[records.JsonRecord | Rejection]:
     """The values of a JSON or JSON Lines file, whatever they are, and what is broken of it."""
     _kind(path)
     for item in _items(values_of, path):
-        yield item if isinstance(item, Rejection) else records.Record(*item)
+        yield item if isinstance(item, Rejection) else records.JsonRecord(*item)
 
 
 def values_of(place: str | dict[str, Any]) -> Iterator[Values]:
@@ -106,17 +106,17 @@ def values_of(place: str | dict[str, Any]) -> Iterator[Values]:
     return map(_plain, _values_here(path_at(place)))
 
 
-def _values_here(path: AnyPath) -> Iterator[records.Record | Rejection]:
+def _values_here(path: AnyPath) -> Iterator[records.JsonRecord | Rejection]:
     is_lines, name = _kind(path) in JSON_LINES, name_of(path)
     reader = records.jsonl_records if is_lines else records.json_records
     for item in _guarded(path, reader):
-        if isinstance(item, records.Record) and (problem := half_character(item.values)):
+        if isinstance(item, records.JsonRecord) and (problem := half_character(item.values)):
             yield Rejection(name, item.number, NOT_UNICODE, problem, item.size or 0)
         else:
             yield item
 
 
-def _plain(item: Row | records.Record | Rejection) -> Values:
+def _plain(item: Row | records.JsonRecord | Rejection) -> Values:
     """The cells, or the value, are the text: JSON, in which dates are as `str` writes them."""
     if isinstance(item, Rejection):
         return [item.file, item.line, item.reason, item.detail, item.size], ""
@@ -171,7 +171,9 @@ def _guarded(
         yield Rejection(name, None, *fault_of(error))
 
 
-def _objects(items: Iterator[records.Record | Rejection], source: str) -> Iterator[Row | Rejection]:
+def _objects(
+    items: Iterator[records.JsonRecord | Rejection], source: str
+) -> Iterator[Row | Rejection]:
     for item in items:
         if isinstance(item, Rejection):
             yield item

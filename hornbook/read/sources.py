@@ -1,7 +1,7 @@
 """From paths to documents: find the files, choose the reader, keep what cannot be read by name.
 
-Knows files and compression; what is in a format is `readers`' business, and where files lie that
-are not on this machine is `places`'.
+Knows files and compression; what is in a format is `formats`' business, and where files lie that
+are not on this machine is `locations`'.
 """
 
 import dataclasses
@@ -30,8 +30,8 @@ from hornbook.read.formats.decode import is_text, without_controls
 from hornbook.read.formats.lines import BROKEN, fault_of
 from hornbook.read.formats.mail import is_letter
 from hornbook.read.formats.packed import PACKINGS, unpack
-from hornbook.read.places import AnyPath, Remote, is_local, list_remote, local_path, unite
-from hornbook.read.stores import clean
+from hornbook.read.locations import AnyPath, RemoteFile, is_local, list_remote, local_path, unite
+from hornbook.read.remote import clean
 
 PYTHON_DOCS = "python-docs"
 """The name of the source that is on every machine with Python."""
@@ -51,13 +51,13 @@ def find_files(
 
     So are folders in a source that Hornbook wrote, results being no text: `pass_over` is told each.
 
-    A source is a path, or a URL as text (see `places`); the files of stores come last. A folder
+    A source is a path, or a URL as text (see `locations`); the files of stores come last. A folder
     that may not be entered stands in the list itself, so that reading it is refused by name.
     Raises UsageError for a path that does not exist or a source without any file, and HornbookError
     for a store that cannot be reached.
     """
     found: list[Path] = []
-    remote: list[Remote] = []
+    remote: list[RemoteFile] = []
     for source in sources:
         files = (
             _files_of(local_path(source), pass_over)
@@ -67,7 +67,7 @@ def find_files(
         if not files:
             raise UsageError(f"{clean(str(source))} holds no files.")
         found += [file for file in files if isinstance(file, Path)]
-        remote += [file for file in files if isinstance(file, Remote)]
+        remote += [file for file in files if isinstance(file, RemoteFile)]
     return [*sorted(set(found)), *unite(remote)]
 
 
@@ -112,7 +112,7 @@ def fingerprint(files: Sequence[AnyPath], with_pydocs: bool) -> list[str]:
 
 
 def _hash(file: AnyPath) -> str:
-    if isinstance(file, Remote) and file.version:
+    if isinstance(file, RemoteFile) and file.version:
         return file.version
     try:
         with file.open("rb") as stream:
@@ -131,7 +131,7 @@ def name_of(path: AnyPath) -> str:
 
 def size_of(path: AnyPath) -> int:
     """Bytes on the disk or in the store; 0 where they are not known or no longer there."""
-    if isinstance(path, Remote):
+    if isinstance(path, RemoteFile):
         return path.size or 0
     try:
         return path.stat().st_size
@@ -169,8 +169,8 @@ def read_guarded(
     It is called with the file's place (`path_at`) and the arguments, which are plain data. A file
     that ends the process where nothing of it can be left out gives a rejection at its end.
     """
-    size, remote = size_of(path), isinstance(path, Remote)
-    if isinstance(path, Remote):
+    size, remote = size_of(path), isinstance(path, RemoteFile)
+    if isinstance(path, RemoteFile):
         place: str | dict[str, Any] = dataclasses.asdict(path)
         if path.source.startswith(_OWN):
             yield from work(place, *arguments)
@@ -188,7 +188,7 @@ def read_guarded(
 
 def path_at(place: str | dict[str, Any]) -> AnyPath:
     """The file at a place as `read_guarded` names it."""
-    return Path(place) if isinstance(place, str) else Remote(**place)
+    return Path(place) if isinstance(place, str) else RemoteFile(**place)
 
 
 def items_of(place: str | dict[str, Any], text_field: str | None) -> Iterator[Values]:

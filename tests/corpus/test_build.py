@@ -12,7 +12,7 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus import build as module
-from hornbook.corpus import intake, store, work
+from hornbook.corpus import document_files, ingest, pipeline
 from hornbook.corpus.build import build
 from hornbook.corpus.groups import key_of
 from hornbook.corpus.recipe import CorpusRecipe, recipe_of
@@ -108,9 +108,9 @@ def test_a_crash_anywhere_and_the_same_command_give_the_same_bytes(source, tmp_p
     recipe = recipe_of(None, ["near_mode=drop", "languages=[en]"])
     straight = build([source], tmp_path / "straight", recipe, QUIET)
     for place, step in (
-        (work, "read_all"),
-        (work, "tag_part"),
-        (work, "find_near"),
+        (pipeline, "read_all"),
+        (pipeline, "tag_part"),
+        (pipeline, "find_near"),
         (module, "select_part"),
         (module, "card_text"),
     ):
@@ -133,8 +133,8 @@ def test_a_stage_is_reused_when_only_later_settings_change(source, tmp_path, mon
     def fail(*_):
         raise AssertionError("this stage was there already")
 
-    monkeypatch.setattr(work, "read_all", fail)
-    monkeypatch.setattr(work, "tag_part", fail)
+    monkeypatch.setattr(pipeline, "read_all", fail)
+    monkeypatch.setattr(pipeline, "tag_part", fail)
     changed = build([source], tmp_path / "c", CorpusRecipe(near_mode="drop"), QUIET)
     assert changed.facts["documents"]["dropped"]["near duplicate"] == 1
 
@@ -149,11 +149,11 @@ def test_a_file_that_a_rule_reads_decides_as_its_thresholds_do(source, tmp_path)
 
 
 def test_parts_in_processes_are_what_they_are_alone(source, tmp_path, monkeypatch):
-    small = functools.partial(store.DocumentWriter, group_bytes=5_000, part_bytes=10_000)
-    monkeypatch.setattr(intake, "DocumentWriter", small)
+    small = functools.partial(document_files.DocumentWriter, group_bytes=5_000, part_bytes=10_000)
+    monkeypatch.setattr(ingest, "DocumentWriter", small)
     recipe = CorpusRecipe(near_mode="drop", pii=("email",))
     many = build([source], tmp_path / "c", recipe, QUIET)
-    assert len(store.parts(many.folder)) > 2
+    assert len(document_files.parts(many.folder)) > 2
     monkeypatch.setattr("hornbook.core.pool.processors", lambda: [0])
     key = tmp_path / ".c.stages" / "pseudonyms.key"
     (tmp_path / ".alone.stages").mkdir()

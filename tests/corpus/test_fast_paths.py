@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.corpus import measures
-from hornbook.corpus.equals import again, alike, with_first
+from hornbook.corpus.equal_keys import again, alike, with_first
 from hornbook.corpus.language import language_of
 from hornbook.read import documents
 from hornbook.read.documents import content_hash

@@ -13,8 +13,13 @@ from typer.testing import CliRunner
 from hornbook.cli.corpus_train import train
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.corpus import byte_ngrams
-from hornbook.corpus.learned import load_perplexity, load_quality, train_perplexity, train_quality
 from hornbook.corpus.model_file import write_model
+from hornbook.corpus.rule_models import (
+    load_perplexity,
+    load_quality,
+    train_perplexity,
+    train_quality,
+)
 from hornbook.corpus.rules import RULES
 from hornbook.corpus.texts import Texts
 from tests.schemas import check

@@ -11,8 +11,8 @@ from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.corpus.mix import Documents, copies_of
+from hornbook.corpus.pipeline import Count
 from hornbook.corpus.recipe import CorpusRecipe, SourceConfig, recipe_of
-from hornbook.corpus.work import Count
 
 QUIET = Progress(quiet=True)
 WORDS = ["river", "boat", "morning", "teacher", "letter", "child", "bird", "page", "stone"]

@@ -9,7 +9,7 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.pool import Local, Ray, runner_of
 from hornbook.core.progress import Progress
-from hornbook.corpus import intake
+from hornbook.corpus import ingest
 from hornbook.corpus.build import build
 from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig, recipe_of
 
@@ -74,7 +74,7 @@ def test_a_runner_by_name():
 
 @needs_ray
 def test_two_ray_workers_give_the_same_bytes(source, tmp_path, monkeypatch, ray_of_two):
-    monkeypatch.setattr(intake, "UNIT_BYTES", 1)
+    monkeypatch.setattr(ingest, "UNIT_BYTES", 1)
     recipe = CorpusRecipe(
         near_mode="drop",
         paragraphs=ParagraphConfig(least_bytes=20),

@@ -15,7 +15,7 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import stages_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.recipe import CorpusRecipe
-from hornbook.corpus.review import Answer, cases, precision
+from hornbook.corpus.review import ReviewAnswer, cases, precision
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.curate.corpus import forget, make_corpus, trace
 from hornbook.workflows.curate.encode import SHARDS, prepare_shards
@@ -201,7 +201,7 @@ def test_a_rule_is_measured_by_a_persons_answers(source, tmp_path):
     assert sum(case.dropped for case in found) == sum(not case.dropped for case in found) == 20
     assert all((len(case.text.split()) < 40) == case.dropped for case in found)
     assert [case.dropped for case in found] != sorted(case.dropped for case in found)
-    right = [Answer(case, not case.dropped) for case in found]
+    right = [ReviewAnswer(case, not case.dropped) for case in found]
     assert precision(right)["precision"].value == 1 == precision(right)["kept_good"].value
     wrong = [answer._replace(good=True) for answer in right]
     assert precision(wrong)["precision"].value == 0 < precision(wrong)["precision"].high < 0.2

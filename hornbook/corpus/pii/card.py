@@ -6,7 +6,7 @@ know whether a card was ever issued.
 
 import re
 
-from hornbook.corpus.pii.contract import WORD, Finder, Found, before, is_ordered, register
+from hornbook.corpus.pii.contract import WORD, Finder, PiiSpan, before, is_ordered, register
 
 _START = re.compile(
     rf"[1-9](?<![{WORD}].)(?<![0-9\0][.,\-].)(?<![0-9a-f]{{4}}-.)"
@@ -86,8 +86,8 @@ class Card(Finder):
     rank = 4
     label = "CARD"
 
-    def find(self, text: str) -> list[Found]:
-        found: list[Found] = []
+    def find(self, text: str) -> list[PiiSpan]:
+        found: list[PiiSpan] = []
         for start in _START.finditer(text):
             at = start.start()
             if found and at < found[-1].stop:
@@ -100,7 +100,7 @@ class Card(Finder):
                     break
                 stop = match.end()
                 if issuer := self._issuer(text, at, match[0]):
-                    found.append(Found(at, stop, self.kind, issuer))
+                    found.append(PiiSpan(at, stop, self.kind, issuer))
                     break
         return found
 

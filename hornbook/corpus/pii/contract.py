@@ -30,7 +30,7 @@ _ORDERED = re.compile(
 _OTHER = re.compile("[^0-9A-Za-z]+")
 
 
-class Found(NamedTuple):
+class PiiSpan(NamedTuple):
     """One value: text[start:stop]. subtype: a country, a scheme or a version, where known."""
 
     start: int
@@ -51,7 +51,7 @@ class Finder(ABC):
     label: ClassVar[str]
 
     @abstractmethod
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str) -> list[PiiSpan]:
         """What is found in text as `spelling.plain` writes it, by start; finds do not overlap."""
 
     def normal(self, value: str) -> str:
@@ -98,7 +98,7 @@ def joined(text: str, at: int) -> bool:
     return character != "" and (character in "_\0" or (character.isascii() and character.isalnum()))
 
 
-def find_all(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
+def find_all(text: str, kinds: Iterable[str] | None = None) -> list[PiiSpan]:
     """What all finders find, by start, without overlaps. kinds: None for every kind.
 
     Of overlapping finds the longest is kept, of equally long ones that of the highest rank.
@@ -109,7 +109,7 @@ def find_all(text: str, kinds: Iterable[str] | None = None) -> list[Found]:
     return _apart(found, len(text)) if len(found) > 1 else found
 
 
-def _apart(found: list[Found], length: int) -> list[Found]:
+def _apart(found: list[PiiSpan], length: int) -> list[PiiSpan]:
     found.sort(key=lambda f: (f.start - f.stop, -FINDERS[f.kind].rank, f.start))
     taken, kept = bytearray(length), []
     for item in found:

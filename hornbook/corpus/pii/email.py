@@ -6,7 +6,7 @@ scripts and addresses spelled out ("jane at example dot com") are not found.
 
 import re
 
-from hornbook.corpus.pii.contract import BARRIER, Finder, Found, register
+from hornbook.corpus.pii.contract import BARRIER, Finder, PiiSpan, register
 
 _LETTER = "A-Za-zÀ-ÖØ-öø-ɏ"
 # The first character is a literal: the scan costs as little as a search for "@".
@@ -30,10 +30,10 @@ class Email(Finder):
     rank = 3
     label = "EMAIL"
 
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str) -> list[PiiSpan]:
         if "@" not in text:
             return []
-        found: list[Found] = []
+        found: list[PiiSpan] = []
         for match in _DOMAIN.finditer(text):
             at = match.start()
             head = text[max(0, at - _LONGEST - 1) : at][::-1]
@@ -49,7 +49,7 @@ class Email(Finder):
             if _OWN.match(text, start, match.end()):
                 continue
             if not found or found[-1].stop <= start:
-                found.append(Found(start, match.end(), self.kind))
+                found.append(PiiSpan(start, match.end(), self.kind))
         return found
 
     def normal(self, value: str) -> str:

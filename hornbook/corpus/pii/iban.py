@@ -5,7 +5,7 @@ Knows what each country's accounts are made of (SWIFT's registry), not any bank.
 
 import re
 
-from hornbook.corpus.pii.contract import WORD, Finder, Found, joined, register
+from hornbook.corpus.pii.contract import WORD, Finder, PiiSpan, joined, register
 
 # The scan stops at digits, which are rarer than letters; the country stands before.
 _START = re.compile(
@@ -56,8 +56,8 @@ class Iban(Finder):
     rank = 5
     label = "IBAN"
 
-    def find(self, text: str) -> list[Found]:
-        found: list[Found] = []
+    def find(self, text: str) -> list[PiiSpan]:
+        found: list[PiiSpan] = []
         for match in _START.finditer(text):
             start = match.start() - 2 - (text[match.start() - 1] in _SEPARATORS)
             country = text[start : start + 2].upper()
@@ -71,5 +71,5 @@ class Iban(Finder):
                 stop += 1
             value = self.normal(text[start:stop])
             if not left and not joined(text, stop) and shape.fullmatch(value[4:]) and mod97(value):
-                found.append(Found(start, stop, self.kind, country))
+                found.append(PiiSpan(start, stop, self.kind, country))
         return found

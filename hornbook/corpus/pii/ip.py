@@ -7,7 +7,7 @@ are left alone. Does not know who holds an address.
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from hornbook.corpus.pii.contract import WORD, Finder, Found, before, joined, register
+from hornbook.corpus.pii.contract import WORD, Finder, PiiSpan, before, joined, register
 
 # Both patterns start with a literal, so that the scan is as fast as a search for a character.
 _FOUR_DOT = re.compile(r"\.(?<=[0-9]\.)(?=[0-9]{1,3}\.[0-9]{1,3}\.[0-9])")
@@ -44,12 +44,12 @@ class Ip(Finder):
     rank = 3
     label = "IP"
 
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str) -> list[PiiSpan]:
         found = [f for m in _FOUR_DOT.finditer(text) if (f := self._four(text, m.start()))]
         found += [f for m in _SIX_COLON.finditer(text) if (f := self._six(text, m.start()))]
         return sorted(found)
 
-    def _four(self, text: str, dot: int) -> Found | None:
+    def _four(self, text: str, dot: int) -> PiiSpan | None:
         start = dot - 1
         while start and dot - start < 3 and "0" <= text[start - 1] <= "9":
             start -= 1
@@ -68,9 +68,9 @@ class Ip(Finder):
             return None
         if all(part < _SMALL for part in address.packed) and not _NAMED.search(context):
             return None
-        return Found(start, match.end(), self.kind, "4")
+        return PiiSpan(start, match.end(), self.kind, "4")
 
-    def _six(self, text: str, colon: int) -> Found | None:
+    def _six(self, text: str, colon: int) -> PiiSpan | None:
         start = colon - 4
         if not _free(text, start) or (start and text[start - 1] in ":."):
             return None
@@ -87,7 +87,7 @@ class Ip(Finder):
             return None
         # "2006::" is a year before a block of code more often than a network.
         groups = sum(map(bool, text[start:stop].split(":")))
-        return Found(start, stop, self.kind, "6") if address.is_global and groups > 2 else None
+        return PiiSpan(start, stop, self.kind, "6") if address.is_global and groups > 2 else None
 
     def normal(self, value: str) -> str:
         return str(IPv6Address(value) if ":" in value else IPv4Address(value))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
-from hornbook.corpus.pii.contract import WORD, Finder, Found, before, joined, register
+from hornbook.corpus.pii.contract import WORD, Finder, PiiSpan, before, joined, register
 
 # The second digit comes at once, or as the French year after the one digit for the sex.
 _START = re.compile(
@@ -130,8 +130,8 @@ class NationalId(Finder):
     rank = 6
     label = "ID"
 
-    def find(self, text: str) -> list[Found]:
-        found: list[Found] = []
+    def find(self, text: str) -> list[PiiSpan]:
+        found: list[PiiSpan] = []
         for match in _START.finditer(text):
             if found and match.start() < found[-1].stop:
                 continue
@@ -139,7 +139,7 @@ class NationalId(Finder):
                 found.append(item)
         return found
 
-    def _at(self, text: str, start: int) -> Found | None:
+    def _at(self, text: str, start: int) -> PiiSpan | None:
         context = best = None
         if start and text[start - 1] in "XYZ":
             start -= 1
@@ -157,5 +157,5 @@ class NationalId(Finder):
                 context = before(text, start) if context is None else context
                 if not scheme.names.search(context):
                     continue
-            best = Found(start, match.end(), self.kind, scheme.country)
+            best = PiiSpan(start, match.end(), self.kind, scheme.country)
         return best

@@ -8,7 +8,7 @@ extension is part of a find; a pseudonym is that of the number without it.
 
 import re
 
-from hornbook.corpus.pii.contract import WORD, Finder, Found, before, is_ordered, register
+from hornbook.corpus.pii.contract import WORD, Finder, PiiSpan, before, is_ordered, register
 from hornbook.corpus.pii.phone_words import (
     after_extension,
     fewest_digits,
@@ -113,8 +113,8 @@ class Phone(Finder):
     rank = 1
     label = "PHONE"
 
-    def find(self, text: str) -> list[Found]:
-        found: list[Found] = []
+    def find(self, text: str) -> list[PiiSpan]:
+        found: list[PiiSpan] = []
         for match in _START.finditer(text):
             start = match.start()
             if found and start < found[-1].stop:
@@ -130,7 +130,7 @@ class Phone(Finder):
         return found
 
     @staticmethod
-    def _worded(text: str, start: int) -> Found | None:
+    def _worded(text: str, start: int) -> PiiSpan | None:
         """A number of any plan, behind a word for one."""
         fewest = fewest_digits(text, start)
         match = _WORDED.match(text, start) if fewest else None
@@ -143,9 +143,9 @@ class Phone(Finder):
             _THOUSANDS.match(match[0]) and digits < 9 and not is_sure(text, start)
         ):
             return None
-        return Found(start, match.end(), Phone.kind)
+        return PiiSpan(start, match.end(), Phone.kind)
 
-    def _international(self, text: str, start: int, rest: bool) -> Found | None:
+    def _international(self, text: str, start: int, rest: bool) -> PiiSpan | None:
         match = _PREFIX.match(text, start)
         digits = (match[1] or match[2]) if match else ""
         code = country_code(digits)
@@ -156,21 +156,23 @@ class Phone(Finder):
         stop = _walk(text, match.end(), given, least, most) if given <= most else None
         if not stop or (text[start:stop].isdigit() and not self._named(text, start)):
             return None  # account numbers begin with 00 as well
-        return Found(start, stop, self.kind, f"+{code}")
+        return PiiSpan(start, stop, self.kind, f"+{code}")
 
-    def _national(self, text: str, start: int, rest: bool) -> Found | None:
+    def _national(self, text: str, start: int, rest: bool) -> PiiSpan | None:
         if (match := _CN.match(text, start)) and _END.match(text, match.end()):
-            return Found(start, match.end(), self.kind, "+86")
+            return PiiSpan(start, match.end(), self.kind, "+86")
         if (match := _US.match(text, start)) and _END.match(text, match.end()):
             spaced = match["joint"] == match["last"] == " "
             area = match["area"] or match["bare"]
             named = self._named(text, start) or after_extension(text, match.end()) > match.end()
             if area[1:] != "11" and (not spaced or named):
-                return Found(start, match.end(), self.kind, "+1")
+                return PiiSpan(start, match.end(), self.kind, "+1")
         if (match := _US_BARE.match(text, start)) and _END.match(text, match.end()):
-            return Found(start, match.end(), self.kind, "+1") if self._named(text, start) else None
+            return (
+                PiiSpan(start, match.end(), self.kind, "+1") if self._named(text, start) else None
+            )
         stop = None if rest else self._trunk(text, start)
-        return Found(start, stop, self.kind) if stop else None
+        return PiiSpan(start, stop, self.kind) if stop else None
 
     def _trunk(self, text: str, start: int) -> int | None:
         """The end of a number that begins with a trunk 0 and an area code."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from hornbook.core.errors import UsageError, unknown
-from hornbook.corpus.pii.contract import BARRIER, FINDERS, Found, find_all
+from hornbook.corpus.pii.contract import BARRIER, FINDERS, PiiSpan, find_all
 from hornbook.corpus.pii.spelling import plain
 
 _ROUNDS = 8
@@ -35,7 +35,7 @@ class Pseudonyms:
         # Pseudonyms of every kind are left alone: an earlier pass may have had other kinds.
         self._own = re.compile("|".join(f"(?:{f.pseudonyms()})" for f in FINDERS.values()))
 
-    def replace(self, text: str) -> tuple[str, list[Found]]:
+    def replace(self, text: str) -> tuple[str, list[PiiSpan]]:
         """The text with pseudonyms, and what was found where in the text given.
 
         Replacing the result again changes nothing.
@@ -56,12 +56,12 @@ class Pseudonyms:
         digest = hmac.new(self._key, message, hashlib.sha256).digest()
         return finder.pseudonym(value, digest)
 
-    def _find(self, text: str) -> list[Found]:
+    def _find(self, text: str) -> list[PiiSpan]:
         # What is found is blanked and the rest is searched again, until nothing is left: then the
         # result, whose pseudonyms are blanked in the same way, has nothing left either.
         if not find_all(text, self._kinds):
             return []
-        blank, found = self._own.sub(lambda m: BARRIER * len(m[0]), text), list[Found]()
+        blank, found = self._own.sub(lambda m: BARRIER * len(m[0]), text), list[PiiSpan]()
         for _ in range(_ROUNDS):
             new = find_all(blank, self._kinds)
             if not new:

@@ -7,7 +7,7 @@ import numpy as np
 import pydantic
 
 from hornbook.corpus.byte_ngrams import perplexities
-from hornbook.corpus.learned import load_perplexity
+from hornbook.corpus.rule_models import load_perplexity
 from hornbook.corpus.rules.contract import Rule, register
 from hornbook.corpus.texts import Texts
 

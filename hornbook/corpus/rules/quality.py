@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pydantic
 
-from hornbook.corpus.learned import load_quality
+from hornbook.corpus.rule_models import load_quality
 from hornbook.corpus.rules.contract import Rule, register
 from hornbook.corpus.texts import Texts
 from hornbook.corpus.word_bags import features, scores

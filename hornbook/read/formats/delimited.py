@@ -37,7 +37,7 @@ class Text(NamedTuple):
     fault: Fault | None = None
 
 
-class Record(NamedTuple):
+class DelimitedRow(NamedTuple):
     """line: where it begins. size: bytes. untidy: a cell begins with quotes that do not quote it.
 
     needed: some cell had to be quoted. quoted: how many cells were.
@@ -92,7 +92,7 @@ def texts(lines: Iterable[Line]) -> Iterator[Text]:
             yield Text(line.number, text, line.size, Fault(error.reason, str(error)))
 
 
-def records(lines: Lines, dialect: Dialect, source: str) -> Iterator[Record | Rejection]:
+def records(lines: Lines, dialect: Dialect, source: str) -> Iterator[DelimitedRow | Rejection]:
     """The records, empty lines passed over; one that is broken costs its first line."""
     width = 0
     while (first := lines.take()) is not None:
@@ -130,11 +130,11 @@ class _Reader:
         self._text, self._place = taken[0].text, 0
         self._size = taken[0].size
 
-    def record(self) -> Record:
+    def record(self) -> DelimitedRow:
         """Raises _Unclosed."""
         mark, text = self._dialect.delimiter, self._text
         if not self._dialect.quotes or '"' not in text:
-            return Record(0, text.split(mark) if mark else [text], 0)
+            return DelimitedRow(0, text.split(mark) if mark else [text], 0)
         cells: list[str] = []
         untidy = needed = False
         quoted = 0
@@ -151,7 +151,7 @@ class _Reader:
                 quoted += 1
                 needed = needed or '"' in cell or "\n" in cell or (mark or "\n") in cell
             cells.append(cell)
-        return Record(0, cells, 0, untidy, needed, quoted)
+        return DelimitedRow(0, cells, 0, untidy, needed, quoted)
 
     def _plain(self, mark: str | None) -> tuple[str, bool]:
         """The cell up to the next delimiter, and whether there is one."""

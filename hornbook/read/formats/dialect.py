@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from hornbook.read.formats.delimited import Dialect, Lines, Record, Text, records
+from hornbook.read.formats.delimited import DelimitedRow, Dialect, Lines, Text, records
 
 AHEAD_LINES, AHEAD_BYTES = 1000, 2**20
 """Looked at; and of the rows in them:"""
@@ -29,7 +29,7 @@ class _Trial(NamedTuple):
     """The rows of the first lines under a dialect."""
 
     dialect: Dialect
-    rows: list[Record]
+    rows: list[DelimitedRow]
     broken: int
 
     @property
@@ -84,7 +84,7 @@ def dialect_of(lines: Lines, only: str | None, is_tsv: bool, names: Collection[s
     return _with_escapes(found, ahead)
 
 
-def table_width(rows: Iterable[Record]) -> int:
+def table_width(rows: Iterable[DelimitedRow]) -> int:
     """Cells of the rows of a table, of which titles and comments may stand before the first."""
     some = list(rows)
     trial = _Trial(Dialect(None), some, 0)
@@ -96,14 +96,14 @@ def table_width(rows: Iterable[Record]) -> int:
 
 def _try(dialect: Dialect, ahead: list[Text]) -> _Trial:
     found = list(islice(records(Lines(ahead), dialect, ""), _ROWS))
-    rows = [row for row in found if isinstance(row, Record)]
+    rows = [row for row in found if isinstance(row, DelimitedRow)]
     if len(ahead) == AHEAD_LINES and len(rows) > 1 and len(found) < _ROWS:
         rows.pop()  # it may be cut
     table = _without_comments(rows)
     return _Trial(dialect, table or rows, len(found) - len(rows))
 
 
-def _without_comments(rows: list[Record]) -> list[Record]:
+def _without_comments(rows: list[DelimitedRow]) -> list[DelimitedRow]:
     first = next((i for i, row in enumerate(rows) if not row.cells[0].lstrip().startswith("#")), 0)
     return rows[first:]
 
@@ -121,7 +121,7 @@ def _best(trials: list[_Trial], names: Collection[str]) -> _Trial | None:
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
 
-def _is_named(row: Record, names: Collection[str]) -> bool:
+def _is_named(row: DelimitedRow, names: Collection[str]) -> bool:
     return any(cell.strip().lower() in names for cell in row.cells)
 
 

@@ -17,7 +17,7 @@ from hornbook.read.formats.lines import broken
 from hornbook.read.formats.mail_parts import content_of
 from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
-from hornbook.read.formats.word_package import Package, plain_package
+from hornbook.read.formats.word_package import WordPackage, plain_package
 from hornbook.read.formats.word_xml import simple_notes, simple_xml
 
 LARGEST_FILE = 512 * 2**20
@@ -72,7 +72,7 @@ class _Opened:
     """A Word file. unread: names of embedded parts that hold no text we can read."""
 
     def __init__(self, data: bytes) -> None:
-        self._package = Package(data)
+        self._package = WordPackage(data)
         self.unread: list[str] = []
 
     def title(self) -> str:

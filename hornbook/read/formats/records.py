@@ -24,7 +24,7 @@ LARGEST_JSON = 256 * 2**20
 _DOLMA = ("id", "source", "added", "created", "metadata")
 
 
-class Record(NamedTuple):
+class JsonRecord(NamedTuple):
     """A value of the file. number: its line or item, from 1. size: bytes, None if not counted."""
 
     number: int
@@ -62,7 +62,7 @@ def read_json(
 
 
 def _documents(
-    records: Iterable[Record | Rejection], source: str, text_field: str | None
+    records: Iterable[JsonRecord | Rejection], source: str, text_field: str | None
 ) -> Iterator[Document | Rejection]:
     for record in records:
         if isinstance(record, Rejection):
@@ -72,7 +72,7 @@ def _documents(
         yield record.rejection(source, found) if isinstance(found, Fault) else found
 
 
-def jsonl_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
+def jsonl_records(stream: BinaryIO, source: str) -> Iterator[JsonRecord | Rejection]:
     """The value of each line that is not blank; a line that is no JSON costs itself.
 
     A file that is JSON, a list or values over several lines, is read as `json_records` does.
@@ -92,10 +92,10 @@ def jsonl_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]
         if isinstance(value, Fault):
             yield line.rejection(source, value)
         else:
-            yield Record(line.number, value[0], line.size)
+            yield JsonRecord(line.number, value[0], line.size)
 
 
-def json_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
+def json_records(stream: BinaryIO, source: str) -> Iterator[JsonRecord | Rejection]:
     """The items of a list, at the top or as `data`; or the values of the file, if there are more.
 
     JSON Lines under this name are read as such.
@@ -119,14 +119,14 @@ def json_records(stream: BinaryIO, source: str) -> Iterator[Record | Rejection]:
             found.append((line, value))
     except NotJson as error:
         where = max(line, error.line)
-        yield from (Record(number, value) for number, value in found)
+        yield from (JsonRecord(number, value) for number, value in found)
         detail = f"{error}; what follows is lost" if found else str(error)
         yield Rejection(source, where if found or where > 1 else None, "not JSON", detail)
         return
     values = [value for _, value in found]
     items = _items(values[0]) if len(values) == 1 else None
     numbered = found if items is None else enumerate(items, 1)
-    yield from (Record(number, value) for number, value in numbered)
+    yield from (JsonRecord(number, value) for number, value in numbered)
 
 
 def _items(value: Any) -> list[Any] | None:

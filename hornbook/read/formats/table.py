@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.read.documents import Document, Rejection
-from hornbook.read.formats.delimited import Lines, Record, records, texts
+from hornbook.read.formats.delimited import DelimitedRow, Lines, records, texts
 from hornbook.read.formats.dialect import dialect_of, table_width, take_sep_line
 from hornbook.read.formats.header import BY_LOOKS, Naming, column_names, numbered, twice
 from hornbook.read.formats.lines import Fault, read_lines
@@ -63,7 +63,7 @@ def table_rows(
     mark = take_sep_line(lines)
     rows = records(lines, dialect_of(lines, mark, is_tsv, naming.known()), source)
     ahead = list(_look_ahead(rows))
-    whole = [row for row in ahead if isinstance(row, Record)]
+    whole = [row for row in ahead if isinstance(row, DelimitedRow)]
     if not whole:
         yield from (item for item in ahead if isinstance(item, Rejection))
         return
@@ -82,7 +82,7 @@ def table_rows(
     yield from _named(itertools.chain(ahead, rows), header, top, source)
 
 
-def _top(rows: list[Record], width: int, naming: Naming) -> int:
+def _top(rows: list[DelimitedRow], width: int, naming: Naming) -> int:
     """The place of the table's first row: below what is narrower, and comments above a header."""
     first = next((i for i, row in enumerate(rows) if len(row.cells) == width), 0)
     below = first
@@ -93,7 +93,10 @@ def _top(rows: list[Record], width: int, naming: Naming) -> int:
 
 
 def _named(
-    rows: Iterator[Record | Rejection] | Any, header: list[str], top: Record | None, source: str
+    rows: Iterator[DelimitedRow | Rejection] | Any,
+    header: list[str],
+    top: DelimitedRow | None,
+    source: str,
 ) -> Iterator[Row | Rejection]:
     """The rows but for the header, with names."""
     seen = top is None
@@ -125,7 +128,7 @@ def _fitting(cells: list[str], header: list[str], least: int) -> list[str] | Fau
     return cells[: len(header)] + [""] * (len(header) - len(cells))
 
 
-def _look_ahead(rows: Iterator[Record | Rejection]) -> Iterator[Record | Rejection]:
+def _look_ahead(rows: Iterator[DelimitedRow | Rejection]) -> Iterator[DelimitedRow | Rejection]:
     count = size = 0
     while count < _AHEAD_ROWS and size < _AHEAD_BYTES and (row := next(rows, None)) is not None:
         count, size = count + 1, size + row.size

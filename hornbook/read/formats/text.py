@@ -77,14 +77,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, dict) else str(value)
 
 
-class _Piece(NamedTuple):
+class _Chunk(NamedTuple):
     """Lines of a file from the line number `first` on."""
 
     first: int
     data: bytes
 
 
-def _pieces(stream: BinaryIO) -> Iterator[_Piece | Line]:
+def _pieces(stream: BinaryIO) -> Iterator[_Chunk | Line]:
     """The file in pieces of about LONGEST_TEXT, cut after an empty line if there is one in time.
 
     A line that cannot be read ends a piece and comes by itself.
@@ -97,17 +97,17 @@ def _pieces(stream: BinaryIO) -> Iterator[_Piece | Line]:
             size += line.size
         long = size >= LONGEST_TEXT and line.data.isspace()
         if lines and (long or size >= 2 * LONGEST_TEXT or line.fault):
-            yield _Piece(first, b"".join(lines))
+            yield _Chunk(first, b"".join(lines))
             lines, size = [], 0
         if not lines:
             first = line.number + 1
         if line.fault:
             yield line
     if lines:
-        yield _Piece(first, b"".join(lines))
+        yield _Chunk(first, b"".join(lines))
 
 
-def _rejected(piece: _Piece, error: NotText, source: str) -> Rejection:
+def _rejected(piece: _Chunk, error: NotText, source: str) -> Rejection:
     """The whole piece is left out: half a document would be silently wrong."""
     line = piece.first + piece.data.count(b"\n", 0, error.offset)
     fault = Fault(error.reason, str(error))

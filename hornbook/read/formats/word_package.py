@@ -25,7 +25,7 @@ class Relation(NamedTuple):
     target: str
 
 
-class Package:
+class WordPackage:
     """A Word file's parts. Raises KeyError, ValueError or BadZipFile for what is no Word file."""
 
     def __init__(self, data: bytes) -> None:

@@ -52,7 +52,7 @@ PartText = Callable[[str], Iterable[str]]
 
 def simple_xml(container: Element, part_text: PartText) -> str:
     """The blocks of a body or a note, in few elements of the transitional namespace."""
-    writer = _Writer(part_text)
+    writer = _XmlWriter(part_text)
     writer.blocks(container)
     return "".join(writer.out).replace(_TEXT_END + _TEXT, "")  # fewer elements take less time
 
@@ -100,7 +100,7 @@ def _child(element: Element, name: str) -> Element | None:
     return next((child for child in element if _name(child.tag) == name), None)
 
 
-class _Writer:
+class _XmlWriter:
     """Writes simple XML to `out`; boxes wait in `_after` until their paragraph ends."""
 
     def __init__(self, part_text: PartText) -> None:
@@ -148,7 +148,7 @@ class _Writer:
     def _row(self, row: Element) -> None:
         self.out.append("<w:tr>")
         for cell in _wrapped(row, "w:tc"):
-            inner = _Writer(self._part_text)
+            inner = _XmlWriter(self._part_text)
             inner.blocks(cell)
             self.out += ["<w:tc>", *inner.out, "</w:tc>"]
         self.out.append("</w:tr>")
@@ -248,7 +248,7 @@ class _Writer:
         for box in _outermost(element):
             name = _name(box.tag)
             if name == "w:txbxContent":
-                inner = _Writer(self._part_text)
+                inner = _XmlWriter(self._part_text)
                 inner.blocks(box)
                 self._after += inner.out
             elif name == "v:textpath":

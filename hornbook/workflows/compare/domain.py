@@ -21,8 +21,8 @@ from hornbook.core.stages import run_stage
 from hornbook.core.stats import bootstrap_ratio
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.part import Part
 from hornbook.corpus.recipe import CorpusRecipe
+from hornbook.corpus.subset import CorpusSubset
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
@@ -191,7 +191,7 @@ def _corpora(
                 f"Of the {side} text {most / 1e6:,.2f} of {corpus.mixture_bytes / 1e6:,.2f} MB "
                 "are learned from, as many as there are of the other; one document is cut for it."
             )
-            built[side] = Part(corpus, most, seed)
+            built[side] = CorpusSubset(corpus, most, seed)
     progress.say(*(f"  {note}" for note in notes))
     return built, notes
 

@@ -19,9 +19,9 @@ from hornbook.core.stages import fingerprint
 from hornbook.corpus.build import KEY, TOKENIZER, build, claim_of, stages_of
 from hornbook.corpus.corpus import MAKER, Corpus
 from hornbook.corpus.forget import forget_document
+from hornbook.corpus.pipeline import STAGE, Count
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.trace import trace_document
-from hornbook.corpus.work import STAGE, Count
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.curate.encode import SHARDS, SPLITS, prepare_shards

@@ -15,7 +15,8 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.read.documents import Document, Rejection
 from hornbook.read.formats import packed
-from hornbook.read.places import is_local, lies_in, local_path
+from hornbook.read.locations import is_local, lies_in, local_path
+from hornbook.read.remote import clean
 from hornbook.read.sources import (
     find_files,
     fingerprint,
@@ -25,7 +26,6 @@ from hornbook.read.sources import (
     read_here,
     size_of,
 )
-from hornbook.read.stores import clean
 
 
 def missing(*packages):

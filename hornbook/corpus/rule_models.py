@@ -15,7 +15,7 @@ from hornbook.core.outputs import output_file
 from hornbook.core.stats import wilson
 from hornbook.corpus import byte_ngrams, word_bags
 from hornbook.corpus.model_file import Shapes, read_model, write_model
-from hornbook.corpus.spool import Side, Spool
+from hornbook.corpus.ragged_file import RaggedFile, TrainingSide
 from hornbook.corpus.texts import Texts
 
 KINDS = ("quality", "perplexity")
@@ -43,17 +43,19 @@ def train_quality(
     low, high} (Wilson's interval, 95 %), the area under the ROC curve, and quantiles of the scores.
     Raises HornbookError for fewer than ten different documents of a side.
     """
-    with output_file(out, claim) as aside, Spool(aside.parent, np.uint32) as spool:
+    with output_file(out, claim) as aside, RaggedFile(aside.parent, np.uint32) as ragged:
         seen = set[str]()
         sides = {
-            name: Side(texts, spool, seen, word_bags.features, f"{name} documents with words")
+            name: TrainingSide(
+                texts, ragged, seen, word_bags.features, f"{name} documents with words"
+            )
             for name, texts in (("good", good), ("bad", bad))
         }
         places = np.concatenate([side.learned for side in sides.values()])
         is_good = np.arange(len(places)) < len(sides["good"].learned)
-        weights = word_bags.fit(lambda chosen: spool.take(places[chosen]), is_good, seed)
+        weights = word_bags.fit(lambda chosen: ragged.take(places[chosen]), is_good, seed)
         write_model(aside, "quality", word_bags.version(), {"weights": weights})
-        scores = [_scores(spool, weights, side.held) for side in sides.values()]
+        scores = [_scores(ragged, weights, side.held) for side in sides.values()]
     read = {
         name: {"documents": side.count, "words": side.items // 2, "repeated": side.repeated}
         for name, side in sides.items()
@@ -69,19 +71,19 @@ def train_perplexity(texts: Iterable[str], out: Path, claim: Claim = PERPLEXITY)
     held_out}: of the held-out tenth, the quantiles of the documents' perplexities. Raises
     HornbookError for fewer than ten different documents.
     """
-    with output_file(out, claim) as aside, Spool(aside.parent, np.uint8) as spool:
-        side = Side(texts, spool, set(), _bytes, "documents with text")
+    with output_file(out, claim) as aside, RaggedFile(aside.parent, np.uint8) as ragged:
+        side = TrainingSide(texts, ragged, set(), _bytes, "documents with text")
         counts, trained = byte_ngrams.empty(), 0
-        for chosen in spool.batches(side.learned):
-            data, edges = spool.take(chosen)
+        for chosen in ragged.batches(side.learned):
+            data, edges = ragged.take(chosen)
             byte_ngrams.count(counts, data, edges)
             trained += len(data)
         codes = byte_ngrams.coded(counts)
         arrays = {"codes": codes, "trained": np.array([trained], np.int64)}
         write_model(aside, "perplexity", byte_ngrams.VERSION, arrays)
         found = [
-            byte_ngrams.perplexities(codes, trained, *spool.take(chosen))
-            for chosen in spool.batches(side.held)
+            byte_ngrams.perplexities(codes, trained, *ragged.take(chosen))
+            for chosen in ragged.batches(side.held)
         ]
     values = np.concatenate(found)
     measured = {"documents": len(values), "perplexity": _quantiles(values)}
@@ -105,11 +107,11 @@ def _bytes(texts: Texts) -> tuple[np.ndarray, np.ndarray]:
     return texts.data, np.diff(texts.edges)
 
 
-def _scores(spool: Spool, weights: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(N,) of documents in the spool."""
+def _scores(ragged: RaggedFile, weights: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(N,) of documents in the file."""
     found = []
-    for chosen in spool.batches(places):
-        buckets, edges = spool.take(chosen)
+    for chosen in ragged.batches(places):
+        buckets, edges = ragged.take(chosen)
         found.append(word_bags.scores(weights, buckets, np.diff(edges)))
     return np.concatenate(found)
 

@@ -21,15 +21,15 @@ from hornbook.core.progress import Progress
 from hornbook.core.stages import fingerprint as stage_fingerprint
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import MAKER
-from hornbook.corpus.decontaminate import Items, OverlapTask, overlap_part, read_items
+from hornbook.corpus.decontaminate import OverlapIndex, OverlapTask, overlap_part, read_items
+from hornbook.corpus.document_files import parts, text_batches
 from hornbook.corpus.duplicates import GROUPS, LEAKS, LIKENESS, SignTask, find_near
-from hornbook.corpus.intake import read_all, source_of_part
+from hornbook.corpus.ingest import read_all, source_of_part
 from hornbook.corpus.recipe import REST, CorpusRecipe
 from hornbook.corpus.rules import RULES
-from hornbook.corpus.store import parts, text_batches
 from hornbook.corpus.tag import TagTask, tag_part
 from hornbook.corpus.verdicts import NearGroups
-from hornbook.read.places import AnyPath
+from hornbook.read.locations import AnyPath
 from hornbook.read.sources import fingerprint
 
 VERSIONS = {"read": "read-3", "tags": "tags-6", "near": "near-4", "overlap": "2", "tokens": "1"}
@@ -75,7 +75,7 @@ class Sources(NamedTuple):
 
 
 @dataclass
-class Work:
+class Pipeline:
     """What all stages need: where they lie, what they are made from, and who does them."""
 
     root: Path
@@ -162,7 +162,7 @@ class Work:
         run_stage(self.tags, STAGE, inputs, work)
 
     @cached_property
-    def items(self) -> Items | None:
+    def items(self) -> OverlapIndex | None:
         """What no document may give away."""
         if not self.sources.against:
             return None

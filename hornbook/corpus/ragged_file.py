@@ -21,11 +21,11 @@ _BATCH = 2 * 2**20
 LEAST = 10
 """Documents to take a tenth of."""
 
-Look = Callable[[Texts], tuple[np.ndarray, np.ndarray]]
+Extract = Callable[[Texts], tuple[np.ndarray, np.ndarray]]
 """From a batch to the items of all its documents, joined, and how many each has (N,)."""
 
 
-class Spool:
+class RaggedFile:
     """Items of documents, which have places 0, 1... in the order they are added.
 
     Add all before the first is taken, and close it, as `with` does. folder: where the file is made;
@@ -73,18 +73,18 @@ class Spool:
         return np.memmap(self._file, self._dtype, "r")
 
 
-class Side:
-    """Documents of one kind in a spool: those to learn from, and the tenth to measure on.
+class TrainingSide:
+    """Documents of one kind in a ragged file: those to learn from, and the tenth to measure on.
 
-    Documents of content that is in `seen` are left out, as are those without items. look: what is
-    kept of them. Raises HornbookError for fewer than LEAST; name: what they are called then.
+    Documents of content that is in `seen` are left out, as are those without items. extract: gives
+    what is kept of them. Raises HornbookError for fewer than LEAST; name: how it calls them.
     """
 
     def __init__(
-        self, texts: Iterable[str], spool: Spool, seen: set[str], look: Look, name: str
+        self, texts: Iterable[str], ragged: RaggedFile, seen: set[str], extract: Extract, name: str
     ) -> None:
         self.repeated = self.items = 0
-        start, hashes = spool.count, list[str]()
+        start, hashes = ragged.count, list[str]()
         for batch in _batches(texts):
             fresh: dict[str, str] = {}
             for text in batch:
@@ -92,8 +92,8 @@ class Side:
             fresh = {digest: text for digest, text in fresh.items() if digest not in seen}
             self.repeated += len(batch) - len(fresh)
             seen.update(fresh)
-            items, counts = look(Texts(list(fresh.values())))
-            spool.add(items, counts[counts > 0])
+            items, counts = extract(Texts(list(fresh.values())))
+            ragged.add(items, counts[counts > 0])
             self.items += len(items)
             hashes += [one for one, size in zip(fresh, counts, strict=True) if size]
         if len(hashes) < LEAST:

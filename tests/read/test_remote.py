@@ -12,10 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.read import stores
+from hornbook.read import remote
 from hornbook.read.documents import Document
 from hornbook.read.sources import find_files, fingerprint, name_of, read_here, size_of
-from tests.read.test_places import MADE, lines, missing, texts
+from tests.read.test_locations import MADE, lines, missing, texts
 
 needs_web = pytest.mark.skipif(missing("fsspec", "aiohttp"), reason="needs hornbook[remote]")
 
@@ -85,7 +85,7 @@ class Web:
 
 @pytest.fixture
 def web(monkeypatch):
-    monkeypatch.setattr(stores, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
     server = Web()
     yield server
     server.close()
@@ -146,8 +146,8 @@ def test_a_refusal_in_the_middle_stops_at_once(web):
 
 @needs_web
 def test_a_server_that_falls_silent_is_given_up(web, monkeypatch):
-    monkeypatch.setattr(stores, "WAITS_S", ())
-    monkeypatch.setattr(stores, "SILENCE_S", 0.2)
+    monkeypatch.setattr(remote, "WAITS_S", ())
+    monkeypatch.setattr(remote, "SILENCE_S", 0.2)
     web.files["a.txt"] = b"text"
     [file] = find_files([web.url("a.txt")])
     monkeypatch.setattr(web, "answer", lambda request: web.silent.wait(10))

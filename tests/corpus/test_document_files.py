@@ -2,7 +2,7 @@
 
 import pytest
 
-from hornbook.corpus.store import DocumentWriter, find_documents, read_ids
+from hornbook.corpus.document_files import DocumentWriter, find_documents, read_ids
 from hornbook.read.documents import Document
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
-from hornbook.corpus.part import Part
+from hornbook.corpus.subset import CorpusSubset
 
 
 def corpus_of(folder, texts):
@@ -23,7 +23,7 @@ def many(count):
 def test_its_size_is_kept_to_the_byte(tmp_path, texts, share):
     whole = corpus_of(tmp_path, texts)
     most = int(share * whole.mixture_bytes)
-    part = Part(whole, most, 0)
+    part = CorpusSubset(whole, most, 0)
     found = list(part.texts("train"))
     assert sum(len(text.encode()) for text in found) == most == part.mixture_bytes
     assert [document.text for document in part.mixture()] == found
@@ -36,14 +36,16 @@ def test_its_size_is_kept_to_the_byte(tmp_path, texts, share):
 
 def test_what_is_held_out_stays(tmp_path):
     whole = corpus_of(tmp_path, many(60))
-    part = Part(whole, whole.mixture_bytes // 3, 0)
+    part = CorpusSubset(whole, whole.mixture_bytes // 3, 0)
     assert list(part.texts("validation")) == list(whole.texts("validation"))
     assert part.bytes("validation") == whole.bytes("validation")
 
 
 def test_parts_are_told_apart_and_know_what_they_are_of(tmp_path):
     whole = corpus_of(tmp_path, many(60))
-    parts = [Part(whole, size, seed) for size, seed in ((900, 0), (901, 0), (900, 1), (900, 0))]
+    parts = [
+        CorpusSubset(whole, size, seed) for size, seed in ((900, 0), (901, 0), (900, 1), (900, 0))
+    ]
     prints = [part.fingerprint for part in parts]
     assert len({whole.fingerprint, *prints}) == 4
     assert prints[0] == prints[3]
@@ -53,5 +55,5 @@ def test_parts_are_told_apart_and_know_what_they_are_of(tmp_path):
 def test_a_character_is_left_out_rather_than_broken(tmp_path):
     whole = corpus_of(tmp_path, [text.replace("wind", "vént→") for text in many(60)])
     for most in range(500, 540):
-        size = sum(len(text.encode()) for text in Part(whole, most, 0).texts("train"))
+        size = sum(len(text.encode()) for text in CorpusSubset(whole, most, 0).texts("train"))
         assert most - 3 <= size <= most

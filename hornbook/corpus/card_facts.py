@@ -16,14 +16,20 @@ import numpy as np
 
 from hornbook.core.stats import wilson
 from hornbook.corpus.accounting import Account
-from hornbook.corpus.decontaminate import Items
-from hornbook.corpus.intake import quarantined
+from hornbook.corpus.decontaminate import OverlapIndex
+from hornbook.corpus.document_files import (
+    find_documents,
+    read_documents,
+    read_ids,
+    read_tags,
+    text_sizes,
+)
+from hornbook.corpus.ingest import quarantined
 from hornbook.corpus.paragraphs import Gone
 from hornbook.corpus.pii.planted import hits
 from hornbook.corpus.recipe import CorpusRecipe, SourceConfig
 from hornbook.corpus.select import DROPPED, Selected
 from hornbook.corpus.split import Side, Split
-from hornbook.corpus.store import find_documents, read_documents, read_ids, read_tags, text_sizes
 from hornbook.corpus.verdicts import CONTAMINATED, EXACT, NEAR, URL, NearGroups, Table
 
 _SAMPLES, _EXCERPT = 3, 300
@@ -114,7 +120,7 @@ def duplicates_of(table: Table, near: NearGroups | None, gone: Sequence[Gone]) -
 
 
 def decontamination_of(
-    table: Table, items: Items | None, found: np.ndarray | None
+    table: Table, items: OverlapIndex | None, found: np.ndarray | None
 ) -> dict[str, Any] | None:
     """What was looked for and what was found."""
     if items is None or found is None:

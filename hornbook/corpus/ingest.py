@@ -15,10 +15,10 @@ from hornbook.core.files import read_json, write_json
 from hornbook.core.pool import Runner
 from hornbook.core.progress import Progress
 from hornbook.corpus.accounting import Account
+from hornbook.corpus.document_files import DocumentWriter
 from hornbook.corpus.recipe import CorpusRecipe
-from hornbook.corpus.store import DocumentWriter
 from hornbook.read.documents import Document, Rejection, content_hash
-from hornbook.read.places import AnyPath
+from hornbook.read.locations import AnyPath
 from hornbook.read.pydocs import read_pydocs
 from hornbook.read.sources import PYTHON_DOCS, name_of, read_file, size_of
 

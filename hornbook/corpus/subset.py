@@ -15,7 +15,7 @@ from hornbook.corpus.split import Side
 from hornbook.read.documents import Document
 
 
-class Part(Corpus):
+class CorpusSubset(Corpus):
     """most: UTF-8 bytes of its training text; at most three fewer, where a character is cut.
 
     seed: of which documents are drawn; they stay in stored order.

@@ -1,7 +1,7 @@
 """Where a source lies: on this machine, or in a store that fsspec can list and open by its URL.
 
-Knows URLs and listings; how bytes come is `stores`' business, and what is in them `readers`'. A
-store's files are plain data (`Remote`), since they are read in other processes. fsspec is used
+Knows URLs and listings; how bytes come is `remote`'s business, and what is in them `formats`'. A
+store's files are plain data (`RemoteFile`), since they are read in other processes. fsspec is used
 directly: UPath keeps passwords and query strings in its names and suffixes, loses chained URLs
 (zip://::https://...), and asks once more for every file that a listing has described already.
 """
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from urllib.request import url2pathname
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.read.stores import WEB, Stream, clean, connect, is_missing, reason_of
+from hornbook.read.remote import WEB, Stream, clean, connect, is_missing, reason_of
 
 _URL = re.compile(
     r"(?P<wrappers>(?:\w+::)*)(?P<protocol>[a-z][a-z0-9+.-]*)://(?P<rest>.*?)(?P<inside>(?:::.*)?)",
@@ -39,7 +39,7 @@ _TIME = (
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteFile:
     """A file in a store, as its listing described it.
 
     label: its URL without what may be secret. size: bytes, or None where the store does not say.
@@ -77,14 +77,14 @@ class Remote:
         stream = Stream(self.source, self.path, self.label, self.size)
         return cast(BinaryIO, io.BufferedReader(stream, _BUFFER))
 
-    def is_same(self, other: "Remote") -> bool:
+    def is_same(self, other: "RemoteFile") -> bool:
         """Whether both are one file of one store."""
         if self.path != other.path:
             return False
         return bool(connect(self.source)[0] == connect(other.source)[0])
 
 
-AnyPath = Path | Remote
+AnyPath = Path | RemoteFile
 
 
 def is_local(source: str | AnyPath) -> bool:
@@ -111,12 +111,12 @@ def local_path(source: str | Path) -> Path:
 
 def lies_in(source: str | AnyPath, folder: Path) -> bool:
     """Whether a source or file is `folder` or lies in it; what is remote lies in no folder."""
-    if isinstance(source, Remote) or not is_local(source):
+    if isinstance(source, RemoteFile) or not is_local(source):
         return False
     return local_path(source).resolve().is_relative_to(folder.resolve())
 
 
-def list_remote(url: str) -> list[Remote]:
+def list_remote(url: str) -> list[RemoteFile]:
     """The file at a URL, or all files below it, sorted; hidden names are left out.
 
     Raises UsageError when nothing is there, the protocol is unknown or a package is missing, and
@@ -141,7 +141,7 @@ def list_remote(url: str) -> list[Remote]:
             raise UsageError(gone) from None
         raise HornbookError(f"{label} cannot be listed: {reason_of(error)}.") from None
     files = [
-        Remote(_label(label, inner), info.get("size"), _version(info), url, path)
+        RemoteFile(_label(label, inner), info.get("size"), _version(info), url, path)
         for path, info in infos.items()
         if (inner := "" if single else _inner(path, root)) is not None
         and (single or (info["type"] != "directory" and not _is_hidden(inner)))
@@ -149,12 +149,12 @@ def list_remote(url: str) -> list[Remote]:
     return sorted(files, key=str)
 
 
-def unite(files: list[Remote]) -> list[Remote]:
+def unite(files: list[RemoteFile]) -> list[RemoteFile]:
     """The files sorted, each once.
 
     Raises UsageError when two differ only in what their names leave out.
     """
-    found: dict[str, Remote] = {}
+    found: dict[str, RemoteFile] = {}
     for file in files:
         other = found.setdefault(file.label, file)
         if other is not file and not other.is_same(file):
