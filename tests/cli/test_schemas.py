@@ -2,13 +2,14 @@
 
 import copy
 import json
+import re
 
 import pytest
 import typer
 from jsonschema import Draft202012Validator
 
 from hornbook.cli import app
-from tests.schemas import SCHEMAS, check
+from tests.schemas import FOLDER, SCHEMAS, check
 
 
 def commands(group, name=()):
@@ -24,6 +25,12 @@ def test_every_command_has_one():
     printing = set(commands(typer.main.get_command(app)))
     assert len(printing) > 20
     assert printing == set(SCHEMAS) - {"common", "error"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_page_names_all(page):
+    links = re.findall(r"\]\((\w+)\.json\)", (FOLDER / page).read_text(encoding="utf-8"))
+    assert sorted(links) == sorted(SCHEMAS)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
