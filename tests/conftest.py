@@ -22,6 +22,10 @@ os.environ["LC_ALL"] = "C.UTF-8"
 # Tiny models gain nothing from threads, and lose a lot when other work keeps the cores busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Rewriting the tests' asserts takes seconds of each process, unless the result is kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell's background jobs ignore Ctrl-C, and so would the commands that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,13 +23,13 @@ from hornbook.batches.images import Augment, LabelledImages, pixel_statistics
 from hornbook.batches.labelled import LabelledTexts
 from hornbook.batches.masking import MaskedWindows
 from hornbook.batches.packing import PackedWindows
-from hornbook.batches.preferences import Pair, PreferencePairs
+from hornbook.batches.preferences import PreferencePair, PreferencePairs
 from hornbook.batches.translation import EncodedPair, PairBatches
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.classifier import on_body
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.dropout import Dropout
 from hornbook.train import optimiser, schedule
 from hornbook.train.image_dial import WantedImages, choose_images
@@ -54,7 +54,7 @@ STEPS, CUT, PLANNED = 20, 10, 100
 ROWS, CONTEXT, END, MASK, VOCAB = 8, 48, 256, 257, 258
 LINES = [line.split("\t") for line in (HERE / "sentences.tsv").read_text("utf-8").splitlines()]
 ENGLISH, CHINESE, TOPICS = (list(column) for column in zip(*LINES, strict=True))
-SIZES = Sizes(
+SIZES = DecoderSizes(
     vocab=VOCAB, width=32, depth=2, context=128, heads=2, kv_heads=1, head=16, hidden=48, tied=False
 )  # fmt: skip
 BERT = BertSizes(vocab=VOCAB, width=32, depth=2, context=128, heads=2, hidden=48)
@@ -169,7 +169,7 @@ def answered() -> Course:
 def preferred() -> Course:
     model, rates = tuned("full", preference=True)
     both = [
-        Pair(example(en, zh), example(en, other))
+        PreferencePair(example(en, zh), example(en, other))
         for en, zh, other in zip(ENGLISH, CHINESE, CHINESE[1:] + CHINESE[:1], strict=True)
     ]
     batches = PreferencePairs(both, Reference(model, 0, "cpu", "float32"), 4, 0, padding=0)
