@@ -16,8 +16,9 @@ from hornbook.train.state import TrainState
 
 _WINDOW, _LEAST_WINDOW_S = 1 / 12, 1.0
 """How long steps are watched before they are judged: a share of the time, and at least."""
-_LOOKS, _LEAST_LOOKS_S = 1 / 5, 3.0
-"""How often it is looked how many threads are faster: a share of the time, and at least."""
+_LOOKS, _LEAST_LOOKS_S = 1 / 3, 3.0
+"""How often it is looked how many threads are faster: a share of the time, and at least. A fifth,
+and three rounds each time, took an eighth of a run of a minute (docs/log.md)."""
 _SLACK = 0.1
 """Of the time: a run that would end later by more than this is cut."""
 
@@ -77,7 +78,7 @@ class Threads:
             return
         if time.monotonic() - self._since < self._window_s:
             return
-        count = faster(lambda: self._work(state), self._most)
+        count = faster(lambda: self._work(state), self._most, rounds=1)
         if count != self._now:
             self._now = count
             state.threads.append((state.step, count))

@@ -43,7 +43,7 @@ from hornbook.train.state import TrainState
 from hornbook.train.translation import next_target
 from hornbook.train.vocabulary import TextSize
 from hornbook.workflows.projects.answers import request as answers
-from hornbook.workflows.projects.images import request as images
+from hornbook.workflows.projects.images import project as images
 from hornbook.workflows.projects.labels import rates as labels
 
 HERE = Path(__file__).parent

@@ -244,7 +244,7 @@ def test_a_change_of_threads_is_in_the_checkpoint_and_moves_no_bit_by_being_trie
     state, batches, loop = start(steps=20)
     slow, tried = SlowClock(monkeypatch, at=100), []
 
-    def faster(work, most):
+    def faster(work, most, rounds):
         work()
         tried.append(state.step)
         return 1 if len(tried) == 1 else 2
@@ -260,8 +260,8 @@ def test_a_change_of_threads_is_in_the_checkpoint_and_moves_no_bit_by_being_trie
     ]  # fmt: skip
     train(state, next_token, batches, loop, hooks)
     assert found == straight
-    assert tried == [4, 8, 12, 16, 20]
-    assert state.threads == [(4, 1), (8, 2)]
+    assert tried == [7, 14]
+    assert state.threads == [(7, 1), (14, 2)]
     again, _, _ = start(steps=20)
     load_checkpoint(tmp_path, again, print)
     assert again.threads == state.threads
