@@ -6,6 +6,7 @@ a number may be, and for records that NaN and a field given twice are mistakes.
 
 import functools
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -135,5 +136,14 @@ def _no_number(name: str) -> Any:
     raise NotJson(f"{name} is no number in JSON; write null")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise NotJson(f"{digits[:20]} is larger than numbers can be")
+    return number
+
+
 _LENIENT = json.JSONDecoder()
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite
+)

@@ -409,6 +409,7 @@ def test_every_line_is_a_row_or_named(text):
 JSON = {
     "deep": ("[" * 5000, [(1, "not JSON")]),
     "digits": ('{"text": "a", "n": ' + "9" * 10_000 + "}", [(1, "not JSON")]),
+    "too large": ('{"text": "a", "n": -1e999}', [(1, "not JSON")]),
     "not a number": ('{"text": "a", "n": NaN}', [(1, "not JSON")]),
     "twice": ('{"text": "a", "text": "b"}', [(1, "not JSON")]),
     "comma": ('{"text": "a",}', [(1, "not JSON")]),

@@ -145,6 +145,7 @@ def html_page():
         f"<ul><li>{kept('item')}</li></ul><table><tr><td>{kept('cell')}</td></tr></table>"
         f"<blockquote>{kept('quote')}</blockquote><pre>{kept('pre')}</pre>"
         f"<script>{left('script')}</script><style>{left('style')}</style><!-- {left('comment')} -->"
+        f"<noscript>{left('noscript')}</noscript>"
         f'<img alt="{left("alt")}"/>'
     )
     return page("<title/>", body)

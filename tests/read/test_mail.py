@@ -162,6 +162,26 @@ def test_lines_of_a_box_that_begin_with_from():
     assert [t.strip() for t in texts] == ["One.\nFrom here.\n>From there."] * 2
 
 
+def test_a_box_whose_lines_between_messages_have_no_date():
+    letter = b"From a\nSubject: x\n\nOne.\n\nFrom here on.\n\n"
+    texts = [item.text for item in read_mbox(io.BytesIO(letter * 2), "a.mbox")]
+    assert [t.strip() for t in texts] == ["One.\n\nFrom here on."] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "texts"),
+    [
+        ("One.\n--\nTwo.\n", ["One.", "Two."]),
+        ("--\n\nOne.\n--\n\nTwo.\n----\nThree.\n", ["One.", "Two.", "Three."]),
+        ("Ein Gru\u00df.\n", ["Ein Gru\u00df."]),
+    ],
+)
+def test_an_empty_border_loses_nothing(body, texts):
+    data = f'Subject: x\nContent-Type: multipart/mixed; boundary=""\n\n{body}'.encode()
+    found = one(data).text
+    assert [line for line in found.split("\n") if line] == texts
+
+
 def test_messages_that_are_coded_or_attached_under_their_name():
     inner = b"Subject: inner\n\nWords inside."
     coded = part(b"message/rfc822", base64.b64encode(inner), b"Content-Transfer-Encoding: base64\n")

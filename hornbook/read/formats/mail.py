@@ -26,6 +26,8 @@ _HEADERS = ("subject", "date", "from")
 
 _SEPARATOR = re.compile(rb"From (?>.*?\d\d:\d\d).*\d{4}")
 """Between the messages of a box, after an empty line; sentences begin with "From " as well."""
+_BARE = re.compile(rb"From \S+\s*")
+"""The same without a date, where a box begins so."""
 
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 """A line of a message that began with "From " when it was put into the box (mboxrd)."""
@@ -113,11 +115,13 @@ class _Box:
 
 def _messages(stream: BinaryIO) -> Iterator[_Piece]:
     """Cut at the separators; where the stream breaks, the message before the break is lost."""
-    box, number, blank = _Box(), 0, True
+    box, number, blank, separator = _Box(), 0, True, _SEPARATOR
     try:
         while line := stream.readline(LONGEST_LINE):
             number += 1
-            if blank and _SEPARATOR.match(line):
+            if number == 1 and _BARE.fullmatch(line):
+                separator = _BARE
+            if blank and (separator.fullmatch(line) or _SEPARATOR.match(line)):
                 if box.size:
                     yield box.piece()
                 box.begin(number, line)

@@ -66,6 +66,9 @@ def content_of(message: Message, depth: int = 0) -> Content:
     found = [content_of(part, depth + 1) for part in parts]
     if kind == "multipart/alternative" and found:
         return _best(kinds, found)
+    if not message.get_boundary():  # no border at all, which any line of dashes would be
+        around = [_raw(text or "") for text in (message.preamble, message.epilogue)]
+        found = [Content(around[:1], []), *found, Content(around[1:], [])]
     return _joined(found)
 
 
