@@ -5,7 +5,9 @@ Every import is read, those inside functions too. Packages of one rank do not kn
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,16 +22,32 @@ RANK = {
 TOP = {"__init__", "__main__"}
 """Modules beside the packages: they start the program and may import all of it."""
 
-CIRCLES = {"kernels"}
-"""Packages whose modules still import one another in a circle. The list must shrink."""
+WITHOUT = {
+    "torch": """
+        core read tokenize kernels datasets corpus baselines cli batches.shards nn.capacity
+        generate -generate.beam -generate.lean -generate.translate
+        models.fields models.pixels models.place models.sizes
+        models.gguf.codes models.gguf.decoder models.gguf.rotary models.gguf.sizes
+        train.calibrate train.choices train.fits train.schedule train.vocabulary
+        evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
+        evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task
+        evaluate.templates workflows.curate workflows.exchange.catalogue workflows.exchange.pull
+        workflows.open.generator workflows.report workflows.runs.folder workflows.runs.lineage
+        workflows.runs.measures workflows.runs.outcome workflows.runs.place workflows.use.summarize
+    """,
+    "numpy": "cli core -core.gguf -core.stats",
+}
+"""Libraries, and the packages and modules, but those with a -, that are imported without them."""
+LATE = {
+    "torch": "core.machine core.threads",
+    "numpy": "cli core",
+}
+"""Those of them that may import the library inside a function; no other may."""
 
-FOREIGN = {"corpus": {"torch"}, "tokenize": {"torch"}}
-"""Libraries that a package must work without."""
 
-
-def imports(source: str, package: str) -> Iterator[str]:
-    """The absolute names of all that a module in `package` imports."""
-    for node in ast.walk(ast.parse(source)):
+def imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """The absolute names of all that is imported in a module of `package`."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -42,14 +60,88 @@ def imports(source: str, package: str) -> Iterator[str]:
 def wrong(own: str, imported: str) -> str | None:
     """Why a module of the package `own` may not import a name, or None."""
     first, _, rest = imported.partition(".")
-    if first in FOREIGN.get(own, ()):
-        return f"{own} does without {first}"
     other = rest.partition(".")[0]
     if first != "hornbook" or other == own or not other or own in TOP:
         return None
     if other not in RANK:
         return None if other == "__version__" else f"{other} has no place in the order"
     return None if RANK[other] < RANK[own] else f"{own} is not above {other}"
+
+
+class Start(ast.NodeTransformer):
+    """Leaves of a module what runs when it is imported: no functions, nothing for types alone."""
+
+    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
+        return ast.Pass()
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            node.body = [ast.Pass()]
+        return self.generic_visit(node)
+
+
+class Module(NamedTuple):
+    """What a module imports: anywhere, and while it is imported itself."""
+
+    all: frozenset[str]
+    start: frozenset[str]
+
+
+def read(name: str, source: str, is_package: bool) -> Module:
+    """A module of the dotted name `name`."""
+    package, tree = name if is_package else name.rpartition(".")[0], ast.parse(source)
+    return Module(
+        frozenset(imports(tree, package)), frozenset(imports(Start().visit(tree), package))
+    )
+
+
+@cache
+def modules() -> dict[str, Module]:
+    """All of the package, by name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        name, is_package = name.removesuffix(".__init__"), path.stem == "__init__"
+        found[name] = read(name, path.read_text(encoding="utf-8"), is_package)
+    return found
+
+
+def inside(own: str) -> dict[str, Module]:
+    """The modules of a package."""
+    return {name: module for name, module in modules().items() if name.split(".")[1:2] == [own]}
+
+
+def is_listed(name: str, listed: str) -> bool:
+    """Whether a list of packages and modules has one: the longest entry that fits decides."""
+    fits = [each for each in listed.split() if f"{name}.".startswith(f"{each.lstrip('-')}.")]
+    return bool(fits) and not max(fits, key=lambda each: len(each.lstrip("-"))).startswith("-")
+
+
+def steps_to(library: str, found: dict[str, Module]) -> dict[str, str]:
+    """The modules that load a library when they are imported, and by importing what."""
+    steps: dict[str, str] = {}
+    loaded = {name: set(map(first_of, module.start)) for name, module in found.items()}
+    fresh = {name: library for name in found if library in loaded[name]}
+    needed = {name: run_by(name, module, found) for name, module in found.items()}
+    while fresh:
+        steps |= fresh
+        left = [name for name in found if name not in steps]
+        fresh = {name: by for name in left for by in sorted(needed[name] & set(steps))}
+    return steps
+
+
+def first_of(name: str) -> str:
+    """The package at the top of a dotted name."""
+    return name.partition(".")[0]
+
+
+def run_by(name: str, module: Module, found: dict[str, Module]) -> set[str]:
+    """The modules that run when one is imported: its packages, what it asks for, and theirs."""
+    named = [imported.split(".") for imported in (name, *module.start)]
+    ways = {".".join(parts[: i + 1]) for parts in named for i in range(len(parts))}
+    return (ways & set(found)) - {name}
 
 
 def test_every_package_has_a_place_in_the_order():
@@ -60,13 +152,25 @@ def test_every_package_has_a_place_in_the_order():
 
 @pytest.mark.parametrize("own", sorted(RANK))
 def test_imports_point_downwards(own):
-    problems = []
-    for path in sorted((PACKAGE / own).rglob("*.py")):
-        module = path.relative_to(PACKAGE.parent).parent
-        names = imports(path.read_text(encoding="utf-8"), ".".join(module.parts))
-        reasons = {f"{module}/{path.name}: {why}" for name in names if (why := wrong(own, name))}
-        problems.extend(sorted(reasons))
+    found = {(name, wrong(own, other)) for name, one in inside(own).items() for other in one.all}
+    problems = sorted(f"{name}: {why}" for name, why in found if why)
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("library", WITHOUT)
+def test_modules_are_imported_without_what_they_do_not_need(library):
+    steps, problems = steps_to(library, modules()), []
+    for name, module in modules().items():
+        own = name.partition(".")[2]
+        if not is_listed(own, WITHOUT[library]):
+            continue
+        if name in steps:
+            problems.append(f"{name} imports {steps[name]}, which loads {library}")
+        elif library in map(first_of, module.all) and not is_listed(own, LATE[library]):
+            problems.append(f"{name} does without {library}, in its functions as well")
+    assert not problems, "\n".join(problems)
+    listed = f"{WITHOUT[library]} {LATE[library]}".replace("-", "").split()
+    assert {f"hornbook.{each}" for each in listed} <= set(modules())
 
 
 def circle(arrows: dict[str, set[str]]) -> list[str]:
@@ -78,17 +182,13 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
     return sorted(left)
 
 
-@pytest.mark.parametrize("own", sorted(set(RANK) - CIRCLES))
+@pytest.mark.parametrize("own", sorted(RANK))
 def test_no_package_holds_a_circle(own):
-    modules = {}
-    for path in sorted((PACKAGE / own).rglob("*.py")):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        modules[".".join(parts).removesuffix(".__init__")] = path
-    arrows = {}
-    for name, path in modules.items():
-        package = name if path.stem == "__init__" else name.rpartition(".")[0]
-        found = set(imports(path.read_text(encoding="utf-8"), package))
-        arrows[name] = {n if n in modules else n.rpartition(".")[0] for n in found} - {name}
+    found = inside(own)
+    arrows = {
+        name: {n if n in found else n.rpartition(".")[0] for n in module.all} - {name}
+        for name, module in found.items()
+    }
     assert not circle(arrows)
 
 
@@ -96,25 +196,39 @@ def test_this_test_sees_every_way_to_import():
     source = """
 import hornbook.train.loop
 from hornbook import cli
-from hornbook.nn import contract
+try:
+    from hornbook.nn import contract
+except ImportError:
+    pass
+if TYPE_CHECKING:
+    import torch.nn
 def late():
     from ..models import folder
     from .contract import Layer
     import torch.nn
 """
-    assert list(imports(source, "hornbook.nn")) == [
-        "hornbook.train.loop",
-        "hornbook.cli",
-        "hornbook.nn.contract",
+    module = read("hornbook.nn.some", source, is_package=False)
+    assert module.start == {"hornbook.train.loop", "hornbook.cli", "hornbook.nn.contract"}
+    assert module.all - module.start == {
         "hornbook.models.folder",
         "hornbook.nn.contract.Layer",
         "torch.nn",
-    ]
+    }
     assert wrong("nn", "hornbook.models.folder") == "nn is not above models"
     assert wrong("nn", "hornbook.corpus.build") == "nn is not above corpus"
-    assert wrong("corpus", "torch.nn") == "corpus does without torch"
     assert wrong("cli", "hornbook.odd.thing") == "odd has no place in the order"
     assert wrong("models", "hornbook.nn.contract.Layer") is None
     assert wrong("nn", "torch.nn") is None
+    found = {
+        "h": read("h", "", True),
+        "h.a": read("h.a", "def late(): import torch", False),
+        "h.b": read("h.b", "class C:\n    import torch.nn", False),
+        "h.p": read("h.p", "from ..b import C", True),
+        "h.p.c": read("h.p.c", "from h import a", False),
+        "h.d": read("h.d", "import h.p.c", False),
+    }
+    assert steps_to("torch", found) == {"h.b": "torch", "h.p": "h.b", "h.p.c": "h.p", "h.d": "h.p"}
+    assert is_listed("a.b", "a") and is_listed("a.b.c", "a -a.b a.b.c")
+    assert not is_listed("a.b", "a -a.b a.b.c") and not is_listed("ab", "a")
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == ["a", "b", "c"]
     assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": {"elsewhere"}})

@@ -49,13 +49,6 @@ def _kernels():
         pytest.skip(f"no kernels of ours: {native.missing()}")
 
 
-def test_what_generates_is_imported_without_torch():
-    modules = "workflows.open.generator generate.engine generate.text generate.constrain"
-    code = "".join(f"import hornbook.{name}; " for name in modules.split())
-    code += "import sys; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def ids_of(model, prompt):
     config = SamplingConfig(temperature=0, max_tokens=20)
     return [step.id for step in decode(model, [prompt], config, frozenset())]
