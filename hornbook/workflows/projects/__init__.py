@@ -1,19 +1,23 @@
 """The kinds of run: what of the life of a run differs between them. No kind knows another."""
 
 import importlib
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 from hornbook.core.progress import Progress
 from hornbook.workflows.runs import folder as layout
 
-KINDS = {"text": "Text", "pairs": "Pairs", "images": "Images"}
-"""By the kind that stands in recipe.yaml, the class of its project, in `KIND.project`."""
+
+def kinds() -> list[str]:
+    """All of them, as they stand in recipe.yaml: a folder each."""
+    return [module.name for module in pkgutil.iter_modules(__path__)]
 
 
 def project_class(kind: str) -> Any:
-    """The `runs.project.Project` of a kind."""
-    return getattr(importlib.import_module(f"{__name__}.{kind}.project"), KINDS[kind])
+    """The `runs.project.Project` of a kind, which is in `KIND.project`."""
+    module = importlib.import_module(f"{__name__}.{kind}.project")
+    return next(one for one in vars(module).values() if getattr(one, "kind", None) == kind)
 
 
 def resume(folder: Path, progress: Progress) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def resume(folder: Path, progress: Progress) -> dict[str, Any]:
         return layout.result(folder)  # it writes its recipe when it is done
     if "method" in asked:
         return resume_finetune(folder, progress)
-    kind = project_class(layout.kind_of(folder, KINDS))
+    kind = project_class(layout.kind_of(folder, kinds()))
     recipe = kind.recipe.load(folder)
     project = kind.reopen(recipe)
     project.require_same(recipe.request, folder)
