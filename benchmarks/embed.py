@@ -21,12 +21,13 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.common import report
-from hornbook.models.encoder import Encoder
+from hornbook.models.encoder import Encoder as Network
 from hornbook.models.folder import load_model
 from hornbook.models.place import resolve
 from hornbook.models.sentences import embed
 from hornbook.tokenize.sequences import SequenceTokenizer
-from hornbook.workflows.use.embed import open_encoder
+from hornbook.workflows.open.encoder import Encoder
+from hornbook.workflows.open.load import load
 
 NAME, BATCH = "all-minilm-l6-v2", 32
 
@@ -44,9 +45,10 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     folder, texts = resolve(asked.model), abstracts(asked.texts)
-    model, tokenizer = open_encoder(folder, "cpu")
+    opened = load(folder, Encoder, device="cpu")
+    model, tokenizer = opened.model, opened.tokenizer
     plain = load_model(folder, "cpu").eval()
-    assert isinstance(plain, Encoder)
+    assert isinstance(plain, Network)
     sides: dict[str, _Embed] = {
         "ours": lambda some: embed(model, tokenizer, some, asked.longest),
         "ours_without_onednn": lambda some: embed(plain, tokenizer, some, asked.longest),

@@ -23,7 +23,8 @@ from benchmarks.common import report
 from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import translate
 from hornbook.models.place import resolve
-from hornbook.workflows.open.model import open_translator
+from hornbook.workflows.open.load import load
+from hornbook.workflows.open.translator import Translator
 
 _THREADS, _BATCH = 2, 4096
 _LONGEST = 64
@@ -80,7 +81,8 @@ def _measured(
 
 
 def _ours(folder: Path) -> _Translate:
-    model, tokenizer = open_translator(folder, "cpu")
+    opened = load(folder, Translator, device="cpu")
+    model, tokenizer = opened.model, opened.tokenizer
     end = tokenizer.eos_id
 
     def run(texts: Sequence[str], beams: int) -> list[list[int]]:

@@ -19,9 +19,9 @@ from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder
 from hornbook.datasets.labelled import LabelledText, classes_of, folds
-from hornbook.models.place import no_numbers
+from hornbook.models.place import LINEAR, no_numbers
 
-ABOUT, ARRAYS = "classifier.json", "classifier.safetensors"
+ABOUT, ARRAYS = LINEAR, "classifier.safetensors"
 _KIND = "hornbook linear text classifier"
 _FOLDS = 3
 _FEWEST = 12

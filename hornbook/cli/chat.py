@@ -31,23 +31,18 @@ def command(
 ) -> None:
     """Talk to a model in the terminal; messages may also be piped in, one a line."""
     from hornbook.cli.output import note
-    from hornbook.generate.constrain import Constrainer
-    from hornbook.generate.text import reply_to, stream
-    from hornbook.workflows.open.generator import open_drafter, open_generator
+    from hornbook.workflows.open.asked import CUT, AnswerOptions, asked
+    from hornbook.workflows.open.decoder import Decoder
+    from hornbook.workflows.open.load import load
 
-    config = options.sampling(
-        stop,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        seed=seed,
-    )
-    rule = constraint.rule(json_schema, regex, choices, choice, stop)
-    opened, tokenizer = open_generator(model, device, weights, note)
-    drafter = open_drafter(draft, tokenizer, device) if draft else None
-    constrainer = Constrainer(tokenizer, opened.vocab, tokenizer.stop_ids) if rule else None
+    wishes: AnswerOptions = {
+        "max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
+        "min_p": min_p, "seed": seed, "stop": stop, "json_schema": json_schema, "regex": regex,
+        "choices": constraint.texts(choices, choice), "draft": draft,
+    }  # fmt: skip
+    asked(wishes, continues=False)
+    opened = load(model, Decoder, device=device, weights=weights, say=note)
+    opened.drafter(draft)
     first = [{"role": "system", "content": system}] if system else []
     messages = list(first)
     terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -60,16 +55,16 @@ def command(
             messages = list(first)
         elif message:
             messages.append({"role": "user", "content": message})
-            answer, stop_ids = reply_to(tokenizer, messages, opened.context)
+            stream = opened.stream(messages, **wishes)
+            answer = stream.answer
             if answer.dropped_turns:
                 messages = first + messages[len(first) + answer.dropped_turns :]
                 print(f"({answer.dropped_turns} oldest messages forgotten)", file=sys.stderr)
-            course = constrainer.start(rule) if constrainer and rule else None
-            for piece in stream(opened, tokenizer, answer, stop_ids, config, course, drafter):
+            for piece in stream:
                 print(piece, end="", flush=True)
             print()
-            if course and not course.is_whole(answer.token_ids):
-                print(f"({constraint.CUT})", file=sys.stderr)
+            if not answer.complete:
+                print(f"({CUT})", file=sys.stderr)
             messages.append({"role": "assistant", "content": answer.text})
 
 

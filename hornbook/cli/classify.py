@@ -10,8 +10,7 @@ from hornbook.cli import options
 
 if TYPE_CHECKING:
     from hornbook.core.progress import Progress
-    from hornbook.workflows.open.classifier import Labeller
-    from hornbook.workflows.use.classify import Labelled
+    from hornbook.workflows.open.classifier import Classifier, Labelled
 
 _SHOWN = 80
 """Characters of a text beside its label."""
@@ -37,10 +36,11 @@ def command(
     """Label texts: the likeliest label, its calibrated probability and the text, a line each."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.open.classifier import open_classifier
+    from hornbook.workflows.open.classifier import Classifier
+    from hornbook.workflows.open.load import load
 
     texts, progress = _texts(text, file, column), Progress()
-    classifier = open_classifier(model, device)
+    classifier = load(model, Classifier, device=device)
     rows, found = [], _labelled(classifier, texts, progress)
     for row in found:
         if json:
@@ -53,11 +53,10 @@ def command(
 
 
 def _labelled(
-    classifier: "Labeller", texts: "Iterator[object]", progress: "Progress"
+    classifier: "Classifier", texts: "Iterator[object]", progress: "Progress"
 ) -> "Iterator[Labelled]":
     """The texts labelled; then it is said what of them was not read."""
     from hornbook.read.documents import Rejection
-    from hornbook.workflows.use.classify import label_texts
 
     def usable() -> Iterator[str]:
         for item in texts:
@@ -67,7 +66,7 @@ def _labelled(
                 yield str(item)
 
     count, cut, empty = 0, 0, 0
-    for row in label_texts(classifier, usable()):
+    for row in classifier.stream(usable()):
         count, cut, empty = count + 1, cut + row.cut, empty + row.empty
         yield row
     if cut:
@@ -87,16 +86,11 @@ def _texts(text: list[str] | None, file: Path | None, column: str | None) -> "It
     if file is None or str(file) == "-":
         if column is not None:
             raise UsageError("--column goes with --file; standard input is a text a line.")
-        return _lines()
+        from hornbook.cli.input import lines
+
+        return lines()
     if not file.is_file():
         raise UsageError(f"{file} does not exist or is no file.")
     from hornbook.datasets.columns import texts_of
 
     return texts_of(file, column)
-
-
-def _lines() -> Iterator[str]:
-    from hornbook.cli.input import read_line
-
-    while (line := read_line()) is not None:
-        yield line

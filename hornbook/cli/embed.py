@@ -1,6 +1,5 @@
 """`hornbook embed`: vectors of texts, near where the meanings are near."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +29,15 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Write a vector of length one for each text, in their order; the model reads their meaning."""
+    from hornbook.cli.input import lines
     from hornbook.cli.output import print_json
     from hornbook.core.claims import Claim, place_or_name
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
     from hornbook.datasets.columns import texts_of
-    from hornbook.workflows.use.embed import check_out, embed_to, open_encoder
+    from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.load import load
+    from hornbook.workflows.use.embed import check_out, embed_to
 
     piped = file is None or str(file) == "-"
     if piped and column is not None:
@@ -45,10 +47,10 @@ def command(
     claim = Claim("embed", (place_or_name(model), *([] if file is None or piped else [file])))
     check_out(out, claim)
     progress = Progress()
-    encoder, tokenizer = open_encoder(model, device)
-    texts = _lines() if file is None or piped else texts_of(file, column)
+    encoder = load(model, Encoder, device=device)
+    texts = lines() if file is None or piped else texts_of(file, column)
     with progress.bar("embedding", None, "texts") as advance:
-        found = embed_to(out, encoder, tokenizer, texts, longest, advance, claim)
+        found = embed_to(out, encoder, texts, longest, advance, claim)
     if found.cut:
         progress.say(
             f"{found.cut:,} of {found.texts:,} texts are longer than the model reads: cut."
@@ -60,11 +62,3 @@ def command(
     if not json:
         print(f"{out}: {found.texts:,} vectors of {found.width:,} numbers")
     print_json({"model": str(model), "out": str(out), **found._asdict()}, json)
-
-
-def _lines() -> Iterator[str]:
-    """The lines of standard input, an empty one too: each has its row."""
-    from hornbook.cli.input import read_line
-
-    while (line := read_line()) is not None:
-        yield line

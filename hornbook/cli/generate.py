@@ -34,30 +34,24 @@ def command(
     """
     from hornbook.cli.output import note, print_json
     from hornbook.core.errors import HornbookError
-    from hornbook.generate.constrain import Constrainer
-    from hornbook.generate.text import continue_text, stream
-    from hornbook.workflows.open.generator import open_drafter, open_generator
+    from hornbook.workflows.open.asked import CUT, AnswerOptions, asked
+    from hornbook.workflows.open.decoder import Decoder
+    from hornbook.workflows.open.load import load
 
-    config = options.sampling(
-        stop,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        seed=seed,
-    )
-    rule = constraint.rule(json_schema, regex, choices, choice, stop)
-    opened, tokenizer = open_generator(model, device, weights, note)
-    drafter = open_drafter(draft, tokenizer, device) if draft else None
-    text = read_all() if prompt == "-" else prompt
-    answer, stop_ids = continue_text(tokenizer, text)
-    course = Constrainer(tokenizer, opened.vocab, stop_ids).start(rule) if rule else None
-    for piece in stream(opened, tokenizer, answer, stop_ids, config, course, drafter):
+    wishes: AnswerOptions = {
+        "max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
+        "min_p": min_p, "seed": seed, "stop": stop, "json_schema": json_schema, "regex": regex,
+        "choices": constraint.texts(choices, choice), "draft": draft,
+    }  # fmt: skip
+    asked(wishes, continues=True)
+    opened = load(model, Decoder, device=device, weights=weights, say=note)
+    stream = opened.stream(read_all() if prompt == "-" else prompt, **wishes)
+    for piece in stream:
         if not json:
             print(piece, end="", flush=True)
     if not json:
         print()
+    answer = stream.answer
     found = {
         "text": answer.text,
         "token_ids": answer.token_ids,
@@ -65,9 +59,8 @@ def command(
         "tokens_per_second": answer.tokens_per_second,
         "finish_reason": answer.finish_reason,
     }
-    whole = course is None or course.is_whole(answer.token_ids)
-    if course:
-        found |= {"complete": whole} | ({} if whole else {"error": constraint.CUT})
+    if json_schema or regex or choices or choice:
+        found |= {"complete": answer.complete} | ({} if answer.complete else {"error": CUT})
     print_json(found, json)
-    if not whole:
-        raise HornbookError(constraint.CUT)
+    if not answer.complete:
+        raise HornbookError(CUT)

@@ -4,6 +4,7 @@ Knows bytes; knows nothing of prompts or messages.
 """
 
 import sys
+from collections.abc import Iterator
 
 from hornbook.core.errors import UsageError
 
@@ -17,6 +18,12 @@ def read_line() -> str | None:
     """The next line without its end and white space around it, or None at the end of the input."""
     data = b"" if sys.stdin is None else sys.stdin.buffer.readline()
     return _decode(data).strip() if data else None
+
+
+def lines() -> Iterator[str]:
+    """The lines of the input, as `read_line` gives them, an empty one too."""
+    while (line := read_line()) is not None:
+        yield line
 
 
 def _decode(data: bytes) -> str:

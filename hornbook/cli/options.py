@@ -1,12 +1,9 @@
 """Options that several commands share, declared once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from hornbook.generate.sampling import SamplingConfig
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")]
 Model = Annotated[
@@ -33,10 +30,3 @@ Draft = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if not given.")]
-
-
-def sampling(stop: list[str] | None, **values: Any) -> "SamplingConfig":
-    """The sampling config of a command's options; raises UsageError naming the one that is off."""
-    from hornbook.generate.sampling import SamplingConfig
-
-    return SamplingConfig.parse({**values, "stop": tuple(stop or ())}, "sampling")

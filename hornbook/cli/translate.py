@@ -36,17 +36,17 @@ def command(
 ) -> None:
     """Translate sentences, a line for each; the model must be a translator."""
     from hornbook.cli.output import print_json
-    from hornbook.generate.beam import BeamConfig
-    from hornbook.generate.translate import translate
-    from hornbook.workflows.open.model import open_translator
+    from hornbook.workflows.open.load import load
+    from hornbook.workflows.open.translator import SearchOptions, Translator, search_config
 
-    config = BeamConfig.parse(
-        {"beams": beam, "penalty": length_penalty, "max_tokens": max_tokens}, "search"
-    )
-    opened, tokenizer = open_translator(model, device)
-    sentences = _sentences(text, file, column)
+    search: SearchOptions = {
+        "beam": beam, "length_penalty": length_penalty, "max_tokens": max_tokens,
+    }  # fmt: skip
+    search_config(search)
+    opened = load(model, Translator, device=device)
+    sentences = [" ".join(text.split("\n")) for text in _sentences(text, file, column)]
     started = time.perf_counter()
-    found = translate(opened, tokenizer, sentences, config)
+    found = opened.translations(sentences, **search)
     seconds = time.perf_counter() - started
     if not json:
         for translation in found:
@@ -64,7 +64,7 @@ _USUAL = ("source", "src", "input")
 
 def _sentences(text: list[str] | None, file: Path | None, column: str | None) -> list[str]:
     """A text each from --text, else the lines or rows of the file, or lines of standard input."""
-    from hornbook.cli.input import read_line
+    from hornbook.cli.input import lines
     from hornbook.cli.output import note
     from hornbook.core.errors import UsageError
     from hornbook.datasets.columns import texts_of
@@ -73,15 +73,15 @@ def _sentences(text: list[str] | None, file: Path | None, column: str | None) ->
     if text and file:
         raise UsageError("Give either --text or --file, not both.")
     if text:
-        return [" ".join(sentence.split("\n")) for sentence in text]
+        return text
     if file is None or str(file) == "-":
         if column is not None:
             raise UsageError("--column goes with --file; standard input is a sentence a line.")
-        return list(iter(read_line, None))
+        return list(lines())
     found = []
     for item in texts_of(file, column, (*_USUAL, *TEXT_NAMES)):
         if isinstance(item, str):
-            found.append(" ".join(item.split("\n")))
+            found.append(item)
         else:
             note(f"left out: {item}")
     return found

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import Decoder, RowToken, decode
+from hornbook.generate.engine import Engine
 from hornbook.generate.sampling import Constraint, SamplingConfig
+from hornbook.generate.scheduler import Finish, Request, ScheduleConfig
 from hornbook.generate.speculate import Drafter, decode_drafted
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -19,7 +21,8 @@ class Answer:
     """What was generated so far. Iterate over `stream` to fill it.
 
     finish_reason: "stop", "length" or "context" once it is finished. elapsed_s: since the start.
-    dropped_turns: messages that fell out of the context, oldest first.
+    dropped_turns: messages that fell out of the context, oldest first. complete: whether it is all
+    of what it had to be, where that was asked for.
     """
 
     prompt_ids: list[int]
@@ -28,6 +31,7 @@ class Answer:
     finish_reason: str = ""
     elapsed_s: float = 0.0
     dropped_turns: int = 0
+    complete: bool = True
 
     @property
     def tokens_per_second(self) -> float:
@@ -74,6 +78,67 @@ def reply_to(
         dropped += oldest
 
 
+class Writing:
+    """An answer in the making: tokens go in, text comes out as soon as it is sure."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        answer: Answer,
+        stop_ids: frozenset[int],
+        config: SamplingConfig,
+        constraint: Constraint | None = None,
+    ) -> None:
+        self.answer = answer
+        self.request = Request(answer.prompt_ids, config, stop_ids, constraint)
+        self._decoder, self._held = tokenizer.stream(), ""
+        self._started = 0.0
+
+    def begin(self) -> None:
+        """Time runs from here."""
+        self._started = time.perf_counter()
+
+    def push(self, i: int, finished: Finish | None) -> str:
+        """The text that is sure with this token, maybe empty; finished: why it is the last.
+
+        A stop text ends the answer as well: `answer.finish_reason` says it.
+        """
+        answer, stops = self.answer, self.request.config.stop
+        answer.token_ids.append(i)
+        answer.elapsed_s = time.perf_counter() - self._started
+        if i not in self.request.stop_ids:
+            self._held += self._decoder.push(i)
+        if finished:
+            self._held += self._decoder.end()
+        at = first_stop(self._held, stops)
+        if at is not None:
+            self._held, answer.finish_reason = self._held[:at], "stop"
+        elif finished:
+            answer.finish_reason = finished
+        held = 0 if answer.finish_reason else _maybe_stop(self._held, stops)
+        ready = self._held[: len(self._held) - held]
+        self._held = self._held[len(ready) :]
+        answer.text += ready
+        return ready
+
+    def stream(self, model: Decoder, drafter: Drafter | None = None) -> Iterator[str]:
+        """Write the answer, yielding text; a drafter guesses ahead."""
+        asked = self.request
+        self.begin()
+        steps: Iterator[RowToken] = (
+            decode_drafted(
+                model, asked.prompt, asked.config, asked.stop_ids, drafter, asked.constraint
+            )
+            if drafter
+            else decode(model, [asked.prompt], asked.config, asked.stop_ids, [asked.constraint])
+        )
+        for step in steps:
+            if ready := self.push(step.id, step.finished):
+                yield ready
+            if self.answer.finish_reason:
+                return
+
+
 def stream(
     model: Decoder,
     tokenizer: Tokenizer,
@@ -81,34 +146,34 @@ def stream(
     stop_ids: frozenset[int],
     config: SamplingConfig,
     constraint: Constraint | None = None,
-    drafter: Drafter | None = None,
 ) -> Iterator[str]:
-    """Generate into `answer`, yielding text as soon as it is sure; a drafter guesses ahead."""
-    started, decoder, held = time.perf_counter(), tokenizer.stream(), ""
-    steps: Iterator[RowToken] = (
-        decode_drafted(model, answer.prompt_ids, config, stop_ids, drafter, constraint)
-        if drafter
-        else decode(model, [answer.prompt_ids], config, stop_ids, [constraint])
-    )
-    for step in steps:
-        answer.token_ids.append(step.id)
-        answer.elapsed_s = time.perf_counter() - started
-        if step.id not in stop_ids:
-            held += decoder.push(step.id)
-        if step.finished:
-            held += decoder.end()
-        at = first_stop(held, config.stop)
-        if at is not None:
-            held, answer.finish_reason = held[:at], "stop"
-        elif step.finished:
-            answer.finish_reason = step.finished
-        ready = held if answer.finish_reason else held[: len(held) - _maybe_stop(held, config.stop)]
-        held = held[len(ready) :]
-        answer.text += ready
-        if ready:
-            yield ready
-        if answer.finish_reason:
-            return
+    """Generate into `answer`, yielding text as soon as it is sure."""
+    return Writing(tokenizer, answer, stop_ids, config, constraint).stream(model)
+
+
+_STATE_TOKENS, _MOST_SLOTS = 16_384, 16
+"""Of the states of answers written together: 750 MB of keys and values for SmolLM2-135M in
+float32."""
+
+
+def write_together(model: Decoder, writings: Sequence[Writing]) -> None:
+    """Write several answers side by side, each as it would be alone."""
+    if not writings:
+        return
+    room = max(len(w.request.prompt) + w.request.config.max_tokens for w in writings)
+    room = min(room, model.context)
+    slots = max(1, min(len(writings), _MOST_SLOTS, _STATE_TOKENS // room))
+    engine = Engine(model, ScheduleConfig(slots=slots), room)
+    # Longest prompts first: what takes longest does not begin last.
+    order = sorted(writings, key=lambda writing: -len(writing.request.prompt))
+    running = {engine.submit(writing.request): writing for writing in order}
+    for writing in order:
+        writing.begin()
+    for token in engine.run():
+        writing = running[token.handle]
+        writing.push(token.id, token.finished)
+        if writing.answer.finish_reason and not token.finished:
+            engine.cancel(token.handle)
 
 
 def first_stop(text: str, stops: Sequence[str]) -> int | None:

@@ -9,6 +9,8 @@ from hornbook.core.home import pulled
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
+LINEAR = "classifier.json"
+"""In the folder of a classifier on hand-made features, which has no network."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Endings of formats that can run code when they are opened."""
 
@@ -45,6 +47,12 @@ def resolve(path: Path) -> Path:
     )
 
 
+def linear_folder(path: Path) -> Path | None:
+    """The folder of the classifier on hand-made features that `path` means, if it is one."""
+    places = (path, path / "model")
+    return next((place for place in places if (place / LINEAR).is_file()), None)
+
+
 def what_is_there(path: Path) -> str:
     """A sentence on what stands where a model was expected."""
     if path.is_dir():
@@ -59,11 +67,14 @@ def what_is_there(path: Path) -> str:
 
 
 def _neighbour(path: Path) -> str:
-    """The closest model beside a path that does not exist, if there are any."""
-    parent = path.absolute().parent
-    if not parent.is_dir():
-        return ""
-    folders = [place for place in parent.iterdir() if (place / CONFIG).is_file()]
-    folders += [place for place in parent.iterdir() if (place / "model" / CONFIG).is_file()]
-    folders += [place for place in parent.iterdir() if is_gguf(place)]
-    return " " + nearest(path.name, [folder.name for folder in folders]) if folders else ""
+    """The closest model beside a path that does not exist, or pulled, if there are any."""
+    parents = [path.absolute().parent] + ([pulled("")] if len(path.parts) == 1 else [])
+    beside = [place for parent in parents if parent.is_dir() for place in parent.iterdir()]
+    names = {
+        place.name
+        for place in beside
+        if any((folder / CONFIG).is_file() for folder in (place, place / "model"))
+        or linear_folder(place)
+        or is_gguf(place)
+    }
+    return " " + nearest(path.name, names) if names else ""

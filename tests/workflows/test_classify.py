@@ -24,7 +24,8 @@ from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.optimiser import OptimiserConfig
-from hornbook.workflows.open.classifier import open_classifier
+from hornbook.workflows.open.classifier import Classifier
+from hornbook.workflows.open.load import load
 from hornbook.workflows.projects.labels import fit as classifier_fit
 from hornbook.workflows.projects.labels import pace as classifier_pace
 from hornbook.workflows.projects.labels import project as classify_tuning
@@ -33,7 +34,6 @@ from hornbook.workflows.projects.labels.bodies import find_body
 from hornbook.workflows.projects.labels.fit import Examples, Tuning
 from hornbook.workflows.projects.labels.project import finetune_classifier
 from hornbook.workflows.projects.labels.training import train_classifier
-from hornbook.workflows.use.classify import label_texts
 
 QUIET = Progress(quiet=True)
 MACHINE = Machine(
@@ -211,7 +211,7 @@ def test_transformers_opens_it_and_agrees(bodies, tmp_path, monkeypatch, body):
     folder = tmp_path / "run/model"
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    ours = open_classifier(tmp_path / "run", "cpu")
+    ours = load(tmp_path / "run", Classifier, device="cpu").model
     sample = [row.text for row in TEST[:7]]
     inputs = tokenizer(sample, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -238,7 +238,7 @@ def test_a_run_says_what_was_measured(bodies, tmp_path, monkeypatch):
     rows = [json.loads(line) for line in (tmp_path / "run/outputs.jsonl").read_text().splitlines()]
     share = np.mean([row["guess"] == row["label"] for row in rows])
     assert share == pytest.approx(metrics["accuracy"]["value"])
-    opened = open_classifier(tmp_path / "run", "cpu")
+    opened = load(tmp_path / "run", Classifier, device="cpu")
     again = opened.probabilities([row["text"] for row in rows])
     assert np.abs(again - np.array([row["probabilities"] for row in rows])).max() < 1e-5
     card = (tmp_path / "run/model/README.md").read_text()
@@ -251,7 +251,7 @@ def test_a_run_says_what_was_measured(bodies, tmp_path, monkeypatch):
 def test_empty_and_long_texts_are_labelled_and_marked(bodies, tmp_path):
     found = fitted(bodies / "decoder", tmp_path, epochs=1).classifier
     sample = ["", " \n ", "sun " * 50_000, "sun"]
-    rows = list(label_texts(found, sample, at_once=3))
+    rows = list(Classifier(tmp_path, found).stream(sample, at_once=3))
     assert [row.text for row in rows] == sample
     assert [row.empty for row in rows] == [True, True, False, False]
     assert [row.cut for row in rows] == [False, False, True, False]
@@ -292,7 +292,7 @@ def test_a_model_of_pairs_is_no_body(tmp_path):
     with pytest.raises(UsageError, match="reads no single text"):
         find_body(str(tmp_path / "pairs"))
     with pytest.raises(UsageError, match="holds no classifier"):
-        open_classifier(tmp_path / "pairs")
+        load(tmp_path / "pairs", Classifier)
 
 
 def test_stopped_by_the_user_nothing_is_left(bodies, tmp_path, monkeypatch):

@@ -10,10 +10,8 @@ from safetensors.numpy import load_file
 from hornbook.cli.translate import command
 from hornbook.core.errors import Interrupted, UsageError
 from hornbook.core.progress import Progress
-from hornbook.generate.beam import BeamConfig
-from hornbook.generate.translate import translate
 from hornbook.train import hooks
-from hornbook.workflows.open.model import open_translator
+from hornbook.workflows.open.load import load
 from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.pairs.project import Pairs
 from hornbook.workflows.projects.pairs.report import _outputs
@@ -78,9 +76,8 @@ def test_the_result_says_what_was_measured(straight):
 
 def test_transformers_opens_it_and_translates_the_same(straight):
     run, _ = straight
-    model, tokenizer = open_translator(run)
     texts = ["eins rot Hund", "Haus zwei drei"]
-    ours = translate(model, tokenizer, texts, BeamConfig(beams=4, max_tokens=10))
+    ours = load(run).translations(texts, beam=4, max_tokens=10)
     their_tokenizer = transformers.AutoTokenizer.from_pretrained(run / "model")
     theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(run / "model")
     rows = theirs.generate(
@@ -119,9 +116,10 @@ def test_stopped_and_resumed_is_undisturbed(files, straight, tmp_path, monkeypat
 @pytest.mark.parametrize("family", ["lstm", "lstm-attention"])
 def test_recurrent_translators(files, tmp_path, family):
     result = made(files, tmp_path / "run", family, steps=4)
-    model, tokenizer = open_translator(tmp_path / "run")
-    assert sum(weight.numel() for weight in model.parameters()) == result["parameters"]["all"]
-    assert len(translate(model, tokenizer, ["eins zwei", ""], BeamConfig(beams=2))) == 2
+    opened = load(tmp_path / "run")
+    found = sum(weight.numel() for weight in opened.model.parameters())
+    assert found == result["parameters"]["all"]
+    assert len(opened.translate(["eins zwei", ""], beam=2)) == 2
 
 
 def test_what_cannot_be_trained_is_refused_before_work(files, tmp_path):
@@ -141,17 +139,16 @@ def test_ctranslate2_converts_and_translates_the_same(straight, tmp_path):
     run, _ = straight
     converters.TransformersConverter(str(run / "model")).convert(str(tmp_path / "ct2"))
     theirs = ctranslate2.Translator(str(tmp_path / "ct2"), compute_type="float32", intra_threads=1)
-    model, tokenizer = open_translator(run)
-    texts = ["eins rot Hund", "Haus zwei drei", "rot"]
+    opened, texts = load(run), ["eins rot Hund", "Haus zwei drei", "rot"]
     their_tokenizer = transformers.AutoTokenizer.from_pretrained(run / "model")
     tokens = [
         their_tokenizer.convert_ids_to_tokens(their_tokenizer(text).input_ids) for text in texts
     ]
     found = theirs.translate_batch(tokens, beam_size=1, max_decoding_length=10)
     for text, row in zip(texts, found, strict=True):
-        (ours,) = translate(model, tokenizer, [text], BeamConfig(beams=1, max_tokens=10))
+        (ours,) = opened.translations([text], beam=1, max_tokens=10)
         ids = their_tokenizer.convert_tokens_to_ids(row.hypotheses[0])
-        assert ids == [i for i in ours.token_ids if i != tokenizer.eos_id]
+        assert ids == [i for i in ours.token_ids if i != opened.tokenizer.eos_id]
 
 
 def test_the_command_prints_a_line_for_each_sentence(straight, tmp_path, capsys):

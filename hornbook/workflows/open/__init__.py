@@ -1,1 +1,1 @@
-"""Open MODEL, whatever it is: to generate, to classify, to look at its weights."""
+"""Open MODEL, whatever it is, and use it: `load` gives what it is, ready to work."""

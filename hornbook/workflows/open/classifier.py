@@ -1,60 +1,113 @@
-"""Open what labels texts, however it was made: a tuned model, or one on hand-made features.
+"""A model that labels texts, ready to use, however it was made: tuned, or on hand-made features."""
 
-Knows folders and both kinds; computes nothing.
-"""
-
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from hornbook.baselines import linear_classifier as linear
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import pick_device
-from hornbook.models.classifier import Classifier, ClassifierConfig
-from hornbook.models.folder import load_config, load_model
-from hornbook.models.place import resolve
-from hornbook.models.text_classifier import TextClassifier
+from hornbook.models.classifier import Classifier as Network
+from hornbook.models.folder import load_model
+from hornbook.models.place import linear_folder, resolve
+from hornbook.models.text_classifier import TextClassifier, softmax
 from hornbook.tokenize.sequences import SequenceTokenizer
+from hornbook.workflows.open.opened import Opened, texts_of
+
+_AT_ONCE = 64
+"""Texts judged together: enough for full speed, few enough to see something soon."""
 
 
-class Labeller(Protocol):
-    """labels: the classes in the order of the columns of `probabilities`."""
+class Labelled(NamedTuple):
+    """A text's likeliest label with its probability, and those of all labels.
 
-    @property
-    def labels(self) -> Sequence[str]: ...
+    cut: the end of the text was not read. empty: it is nothing but white space, so that the label
+    is what the classifier says of nothing.
+    """
+
+    text: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    cut: bool
+    empty: bool
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; `cut` and `empty` where they are true."""
+        flags = {name: True for name in ("cut", "empty") if getattr(self, name)}
+        return {
+            "text": self.text,
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+            **flags,
+        }
+
+
+class Classifier(Opened):
+    """A model that labels texts. labels: all there are, in the order of the probabilities."""
+
+    kind, abilities = "classifier", ("classify", "stream")
+
+    def __init__(self, path: Path, model: TextClassifier | linear.LinearClassifier) -> None:
+        super().__init__(path)
+        self.model = model
+        self.labels: tuple[str, ...] = tuple(model.labels)
+
+    @overload
+    def classify(self, texts: str) -> Labelled: ...  # type: ignore[overload-overlap]
+    @overload
+    def classify(self, texts: Iterable[str]) -> list[Labelled]: ...
+    def classify(self, texts: str | Iterable[str]) -> Labelled | list[Labelled]:
+        """The label of a text, or of each of several, with probabilities that sum to one.
+
+        Raises UsageError for what is no text, and HornbookError for half a surrogate pair.
+        """
+        found = list(self.stream([texts] if isinstance(texts, str) else texts))
+        return found[0] if isinstance(texts, str) else found
+
+    def stream(self, texts: Iterable[str], at_once: int = _AT_ONCE) -> Iterator[Labelled]:
+        """As `classify`, each as soon as some are there: for texts without end."""
+        remaining = texts_of(texts)
+        while some := list(itertools.islice(remaining, at_once)):
+            shares, cut = self._judged(some)
+            for text, row, short in zip(some, shares, cut, strict=True):
+                best = int(row.argmax())
+                yield Labelled(
+                    text=text,
+                    label=self.labels[best],
+                    probability=float(row[best]),
+                    probabilities=dict(zip(self.labels, row.tolist(), strict=True)),
+                    cut=bool(short),
+                    empty=not text.strip(),
+                )
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, L) float64, rows that sum to 1."""
+        """(N, L) float64, rows that sum to 1, in the order of `texts` and `labels`."""
+        return self.model.probabilities(texts)
+
+    def _judged(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (N, L), and which texts were cut (N,) bool."""
+        if not isinstance(self.model, TextClassifier):
+            return self.model.probabilities(texts), np.zeros(len(texts), bool)
+        read = self.model.read(texts)
+        return softmax(self.model.logits(read.sequences)), read.cut
 
 
-def open_classifier(path: Path, device: str | None = None) -> Labeller:
-    """The classifier of a model or run folder, ready to label.
+def open_classifier(path: Path, device: str | None = None) -> Classifier:
+    """The classifier of a model or run folder.
 
     device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
     what is missing, or that the model is none that labels texts.
     """
-    if (place := _linear(path)) is not None:
-        return linear.LinearClassifier.load(place)
-    folder, device = resolve(path), pick_device(device)
-    model = load_model(folder, device).eval()
-    if not isinstance(model, Classifier):
-        raise UsageError(
-            f"{folder} holds no classifier. Make one of it with: hornbook finetune {path} "
-            "--task classify --data FILE --out RUN"
-        )
+    if (place := linear_folder(path)) is not None:
+        return Classifier(path, linear.LinearClassifier.load(place))
+    folder = resolve(path)
+    model = load_model(folder, pick_device(device)).eval()
+    assert isinstance(model, Network)
     if model.config.vocab is None:
         raise UsageError(f"{folder} labels images, not texts.")
-    return TextClassifier(model, SequenceTokenizer.load(folder))
-
-
-def holds_classifier(path: Path) -> bool:
-    """Whether `open_classifier` would open it. Raises UsageError where there is no model at all."""
-    return _linear(path) is not None or isinstance(load_config(path), ClassifierConfig)
-
-
-def _linear(path: Path) -> Path | None:
-    """Where the classifier on hand-made features is, if it is one."""
-    places = (path, path / "model")
-    return next((place for place in places if (place / linear.ABOUT).is_file()), None)
+    return Classifier(path, TextClassifier(model, SequenceTokenizer.load(folder)))

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hornbook import kernels as native
-from hornbook.core.errors import UsageError, unknown
+from hornbook.core.errors import unknown
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import may_have_gpu, pick_device, return_freed_memory
 from hornbook.generate.decode import Decoder
 from hornbook.generate.native_decoder import NativeDecoder
-from hornbook.generate.speculate import ModelDrafter, PromptLookup
 from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.place import resolve
@@ -21,8 +20,6 @@ from hornbook.tokenize.tokenizer import Tokenizer
 
 WEIGHTS = ("float32", "int8", "int4")
 """How a decoder's matrices may be kept while it generates."""
-LOOKUP = "lookup"
-"""The name of the drafter that looks into the text so far."""
 
 
 def open_generator(
@@ -50,21 +47,6 @@ def open_generator(
     from hornbook.workflows.open.model import open_with_torch
 
     return open_with_torch(place, device, weights, say)
-
-
-def open_drafter(
-    name: str, tokenizer: Tokenizer, device: str | None = None
-) -> PromptLookup | ModelDrafter:
-    """Who guesses ahead for a model with this tokenizer: "lookup", or a model by its path.
-
-    Raises UsageError for a model that has another tokenizer, and what `open_generator` raises.
-    """
-    if name == LOOKUP:
-        return PromptLookup()
-    model, own = open_generator(Path(name), device)
-    if own.fingerprint != tokenizer.fingerprint:
-        raise UsageError(f"{name} has another tokenizer: its guesses would be of other tokens.")
-    return ModelDrafter(model)
 
 
 def _is_cpu(device: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Open MODEL as every command means it: the weights and their tokenizer."""
+"""Open a decoder with torch: its weights and its tokenizer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,6 @@ from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.place import resolve
-from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.nn.packed import kernel_works
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -66,13 +65,3 @@ def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Decoder:
         say(f"Slower than it could be, in torch's kernels: {reason}.")
     weights = decoder_weights(model)
     return NativeDecoder(weights) if weights else lean(model) or model
-
-
-def open_translator(path: Path, device: str | None = None) -> tuple[Seq2Seq, Tokenizer]:
-    """The encoder-decoder of a model or run folder and its tokenizer, as `open_model` does."""
-    folder, device = resolve(path), pick_device(device)
-    model = load_model(folder, device).eval()
-    if not isinstance(model, Seq2Seq):
-        raise UsageError(f"{folder} holds no encoder-decoder: it does not translate.")
-    with_fast_linear(model)
-    return model, Tokenizer.load(folder)

@@ -13,20 +13,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from hornbook.core.claims import Claim
-from hornbook.core.errors import HornbookError, UsageError, unknown
-from hornbook.core.files import read_json
-from hornbook.core.machine import pick_device
+from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.outputs import check_file, output_file
-from hornbook.models.encoder import Encoder
-from hornbook.models.folder import load_model
-from hornbook.models.place import resolve
-from hornbook.models.sentences import Embedded, embed_stream
-from hornbook.nn.fast_linear import with_fast_linear
+from hornbook.models.sentences import Embedded
 from hornbook.read.documents import Rejection
-from hornbook.tokenize.sequences import SequenceTokenizer
-
-POOLING = Path("1_Pooling") / "config.json"
-"""Where sentence-transformers says how vectors of tokens become one."""
+from hornbook.workflows.open.encoder import Encoder
 
 EMBED = Claim("embed")
 """Who writes vectors, of whatever model."""
@@ -45,31 +36,9 @@ class Vectors(NamedTuple):
     seconds: float
 
 
-def open_encoder(path: Path, device: str | None = None) -> tuple[Encoder, SequenceTokenizer]:
-    """A sentence encoder, ready to embed, and its tokenizer.
-
-    device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
-    what is missing, that the model is no encoder, or that it makes its vectors in another way.
-    """
-    folder = resolve(path)
-    model = load_model(folder, pick_device(device)).eval()
-    if not isinstance(model, Encoder):
-        raise UsageError(f"{folder} holds no encoder without a head: it makes no vectors of texts.")
-    if (folder / POOLING).is_file():
-        asked = [name for name, on in read_json(folder / POOLING).items() if on is True]
-        other = [n for n in asked if n.startswith("pooling_") and n != "pooling_mode_mean_tokens"]
-        if other:
-            raise UsageError(
-                f"{folder / POOLING} asks for {other[0]}; only the mean is known here."
-            )
-    with_fast_linear(model)
-    return model, SequenceTokenizer.load(folder)
-
-
 def embed_to(
     out: Path,
-    model: Encoder,
-    tokenizer: SequenceTokenizer,
+    encoder: Encoder,
     texts: Iterable[str | Rejection],
     longest: int | None = None,
     advance: Callable[[int], None] = lambda texts: None,
@@ -83,13 +52,12 @@ def embed_to(
     record that cannot be read: its row would be missing, and all after it would be others'.
     """
     check_out(out, claim)
-    if longest is not None and not 1 <= longest <= model.config.context:
-        raise UsageError(f"--longest {longest}: must be 1 to {model.config.context:,}.")
-    started, width = time.perf_counter(), model.config.width
+    parts = encoder.stream(_readable(texts), longest)
+    started, width = time.perf_counter(), encoder.width
     count = tokens = cut = empty = 0
     with output_file(out, claim) as aside, aside.open("wb") as stream:
         write, finish = _FORMATS[out.suffix](stream, width)
-        for part in embed_stream(model, tokenizer, _readable(texts), longest):
+        for part in parts:
             write(part)
             count += len(part.vectors)
             tokens += int(part.tokens.sum())

@@ -25,7 +25,8 @@ from hornbook.evaluate.register import register
 from hornbook.evaluate.results import files_of, lines_of, plain, scores_of, write_results
 from hornbook.evaluate.task import Sample
 from hornbook.read.documents import Rejection
-from hornbook.workflows.open.classifier import Labeller, holds_classifier, open_classifier
+from hornbook.workflows.open.classifier import Classifier, open_classifier
+from hornbook.workflows.open.load import kind_of
 from hornbook.workflows.open.model import open_model
 
 _SHORTENED = {"fewer_shots": "had room for fewer shots", "cut": "were cut to fit"}
@@ -77,7 +78,7 @@ def evaluate(
     claim = Claim("evaluate", (place_or_name(path),))
     if config.out is not None:
         check_place(config.out, claim, whole=False)
-    holds_classifier(path)  # a model that is not there is said before data are read
+    kind_of(path)  # a model that is not there is said before data are read
     told = tell or progress.say
     ready = [_prepare(name, config, progress) for name in config.tasks]
     if config.out is not None:
@@ -115,9 +116,9 @@ def _evaluate(
 
 def _open(
     path: Path, config: EvaluateConfig, ready: Sequence[_Ready], progress: Progress
-) -> EvaluatedModel | Labeller:
+) -> EvaluatedModel | Classifier:
     """The decoder, or the classifier where the model is one: that is told the texts as they are."""
-    if not holds_classifier(path):
+    if kind_of(path) is not Classifier:
         return EvaluatedModel(*open_model(path, config.device), progress)
     for loaded, _, items, _ in ready:
         if not isinstance(loaded.task, ClassifyTask):
@@ -176,7 +177,7 @@ def _leaks(task: _Ready, corpus: Corpus | None, progress: Progress) -> dict[str,
 
 
 def _measure(
-    subject: EvaluatedModel | Labeller,
+    subject: EvaluatedModel | Classifier,
     path: Path,
     ready: _Ready,
     leaks: dict[str, Leakage],

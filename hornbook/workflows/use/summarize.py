@@ -17,9 +17,8 @@ from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.generate.answers import greedy_answers
-from hornbook.generate.decode import Decoder
-from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.open.generator import open_generator
+from hornbook.workflows.open.decoder import Decoder
+from hornbook.workflows.open.load import load
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _MOST_LEVELS = 8
@@ -49,8 +48,7 @@ class SummarizeConfig(Config):
 
 @dataclass
 class _Work:
-    model: Decoder
-    tokenizer: Tokenizer
+    opened: Decoder
     progress: Progress
     config: SummarizeConfig
     template: str
@@ -68,11 +66,11 @@ def summarize(path: Path, text: str, config: SummarizeConfig, progress: Progress
         raise UsageError("There is nothing to summarise: the text is empty.")
     if config.prompt is not None and "{text}" not in config.prompt:
         raise UsageError(f"--prompt {config.prompt!r} has no place for the text: {{text}}.")
-    model, tokenizer = open_generator(path, config.device, say=progress.say)
-    chat = tokenizer.chat_template is not None
+    opened = load(path, Decoder, device=config.device, say=progress.say)
+    chat = opened.tokenizer.chat_template is not None
     language = "zh" if len(_HAN.findall(text)) > len(text) / 4 else "en"
     template = config.prompt or PROMPTS[language, chat]
-    work = _Work(model, tokenizer, progress, config, template, chat, [])
+    work = _Work(opened, progress, config, template, chat, [])
     summary = _shorten(work, text)
     return {
         "model": str(path),
@@ -109,7 +107,7 @@ def _parts(work: _Work, text: str) -> Iterator[str]:
     size = 0
     for sentence in sentences(text):
         for piece in _pieces(work, sentence, most):
-            tokens = len(work.tokenizer.encode(piece)) + 1  # and what joins them
+            tokens = len(work.opened.tokenizer.encode(piece)) + 1  # and what joins them
             if held and size + tokens > most:
                 yield " ".join(held)
                 held, size = [], 0
@@ -120,7 +118,7 @@ def _parts(work: _Work, text: str) -> Iterator[str]:
 
 def _part_tokens(work: _Work) -> int:
     """Tokens of text that fit beside the prompt's own and the summary."""
-    room = work.model.context
+    room = work.opened.context
     free = room - len(_ids(work, "")) - work.config.max_tokens - 8
     if free < 16:
         raise HornbookError(
@@ -132,7 +130,7 @@ def _part_tokens(work: _Work) -> int:
 
 def _pieces(work: _Work, sentence: str, most: int) -> Iterator[str]:
     """A sentence, halved until it fits."""
-    if len(sentence) < 2 or len(work.tokenizer.encode(sentence)) < most:
+    if len(sentence) < 2 or len(work.opened.tokenizer.encode(sentence)) < most:
         yield sentence
         return
     middle = len(sentence) // 2
@@ -143,18 +141,22 @@ def _pieces(work: _Work, sentence: str, most: int) -> Iterator[str]:
 
 
 def _summaries(work: _Work, parts: Sequence[str]) -> list[str]:
-    prompts = [_ids(work, part) for part in parts]
+    prompts, model, tokenizer = (
+        [_ids(work, p) for p in parts],
+        work.opened.model,
+        work.opened.tokenizer,
+    )
     # A model that only goes on with text starts another paragraph after its summary.
     stop = () if work.chat else ("\n\n",)
     with work.progress.bar("answering", len(prompts), "prompts") as advance:
         found = greedy_answers(
-            work.model, work.tokenizer, prompts, work.config.max_tokens, stop, work.chat, advance
+            model, tokenizer, prompts, work.config.max_tokens, stop, work.chat, advance
         )
     return [answer.strip() for answer in found]
 
 
 def _ids(work: _Work, text: str) -> list[int]:
-    asked, tokenizer = work.template.replace("{text}", text), work.tokenizer
+    asked, tokenizer = work.template.replace("{text}", text), work.opened.tokenizer
     if work.chat:
         messages = [{"role": "user", "content": asked}]
         return [int(i) for i in tokenizer.encode_chat(messages, add_generation_prompt=True)[0]]

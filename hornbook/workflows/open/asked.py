@@ -1,0 +1,96 @@
+"""What is asked of an answer: how it is drawn, how long it is, and what it must be.
+
+The options of `hornbook generate` and `hornbook chat`, by the same names. Opens no model.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+from hornbook.core.errors import UsageError
+from hornbook.generate import constrain
+from hornbook.generate.sampling import SamplingConfig
+
+if TYPE_CHECKING:
+    from hornbook.workflows.open.decoder import Decoder
+
+CUT = "The answer was cut off before it was whole; raise --max-tokens."
+LOOKUP = "lookup"
+"""The drafter that guesses from the text so far."""
+
+TOP_P, TEMPERATURE, CHAT_TEMPERATURE = 0.95, 0.8, 0.7
+"""Of draws, where nothing is said."""
+
+
+class AnswerOptions(TypedDict, total=False):
+    """Options of an answer, as the command line has them.
+
+    max_tokens: at most so many (200). temperature: 0 is greedy, higher is more varied (0.8, in a
+    conversation 0.7). top_k, top_p, min_p: draw from the k likeliest tokens, from the smallest set
+    with this probability (0.95), from those with at least this share of the likeliest. seed: the
+    same one draws the same text (0). stop: texts that end the answer. json_schema, regex, choices:
+    what the answer must be, one of them; a schema may be a mapping, its text or its file. draft:
+    who guesses ahead, "lookup" or a smaller model with the same tokenizer.
+    """
+
+    max_tokens: int
+    temperature: float
+    top_k: int | None
+    top_p: float
+    min_p: float
+    seed: int
+    stop: str | Sequence[str] | None
+    json_schema: Mapping[str, Any] | str | Path | None
+    regex: str | None
+    choices: Sequence[str] | None
+    draft: "str | Path | Decoder | None"
+
+
+class Asked(NamedTuple):
+    """Options that were looked at."""
+
+    config: SamplingConfig
+    rule: constrain.Rule | None
+    draft: "str | Path | Decoder | None"
+
+
+def asked(options: Mapping[str, Any], continues: bool) -> Asked:
+    """The options, looked at before any work. continues: a text goes on, it is no conversation.
+
+    Raises UsageError naming the option that is unknown or off, or the rule that is none.
+    """
+    temperature = TEMPERATURE if continues else CHAT_TEMPERATURE
+    values = {"temperature": temperature, "top_p": TOP_P, **options}
+    schema, regex, choices = (values.pop(key, None) for key in ("json_schema", "regex", "choices"))
+    draft, stop = values.pop("draft", None), values.pop("stop", None) or ()
+    values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    config = SamplingConfig.parse(values, "sampling")
+    return Asked(config, _rule(schema, regex, choices, config.stop), draft)
+
+
+def _rule(schema: Any, regex: Any, choices: Any, stop: Sequence[str]) -> constrain.Rule | None:
+    """What an answer must be, or None where nothing is asked for."""
+    given = {"--json-schema": schema, "--regex": regex, "--choices": choices}
+    names = [name for name, value in given.items() if value is not None]
+    if not names:
+        return None
+    if len(names) > 1:
+        raise UsageError(f"Give one of {', '.join(names)}, not {len(names)}.")
+    if stop:
+        raise UsageError(f"--stop could cut off what {names[0]} asks for; leave one out.")
+    if schema is not None:
+        return constrain.json_schema(_schema(schema))
+    return constrain.regex(regex) if regex is not None else constrain.choices(choices)
+
+
+def _schema(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any] | str:
+    """The schema itself, or the content of its file."""
+    if isinstance(given, Mapping) or (isinstance(given, str) and given.lstrip().startswith("{")):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
+        raise UsageError(f"--json-schema {given}: the file {reason}.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{given} is not UTF-8: byte {error.start}.") from None

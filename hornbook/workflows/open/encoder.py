@@ -1,0 +1,71 @@
+"""A model that makes vectors of texts, ready to use."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hornbook.core.errors import UsageError
+from hornbook.core.files import read_json
+from hornbook.core.machine import pick_device
+from hornbook.models.encoder import Encoder as Network
+from hornbook.models.folder import load_model
+from hornbook.models.place import resolve
+from hornbook.models.sentences import Embedded, embed_stream
+from hornbook.nn.fast_linear import with_fast_linear
+from hornbook.tokenize.sequences import SequenceTokenizer
+from hornbook.workflows.open.opened import Opened, texts_of
+
+POOLING = Path("1_Pooling") / "config.json"
+"""Where sentence-transformers says how vectors of tokens become one."""
+
+
+class Encoder(Opened):
+    """A model that makes vectors of texts. width: numbers of a vector."""
+
+    kind, abilities = "encoder", ("embed", "stream")
+
+    def __init__(self, path: Path, model: Network, tokenizer: SequenceTokenizer) -> None:
+        super().__init__(path)
+        self.model, self.tokenizer = model, tokenizer
+        self.width = model.config.width
+
+    def embed(self, texts: str | Iterable[str], longest: int | None = None) -> np.ndarray:
+        """(D,) float32 for a text, (N, D) in their order for several: vectors of length one, or zero
+        for a text without a token.
+
+        longest: tokens that are read of a text, at most and by default the model's context.
+        `stream` says which texts were cut. Raises UsageError for what is no text or a `longest`
+        that cannot be, and HornbookError for half a surrogate pair.
+        """
+        parts = self.stream([texts] if isinstance(texts, str) else texts, longest)
+        nothing = np.zeros((0, self.width), np.float32)
+        found = np.concatenate([nothing, *(part.vectors for part in parts)])
+        return found[0] if isinstance(texts, str) else found
+
+    def stream(self, texts: Iterable[str], longest: int | None = None) -> Iterator[Embedded]:
+        """As `embed`, a part at a time, in memory that is bounded: for texts without end."""
+        context = self.model.config.context
+        if longest is not None and not 1 <= longest <= context:
+            raise UsageError(f"--longest {longest}: must be 1 to {context:,}.")
+        return embed_stream(self.model, self.tokenizer, texts_of(texts), longest)
+
+
+def open_encoder(path: Path, device: str | None = None) -> Encoder:
+    """The sentence encoder of a folder.
+
+    device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
+    what is missing, or that the model makes its vectors in another way.
+    """
+    folder = resolve(path)
+    model = load_model(folder, pick_device(device)).eval()
+    assert isinstance(model, Network)
+    if (folder / POOLING).is_file():
+        asked = [name for name, on in read_json(folder / POOLING).items() if on is True]
+        other = [n for n in asked if n.startswith("pooling_") and n != "pooling_mode_mean_tokens"]
+        if other:
+            raise UsageError(
+                f"{folder / POOLING} asks for {other[0]}; only the mean is known here."
+            )
+    with_fast_linear(model)
+    return Encoder(path, model, SequenceTokenizer.load(folder))

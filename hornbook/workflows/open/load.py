@@ -1,0 +1,117 @@
+"""`load`: the one way to open MODEL, whatever it is, ready to use.
+
+What it is stands in its folder or file, and is found before weights are read.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from hornbook.core.errors import UsageError
+from hornbook.core.gguf import is_gguf
+from hornbook.models.place import linear_folder, resolve
+from hornbook.workflows.open.opened import Opened, wrong_kind
+
+if TYPE_CHECKING:
+    from hornbook.workflows.open.classifier import Classifier
+    from hornbook.workflows.open.decoder import Decoder
+    from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.translator import Translator
+
+_M = TypeVar("_M", bound=Opened)
+
+
+@overload
+def load(
+    model: str | Path,
+    *,
+    device: str | None = None,
+    weights: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> "Decoder | Classifier | Translator | Encoder": ...
+@overload
+def load(
+    model: str | Path,
+    kind: type[_M],
+    *,
+    device: str | None = None,
+    weights: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> _M: ...
+def load(
+    model: str | Path,
+    kind: type[Opened] | None = None,
+    *,
+    device: str | None = None,
+    weights: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Opened:
+    """A model, ready to use: a `Decoder`, `Classifier`, `Translator` or `Encoder`.
+
+    model: a model folder, a run folder, a .gguf file, or the name of a pulled model. kind: which of
+    the four it must be, for readers and type checkers. device: "cpu" or "cuda"; the best there is
+    if not given. weights: of a decoder, "int4", "int8" or "float32"; a GGUF file's own codes, or
+    float32, if not given. say: is told, in a line, what makes it slower than it could be.
+
+    Raises UsageError where there is no model or one of another kind, and HornbookError naming what
+    is broken in its files.
+    """
+    path = Path(model).expanduser()
+    found = kind_of(path)
+    if kind is not None and found is not kind:
+        raise wrong_kind(path, found, kind.abilities[0])
+    if found.kind == "decoder":
+        from hornbook.workflows.open.decoder import open_decoder
+
+        return open_decoder(path, device, weights, say)
+    if weights is not None:
+        raise UsageError(f"--weights {weights}: {path} is a {found.kind}; only decoders have it.")
+    from hornbook.workflows.open.classifier import open_classifier
+    from hornbook.workflows.open.encoder import open_encoder
+    from hornbook.workflows.open.translator import open_translator
+
+    others = {
+        "classifier": open_classifier,
+        "encoder": open_encoder,
+        "translator": open_translator,
+    }
+    return others[found.kind](path, device)
+
+
+def kind_of(path: Path) -> type[Opened]:
+    """The class of what `load` would give. Reads no weights, and needs no torch for a GGUF file.
+
+    Raises UsageError where there is no model, or one that none of the four can use.
+    """
+    if linear_folder(path) is not None:
+        from hornbook.workflows.open.classifier import Classifier
+
+        return Classifier
+    place = resolve(path)
+    if is_gguf(place):
+        from hornbook.workflows.open.decoder import Decoder
+
+        return Decoder
+    from hornbook.models.causal_lm import CausalLMConfig
+    from hornbook.models.classifier import ClassifierConfig
+    from hornbook.models.encoder import EncoderConfig
+    from hornbook.models.folder import load_config
+    from hornbook.models.seq2seq import Seq2SeqConfig
+    from hornbook.workflows.open.classifier import Classifier
+    from hornbook.workflows.open.decoder import Decoder
+    from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.translator import Translator
+
+    kinds: dict[type, type[Opened]] = {
+        CausalLMConfig: Decoder,
+        ClassifierConfig: Classifier,
+        EncoderConfig: Encoder,
+        Seq2SeqConfig: Translator,
+    }
+    found = kinds.get(type(load_config(place)))
+    if found is None:
+        raise UsageError(
+            f"{place} fills in words; tune it first: hornbook finetune {path} --task classify "
+            "--data FILE --out RUN"
+        )
+    return found

@@ -1,0 +1,240 @@
+"""The front door: whatever MODEL is, it opens ready to use, and says no in plain words."""
+
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
+
+import numpy as np
+import pytest
+import torch
+
+import hornbook as hb
+from hornbook.baselines.linear_classifier import make
+from hornbook.cli import chat, generate
+from hornbook.core.progress import Progress
+from hornbook.models.classifier import on_encoder
+from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.models.folder import save_model
+from hornbook.models.presets import qwen3
+from hornbook.models.sizes import Sizes
+from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows.open import asked
+from tests.models.test_parity import loud
+
+ABLE = {
+    "decoder": ("generate", "chat", "stream"),
+    "encoder": ("embed", "stream"),
+    "network": ("classify", "stream"),
+    "linear": ("classify", "stream"),
+    "pairs": ("translate",),
+}
+VERBS = {verb for verbs in ABLE.values() for verb in verbs}
+TEXTS = ["the hornbook", "春眠不覺曉", "naïve 🦉", "", "the " * 30]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    text = "the hornbook and other books 春眠不覺曉 " * 50
+    vocab = train_tokenizer([text], 320, folder / "t", Progress(True)).vocab_size
+    sizes = Sizes(
+        vocab=vocab, width=16, depth=1, context=96, heads=2, kv_heads=2, head=8, hidden=16,
+        tied=False,
+    )  # fmt: skip
+    body = bert(BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16))
+    side = SideSizes(depth=1, heads=2, hidden=16)
+    pair = PairSizes(
+        vocab=vocab, width=16, context=48, encoder=side, decoder=side, start=0, dropout=0.0
+    )
+    networks = {
+        "decoder": loud(qwen3(sizes).build()),
+        "encoder": body.build(),
+        "network": on_encoder(body, ("ham", "spam")).build(),
+        "pairs": TRANSLATORS["transformer"](pair).build(),
+    }
+    for name, network in networks.items():
+        save_model(network, folder / name, tokenizer_folder=folder / "t")
+    texts = ["win money now", "see you at noon"] * 8
+    make("tfidf").fit(texts, ["spam", "ham"] * 8).save(folder / "linear" / "model")
+    return folder
+
+
+@pytest.mark.parametrize("name", ABLE)
+def test_each_kind_can_do_what_it_can_and_says_what_it_cannot(models, name):
+    opened = hb.load(str(models / name))
+    assert opened.path == models / name and type(opened).__name__ in repr(opened)
+    for verb in VERBS:
+        assert hasattr(opened, verb) == (verb in ABLE[name])
+    for verb in VERBS - set(ABLE[name]) - {"classify"}:
+        with pytest.raises(hb.UsageError, match=rf"is a \w+: it can .*, not {verb}"):
+            getattr(opened, verb)("text")
+    with pytest.raises(AttributeError, match="has no 'generat'"):
+        _ = opened.generat
+
+
+def test_a_kind_that_is_asked_for_is_checked_before_weights_are_read(models, monkeypatch):
+    assert isinstance(hb.load(models / "decoder", hb.Decoder), hb.Decoder)
+    monkeypatch.setattr("hornbook.models.folder.load_model", lambda *a: pytest.fail("opened"))
+    with pytest.raises(hb.UsageError, match="is a classifier: it can classify and stream, not"):
+        hb.load(models / "linear", hb.Decoder)
+    with pytest.raises(hb.UsageError, match="holds no classifier. Make one of it with: hornbook"):
+        hb.load(models / "encoder", hb.Classifier)
+    with pytest.raises(hb.UsageError, match="only decoders have it"):
+        hb.load(models / "encoder", weights="int8")
+
+
+def test_what_is_no_model(models, tmp_path, monkeypatch):
+    monkeypatch.chdir(models)
+    for path in ("linear", "decoder"):
+        assert hb.load(path).path.name == path
+    with pytest.raises(hb.UsageError, match="decodr does not exist. Did you mean 'decoder'"):
+        hb.load("decodr")
+    with pytest.raises(hb.UsageError, match="liner does not exist. Did you mean 'linear'"):
+        hb.load("liner")
+    with pytest.raises(hb.UsageError, match="is empty. A model is a folder with config.json"):
+        hb.load(tmp_path)
+    monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
+    pulled = tmp_path / "models" / "a-pulled-model"
+    pulled.parent.mkdir()
+    pulled.symlink_to(models / "decoder")
+    assert isinstance(hb.load("a-pulled-model"), hb.Decoder)
+    with pytest.raises(hb.UsageError, match="Did you mean 'a-pulled-model'"):
+        hb.load("a-pulled-modl")
+
+
+def test_texts_side_by_side_are_what_each_is_alone(models):
+    model = hb.load(models / "decoder", hb.Decoder)
+    for options in ({"temperature": 0}, {"seed": 3, "temperature": 1.5, "stop": ["o"]}):
+        alone = [model.generate(text, max_tokens=12, **options) for text in TEXTS]
+        assert model.generate((text for text in TEXTS), max_tokens=12, **options) == alone
+        assert len(set(alone)) == len(TEXTS)
+        pieces = ["".join(model.stream(text, max_tokens=12, **options)) for text in TEXTS]
+        drafted = model.generate(TEXTS, max_tokens=12, draft="lookup", **options)
+        assert pieces == alone == drafted
+        drafted = model.generate(TEXTS[:2], max_tokens=12, draft=model, **options)
+        assert drafted == alone[:2]
+    assert model.generate([]) == []
+
+
+def test_an_answer_says_how_it_ended(models):
+    model = hb.load(models / "decoder", hb.Decoder)
+    stream = model.stream("the", max_tokens=3, temperature=0)
+    text = "".join(stream)
+    (answer, other) = model.answers(["the", [{"role": "user", "content": "the"}]], max_tokens=3)
+    assert stream.answer.text == text and stream.answer.finish_reason == "length"
+    assert (len(answer.token_ids), answer.finish_reason, answer.complete) == (3, "length", True)
+    assert len(other.prompt_ids) > len(answer.prompt_ids)
+
+
+def test_a_conversation(models):
+    model = hb.load(models / "decoder", hb.Decoder)
+    turns = [{"role": "user", "content": "hi"}]
+    assert model.chat(turns, max_tokens=4) == model.chat("hi", max_tokens=4)
+    long = [turns[0], {"role": "assistant", "content": "books " * 60}, turns[0]]
+    (answer,) = model.answers([long], max_tokens=4)
+    assert answer.dropped_turns == 2
+    for wrong in ([], [{"role": "user"}], ["hi"], [{"role": "user", "content": 3}], {}):
+        with pytest.raises(hb.UsageError, match=r"needs a message|A message is a mapping"):
+            model.chat(wrong)
+
+
+def test_what_an_answer_must_be(models):
+    model = hb.load(models / "decoder", hb.Decoder)
+    found = model.generate(["a", "b"], choices=["好", "不好"], max_tokens=20)
+    assert set(found) <= {"好", "不好"}
+    schema = {"type": "array", "items": {"enum": [1]}, "minItems": 2, "maxItems": 2}
+    assert json.loads(model.chat("x", json_schema=schema, max_tokens=40)) == [1, 1]
+    with pytest.raises(hb.HornbookError, match="cut off before it was whole"):
+        model.generate("x", regex="[0-9]{30}", max_tokens=3)
+    (answer,) = model.answers(["x"], regex="[0-9]{30}", max_tokens=3)
+    assert not answer.complete
+
+
+def test_options_have_the_names_and_values_of_the_command_line(models):
+    model = hb.load(models / "decoder", hb.Decoder)
+    with pytest.raises(hb.UsageError, match="unknown key 'max_token'. Did you mean 'max_tokens'"):
+        model.generate("x", max_token=3)
+    with pytest.raises(hb.UsageError, match=r"temperature = -1"):
+        model.stream("x", temperature=-1)
+    with pytest.raises(hb.UsageError, match="Unknown weights 'int5'"):
+        hb.load(models / "decoder", weights="int5")
+    told = {*asked.AnswerOptions.__annotations__, "device", "weights"}
+    for command, continues in ((generate.command, True), (chat.command, False)):
+        parameters = signature(command).parameters
+        assert told <= parameters.keys()
+        names = asked.AnswerOptions.__annotations__.keys() & parameters.keys()
+        given = {name: parameters[name].default for name in names}
+        assert asked.asked(given, continues) == asked.asked({}, continues)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"text", ["a", 5], ["a", None], {"a": 1}])
+def test_what_is_no_text(models, wrong):
+    for name, verb in (("decoder", "generate"), ("linear", "classify"), ("encoder", "embed"),
+                       ("pairs", "translate")):  # fmt: skip
+        with pytest.raises(hb.UsageError, match=r"Give a text|which is no text"):
+            getattr(hb.load(models / name), verb)(wrong)
+
+
+@pytest.mark.parametrize("name", ["linear", "network"])
+def test_labels(models, name):
+    model = hb.load(models / name, hb.Classifier)
+    rows = model.classify(iter(TEXTS))
+    assert [row.text for row in rows] == TEXTS and [row.empty for row in rows][3]
+    for row in rows:
+        assert tuple(row.probabilities) == model.labels == ("ham", "spam")
+        assert row.probabilities[row.label] == row.probability
+        assert sum(row.probabilities.values()) == pytest.approx(1)
+    assert model.classify(TEXTS[0]).probability == pytest.approx(rows[0].probability, abs=1e-6)
+    assert model.classify([]) == []
+
+
+def test_half_a_character_is_no_text(models):
+    for name, verb in (("decoder", "generate"), ("network", "classify"), ("encoder", "embed")):
+        with pytest.raises(hb.HornbookError, match="half a surrogate pair"):
+            getattr(hb.load(models / name), verb)("\ud800")
+
+
+def test_vectors(models):
+    model = hb.load(models / "encoder", hb.Encoder)
+    vectors = model.embed(iter(TEXTS))
+    assert vectors.shape == (5, 16) and vectors.dtype == np.float32
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(lengths, [1, 1, 1, 0, 1], atol=1e-5)  # an empty text says nothing
+    assert np.allclose(model.embed(TEXTS[1]), vectors[1], atol=1e-5)
+    assert model.embed([]).shape == (0, 16)
+    assert [bool(cut) for cut in next(model.stream(TEXTS)).cut] == [False] * 4 + [True]
+    with pytest.raises(hb.UsageError, match="--longest 25: must be 1 to 24"):
+        model.embed(TEXTS, longest=25)
+
+
+def test_translations(models):
+    model = hb.load(models / "pairs", hb.Translator)
+    found = model.translate(TEXTS, beam=2, max_tokens=5)
+    assert len(found) == 5 and found[3] == ""
+    assert model.translate(TEXTS[0], beam=2, max_tokens=5) == found[0]
+    assert model.translate([]) == []
+    (one,) = model.translations(["a\nb"], beam=1)
+    assert one == model.translations(["a b"], beam=1)[0]
+    with pytest.raises(hb.UsageError, match="Unknown option 'beem'. Did you mean 'beam'"):
+        model.translate("x", beem=2)
+
+
+def test_the_process_of_a_user_is_left_alone(models, capfd):
+    before = dict(os.environ), torch.get_num_threads(), threading.active_count()
+    for name in ABLE:
+        opened = hb.load(models / name)
+        verb = getattr(opened, ABLE[name][0])
+        verb(TEXTS)
+    assert (dict(os.environ), torch.get_num_threads(), threading.active_count()) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_two_models_in_several_threads(models):
+    one, two = (hb.load(models / "decoder", hb.Decoder) for _ in range(2))
+    expected = one.generate(TEXTS, max_tokens=8)
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda model: model.generate(TEXTS, max_tokens=8), [one, two, one, two])
+        assert all(texts == expected for texts in found)
