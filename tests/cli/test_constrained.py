@@ -87,7 +87,10 @@ def test_embed_writes_a_row_a_text(models, tmp_path):
     [
         (["encoder", "--column", "a"], "--column goes with --file"),
         (["encoder", "--file", "nowhere.txt"], "nowhere.txt does not exist"),
-        (["decoder", "--file", "FILE"], "is a decoder: it can generate, chat and stream, not embed"),
+        (
+            ["decoder", "--file", "FILE"],
+            "is a decoder: it can generate, chat and stream, not embed",
+        ),
     ],
 )
 def test_what_cannot_be_embedded(models, tmp_path, arguments, message):

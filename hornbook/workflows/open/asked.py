@@ -5,14 +5,12 @@ The options of `hornbook generate` and `hornbook chat`, by the same names. Opens
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from hornbook.core.errors import UsageError
 from hornbook.generate import constrain
 from hornbook.generate.sampling import SamplingConfig
-
-if TYPE_CHECKING:
-    from hornbook.workflows.open.decoder import Decoder
+from hornbook.workflows.open.opened import Opened
 
 CUT = "The answer was cut off before it was whole; raise --max-tokens."
 LOOKUP = "lookup"
@@ -43,7 +41,7 @@ class AnswerOptions(TypedDict, total=False):
     json_schema: Mapping[str, Any] | str | Path | None
     regex: str | None
     choices: Sequence[str] | None
-    draft: "str | Path | Decoder | None"
+    draft: str | Path | Opened | None
 
 
 class Asked(NamedTuple):
@@ -51,7 +49,7 @@ class Asked(NamedTuple):
 
     config: SamplingConfig
     rule: constrain.Rule | None
-    draft: "str | Path | Decoder | None"
+    draft: str | Path | Opened | None
 
 
 def asked(options: Mapping[str, Any], continues: bool) -> Asked:

@@ -50,7 +50,7 @@ class Labelled(NamedTuple):
 class Classifier(Opened):
     """A model that labels texts. labels: all there are, in the order of the probabilities."""
 
-    kind, abilities = "classifier", ("classify", "stream")
+    kind, abilities = "a classifier", ("classify", "stream")
 
     def __init__(self, path: Path, model: TextClassifier | linear.LinearClassifier) -> None:
         super().__init__(path)

@@ -12,7 +12,7 @@ from hornbook.generate.text import Answer, Writing, continue_text, reply_to, wri
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.open.asked import CUT, LOOKUP, AnswerOptions, Asked, asked
 from hornbook.workflows.open.generator import open_generator
-from hornbook.workflows.open.opened import Opened, texts_of
+from hornbook.workflows.open.opened import Opened, texts_of, wrong_kind
 
 Messages = Sequence[Mapping[str, str]]
 """A conversation: mappings with `role` ("system", "user" or "assistant") and `content`."""
@@ -40,7 +40,7 @@ class Decoder(Opened):
     prompt gives does not depend on those beside it.
     """
 
-    kind, abilities = "decoder", ("generate", "chat", "stream")
+    kind, abilities = "a decoder", ("generate", "chat", "stream")
 
     def __init__(
         self, path: Path, model: Sequencer, tokenizer: Tokenizer, device: str | None = None
@@ -131,7 +131,7 @@ class Decoder(Opened):
             self._constrainers[stop_ids] = made
         return self._constrainers[stop_ids]
 
-    def drafter(self, draft: "str | Path | Decoder | None") -> Drafter | None:
+    def drafter(self, draft: str | Path | Opened | None) -> Drafter | None:
         """Who guesses ahead: the text so far, or a model, opened once.
 
         Raises what `open_decoder` raises, and UsageError for a model with another tokenizer.
@@ -140,6 +140,8 @@ class Decoder(Opened):
             return None
         if draft == LOOKUP:
             return PromptLookup()
+        if isinstance(draft, Opened) and not isinstance(draft, Decoder):
+            raise wrong_kind(draft.path, type(draft), "generate")
         if not isinstance(draft, Decoder):
             name = str(draft)
             if name not in self._drafters:

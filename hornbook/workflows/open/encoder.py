@@ -23,7 +23,7 @@ POOLING = Path("1_Pooling") / "config.json"
 class Encoder(Opened):
     """A model that makes vectors of texts. width: numbers of a vector."""
 
-    kind, abilities = "encoder", ("embed", "stream")
+    kind, abilities = "an encoder", ("embed", "stream")
 
     def __init__(self, path: Path, model: Network, tokenizer: SequenceTokenizer) -> None:
         super().__init__(path)
@@ -31,8 +31,9 @@ class Encoder(Opened):
         self.width = model.config.width
 
     def embed(self, texts: str | Iterable[str], longest: int | None = None) -> np.ndarray:
-        """(D,) float32 for a text, (N, D) in their order for several: vectors of length one, or zero
-        for a text without a token.
+        """(D,) float32 for a text, (N, D) in their order for several, each of length one.
+
+        The vector of a text without a token is zero.
 
         longest: tokens that are read of a text, at most and by default the model's context.
         `stream` says which texts were cut. Raises UsageError for what is no text or a `longest`

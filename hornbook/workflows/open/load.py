@@ -60,20 +60,20 @@ def load(
     found = kind_of(path)
     if kind is not None and found is not kind:
         raise wrong_kind(path, found, kind.abilities[0])
-    if found.kind == "decoder":
+    if found.kind == "a decoder":
         from hornbook.workflows.open.decoder import open_decoder
 
         return open_decoder(path, device, weights, say)
     if weights is not None:
-        raise UsageError(f"--weights {weights}: {path} is a {found.kind}; only decoders have it.")
+        raise UsageError(f"--weights {weights}: {path} is {found.kind}; only decoders have it.")
     from hornbook.workflows.open.classifier import open_classifier
     from hornbook.workflows.open.encoder import open_encoder
     from hornbook.workflows.open.translator import open_translator
 
     others = {
-        "classifier": open_classifier,
-        "encoder": open_encoder,
-        "translator": open_translator,
+        "a classifier": open_classifier,
+        "an encoder": open_encoder,
+        "a translator": open_translator,
     }
     return others[found.kind](path, device)
 

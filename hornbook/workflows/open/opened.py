@@ -17,7 +17,8 @@ class WrongKind(UsageError, AttributeError):
 class Opened:
     """A model made ready to use.
 
-    path: as it was given. kind: what such a model is called. abilities: what it does, of `VERBS`.
+    path: as it was given. kind: what such a model is called, with its article. abilities: what it
+    does, of `VERBS`.
     """
 
     kind: ClassVar[str]
@@ -34,7 +35,7 @@ class Opened:
         def __getattr__(self, name: str) -> Any:
             if name in VERBS:
                 raise wrong_kind(self.path, type(self), name)
-            raise AttributeError(f"A {self.kind} has no {name!r}.", name=name, obj=self)
+            raise AttributeError(f"{self!r} has no {name!r}.", name=name, obj=self)
 
 
 def wrong_kind(path: Path, found: type[Opened], wanted: str) -> WrongKind:
@@ -45,7 +46,7 @@ def wrong_kind(path: Path, found: type[Opened], wanted: str) -> WrongKind:
             "--task classify --data FILE --out RUN"
         )
     able = " and ".join(", ".join(found.abilities).rsplit(", ", 1))
-    return WrongKind(f"{path} is a {found.kind}: it can {able}, not {wanted}.")
+    return WrongKind(f"{path} is {found.kind}: it can {able}, not {wanted}.")
 
 
 def texts_of(given: Iterable[str]) -> Iterator[str]:

@@ -32,7 +32,7 @@ class SearchOptions(TypedDict, total=False):
 class Translator(Opened):
     """A model that translates. tokenizer: of both languages."""
 
-    kind, abilities = "translator", ("translate",)
+    kind, abilities = "a translator", ("translate",)
 
     def __init__(self, path: Path, model: Seq2Seq, tokenizer: Tokenizer) -> None:
         super().__init__(path)
