@@ -11,7 +11,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import Decoder, RowToken, decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.sampling import Constraint, SamplingConfig
-from hornbook.generate.scheduler import Finish, Request, ScheduleConfig
+from hornbook.generate.scheduler import Finish, GenerationRequest, SchedulerConfig
 from hornbook.generate.speculate import Drafter, decode_drafted
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -90,7 +90,7 @@ class Writing:
         constraint: Constraint | None = None,
     ) -> None:
         self.answer = answer
-        self.request = Request(answer.prompt_ids, config, stop_ids, constraint)
+        self.request = GenerationRequest(answer.prompt_ids, config, stop_ids, constraint)
         self._decoder, self._held = tokenizer.stream(), ""
         self._started = 0.0
 
@@ -163,7 +163,7 @@ def write_together(model: Decoder, writings: Sequence[Writing]) -> None:
     room = max(len(w.request.prompt) + w.request.config.max_tokens for w in writings)
     room = min(room, model.context)
     slots = max(1, min(len(writings), _MOST_SLOTS, _STATE_TOKENS // room))
-    engine = Engine(model, ScheduleConfig(slots=slots), room)
+    engine = Engine(model, SchedulerConfig(slots=slots), room)
     # Longest prompts first: what takes longest does not begin last.
     order = sorted(writings, key=lambda writing: -len(writing.request.prompt))
     running = {engine.submit(writing.request): writing for writing in order}

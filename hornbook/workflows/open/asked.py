@@ -48,7 +48,7 @@ class Asked(NamedTuple):
     """Options that were looked at."""
 
     config: SamplingConfig
-    rule: constrain.Rule | None
+    rule: constrain.Grammar | None
     draft: str | Path | Opened | None
 
 
@@ -66,7 +66,7 @@ def asked(options: Mapping[str, Any], continues: bool) -> Asked:
     return Asked(config, _rule(schema, regex, choices, config.stop), draft)
 
 
-def _rule(schema: Any, regex: Any, choices: Any, stop: Sequence[str]) -> constrain.Rule | None:
+def _rule(schema: Any, regex: Any, choices: Any, stop: Sequence[str]) -> constrain.Grammar | None:
     """What an answer must be, or None where nothing is asked for."""
     given = {"--json-schema": schema, "--regex": regex, "--choices": choices}
     names = [name for name, value in given.items() if value is not None]

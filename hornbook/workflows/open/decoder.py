@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Unpack, overload
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.generate.constrain import Constrainer, Course
+from hornbook.generate.constrain import Constrainer, GrammarState
 from hornbook.generate.decode import Decoder as Sequencer
 from hornbook.generate.speculate import Drafter, ModelDrafter, PromptLookup
 from hornbook.generate.text import Answer, Writing, continue_text, reply_to, write_together
@@ -30,7 +30,7 @@ class Stream(Iterator[str]):
 
 class _Begun(NamedTuple):
     writing: Writing
-    course: Course | None
+    course: GrammarState | None
 
 
 class Decoder(Opened):
