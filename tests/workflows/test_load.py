@@ -18,7 +18,7 @@ from hornbook.models.classifier import on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import Sizes
+from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.open import asked
@@ -40,7 +40,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     text = "the hornbook and other books 春眠不覺曉 " * 50
     vocab = train_tokenizer([text], 320, folder / "t", Progress(True)).vocab_size
-    sizes = Sizes(
+    sizes = DecoderSizes(
         vocab=vocab, width=16, depth=1, context=96, heads=2, kv_heads=2, head=8, hidden=16,
         tied=False,
     )  # fmt: skip
