@@ -30,7 +30,7 @@ from hornbook.models.classifier import Classifier, on_encoder
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
-from hornbook.models.transfer import copy_body
+from hornbook.models.transfer import copy_backbone
 from hornbook.nn.pooling import MeanConfig
 from hornbook.read.documents import content_hash
 from hornbook.tokenize.sequences import SequenceTokenizer
@@ -135,7 +135,7 @@ def _accuracy(
     model = classifier.build(seed)
     assert isinstance(model, Classifier)
     if start == "pretrained":
-        copy_body(encoder, model)
+        copy_backbone(encoder, model)
     model.embedding.requires_grad_(not fixed)
     trained, tested = (LabelledTexts(*part, rows=_ROWS, seed=seed, padding=0) for part in parts)
     loop = LoopConfig(

@@ -11,8 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hornbook.baselines.feature_groups import (
+    KINDS,
+    FeatureGroup,
+    GroupState,
+    Handmade,
+    Matrix,
+    Terms,
+)
 from hornbook.baselines.learners import LEARNERS, Linear, softmax
-from hornbook.baselines.parts import KINDS, Handmade, Matrix, Part, State, Terms
 from hornbook.baselines.tuning import Hyperparameters, blocks, side_by_side, tune, untuned
 from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError, unknown
@@ -48,7 +55,7 @@ class LinearClassifier:
     choice: what was chosen by held-out loss.
     """
 
-    def __init__(self, name: str, parts: Sequence[Part], learner: str) -> None:
+    def __init__(self, name: str, parts: Sequence[FeatureGroup], learner: str) -> None:
         self.name, self.learner = name, learner
         self.labels: list[str] = []
         self._parts = list(parts)
@@ -177,7 +184,7 @@ class LinearClassifier:
                 kind = KINDS[settings.pop("kind")]
                 start = f"parts.{i}."
                 own = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
-                parts.append(kind.restore(State(settings, own)))
+                parts.append(kind.restore(GroupState(settings, own)))
             found = cls(about["name"], parts, about["learner"])
             found.labels = list(about["labels"])
             setting, shares, sharp = (about["choice"][name] for name in Hyperparameters._fields)
@@ -220,7 +227,7 @@ def _handmade() -> LinearClassifier:
     return LinearClassifier("handmade", [Handmade()], "logistic")
 
 
-def _terms() -> list[Part]:
+def _terms() -> list[FeatureGroup]:
     return [Terms("words", 1, 2, "tfidf"), Terms("characters", 2, 5, "tfidf")]
 
 

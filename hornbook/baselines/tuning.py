@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hornbook.baselines.feature_groups import FeatureGroup, Handmade, Matrix
 from hornbook.baselines.learners import Learner, nats, sharpness
-from hornbook.baselines.parts import Handmade, Matrix, Part
 
 SHARES = (0.0, 0.03, 0.1, 0.3, 1.0)
 """Tried factors of the hand-made rows beside others. A few dense columns are penalised less than
@@ -30,14 +30,14 @@ class Hyperparameters(NamedTuple):
     sharpness: float
 
 
-def untuned(learner: Learner, parts: Sequence[Part]) -> Hyperparameters:
+def untuned(learner: Learner, parts: Sequence[FeatureGroup]) -> Hyperparameters:
     """What is taken where there is too little to choose by."""
     return Hyperparameters(learner.settings[len(learner.settings) // 2], _first_shares(parts), 1.0)
 
 
 def tune(
     learner: Learner,
-    parts: Sequence[Part],
+    parts: Sequence[FeatureGroup],
     raw: Sequence[Matrix],
     classes: np.ndarray,
     held_out: np.ndarray,
@@ -89,7 +89,7 @@ def _downhill(values: Sequence[float], start: int, loss: Callable[[float], float
     return values[place]
 
 
-def _first_shares(parts: Sequence[Part]) -> tuple[float, ...]:
+def _first_shares(parts: Sequence[FeatureGroup]) -> tuple[float, ...]:
     mixed = len(parts) > 1
     return tuple(_FIRST_SHARE if mixed and isinstance(p, Handmade) else 1.0 for p in parts)
 
@@ -103,7 +103,9 @@ class _Fold(NamedTuple):
     held: list[Matrix]
 
 
-def _folds(parts: Sequence[Part], raw: Sequence[Matrix], held_out: np.ndarray) -> list[_Fold]:
+def _folds(
+    parts: Sequence[FeatureGroup], raw: Sequence[Matrix], held_out: np.ndarray
+) -> list[_Fold]:
     """Scales are learned anew in each fold, and once for all that is tried in it."""
     found = []
     for fold in np.unique(held_out):
@@ -134,7 +136,7 @@ def _measured(
 
 
 def blocks(
-    parts: Sequence[Part],
+    parts: Sequence[FeatureGroup],
     raw: Sequence[Matrix],
     scales: Sequence[np.ndarray],
     places: np.ndarray,

@@ -126,7 +126,7 @@ class Task(Config, ABC):
     def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
         """The scores of samples, each with its interval; seed: of the bootstrap."""
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> Mapping[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> Mapping[str, Metrics]:
         """Scores, by name, of what anybody could answer without a model; none if unknown."""
         return {}
 

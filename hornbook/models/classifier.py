@@ -1,6 +1,6 @@
-"""The classifier family: any body, a pooling part and a linear head. It names what it is given.
+"""The classifier family: any backbone, a pooling part and a linear head. It names what it is given.
 
-Knows nothing of files or training, or of which body is whose.
+Knows nothing of files or training, or of which backbone is whose.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from hornbook.nn.stack import StackConfig
 
 
 class ClassifierConfig(ModelConfig):
-    """A body and what judges it.
+    """A backbone and what judges it.
 
     vocab: None where the embedding reads images. causal: whether positions see earlier ones only.
     bias: the head adds one. labels: the classes' names in the order of the logits.
@@ -72,14 +72,14 @@ class ClassifierConfig(ModelConfig):
         return self.embedding.parameters(self.vocab or 0, self.width)
 
 
-def on_encoder(body: EncoderConfig | MaskedLMConfig, labels: Sequence[str]) -> ClassifierConfig:
+def on_encoder(backbone: EncoderConfig | MaskedLMConfig, labels: Sequence[str]) -> ClassifierConfig:
     """BERT's classifier: its pooler on the first token, and a head (Devlin et al. 2019)."""
     return ClassifierConfig(
-        width=body.width,
-        context=body.context,
-        vocab=body.vocab,
-        embedding=body.embedding,
-        stack=body.stack,
+        width=backbone.width,
+        context=backbone.context,
+        vocab=backbone.vocab,
+        embedding=backbone.embedding,
+        stack=backbone.stack,
         causal=False,
         pooling=DenseFirstConfig(),
         bias=True,
@@ -87,14 +87,14 @@ def on_encoder(body: EncoderConfig | MaskedLMConfig, labels: Sequence[str]) -> C
     )
 
 
-def on_decoder(body: CausalLMConfig, labels: Sequence[str]) -> ClassifierConfig:
+def on_decoder(backbone: CausalLMConfig, labels: Sequence[str]) -> ClassifierConfig:
     """A decoder's classifier: a head on the last token (Radford et al. 2018)."""
     return ClassifierConfig(
-        width=body.width,
-        context=body.context,
-        vocab=body.vocab,
-        embedding=body.embedding,
-        stack=body.stack,
+        width=backbone.width,
+        context=backbone.context,
+        vocab=backbone.vocab,
+        embedding=backbone.embedding,
+        stack=backbone.stack,
         causal=True,
         pooling=LastConfig(),
         bias=False,
@@ -102,24 +102,24 @@ def on_decoder(body: CausalLMConfig, labels: Sequence[str]) -> ClassifierConfig:
     )
 
 
-def on_body(
-    body: ModelConfig, labels: Sequence[str], pooling: PoolingConfig | None = None
+def on_backbone(
+    backbone: ModelConfig, labels: Sequence[str], pooling: PoolingConfig | None = None
 ) -> ClassifierConfig:
-    """The classifier of any body that reads tokens; that of a classifier may have other labels.
+    """The classifier of any backbone that reads tokens; that of a classifier may have other labels.
 
-    pooling: None for what the body's own family has. Raises HornbookError for a body that is none:
-    one that reads images, or two texts at once.
+    pooling: None for what the backbone's own family has. Raises HornbookError for a backbone that
+    is none: one that reads images, or two texts at once.
     """
-    match body:
+    match backbone:
         case CausalLMConfig():
-            found = on_decoder(body, labels)
+            found = on_decoder(backbone, labels)
         case EncoderConfig() | MaskedLMConfig():
-            found = on_encoder(body, labels)
+            found = on_encoder(backbone, labels)
         case ClassifierConfig(vocab=int()):
-            found = body.model_copy(update={"labels": tuple(labels)})
+            found = backbone.model_copy(update={"labels": tuple(labels)})
         case _:
             raise HornbookError(
-                "This model reads no single text: a body for classification is an encoder, a "
+                "This model reads no single text: a backbone for classification is an encoder, a "
                 "model that fills in words, or one that continues text."
             )
     if pooling is not None and pooling != found.pooling:
@@ -128,7 +128,7 @@ def on_body(
 
 
 def _initial(stack: StackConfig) -> Sequence[tuple[str, Initialiser]]:
-    """The table of the body's own family."""
+    """The table of the backbone's own family."""
     layers = [layer for block in stack.pattern for layer in block]
     post_norm = any(isinstance(layer, PostNormConfig) for layer in layers)
     if post_norm:
@@ -190,7 +190,7 @@ class ClassifierHead(nn.Module):
     """What a classifier does with what its pooling gathered: (B, D) -> logits (B, L).
 
     Its parameters are the classifier's own, so to train it on vectors computed once is to train
-    the classifier with a body that stays.
+    the classifier with a backbone that stays.
     """
 
     def __init__(self, model: Classifier) -> None:

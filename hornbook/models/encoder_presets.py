@@ -61,13 +61,13 @@ def bert_masked_lm(
     sizes: BertSizes, epsilon: float = 1e-12, activation: Activation = "gelu"
 ) -> MaskedLMConfig:
     """BERT with the head that fills in words."""
-    body = bert(sizes, epsilon, activation)
+    backbone = bert(sizes, epsilon, activation)
     return MaskedLMConfig(
-        vocab=body.vocab,
-        width=body.width,
-        context=body.context,
-        embedding=body.embedding,
-        stack=body.stack,
+        vocab=backbone.vocab,
+        width=backbone.width,
+        context=backbone.context,
+        embedding=backbone.embedding,
+        stack=backbone.stack,
         transform=TransformConfig(activation=activation, norm=LayerNormConfig(epsilon=epsilon)),
     )
 

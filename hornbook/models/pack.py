@@ -35,21 +35,21 @@ Source = Callable[[str, nn.Linear], Matrix | None]
 class FusedAttention(Attention):
     """Attention whose queries, keys and values are one product."""
 
-    joint: nn.Module
+    fused: nn.Module
     sizes: list[int]
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = self.joint(x).split(self.sizes, -1)
+        q, k, v = self.fused(x).split(self.sizes, -1)
         return q, k, v
 
 
 class FusedMLP(GatedMLP):
     """A gated MLP whose gate and values are one product."""
 
-    joint: nn.Module
+    fused: nn.Module
 
     def forward(self, x: Tensor, ctx: object, cache: object = None) -> Tensor:
-        gate, up = self.joint(x).chunk(2, -1)
+        gate, up = self.fused(x).chunk(2, -1)
         y: Tensor = self.down(self.activation(gate) * up)
         return y
 
@@ -79,7 +79,7 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
         blocks.append(Block(*block))  # type: ignore[arg-type]
     matrices: list[nn.Module] = [model.head]
     for block in blocks:
-        matrices += [block.attention.joint, block.attention.output, block.mlp.joint, block.mlp.down]
+        matrices += [block.attention.fused, block.attention.output, block.mlp.fused, block.mlp.down]
     configs = {block.attention.config for block in blocks}
     alike = len(configs) == 1 and blocks[0].attention.config.rotary is not None
     return blocks if alike and all(isinstance(one, linear) for one in matrices) else None
@@ -127,9 +127,9 @@ def _block_weights(block: Block, normed: bool) -> BlockWeights:
         query_norm=_numbers(cast(RMSNorm, attention.query_norm)) if normed else None,
         key_norm=_numbers(cast(RMSNorm, attention.key_norm)) if normed else None,
         mlp_norm=_numbers(block.mlp_norm),
-        joint=cast(NativeLinear, attention.joint).tiles(),
+        joint=cast(NativeLinear, attention.fused).tiles(),
         output=cast(NativeLinear, attention.output).tiles(),
-        gate_up=cast(NativeLinear, block.mlp.joint).tiles(),
+        gate_up=cast(NativeLinear, block.mlp.fused).tiles(),
         down=cast(NativeLinear, block.mlp.down).tiles(),
     )
 
@@ -198,7 +198,7 @@ def _join(module: nn.Module, name: str, parts: tuple[str, ...], source: Source) 
     bias = torch.cat(biases) if len(biases) == len(linears) else None  # type: ignore[arg-type]
     if biases and bias is None:
         return False
-    module.joint = packed(join(found), bias)
+    module.fused = packed(join(found), bias)
     module.sizes = [matrix.outputs for matrix in found]  # type: ignore[assignment]
     for part in parts:
         setattr(module, part, nn.Identity())

@@ -1,4 +1,4 @@
-"""A new model that begins with the body of another: what was pretrained goes on to a new task.
+"""A new model that begins with the backbone of another: what was pretrained goes on to a new task.
 
 Knows parameter names; knows nothing of training or files.
 """
@@ -12,7 +12,7 @@ _BODY = ("embedding.", "stack.")
 
 
 @torch.no_grad()
-def copy_body(source: Model, target: Model) -> None:
+def copy_backbone(source: Model, target: Model) -> None:
     """Copy embedding and stack; the head, and whatever else is the target's own, stays as it is.
 
     Raises HornbookError naming the first parameter that one of them lacks or has in another shape.
@@ -25,7 +25,7 @@ def copy_body(source: Model, target: Model) -> None:
         shapes = [tuple(p[name].shape) if name in p else "absent" for p in (theirs, ours)]
         if shapes[0] != shapes[1]:
             raise HornbookError(
-                f"The bodies differ: {name} is {shapes[0]} in the model to begin with and "
+                f"The backbones differ: {name} is {shapes[0]} in the model to begin with and "
                 f"{shapes[1]} in the new one."
             )
     for name, weight in ours.items():

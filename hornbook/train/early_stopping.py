@@ -51,7 +51,7 @@ def train_best(
     """Train as `train` does; leaves the model with the weights that measured best.
 
     measure: called after every `stopping.every` steps; of equal ones the first counts. Only what
-    may move is kept aside: a frozen body is not copied.
+    may move is kept aside: a frozen backbone is not copied.
     """
     watch = _Watch(measure, stopping, config.steps)
     reason = ""

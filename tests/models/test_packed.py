@@ -7,8 +7,8 @@ import torch
 from hornbook import kernels as native
 from hornbook.core.gguf import GGUFFile
 from hornbook.generate.decode import decode
-from hornbook.generate.lean import lean
 from hornbook.generate.sampling import SamplingConfig
+from hornbook.generate.single_token import single_token_decoder
 from hornbook.kernels.codes import join, matrix_of
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.codes import has_codes
@@ -136,7 +136,7 @@ def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits, monkeyp
     monkeypatch.setattr(native, "_found", lambda: "none here")
     model = pack(made(name, seed=5), from_weights(bits))
     assert any(isinstance(module, FusedAttention) for module in model.modules())
-    short = lean(model)
+    short = single_token_decoder(model)
     assert short is not None
     for prompt in ([1, 2, 3], [7] * 15, list(range(20))):
         assert ids(short, prompt) == ids(model, prompt)
@@ -155,4 +155,4 @@ def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits, monkeyp
 @pytest.mark.parametrize("name", ["gpt2", "mamba2", "lfm2", "lstm"])
 def test_there_is_no_short_way_through_other_blocks(name):
     model = pack(made(name), from_weights(4))
-    assert lean(model) is None and decoder_weights(model) is None
+    assert single_token_decoder(model) is None and decoder_weights(model) is None

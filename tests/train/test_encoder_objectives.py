@@ -15,7 +15,7 @@ from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
 from hornbook.models.presets import qwen3
 from hornbook.models.sizes import DecoderSizes
-from hornbook.models.transfer import copy_body
+from hornbook.models.transfer import copy_backbone
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label, masked_token
 from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
@@ -167,10 +167,10 @@ def test_a_pretrained_body_begins_a_classifier():
     source = bert_masked_lm(BERT).build(seed=1)
     target = on_encoder(bert(BERT), "ab").build(seed=2)
     head = target.head.weight.clone()
-    copy_body(source, target)
+    copy_backbone(source, target)
     bodies = [model.stack.state_dict() for model in (source, target)]
     assert all(torch.equal(weight, bodies[1][name]) for name, weight in bodies[0].items())
     assert torch.equal(target.head.weight, head)
     wider = on_encoder(bert(BERT.model_copy(update={"vocab": 40})), "ab").build()
     with pytest.raises(HornbookError, match=r"embedding\.token\.weight is \(31, 16\).*\(40, 16\)"):
-        copy_body(source, wider)
+        copy_backbone(source, wider)

@@ -26,7 +26,7 @@ from hornbook.batches.packing import PackedWindows
 from hornbook.batches.preferences import PreferencePair, PreferencePairs
 from hornbook.batches.translation import EncodedPair, PairBatches
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.classifier import on_body
+from hornbook.models.classifier import on_backbone
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
@@ -178,7 +178,7 @@ def preferred() -> Course:
 
 def labelled(fresh: bool) -> Course:
     how = Method(kind="full")
-    model = on_body(bert(BERT), ["reading", "training"], labels.pooling_of(how, fresh)).build(1)
+    model = on_backbone(bert(BERT), ["reading", "training"], labels.pooling_of(how, fresh)).build(1)
     classes = np.array([topic == "training" for topic in TOPICS]).astype(np.int64)
     batches = LabelledTexts([ids(en) for en in ENGLISH], classes, ROWS, 0, 0, alike=True)
     rates = labels.rates_of(how, fresh, BERT.width).optimiser

@@ -78,7 +78,7 @@ class ChoiceTask(Task):
             for name, metric in _RIGHT.items()
         }
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
         shares = [1 / len(sample.found["choices"]) for sample in samples]
         chance = bootstrap_ratio(shares, [1.0] * len(shares)).value
         return {"chance": {"accuracy": Estimate(chance, chance, chance)}}

@@ -122,7 +122,7 @@ class ClassifyTask(Task):
         truth = np.array([names.index(sample.found["label"]) for sample in samples])
         return classification_scores(shares, truth, names, seed)
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> Mapping[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> Mapping[str, Metrics]:
         often = Counter(sample.found["label"] for sample in samples).most_common(1)[0][1]
         return {"most frequent label": {"accuracy": wilson(often, len(samples))}}
 

@@ -77,7 +77,7 @@ class ContextsTask(Task):
         right = sum(sample.found["right"] for sample in samples)
         return {"accuracy": wilson(right, len(samples))}
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
         shares = [1 / len(sample.found["contexts"]) for sample in samples]
         chance = bootstrap_ratio(shares, [1.0] * len(shares)).value
         return {"chance": {"accuracy": Estimate(chance, chance, chance)}}

@@ -85,7 +85,7 @@ class GenerateTask(Task):
     def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
         return {name: self._metric(name, samples, seed) for name in self.metrics}
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
         """Lead-3: the first three sentences of what is summarised."""
         if self.source is None:
             return {}

@@ -62,5 +62,5 @@ class PairTask(Task):
             "accuracy_per_byte": wilson(per_byte, len(samples)),
         }
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
         return {"chance": {"accuracy": Estimate(0.5, 0.5, 0.5)}}

@@ -94,7 +94,7 @@ class PerplexityTask(Task):
             bits, mean = (Estimate(e.value, math.nan, math.nan) for e in (bits, mean))
         return {"bits_per_byte": bits, "perplexity": Estimate(*map(float, np.exp(mean)))}
 
-    def floors(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
         texts = [sample.item.content for sample in samples]
         by = {"gzip": gzip_bits_per_byte(texts), "xz": xz_bits_per_byte(texts)}
         return {

@@ -1,7 +1,7 @@
 """`bert`: post-norm encoder with learned positions and types (Devlin et al. 2019).
 
-Three architectures: the body alone, the head that fills in words, and the classifier. Files often
-hold more than their architecture needs, because BERT was trained with two heads at once; what
+Three architectures: the backbone alone, the head that fills in words, and the classifier. Files
+often hold more than their architecture needs, because BERT was trained with two heads at once; what
 belongs to the other heads has no effect and is left behind.
 """
 
@@ -92,8 +92,8 @@ def write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:
     return keys and {**keys, **write_labels(config.labels)}
 
 
-def _body(base: str) -> tuple[TensorRule, ...]:
-    """The tensors of the body, behind the prefix `base`."""
+def _backbone(base: str) -> tuple[TensorRule, ...]:
+    """The tensors of the backbone, behind the prefix `base`."""
     block, mixer, mlp = f"{base}encoder.layer.{{block}}", "stack.layers.{0}", "stack.layers.{1}"
     return (
         *(
@@ -130,7 +130,7 @@ MASKED_LM = Family(
     read=read_masked_lm,
     write=write,
     rules=(
-        *_body("bert."),
+        *_backbone("bert."),
         *both("cls.predictions.transform.dense", "transform.dense"),
         *both("cls.predictions.transform.LayerNorm", "transform.norm"),
         TensorRule("cls.predictions.bias", ("head.bias",)),
@@ -152,7 +152,7 @@ BODY = Family(
     config=EncoderConfig,
     read=read,
     write=write,
-    rules=_body(""),
+    rules=_backbone(""),
     base="",
     obsolete=(_POSITIONS, _POOLER, _HEADS),
     renamed=_RENAMED,
@@ -165,7 +165,7 @@ CLASSIFIER = Family(
     read=read_classifier,
     write=write_classifier,
     rules=(
-        *_body("bert."),
+        *_backbone("bert."),
         *both("bert.pooler.dense", "pooling.dense"),
         *both("classifier", "head"),
     ),

@@ -36,17 +36,17 @@ def write_labels(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def decoder_classifier(family: Family, architecture: str) -> Family:
-    """The classifier of a decoder family: the same body, and `score` in the head's place."""
+    """The classifier of a decoder family: the same backbone, and `score` in the head's place."""
 
     def read(fields: Fields) -> ClassifierConfig:
         labels = read_labels(fields)
-        body = family.read(fields)
-        assert isinstance(body, CausalLMConfig)
-        return on_decoder(body, labels)
+        backbone = family.read(fields)
+        assert isinstance(backbone, CausalLMConfig)
+        return on_decoder(backbone, labels)
 
     def write(config: ClassifierConfig) -> dict[str, Any] | None:
-        body = _decoder(config)
-        keys = family.write(body) if body else None
+        backbone = _decoder(config)
+        keys = family.write(backbone) if backbone else None
         return keys and {**keys, **write_labels(config.labels)}
 
     heads = ("head.weight",)
@@ -65,7 +65,7 @@ def decoder_classifier(family: Family, architecture: str) -> Family:
 
 
 def _decoder(config: ClassifierConfig) -> CausalLMConfig | None:
-    """The decoder whose body this is, if there is one. `tied` says nothing without its head."""
+    """The decoder whose backbone this is, if there is one. `tied` says nothing without its head."""
     if config.vocab is None or not isinstance(config.embedding, EmbeddingConfig):
         return None
     return CausalLMConfig(

@@ -1,5 +1,5 @@
 """Our own layout, for models of which the ecosystem has no twin: those with a layer that only we
-have (LSTMs, for one), and classifiers of texts whose body or pooling no class there has.
+have (LSTMs, for one), and classifiers of texts whose backbone or pooling no class there has.
 
 config.json holds our config as plain data under `hornbook`, and tensors have our names.
 """

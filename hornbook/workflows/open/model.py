@@ -8,8 +8,8 @@ from hornbook.core.errors import UsageError
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import pick_device
 from hornbook.generate.decode import Decoder
-from hornbook.generate.lean import lean
 from hornbook.generate.native_decoder import NativeDecoder
+from hornbook.generate.single_token import single_token_decoder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.codes import has_codes
@@ -64,4 +64,4 @@ def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Decoder:
     if say and (reason := native.missing()):
         say(f"Slower than it could be, in torch's kernels: {reason}.")
     weights = decoder_weights(model)
-    return NativeDecoder(weights) if weights else lean(model) or model
+    return NativeDecoder(weights) if weights else single_token_decoder(model) or model

@@ -172,10 +172,10 @@ def _work(model: Decoder) -> _Work:
 def _work_of_layers(model: Decoder) -> _Work:
     from torch import nn
 
-    from hornbook.generate.lean import LeanDecoder
+    from hornbook.generate.single_token import SingleTokenDecoder
     from hornbook.nn.packed import NativeLinear, PackedLinear
 
-    whole = model.model if isinstance(model, LeanDecoder) else model
+    whole = model.model if isinstance(model, SingleTokenDecoder) else model
     assert isinstance(whole, nn.Module)
     numbers = size = 0
     for module in whole.modules():

@@ -213,7 +213,7 @@ def _measure(
     if leaked and clean:
         result["without_leakage"] = scores_of(loaded, clean, seed)
     result |= {
-        "floors": {name: plain(found) for name, found in task.floors(samples, seed).items()},
+        "floors": {name: plain(found) for name, found in task.baselines(samples, seed).items()},
         "shots": len(items.shots),
         "shot_rows": [shot.number for shot in items.shots],
         "seed": seed,

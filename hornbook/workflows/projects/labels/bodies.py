@@ -13,7 +13,7 @@ from hornbook.core.folders import atomic_folder
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.home import home
 from hornbook.core.progress import Progress
-from hornbook.models.classifier import on_body
+from hornbook.models.classifier import on_backbone
 from hornbook.models.folder import load_config, load_model
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.place import resolve
@@ -79,7 +79,7 @@ def find_body(name: str) -> Body:
             raise
         raise UsageError(f"{error} {_presets(name)}") from None
     try:
-        on_body(load_config(place), ("one", "other"))
+        on_backbone(load_config(place), ("one", "other"))
     except HornbookError as error:
         raise UsageError(f"{place}: {error}") from None
     return Pretrained(name, place)

@@ -20,10 +20,10 @@ from hornbook.core.errors import UsageError, nearest
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.datasets.labelled import LabelledText, classes_of
-from hornbook.models.classifier import Classifier, ClassifierConfig, on_body
+from hornbook.models.classifier import Classifier, ClassifierConfig, on_backbone
 from hornbook.models.convert import to_hf
 from hornbook.models.text_classifier import TextClassifier, read_texts
-from hornbook.models.transfer import copy_body
+from hornbook.models.transfer import copy_backbone
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.train.calibrate import fit_temperature, mean_loss
 from hornbook.train.loop import Hook, LoopConfig
@@ -189,7 +189,7 @@ def _build(
     """The model with what the method added and froze, and how many parameters move."""
     fresh = isinstance(body, Fresh)
     pooling = tuning.pooling or pooling_of(tuning.method, fresh)
-    config = on_body(prepared.config, labels, pooling)
+    config = on_backbone(prepared.config, labels, pooling)
     assert isinstance(config.embedding, EmbeddingConfig)
     if not isinstance(config.embedding.positions, int):
         # Nothing is tied to the longest text: what is not read in training is not read afterwards.
@@ -198,7 +198,7 @@ def _build(
     model = config.build(tuning.seed).to(machine.device)
     assert isinstance(model, Classifier)
     if prepared.source is not None:
-        copy_body(prepared.source, model)
+        copy_backbone(prepared.source, model)
     tuning.method.apply(model, tuning.seed)
     return model, parameter_counts(model)
 

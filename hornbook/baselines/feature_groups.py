@@ -1,4 +1,4 @@
-"""What a text classifier sees of a text: parts that turn texts into rows of numbers.
+"""What a text classifier sees of a text: groups of features, which turn texts into rows of numbers.
 
 A part is fitted on training texts alone, gives every number a name, and its state is plain JSON and
 arrays. Rows of a part have about unit length, so that parts can stand side by side. Knows texts;
@@ -19,14 +19,14 @@ Matrix = Any
 """scipy.sparse.csr_matrix, (N, F) float64; the raw rows of hand-made features are an array."""
 
 
-class State(NamedTuple):
+class GroupState(NamedTuple):
     """All a fitted part is: settings that JSON can hold, and arrays."""
 
     settings: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
 
-class Part(ABC):
+class FeatureGroup(ABC):
     """The contract. `names` is in the order of the columns.
 
     What is measured on a text (raw) is apart from what is learned of training rows (a scale), so
@@ -69,16 +69,16 @@ class Part(ABC):
         """(N, F) scaled rows, after `keep`."""
 
     @abstractmethod
-    def state(self) -> State:
+    def state(self) -> GroupState:
         """What `restore` needs."""
 
     @classmethod
     @abstractmethod
-    def restore(cls, state: State) -> "Part":
+    def restore(cls, state: GroupState) -> "FeatureGroup":
         """The fitted part again."""
 
 
-class Handmade(Part):
+class Handmade(FeatureGroup):
     """The registered features, standardised over the training texts.
 
     Values beyond those seen in training are taken as the nearest seen: a text a thousand times as
@@ -121,11 +121,11 @@ class Handmade(Part):
     def transform(self, texts: Sequence[str]) -> Matrix:
         return self.scaled(self.raw(texts), self._scale)
 
-    def state(self) -> State:
-        return State({"features": self.names}, {"scale": self._scale})
+    def state(self) -> GroupState:
+        return GroupState({"features": self.names}, {"scale": self._scale})
 
     @classmethod
-    def restore(cls, state: State) -> "Handmade":
+    def restore(cls, state: GroupState) -> "Handmade":
         """Raises HornbookError when the features are not those of this version."""
         part = cls()
         if state.settings["features"] != part.names:
@@ -148,7 +148,7 @@ _MANY = 1000
 """Training texts from which on a term must occur in two of them: half of the terms never would."""
 
 
-class Terms(Part):
+class Terms(FeatureGroup):
     """Runs of words, or of characters within words, counted or as TF-IDF.
 
     TF-IDF: (1 + log count) x (1 + log((1 + N) / (1 + texts with the term))), rows of length 1
@@ -235,7 +235,7 @@ class Terms(Part):
             token_pattern=_WORDS,
         )
 
-    def state(self) -> State:
+    def state(self) -> GroupState:
         settings = {
             "unit": self.unit,
             "shortest": self.shortest,
@@ -243,10 +243,10 @@ class Terms(Part):
             "weighing": self.weighing,
             "terms": self._terms,
         }
-        return State(settings, {"scale": self._scale})
+        return GroupState(settings, {"scale": self._scale})
 
     @classmethod
-    def restore(cls, state: State) -> "Terms":
+    def restore(cls, state: GroupState) -> "Terms":
         settings = dict(state.settings)
         terms = settings.pop("terms")
         part = cls(**settings)
@@ -254,4 +254,4 @@ class Terms(Part):
         return part
 
 
-KINDS: Mapping[str, type[Part]] = {part.kind: part for part in (Handmade, Terms)}
+KINDS: Mapping[str, type[FeatureGroup]] = {part.kind: part for part in (Handmade, Terms)}

@@ -44,8 +44,8 @@ class _MLP(NamedTuple):
     activation: Callable[[Tensor], Tensor]
 
 
-class LeanDecoder:
-    """A `Decoder` that takes the short way where it can. Opened with `lean`."""
+class SingleTokenDecoder:
+    """A `Decoder` that takes the short way where it can. Opened with `single_token_decoder`."""
 
     def __init__(self, model: CausalLM, blocks: list[tuple[_Attention, _MLP]]) -> None:
         self.model, self._blocks = model, blocks
@@ -83,12 +83,12 @@ class LeanDecoder:
         return self._product(self._last(x))[None]
 
 
-def lean(model: CausalLM) -> LeanDecoder | None:
+def single_token_decoder(model: CausalLM) -> SingleTokenDecoder | None:
     """The short way through a packed model, or None where a part of it is of another kind."""
     blocks = blocks_of(model, PackedLinear)
     if blocks is None:
         return None
-    return LeanDecoder(model, [(_attention(block), _mlp(block)) for block in blocks])
+    return SingleTokenDecoder(model, [(_attention(block), _mlp(block)) for block in blocks])
 
 
 def _attention(block: Block) -> _Attention:
@@ -98,7 +98,7 @@ def _attention(block: Block) -> _Attention:
     normed = config.qk_norm is not None
     return _Attention(
         _norm(block.attention_norm),
-        _product(cast(PackedLinear, inner.joint)),
+        _product(cast(PackedLinear, inner.fused)),
         _product(cast(PackedLinear, inner.output)),
         _norm(cast(RMSNorm, inner.query_norm)) if normed else None,
         _norm(cast(RMSNorm, inner.key_norm)) if normed else None,
@@ -110,8 +110,8 @@ def _attention(block: Block) -> _Attention:
 
 
 def _mlp(block: Block) -> _MLP:
-    joint, down = cast(PackedLinear, block.mlp.joint), cast(PackedLinear, block.mlp.down)
-    return _MLP(_norm(block.mlp_norm), _product(joint), _product(down), block.mlp.activation)
+    fused, down = cast(PackedLinear, block.mlp.fused), cast(PackedLinear, block.mlp.down)
+    return _MLP(_norm(block.mlp_norm), _product(fused), _product(down), block.mlp.activation)
 
 
 def _attend(
