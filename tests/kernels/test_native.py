@@ -173,6 +173,7 @@ from hornbook import kernels
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import pointers
 from hornbook.kernels.codes import Tiles
+kernels.build()
 library = kernels.library()
 tiles = Tiles(np.ones((1, 512, 576), np.uint8), None, 16, 16384, 8)
 matrix, x = pointers.matrix(tiles), np.ones((ROWS, 16384), np.float32)
@@ -193,9 +194,8 @@ except HornbookError as error:
         (900, "There is no memory left to compute"),
     ],
 )
+@pytest.mark.usefixtures("tools")
 def test_what_the_system_refuses_is_an_error_or_done_otherwise(rows, said):
-    if native.build() is None:
-        pytest.skip("no kernels of ours")
     code = LIMITED.replace("ROWS", str(rows))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith(said), done.stdout + done.stderr

@@ -46,7 +46,7 @@ def test_it():
     twice = False
     {change}
     matrix = structures.Matrix(blocks.ctypes.data, bias, 1024, 128, 4)
-    product, asked = native.library()._product, (1, matrix, x.ctypes.data, y.ctypes.data, 1)
+    product, asked = native.library()._product, (2, matrix, x.ctypes.data, y.ctypes.data, 1)
     both = [threading.Thread(target=product, args=asked) for _ in range(1 + twice)]
     for each in both: each.start()
     for each in both: each.join()
