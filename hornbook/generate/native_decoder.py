@@ -29,7 +29,7 @@ class NativeDecoder:
         self.weights, self.vocab, self.context = weights, weights.vocab, weights.context
         self._library, self._head = library, pointers.matrix(weights.logits)
         self._decoder = pointers.decoder(weights)
-        self._turns = np.empty((2, 0, weights.head // 2), np.float32)
+        self._cos_sin = np.empty((2, 0, weights.head // 2), np.float32)
 
     def sequences(self, rows: int, capacity: int | None = None) -> "NativeSequences":
         """Empty sequences of at most `capacity` tokens (None: the context)."""
@@ -40,8 +40,8 @@ class NativeDecoder:
         if rows.ids.min() < 0 or rows.ids.max() >= self.vocab:
             raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
         x = np.ascontiguousarray(self.weights.embed(rows.ids))
-        turns = self._angles(int(rows.positions.max()) + 1)
-        passed = pointers.call(self.weights, rows, x, turns, (caches.keys, caches.values))
+        cos_sin = self._angles(int(rows.positions.max()) + 1)
+        passed = pointers.call(self.weights, rows, x, cos_sin, (caches.keys, caches.values))
         self._library.run(self._decoder, passed)
         return x
 
@@ -51,15 +51,15 @@ class NativeDecoder:
 
     def _angles(self, reach: int) -> np.ndarray:
         """Cosines and sines (2, P, C / 2) of at least the first `reach` positions."""
-        if self._turns.shape[1] < reach:
+        if self._cos_sin.shape[1] < reach:
             half = self.weights.head // 2
             positions = np.arange(min(self.context, 2 * reach), dtype=np.float32)
             # Rounded where `nn.rotary` rounds: at position 10,000 a last bit is 1e-3 rad.
             exponents = np.arange(half, dtype=np.float32) / np.float32(half)
             powers = (self.weights.theta ** exponents.astype(np.float64)).astype(np.float32)
             angles = (positions[:, None] * (np.float32(1) / powers)).astype(np.float64)
-            self._turns = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-        return self._turns
+            self._cos_sin = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+        return self._cos_sin
 
 
 class Caches:

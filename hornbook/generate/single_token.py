@@ -123,7 +123,7 @@ def _attend(
     both = y[: heads + kv]
     if part.query_norm and part.key_norm:
         both = torch.cat([part.query_norm(both[:heads]), part.key_norm(both[heads:])])
-    both = _turned(both, cos, sin)
+    both = _rotated(both, cos, sin)
     keys, values = cache["key"], cache["value"]
     keys[0, :, reach - 1] = both[heads:]
     values[0, :, reach - 1] = y[heads + kv :]
@@ -132,8 +132,8 @@ def _attend(
     return part.output(found.view(1, -1))
 
 
-def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x (heads, C) turned as by `nn.rotary.turn`."""
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x (heads, C) rotated as by `nn.rotary.rotate`."""
     first, second = x.chunk(2, -1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 

@@ -41,8 +41,8 @@ void rms_norm(const float* x, const float* weight, int size, float epsilon, floa
     store(y + i, multiply(multiply(load(x + i), by), load(weight + i)));
 }
 
-// x (2 half,) turned: channel i with channel i + half (Su et al. 2021).
-void turn(float* x, const float* cos, const float* sin, int half) {
+// x (2 half,) rotated: channel i with channel i + half (Su et al. 2021).
+void rotate(float* x, const float* cos, const float* sin, int half) {
   for (int i = 0; i < half; i++) {
     const float a = x[i], b = x[i + half];
     x[i] = a * cos[i] - b * sin[i];

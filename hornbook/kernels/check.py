@@ -32,14 +32,14 @@ def is_right(library: Library, threads: int | None) -> bool:
     dense, weights = _tiny()
     x = _numbers((len(_SLOTS), _WIDTH), 3)
     angles = np.outer(np.arange(_POSITIONS.max() + 1), 1.0 / np.arange(1, _HEAD // 2 + 1))
-    turns = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    expected = _expected(dense, weights, x, turns[:, _POSITIONS])
+    cos_sin = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+    expected = _expected(dense, weights, x, cos_sin[:, _POSITIONS])
     decoder = pointers.decoder(weights)
     keys, values = np.zeros((2, 2, 2, _KV_HEADS, 8, _HEAD), np.float16)
     found = []
     for part in (slice(_FIRST), slice(_FIRST, None)):
         rows, features = Rows(_SLOTS[part], _SLOTS[part], _POSITIONS[part]), x[part].copy()
-        passed = pointers.call(weights, rows, features, turns, (keys, values))
+        passed = pointers.call(weights, rows, features, cos_sin, (keys, values))
         library.run(decoder, passed, threads)
         found.append(features)
     logits = library.product(pointers.matrix(weights.logits), np.concatenate(found), threads)
@@ -107,16 +107,16 @@ def _numbers(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def _expected(
-    dense: list[_Dense], weights: DecoderWeights, x: np.ndarray, turns: np.ndarray
+    dense: list[_Dense], weights: DecoderWeights, x: np.ndarray, cos_sin: np.ndarray
 ) -> np.ndarray:
-    """The logits of rows x (R, D); turns: of their positions, (2, R, C / 2)."""
+    """The logits of rows x (R, D); cos_sin: of their positions, (2, R, C / 2)."""
     for i, block in enumerate(weights.blocks):
         joint, output, gate_up, down = dense[4 * i : 4 * i + 4]
         y = _times(_normed(x, block.attention_norm, _EPSILON), joint)
         heads = y.reshape(len(x), -1, _HEAD).swapaxes(0, 1)
         q, k, v = np.split(heads, [_HEADS, _HEADS + _KV_HEADS])
-        q = _turned(_normed(q, block.query_norm, 2 * _EPSILON), turns)
-        k = _turned(_normed(k, block.key_norm, 2 * _EPSILON), turns)
+        q = _rotated(_normed(q, block.query_norm, 2 * _EPSILON), cos_sin)
+        k = _rotated(_normed(k, block.key_norm, 2 * _EPSILON), cos_sin)
         x = x + _times(_attended(q, k, v).swapaxes(0, 1).reshape(len(x), -1), output)
         gate, up = np.split(_times(_normed(x, block.mlp_norm, _EPSILON), gate_up), 2, 1)
         x = x + _times(gate / (1 + np.exp(-gate)) * up, down)
@@ -133,8 +133,8 @@ def _attended(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
     return found
 
 
-def _turned(x: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    (cos, sin), (first, second) = turns, np.split(x, 2, -1)
+def _rotated(x: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
+    (cos, sin), (first, second) = cos_sin, np.split(x, 2, -1)
     return np.concatenate([first * cos - second * sin, second * cos + first * sin], -1)
 
 

@@ -60,7 +60,7 @@ struct Work {
   }
 };
 
-// Queries and keys are normed and turned; keys and values are kept.
+// Queries and keys are normed and rotated; keys and values are kept.
 void keep(const Decoder& d, const Layer& layer, int number, const Pass& pass, const Work& work,
           int64_t row, int64_t h) {
   const int size = d.head, half = size / 2;
@@ -68,7 +68,7 @@ void keep(const Decoder& d, const Layer& layer, int number, const Pass& pass, co
   float* x = work.joint + row * both + h * size;
   const float* norm = h < d.heads ? layer.query_norm : layer.key_norm;
   if (norm) rms_norm(x, norm, size, d.head_epsilon, x);
-  turn(x, pass.cos + pass.position[row] * int64_t(half),
+  rotate(x, pass.cos + pass.position[row] * int64_t(half),
        pass.sin + pass.position[row] * int64_t(half), half);
   if (h < d.heads) return;
   const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride +
@@ -80,10 +80,10 @@ void keep(const Decoder& d, const Layer& layer, int number, const Pass& pass, co
 void attention(Member& team, const Decoder& d, const Layer& layer, int number, const Pass& pass,
                const Work& work) {
   const int size = d.head, queries = d.heads * size, both = queries + 2 * d.kv_heads * size;
-  const int turned = d.heads + d.kv_heads, share = d.heads / d.kv_heads;
-  team.each(int64_t(pass.rows) * turned, [&](int64_t first, int64_t stop) {
+  const int rotated = d.heads + d.kv_heads, share = d.heads / d.kv_heads;
+  team.each(int64_t(pass.rows) * rotated, [&](int64_t first, int64_t stop) {
     for (int64_t job = first; job < stop; job++)
-      keep(d, layer, number, pass, work, job / turned, job % turned);
+      keep(d, layer, number, pass, work, job / rotated, job % rotated);
   });
   // Heads that share keys together, but one by one where there would be too few jobs to go round.
   // Heads outside, so that the rows of a prompt read the same keys one after the other.

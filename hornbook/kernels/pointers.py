@@ -89,28 +89,28 @@ def call(
     weights: DecoderWeights,
     rows: Rows,
     x: np.ndarray,
-    turns: np.ndarray,
+    cos_sin: np.ndarray,
     caches: tuple[np.ndarray, np.ndarray],
 ) -> structures.Pass:
-    """A pass of rows. x: (R, D). turns: cosines and sines (2, P, C / 2). caches: keys and values,
+    """A pass of rows. x: (R, D). cos_sin: cosines and sines (2, P, C / 2). caches: keys and values,
     (layers, slots, kv_heads, room, head) float16."""
     count, half = len(rows.ids), weights.head // 2
     reach = int(rows.positions.max()) + 1
     slots, room = caches[0].shape[1], caches[0].shape[3]
-    _require(rows.positions.min() >= 0 and reach <= min(room, turns.shape[1]), "room")
+    _require(rows.positions.min() >= 0 and reach <= min(room, cos_sin.shape[1]), "room")
     _require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
     shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
     for cache in caches:
         _array(cache, shape, np.float16)
-    turned = _array(turns, (2, turns.shape[1], half), np.float32)
+    first = _array(cos_sin, (2, cos_sin.shape[1], half), np.float32)
     return structures.Pass(
         rows=count,
         reach=reach,
         x=_array(x, (count, weights.width), np.float32),
         slot=_array(rows.slots, (count,), np.int32),
         position=_array(rows.positions, (count,), np.int32),
-        cos=turned,
-        sin=turned + turns.strides[0],
+        cos=first,
+        sin=first + cos_sin.strides[0],
         keys=_parts(caches[0]),
         values=_parts(caches[1]),
         slot_stride=caches[0].strides[1] // 2,

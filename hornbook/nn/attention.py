@@ -14,7 +14,7 @@ from hornbook.nn.attend import attend
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.masks import cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
-from hornbook.nn.rotary import RotaryConfig, angles, turn
+from hornbook.nn.rotary import RotaryConfig, angles, rotate
 
 
 class Bias(Config):
@@ -82,8 +82,10 @@ class Attention(Layer):
         q, k = self.query_norm(q), self.key_norm(k)
         if self.config.rotary is not None:
             theta, half = self.config.rotary.theta, self.config.head // 2
-            turns = ctx.once(("turns", theta, half), lambda: angles(ctx.pos, half, theta, q.dtype))
-            q, k = turn(q, *turns), turn(k, *turns)
+            cos_sin = ctx.once(
+                ("rotary", theta, half), lambda: angles(ctx.pos, half, theta, q.dtype)
+            )
+            q, k = rotate(q, *cos_sin), rotate(k, *cos_sin)
         if cache is None:
             mask = self_attention_mask(ctx.mask, x.shape[1])
         else:

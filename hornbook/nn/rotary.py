@@ -1,6 +1,6 @@
-"""Rotary position embedding (Su et al. 2021): queries and keys turn by their position.
+"""Rotary position embedding (Su et al. 2021): queries and keys are rotated by their position.
 
-The two halves of a head are the pairs that turn together, as in the Hugging Face models.
+The two halves of a head are the pairs that rotate together, as in the Hugging Face models.
 """
 
 import torch
@@ -15,22 +15,17 @@ class RotaryConfig(Config):
     theta: float = 10_000.0
 
 
-def rotate(x: Tensor, pos: Tensor, theta: float) -> Tensor:
-    """Turn x (B, H, T, C) by the angles of pos (B or 1, T); angles are computed in float32."""
-    return turn(x, *angles(pos, x.shape[-1] // 2, theta, x.dtype))
-
-
 def angles(pos: Tensor, half: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Cosines and sines (B or 1, 1, T, half) of the angles of pos (B or 1, T)."""
     exponents = torch.arange(half, dtype=torch.float32, device=pos.device) / half
     # 1 / theta^e and not theta^-e: the last bit differs, and is worth 1e-3 rad at position 10,000.
-    turns = 1.0 / theta**exponents
-    found = pos[:, None, :, None].float() * turns
+    frequencies = 1.0 / theta**exponents
+    found = pos[:, None, :, None].float() * frequencies
     return found.cos().to(dtype), found.sin().to(dtype)
 
 
-def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x (B, H, T, C) turned: channel i with channel i + C/2."""
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x (B, H, T, C) rotated: channel i with channel i + C/2."""
     half = x.shape[-1] // 2
     first, second = x[..., :half], x[..., half:]
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

@@ -1,30 +1,34 @@
-"""Rotary positions: a turn, so lengths stay and only distances count."""
+"""Rotary positions: a rotation, so lengths stay and only distances count."""
 
 import torch
 
-from hornbook.nn.rotary import rotate
+from hornbook.nn.rotary import angles, rotate
 
 X = torch.randn(1, 2, 6, 8, generator=torch.Generator().manual_seed(0))
 POS = torch.arange(6)[None]
 
 
+def at(x, pos):
+    return rotate(x, *angles(pos, 4, 100.0, x.dtype))
+
+
 def test_position_0_is_left_as_it_is_and_lengths_stay():
-    turned = rotate(X, POS, 100.0)
-    torch.testing.assert_close(turned[:, :, 0], X[:, :, 0])
-    torch.testing.assert_close(turned.norm(dim=-1), X.norm(dim=-1))
-    assert not torch.allclose(turned[:, :, 1:], X[:, :, 1:], atol=0.1)
+    rotated = at(X, POS)
+    torch.testing.assert_close(rotated[:, :, 0], X[:, :, 0])
+    torch.testing.assert_close(rotated.norm(dim=-1), X.norm(dim=-1))
+    assert not torch.allclose(rotated[:, :, 1:], X[:, :, 1:], atol=0.1)
 
 
 def test_products_depend_on_the_distance_only():
-    near, far = rotate(X, POS, 100.0), rotate(X, POS + 50, 100.0)
+    near, far = at(X, POS), at(X, POS + 50)
     torch.testing.assert_close(near @ near.mT, far @ far.mT, atol=1e-4, rtol=1e-4)
 
 
 def test_rows_may_stand_at_different_positions():
     pos = torch.tensor([[0, 1, 2, 3, 4, 5], [3, 4, 5, 6, 7, 8]])
-    both = rotate(X.expand(2, -1, -1, -1), pos, 100.0)
-    torch.testing.assert_close(both[1:], rotate(X, pos[1:], 100.0))
+    both = at(X.expand(2, -1, -1, -1), pos)
+    torch.testing.assert_close(both[1:], at(X, pos[1:]))
 
 
 def test_short_floats_stay_short():
-    assert rotate(X.bfloat16(), POS, 100.0).dtype == torch.bfloat16
+    assert at(X.bfloat16(), POS).dtype == torch.bfloat16

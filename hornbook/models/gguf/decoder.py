@@ -139,8 +139,8 @@ def _bias(
     if names[0] not in file.tensors:
         return None
     own = [codes.floats(file, name) for name in names]
-    turned = [
+    reordered = [
         to_halves(bias, heads[part]) if part in heads else bias
         for part, bias in zip(parts, own, strict=True)
     ]
-    return np.concatenate(turned)
+    return np.concatenate(reordered)

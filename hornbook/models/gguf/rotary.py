@@ -1,7 +1,7 @@
-"""The order of query and key rows in GGUF's `llama`, which turns neighbouring channels together.
+"""The order of query and key rows in GGUF's `llama`, which rotates neighbouring channels together.
 
-Ours, as Hugging Face's, turns channel i with channel i + C/2 of a head. Both are the same rotation
-when the rows of the two projections are reordered within each head.
+Ours, as Hugging Face's, rotates channel i with channel i + C/2 of a head. Both are the same when
+the rows of the two projections are reordered within each head.
 """
 
 import numpy as np
