@@ -63,4 +63,4 @@ def test_what_is_added_passes_its_tests(title, tmp_path):
     for command in commands:
         words = [sys.executable, *shlex.split(command)[1:]]
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]

@@ -1,9 +1,10 @@
 """Decoder presets: functions that read like the diagram of the architecture.
 
-Each corresponds to a `model_type` of the Hugging Face ecosystem.
+Each corresponds to a `model_type` of the Hugging Face ecosystem, if that has all of its layers.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from hornbook.core.errors import unknown
 from hornbook.models.causal_lm import CausalLMConfig
@@ -23,6 +24,43 @@ from hornbook.nn.short_conv import ShortConvConfig
 from hornbook.nn.stack import Block, StackConfig
 
 
+class Preset(NamedTuple):
+    """A function from sizes to a config, and what those who choose the sizes have to know of it.
+
+    family: that `pretrain --family` knows. masked: it fills in words, and its tokenizer needs a
+    token for them. tied: its model type is read with the head tied to the embedding everywhere.
+    gated: its MLPs have three matrices and not two.
+    """
+
+    build: Callable[..., ModelConfig]
+    family: str
+    masked: bool = False
+    tied: bool = False
+    gated: bool = True
+
+    def __call__(self, sizes: DecoderSizes, **options: Any) -> ModelConfig:
+        """options: that the function has besides."""
+        return self.build(sizes, **options)
+
+
+PRESETS: dict[str, Preset] = {}
+"""By their names; the first of a family is meant by default."""
+
+_Function = TypeVar("_Function", bound=Callable[..., ModelConfig])
+
+
+def preset(name: str, family: str, **facts: bool) -> Callable[[_Function], _Function]:
+    """Decorates a preset; facts: those of `Preset`."""
+
+    def enter(build: _Function) -> _Function:
+        assert name not in PRESETS, f"two presets are called {name}"
+        PRESETS[name] = Preset(build, family, **facts)
+        return build
+
+    return enter
+
+
+@preset("qwen3", family="gpt")
 def qwen3(
     sizes: DecoderSizes,
     theta: float = 10_000.0,
@@ -44,6 +82,7 @@ def qwen3(
     return _transformer(sizes, norm, attention, mlp)
 
 
+@preset("llama", family="gpt")
 def llama(
     sizes: DecoderSizes,
     theta: float = 10_000.0,
@@ -63,6 +102,7 @@ def llama(
     return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
+@preset("qwen2", family="gpt")
 def qwen2(
     sizes: DecoderSizes,
     theta: float = 10_000.0,
@@ -81,6 +121,7 @@ def qwen2(
     return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
+@preset("gpt2", family="gpt", tied=True, gated=False)
 def gpt2(
     sizes: DecoderSizes, epsilon: float = 1e-5, activation: Activation = "gelu_tanh"
 ) -> CausalLMConfig:
@@ -96,6 +137,7 @@ def gpt2(
     return _transformer(sizes, norm, attention, mlp, positions=sizes.context)
 
 
+@preset("mamba2", family="mamba2")
 def mamba2(sizes: DecoderSizes, epsilon: float = 1e-5) -> CausalLMConfig:
     """RMSNorm and the Mamba-2 mixer, nothing else (Dao & Gu 2024); twice as wide inside.
 
@@ -118,6 +160,7 @@ def mamba2(sizes: DecoderSizes, epsilon: float = 1e-5) -> CausalLMConfig:
     )
 
 
+@preset("lfm2", family="lfm2")
 def lfm2(
     sizes: DecoderSizes,
     attention: Sequence[int] | None = None,
@@ -156,11 +199,13 @@ def lfm2(
     )
 
 
+@preset("lfm2-conv", family="lfm2")
 def lfm2_conv(sizes: DecoderSizes) -> CausalLMConfig:
     """LFM2 without attention: it sees a few tokens back a block, and nothing further."""
     return lfm2(sizes, attention=())
 
 
+@preset("lstm", family="lstm")
 def lstm(sizes: DecoderSizes) -> CausalLMConfig:
     """Long short-term memory, block after block, each added to the stream (Jozefowicz et al. 2016).
 
@@ -178,6 +223,7 @@ def lstm(sizes: DecoderSizes) -> CausalLMConfig:
     )
 
 
+@preset("bert", family="bert", masked=True, gated=False)
 def bert(sizes: DecoderSizes) -> MaskedLMConfig:
     """BERT with the head that fills in words; its head is always the embedding transposed."""
     own = BertSizes(
@@ -191,29 +237,13 @@ def bert(sizes: DecoderSizes) -> MaskedLMConfig:
     return bert_masked_lm(own)
 
 
-PRESETS: dict[str, Callable[[DecoderSizes], ModelConfig]] = {
-    "qwen3": qwen3,
-    "llama": llama,
-    "qwen2": qwen2,
-    "gpt2": gpt2,
-    "mamba2": mamba2,
-    "lfm2": lfm2,
-    "lfm2-conv": lfm2_conv,
-    "lstm": lstm,
-    "bert": bert,
+FAMILIES = {
+    family: [name for name, one in PRESETS.items() if one.family == family]
+    for family in dict.fromkeys(one.family for one in PRESETS.values())
 }
+"""The presets of each family."""
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "gpt": ("qwen3", "llama", "qwen2", "gpt2"),
-    "mamba2": ("mamba2",),
-    "lfm2": ("lfm2", "lfm2-conv"),
-    "lstm": ("lstm",),
-    "bert": ("bert",),
-}
-"""The presets of each family that `pretrain --family` knows; the first is meant by default."""
-
-MASKED_PRESETS = ("bert",)
-"""Presets whose tokenizer needs a token for hidden words."""
+MASKED_PRESETS = [name for name, one in PRESETS.items() if one.masked]
 
 
 def preset_of(family: str | None, preset: str | None) -> str | None:

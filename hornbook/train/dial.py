@@ -49,7 +49,7 @@ class Plan(Config):
             kv_heads=self.heads,
             head=self.width // self.heads,
             hidden=self.hidden,
-            tied=self.preset in _TIED,
+            tied=PRESETS[self.preset].tied,
         )
         return PRESETS[self.preset](sizes)
 
@@ -83,9 +83,6 @@ def sizes_of(config: ModelConfig, name: str) -> Wanted:
         hidden=hidden[0] if hidden else config.width,
     )
 
-
-_TIED = ("gpt2",)
-"""Presets whose model type is read with the head tied to the embedding everywhere."""
 
 # Depth and width of the models to choose from, small to large: width grows with depth, as the
 # published families' small members do.
@@ -237,7 +234,8 @@ def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, i
 
 def _hidden(preset: str, width: int) -> int:
     """4 times the width for two matrices; 8/3, rounded up to 64, for three."""
-    return 4 * width if preset in ("gpt2", "bert") else -(-8 * width // (3 * 64)) * 64
+    gated = preset not in PRESETS or PRESETS[preset].gated
+    return -(-8 * width // (3 * 64)) * 64 if gated else 4 * width
 
 
 def _rows(budget: float, context: int) -> tuple[str, int, str]:

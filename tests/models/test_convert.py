@@ -6,6 +6,7 @@ import pytest
 
 from hornbook.core.errors import HornbookError
 from hornbook.models.convert import MODEL_TYPES, from_hf, to_hf
+from hornbook.models.convert.own import layers_of
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
@@ -42,11 +43,14 @@ def read(values):
     return from_hf(values, WHERE)[1]
 
 
-MODEL_TYPE = {"lfm2-conv": "lfm2", "lstm": "hornbook_lstm"}
+def model_type(preset):
+    known = {"lfm2-conv": "lfm2", "lstm": "hornbook_lstm"}
+    ours = any(layer.ours for layer in layers_of(PRESETS[preset](SIZES)))
+    return known.get(preset, "hornbook" if ours else preset)
 
 
 def test_every_preset_has_its_family():
-    assert {MODEL_TYPE.get(name, name) for name in PRESETS} <= set(MODEL_TYPES)
+    assert set(map(model_type, PRESETS)) <= set(MODEL_TYPES)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -54,7 +58,7 @@ def test_every_preset_has_its_family():
 def test_a_preset_is_written_as_its_family_and_read_back(preset, tied):
     config = PRESETS[preset](SIZES.model_copy(update={"tied": tied}))
     family, values = to_hf(config)
-    assert family.model_type == values["model_type"] == MODEL_TYPE.get(preset, preset)
+    assert family.model_type == values["model_type"] == model_type(preset)
     assert read(values) == config
 
 

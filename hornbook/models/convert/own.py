@@ -14,6 +14,8 @@ from hornbook.models.convert.labels import write_labels
 from hornbook.models.fields import Fields
 from hornbook.models.model import ModelConfig
 from hornbook.models.seq2seq import Seq2SeqConfig
+from hornbook.nn.contract import LayerConfig
+from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.residual import PostNormConfig, PreNormConfig
 
 _KEY = "hornbook"
@@ -26,15 +28,25 @@ def _reader(kind: type[ModelConfig]) -> Callable[[Fields], ModelConfig]:
     return read
 
 
+def layers_of(config: ModelConfig) -> list[LayerConfig]:
+    """All layers of a model's pattern, without what is around them."""
+    blocks = [block for stack in config.stacks().values() for block in stack.pattern]
+    return [
+        layer.layer if isinstance(layer, PreNormConfig | PostNormConfig) else layer
+        for block in blocks
+        for layer in block
+    ]
+
+
+def _write_lstm(config: ModelConfig) -> dict[str, Any] | None:
+    """The config as it is, or None where no layer is an LSTM."""
+    recurrent = any(isinstance(layer, LSTMConfig) for layer in layers_of(config))
+    return {_KEY: config.plain()} if recurrent else None
+
+
 def _write(config: ModelConfig) -> dict[str, Any] | None:
     """The config as it is, or None where no layer is ours alone."""
-    stacks = config.stacks().values()
-    layers = [layer for stack in stacks for block in stack.pattern for layer in block]
-    inner = [
-        layer.layer if isinstance(layer, PreNormConfig | PostNormConfig) else layer
-        for layer in layers
-    ]
-    return {_KEY: config.plain()} if any(layer.ours for layer in inner) else None
+    return {_KEY: config.plain()} if any(layer.ours for layer in layers_of(config)) else None
 
 
 def _write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:
@@ -47,8 +59,8 @@ def _write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:
 def _family(
     architecture: str,
     kind: type[ModelConfig],
-    model_type: str = "hornbook_lstm",
-    write: Callable[[Any], dict[str, Any] | None] = _write,
+    model_type: str,
+    write: Callable[[Any], dict[str, Any] | None],
 ) -> Family:
     return Family(
         model_type=model_type,
@@ -62,7 +74,9 @@ def _family(
 
 
 FAMILIES = (
-    _family("HornbookCausalLM", CausalLMConfig),
-    _family("HornbookSeq2Seq", Seq2SeqConfig),
+    _family("HornbookCausalLM", CausalLMConfig, "hornbook_lstm", _write_lstm),
+    _family("HornbookSeq2Seq", Seq2SeqConfig, "hornbook_lstm", _write_lstm),
+    _family("HornbookCausalLM", CausalLMConfig, "hornbook", _write),
+    _family("HornbookSeq2Seq", Seq2SeqConfig, "hornbook", _write),
     _family("HornbookClassifier", ClassifierConfig, "hornbook_classifier", _write_classifier),
 )
