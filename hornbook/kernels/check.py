@@ -68,13 +68,13 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
 
 
 def _block(matrices: list[Tiles], seed: int) -> BlockWeights:
-    joint, output, gate_up, down = matrices
+    qkv, output, gate_up, down = matrices
     return BlockWeights(
         attention_norm=_norm(_WIDTH, seed),
         query_norm=_norm(_HEAD, seed + 1),
         key_norm=_norm(_HEAD, seed + 2),
         mlp_norm=_norm(_WIDTH, seed + 3),
-        joint=joint,
+        qkv=qkv,
         output=output,
         gate_up=gate_up,
         down=down,
@@ -111,8 +111,8 @@ def _expected(
 ) -> np.ndarray:
     """The logits of rows x (R, D); cos_sin: of their positions, (2, R, C / 2)."""
     for i, block in enumerate(weights.blocks):
-        joint, output, gate_up, down = dense[4 * i : 4 * i + 4]
-        y = _times(_normed(x, block.attention_norm, _EPSILON), joint)
+        qkv, output, gate_up, down = dense[4 * i : 4 * i + 4]
+        y = _times(_normed(x, block.attention_norm, _EPSILON), qkv)
         heads = y.reshape(len(x), -1, _HEAD).swapaxes(0, 1)
         q, k, v = np.split(heads, [_HEADS, _HEADS + _KV_HEADS])
         q = _rotated(_normed(q, block.query_norm, 2 * _EPSILON), cos_sin)

@@ -78,14 +78,14 @@ class Tiles(NamedTuple):
 class BlockWeights(NamedTuple):
     """An attention and an MLP. Norms: (N,) float32; those of queries and keys may be None.
 
-    joint: queries, keys and values one below the other. gate_up: gate and values.
+    qkv: queries, keys and values one below the other. gate_up: gate and values.
     """
 
     attention_norm: np.ndarray
     query_norm: np.ndarray | None
     key_norm: np.ndarray | None
     mlp_norm: np.ndarray
-    joint: Tiles
+    qkv: Tiles
     output: Tiles
     gate_up: Tiles
     down: Tiles

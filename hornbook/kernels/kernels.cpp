@@ -19,7 +19,7 @@ namespace {
 
 struct Layer {
   const float *attention_norm, *query_norm, *key_norm, *mlp_norm;  // the middle two or null
-  Matrix joint, output, gate_up, down;
+  Matrix qkv, output, gate_up, down;
 };
 
 struct Decoder {
@@ -43,7 +43,7 @@ struct Pass {
 // Memory of a pass. score_room: of a head of a thread.
 struct Work {
   Inputs wide, inner, attended;
-  float *normed, *joint, *found, *hidden, *scores;
+  float *normed, *qkv, *found, *hidden, *scores;
   int score_room;
 
   Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) {
@@ -52,7 +52,7 @@ struct Work {
     inner = arena.inputs(rows, d.hidden);
     attended = arena.inputs(rows, queries);
     normed = arena.take<float>(size_t(threads) * d.width);
-    joint = arena.take<float>(size_t(rows) * both);
+    qkv = arena.take<float>(size_t(rows) * both);
     found = arena.take<float>(size_t(rows) * queries);
     hidden = arena.take<float>(size_t(rows) * d.hidden);
     score_room = (reach + 15) / 16 * 16;
@@ -65,7 +65,7 @@ void keep(const Decoder& d, const Layer& layer, int number, const Pass& pass, co
           int64_t row, int64_t h) {
   const int size = d.head, half = size / 2;
   const int both = (d.heads + 2 * d.kv_heads) * size;
-  float* x = work.joint + row * both + h * size;
+  float* x = work.qkv + row * both + h * size;
   const float* norm = h < d.heads ? layer.query_norm : layer.key_norm;
   if (norm) rms_norm(x, norm, size, d.head_epsilon, x);
   rotate(x, pass.cos + pass.position[row] * int64_t(half),
@@ -95,7 +95,7 @@ void attention(Member& team, const Decoder& d, const Layer& layer, int number, c
     const int64_t kv = group / groups, first = kv * share + group % groups * most;
     const int64_t at = pass.slot[row] * pass.slot_stride + kv * pass.head_stride;
     const auto with = [&](auto heads) {
-      attend<heads>(work.joint + row * both + first * size, pass.keys[number] + at,
+      attend<heads>(work.qkv + row * both + first * size, pass.keys[number] + at,
                     pass.values[number] + at, pass.position[row] + 1, size, scores,
                     work.score_room, work.found + row * queries + first * size);
     };
@@ -150,7 +150,7 @@ void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& 
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
     norm_rows(team, d, layer.attention_norm, pass, work);
-    multiply_all<false>(team, layer.joint, work.wide, pass.rows, work.joint);
+    multiply_all<false>(team, layer.qkv, work.wide, pass.rows, work.qkv);
     attention(team, d, layer, i, pass, work);
     quantise_rows(team, work.found, work.attended, pass.rows);
     multiply_all<true>(team, layer.output, work.attended, pass.rows, pass.x);
@@ -184,7 +184,7 @@ const int32_t* hornbook_layout() noexcept {
       sizeof(Matrix), AT(Matrix, blocks), AT(Matrix, bias), AT(Matrix, outputs),
       AT(Matrix, inputs), AT(Matrix, bits),
       sizeof(Layer), AT(Layer, attention_norm), AT(Layer, query_norm), AT(Layer, key_norm),
-      AT(Layer, mlp_norm), AT(Layer, joint), AT(Layer, output), AT(Layer, gate_up),
+      AT(Layer, mlp_norm), AT(Layer, qkv), AT(Layer, output), AT(Layer, gate_up),
       AT(Layer, down),
       sizeof(Decoder), AT(Decoder, width), AT(Decoder, hidden), AT(Decoder, heads),
       AT(Decoder, kv_heads), AT(Decoder, head), AT(Decoder, layers), AT(Decoder, epsilon),

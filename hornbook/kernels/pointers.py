@@ -128,7 +128,7 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
         query_norm=query,
         key_norm=key,
         mlp_norm=_array(block.mlp_norm, (w.width,), np.float32),
-        joint=_product(block.joint, queries + 2 * keys, w.width),
+        qkv=_product(block.qkv, queries + 2 * keys, w.width),
         output=_product(block.output, w.width, queries),
         gate_up=_product(block.gate_up, 2 * hidden, w.width),
         down=_product(block.down, w.width, hidden),

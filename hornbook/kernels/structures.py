@@ -27,7 +27,7 @@ class Layer(ctypes.Structure):
         ("query_norm", ctypes.c_void_p),
         ("key_norm", ctypes.c_void_p),
         ("mlp_norm", ctypes.c_void_p),
-        ("joint", Matrix),
+        ("qkv", Matrix),
         ("output", Matrix),
         ("gate_up", Matrix),
         ("down", Matrix),

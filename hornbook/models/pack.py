@@ -127,7 +127,7 @@ def _block_weights(block: Block, normed: bool) -> BlockWeights:
         query_norm=_numbers(cast(RMSNorm, attention.query_norm)) if normed else None,
         key_norm=_numbers(cast(RMSNorm, attention.key_norm)) if normed else None,
         mlp_norm=_numbers(block.mlp_norm),
-        joint=cast(NativeLinear, attention.fused).tiles(),
+        qkv=cast(NativeLinear, attention.fused).tiles(),
         output=cast(NativeLinear, attention.output).tiles(),
         gate_up=cast(NativeLinear, block.mlp.fused).tiles(),
         down=cast(NativeLinear, block.mlp.down).tiles(),

@@ -54,7 +54,7 @@ def test_it_is_what_the_layers_of_the_file_hold(name, kind, tied, tmp_path):
     assert np.array_equal(ours.embed(ids), theirs.embed(ids))
     pairs = zip(flat(ours._replace(embed=0)), flat(theirs._replace(embed=0)), strict=True)
     assert all(np.array_equal(one, other) for one, other in pairs)
-    assert (ours.blocks[0].joint.bias is not None) == (name in ("qwen2", "biased"))
+    assert (ours.blocks[0].qkv.bias is not None) == (name in ("qwen2", "biased"))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("gpt2", "q8_0"), ("llama", "f16")])

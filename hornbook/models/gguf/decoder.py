@@ -124,7 +124,7 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
         query_norm=norm("attn_q_norm") if normed else None,
         key_norm=norm("attn_k_norm") if normed else None,
         mlp_norm=norm("ffn_norm"),
-        joint=made(*_INPUTS),
+        qkv=made(*_INPUTS),
         output=made("attn_output"),
         gate_up=made("ffn_gate", "ffn_up"),
         down=made("ffn_down"),
