@@ -1,0 +1,188 @@
+"""Every kind of run leads the same life: one contract for all of them.
+
+A kind says here how a small one of it is made; that is all it says.
+"""
+
+import contextlib
+import itertools
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from hornbook.core.clock import Clock
+from hornbook.core.errors import UsageError
+from hornbook.core.progress import Progress
+from hornbook.corpus.build import build
+from hornbook.train import loop
+from hornbook.workflows.projects import KINDS, project_class, resume
+from hornbook.workflows.runs.run import run as train
+
+QUIET, MINUTES = Progress(quiet=True), 0.5
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "red": "rot", "house": "Haus"}
+COMMON = {
+    "run": str, "kind": str, "seconds": float, "steps": int, "shortened": list,
+    "parameters": dict, "peak_bytes": int, "disk_bytes": int, "report": str,
+}  # fmt: skip
+"""Fields of every result, with their types."""
+
+
+def text(folder):
+    (folder / "text").mkdir()
+    for i in range(30):
+        (folder / "text" / f"{i}.txt").write_text(f"{i}. The hornbook holds words.\n" * (3 + i % 5))
+    corpus = build([folder / "text"], folder / "corpus", progress=QUIET)
+    plan = {"vocab": 290, "depth": 1, "width": 32, "heads": 2, "context": 16, "rows": 4}
+    values = {"tokens": 640, "plan": plan, "compiled": False, "dtype": "float32"}
+    return {"corpus": corpus.folder}, values
+
+
+def pairs(folder):
+    rows = [
+        f"{' '.join(words)}\t{' '.join(WORDS[word] for word in words)}\n"
+        for words in itertools.permutations(WORDS, 3)
+    ]
+    parts = {"train": rows[::2], "validation": rows[1:30:2], "test": rows[31::2]}
+    for name, part in parts.items():
+        (folder / f"{name}.tsv").write_text("".join(part))
+    plan = {"vocab": 280, "width": 32, "depth": 1, "heads": 2, "context": 40, "tokens": 100}
+    files = {name: folder / f"{name}.tsv" for name in parts}
+    return files, {"steps": 10, "plan": plan, "dtype": "float32"}
+
+
+def images(folder):
+    image, draw = pytest.importorskip("PIL.Image"), np.random.default_rng(0)
+    for part, label, i in itertools.product(("train", "test"), ("above", "below"), range(8)):
+        place = folder / "images" / part / label / f"{i}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(draw.integers(0, 255, (8, 8), np.uint8)).save(place)
+    plan = {"rows": 4, "width": 16, "depth": 1, "heads": 1, "patch": 4}
+    values = {"steps": 10, "size": 8, "channels": 1, "plan": plan, "compiled": False}
+    return {"folder": folder / "images"}, {**values, "dtype": "float32"}
+
+
+MAKERS = {"text": text, "pairs": pairs, "images": images}
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def made(request, tmp_path_factory):
+    """(kind, how its project is opened, values, the undisturbed run, its result)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    data, values = MAKERS[request.param](folder)
+    project = project_class(request.param)(**data)
+    undisturbed = folder / "undisturbed"
+    result = train(project, undisturbed, project.request(values), progress=QUIET)
+    return request.param, data, values, undisturbed, result
+
+
+def again(made, folder, **other):
+    kind, data, values, _, _ = made
+    project = project_class(kind)(**data)
+    return train(project, folder, project.request({**values, **other}), progress=QUIET)
+
+
+def weights(run: Path):
+    """All that was learned, by file and name."""
+    files = [*run.glob("model/*.safetensors"), *run.glob("adapter/*.safetensors")]
+    assert files
+    return {(file.name, name): value for file in files for name, value in load_file(file).items()}
+
+
+def rows(run, name):
+    path = run / name
+    found = (
+        [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
+    )
+    return [{key: value for key, value in row.items() if key != "elapsed_s"} for row in found]
+
+
+def test_a_kind_has_a_maker_here():
+    assert MAKERS.keys() == KINDS.keys()
+
+
+def test_the_result_has_what_every_result_has(made):
+    kind, _, _, folder, result = made
+    assert {name: type(result[name]) for name in COMMON} == COMMON
+    assert result["kind"] == kind
+    assert result["parameters"].keys() == {"trained", "all"}
+    assert 0 < result["parameters"]["trained"] <= result["parameters"]["all"]
+    assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
+
+
+@pytest.mark.parametrize("at", [1, 9])
+def test_killed_at_a_step_and_resumed_it_has_the_bits_of_an_undisturbed_run(
+    made, tmp_path, monkeypatch, at
+):
+    """The step itself dies, after what was to be saved before it was saved, as by kill -9."""
+    folder, gradient, taken = tmp_path / "run", loop.gradient, [0]
+
+    def dies(*arguments):
+        if (folder / "recipe.yaml").is_file():  # rehearsals and timings do not count
+            taken[0] += 1
+            if taken[0] > at:
+                raise MemoryError("killed")
+        return gradient(*arguments)
+
+    with monkeypatch.context() as broken, pytest.raises(MemoryError, match="killed"):
+        broken.setattr(loop, "gradient", dies)
+        again(made, folder)
+    assert not (folder / "result.json").exists()
+    with pytest.raises(UsageError, match="unfinished run"):
+        again(made, folder)
+    resume(folder, QUIET)
+    _, _, _, undisturbed, _ = made
+    ours, theirs = weights(folder), weights(undisturbed)
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        assert rows(folder, name) == rows(undisturbed, name)
+
+
+def test_a_finished_run_is_reused_and_another_request_refused(made):
+    _, _, _, folder, result = made
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert again(made, folder) == json.loads(json.dumps(result))
+    with pytest.raises(UsageError, match=r"holds another run \(seed was 0, now 7\)"):
+        again(made, folder, seed=7)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("busy", [0, 3])
+def test_minutes_are_all_of_a_run(made, tmp_path, busy):
+    """Preparation, tuning and measuring included: within a tenth, a quarter beside busy programs."""
+    kind, data, values, _, _ = made
+    lengths = {"tokens", "steps", "epochs", "plan"}
+    asked = {name: value for name, value in values.items() if name not in lengths}
+    with busy_loops(busy):
+        began, project = time.monotonic(), project_class(kind)(**data)
+        request = project.request({**asked, "minutes": MINUTES})
+        clock = Clock.start(MINUTES, began)
+        train(project, tmp_path / "run", request, progress=QUIET, clock=clock)
+        used = (time.monotonic() - began) / 60 / MINUTES
+    assert used < (1.25 if busy else 1.1), f"{used:.2f} of its minutes"
+
+
+@contextlib.contextmanager
+def busy_loops(count):
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in loops:
+            one.kill()
+            one.wait()
+
+
+def test_two_lengths_are_refused_before_work(made, tmp_path):
+    _, _, values, _, _ = made
+    if not values.keys() & {"tokens", "steps", "epochs"}:
+        pytest.skip("this kind has one length only")
+    with pytest.raises(UsageError, match="Say how long to train"):
+        again(made, tmp_path / "run", minutes=3)
+    assert not (tmp_path / "run").exists()
