@@ -18,7 +18,7 @@ from hornbook.batches import packing
 from hornbook.cli import app
 from hornbook.core import asides
 from hornbook.core.claims import Claim, marker_of
-from hornbook.core.folders import atomic_folder, damage
+from hornbook.core.folders import atomic_folder, damage, sign
 from hornbook.core.pool import Local
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
@@ -150,7 +150,7 @@ def run_folder(place):
     (place / layout.RESULT).write_text("{}")
     with atomic_folder(place / "model", PART) as aside:
         (aside / "config.json").write_text("{}")
-    layout.sign(place, RUN, layout.RECIPE)
+    sign(place, RUN, layout.RECIPE)
 
 
 def corpus(place):
