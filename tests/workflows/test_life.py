@@ -155,7 +155,7 @@ def test_a_finished_run_is_reused_and_another_request_refused(made):
 @pytest.mark.slow
 @pytest.mark.parametrize("busy", [0, 3])
 def test_minutes_are_all_of_a_run(made, tmp_path, busy):
-    """Preparation, tuning and measuring included: within a tenth, a quarter beside busy programs."""
+    """Preparation, tuning, measuring included: within a tenth, a quarter beside busy programs."""
     kind, data, values, _, _ = made
     lengths = {"tokens", "steps", "epochs", "plan"}
     asked = {name: value for name, value in values.items() if name not in lengths}
