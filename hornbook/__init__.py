@@ -9,42 +9,64 @@ Importing this package imports nothing heavy: each name is fetched when it is fi
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hornbook.core.errors import HornbookError, UsageError
+    from hornbook.core.errors import HornbookError, Interrupted, UsageError
+    from hornbook.corpus.corpus import Corpus
     from hornbook.generate.text import Answer
     from hornbook.generate.translate import Translation
+    from hornbook.workflows.curate.build import build_corpus
     from hornbook.workflows.open.classifier import Classifier, Labelled
     from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.open.encoder import Encoder
     from hornbook.workflows.open.load import load
     from hornbook.workflows.open.translator import Translator
+    from hornbook.workflows.projects.images.project import Images
+    from hornbook.workflows.projects.pairs.project import Pairs
+    from hornbook.workflows.projects.text.project import Text
+    from hornbook.workflows.train import Run, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
     "Classifier",
+    "Corpus",
     "Decoder",
     "Encoder",
     "HornbookError",
+    "Images",
+    "Interrupted",
     "Labelled",
+    "Pairs",
+    "Run",
+    "Text",
     "Translation",
     "Translator",
     "UsageError",
+    "build_corpus",
     "load",
+    "train",
 ]
 
 _PLACES = {
-    "core.errors": ("HornbookError", "UsageError"),
+    "core.errors": ("HornbookError", "Interrupted", "UsageError"),
+    "corpus.corpus": ("Corpus",),
     "generate.text": ("Answer",),
     "generate.translate": ("Translation",),
+    "workflows.curate.build": ("build_corpus",),
     "workflows.open.classifier": ("Classifier", "Labelled"),
     "workflows.open.decoder": ("Decoder",),
     "workflows.open.encoder": ("Encoder",),
     "workflows.open.load": ("load",),
     "workflows.open.translator": ("Translator",),
+    "workflows.projects.images.project": ("Images",),
+    "workflows.projects.pairs.project": ("Pairs",),
+    "workflows.projects.text.project": ("Text",),
+    "workflows.train": ("Run", "train"),
 }
 """The same as the imports above, for when a name is used."""
 
@@ -52,11 +74,24 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     for module, names in _PLACES.items():
         if name in names:
-            found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-            globals()[name] = found
-            return found
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _FrontDoor(ModuleType):
+    """`train` is the function, though importing the package `hornbook.train` sets its name."""
+
+    @property
+    def train(self) -> Any:
+        return __getattr__("train")
+
+    @train.setter
+    def train(self, package: ModuleType) -> None:
+        """The package is found in `sys.modules`, as every import does."""
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -2,11 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hornbook.cli.options import Json
+
+if TYPE_CHECKING:
+    from hornbook.workflows.projects.images.project import Images
+    from hornbook.workflows.projects.pairs.project import Pairs
 
 _PAIRS = "One table or JSON Lines file of pairs, or two aligned files (give the option twice)."
 
@@ -73,39 +77,33 @@ def command(
 ) -> None:
     """Train a model and measure it; on text, beside gzip, xz and an n-gram model."""
     began = time.monotonic()
+    from hornbook.core.config import read_recipe
     from hornbook.core.progress import Progress
+    from hornbook.workflows.train import Run, train
 
-    how = {"folder": out, "resume": resume, "progress": Progress(), "began": began}
     data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
     if resume and not any(data.values()):
-        _resume(out, how, json)
+        _end(Run(out).resume(progress=Progress()).result, json)
         return
-    sizes = {
-        "depth": depth, "width": width, "heads": heads, "vocab": vocab_size, "context": context,
-        "rows": rows, "micro_rows": micro_rows,
-    }  # fmt: skip
     asked = {
         "minutes": minutes, "tokens": tokens, "seed": seed, "isolate": isolate or None,
-        "dtype": dtype, "compiled": compiled, "device": device,
+        "dtype": dtype, "compiled": compiled, "device": device, "family": family,
+        "preset": preset, "depth": depth, "width": width, "heads": heads,
+        "vocab_size": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
     }  # fmt: skip
-    kind, values = _kind(data), _values(recipe, set_, asked, sizes)
+    kind = _kind(data)
+    values = {**read_recipe(recipe, set_ or ())}
+    values |= {key: value for key, value in asked.items() if value is not None}
+    project: Any
     if kind == "--corpus":
-        values["plan"] |= _preset(family, preset)
-        found = _on_text(corpus, tokenizer, init, values, how)
+        from hornbook.workflows.projects.text.project import Text
+
+        project = Text(corpus or "", tokenizer, init)
     else:
         _refuse(kind, {"--preset": preset, "--init": init, "--tokenizer": tokenizer})
-        if kind == "--pairs":
-            found = _on_pairs((pairs, validation, test), family, values, how)
-        else:
-            found = _on_images(images, family, values, how)
-    _end(found, json)
-
-
-def _resume(out: Path, how: dict[str, Any], json: bool) -> None:
-    """Go on with a run that knows what it trains on."""
-    from hornbook.workflows.projects import resume
-
-    _end(resume(out, how["progress"]), json)
+        project = _pairs(pairs, validation, test) if kind == "--pairs" else _images(images, values)
+    found = train(project, out, resume=resume, progress=Progress(), began=began, **values)
+    _end(found.result, json)
 
 
 def _end(found: dict[str, Any], json: bool) -> None:
@@ -141,41 +139,14 @@ def _refuse(kind: str, options: dict[str, Any]) -> None:
             raise UsageError(f"{name} goes with --corpus, not with {kind}.")
 
 
-def _values(
-    recipe: Path | None, set_: list[str] | None, asked: dict[str, Any], sizes: dict[str, Any]
-) -> dict[str, Any]:
-    """The recipe's values with those of the options over them."""
-    from hornbook.core.config import read_recipe
-    from hornbook.core.errors import UsageError
-
-    values: dict[str, Any] = read_recipe(recipe, set_ or ())
-    values |= {key: value for key, value in asked.items() if value is not None}
-    plan = values.get("plan") or {}
-    if not isinstance(plan, dict):
-        raise UsageError(f"plan = {plan!r} holds a value, not keys such as plan.depth.")
-    return {**values, "plan": plan | {k: v for k, v in sizes.items() if v is not None}}
-
-
-def _preset(family: str | None, preset: str | None) -> dict[str, str]:
-    from hornbook.models.presets import preset_of
-
-    found = preset_of(family, preset)
-    return {"preset": found} if found else {}
-
-
-def _on_text(
-    corpus: Any, tokenizer: Path | None, init: Path | None, values: Any, how: dict[str, Any]
-) -> dict[str, Any]:
-    from hornbook.workflows.projects.text.project import Text
-
-    return _train(Text(corpus, tokenizer, init), values, how)
-
-
-def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
+def _pairs(
+    train: list[Path] | None, validation: list[Path] | None, test: list[Path] | None
+) -> "Pairs":
     from hornbook.core.errors import UsageError
     from hornbook.workflows.projects.pairs.project import Pairs
 
-    for name, files in zip(("--pairs", "--validation", "--test"), splits, strict=True):
+    splits = {"--pairs": train or [], "--validation": validation or [], "--test": test or []}
+    for name, files in splits.items():
         if not files:
             raise UsageError(
                 f"{name} is missing: training on pairs takes --pairs, --validation and --test, "
@@ -183,28 +154,13 @@ def _on_pairs(splits: Any, family: str | None, values: Any, how: dict[str, Any])
             )
         if len(files) > 2:
             raise UsageError(f"{name} takes one file of pairs or two aligned ones.")
-    return _train(Pairs(*splits), values | ({"family": family} if family else {}), how)
+    return Pairs(*splits.values())
 
 
-def _on_images(images: Any, family: str | None, values: Any, how: dict[str, Any]) -> dict[str, Any]:
-    from hornbook.core.errors import UsageError, unknown
-    from hornbook.read.locations import lies_in
+def _images(folder: Path | None, values: dict[str, Any]) -> "Images":
+    from hornbook.core.errors import unknown
     from hornbook.workflows.projects.images.project import Images
 
-    if family not in (None, "vit"):
+    if (family := values.pop("family", None)) not in (None, "vit"):
         raise unknown("family of images", str(family), ("vit",))
-    if lies_in(how["folder"], images):
-        raise UsageError(
-            f"{how['folder']} lies in {images}, whose folders are classes; name another --out."
-        )
-    return _train(Images(images), values, how)
-
-
-def _train(project: Any, values: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
-    """Begin the run, or go on with it; its minutes began with the command."""
-    from hornbook.core.clock import Clock
-    from hornbook.workflows.runs.run import run
-
-    request = project.request(values)
-    began = how.pop("began")
-    return run(project, request=request, clock=Clock.start(request.minutes, began), **how)
+    return Images(folder or "")

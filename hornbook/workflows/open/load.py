@@ -5,7 +5,7 @@ What it is stands in its folder or file, and is found before weights are read.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, overload
 
 from hornbook.core.errors import UsageError
 from hornbook.core.gguf import is_gguf
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hornbook.workflows.open.translator import Translator
 
 _M = TypeVar("_M", bound=Opened)
+Loaded: TypeAlias = "Decoder | Classifier | Translator | Encoder"
+"""What a model can be."""
 
 
 @overload
@@ -28,7 +30,7 @@ def load(
     device: str | None = None,
     weights: str | None = None,
     say: Callable[[str], None] | None = None,
-) -> "Decoder | Classifier | Translator | Encoder": ...
+) -> Loaded: ...
 @overload
 def load(
     model: str | Path,

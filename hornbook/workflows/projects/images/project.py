@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from hornbook.core.config import over
+from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
+from hornbook.read.locations import lies_in
 from hornbook.train.choices import Planned
 from hornbook.train.dial import probe_speed
 from hornbook.train.image_dial import ImagePlan, choose_images
@@ -64,6 +66,11 @@ class Images(Project[ImagesRequest, ImagesRecipe, ImagesProblem]):
 
     def plan(self, machine: Machine, request: ImagesRequest, place: Place) -> Planned[ImagePlan]:
         """Probe this machine and turn the dial."""
+        if lies_in(place.folder, self.folder):
+            raise UsageError(
+                f"{place.folder} lies in {self.folder}, whose folders are classes; name another "
+                "--out."
+            )
         pictures = self.pictures(request)
         rejected = (*pictures.train.rejected[:5], *pictures.test.rejected[:5])
         place.progress.say(*(f"  left out: {one}" for one in rejected))

@@ -46,17 +46,18 @@ class Text(Project[TextRequest, TextRecipe, TextProblem]):
     def __init__(
         self,
         corpus: Corpus | Path | str,
-        tokenizer: Path | None = None,
-        init: Path | None = None,
+        tokenizer: Path | str | None = None,
+        init: Path | str | None = None,
         floors: Path | None = None,
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(Path(corpus))
-        self.tokenizer, self.init, self.floors = tokenizer, init, floors
+        self.tokenizer = Path(tokenizer) if tokenizer else None
+        self.init, self.floors = None, floors
         if init is None:
             return
         if tokenizer is not None:
             raise UsageError(f"--init {init} brings its own tokenizer; leave --tokenizer out.")
-        self.init = self.tokenizer = resolve(init)
+        self.init = self.tokenizer = resolve(Path(init))
         check_task(load_config(self.init), self.init)
 
     def asked(self, values: dict[str, Any]) -> TextRequest:

@@ -1,0 +1,115 @@
+"""A run from Python: the same request as the command's, the same folder, nothing left behind."""
+
+import contextlib
+import io
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import hornbook as hb
+from tests.in_process import hornbook as command
+
+WISHES = {
+    "steps": 2, "size": 8, "channels": 1, "depth": 1, "width": 16, "heads": 2, "rows": 4,
+    "plan": {"patch": 4}, "compiled": False, "dtype": "float32", "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    image = pytest.importorskip("PIL.Image")
+    folder, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for part in ("train", "test"):
+        for label, light in (("dark", 0), ("light", 150)):
+            (folder / part / label).mkdir(parents=True)
+            for i in range(8):
+                pixels = draw.integers(light, light + 100, (8, 8), np.uint8)
+                image.fromarray(pixels).save(folder / part / label / f"{i}.png")
+    return folder
+
+
+def state():
+    """What of the process must not be changed; draws random numbers."""
+    return dict(os.environ), threading.active_count(), torch.get_num_threads(), torch.rand(1).item()
+
+
+@pytest.fixture(scope="module")
+def run(images, tmp_path_factory):
+    """Trained in a thread, as a notebook's or a server's may be; the process is left as it was."""
+    folder, found, said = tmp_path_factory.mktemp("run") / "r", [], io.StringIO()
+
+    def work():
+        found.append(hb.train(hb.Images(str(images)), str(folder), **WISHES))
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        torch.manual_seed(5)
+        before = state()
+        torch.manual_seed(5)
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            worker = threading.Thread(target=work)
+            worker.start()
+            worker.join()
+        assert state() == before and said.getvalue() == ""
+    finally:
+        torch.set_num_threads(threads)
+    return found[0]
+
+
+def test_a_run_has_what_came_of_it(run):
+    assert run.finished and "finished" in repr(run)
+    assert run.result["kind"] == run.recipe["kind"] == "images"
+    assert run.recipe["request"]["plan"]["width"] == run.recipe["plan"]["width"] == 16
+    assert [row["step"] for row in run.metrics if row["kind"] == "train"] == [1, 2]
+    assert run.report.is_file()
+    again = hb.Run(run.folder)
+    assert again.result == run.result
+    with pytest.raises(hb.UsageError, match="labels images, not texts"):
+        run.model()
+
+
+def test_a_finished_run_is_reused_and_another_refused(run, images, monkeypatch):
+    monkeypatch.setattr("hornbook.workflows.runs.run.train_run", lambda *a: pytest.fail("trained"))
+    assert hb.train(hb.Images(images), run.folder, **WISHES).result == run.result
+    assert run.resume().result == run.result
+    with pytest.raises(hb.UsageError, match=r"holds another run .*steps was 2, now 3"):
+        hb.train(hb.Images(images), run.folder, **{**WISHES, "steps": 3})
+
+
+def test_the_command_asks_for_the_same(run, images, capfd):
+    options = [
+        "--set",
+        "steps=2",
+        "--set",
+        "size=8",
+        "--set",
+        "channels=1",
+        "--set",
+        "plan.patch=4",
+    ]
+    sizes = [f"--{name}={WISHES[name]}" for name in ("depth", "width", "heads", "rows", "device")]
+    start = ["pretrain", "--images", images, "--out", run.folder, "--no-compile"]
+    code, _, err = command(*start, *options, *sizes, "--dtype", "float32")
+    assert code == 0 and "already holds this run" in err, err
+
+
+def test_mistakes_come_before_work(images, tmp_path):
+    def refused(message, **values):
+        with pytest.raises(hb.UsageError, match=message):
+            hb.train(hb.Images(images), tmp_path / "r", **values)
+        assert not (tmp_path / "r").exists()
+
+    refused("unknown key 'minute'. Did you mean 'minutes'", minute=3)
+    refused("either --minutes or --steps")
+    refused("unknown key 'hieght'|depht", depht=3, steps=2)
+    refused("plan = 3 holds a value", plan=3)
+    with pytest.raises(hb.UsageError, match="whose folders are classes"):
+        hb.train(hb.Images(images), images / "train" / "r", **WISHES)
+    with pytest.raises(hb.UsageError, match=r"holds no run: there is no recipe.yaml"):
+        hb.Run(tmp_path)
+    with pytest.raises(hb.HornbookError, match="is not a corpus made by"):
+        hb.Text(tmp_path / "none")
