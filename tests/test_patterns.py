@@ -16,6 +16,7 @@ from re import _compiler, _parser  # type: ignore[attr-defined]
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hornbook"
+SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 LENGTH = 6_000
 """Characters of an attack: a quadratic search takes 18 million steps."""
 SECONDS = 0.03
@@ -28,8 +29,7 @@ LONG = 50
 
 def patterns() -> Iterator[tuple[str, str]]:
     """Module and name of each pattern of a module, alone or in a dictionary or tuple."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
+    for path, text in SOURCES.items():
         if "re.compile" not in text:
             continue
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -150,11 +150,8 @@ def worst(pattern: re.Pattern, methods: set[str]) -> tuple[float, str, str]:
 def uses(module: str, name: str) -> set[str]:
     """How a pattern is used anywhere; in every way where that cannot be seen."""
     found = set()
-    for path in PACKAGE.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        if re.search(rf"\b{name}\b", text) and (
-            module.endswith(path.stem) or f"{module} import" in text
-        ):
+    for path, text in SOURCES.items():
+        if name in text and (module.endswith(path.stem) or f"{module} import" in text):
             found |= {m for m in METHODS if re.search(rf"\b{name}\.{m}\b", text)}
     return found or {"search", "sub"}
 
@@ -168,8 +165,9 @@ def test_a_pattern_is_linear(module, name):
 
 def inline() -> Iterator[tuple[str, str, str]]:
     """Module, method and pattern of each call such as re.split(r"\\s", text)."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    calls = re.compile(rf"\bre\.({'|'.join(METHODS)})\(")
+    for path, text in SOURCES.items():
+        for node in ast.walk(ast.parse(text)) if calls.search(text) else ():
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 owner, _, method = ast.unparse(node.func).rpartition(".")
                 if owner == "re" and method in METHODS:
