@@ -17,7 +17,13 @@ from hornbook.models.folder import load_model, save_model
 from hornbook.models.seq2seq import Seq2Seq
 from tests.adapt.test_method import MODELS, fresh, run
 
-peft = pytest.importorskip("peft")
+
+@pytest.fixture
+def peft():
+    """Imported where it is needed: it takes seconds."""
+    return pytest.importorskip("peft")
+
+
 transformers.utils.logging.disable_progress_bar()
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -47,7 +53,7 @@ def tuned(name, folder, rank=4):
     return model
 
 
-def theirs(kind, base, adapter):
+def theirs(peft, kind, base, adapter):
     opened = CLASSES[kind].from_pretrained(base, dtype=torch.float32)
     return peft.PeftModel.from_pretrained(opened, adapter).eval()
 
@@ -65,7 +71,7 @@ def classified_by_the_last(name):
 
 
 @pytest.mark.parametrize("name", SAVED)
-def test_peft_computes_with_our_folder_what_we_do(name, tmp_path):
+def test_peft_computes_with_our_folder_what_we_do(peft, name, tmp_path):
     model = tuned(name, tmp_path)
     save_adapter(model, tmp_path / "adapter", base_of(tmp_path / "base"))
     kind = json.loads((tmp_path / "adapter" / CONFIG).read_text())["task_type"]
@@ -73,7 +79,7 @@ def test_peft_computes_with_our_folder_what_we_do(name, tmp_path):
         # They look for padding to find the last token, and refuse batches without its id.
         path = tmp_path / "base/config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "pad_token_id": 52}))
-    there = theirs(kind, tmp_path / "base", tmp_path / "adapter")
+    there = theirs(peft, kind, tmp_path / "base", tmp_path / "adapter")
     with torch.no_grad():
         assert (their_logits(there, model) - run(model)).abs().max() < 1e-4
 
@@ -95,7 +101,7 @@ def test_an_adapter_comes_back_as_it_was(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
-def test_an_adapter_of_peft_opens_here(name, tmp_path):
+def test_an_adapter_of_peft_opens_here(peft, name, tmp_path):
     """One whose factors are not blocks: GPT-2's queries, keys and values share the first."""
     save_model(fresh(name), tmp_path / "base")
     opened = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "base")

@@ -31,14 +31,14 @@ KERNELS = {"AVX2": "haswell", "AVX-VNNI": "alderlake", "this processor": "native
 
 
 @pytest.fixture(scope="module", params=KERNELS, autouse=True)
-def kernels(request, tmp_path_factory):
-    """Kernels for several processors, as far as this one can run them."""
+def kernels(request):
+    """Kernels for several processors, as far as this one can run them; kept for the next time."""
     flags = pathlib.Path("/proc/cpuinfo")
     if request.param == "AVX-VNNI" and (not flags.exists() or "avx_vnni" not in flags.read_text()):
         pytest.skip("this processor has no AVX-VNNI")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HORNBOOK_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setattr(compiler, "PROCESSOR", KERNELS[request.param])
+        native._found.cache_clear()
         native.build()
         if native.library() is None:
             pytest.skip(f"no kernels of ours: {native.missing()}")
