@@ -16,7 +16,6 @@ PARAMETERS = 8
 """Of a function, without self; more mean that a value lacks a name. A command has its options."""
 
 TOO_MANY = {
-    "hornbook/workflows/projects/answers/project.py": {"finetune"},
     "hornbook/workflows/projects/labels/fit.py": {"fit"},
     "hornbook/workflows/projects/labels/project.py": {"finetune_classifier"},
     "hornbook/workflows/projects/labels/training.py": {"train_classifier"},

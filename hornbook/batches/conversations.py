@@ -3,6 +3,7 @@
 Knows token ids and masks; knows nothing of templates or models.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,7 +33,16 @@ class PackedConversations:
         assert examples and all(fits(example, context) for example in examples)
         self.context, self.rows, self.seed, self.padding = context, rows, seed, padding
         self._packed = _first_fit(examples, context, seed)
-        self.steps_per_epoch = -(-len(self._packed) // rows)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self._packed) // self.rows)
+
+    def of(self, rows: int) -> "PackedConversations":
+        """The same packed rows, so many a step."""
+        other = copy.copy(self)
+        other.rows = rows
+        return other
 
     def batch(self, step: int) -> Batch:
         """The batch of optimiser step `step`; the last of an epoch may end in empty rows."""

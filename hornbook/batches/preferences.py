@@ -3,6 +3,7 @@
 Knows token ids and masks; knows nothing of templates or models.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -65,7 +66,10 @@ class PreferencePairs:
         self.pairs, self._reference = pairs, reference
         self._judged: dict[int, Tensor] = {}
         self.rows, self.seed, self.padding = rows, seed, padding
-        self.steps_per_epoch = -(-len(pairs) // rows)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.pairs) // self.rows)
 
     def batch(self, step: int) -> PreferenceBatch:
         """The batch of optimiser step `step`; the last of an epoch may be smaller."""
@@ -80,6 +84,12 @@ class PreferencePairs:
         sides = ([pair.chosen for pair in pairs], [pair.rejected for pair in pairs])
         chosen, rejected = (stack([[e] for e in side], longest, self.padding) for side in sides)
         return PreferenceBatch(chosen, rejected, torch.stack([self._of(i) for i in places]))
+
+    def of(self, rows: int) -> "PreferencePairs":
+        """The same pairs in batches of another size; the reference is asked once for both."""
+        other = copy.copy(self)
+        other.rows = rows
+        return other
 
     def judge(self) -> None:
         """Ask the reference about all pairs now."""

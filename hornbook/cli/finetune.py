@@ -118,12 +118,16 @@ def command(
         _refuse(columns, "goes with --task classify")
         progress = Progress()
         progress.doing("loading libraries")
-        from hornbook.workflows.projects.answers.project import finetune
+        from hornbook.core.clock import Clock
+        from hornbook.workflows.projects.answers.project import Answers
+        from hornbook.workflows.runs.run import run
 
-        known |= {"task": task, "method": method or "lora"}
-        known |= {"resume": resume, "progress": progress, "began": began}
-        wishes: dict[str, Any] = {name.strip("-"): value for name, value in own.items()}
-        found = finetune(Path(model), data, out, **known, **wishes)
+        values = {name.strip("-"): value for name, value in own.items()}
+        del values["general"]
+        project = Answers(model, data, general)
+        request = project.request({**known, **values, "task": task, "method": method})
+        clock = Clock.start(minutes, began)
+        found = run(project, out, request, resume=resume, progress=progress, clock=clock)
     print_json(found, json)
 
 

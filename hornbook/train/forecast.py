@@ -202,14 +202,16 @@ def part_of_step(problem: Problem, state: TrainState) -> None:
     state.optimiser.clear_gradient()
 
 
-def affordable_share(problem: Problem, most_s: float) -> float:
-    """Of the rows of a step, the share that is computed within `most_s`; 1 for all of them.
+def gradient_seconds(problem: Problem, most_s: float) -> float:
+    """Seconds of a step without its update: the weights stay where they are.
 
-    An eighth is computed first, then twice as much each time: a step that is far too long is never
-    computed whole.
+    An eighth of the rows is computed first, then twice as much each time; where that takes more
+    than `most_s`, the rest is reckoned: a step that is far too long is never computed whole.
     """
-    state, batch = problem.begin(), problem.batches.batch(0)
+    state = problem.begin()
     state.model.train()
+    # What a batch needs is asked for in it: preferences ask their reference.
+    batch, asking_s = timed(lambda: problem.batches.batch(0))
 
     def seconds(rows: int) -> float:
         part = next(batch.split(rows))
@@ -223,7 +225,7 @@ def affordable_share(problem: Problem, most_s: float) -> float:
     while True:
         took_s = seconds(tried)
         if tried >= rows or took_s > most_s:
-            return min(1.0, tried / rows * most_s / took_s)
+            return asking_s + took_s * rows / tried
         tried = min(rows, 2 * tried)
 
 

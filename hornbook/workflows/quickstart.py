@@ -17,23 +17,24 @@ from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
-from hornbook.workflows.projects.answers.instruct import instruct
+from hornbook.workflows.projects.answers.instruct import mined
+from hornbook.workflows.projects.answers.split import NothingToLearn
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.report import write_report
 from hornbook.workflows.projects.text.samples import beginnings
 from hornbook.workflows.report.page import Next
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import check_minutes
 from hornbook.workflows.runs.run import run as train
 
 DEFAULT_TEXT = "python-docs"
 
-_TRAINING_SHARE, _TUNING_SHARE = 0.8, 0.15
-"""Of the minutes asked for: of training with all that belongs to it, and of learning to answer."""
-_WRITING_SHARE = 0.1
-"""Of what is left for learning to answer, what writing the model and the report may take."""
+_TRAINING, _TUNING = (0.8, 0.85), (0.15, 0.985)
+"""Of the minutes asked for, what training and learning to answer may take with all that belongs to
+each, and until when they must be done."""
 _LEAST_MINUTES = 0.5
-_PARTS = ("corpus", "pretrain", "instruct")
+_PARTS = ("corpus", "pretrain", "questions", "instruct")
 """Folders of the results."""
 
 
@@ -65,9 +66,9 @@ def _quickstart(
     corpus = build(sources, out / "corpus", progress=progress, place=out)
     progress.say("2. Training")
     run = out / "pretrain"
-    result = _pretrained(corpus, run, seed, clock, progress)
+    result = _learned(Text(corpus), run, {"seed": seed}, _TRAINING, clock, progress)
     progress.say("3. Learning to answer")
-    tuned = instruct(corpus, run, out / "instruct", progress, clock.part(1 - _WRITING_SHARE))
+    tuned = _tuned(corpus, out, seed, clock, progress)
     report = out / layout.REPORT
     following = _following(out, corpus, tuned is not None)
     write_report(report, corpus, run, tuned, following)
@@ -77,19 +78,38 @@ def _quickstart(
     return {**result, "report": str(report)}
 
 
-def _pretrained(
-    corpus: Corpus, run: Path, seed: int, clock: Clock, progress: Progress
-) -> dict[str, Any]:
-    """The facts of the run, which goes on where it was stopped.
+def _tuned(
+    corpus: Corpus, out: Path, seed: int, clock: Clock, progress: Progress
+) -> dict[str, Any] | None:
+    """The facts of the tuning; None, and why, where the text holds nothing to answer."""
+    try:
+        project = mined(corpus, out / "pretrain" / layout.MODEL, out / "questions")
+        values = {"method": "full", "seed": seed}
+        return _learned(project, out / "instruct", values, _TUNING, clock, progress)
+    except NothingToLearn as nothing:
+        progress.say(f"No instruction tuning: {nothing}")
+        return None
 
-    Its request says the same minutes whenever it is asked for; where reading took long, a part of
-    them is over when it begins.
+
+def _learned(
+    project: Project[Any, Any, Any],
+    run: Path,
+    values: dict[str, Any],
+    span: tuple[float, float],
+    clock: Clock,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The facts of a run, which goes on where it was stopped. span: of the clock's minutes, what it
+    may take and until when.
+
+    Its request says the same minutes whenever it is asked for; where what came before took long, a
+    part of them is over when it begins.
     """
     assert clock.minutes is not None
-    project = Text(corpus)
-    request = project.request({"minutes": clock.minutes * _TRAINING_SHARE, "seed": seed})
-    unfinished = (run / layout.RECIPE).is_file() and not (run / layout.RESULT).is_file()
-    over_s = _TRAINING_SHARE * clock.given_s - clock.left_s(1 - _TUNING_SHARE)
+    share, until = span
+    request = project.request({"minutes": share * clock.minutes, **values})
+    unfinished = (run / layout.RECIPE).is_file() and not layout.is_finished(run)
+    over_s = share * clock.given_s - clock.left_s(until)
     own = Clock.start(request.minutes, time.monotonic() - max(0.0, over_s))
     return train(project, run, request, resume=unfinished, progress=progress, clock=own)
 

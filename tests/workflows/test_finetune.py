@@ -19,13 +19,14 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
+from hornbook.train.keep_best import KeepBest
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.projects import resume
-from hornbook.workflows.projects.answers.best import Best
 from hornbook.workflows.projects.answers.data import encode_conversation
-from hornbook.workflows.projects.answers.project import finetune, resume_finetune
+from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.run import run
 
 QUIET = Progress(quiet=True)
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
@@ -34,7 +35,7 @@ ROWS = [
     for one in WORDS
     for other in WORDS
 ]
-FAST = {"dtype": "float32", "device": "cpu", "rate": 0.003, "progress": QUIET}
+FAST = {"dtype": "float32", "device": "cpu", "rate": 0.003}
 
 
 class Heard(Progress):
@@ -63,29 +64,30 @@ def folder(tmp_path_factory):
     return folder
 
 
-def tune(folder, out, **wishes):
+def tune(folder, out, progress=QUIET, **wishes):
     given = {"epochs": 4, "general": folder / "general.txt", **FAST, **wishes}
     data = given.pop("data", [folder / "rows.json"])
-    return finetune(given.pop("model", folder / "model"), data, out, **given)
+    project = Answers(given.pop("model", folder / "model"), data, given.pop("general"))
+    return run(project, out, project.request(given), progress=progress)
 
 
 def crash_at(monkeypatch, step):
     """As a power cut does: right after a step, before anything is done about it."""
-    check = Best.check
+    check = KeepBest.check
 
     def cut(self, state):
         check(self, state)
         if state.step == step:
             raise RuntimeError("cut")
 
-    monkeypatch.setattr(Best, "check", cut)
+    monkeypatch.setattr(KeepBest, "check", cut)
 
 
 def test_best_weights_of_no_numbers_are_named(tmp_path):
     state = SimpleNamespace(model=torch.nn.Linear(2, 2), step=1)
     with torch.no_grad():
         state.model.bias[1] = torch.nan
-    best = Best(tmp_path, 1)
+    best = KeepBest(tmp_path / "best", layout.SAVED, 1)
     best.offer(state, 0.5)
     with pytest.raises(HornbookError, match=r"model\.safetensors: bias holds NaN or infinite"):
         best.restore(state)
@@ -138,7 +140,7 @@ def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(
     with pytest.raises(UsageError, match="unfinished run"):
         tune(folder, tmp_path / "cut", method=method)
     resumed = resume(tmp_path / "cut", QUIET)
-    times = ("run", "seconds", "peak_bytes")
+    times = ("run", "report", "seconds", "peak_bytes")
     assert [{k: v for k, v in f.items() if k not in times} for f in (facts, resumed)] == [
         {k: v for k, v in facts.items() if k not in times}
     ] * 2
@@ -251,7 +253,7 @@ def test_masked_answers_are_read_and_not_learned(folder):
     [
         ({"method": "lora:x"}, "Valid: full"),
         ({"task": "instrukt"}, "Did you mean 'instruct'"),
-        ({"minutes": 1.0}, "--minutes or --epochs, not both"),
+        ({"minutes": 1.0}, "either --minutes or --epochs"),
         ({"context": 4096}, "the model sees 128 tokens"),
         ({"prompt": "Sum up."}, "must hold {text}"),
         ({"rate": -1.0}, "rate = -1"),
@@ -321,4 +323,4 @@ def test_preferences_are_tuned_and_resumed(folder, tmp_path, monkeypatch):
         crash_at(patch, 5)
         with pytest.raises(RuntimeError):
             tune(folder, tmp_path / "cut", **wishes)
-    assert resume_finetune(tmp_path / "cut", QUIET)["held_out"] == held
+    assert resume(tmp_path / "cut", QUIET)["held_out"] == held

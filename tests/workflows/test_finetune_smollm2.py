@@ -8,7 +8,8 @@ from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
-from hornbook.workflows.projects.answers.project import finetune
+from hornbook.workflows.projects.answers.project import Answers
+from hornbook.workflows.runs.run import run as train
 from tests.data.conftest import data  # noqa: F401
 
 NAME = "smollm2-135m-instruct"
@@ -34,10 +35,9 @@ pytestmark = [
 def tuned(data, tmp_path_factory):  # noqa: F811
     run = tmp_path_factory.mktemp("smollm2") / "run"
     rows = data / "instruct_small/instruction-data.json"
-    facts = finetune(
-        pulled(NAME), [rows], run, method="lora", minutes=MINUTES, device="cpu",
-        progress=Progress(),
-    )  # fmt: skip
+    project = Answers(pulled(NAME), rows)
+    request = project.request({"method": "lora", "minutes": MINUTES, "device": "cpu"})
+    facts = train(project, run, request, progress=Progress())
     return run, facts
 
 

@@ -5,7 +5,7 @@ import pytest
 from hornbook.core.errors import HornbookError
 from hornbook.datasets.instructions import Preference
 from hornbook.workflows.projects.answers.data import Sample
-from hornbook.workflows.projects.answers.split import split
+from hornbook.workflows.projects.answers.split import held_apart, split
 
 
 def talk(*turns):
@@ -76,3 +76,17 @@ def test_too_few_questions_are_refused_with_the_commonest():
 def test_many_answers_to_each_question():
     parts = split([talk(f"uq{i % 11}", f"aa{i}") for i in range(1100)], 0)
     assert len(parts.test) == len(parts.validation) == 100 and len(parts.train) == 900
+
+
+def test_what_is_held_out_by_the_user_is_not_trained_on():
+    rows = [talk(f"uq{i}", f"aa{i}") for i in range(30)] + [talk("uq1", "aa1")]
+    held = [talk(f"uq{i}", f"ab{i % 2}") for i in range(24, 36)]
+    parts = held_apart(rows, [*held, held[0]], 0)
+    assert {s.messages[0]["content"] for s in parts.train} == {f"q{i}" for i in range(24)}
+    assert len(parts.validation) == 4 and len(parts.test) == 8
+    assert sorted(map(str, parts.validation + parts.test)) == sorted(map(str, held))
+    assert parts.doubles == 8  # six that are held out as well, and two that are there twice
+    with pytest.raises(HornbookError, match="are too few"):
+        held_apart(rows, held[:1], 0)
+    with pytest.raises(HornbookError, match="0 rows to train on"):
+        held_apart(held, held, 0)

@@ -5,26 +5,13 @@ import pytest
 from hornbook.core.clock import Clock
 from hornbook.core.files import read_json
 from hornbook.workflows.projects import resume
-from hornbook.workflows.projects.answers import before as finetune_before
-from hornbook.workflows.projects.answers import project as module
-from hornbook.workflows.projects.answers import time as finetune_time
-from hornbook.workflows.projects.answers.request import FinetuneRecipe
-from hornbook.workflows.projects.answers.time import (
-    Sizes,
-    Spent,
-    Step,
-    evaluations_in_time,
-    evenly,
-    steps_in_time,
-)
+from hornbook.workflows.projects.answers import problem as preparing
+from hornbook.workflows.projects.answers import settle
+from hornbook.workflows.projects.answers.before import Sizes, evenly
+from hornbook.workflows.projects.answers.request import AnswersRecipe
+from hornbook.workflows.projects.answers.settle import Spent, evaluations_in_time, steps_in_time
+from hornbook.workflows.runs import settle as settling
 from tests.workflows.test_finetune import QUIET, Heard, crash_at, folder, tune  # noqa: F401
-
-
-def test_a_step_that_is_too_long_gets_fewer_rows():
-    assert Step(8, 100.0).fitting(300.0) == 1, "at least one row"
-    assert Step(80, 40.0).fitting(600.0) == 40, "30 steps of 20 seconds"
-    assert Step(8, 0.1).fitting(600.0) == 8
-    assert Step(8, 4.0).of(2) == Step(2, 1.0)
 
 
 def test_what_is_scored_is_spread_evenly():
@@ -48,9 +35,9 @@ def test_steps_and_evaluations_leave_room_for_the_rest():
 
 def test_a_run_in_minutes_is_measured_on_what_there_is_time_for(folder, tmp_path, monkeypatch):  # noqa: F811
     """And one that was cut goes on with the same samples, the same steps, to an end."""
-    monkeypatch.setattr(finetune_before, "sizes_in_time", lambda *_: Sizes(3, 5, 1))
-    monkeypatch.setattr(finetune_time.Step, "fitting", lambda self, seconds: 1)
-    monkeypatch.setattr(module, "steps_in_time", lambda *_: (6, "six", 60.0))
+    monkeypatch.setattr(preparing, "sizes_in_time", lambda *_: Sizes(3, 5, 1))
+    monkeypatch.setattr(settling, "gradient_seconds", lambda *_: 1e6)
+    monkeypatch.setattr(settle, "steps_in_time", lambda *_: (6, "six", 60.0))
     heard = Heard()
     wishes = {"method": "lora:4", "epochs": None, "minutes": 1.0}
     with monkeypatch.context() as patch:
@@ -59,11 +46,12 @@ def test_a_run_in_minutes_is_measured_on_what_there_is_time_for(folder, tmp_path
             tune(folder, tmp_path / "run", progress=heard, **wishes)
     assert any("5 of 10 test samples are scored" in line for line in heard.lines), heard.lines
     assert any(line.startswith("  rows = 1: ") for line in heard.lines)
-    monkeypatch.setattr(finetune_before, "sizes_in_time", lambda *_: pytest.fail("measured anew"))
-    monkeypatch.setattr(module, "step_of", lambda *_: pytest.fail("timed anew"))
+    monkeypatch.setattr(preparing, "sizes_in_time", lambda *_: pytest.fail("sized anew"))
+    monkeypatch.setattr(preparing, "measure", lambda *_: pytest.fail("measured anew"))
+    monkeypatch.setattr(settling, "gradient_seconds", lambda *_: pytest.fail("timed anew"))
     before = read_json(tmp_path / "run" / "before.json")
     assert len(before["test"]["sums"]) == 5 and len(before["general"]["sums"]) == 1
     facts = resume(tmp_path / "run", QUIET)
-    recipe = FinetuneRecipe.load(tmp_path / "run")
+    recipe = AnswersRecipe.load(tmp_path / "run")
     assert recipe.plan.rows == recipe.plan.micro_rows == 1
     assert facts["steps"] == recipe.loop.steps == 6

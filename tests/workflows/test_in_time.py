@@ -14,7 +14,7 @@ from hornbook.corpus.build import build
 from hornbook.tokenize.train import SAMPLE_BYTES, sample_bytes, train_tokenizer
 from hornbook.train import forecast as forecasting
 from hornbook.train.dial import Wanted, choose
-from hornbook.train.forecast import Rehearsal, affordable_share
+from hornbook.train.forecast import Rehearsal, gradient_seconds
 from hornbook.train.hooks import remarked
 from hornbook.workflows.projects.text import floors
 from hornbook.workflows.projects.text.project import Text
@@ -90,8 +90,23 @@ def test_a_long_step_is_made_smaller_without_computing_it_whole(now, monkeypatch
         batch = staticmethod(lambda step: Rows(64))
 
     problem = SimpleNamespace(begin=lambda: Still, batches=batches, objective=None, loop=None)
-    assert affordable_share(problem, most_s) == pytest.approx(share)
+    whole_s = gradient_seconds(problem, most_s)
+    assert min(1, most_s / whole_s) == pytest.approx(share)
     assert now["now"] <= 1 + 4 * max(8, most_s)
+
+
+@pytest.mark.parametrize(("size", "step_s", "kept"), [(8, 1000.0, 1), (80, 60.0, 26), (8, 0.1, 8)])
+def test_steps_are_made_smaller_until_there_is_time_for_some(monkeypatch, size, step_s, kept):
+    """40 of them in 800 seconds."""
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    monkeypatch.setattr(settle, "gradient_seconds", lambda *_: step_s)
+    problem = SimpleNamespace(size=size, fixed=False, step_size="rows")
+    problem.shrink = lambda size, reason: setattr(problem, "size", size)
+    cuda = MACHINE.model_copy(update={"device": "cuda"})
+    place = Place(None, Progress(quiet=True), Clock.start(800 / 60))
+    machine, seconds = settle.in_time(problem, cuda, place)
+    assert (machine, problem.size) == (cuda, kept)
+    assert seconds == pytest.approx(step_s * kept / size)
 
 
 def test_a_short_run_learns_its_tokenizer_from_less_text():

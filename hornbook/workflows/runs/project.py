@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from hornbook.core.errors import UsageError
+from hornbook.core.files import hash_file
 from hornbook.core.machine import Machine
 from hornbook.train.choices import Planned
 from hornbook.train.problem import Problem
@@ -19,6 +20,13 @@ from hornbook.workflows.runs.settle import Settle, rehearsed
 Asked = TypeVar("Asked", bound=Request)
 Made = TypeVar("Made", bound=Recipe)
 Learned = TypeVar("Learned", bound=Problem)
+
+
+def file_fingerprint(file: Path) -> str:
+    """Of a file that a user named. Raises UsageError where there is none."""
+    if not file.is_file():
+        raise UsageError(f"{file} does not exist or is no file.")
+    return hash_file(file)
 
 
 class Project(ABC, Generic[Asked, Made, Learned]):

@@ -6,6 +6,7 @@ Text, pairs, images, answers and labels are projects; nothing here knows which o
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hornbook.adapt.method import parameter_counts
 from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
 from hornbook.core.machine import peak_memory_bytes, versions
@@ -108,17 +109,13 @@ def _training_clock(recipe: Recipe, state: TrainState, clock: Clock) -> Clock:
 def _facts(recipe: Recipe, trained: Trained, place: Place) -> dict[str, Any]:
     """What every result says."""
     state = trained.state
-    weights = [(w.numel(), w.requires_grad) for w in state.model.parameters()]
     return {
         "run": str(place.folder),
         "kind": recipe.kind,
         "seconds": state.elapsed_s,
         "steps": state.step,
         "shortened": [cut._asdict() for cut in state.cuts],
-        "parameters": {
-            "trained": sum(count for count, moves in weights if moves),
-            "all": sum(count for count, _ in weights),
-        },
+        "parameters": parameter_counts(state.model)._asdict(),
         "forecast": recipe.forecast and recipe.forecast.plain(),
         "peak_bytes": peak_memory_bytes(recipe.machine.device),
         "report": str(place.folder / layout.REPORT),

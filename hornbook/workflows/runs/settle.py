@@ -18,8 +18,8 @@ from hornbook.train.checkpoint import KEPT
 from hornbook.train.forecast import (
     Forecast,
     Rehearsal,
-    affordable_share,
     forecast,
+    gradient_seconds,
     part_of_step,
     rehearse,
 )
@@ -91,10 +91,7 @@ def rehearsed(
     Raises HornbookError when the disk cannot hold the run.
     """
     clock, say = place.clock, place.progress.say
-    if clock.limited and machine.device == "cpu":
-        # Whoever asks for steps gets the same bits at any time of the day.
-        machine = faster_threads(partial(part_of_step, problem, problem.begin()), machine, say)
-    step_in_time(problem, clock, say)
+    machine, _ = in_time(problem, machine, place)
     say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
     seconds = clock.left_s() if clock.limited else None
     rehearsal = rehearse(problem, machine, seconds, steps or 0, request.compiled)
@@ -127,6 +124,27 @@ def rehearsed(
     )
 
 
+def in_time(problem: Problem, machine: Machine, place: Place) -> tuple[Machine, float]:
+    """The machine with the threads that are faster now, and the seconds of a step without its
+    update, after steps were made smaller where there would be time for too few of them.
+
+    The seconds are 0, and nothing is tried, without a limit or where the user set a step's size.
+    Whoever asks for steps gets the same bits at any time of the day.
+    """
+    clock, say = place.clock, place.progress.say
+    if clock.limited and machine.device == "cpu":
+        machine = faster_threads(partial(part_of_step, problem, problem.begin()), machine, say)
+    if problem.fixed or not clock.limited:
+        return machine, 0.0
+    most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
+    step_s, before = gradient_seconds(problem, most_s), problem.size
+    if most_s < step_s and before > 1:
+        reason = f"more would leave time for fewer than {_LEAST_STEPS} steps here"
+        problem.shrink(max(1, int(most_s / step_s * before)), reason)
+        say(f"  {problem.step_size} = {problem.size}: {reason}")
+    return machine, step_s * problem.size / before
+
+
 def faster_threads(
     work: Callable[[], object], machine: Machine, say: Callable[[str], None]
 ) -> Machine:
@@ -135,19 +153,6 @@ def faster_threads(
     if count < machine.threads:
         say("  threads = 1: others use this machine, and one alone is faster now")
     return machine.model_copy(update={"threads": count})
-
-
-def step_in_time(problem: Problem, clock: Clock, say: Callable[[str], None]) -> None:
-    """Make steps smaller where there would be time for too few of them; not where the user set
-    their size."""
-    if problem.fixed or not clock.limited:
-        return
-    most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
-    size = max(1, int(affordable_share(problem, most_s) * problem.size))
-    if size < problem.size:
-        reason = f"more would leave time for fewer than {_LEAST_STEPS} steps here"
-        problem.shrink(size, reason)
-        say(f"  {problem.step_size} = {size}: {reason}")
 
 
 def training_seconds(clock: Clock, ending_s: float) -> float:

@@ -1,105 +1,122 @@
-"""What a model does before the first step of its tuning, and what measuring it takes.
+"""What a model does before the first step of its tuning, measured once: a run that is resumed has
+the figures and the samples of the beginning."""
 
-Measured once: a run that is resumed has the figures and the samples of the beginning. Knows the run
-folder and the goal; trains nothing.
-"""
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
+import numpy as np
 
-from hornbook.adapt.method import parameter_counts
+from hornbook.batches.conversations import Example
 from hornbook.core.clock import Clock
 from hornbook.core.files import hash_json, read_json, write_json
-from hornbook.core.progress import Progress
+from hornbook.models.causal_lm import CausalLM
+from hornbook.train.forecast import timed
 from hornbook.train.loop import LoopConfig
-from hornbook.train.state import TrainState
-from hornbook.workflows.projects.answers.best import Best
-from hornbook.workflows.projects.answers.goal import Goal, Scores
-from hornbook.workflows.projects.answers.request import FinetunePlan, FinetuneRequest
-from hornbook.workflows.projects.answers.result import Bench
-from hornbook.workflows.projects.answers.time import EXAMPLES, Sizes, Spent, evenly, sizes_in_time
+from hornbook.workflows.projects.answers.goal import General, Goal, Parts, Scores, example_losses
+from hornbook.workflows.projects.answers.request import AnswersRequest
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.place import Place
+
+Sample = TypeVar("Sample")
+
+_SHARES = {"validation": 0.02, "test": 0.06, "general": 0.03}
+"""Of what is left at the beginning, what scoring each part once may take; test and general text are
+scored twice."""
+_LEAST = {"validation": 10, "test": 20, "general": 4}
+"""Samples of each part that are scored however little time there is."""
+_PROBED = 512
+"""Tokens read to learn how long one takes."""
 
 
-def measure_on(
-    out: Path,
-    bench: Bench,
-    plan: FinetunePlan,
+class Sizes(NamedTuple):
+    """Samples of each part that are scored."""
+
+    validation: int
+    test: int
+    general: int
+
+
+class Before(NamedTuple):
+    """What a model does: the loss on the validation part, the scores on test and general text.
+
+    validation_s, rest_s: seconds of scoring that part, and the others.
+    """
+
+    sizes: Sizes
+    validation: float
+    test: Scores
+    general: Scores
+    validation_s: float
+    rest_s: float
+
+
+def measured_before(request: AnswersRequest, place: Place) -> Before | None:
+    """What was measured for this request in a run that was stopped."""
+    path = place.folder / layout.BEFORE
+    facts: dict[str, Any] = read_json(path) if path.is_file() else {}
+    if facts.pop("request", None) != hash_json(request.plain()):
+        return None
+    kinds = {"sizes": Sizes, "test": Scores, "general": Scores}
+    return Before(**{**facts, **{name: kind(**facts[name]) for name, kind in kinds.items()}})
+
+
+def measure(
+    request: AnswersRequest,
+    model: CausalLM,
+    goal: Goal,
+    general: General,
     loop: LoopConfig,
-    request: FinetuneRequest,
-    clock: Clock,
-    progress: Progress,
-) -> None:
-    """Keep of the held-out parts what there is time to score; a resumed run keeps the same."""
-    found = _facts_before(out, request).get("sizes")
-    general = bench.general.windows
-    sizes = (
-        Sizes(**found)
-        if found
-        else sizes_in_time(bench.model, bench.parts, general, plan, loop, clock)
+    place: Place,
+) -> Before:
+    """Score all parts, and write it down."""
+    place.progress.say("Measuring what the model does before ...")
+    validation, validation_s = timed(lambda: goal.before("validation", loop))
+    (test, other), rest_s = timed(lambda: (goal.before("test", loop), general.score(model)))
+    found = Before(
+        Sizes(*(len(scores.sums) for scores in (validation, test, other))),
+        validation.ratio().value,
+        test,
+        other,
+        validation_s,
+        rest_s,
     )
-    for name, side in bench.parts._asdict().items():
-        most = getattr(sizes, name, len(side))
-        if most < len(side):
-            progress.say(f"  {most:,} of {len(side):,} {name} samples are scored, as time is short")
-    bench.parts = bench.parts._replace(
-        validation=evenly(bench.parts.validation, sizes.validation),
-        test=evenly(bench.parts.test, sizes.test),
-    )
-    bench.general.keep(evenly(range(len(general)), sizes.general))
+    parts = {name: getattr(found, name)._asdict() for name in ("sizes", "test", "general")}
+    facts = {"request": hash_json(request.plain()), **found._asdict(), **parts}
+    write_json(place.folder / layout.BEFORE, facts)
+    return found
 
 
-def _facts_before(out: Path, request: FinetuneRequest) -> dict[str, Any]:
-    """What was measured before the first step of this request, in a run that was stopped."""
-    path = out / layout.BEFORE
-    if not path.is_file():
-        return {}
-    facts: dict[str, Any] = read_json(path)
-    return facts if facts["request"] == hash_json(request.plain()) else {}
-
-
-def measured_before(
-    out: Path, bench: Bench, goal: Goal, request: FinetuneRequest, progress: Progress
-) -> dict[str, Any]:
-    """What the model does before the first step: measured once, also when a run is resumed."""
-    facts = _facts_before(out, request)
-    if not facts:
-        progress.say("Measuring what the model does before ...")
-        started = time.perf_counter()
-        validation = goal.before("validation").ratio().value
-        once = time.perf_counter() - started
-        parts = bench.parts
-        sizes = Sizes(len(parts.validation), len(parts.test), len(bench.general.windows))
-        facts = {
-            "request": hash_json(request.plain()),
-            "sizes": sizes._asdict(),
-            "test": goal.before("test")._asdict(),
-            "general": bench.general.score(bench.model)._asdict(),
-            "validation": validation,
-        }
-        facts["seconds"] = {"validation": once, "all": time.perf_counter() - started}
-        write_json(out / layout.BEFORE, facts)
-    test, general = Scores(**facts["test"]).ratio(), Scores(**facts["general"]).ratio()
-    progress.say(
-        f"Before: {test.value:.3f} {goal.unit} held out, {general.value:.4f} bits per byte of "
-        "general text."
-    )
-    return facts
-
-
-def spent_of(out: Path, before: dict[str, Any], state: TrainState, clock: Clock) -> Spent:
-    """What the parts of the run take, by what they took; writing is tried aside."""
+def sizes_in_time(
+    model: CausalLM, parts: Parts, general: Sequence[Example], loop: LoopConfig, clock: Clock
+) -> Sizes:
+    """As many samples of each part as there is time to score; all without a limit."""
+    sides = {"validation": parts.validation, "test": parts.test, "general": general}
     if not clock.limited:
-        return Spent(0.0, 0.0, 0.0)
-    with tempfile.TemporaryDirectory(prefix=".timing-", dir=out) as aside:
-        started = time.perf_counter()
-        Best(Path(aside), 1).offer(state, before["validation"])
-        keeping = time.perf_counter() - started
-    moved, seconds = parameter_counts(state.model), before["seconds"]
-    showing = EXAMPLES * clock.given_s
-    # Writing a small part says little of writing all.
-    writing = min(keeping * moved.all / max(1, moved.trained), showing)
-    ending = seconds["all"] - seconds["validation"] + showing + writing
-    return Spent(seconds["validation"], ending, keeping)
+        return Sizes(**{name: len(side) for name, side in sides.items()})
+    token_s, left_s = _token_seconds(model, general[0], loop), max(0.0, clock.left_s())
+    found = {}
+    for name, side in sides.items():
+        each_s = token_s * max(1.0, float(np.mean([_tokens(sample) for sample in side])))
+        room = int(_SHARES[name] * left_s / each_s)
+        found[name] = min(len(side), max(_LEAST[name], room))
+    return Sizes(**found)
+
+
+def evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """At most `count` of them, evenly spread."""
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
+    return [samples[i] for i in places]
+
+
+def _token_seconds(model: CausalLM, example: Example, loop: LoopConfig) -> float:
+    """Seconds to read a token; kernels are prepared in the first call."""
+    some, few = (Example(example.ids[:n], example.trained[:n]) for n in (_PROBED, 9))
+    example_losses(model, [few], loop)
+    return timed(lambda: example_losses(model, [some], loop))[1] / _tokens(some)
+
+
+def _tokens(sample: Any) -> int:
+    """Of an example, or of both of a pair."""
+    if isinstance(sample, Example):
+        return len(sample.ids) - 1
+    return sum(len(example.ids) - 1 for example in sample)

@@ -4,15 +4,14 @@ Also the forgetting meter: bits per byte of text that the model was not tuned on
 doors of batches and train; knows nothing of run folders.
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from hornbook.batches.batch import IGNORE, AnyBatch
+from hornbook.batches.batch import IGNORE
 from hornbook.batches.conversations import Example, PackedConversations, stack
 from hornbook.batches.preferences import PreferencePairs
 from hornbook.core.stats import Estimate, bootstrap_ratio
@@ -22,7 +21,7 @@ from hornbook.train.loop import LoopConfig
 from hornbook.train.objective import Objective, answer_token, token_losses
 from hornbook.train.precision import product_type
 from hornbook.train.preference import Reference, judge, prefer
-from hornbook.workflows.projects.answers.request import FinetunePlan, FinetuneRequest
+from hornbook.workflows.projects.answers.request import AnswersPlan, AnswersRequest
 
 
 class Scores(NamedTuple):
@@ -53,76 +52,65 @@ class Parts(NamedTuple):
     test: Sequence[Any]
 
 
-class Steps(Protocol):
-    """Batches that know how many make an epoch."""
-
-    steps_per_epoch: int
-
-    def batch(self, step: int) -> AnyBatch: ...
-
-
 class Goal(NamedTuple):
-    """unit: of `score`, which measures the parts named validation and test.
-
-    before: what `score` gives of the model as it is now, before the first step.
+    """objective, batches: what is minimised on what. score: of the model as it is now, on the part
+    named validation or test, computed as a loop says. before: the same before the first step.
+    unit: of both.
     """
 
     objective: Objective
-    batches: Steps
-    before: Callable[[str], Scores]
-    score: Callable[[CausalLM, str], Scores]
+    batches: PackedConversations | PreferencePairs
+    score: Callable[[str, LoopConfig], Scores]
+    before: Callable[[str, LoopConfig], Scores]
     unit: str
 
 
-def answers(
+def goal_of(
     model: CausalLM,
     parts: Parts,
-    plan: FinetunePlan,
+    request: AnswersRequest,
+    plan: AnswersPlan,
     loop: LoopConfig,
-    seed: int,
-    tokenizer: Tokenizer,
+    padding: int,
 ) -> Goal:
-    """The next token of answers, packed; nats an answer token."""
-    padding = tokenizer.pad_id or 0
+    """What a task's rows are learned by; the model as it is now is the reference of preferences."""
+    if request.task == "preference":
+        reference = Reference(model, padding, loop.device, loop.dtype)
+        sides = {
+            name: PreferencePairs(pairs, reference, plan.rows, request.seed, padding)
+            for name, pairs in parts._asdict().items()
+        }
+        return preferences(model, sides, request.beta)
+    batches = PackedConversations(parts.train, plan.context, plan.rows, request.seed, padding)
+    return answers(model, parts, batches)
 
-    def score(model: CausalLM, part: str) -> Scores:
+
+def answers(model: CausalLM, parts: Parts, batches: PackedConversations) -> Goal:
+    """The next token of answers, packed; nats an answer token."""
+
+    def score(part: str, loop: LoopConfig) -> Scores:
         examples = getattr(parts, part)
-        sums = example_losses(model, examples, plan.micro_rows, padding, loop)
+        sums = example_losses(model, examples, loop, batches.padding)
         return Scores(sums, [float(example.trained[1:].sum()) for example in examples])
 
-    batches = PackedConversations(parts.train, plan.context, plan.rows, seed, padding)
-    before = functools.partial(score, model)
-    return Goal(answer_token, batches, before, score, "nats an answer token")
+    return Goal(answer_token, batches, score, score, "nats an answer token")
 
 
-def preferences(
-    model: CausalLM,
-    parts: Parts,
-    plan: FinetunePlan,
-    loop: LoopConfig,
-    request: FinetuneRequest,
-    tokenizer: Tokenizer,
-) -> Goal:
-    """Direct preference optimisation; nats a pair. `model` as it is now is the reference."""
-    padding, at_once = tokenizer.pad_id or 0, plan.micro_rows
-    reference = Reference(model, padding, loop.device, loop.dtype)
-    sides = {
-        name: PreferencePairs(pairs, reference, plan.rows, request.seed, padding)
-        for name, pairs in parts._asdict().items()
-    }
+def preferences(model: CausalLM, sides: dict[str, PreferencePairs], beta: float) -> Goal:
+    """Direct preference optimisation; nats a pair."""
 
-    def before(part: str) -> Scores:
+    def score(part: str, loop: LoopConfig) -> Scores:
+        found = judge(model, sides[part], loop.micro_rows, beta, loop.device, loop.dtype)
+        return Scores(found.losses, [1.0] * len(found.losses), found.right)
+
+    def before(part: str, loop: LoopConfig) -> Scores:
         # By eq. 7 nothing is gained over oneself yet: the time is better spent on what will be
         # compared with.
         sides[part].judge()
         count = len(sides[part].pairs)
         return Scores([math.log(2)] * count, [1.0] * count, [False] * count)
 
-    def score(model: CausalLM, part: str) -> Scores:
-        found = judge(model, sides[part], at_once, request.beta, loop.device, loop.dtype)
-        return Scores(found.losses, [1.0] * len(found.losses), found.right)
-
-    return Goal(prefer(request.beta), sides["train"], before, score, "nats a pair")
+    return Goal(prefer(beta), sides["train"], score, before, "nats a pair")
 
 
 class General:
@@ -138,7 +126,7 @@ class General:
             if len(part := ids[start : start + context + 1]) > 1
         ]
         self._bytes = [float(len(tokenizer.decode_bytes(w.ids[1:].tolist()))) for w in self.windows]
-        self._loop, self._rows = loop, max(1, 1024 // context)
+        self._loop = loop.model_copy(update={"micro_rows": max(1, 1024 // context)})
 
     def keep(self, places: Sequence[int]) -> None:
         """Score these windows only."""
@@ -147,18 +135,18 @@ class General:
 
     def score(self, model: CausalLM) -> Scores:
         """Bits and bytes of each window."""
-        nats = example_losses(model, self.windows, self._rows, 0, self._loop)
+        nats = example_losses(model, self.windows, self._loop)
         return Scores([n / math.log(2) for n in nats], self._bytes)
 
 
 def example_losses(
-    model: CausalLM, examples: Sequence[Example], rows: int, padding: int, loop: LoopConfig
+    model: CausalLM, examples: Sequence[Example], loop: LoopConfig, padding: int = 0
 ) -> list[float]:
     """The loss sum of each example in nats, in their order; those of one length run together."""
     was_training = model.training
     model.eval()
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
-    found = [0.0] * len(examples)
+    found, rows = [0.0] * len(examples), loop.micro_rows
     for first in range(0, len(order), rows):
         places = order[first : first + rows]
         longest = len(examples[places[-1]].ids) - 1

@@ -1,24 +1,19 @@
-"""What a tuning run is asked for and what was settled before its first step.
+"""What a tuning is asked for, how its sizes follow from the rows, what was settled."""
 
-Knows settings and how they follow from one another; trains nothing.
-"""
-
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hornbook.adapt.method import Method
 from hornbook.core.config import Config
-from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.machine import DType
-from hornbook.train.choices import Choice
+from hornbook.core.errors import UsageError, unknown
+from hornbook.train.choices import Choice, Planned
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
-from hornbook.workflows.runs.old import Recorded
-from hornbook.workflows.runs.recipe import check_minutes
+from hornbook.workflows.projects.answers.split import NothingToLearn
+from hornbook.workflows.runs.recipe import Recipe, Request
 
 Task = Literal["instruct", "continue", "translate", "summarize", "preference"]
 TASKS: tuple[Task, ...] = ("instruct", "continue", "translate", "summarize", "preference")
@@ -27,7 +22,6 @@ EPOCHS = 3
 """Where neither minutes nor epochs are given."""
 MOST_EPOCHS = 5
 """However many minutes are given: pairs of small data sets are known by heart by then."""
-LEAST_MINUTES = 0.05
 SCHEDULE = ScheduleConfig(warmup=0.06, cooldown=0.94)
 
 _LONGEST, _SHORTEST = 1024, 64
@@ -42,42 +36,48 @@ _PREFERENCE = 0.2
 """Share of the rates that preferences bear: the reference is never far."""
 
 
-class FinetuneRequest(Config):
+class AnswersRequest(Request):
     """What the user asked for.
 
     base, tokenizer, data, general: fingerprints of the weights, the tokenizer, the files of rows
     and the general text. prompt: what is asked where rows hold no instruction. minutes, epochs:
-    how long, at most one of both. rate, context: the user's word, or None to derive. beta: how
-    dear it is to leave the reference, of preference tuning.
+    how long, at most one of both. rate, context: the user's word, or None to derive. beta: of
+    preferences, how strongly the model is held to what it was.
     """
 
-    task: Task
+    length: ClassVar[tuple[str, ...]] = ("minutes", "epochs")
+    least_minutes: ClassVar[float] = 0.05
+    length_needed: ClassVar[bool] = False
+
+    task: Task = "instruct"
     method: Method
-    base: str
-    tokenizer: str | None
-    data: tuple[str, ...]
-    general: str
+    base: str = ""
+    tokenizer: str | None = None
+    data: tuple[str, ...] = ()
+    general: str = ""
     prompt: str | None = None
-    minutes: float | None = None
     epochs: float | None = Field(default=None, gt=0, le=1000)
     rate: float | None = Field(default=None, gt=0, lt=1)
     context: int | None = Field(default=None, ge=8)
     beta: float = Field(default=0.1, gt=0)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    dtype: DType | None = None
-    device: str | None = None
+
+    @classmethod
+    def asked(cls, values: Mapping[str, Any]) -> "AnswersRequest":
+        """Of plain values, None where nothing was said. Raises UsageError for what cannot be
+        meant."""
+        given = {name: value for name, value in values.items() if value is not None}
+        if (task := given.get("task", "instruct")) not in TASKS:
+            raise unknown("task", str(task), ("classify", *TASKS))
+        method = Method.parse(given.get("method", "lora"))
+        return cls.parse({**given, "method": method.plain()}, "finetune")
 
     def check(self) -> None:
-        """Refuse a time that cannot be meant, before any work."""
-        if self.minutes is not None and self.epochs is not None:
-            raise UsageError("Say how long to tune: --minutes or --epochs, not both.")
-        if self.minutes is not None:
-            check_minutes(self.minutes, LEAST_MINUTES)
+        super().check()
         if self.prompt is not None and "{text}" not in self.prompt:
             raise UsageError(f"--prompt {self.prompt!r} must hold {{text}}, where the text goes.")
 
 
-class FinetunePlan(Config):
+class AnswersPlan(Config):
     """context: tokens of a row. rows: of a step; for preferences, pairs. micro_rows: at once."""
 
     context: int
@@ -86,18 +86,11 @@ class FinetunePlan(Config):
     optimiser: OptimiserConfig
 
 
-class FinetuneRecipe(Recorded):
-    """What was settled before the first step. Places are where things lay then.
+class AnswersRecipe(Recipe):
+    """What was settled before the first step."""
 
-    evaluations: how often the validation part is scored.
-    """
-
-    request: FinetuneRequest
-    plan: FinetunePlan
-    evaluations: int
-    model: str
-    files: tuple[str, ...]
-    general: str | None
+    request: AnswersRequest
+    plan: AnswersPlan
 
 
 def rates(
@@ -123,11 +116,11 @@ def rates(
 
 
 def plan_of(
-    request: FinetuneRequest, lengths: Sequence[int], context: int, width: int
-) -> tuple[FinetunePlan, list[Choice]]:
+    request: AnswersRequest, lengths: Sequence[int], context: int, width: int
+) -> Planned[AnswersPlan]:
     """Sizes that fit the samples' lengths (tokens). context, width: of the model.
 
-    Raises UsageError for a wish beyond the model's context, HornbookError when no sample fits.
+    Raises UsageError for a wish beyond the model's context, NothingToLearn when no sample fits.
     """
     longest = min(context, _LONGEST)
     if request.context is not None:
@@ -143,7 +136,7 @@ def plan_of(
         if wanted > longest:
             reason += f", but a row holds {longest:,} at most"
     if min(lengths) > chosen:
-        raise HornbookError(
+        raise NothingToLearn(
             f"The shortest sample has {min(lengths)} tokens and a row takes {chosen}."
         )
     if request.task == "preference":
@@ -155,25 +148,12 @@ def plan_of(
         rows, at_once = max(1, round(tokens / chosen)), max(1, _TOKENS_AT_ONCE // chosen)
         why_rows = f"{rows * chosen:,} tokens a step; samples share rows"
     optimiser, why = rates(request.method, width, request.rate, request.task == "preference")
-    plan = FinetunePlan(
+    plan = AnswersPlan(
         context=chosen, rows=rows, micro_rows=min(rows, at_once), optimiser=optimiser
     )
-    return plan, [
+    choices = [
         Choice("context", chosen, reason),
         Choice("rows", rows, why_rows),
         Choice("rate", optimiser.matrix_rate, why),
     ]
-
-
-def task_of(name: str) -> Task:
-    """One of TASKS; raises UsageError naming the nearest."""
-    from hornbook.core.errors import unknown
-
-    if name not in TASKS:
-        raise unknown("task", name, ("classify", *TASKS))
-    return name
-
-
-def absolute(files: Sequence[Path]) -> tuple[str, ...]:
-    """Where files lie, as text."""
-    return tuple(str(file.absolute()) for file in files)
+    return Planned(plan, choices)

@@ -1,126 +1,78 @@
-"""What became of a tuning: measured beside what was before, written as adapter, model and card.
+"""What became of a tuning: measured beside what was before, written as adapter, model and card."""
 
-Knows the run folder and the measures; trains nothing.
-"""
-
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hornbook.adapt import lora
-from hornbook.adapt.method import parameter_counts
-from hornbook.adapt.peft import Base, save_adapter
+from hornbook.adapt.peft import save_adapter
 from hornbook.core.clock import Clock
-from hornbook.core.files import write_json
-from hornbook.core.machine import describe, peak_memory_bytes
-from hornbook.core.progress import Progress
+from hornbook.core.machine import describe
 from hornbook.core.stats import wilson
 from hornbook.datasets.instructions import Messages
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import reply_to, stream
-from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import save_model
-from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.state import TrainState
-from hornbook.workflows.projects.answers.goal import General, Goal, Parts, Scores
-from hornbook.workflows.projects.answers.request import FinetuneRecipe
-from hornbook.workflows.projects.answers.rows import Held
+from hornbook.workflows.projects.answers.problem import AnswersProblem
+from hornbook.workflows.projects.answers.request import AnswersRecipe
+from hornbook.workflows.projects.answers.settle import EXAMPLES
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.loop import Trained
+from hornbook.workflows.runs.place import Place
 
 _EXAMPLES = 5
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
 
 
-@dataclass
-class Bench:
-    """All that is there before the first step."""
-
-    model: CausalLM
-    tokenizer: Tokenizer
-    tokenizer_folder: Path
-    base: Base
-    held: Held
-    parts: Parts
-    general: General
-
-
-class Measures(NamedTuple):
-    """before: what `before.json` holds. best_step: of the weights that are kept.
-
-    stopped: whether tuning ended before its last step.
-    """
-
-    goal: Goal
-    general: General
-    before: dict[str, Any]
-    best_step: int
-    stopped: bool
-
-
 def finish(
-    run: Path,
-    recipe: FinetuneRecipe,
-    bench: Bench,
-    state: TrainState,
-    measures: Measures,
-    showing: float | None,
-    progress: Progress,
+    recipe: AnswersRecipe,
+    problem: AnswersProblem,
+    trained: Trained,
+    facts: dict[str, Any],
+    place: Place,
 ) -> dict[str, Any]:
-    """Write the adapter, fold it in, measure what is written, and write model, card and result.
-
-    showing: minutes for answers to show; None for as long as they take.
-    """
-    model, request = bench.model, recipe.request
-    moved = parameter_counts(model)
-    peak = peak_memory_bytes(recipe.machine.device)
+    """Write the adapter, fold it in, measure what is written, write it and its card; returns the
+    facts of result.json."""
+    model, source, request = problem.model, problem.source, recipe.request
     if request.method.kind == "lora":
-        card = f"A LoRA adapter for {bench.base.place}, made with Hornbook ({request.task}).\n"
-        save_adapter(model, run / layout.ADAPTER, bench.base, card, layout.PART)
+        card = f"A LoRA adapter for {source.base.place}, made with Hornbook ({request.task}).\n"
+        save_adapter(model, place.folder / layout.ADAPTER, source.base, card, layout.PART)
         lora.merge(model)
     model.eval()
-    facts: dict[str, Any] = {
-        "run": str(run),
+    clock = place.clock
+    result = {
+        **facts,
         "task": request.task,
         "method": str(request.method),
-        "base": bench.base.place,
-        "parameters": {"trained": moved.trained, "all": moved.all},
-        "data": bench.held.facts(),
-        "steps": state.step,
-        "best_step": measures.best_step,
-        "stopped_early": measures.stopped,
-        "tokens": state.tokens,
-        "seconds": round(state.elapsed_s, 3),
-        "peak_bytes": peak,
-        **_measured(model, measures),
-        "examples": _examples(bench, Clock.start(showing))
+        "base": source.base.place,
+        "data": source.data.facts(recipe.plan.context),
+        "best_step": trained.best_step,
+        "stopped_early": trained.stopped,
+        "tokens": trained.state.tokens,
+        **_measured(problem),
+        "examples": _examples(problem, Clock.start(clock.minutes and EXAMPLES * clock.minutes))
         if request.task not in ("continue", "preference")
         else [],
     }
-    for line in _said(facts):
-        progress.say(line)
+    place.progress.say(*_said(result))
     save_model(
         model,
-        run / layout.MODEL,
+        place.folder / layout.MODEL,
         claim=layout.PART,
-        tokenizer_folder=bench.tokenizer_folder,
-        card=_card(recipe, bench, facts),
+        tokenizer_folder=source.tokenizer_folder,
+        card=_card(recipe, result, source.base.weights),
     )
-    write_json(run / layout.RESULT, facts)
-    return facts
+    return result
 
 
-def _measured(model: CausalLM, measures: Measures) -> dict[str, Any]:
+def _measured(problem: AnswersProblem) -> dict[str, Any]:
     """held_out and general: before, after and the change, each with its 95 % interval."""
-    then = measures.before
-    pairs = {
-        "held_out": (Scores(**then["test"]), measures.goal.score(model, "test")),
-        "general": (Scores(**then["general"]), measures.general.score(model)),
-    }
-    units = {"held_out": measures.goal.unit, "general": "bits per byte"}
+    goal, then = problem.goal, problem.before
     found: dict[str, Any] = {}
-    for name, (before, after) in pairs.items():
+    for name, unit, before, after in (
+        ("held_out", goal.unit, then.test, goal.score("test", problem.loop)),
+        ("general", "bits per byte", then.general, problem.general.score(problem.model)),
+    ):
         found[name] = {
-            "unit": units[name],
+            "unit": unit,
             "before": before.ratio()._asdict(),
             "after": after.ratio()._asdict(),
             "change": after.change(before)._asdict(),
@@ -156,13 +108,14 @@ def _said(facts: dict[str, Any]) -> list[str]:
 _TURN = ["user", "assistant"]
 
 
-def _examples(bench: Bench, clock: Clock) -> list[dict[str, str]]:
+def _examples(problem: AnswersProblem, clock: Clock) -> list[dict[str, str]]:
     """What the tuned model answers to held-out prompts, greedily, beside the reference.
 
     An answer ends where the time does; there is one at least.
     """
     found: list[dict[str, str]] = []
-    for sample in bench.held.split.test[:_EXAMPLES]:
+    model, tokenizer = problem.model, problem.source.tokenizer
+    for sample in problem.source.data.split.test[:_EXAMPLES]:
         if found and clock.left_s() < 0:
             break
         messages: Messages = sample.messages
@@ -171,11 +124,11 @@ def _examples(bench: Bench, clock: Clock) -> list[dict[str, str]]:
         if not at:
             continue
         asked = [{"role": m["role"], "content": m["content"]} for m in messages[:at]]
-        ids, _ = bench.tokenizer.encode_chat(asked, add_generation_prompt=True)
-        if len(ids) > bench.model.config.context // 2:
+        ids, _ = tokenizer.encode_chat(asked, add_generation_prompt=True)
+        if len(ids) > model.config.context // 2:
             continue
-        answer, stop_ids = reply_to(bench.tokenizer, asked, bench.model.config.context)
-        for _ in stream(bench.model, bench.tokenizer, answer, stop_ids, _GREEDY):
+        answer, stop_ids = reply_to(tokenizer, asked, model.config.context)
+        for _ in stream(model, tokenizer, answer, stop_ids, _GREEDY):
             if clock.left_s() < 0:
                 break
         question, reference = asked[-1]["content"], messages[at]["content"]
@@ -183,7 +136,7 @@ def _examples(bench: Bench, clock: Clock) -> list[dict[str, str]]:
     return found
 
 
-def _card(recipe: FinetuneRecipe, bench: Bench, facts: dict[str, Any]) -> str:
+def _card(recipe: AnswersRecipe, facts: dict[str, Any], weights: str) -> str:
     """Markdown with the front matter that model hubs read."""
     request, data = recipe.request, facts["data"]
     forms = ", ".join(f"{count:,} {form}" for form, count in data["forms"].items())
@@ -201,7 +154,7 @@ tags: [hornbook]
 ---
 # A model tuned with Hornbook: {request.task}
 
-Base: {bench.base.place} (weights {bench.base.weights}). Method {request.method}:
+Base: {facts["base"]} (weights {weights}). Method {request.method}:
 {facts["parameters"]["trained"]:,} of {facts["parameters"]["all"]:,} parameters moved, rate
 {recipe.plan.optimiser.matrix_rate:g}, {facts["steps"]:,} steps of {recipe.plan.rows} rows of
 {recipe.plan.context} tokens, the weights of step {facts["best_step"]} kept, seed {request.seed},

@@ -22,31 +22,46 @@ from hornbook.workflows.projects.answers.data import (
     read_rows,
 )
 from hornbook.workflows.projects.answers.goal import Parts
-from hornbook.workflows.projects.answers.request import FinetuneRequest
-from hornbook.workflows.projects.answers.split import Split, said, split
+from hornbook.workflows.projects.answers.request import AnswersRequest
+from hornbook.workflows.projects.answers.split import NothingToLearn, Split, held_apart, said, split
 
 GENERAL = 48 * 2**10
 """Characters of the general text that are scored."""
 
 
-class Held(NamedTuple):
-    """What was read and how it was split. long: samples left out for their length.
+class Encoded(NamedTuple):
+    """What was read, how it was split, and each side as ids.
 
     refused: why the chat template cannot write a row, or trains nothing of it; these are left out.
     """
 
     rows: Rows
     split: Split
-    long: int = 0
-    refused: tuple[str, ...] = ()
+    parts: Parts
+    refused: tuple[str, ...]
 
-    def facts(self) -> dict[str, Any]:
+    def lengths(self) -> list[int]:
+        """Tokens of each training sample."""
+        return [_length(one) for one in self.parts.train]
+
+    def fitting(self, longest: int) -> Parts:
+        """What is no longer than a row. Raises NothingToLearn when a side is left with nothing."""
+        found = Parts(*([one for one in side if _length(one) <= longest] for side in self.parts))
+        for name, side in found._asdict().items():
+            if not side:
+                raise NothingToLearn(
+                    f"No sample of the {name} part is short enough; raise --context."
+                )
+        return found
+
+    def facts(self, longest: int) -> dict[str, Any]:
         """For result.json."""
+        fitting = sum(map(len, self.fitting(longest)))
         return {
             "forms": self.rows.forms,
             "rejected": len(self.rows.rejected),
             "doubles": self.split.doubles,
-            "too_long": self.long,
+            "too_long": sum(map(len, self.parts)) - fitting,
             "refused": len(self.refused),
             "train": len(self.split.train),
             "validation": len(self.split.validation),
@@ -54,33 +69,41 @@ class Held(NamedTuple):
         }
 
 
-def rows_of(request: FinetuneRequest, files: Sequence[Path], progress: Progress) -> Held:
+def split_rows(
+    request: AnswersRequest, files: Sequence[Path], held_out: Sequence[Path], progress: Progress
+) -> tuple[Rows, Split]:
     """Read and split the rows of a request; what was found and rejected is said.
 
-    Raises HornbookError when nothing can be used.
+    held_out: files of rows to measure on; some of `files` where there are none. Raises
+    NothingToLearn when nothing can be used.
     """
-    if request.task == "preference":
-        rows = collect(item for file in files for item in read_preferences(file))
-    else:
-        rows = read_rows(request.task, files, request.prompt)
+    rows = _read(request, files)
     if not rows.samples:
         first = next(iter(rows.rejected), None)
         why = f" The first: {first.reason}, {first.detail}." if first else ""
-        raise HornbookError(
+        raise NothingToLearn(
             f"No row of {', '.join(map(str, files))} can be used to {request.task}.{why}"
         )
-    parts = split(rows.samples, request.seed)
+    if held_out:
+        parts = held_apart(rows.samples, _read(request, held_out).samples, request.seed)
+    else:
+        parts = split(rows.samples, request.seed)
     progress.say(*said(rows, parts))
-    return Held(rows, parts)
+    return rows, parts
+
+
+def _read(request: AnswersRequest, files: Sequence[Path]) -> Rows:
+    if request.task == "preference":
+        return collect(item for file in files for item in read_preferences(file))
+    return read_rows(request.task, files, request.prompt)
 
 
 def encoded(
-    request: FinetuneRequest, held: Held, tokenizer: Tokenizer, context: int
-) -> tuple[Held, list[int], Callable[[int], tuple[Parts, int]]]:
-    """The rows that can be encoded, the training samples' lengths in tokens, and the parts.
+    request: AnswersRequest, rows: Rows, parts: Split, tokenizer: Tokenizer, context: int
+) -> Encoded:
+    """The rows that can be encoded, as ids. context: of the model.
 
-    The parts come once a row's length is chosen; what is too long is left out and counted. Raises
-    HornbookError when a part is left with nothing.
+    Raises NothingToLearn when a part is left with nothing.
     """
     window = min(context, request.context or 512)
     # Texts are cut to windows, conversations are not cut at all.
@@ -95,18 +118,18 @@ def encoded(
     kept: dict[str, list[Any]] = {}
     sides: dict[str, list[Any]] = {}
     for name in Parts._fields:
-        side = getattr(held.split, name)
+        side = getattr(parts, name)
         kept[name], sides[name] = _usable(side, encode, refused)
         if not kept[name]:
-            raise HornbookError(f"None of {len(side):,} rows can be used; the first: {refused[-1]}")
-    whole, parts = Parts(**sides), Split(**kept, doubles=held.split.doubles, note=held.split.note)
-
-    def fitting(longest: int) -> tuple[Parts, int]:
-        fits = Parts(*([one for one in side if _length(one) <= longest] for side in whole))
-        return _whole(fits), sum(map(len, whole)) - sum(map(len, fits))
-
-    lengths = [_length(one) for one in whole.train]
-    return held._replace(split=parts, refused=tuple(refused)), lengths, fitting
+            raise NothingToLearn(
+                f"None of {len(side):,} rows can be used; the first: {refused[-1]}"
+            )
+    return Encoded(
+        rows,
+        Split(**kept, doubles=parts.doubles, note=parts.note),
+        Parts(**sides),
+        tuple(refused),
+    )
 
 
 def _usable(
@@ -142,13 +165,6 @@ def _pair(sample: Preference, tokenizer: Tokenizer) -> PreferencePair:
         example.trained[: max(1, start - 1)] = False
         sides.append(example)
     return PreferencePair(*sides)
-
-
-def _whole(parts: Parts) -> Parts:
-    for name, side in parts._asdict().items():
-        if not side:
-            raise HornbookError(f"No sample of the {name} part is short enough; raise --context.")
-    return parts
 
 
 def general_text(file: Path | None) -> str:

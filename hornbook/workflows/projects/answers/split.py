@@ -22,6 +22,10 @@ _SHORT = 0.7
 _SHOWN = 60
 
 
+class NothingToLearn(HornbookError):
+    """Of these rows too little can be learned and measured."""
+
+
 class Split(NamedTuple):
     """The samples, each on one side. doubles: rows left out because another says the same.
 
@@ -38,14 +42,14 @@ class Split(NamedTuple):
 def split(samples: Sequence[Any], seed: int) -> Split:
     """Hold a tenth out for the test and as much for validation, by what the user asks.
 
-    Raises HornbookError where too few different things are asked.
+    Raises NothingToLearn where too few different things are asked.
     """
-    unique = list({hash_json(list(sample[:-2])): sample for sample in samples}.values())
+    unique = _unique(samples)
     size = max(1, round(_HELD_OUT * len(unique)))
     wanted = {"test": min(size, _MOST_TEST), "validation": min(size, _MOST_VALIDATION)}
     found = _groups(unique, max(1, int(_LARGE * wanted["validation"])))
     if len(found) < FEWEST:
-        raise HornbookError(
+        raise NothingToLearn(
             f"{len(found)} different prompts are too few to tune on and hold some out; "
             f"{FEWEST} are the least.{_commonest(found, len(unique))}"
         )
@@ -54,6 +58,31 @@ def split(samples: Sequence[Any], seed: int) -> Split:
     short = any(len(parts[name]) < _SHORT * count for name, count in wanted.items())
     note = _commonest(found, len(unique)).strip() if short else ""
     return Split(**parts, doubles=len(samples) - len(unique), note=note)
+
+
+def held_apart(samples: Sequence[Any], held_out: Sequence[Any], seed: int) -> Split:
+    """The split where the user says what is held out: it is dealt to validation and test by what
+    is asked, and what asks the same is not trained on.
+
+    Raises NothingToLearn where a side would be empty.
+    """
+    held = _groups(_unique(held_out), len(held_out))
+    train = [sample for sample in _unique(samples) if _asked(sample)[:1] not in held]
+    order = sorted(held, key=lambda key: _draw(seed, key))
+    count = min(max(1, len(order) // 3), _MOST_VALIDATION)
+    if not train or count == len(order):
+        raise NothingToLearn(
+            f"{len(train)} rows to train on, and {len(order)} prompts held out, are too few."
+        )
+    validation, test = (
+        [sample for key in side for sample in held[key]] for side in (order[:count], order[count:])
+    )
+    kept = len(train) + len(validation) + len(test)
+    return Split(train, validation, test, doubles=len(samples) + len(held_out) - kept)
+
+
+def _unique(samples: Sequence[Any]) -> list[Any]:
+    return list({hash_json(list(sample[:-2])): sample for sample in samples}.values())
 
 
 def _draw(seed: int, key: tuple[str, ...]) -> str:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from hornbook.core.config import over
-from hornbook.core.errors import UsageError
-from hornbook.core.files import hash_file
 from hornbook.core.machine import Machine
 from hornbook.evaluate.bleu import require_bleu
 from hornbook.tokenize.characters import frequent_characters
@@ -24,7 +22,7 @@ from hornbook.workflows.projects.pairs.result import finish
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
-from hornbook.workflows.runs.project import Project
+from hornbook.workflows.runs.project import Project, file_fingerprint
 
 _STEP_SECONDS = 0.5
 """A guess at a step's time: when steps are asked for, only the model's size depends on it."""
@@ -49,7 +47,9 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
 
     @cached_property
     def _fingerprint(self) -> dict[str, list[str]]:
-        return {name: [_hash(file) for file in files] for name, files in self.files.items()}
+        return {
+            name: [file_fingerprint(file) for file in files] for name, files in self.files.items()
+        }
 
     def asked(self, values: dict[str, Any]) -> PairsRequest:
         known = {
@@ -109,9 +109,3 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
 
     def report(self, problem: PairsProblem, place: Place) -> None:
         write_report(place.folder / layout.REPORT, place.folder)
-
-
-def _hash(file: Path) -> str:
-    if not file.is_file():
-        raise UsageError(f"{file} does not exist or is no file.")
-    return hash_file(file)

@@ -1,0 +1,137 @@
+"""Learning to answer: the model with what may move of it, its rows, and how both are looked at."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from hornbook.adapt.method import parameter_counts
+from hornbook.adapt.peft import Base
+from hornbook.core.machine import Machine
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.folder import load_model
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.train.loop import LoopConfig
+from hornbook.train.optimiser import Optimiser
+from hornbook.train.problem import Problem
+from hornbook.train.state import TrainState
+from hornbook.workflows.projects.answers.before import (
+    Before,
+    evenly,
+    measure,
+    measured_before,
+    sizes_in_time,
+)
+from hornbook.workflows.projects.answers.goal import General, Goal, goal_of
+from hornbook.workflows.projects.answers.request import SCHEDULE, AnswersPlan, AnswersRequest
+from hornbook.workflows.projects.answers.rows import Encoded
+from hornbook.workflows.runs.place import Place
+
+_WINDOW = 512
+"""Tokens of general text that are read at once, at most."""
+
+
+class Source(NamedTuple):
+    """What is tuned and on what. place: of the model. general: text to see what is forgotten.
+
+    tokenizer_folder: the tokenizer with a chat template.
+    """
+
+    place: Path
+    base: Base
+    tokenizer: Tokenizer
+    tokenizer_folder: Path
+    data: Encoded
+    general: str
+
+
+class AnswersProblem(Problem):
+    """The loss of answers, or of preferences. general: the forgetting meter. before: what the model
+    did before the first step.
+
+    Nothing moves the weights before the loop does, so `begin` finds them where they were read.
+    """
+
+    measure = "loss"
+    targets = "answer tokens"
+    patience = 3
+
+    model: CausalLM
+    plan: AnswersPlan
+
+    def __init__(
+        self,
+        source: Source,
+        goal: Goal,
+        general: General,
+        before: Before,
+        model: CausalLM,
+        request: AnswersRequest,
+        plan: AnswersPlan,
+        loop: LoopConfig,
+    ) -> None:
+        self.source, self.goal, self.general, self.before = source, goal, general, before
+        self.model, self.request, self.plan, self.loop = model, request, plan, loop
+        self.objective, self.untrained = goal.objective, before.validation
+        self.batches, self.steps_per_epoch = goal.batches, goal.batches.steps_per_epoch
+
+    def resize(self, size: int) -> None:
+        at_once = min(size, self.plan.micro_rows)
+        self.plan = self.plan.model_copy(update={"rows": size, "micro_rows": at_once})
+        self.loop = self.loop.model_copy(update={"micro_rows": at_once})
+        self.batches = self.goal.batches.of(size)
+        self.steps_per_epoch = self.batches.steps_per_epoch
+
+    def begin(self) -> TrainState:
+        dtype: torch.dtype = getattr(torch, self.loop.dtype)
+        return TrainState(self.model, Optimiser(self.model, self.plan.optimiser, dtype))
+
+    def score(self) -> dict[str, float]:
+        return {"loss": self.goal.score("validation", self.loop).ratio().value}
+
+    def said(self, figures: dict[str, float]) -> str:
+        return f"{figures['loss']:.4f} {self.goal.unit}"
+
+    def ending_s(self, score_s: float) -> float:
+        return self.before.rest_s
+
+
+def prepare(
+    source: Source, request: AnswersRequest, plan: AnswersPlan, machine: Machine, place: Place
+) -> AnswersProblem:
+    """Open the model and free what may move, keep what there is time to score, measure it."""
+    say = place.progress.say
+    model = load_model(source.place, machine.device, torch.float32)
+    assert isinstance(model, CausalLM)
+    request.method.apply(model, request.seed)
+    moved = parameter_counts(model)
+    say(
+        f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
+        f"{moved.trained / moved.all:.2%}."
+    )
+    loop = LoopConfig(
+        steps=1,
+        micro_rows=plan.micro_rows,
+        schedule=SCHEDULE,
+        device=machine.device,
+        dtype=request.dtype or machine.dtype,
+        seed=request.seed,
+    )
+    general = General(source.general, source.tokenizer, min(model.config.context, _WINDOW), loop)
+    parts, known = source.data.fitting(plan.context), measured_before(request, place)
+    sizes = (
+        known.sizes if known else sizes_in_time(model, parts, general.windows, loop, place.clock)
+    )
+    for name, size in zip(("validation", "test"), sizes, strict=False):
+        side = getattr(parts, name)
+        if size < len(side):
+            say(f"  {size:,} of {len(side):,} {name} samples are scored, as time is short")
+        parts = parts._replace(**{name: evenly(side, size)})
+    general.keep(evenly(range(len(general.windows)), sizes.general))
+    goal = goal_of(model, parts, request, plan, loop, source.tokenizer.pad_id or 0)
+    before = known or measure(request, model, goal, general, loop, place)
+    say(
+        f"Before: {before.test.ratio().value:.3f} {goal.unit} held out, "
+        f"{before.general.ratio().value:.4f} bits per byte of general text."
+    )
+    return AnswersProblem(source, goal, general, before, model, request, plan, loop)
