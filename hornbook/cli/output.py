@@ -9,6 +9,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from hornbook.core.json_text import finite
 from hornbook.core.language import told
 from hornbook.core.terminal import visible
 
@@ -39,11 +40,14 @@ def prepare_streams() -> None:
 
 
 def print_json(value: dict[str, Any], wanted: bool) -> None:
-    """Print `value` as one line of JSON when --json was given; it is the last thing on stdout."""
+    """Print `value` as one line of JSON when --json was given; it is the last thing on stdout.
+
+    A figure that is no number, as of nothing at all, is null.
+    """
     if wanted:
         # Escapes where the stream cannot write all of Unicode (a Windows pipe, say).
         unicode = sys.stdout is None or sys.stdout.encoding.lower().startswith("utf")
-        print(json.dumps(value, ensure_ascii=not unicode), flush=True)
+        print(json.dumps(finite(value), ensure_ascii=not unicode), flush=True)
         _printed.append(True)
 
 

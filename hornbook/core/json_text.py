@@ -55,6 +55,15 @@ def parse_records(text: str) -> Iterator[tuple[int, Any]]:
         line += text.count("\n", start, place)
 
 
+def finite(value: Any) -> Any:
+    """Plain data with None for each number that JSON cannot say."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def half_character(value: Any) -> str | None:
     """Where plain data holds half a surrogate pair, which no file can store; None if nowhere."""
     if isinstance(value, str):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 
 import pytest
@@ -9,6 +10,7 @@ import typer
 from jsonschema import Draft202012Validator
 
 from hornbook.cli import app
+from hornbook.cli.output import print_json
 from tests.schemas import FOLDER, SCHEMAS, check
 
 
@@ -57,3 +59,9 @@ def test_a_wrong_object_is_noticed(key, value):
     del less[key]
     with pytest.raises(AssertionError, match=key):
         check("generate", less)
+
+
+def test_a_figure_that_is_none_is_null(capsys):
+    print_json({"share": {"value": math.nan, "low": 0.0}, "rows": [math.inf, (1, "NaN")]}, True)
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"share": {"value": None, "low": 0.0}, "rows": [None, [1, "NaN"]]}
