@@ -31,7 +31,8 @@ def gather() -> None:
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE)
     for page in SOURCE.rglob("*.md"):
-        page.write_text(renamed(page.read_text(encoding="utf-8"), "../"), encoding="utf-8")
+        before = "../" if page.parent == SOURCE else ""  # only these link to pages of the root
+        page.write_text(renamed(page.read_text(encoding="utf-8"), before), encoding="utf-8")
     for old, new in PAGES.items():
         text = (ROOT / old).read_text(encoding="utf-8")
         if old == "LICENSE":
