@@ -15,9 +15,9 @@ from hornbook.core.guarded import Values
 from hornbook.core.json_text import half_character
 from hornbook.read.documents import Rejection
 from hornbook.read.formats import parquet, records, table
-from hornbook.read.formats.delimited import Text, texts
+from hornbook.read.formats.delimited import Text, lines_of
 from hornbook.read.formats.header import BY_LOOKS, Naming
-from hornbook.read.formats.lines import BROKEN, Fault, fault_of, read_lines
+from hornbook.read.formats.lines import BROKEN, Fault, fault_of
 from hornbook.read.formats.packed import unpack
 from hornbook.read.formats.table import Row
 from hornbook.read.locations import AnyPath
@@ -149,7 +149,7 @@ def read_texts(path: AnyPath) -> Iterator[Text]:
     _kind(path)
     try:
         with path.open("rb") as raw:
-            yield from texts(read_lines(unpack(raw, path.suffix.lower())))
+            yield from iter(lines_of(unpack(raw, path.suffix.lower())).take, None)
     except BROKEN as error:
         yield Text(0, "", 0, fault_of(error))
 

@@ -25,8 +25,11 @@ from hornbook.datasets.tables import read_texts
 from hornbook.evaluate.rows import read_rows as evaluation_rows
 from hornbook.evaluate.templates import render
 from hornbook.read.documents import Document, Rejection
+from hornbook.read.formats import lines as lines_module
 from hornbook.read.formats.decode import without_controls
+from hornbook.read.formats.delimited import Dialect, Lines, lines_of, records
 from hornbook.read.formats.header import Naming
+from hornbook.read.formats.lines import read_lines
 from hornbook.read.formats.table import Row, table_rows
 from hornbook.read.sources import read_file
 from hornbook.workflows.projects.answers import data as answers
@@ -496,3 +499,37 @@ def test_no_bytes_make_a_traceback_at_any_door(tmp_path_factory, suffix, data):
     for door in (read_labelled, lambda path: list(read_pairs([path])), evaluation_rows):
         with contextlib.suppress(HornbookError):
             door(path)
+
+
+@given(st.text(st.sampled_from('a ,"\\\n'), max_size=25), st.sampled_from([False, True]))
+def test_lines_on_which_nothing_is_odd_are_cut_as_the_others_are(text, escapes):
+    """Each row is read by the short way where there is one; put back, by the long way alone."""
+    dialect = Dialect(",", True, escapes)
+    found = list(records(lines_of(io.BytesIO(text.encode())), dialect, "f"))
+    every = list(iter(lines_of(io.BytesIO(text.encode())).take, None))
+    slow = list(records(Lines(every), dialect, "f"))
+    assert [_what(item) for item in found] == [_what(item) for item in slow]
+
+
+def _what(item):
+    return item if isinstance(item, Rejection) else item[:3]
+
+
+@pytest.mark.parametrize("size", [1, 7, 39])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_blocks_hold_every_line_with_its_number_and_size(monkeypatch, size, end):
+    monkeypatch.setattr(lines_module, "_BLOCK", size)
+    monkeypatch.setattr(lines_module, "LONGEST_LINE", 40)
+    texts = ["a", "", "é" * 10, "x" * 39, "y" * 40 + end[:1], "z,\r,z", '"q', "é\xff", "last"]
+    data = (
+        "\n".join(texts[:-1]).encode("latin-1" if size == 7 else "utf-8")
+        + b"\n"
+        + texts[-1].encode()
+    )
+    data = data.replace(b"\n", end.encode() or b"\n")
+    lines = list(read_lines(io.BytesIO(data)))
+    raw = data.splitlines(keepends=True) if b"\r" not in data else io.BytesIO(data).readlines()
+    assert [(line.number, line.size) for line in lines] == list(enumerate(map(len, raw), 1))
+    assert [bool(line.fault) for line in lines] == [len(one) > 40 for one in raw]
+    found = list(iter(lines_of(io.BytesIO(data)).take, None))
+    assert [(text.number, text.size) for text in found] == [(n.number, n.size) for n in lines]

@@ -8,11 +8,12 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from hornbook.core.guarded import step
 from hornbook.read.documents import Rejection
 from hornbook.read.formats.decode import NotText, decode
-from hornbook.read.formats.lines import LONGEST_LINE, Fault, Line
+from hornbook.read.formats.lines import LONGEST_LINE, Block, Fault, Line, read_blocks
 
 _LINES_IN_A_CELL = 10
 """If so many lines of a cell, or more, are each a whole row, a quote was not closed before them."""
@@ -58,12 +59,18 @@ class _Unclosed(Exception):
 class Lines:
     """Physical lines, of which some can be looked at and put back."""
 
-    def __init__(self, lines: Iterable[Text]) -> None:
-        self._lines, self._waiting = iter(lines), deque[Text]()
+    def __init__(self, texts: Iterable[Text] = (), blocks: Iterable[Block] = ()) -> None:
+        self._waiting, self._blocks = deque(texts), iter(blocks)
+        self._number, self._at = 1, 0
+        self._texts, self._sizes = list[str](), list[int]()
 
     def take(self) -> Text | None:
         """The next one."""
-        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+        if not self._waiting and (self._at < len(self._texts) or self._fill()):
+            self._at += 1
+            place = self._at - 1
+            return Text(self._number + place, self._texts[place], self._sizes[place])
+        return self._waiting.popleft() if self._waiting else None
 
     def put_back(self, texts: list[Text]) -> None:
         """They come next, in their order."""
@@ -78,24 +85,65 @@ class Lines:
         self.put_back(found)
         return found
 
+    def whole(self) -> Iterator[tuple[int, str, int]]:
+        """Number, text and size of the next lines, until one was put back or has a fault."""
+        while not self._waiting and (self._at < len(self._texts) or self._fill()):
+            for place in range(self._at, len(self._texts)):
+                self._at = place + 1
+                yield self._number + place, self._texts[place], self._sizes[place]
 
-def texts(lines: Iterable[Line]) -> Iterator[Text]:
-    """Decoded lines; one that cannot be decoded keeps what can be told of its quotes."""
-    for line in lines:
-        if line.fault:
-            yield Text(line.number, "", line.size, line.fault)
-            continue
-        try:
-            yield Text(line.number, decode(line.data).removesuffix("\n"), line.size)
-        except NotText as error:
-            text = line.data.decode("utf-8", "replace").rstrip("\r\n")
-            yield Text(line.number, text, line.size, Fault(error.reason, str(error)))
+    def put_back_last(self) -> None:
+        """The last line of `whole` comes next."""
+        self._at -= 1
+
+    def _fill(self) -> bool:
+        """Decode the next block. Where one line may differ from the others, all of them wait."""
+        for block in self._blocks:
+            fault = block.fault or step(block.size)
+            data = block.data.replace(b"\r\n", b"\n")
+            try:
+                texts = data.removesuffix(b"\n").decode("utf-8").split("\n")
+            except UnicodeDecodeError:
+                texts = []
+            if fault or not texts or b"\r" in data or b"\0" in data:
+                self._waiting.extend(_text(line, fault) for line in block.lines())
+                return False
+            sizes = [len(line) + 1 for line in block.data.removesuffix(b"\n").split(b"\n")]
+            sizes[-1] -= not block.data.endswith(b"\n")
+            self._number, self._at, self._texts, self._sizes = block.first, 0, texts, sizes
+            return True
+        return False
+
+
+def _text(line: Line, fault: Fault | None) -> Text:
+    """A decoded line; one that cannot be decoded keeps what can be told of its quotes."""
+    if fault := fault or line.fault:
+        return Text(line.number, "", line.size, fault)
+    try:
+        return Text(line.number, decode(line.data).removesuffix("\n"), line.size)
+    except NotText as error:
+        text = line.data.decode("utf-8", "replace").rstrip("\r\n")
+        return Text(line.number, text, line.size, Fault(error.reason, str(error)))
+
+
+def lines_of(stream: BinaryIO) -> Lines:
+    """The lines of a seekable stream."""
+    return Lines(blocks=read_blocks(stream))
 
 
 def records(lines: Lines, dialect: Dialect, source: str) -> Iterator[DelimitedRow | Rejection]:
     """The records, empty lines passed over; one that is broken costs its first line."""
     width = 0
-    while (first := lines.take()) is not None:
+    while True:
+        for number, text, size in lines.whole():
+            if (cells := _cells(text, dialect)) is None:
+                lines.put_back_last()
+                break
+            if len(cells) > 1 or text.strip(" "):
+                width = width or len(cells)
+                yield DelimitedRow(number, cells, size)
+        if (first := lines.take()) is None:
+            return
         if not first.text.strip(" ") and not first.fault:
             continue
         taken = [first]
@@ -115,6 +163,35 @@ def records(lines: Lines, dialect: Dialect, source: str) -> Iterator[DelimitedRo
         else:
             width = width or len(record.cells)
             yield record._replace(line=first.number, size=size)
+
+
+def _cells(text: str, dialect: Dialect) -> list[str] | None:
+    """The cells of a line on which nothing is odd; None for all others.
+
+    Of what quotes set apart, every second piece is inside of them, and the others begin and end at
+    delimiters, or are empty between two that stand for one.
+    """
+    mark = dialect.delimiter
+    if '"' not in text or not dialect.quotes:
+        return text.split(mark) if mark else [text]
+    first, *pieces = text.split('"')
+    if mark is None or len(pieces) % 2 or (dialect.escapes and "\\" in text):
+        return None
+    cells, inside = first.split(mark), ""
+    if cells.pop():
+        return None
+    for place in range(0, len(pieces), 2):
+        inside += pieces[place]
+        outer, is_last = pieces[place + 1], place + 2 == len(pieces)
+        if not outer and not is_last:
+            inside += '"'
+            continue
+        plain = outer.split(mark)
+        if plain[0] or (not is_last and plain.pop()):
+            return None
+        cells += [inside, *plain[1:]]
+        inside = ""
+    return cells
 
 
 def _all_rows(inner: list[Text], dialect: Dialect, width: int) -> bool:

@@ -7,7 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from hornbook.core.guarded import Fault as Fault
 from hornbook.core.guarded import step
@@ -21,7 +21,7 @@ LONGEST_LINE = 16 * 2**20
 BROKEN = (EOFError, zlib.error, OSError, UnicodeDecodeError)
 """What a damaged stream raises in the middle of reading."""
 
-_START = 2**16
+_START = _BLOCK = 2**16
 
 
 class Line(NamedTuple):
@@ -40,36 +40,68 @@ class Line(NamedTuple):
         return Rejection(source, self.number or None, *fault, self.size)
 
 
+class Block(NamedTuple):
+    """Whole lines, one after another. first: the number of the first. data: UTF-8, as in `Line`.
+
+    A fault is that of one line.
+    """
+
+    first: int
+    data: bytes
+    size: int
+    fault: Fault | None = None
+
+    def lines(self) -> Iterator[Line]:
+        """One by one."""
+        if self.fault:
+            yield Line(self.first, b"", self.size, self.fault)
+        for number, data in enumerate(io.BytesIO(self.data), self.first):
+            yield Line(number, data, len(data))
+
+
 def read_lines(stream: BinaryIO, step_bytes: int = 64) -> Iterator[Line]:
-    """All lines of a seekable stream, and a line with a fault for each that cannot be had.
+    """The lines of `read_blocks` one by one, and one with a fault for each that cannot be had.
+
+    step_bytes: lines are steps under limits (`core.guarded`), shorter ones so many together.
+    """
+    pending = 0
+    for block in read_blocks(stream):
+        for line in block.lines():
+            fault, pending = None, pending + line.size
+            if pending >= step_bytes and not line.fault:
+                fault, pending = step(pending), 0
+            yield line._replace(data=b"", fault=fault) if fault else line
+
+
+def read_blocks(stream: BinaryIO) -> Iterator[Block]:
+    """All lines of a seekable stream, many at a time, but for those that cannot be had.
 
     One longer than LONGEST_LINE is passed over in pieces; where the stream itself breaks, the
     lines before the break are kept. A mark at the start is taken off, UTF-16 becomes UTF-8. A line
     ends at \\n; at \\r where a file begins with lines that end so, as those of old programs do.
-    step_bytes: lines are steps under limits (`core.guarded`), shorter ones so many together.
     """
-    number = pending = 0
+    number = 1
     try:
         start = stream.read(_START)
         encoding = encoding_of(start)
         stream.seek(3 if encoding == "utf-8-sig" else 0)
         if encoding.startswith("utf-16"):
-            wide = cast(io.RawIOBase, Utf16AsUtf8(stream, encoding))
-            stream = io.BufferedReader(wide, 2**18)
-            start = stream.peek(_START)
+            wide = _buffered(Utf16AsUtf8(stream, encoding))
+            stream, start = wide, wide.peek(_START)
         elif b"\0" in start:
-            yield Line(0, b"", 0, Fault("binary", "holds NUL bytes"))
+            yield Block(0, b"", 0, Fault("binary", "holds NUL bytes"))
             return
         if b"\r" in start and b"\n" not in start:
-            stream = io.BufferedReader(cast(io.RawIOBase, _Returns(stream)), 2**18)
-        for line in _split(stream):
-            number = line.number
-            fault, pending = None, pending + line.size
-            if pending >= step_bytes:
-                fault, pending = step(pending), 0
-            yield line._replace(data=b"", fault=fault) if fault else line
+            stream = _buffered(_Returns(stream))
+        for block in _split(cast(io.BufferedReader, stream)):
+            number = block.first + max(1, block.data.count(b"\n"))
+            yield block
     except BROKEN as error:
-        yield Line(number + 1, b"", 0, fault_of(error))
+        yield Block(number, b"", 0, fault_of(error))
+
+
+def _buffered(stream: Any) -> Any:
+    return io.BufferedReader(stream, 2**18)
 
 
 class _Returns(io.RawIOBase):
@@ -87,18 +119,34 @@ class _Returns(io.RawIOBase):
         return len(data)
 
 
-def _split(stream: BinaryIO) -> Iterator[Line]:
-    number = 0
-    while data := stream.readline(LONGEST_LINE):
-        number += 1
-        if len(data) < LONGEST_LINE or data.endswith(b"\n"):
-            yield Line(number, data, len(data))
-            continue
-        size = len(data)
-        while not data.endswith(b"\n") and (data := stream.readline(LONGEST_LINE)):
+def _split(stream: io.BufferedReader) -> Iterator[Block]:
+    """Blocks of about `_BLOCK` bytes; what begins a line waits for the rest of it."""
+    number, waiting, size = 1, list[bytes](), 0
+    while data := stream.read1(_BLOCK):
+        first = data.find(b"\n") + 1
+        if not first:
             size += len(data)
-        detail = f"{size:,} bytes without a line break; the most is {LONGEST_LINE:,}"
-        yield Line(number, b"", size, Fault("line too long", detail))
+            waiting.append(data)
+            if size > LONGEST_LINE:  # only counted from here on
+                waiting.clear()
+            continue
+        if size + first > LONGEST_LINE:
+            yield _too_long(number, size + first)
+            number, data, waiting = number + 1, data[first:], []
+        end = data.rfind(b"\n") + 1
+        if whole := b"".join([*waiting, data[:end]]):
+            yield Block(number, whole, len(whole))
+            number += whole.count(b"\n")
+        waiting, size = [data[end:]], len(data) - end
+    if size > LONGEST_LINE:
+        yield _too_long(number, size)
+    elif rest := b"".join(waiting):
+        yield Block(number, rest, len(rest))
+
+
+def _too_long(number: int, size: int) -> Block:
+    detail = f"{size:,} bytes without a line break; the most is {LONGEST_LINE:,}"
+    return Block(number, b"", size, Fault("line too long", detail))
 
 
 def broken(reason: str, error: Exception) -> Fault:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from hornbook.read.documents import Document, Rejection
-from hornbook.read.formats.delimited import DelimitedRow, Lines, records, texts
+from hornbook.read.formats.delimited import DelimitedRow, lines_of, records
 from hornbook.read.formats.dialect import dialect_of, table_width, take_sep_line
 from hornbook.read.formats.header import BY_LOOKS, Naming, column_names, numbered, twice
-from hornbook.read.formats.lines import Fault, read_lines
+from hornbook.read.formats.lines import Fault
 from hornbook.read.formats.records import document_of, field_of
 from hornbook.read.formats.register import reads_records
 
@@ -59,7 +59,7 @@ def table_rows(
 
     A column without a name is called by its place, "column 3".
     """
-    lines = Lines(texts(read_lines(stream)))
+    lines = lines_of(stream)
     mark = take_sep_line(lines)
     rows = records(lines, dialect_of(lines, mark, is_tsv, naming.known()), source)
     ahead = list(_look_ahead(rows))
@@ -108,7 +108,9 @@ def _named(
         + max((i for i, name in enumerate(header) if name != numbered(i)), default=len(header) - 1)
     )
     for row in rows:
-        if isinstance(row, Rejection):
+        if seen and isinstance(row, DelimitedRow) and len(row.cells) == len(header):
+            yield Row(row.line, dict(zip(header, row.cells, strict=True)), row.size)
+        elif isinstance(row, Rejection):
             yield row
         elif row is top:
             seen = True
