@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.guarded import BOARD, DONE, ERROR, FAILED, FRAME, ITEMS, Fault, Values
+from hornbook.core.guarded import BOARD, DONE, ERROR, FAILED, FRAME, ITEMS, Fault
 from hornbook.core.isolation import python, start_beside
 from hornbook.core.limits import memory_for, seconds_for
 
@@ -45,7 +45,9 @@ class GaveUp(Exception):
         self.fault, self.step, self.given = fault, step, given
 
 
-def guarded(work: str, arguments: list[Any], size: int, patient: bool = False) -> Iterator[Values]:
+def guarded(
+    work: str, arguments: list[Any], size: int, patient: bool = False
+) -> Iterator[tuple[Any, str]]:
     """The items of a generator function in a guarded process.
 
     work: "module:function", which must give the same items each time. arguments: plain data.
@@ -133,7 +135,7 @@ class _Process:
         """Whether it surely has not ended yet for want of work."""
         return self._process.poll() is None and time.monotonic() - self.idle_since < _IDLE_S / 2
 
-    def items(self, request: dict[str, Any], patient: bool) -> Iterator[Values]:
+    def items(self, request: dict[str, Any], patient: bool) -> Iterator[tuple[Any, str]]:
         """Raises _Failed when a step fails, and the error that the work raised for people."""
         self.is_busy = True
         self._patient = patient
@@ -150,7 +152,7 @@ class _Process:
                 break
             start = 0
             for value, size in values:
-                yield value, str(text[start : start + size], "utf-8")
+                yield value, str(text[start : start + size], "utf-8") if size else ""
                 start += size
         if kind == DONE and values[0] >= request["skip"]:
             self.is_busy = False
@@ -196,7 +198,8 @@ class _Process:
             self._waits_since = None
         if len(data) < values + text:
             return None
-        return kind, json.loads(data[:values]), memoryview(data)[values:]
+        plain = str(memoryview(data)[:values], "utf-8", "surrogatepass")
+        return kind, json.loads(plain), memoryview(data)[values:]
 
     def _death(self) -> _Failed:
         """What the process ended of."""

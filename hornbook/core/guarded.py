@@ -32,8 +32,11 @@ ITEMS, DONE, FAILED, ERROR = b"i", b"d", b"f", b"e"
 _FRAME_BYTES, _FRAME_SECONDS, _ITEM_BYTES = 2**19, 0.2, 256
 """Items wait for one another up to so much text, or so long; what one is beside its text, about."""
 
-Values = tuple[Any, str]
-"""An item: plain data, and a text that may be long."""
+Values = tuple[Any, str] | tuple[Any, str, int]
+"""An item: plain data, and a text that may be long; and the bytes of the data, where it is much.
+
+What is no plain data comes as `str` writes it.
+"""
 
 
 class Fault(NamedTuple):
@@ -152,13 +155,13 @@ def _send_items(
     texts: list[bytes] = []
     size, count, sent = 0, 0, time.monotonic()
     try:
-        for count, (values, text) in enumerate(work(*request["arguments"]), 1):
+        for count, (values, text, *more) in enumerate(work(*request["arguments"]), 1):
             if count <= request["skip"]:
                 continue
             data = text.encode("utf-8")
             rows.append([values, len(data)])
             texts.append(data)
-            size += len(data) + _ITEM_BYTES
+            size += len(data) + sum(more) + _ITEM_BYTES
             if size >= _FRAME_BYTES or time.monotonic() - sent > _FRAME_SECONDS:
                 _send(answers, ITEMS, rows, texts)
                 rows, texts, size, sent = [], [], 0, time.monotonic()
@@ -170,8 +173,11 @@ def _send_items(
     return count
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=str).encode
+
+
 def _send(answers: BinaryIO, kind: bytes, values: Any, texts: list[bytes] | None = None) -> None:
-    head = json.dumps(values).encode("ascii")
+    head = _encode(values).encode("utf-8", "surrogatepass")
     texts = texts or []
     frame = FRAME.pack(kind, len(head), sum(map(len, texts)))
     answers.write(b"".join([frame, head, *texts]))  # large ones go out in one piece

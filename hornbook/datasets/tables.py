@@ -117,14 +117,13 @@ def _values_here(path: AnyPath) -> Iterator[records.JsonRecord | Rejection]:
 
 
 def _plain(item: Row | records.JsonRecord | Rejection) -> Values:
-    """The cells, or the value, are the text: JSON, in which dates are as `str` writes them."""
+    """What goes through the pipe; without its size, a row goes as text, which has one."""
     if isinstance(item, Rejection):
         return [item.file, item.line, item.reason, item.detail, item.size], ""
     number, value, size = item
-    return [number, size], _encode(value)
-
-
-_encode = json.JSONEncoder(default=str).encode
+    if size is None:
+        return [number], json.dumps(value, default=str)
+    return [number, value, size], "", size
 
 
 def _items(
@@ -134,10 +133,9 @@ def _items(
         if isinstance(item, Rejection):
             yield item
         elif item[1]:
-            (number, size), value = item
-            yield number, json.loads(value), size
+            yield item[0][0], json.loads(item[1]), None
         else:
-            yield Rejection(*item[0])
+            yield tuple(item[0]) if len(item[0]) == 3 else Rejection(*item[0])
 
 
 def read_texts(path: AnyPath) -> Iterator[Text]:

@@ -163,7 +163,7 @@ def read_file(path: AnyPath, text_field: str | None = None) -> Iterator[Document
 
 def read_guarded(
     work: Callable[..., Iterator[Values]], path: AnyPath, *arguments: Any
-) -> Iterator[Values | Rejection]:
+) -> Iterator[tuple[Any, str] | Rejection]:
     """What a function of a module makes of a file, in a guarded process (see `core.guard`).
 
     It is called with the file's place (`path_at`) and the arguments, which are plain data. A file
@@ -173,7 +173,7 @@ def read_guarded(
     if isinstance(path, RemoteFile):
         place: str | dict[str, Any] = dataclasses.asdict(path)
         if path.source.startswith(_OWN):
-            yield from work(place, *arguments)
+            yield from ((values, text) for values, text, *_ in work(place, *arguments))
             return
     else:
         place = str(path)

@@ -1,7 +1,6 @@
 """Rows come out of a guarded process as they are stored; one that ends it costs itself."""
 
 import datetime
-import json
 import math
 import os
 
@@ -21,7 +20,7 @@ def rows_of_one_that_dies(place):
             continue
         if number == 2:
             os.abort()
-        yield [number, 10], json.dumps({"text": "a"})
+        yield [number, {"text": "a"}, 10], "", 10
 
 
 @pytest.mark.parametrize("twice", [False, True])

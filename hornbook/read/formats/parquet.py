@@ -85,11 +85,12 @@ def _broken(source: str, error: Exception) -> Rejection:
     return Rejection(source, None, *broken("broken Parquet", error))
 
 
-_Found = tuple[int, dict[str, Any]] | Rejection
+_Found = tuple[int, dict[str, Any], int] | Rejection
+"""A row's number, its values, and its share of the bytes that were read together."""
 
 
 def _rows(file: Any, source: str, nested: bool = False) -> Iterator[_Found]:
-    """Each row's number and values. A text that is no UTF-8 stays bytes."""
+    """The rows. A text that is no UTF-8 stays bytes."""
     wanted = [
         f.name for f in file.schema_arrow if _is_plain(f.type) or (nested and _is_nest(f.type))
     ]
@@ -114,23 +115,26 @@ def _group(file: Any, group: int, row: int, wanted: list[str], source: str) -> I
                 yield Rejection(source, row, fault.reason, f"rows {row:,} to {end - 1:,}", size)
                 return
             columns = [_values(part) for part in batch.columns]
+            share = batch.nbytes // max(1, batch.num_rows)
             for cells in zip(*columns, strict=True):
-                yield row, dict(zip(batch.schema.names, cells, strict=True))
+                yield row, dict(zip(batch.schema.names, cells, strict=True)), share
                 row += 1
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         detail = f"rows {row:,} to {end - 1:,} are lost: {error}"
         yield Rejection(source, row, broken("broken row group", error).reason, detail, size)
 
 
-def _utf8(row: int, values: dict[str, Any], source: str) -> _Found:
+def _utf8(row: int, values: dict[str, Any], share: int, source: str) -> _Found:
     broken = next((name for name, value in values.items() if isinstance(value, bytes)), None)
     if broken is None:
-        return row, values
+        return row, values, share
     return Rejection(source, row, "not UTF-8", f"the column {broken}", len(values[broken]))
 
 
-def _document(row: int, values: dict[str, Any], column: str, source: str) -> Document | Rejection:
-    if isinstance(found := _utf8(row, values, source), Rejection):
+def _document(
+    row: int, values: dict[str, Any], share: int, column: str, source: str
+) -> Document | Rejection:
+    if isinstance(found := _utf8(row, values, share, source), Rejection):
         return found
     if values[column] is None:
         return Rejection(source, row, "no text", f"the column {column} is empty in this row")
