@@ -27,7 +27,7 @@ WITHOUT = {
         core read tokenize kernels datasets corpus baselines cli batches.shards nn.capacity
         generate -generate.beam -generate.single_token -generate.translate
         models.fields models.pixels models.place models.sizes
-        models.gguf.codes models.gguf.decoder models.gguf.rotary models.gguf.sizes
+        models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
         train.calibrate train.choices train.fits train.schedule train.vocabulary
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task

@@ -12,8 +12,8 @@ import numpy as np
 from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import pointers
-from hornbook.kernels.codes import DecoderWeights
 from hornbook.kernels.pointers import Rows
+from hornbook.kernels.quantised import DecoderWeights
 from hornbook.nn.capacity import no_memory_for, require_capacity
 
 PASS = 512

@@ -1,4 +1,4 @@
-"""Our own CPU kernels for codes, in C++: built once on the machine they run on, then loaded.
+"""Our own CPU kernels for quantised decoders, in C++: built where they run, once, then loaded.
 
 `kernels.cpp` says what they compute. Where there is no compiler, or a processor without AVX2,
 `library()` is None and others compute instead. Imports no torch: whoever generates with these

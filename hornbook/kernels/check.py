@@ -1,6 +1,6 @@
 """Whether the kernels compute what they should: two passes through a tiny decoder, against numpy.
 
-It has all that a decoder can have: both kinds of codes, biases, norms of queries and keys, heads
+It has all that a decoder can have: both numbers of bits, biases, norms of queries and keys, heads
 that share keys, two layers, two sequences. Two milliseconds in one thread; beside busy
 programs several wait for each other longer than that.
 """
@@ -10,10 +10,10 @@ import math
 import numpy as np
 
 from hornbook.kernels import pointers
-from hornbook.kernels.codes import BlockWeights, Codes, DecoderWeights, Tiles, codes_of, tiles
-from hornbook.kernels.codes import matrix_of as whole
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import Rows
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, quantised, tiles
+from hornbook.kernels.quantised import matrix_of as whole
 from hornbook.kernels.structures import GROUP
 
 _WIDTH, _HIDDEN, _HEADS, _KV_HEADS, _HEAD, _VOCAB = 32, 64, 6, 2, 48, 16
@@ -90,11 +90,11 @@ def _matrix(shape: tuple[int, int], bits: int, seed: int) -> tuple[_Dense, Tiles
     scale = (1.5 + _numbers((outputs, inputs // GROUP), seed)) * 2.0**-bits / 2
     # Numbers that are half floats already: what is rounded is no fault.
     scale = scale.astype(np.float16).astype(np.float32)
-    least = (-0.5 * 2**bits * scale).astype(np.float16).astype(np.float32)
+    offset = (-0.5 * 2**bits * scale).astype(np.float16).astype(np.float32)
     single = ((_numbers(shape, seed + 1) + 1) / 2 * (2**bits - 1)).astype(np.uint8)
-    codes: Codes = codes_of(single, scale, least, bits)
+    made = quantised(single, scale, offset, bits)
     bias = _numbers((outputs,), seed + 2) / 4
-    return (codes.floats(), bias), tiles(whole(codes), bias)
+    return (made.dequantised(), bias), tiles(whole(made), bias)
 
 
 def _numbers(shape: tuple[int, ...], seed: int) -> np.ndarray:

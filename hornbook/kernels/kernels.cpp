@@ -1,4 +1,4 @@
-// Rows of tokens through a decoder whose matrices are codes of four or eight bits.
+// Rows of tokens through a decoder whose matrices are quantised to four or eight bits.
 //
 // A row is one token of some sequence at some position; rows of one call may be a stream's next
 // token, those of eight streams, or a chunk of a prompt. What a row gives does not depend on the

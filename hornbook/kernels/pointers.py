@@ -12,7 +12,7 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import structures
-from hornbook.kernels.codes import BlockWeights, DecoderWeights, Tiles
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles
 from hornbook.kernels.structures import GROUP, TILE
 
 _MOST = 2**31 - 1
@@ -30,7 +30,7 @@ class Rows(NamedTuple):
 def matrix(tiles: Tiles) -> structures.Matrix:
     """A matrix, as long as its arrays live."""
     tile_bytes = 4 * TILE + TILE * GROUP * tiles.bits // 8
-    _require(tiles.bits in (4, 8), "codes of 4 or 8 bits")
+    _require(tiles.bits in (4, 8), "values of 4 or 8 bits")
     whole = tiles.outputs % TILE == 0 and tiles.inputs % GROUP == 0
     _require(whole and tiles.outputs > 0 and tiles.inputs > 0, "whole tiles and groups")
     _require(max(tiles.outputs, tiles.inputs) <= _MOST, "sizes of 32 bits")

@@ -1,11 +1,11 @@
-// Products with codes of four or eight bits.
+// Products with weights quantised to four or eight bits.
 //
 // Weights are stored in blocks of 16 outputs by a group of 32 inputs, in the order in which they
-// are read: 16 scales and 16 least values (float16), then the codes, four inputs of an output side
+// are read: 16 scales and 16 offsets (float16), then the values, four inputs of an output side
 // by side, as VPDPBUSD takes them. Of four bits, the low halves of a byte are the first 16 inputs.
 // Inputs become fifteen bits in groups of 32 with a scale each, in two halves, which cost a product
 // each. With eight bits, as in llama.cpp's Q8_1 blocks, prompts are read faster by half; but a last
-// bit that another order of sums gives then turns a code around, and greedy answers part ways soon.
+// bit that another order of sums gives then turns a value around, and greedy answers part ways soon.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace {
 
 constexpr int kTile = 16, kGroup = 32, kRows = 8;
-constexpr float kLargest = 127 * 128;  // code of an input
+constexpr float kLargest = 127 * 128;  // value of an input
 
 struct Matrix {
   const uint8_t* blocks;
@@ -26,10 +26,10 @@ struct Matrix {
   int32_t outputs, inputs, bits;
 };
 
-// Inputs of a product: per row and group 32 upper and 32 lower halves of codes, q = 128 upper +
+// Inputs of a product: per row and group 32 upper and 32 lower halves of values, q = 128 upper +
 // lower, a scale, and scale * sum.
 struct Inputs {
-  int8_t* codes;
+  int8_t* values;
   float *scales, *sums;
   int inputs;
 
@@ -56,10 +56,10 @@ struct Arena {
   }
 
   Inputs inputs(int rows, int size) {
-    const size_t codes = size_t(rows) * size;
-    int8_t* first = take<int8_t>(2 * codes);
-    float* scales = take<float>(codes / kGroup);
-    return {first, scales, take<float>(codes / kGroup), size};
+    const size_t values = size_t(rows) * size;
+    int8_t* first = take<int8_t>(2 * values);
+    float* scales = take<float>(values / kGroup);
+    return {first, scales, take<float>(values / kGroup), size};
   }
 };
 
@@ -70,14 +70,14 @@ void quantise(const float* x, const Inputs& to, int64_t row) {
     for (int i = 0; i < kGroup; i += kLanes) most_of = larger(most_of, absolute(load(from + i)));
     const float most = largest(most_of);
     const Floats by = all(most > 0 ? kLargest / most : 0);
-    int8_t* high = to.codes + 2 * (row * to.inputs + g * kGroup);
+    int8_t* high = to.values + 2 * (row * to.inputs + g * kGroup);
     Ints total = no_ints();
     for (int i = 0; i < kGroup; i += kLanes) {
-      const Ints code = to_ints(multiply(load(from + i), by));
-      const Ints upper = over_power<7>(add(code, all_ints(64)));
+      const Ints value = to_ints(multiply(load(from + i), by));
+      const Ints upper = over_power<7>(add(value, all_ints(64)));
       store_bytes(high + i, upper);
-      store_bytes(high + kGroup + i, subtract(code, times_power<7>(upper)));
-      total = add(total, code);
+      store_bytes(high + kGroup + i, subtract(value, times_power<7>(upper)));
+      total = add(total, value);
     }
     to.scales[row * to.groups() + g] = most / kLargest;
     to.sums[row * to.groups() + g] = most / kLargest * float(sum(total));
@@ -91,7 +91,7 @@ constexpr int kBlock = 4 * kTile + kTile * kGroup * kBits / 8;
 template <int kBits, int M>
 void tile(const uint8_t* blocks, const Inputs& x, int64_t row, float* out) {
   const int groups = x.groups();
-  const int8_t* codes = x.codes + 2 * row * x.inputs;
+  const int8_t* values = x.values + 2 * row * x.inputs;
   const float *scales = x.scales + row * groups, *totals = x.sums + row * groups;
   for (int lane = 0; lane < kTile; lane += kLanes) {
     const uint8_t* block = blocks;
@@ -99,7 +99,7 @@ void tile(const uint8_t* blocks, const Inputs& x, int64_t row, float* out) {
     for (int m = 0; m < M; m++) found[m] = zeros();
     for (int g = 0; g < groups; g++, block += kBlock<kBits>) {
       const uint16_t* halves = reinterpret_cast<const uint16_t*>(block) + lane;
-      const Floats scale = load_halves(halves), least = load_halves(halves + kTile);
+      const Floats scale = load_halves(halves), offset = load_halves(halves + kTile);
       const uint8_t* stored = block + 4 * kTile + 4 * lane;
       Ints w[8];
       if (kBits == 4) {
@@ -112,12 +112,12 @@ void tile(const uint8_t* blocks, const Inputs& x, int64_t row, float* out) {
         for (int j = 0; j < 8; j++) w[j] = load_bytes(stored + 4 * kTile * j);
       }
       for (int m = 0; m < M; m++) {
-        const int32_t* high = (const int32_t*)(codes + 2 * (m * x.inputs + g * kGroup));
+        const int32_t* high = (const int32_t*)(values + 2 * (m * x.inputs + g * kGroup));
         const Ints a = products_of_bytes<kBits>(w, high);
         const Ints b = products_of_bytes<kBits>(w, high + kGroup / 4);
         const Floats by = multiply(scale, all(scales[m * groups + g]));
         found[m] = multiply_add(to_floats(add(times_power<7>(a), b)), by, found[m]);
-        found[m] = multiply_add(least, all(totals[m * groups + g]), found[m]);
+        found[m] = multiply_add(offset, all(totals[m * groups + g]), found[m]);
       }
     }
     for (int m = 0; m < M; m++) store(out + m * kTile + lane, found[m]);

@@ -1,7 +1,7 @@
-"""A decoder whose matrices are codes of four or eight bits: faster to run, never trained.
+"""A decoder whose matrices are quantised to four or eight bits: faster to run, never trained.
 
-Projections that read the same input become one. Knows layers by their types; how codes come about
-is the caller's business.
+Projections that read the same input become one. Knows layers by their types; how matrices are
+quantised is the caller's business.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.kernels.codes import (
+from hornbook.kernels.quantised import (
     ROWS,
     BlockWeights,
     DecoderWeights,
@@ -29,7 +29,7 @@ from hornbook.nn.packed import NativeLinear, packed, quantise
 from hornbook.nn.residual import PreNorm
 
 Source = Callable[[str, nn.Linear], Matrix | None]
-"""The codes of a linear layer by its name; None leaves it as it is."""
+"""The quantised matrix of a linear layer by its name; None leaves it as it is."""
 
 
 class FusedAttention(Attention):
@@ -150,7 +150,7 @@ def _embedder(model: CausalLM) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def pack(model: CausalLM, source: Source) -> CausalLM:
-    """Replace in place what `source` has codes for; returns the model.
+    """Replace in place what `source` has matrices for; returns the model.
 
     Joined are three projections of an attention, and gate and values of an MLP, when all are there
     with as many bits.
@@ -171,7 +171,7 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
 
 
 def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Source:
-    """Codes of a model's own weights: of `bits`, and 8 where errors reach every logit."""
+    """A model's own weights, quantised: to `bits`, and 8 where errors reach every logit."""
 
     def source(name: str, linear: nn.Linear) -> Matrix | None:
         if not can_pack(*linear.weight.shape):

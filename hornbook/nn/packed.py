@@ -2,7 +2,7 @@
 
 Products run in our own kernels (`kernels`), which make eight bits of the inputs as well, where
 they can be had; elsewhere in torch's four-bit CPU kernel, which computes in bfloat16, and to which
-eight bits are two products, of the upper and the lower half. Nothing is trained. Knows codes and
+eight bits are two products, of the upper and the lower half. Nothing is trained. Knows
 kernels; knows nothing of files or models.
 """
 
@@ -14,35 +14,35 @@ from torch import Tensor, nn
 
 from hornbook import kernels as native
 from hornbook.kernels import pointers
-from hornbook.kernels.codes import ROWS, Codes, Matrix, Tiles, codes_of, matrix_of, tiles
+from hornbook.kernels.quantised import ROWS, Matrix, Quantised, Tiles, matrix_of, quantised, tiles
 from hornbook.kernels.structures import GROUP
 
 _MIDDLE = 8
-"""The code that the kernel takes for zero."""
+"""The value that the kernel takes for zero."""
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
 _TILES = 2
 """Inner tiles of the packing: the CPU's kernel takes any and ignores it."""
 
 
-def quantise(weight: Tensor, bits: int) -> Codes:
-    """The nearest codes of `bits` bits, 4 or 8, between the least and largest of each group.
+def quantise(weight: Tensor, bits: int) -> Quantised:
+    """The nearest values of `bits` bits, 4 or 8, between the least and largest of each group.
 
     weight: (N, K), 32 divides K.
     """
     most = 2**bits - 1
     groups = weight.detach().float().unflatten(1, (-1, GROUP))
     least, largest = groups.amin(2), groups.amax(2)
-    # The kernel's scales are bfloat16: codes are chosen for the one that it will use, and that must
+    # The kernel's scales are bfloat16: values are chosen for the one that it will use, which must
     # not be too small for the largest weight.
     scale = ((largest - least) / most * (1 + 2**-8)).bfloat16().float()
     safe = torch.where(scale > 0, scale, torch.ones_like(scale))
-    code = ((groups - least[..., None]) / safe[..., None]).round().clamp(0, most)
-    single = code.flatten(1).to(torch.uint8)
-    return codes_of(single.numpy(), scale.numpy(), least.numpy(), bits)
+    steps = ((groups - least[..., None]) / safe[..., None]).round().clamp(0, most)
+    values = steps.flatten(1).to(torch.uint8)
+    return quantised(values.numpy(), scale.numpy(), least.numpy(), bits)
 
 
 class NativeLinear(nn.Module):
-    """x W^T + bias with W as codes, in our own kernels; (..., K) -> (..., N) in the dtype of x."""
+    """x W^T + bias with W quantised, in our own kernels; (..., K) -> (..., N) in the dtype of x."""
 
     blocks: Tensor
 
@@ -66,7 +66,7 @@ class NativeLinear(nn.Module):
 
 
 class PackedLinear(nn.Module):
-    """x W^T + bias with W as codes, in torch's; (..., K) -> (..., N) in the dtype of x."""
+    """x W^T + bias with W quantised, in torch's; (..., K) -> (..., N) in the dtype of x."""
 
     upper: Tensor
     upper_scales: Tensor
@@ -77,14 +77,14 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.outputs, self.inputs, bits = matrix[:3]
         self.halves = bits // 4
-        columns = zip(*((c.single(), c.scale, c.least) for c in matrix.parts), strict=True)
-        code, scale, least = (torch.from_numpy(np.concatenate(each)) for each in columns)
+        columns = zip(*((c.unpacked(), c.scale, c.offset) for c in matrix.parts), strict=True)
+        values, scale, offset = (torch.from_numpy(np.concatenate(each)) for each in columns)
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         if self.halves == 2:
-            self._pack("upper", code >> 4, 16 * scale, least)
-            self._pack("lower", code & 15, scale, torch.zeros_like(least))
+            self._pack("upper", values >> 4, 16 * scale, offset)
+            self._pack("lower", values & 15, scale, torch.zeros_like(offset))
         else:
-            self._pack("upper", code, scale, least)
+            self._pack("upper", values, scale, offset)
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, self.inputs).bfloat16()
@@ -98,26 +98,26 @@ class PackedLinear(nn.Module):
         out: Tensor = y.view(*x.shape[:-1], self.outputs)
         return out
 
-    def _pack(self, name: str, code: Tensor, scale: Tensor, least: Tensor) -> None:
-        zero = least + _MIDDLE * scale
+    def _pack(self, name: str, values: Tensor, scale: Tensor, offset: Tensor) -> None:
+        zero = offset + _MIDDLE * scale
         scales = torch.stack([scale.T, zero.T], 2).bfloat16().contiguous()
-        # The kernel wants int32 codes, eight times what they come to: some rows at a time.
+        # The kernel wants int32, eight times what they come to: some rows at a time.
         parts = [
             torch._convert_weight_to_int4pack_for_cpu(rows.int(), _TILES)
-            for rows in code.split(ROWS)
+            for rows in values.split(ROWS)
         ]
         self.register_buffer(name, torch.cat(parts) if len(parts) > 1 else parts[0])
         self.register_buffer(f"{name}_scales", scales)
 
 
 def packed(matrix: Matrix, bias: Tensor | None = None) -> NativeLinear | PackedLinear:
-    """The layer of a matrix in codes, in the fastest kernels there are."""
+    """The layer of a quantised matrix, in the fastest kernels there are."""
     return (NativeLinear if native.library() else PackedLinear)(matrix, bias)
 
 
 @cache
 def kernel_works() -> bool:
-    """Whether kernels for codes are there for this machine, and right."""
+    """Whether kernels for quantised matrices are there for this machine, and right."""
     weight = torch.arange(16.0 * GROUP).view(16, GROUP).remainder(15)
     try:
         found = packed(matrix_of(quantise(weight, 4)))(torch.ones(1, GROUP))

@@ -172,7 +172,7 @@ import resource, numpy as np
 from hornbook import kernels
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import pointers
-from hornbook.kernels.codes import Tiles
+from hornbook.kernels.quantised import Tiles
 kernels.build()
 library = kernels.library()
 tiles = Tiles(np.ones((1, 512, 576), np.uint8), None, 16, 16384, 8)
@@ -210,7 +210,7 @@ MUTATIONS = {
     "no bias": ("product.h", "if (w.bias)", "if (false)"),
     "one stream": ("kernels.cpp", "multiply_all<true>", "multiply_all<false>"),
     "gates and values swapped": ("kernels.cpp", "load(gates + m", "load(ups + m"),
-    "no offsets": ("product.h", "found[m] = multiply_add(least", "if (M > 9) multiply_add(least"),
+    "no offsets": ("product.h", "found[m] = multiply_add(offset", "if (M > 9) multiply_add(offset"),
     "another epsilon": ("attention.h", "size + epsilon", "size + 0"),
     "no norm of queries": ("kernels.cpp", "if (norm) rms", "if (!norm) rms"),
     "fields swapped": ("kernels.cpp", "int32_t rows, reach;", "int32_t reach, rows;"),

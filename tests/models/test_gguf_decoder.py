@@ -12,7 +12,7 @@ from hornbook.generate.native_decoder import Caches, NativeDecoder
 from hornbook.kernels import pointers
 from hornbook.kernels.pointers import Rows
 from hornbook.models.folder import load_model
-from hornbook.models.gguf import codes
+from hornbook.models.gguf import quantised
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
@@ -182,8 +182,8 @@ def test_weights_that_are_no_numbers_are_named_on_every_path(name, kind, value, 
     number = np.float32(value) if place.kind == "F32" else np.float16(value)
     whole = bytearray(path.read_bytes())
     at = place.start + (place.bytes // len(number.tobytes()) // 2 * len(number.tobytes()))
-    if place.kind in codes.BITS:  # the scale of a block
-        block = codes._BLOCK_BYTES[place.kind]
+    if place.kind in quantised.BITS:  # the scale of a block
+        block = quantised._BLOCK_BYTES[place.kind]
         at = place.start + place.bytes // block // 2 * block
     whole[at : at + len(number.tobytes())] = number.tobytes()
     path.write_bytes(whole)

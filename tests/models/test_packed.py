@@ -9,10 +9,10 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.single_token import single_token_decoder
-from hornbook.kernels.codes import join, matrix_of
+from hornbook.kernels.quantised import join, matrix_of
 from hornbook.models.folder import load_model
-from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.packed import load_packed
+from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import FusedAttention, decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
@@ -56,9 +56,9 @@ def test_codes_are_the_nearest_and_the_kernel_computes_with_them(bits):
     weight = torch.randn(48, 96, generator=torch.Generator().manual_seed(1))
     codes = quantise(weight, bits)
     step = codes.scale.repeat(32, 1)
-    assert (np.abs(codes.floats() - weight.numpy()) <= step * 0.52 + 1e-6).all()
+    assert (np.abs(codes.dequantised() - weight.numpy()) <= step * 0.52 + 1e-6).all()
     x = torch.randn(5, 7, 96)
-    expected = x @ torch.from_numpy(codes.floats()).T
+    expected = x @ torch.from_numpy(codes.dequantised()).T
     found = packed(matrix_of(codes))(x)
     assert found.shape == (5, 7, 48) and found.dtype == torch.float32
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
@@ -67,7 +67,7 @@ def test_codes_are_the_nearest_and_the_kernel_computes_with_them(bits):
 def test_a_constant_group_and_zeros_are_exact():
     weight = torch.zeros(16, 64)
     weight[:, 32:] = 0.5
-    assert np.array_equal(quantise(weight, 4).floats(), weight.numpy())
+    assert np.array_equal(quantise(weight, 4).dequantised(), weight.numpy())
 
 
 def test_joined_matrices_are_the_matrices_one_below_the_other():
@@ -98,7 +98,7 @@ def test_every_decoder_runs_on_codes(name, bits):
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_file_of_codes_runs_without_floats(name, kind, tied, tmp_path):
     write_gguf(made(name, tied=tied), tmp_path / "m.gguf", kind, {})
-    assert has_codes(GGUFFile(tmp_path / "m.gguf"))
+    assert is_mostly_quantised(GGUFFile(tmp_path / "m.gguf"))
     floats, coded = load_model(tmp_path / "m.gguf").eval(), load_packed(tmp_path / "m.gguf")
     matrices = [p for n, p in coded.named_parameters() if p.ndim == 2 and "position" not in n]
     assert not matrices, "a matrix became floats"
@@ -111,7 +111,7 @@ def test_a_file_of_codes_runs_without_floats(name, kind, tied, tmp_path):
 def test_token_vectors_of_another_type_become_floats_and_the_head(tmp_path, monkeypatch):
     write_gguf(made("llama"), tmp_path / "m.gguf", "q4_0", {})
     floats = load_model(tmp_path / "m.gguf").eval()
-    monkeypatch.setattr("hornbook.models.gguf.codes.BITS", {"Q4_0": 4})
+    monkeypatch.setattr("hornbook.models.gguf.quantised.BITS", {"Q4_0": 4})
     coded = load_packed(tmp_path / "m.gguf")
     assert coded.head.weight is coded.embedding.token.weight
     tokens = torch.randint(96, (2, 20), generator=torch.Generator().manual_seed(3))
@@ -122,7 +122,7 @@ def test_token_vectors_of_another_type_become_floats_and_the_head(tmp_path, monk
 
 def test_a_file_of_floats_has_no_codes(tmp_path):
     write_gguf(made("llama"), tmp_path / "m.gguf", "f16", {})
-    assert not has_codes(GGUFFile(tmp_path / "m.gguf"))
+    assert not is_mostly_quantised(GGUFFile(tmp_path / "m.gguf"))
 
 
 def ids(model, prompt, count=40):

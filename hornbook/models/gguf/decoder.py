@@ -9,8 +9,8 @@ import numpy as np
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.codes import BlockWeights, DecoderWeights, Tiles, join, tiles
-from hornbook.models.gguf import codes
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, join, tiles
+from hornbook.models.gguf import quantised
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.sizes import (
     ARCHITECTURE,
@@ -28,7 +28,7 @@ _MATRICES = (*_INPUTS, "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
 def read_decoder(file: GGUFFile) -> DecoderWeights | None:
-    """The decoder of a file whose matrices are all codes; None for one of another kind.
+    """The decoder of a file whose matrices are all quantised; None for one of another kind.
 
     Raises HornbookError naming file and key for what we would compute otherwise.
     """
@@ -42,7 +42,7 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
         return None
     sizes = rotary.sizes
     heads = interleaved(name, sizes.heads, sizes.kv_heads)
-    logits = codes.matrix(file, EMBEDDING if sizes.tied else HEAD)
+    logits = quantised.matrix(file, EMBEDDING if sizes.tied else HEAD)
     found = DecoderWeights(
         vocab=vocab,
         context=sizes.context,
@@ -53,9 +53,9 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
         theta=rotary.theta,
         epsilon=rotary.epsilon,
         head_epsilon=rotary.epsilon if name == "qwen3" else 0.0,
-        embed=codes.row_reader(file, EMBEDDING),
+        embed=quantised.row_reader(file, EMBEDDING),
         blocks=[_block(file, f"blk.{i}", heads) for i in range(sizes.depth)],
-        last_norm=codes.floats(file, "output_norm.weight"),
+        last_norm=quantised.floats(file, "output_norm.weight"),
         logits=tiles(logits),
     )
     return_freed_memory()
@@ -63,7 +63,7 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
 
 
 def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
-    """Whether the tensors are those of such a decoder, all there, and its matrices codes.
+    """Whether the tensors are those of such a decoder, all there, and its matrices quantised.
 
     What is not is left to `load_packed`, which says what is wrong if something is.
     """
@@ -71,7 +71,7 @@ def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
     matrices = [each for each, shape in expected.items() if len(shape) == 2]
     return (
         {each: place.shape for each, place in file.tensors.items()} == expected
-        and all(codes.is_coded(file, each) for each in matrices)
+        and all(quantised.is_quantised(file, each) for each in matrices)
         and all(_of_one_kind(file, f"blk.{i}") for i in range(rotary.sizes.depth))
     )
 
@@ -79,7 +79,7 @@ def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
 def _of_one_kind(file: GGUFFile, block: str) -> bool:
     """Whether the matrices that become one have as many bits."""
     return all(
-        len({codes.BITS[file.tensors[f"{block}.{part}.weight"].kind] for part in parts}) == 1
+        len({quantised.BITS[file.tensors[f"{block}.{part}.weight"].kind] for part in parts}) == 1
         for parts in (_INPUTS, ("ffn_gate", "ffn_up"))
     )
 
@@ -110,11 +110,12 @@ def _shapes(name: str, rotary: Rotary) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
     def norm(part: str) -> np.ndarray:
-        return codes.floats(file, f"{block}.{part}.weight")
+        return quantised.floats(file, f"{block}.{part}.weight")
 
     def made(*parts: str) -> Tiles:
         matrices = [
-            codes.matrix(file, f"{block}.{part}.weight", heads=heads.get(part)) for part in parts
+            quantised.matrix(file, f"{block}.{part}.weight", heads=heads.get(part))
+            for part in parts
         ]
         return tiles(join(matrices), _bias(file, block, parts, heads))
 
@@ -138,7 +139,7 @@ def _bias(
     names = [f"{block}.{part}.bias" for part in parts]
     if names[0] not in file.tensors:
         return None
-    own = [codes.floats(file, name) for name in names]
+    own = [quantised.floats(file, name) for name in names]
     reordered = [
         to_halves(bias, heads[part]) if part in heads else bias
         for part, bias in zip(parts, own, strict=True)

@@ -1,4 +1,4 @@
-"""A GGUF file as a model of torch's layers whose matrices are codes, for what has no shorter way.
+"""A GGUF file as a model of torch's layers that stay quantised, for what has no shorter way.
 
 No matrix becomes floats on the way, and token vectors stay in the file, which is mapped: the rows
 of the tokens that come are turned into floats when they come. Knows names; knows no kernels.
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.codes import Matrix
+from hornbook.kernels.quantised import Matrix
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import check_size, match
-from hornbook.models.gguf import codes
+from hornbook.models.gguf import quantised
 from hornbook.models.gguf.config import read_config, reordered
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.gguf.sizes import EMBEDDING
@@ -27,7 +27,7 @@ class FileEmbedding(nn.Module):
 
     def __init__(self, file: GGUFFile) -> None:
         super().__init__()
-        self._rows = codes.row_reader(file, EMBEDDING)
+        self._rows = quantised.row_reader(file, EMBEDDING)
 
     def forward(self, tokens: Tensor) -> Tensor:
         rows = torch.from_numpy(self._rows(tokens.flatten().numpy()))
@@ -35,7 +35,7 @@ class FileEmbedding(nn.Module):
 
 
 def load_packed(path: Path) -> CausalLM:
-    """The decoder of a GGUF file for the CPU. Matrices of types that are no codes become float32.
+    """The decoder of a GGUF file for the CPU. Matrices that the kernels do not take become float32.
 
     Raises HornbookError as `load_model` does.
     """
@@ -48,7 +48,7 @@ def load_packed(path: Path) -> CausalLM:
     parameters = dict(model.named_parameters())
     stored: dict[str, tuple[str, slice]] = {}
     for rule in family.table(config, parameters):
-        if codes.is_coded(file, rule.theirs):
+        if quantised.is_quantised(file, rule.theirs):
             start = 0
             for name in rule.ours:
                 stop = start + parameters[name].shape[0]
@@ -69,7 +69,7 @@ def load_packed(path: Path) -> CausalLM:
         if name not in stored:
             return None
         theirs, rows = stored[name]
-        return codes.matrix(file, theirs, rows, heads.get(theirs.split(".")[-2]))
+        return quantised.matrix(file, theirs, rows, heads.get(theirs.split(".")[-2]))
 
     pack(model, source)
     return_freed_memory()

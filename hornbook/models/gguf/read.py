@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from hornbook.core.gguf import GGUFFile
-from hornbook.models.gguf.codes import floats
 from hornbook.models.gguf.config import read_config, reordered
+from hornbook.models.gguf.quantised import floats
 from hornbook.models.gguf.rotary import to_halves
 
 

@@ -13,8 +13,8 @@ from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import may_have_gpu, pick_device, return_freed_memory
 from hornbook.generate.decode import Decoder
 from hornbook.generate.native_decoder import NativeDecoder
-from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.decoder import read_decoder
+from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.place import resolve
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -40,7 +40,7 @@ def open_generator(
         raise unknown("weights", weights, WEIGHTS)
     if weights is None and is_gguf(place) and _is_cpu(device):
         file = GGUFFile(place)
-        if has_codes(file) and native.library() and (found := read_decoder(file)):
+        if is_mostly_quantised(file) and native.library() and (found := read_decoder(file)):
             tokenizer = Tokenizer.load(place, file)
             return_freed_memory()
             return NativeDecoder(found), tokenizer

@@ -12,8 +12,8 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.single_token import single_token_decoder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
-from hornbook.models.gguf.codes import has_codes
 from hornbook.models.gguf.packed import load_packed
+from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.place import resolve
 from hornbook.nn.fast_linear import with_fast_linear
@@ -53,7 +53,7 @@ def open_with_torch(
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
         return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
     coded = weights is None and device == "cpu" and is_gguf(folder)
-    if coded and has_codes(GGUFFile(folder)) and kernel_works():
+    if coded and is_mostly_quantised(GGUFFile(folder)) and kernel_works():
         tokenizer = Tokenizer.load(folder)
         return _fastest(load_packed(folder), say), tokenizer
     return open_model(path, device)

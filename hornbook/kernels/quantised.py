@@ -1,7 +1,7 @@
 """Matrices whose weights are stored in four or eight bits, in groups that share a scale.
 
-In numpy: a file of codes becomes what the kernels read, matrices and whole decoders, without torch.
-Knows codes and the kernels' order of them; knows nothing of files or of torch's layers.
+In numpy, without torch: what the kernels read, matrices and whole decoders. Knows the kernels'
+order of bytes, and no files.
 """
 
 import itertools
@@ -17,40 +17,40 @@ ROWS = 2048
 """Rows made ready at a time: whole tiles of the kernels, whatever the machine."""
 
 
-class Codes(NamedTuple):
-    """weight = scale * code + least, by groups of a row.
+class Quantised(NamedTuple):
+    """weight = scale * value + offset, by groups of a row.
 
-    code: (N, K) uint8 of eight bits, or (N, K / 2) of four: byte i of a group holds its code i in
-    the lower half and its code i + 16 in the upper, as in GGUF's blocks. scale, least: (N, K / 32)
+    values: (N, K) uint8 of eight bits, or (N, K / 2) of four: byte i of a group holds value i in
+    its lower half and value i + 16 in the upper, as in GGUF's blocks. scale, offset: (N, K / 32)
     float32.
     """
 
-    code: np.ndarray
+    values: np.ndarray
     scale: np.ndarray
-    least: np.ndarray
+    offset: np.ndarray
 
     @property
     def bits(self) -> int:
         """4 or 8."""
-        width: int = self.code.shape[1]
+        width: int = self.values.shape[1]
         return 8 * width // (GROUP * int(self.scale.shape[1]))
 
-    def single(self) -> np.ndarray:
-        """(N, K) uint8, a code each."""
+    def unpacked(self) -> np.ndarray:
+        """(N, K) uint8, a value each."""
         if self.bits == 8:
-            return self.code
-        pairs = self.code.reshape(*self.scale.shape, GROUP // 2)
+            return self.values
+        pairs = self.values.reshape(*self.scale.shape, GROUP // 2)
         return np.concatenate([pairs & 15, pairs >> 4], -1).reshape(len(pairs), -1)
 
-    def floats(self) -> np.ndarray:
-        """(N, K) float32: the weights that the codes stand for."""
-        code = self.single().astype(np.float32).reshape(*self.scale.shape, GROUP)
-        found: np.ndarray = code * self.scale[..., None] + self.least[..., None]
+    def dequantised(self) -> np.ndarray:
+        """(N, K) float32: the weights that they stand for."""
+        values = self.unpacked().astype(np.float32).reshape(*self.scale.shape, GROUP)
+        found: np.ndarray = values * self.scale[..., None] + self.offset[..., None]
         return found.reshape(len(found), -1)
 
 
 class Matrix(NamedTuple):
-    """The codes of a matrix (outputs, inputs), part by part from its first rows on.
+    """A quantised matrix (outputs, inputs), part by part from its first rows on.
 
     bits: 4 or 8. parts: read once; those of a large matrix are made as they are asked for, so that
     the whole is never there in a form that takes more memory. 16 divides the rows of each.
@@ -59,7 +59,7 @@ class Matrix(NamedTuple):
     outputs: int
     inputs: int
     bits: int
-    parts: Iterable[Codes]
+    parts: Iterable[Quantised]
 
 
 class Tiles(NamedTuple):
@@ -118,19 +118,19 @@ class DecoderWeights(NamedTuple):
         return self.width % GROUP == 0 and self.head % _TILE == 0 and len(self.blocks) > 0
 
 
-def codes_of(single: np.ndarray, scale: np.ndarray, least: np.ndarray, bits: int) -> Codes:
-    """Codes of `bits` from one a byte, (N, K) uint8."""
+def quantised(values: np.ndarray, scale: np.ndarray, offset: np.ndarray, bits: int) -> Quantised:
+    """Values of `bits` from one a byte, (N, K) uint8."""
     if bits == 4:
-        groups = single.reshape(*scale.shape, GROUP)
+        groups = values.reshape(*scale.shape, GROUP)
         pairs = groups[..., : GROUP // 2] | (groups[..., GROUP // 2 :] << 4)
-        single = pairs.reshape(len(pairs), -1)
-    return Codes(single, scale, least)
+        values = pairs.reshape(len(pairs), -1)
+    return Quantised(values, scale, offset)
 
 
-def matrix_of(codes: Codes) -> Matrix:
-    """A matrix whose codes are all there."""
-    outputs, groups = codes.scale.shape
-    return Matrix(outputs, GROUP * groups, codes.bits, [codes])
+def matrix_of(whole: Quantised) -> Matrix:
+    """A matrix that is all there."""
+    outputs, groups = whole.scale.shape
+    return Matrix(outputs, GROUP * groups, whole.bits, [whole])
 
 
 def join(matrices: Sequence[Matrix]) -> Matrix:
@@ -146,19 +146,19 @@ def can_pack(rows: int, columns: int) -> bool:
 
 
 def tiles(matrix: Matrix, bias: np.ndarray | None = None) -> Tiles:
-    """The matrix as `product.h` reads it: of 16 rows scales, least values and codes by groups."""
+    """The matrix as `product.h` reads it: of 16 rows scales, offsets and values by groups."""
     groups, size = matrix.inputs // GROUP, 4 * _TILE + _TILE * GROUP * matrix.bits // 8
     found = np.empty((matrix.outputs // _TILE, groups, size), np.uint8)
     start = 0
-    for codes in matrix.parts:
-        count = len(codes.code) // _TILE
+    for rows in matrix.parts:
+        count = len(rows.values) // _TILE
         part = found[start : start + count]
-        for i, floats in enumerate((codes.scale, codes.least)):
+        for i, floats in enumerate((rows.scale, rows.offset)):
             halves = floats.reshape(count, _TILE, groups).swapaxes(1, 2).astype(np.float16)
             at = slice(2 * _TILE * i, 2 * _TILE * (i + 1))
             part[:, :, at] = np.ascontiguousarray(halves).view(np.uint8)
         # Four bytes of an output side by side, the outputs of a tile after each other.
-        fours = codes.code.view(np.uint32).reshape(count, _TILE, groups, -1)
+        fours = rows.values.view(np.uint32).reshape(count, _TILE, groups, -1)
         turned = np.ascontiguousarray(fours.transpose(0, 2, 3, 1))
         part[:, :, 4 * _TILE :] = turned.view(np.uint8).reshape(count, groups, -1)
         start += count

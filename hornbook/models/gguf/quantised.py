@@ -1,6 +1,6 @@
-"""The tensors of a GGUF file as numbers and as codes; imports no torch.
+"""The tensors of a GGUF file as floats and as they are quantised; imports no torch.
 
-Blocks of 32 that are codes with a scale stay codes: they are what the kernels' groups are. Knows
+Blocks of 32 values with a scale stay as they are: they are the kernels' groups. Knows
 blocks; knows nothing of models.
 """
 
@@ -10,32 +10,32 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
-from hornbook.kernels.codes import ROWS, Codes, Matrix, can_pack
+from hornbook.kernels.quantised import ROWS, Matrix, Quantised, can_pack
 from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.place import no_numbers
 
 BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
-"""Types whose blocks are codes, and of how many bits."""
+"""Types that the kernels take, and of how many bits."""
 _BLOCK_BYTES = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
 
 
-def is_coded(file: GGUFFile, name: str) -> bool:
-    """Whether a tensor is a matrix of codes that the kernels take."""
+def is_quantised(file: GGUFFile, name: str) -> bool:
+    """Whether a tensor is a quantised matrix that the kernels take."""
     place = file.tensors[name]
     return place.kind in BITS and len(place.shape) == 2 and can_pack(*place.shape)
 
 
-def has_codes(file: GGUFFile) -> bool:
+def is_mostly_quantised(file: GGUFFile) -> bool:
     """Whether most of a file's weights are such matrices."""
     sizes = {name: place.bytes for name, place in file.tensors.items()}
-    coded = sum(size for name, size in sizes.items() if is_coded(file, name))
-    return 2 * coded > sum(sizes.values())
+    quantised = sum(size for name, size in sizes.items() if is_quantised(file, name))
+    return 2 * quantised > sum(sizes.values())
 
 
 def matrix(
     file: GGUFFile, name: str, rows: slice = slice(None), heads: int | None = None
 ) -> Matrix:
-    """Some rows of a matrix of codes; those of `heads` in our order, which mixes all of them."""
+    """Some rows of a quantised matrix; those of `heads` in our order, which mixes all of them."""
     outputs, inputs = file.tensors[name].shape
     count = len(range(outputs)[rows])
     return Matrix(count, inputs, BITS[file.tensors[name].kind], _parts(file, name, rows, heads))
@@ -60,7 +60,7 @@ def row_reader(file: GGUFFile, name: str) -> Callable[[np.ndarray], np.ndarray]:
     stored, kind = file.read(name), file.tensors[name].kind
     _check_rows(file, name)
     if kind in BITS:
-        return lambda rows: _codes(stored[rows], kind).floats()
+        return lambda rows: _quantised(stored[rows], kind).dequantised()
     return lambda rows: _floats(file, name, stored[rows])
 
 
@@ -82,20 +82,20 @@ def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
     return found
 
 
-def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Codes]:
+def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Quantised]:
     stored, kind = file.read(name)[rows], file.tensors[name].kind
     if heads is not None:
         stored = to_halves(stored, heads)
     for start in range(0, len(stored), ROWS):
-        codes = _codes(stored[start : start + ROWS], kind)
-        if not (np.isfinite(codes.scale).all() and np.isfinite(codes.least).all()):
+        part = _quantised(stored[start : start + ROWS], kind)
+        if not (np.isfinite(part.scale).all() and np.isfinite(part.offset).all()):
             raise no_numbers(file.path, name)
-        yield codes
+        yield part
     file.forget()
 
 
 def _check_rows(file: GGUFFile, name: str) -> None:
-    """Raises HornbookError for rows that are no numbers: the scales, where they are codes."""
+    """Raises HornbookError for rows that are no numbers: the scales, where they are quantised."""
     stored, kind = file.read(name), file.tensors[name].kind
     if kind not in BITS:
         for start in range(0, len(stored), ROWS):
@@ -109,21 +109,21 @@ def _check_rows(file: GGUFFile, name: str) -> None:
             raise no_numbers(file.path, name)
 
 
-def _codes(stored: np.ndarray, kind: str) -> Codes:
-    """(N, bytes) blocks as codes."""
+def _quantised(stored: np.ndarray, kind: str) -> Quantised:
+    """(N, bytes) blocks as values, scales and offsets."""
     rows = len(stored)
     if kind == "Q8_0":  # float16 scale, 32 int8
         blocks = stored.reshape(rows, -1, 34)
         scale = _halves(blocks[..., :2])
-        code = blocks[..., 2:] ^ 128  # int8 plus 128
-        least = -128 * scale
-    else:  # float16 scale, for Q4_1 the least as well, then 16 bytes of two codes
+        values = blocks[..., 2:] ^ 128  # int8 plus 128
+        offset = -128 * scale
+    else:  # float16 scale, for Q4_1 the offset as well, then 16 bytes of two values
         head = 4 if kind == "Q4_1" else 2
         blocks = stored.reshape(rows, -1, head + 16)
         scale = _halves(blocks[..., :2])
-        least = _halves(blocks[..., 2:4]) if kind == "Q4_1" else -8 * scale
-        code = blocks[..., head:]
-    return Codes(np.ascontiguousarray(code).reshape(rows, -1), scale, least)
+        offset = _halves(blocks[..., 2:4]) if kind == "Q4_1" else -8 * scale
+        values = blocks[..., head:]
+    return Quantised(np.ascontiguousarray(values).reshape(rows, -1), scale, offset)
 
 
 def _halves(pairs: np.ndarray) -> np.ndarray:
