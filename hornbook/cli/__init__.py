@@ -76,7 +76,7 @@ def _options(
         typer.Option(
             callback=_language,
             is_eager=True,
-            help="What is said to you is in en or zh; that of the system (LANG) if not given.",
+            help="Language of messages and help: en or zh. By default that of the system (LANG).",
         ),
     ] = None,
 ) -> None:

@@ -10,18 +10,20 @@ from hornbook.cli import options
 def command(
     model: options.Model,
     length: Annotated[
-        list[int] | None, typer.Option(help="Tokens of a prompt; may be given several times.")
+        list[int] | None, typer.Option(help="Length of a prompt to measure, in tokens.")
     ] = None,
     streams: Annotated[
-        list[int] | None, typer.Option(help="Answers written together; may be given several times.")
+        list[int] | None, typer.Option(help="Number of answers written at the same time.")
     ] = None,
-    tokens: Annotated[int, typer.Option(help="Tokens written in each answer.")] = 64,
-    rounds: Annotated[int, typer.Option(help="Of which the median counts.")] = 3,
+    tokens: Annotated[int, typer.Option(help="Length of each answer, in tokens.")] = 64,
+    rounds: Annotated[
+        int, typer.Option(help="Times that each measurement is repeated; the median is reported.")
+    ] = 3,
     weights: options.Weights = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Measure prompts, streams, the first token and memory, beside what the machine could do."""
+    """Measure a model's speed and memory, and what share of the machine's limits it reaches."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.use.bench import BenchConfig, bench

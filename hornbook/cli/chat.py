@@ -13,7 +13,10 @@ HELP = "Type a message; /reset starts over, /exit or Ctrl-D leaves."
 
 def command(
     model: options.Model,
-    system: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(help="System message: instructions that come before the conversation."),
+    ] = None,
     max_tokens: options.MaxTokens = 200,
     temperature: options.Temperature = 0.7,
     top_k: options.TopK = None,
@@ -29,7 +32,7 @@ def command(
     weights: options.Weights = None,
     draft: options.Draft = None,
 ) -> None:
-    """Talk to a model in the terminal; messages may also be piped in, one a line."""
+    """Talk to a model in the terminal. Messages may also be piped in, one a line."""
     from hornbook.cli.output import note
     from hornbook.workflows.open.asked import CUT, AnswerOptions, asked
     from hornbook.workflows.open.decoder import Decoder

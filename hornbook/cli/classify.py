@@ -17,23 +17,25 @@ _SHOWN = 80
 
 
 def command(
-    model: Annotated[
-        Path, typer.Argument(help="A run or model folder of a classifier, tuned or linear.")
-    ],
+    model: Annotated[Path, typer.Argument(help="The run folder or model folder of a classifier.")],
     text: Annotated[
-        list[str] | None, typer.Argument(help="Texts; without any, a text a line of stdin.")
+        list[str] | None,
+        typer.Argument(help="Texts to label. Without any, lines of standard input."),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="A text a line, or .csv, .tsv, .jsonl, .json, .parquet; - is stdin."),
+        typer.Option(
+            help="A file of texts: one a line, or .csv, .tsv, .jsonl, .json or "
+            ".parquet. - is standard input."
+        ),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(help="Where the file has its texts; found by its name if usual.")
+        str | None, typer.Option(help="Column of the texts. Common names are found by themselves.")
     ] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Label texts: the likeliest label, its calibrated probability and the text, a line each."""
+    """Label texts; for each one a line with the likeliest label, its probability and the text."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.open.classifier import Classifier

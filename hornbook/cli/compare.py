@@ -9,49 +9,73 @@ import typer
 from hornbook.cli.options import Json
 
 _Minutes = Annotated[
-    float, typer.Option(help="For all of it, from start to end: reading, every rung, the report.")
+    float, typer.Option(help="Minutes for the whole comparison: reading, every method, the report.")
 ]
 _Curve = Annotated[
-    str | None, typer.Option(help="Numbers of labels to try as well, such as 50,200,1000.")
+    str | None,
+    typer.Option(help="Also compare with fewer labelled texts: numbers such as 50,200,1000."),
 ]
 _Words = Annotated[
-    list[str] | None, typer.Option(help="label=word: what stands for a label in a prompt.")
+    list[str] | None, typer.Option(help="The word that stands for a label in a prompt.")
 ]
 
 
 def compare(
-    task: Annotated[str, typer.Option(help="classify, or lm: domain against general text.")],
-    out: Annotated[Path, typer.Option(help="The folder of the result and the report.")],
+    task: Annotated[
+        str,
+        typer.Option(
+            help="classify (methods of classification), or lm "
+            "(a language model of a domain against one of "
+            "general text)."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the result and the report.")],
     data: Annotated[
-        Path | None, typer.Option(help="classify: CSV, TSV or JSON Lines with texts and labels.")
+        Path | None,
+        typer.Option(
+            help="classify: a table of texts and labels (.csv, .tsv, .jsonl, .json or .parquet)."
+        ),
     ] = None,
     test: Annotated[
-        Path | None, typer.Option(help="Texts to judge on; without it a part of --data.")
+        Path | None,
+        typer.Option(help="classify: a table to test on. By default a part of --data is held out."),
     ] = None,
     text_column: Annotated[str | None, typer.Option(help="Found by name if not given.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Found by name if not given.")] = None,
     domain: Annotated[
-        list[str] | None, typer.Option(help="lm: files and folders of the domain.")
+        list[str] | None, typer.Option(help="lm: a file or folder with text of the domain.")
     ] = None,
     general: Annotated[
-        list[str] | None, typer.Option(help="lm: files and folders of other text.")
+        list[str] | None, typer.Option(help="lm: a file or folder with general text.")
     ] = None,
     minutes: _Minutes = 10.0,
     folds: Annotated[
-        int | None, typer.Option(help="Judge on every text by turns, in so many parts.")
+        int | None,
+        typer.Option(help="Cross-validation with this number of parts, instead of one test part."),
     ] = None,
-    test_limit: Annotated[int | None, typer.Option(help="Judge on so many texts at most.")] = None,
+    test_limit: Annotated[
+        int | None, typer.Option(help="Test on at most this number of texts.")
+    ] = None,
     model: Annotated[
-        list[Path] | None, typer.Option(help="A model to tune, or to prompt if it is a decoder.")
+        list[Path] | None,
+        typer.Option(
+            help="A model to compare as well: it is tuned, and prompted if it is a decoder."
+        ),
     ] = None,
-    rung: Annotated[list[str] | None, typer.Option(help="Only these rungs; see --list.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Name the rungs and stop.")] = False,
+    rung: Annotated[
+        list[str] | None, typer.Option(help="Compare only this method; --list names them all.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the methods that would be compared, and stop.")
+    ] = False,
     curve: _Curve = None,
     words: _Words = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the split, of the order of rows and of new weights.")
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """Climb a ladder of ways to do a task on equal minutes; one table, tests, and a verdict."""
+    """Compare methods for a task on your data with equal time: a table, tests, a verdict."""
     began = time.monotonic()
     from hornbook.core.errors import UsageError, unknown
     from hornbook.core.progress import Progress

@@ -6,18 +6,20 @@ import typer
 
 JsonSchema = Annotated[
     str | None,
-    typer.Option(help="The answer is JSON that this schema describes: a file, or the schema."),
+    typer.Option(
+        help="The answer must be JSON that fits this schema: a file, or the schema itself."
+    ),
 ]
 Regex = Annotated[
-    str | None, typer.Option(help="The answer as a whole matches this regular expression.")
+    str | None, typer.Option(help="The whole answer must match this regular expression.")
 ]
 Choices = Annotated[
     str | None,
-    typer.Option(help="The answer is one of these texts, separated by commas; spaces count."),
+    typer.Option(help="The answer must be one of these texts, separated by commas. Spaces count."),
 ]
 Choice = Annotated[
     list[str] | None,
-    typer.Option(help="The answer is one of these texts; give it several times."),
+    typer.Option(help="One of the texts that the answer may be."),
 ]
 
 

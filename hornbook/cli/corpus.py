@@ -13,8 +13,6 @@ from hornbook.cli.options import Json
 app = typer.Typer(
     no_args_is_help=True, help="Turn raw files into a corpus that balances its books."
 )
-app.command("train")(train)
-app.command("review")(review)
 
 Folder = Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")]
 
@@ -27,45 +25,61 @@ def build(
             help="Files, folders, URLs (s3://, hf://datasets/, https://), or python-docs."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The corpus' folder.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new corpus.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="A YAML file, or web: rules, near duplicates and personal data."),
+        typer.Option(
+            help="Rules for what is kept: a YAML file, or web (rules for web "
+            "pages, near duplicates, personal data)."
+        ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, over the recipe's.")
+        list[str] | None, typer.Option("--set", help="Set a value of the recipe.")
     ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="Evaluation files: documents that hold their items are dropped. Those in "
-            "evaluations/ of Hornbook's own folder always count."
+            help="An evaluation file: documents that contain its items are dropped. The "
+            "files in evaluations/ of Hornbook's own folder always count."
         ),
     ] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Documents with equal values of this field stay on one side."),
+        typer.Option(
+            help="Documents with equal values in this field all go to training, "
+            "or all to validation."
+        ),
     ] = None,
     validation_share: Annotated[
         float | None,
-        typer.Option(min=0.001, max=0.2, help="Share of the bytes held out to measure on; 0.05."),
+        typer.Option(
+            min=0.001,
+            max=0.2,
+            help="Share of the text, in bytes, that is held out for validation. By default 0.05.",
+        ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first record that cannot be read.")
+        bool,
+        typer.Option(
+            "--strict", help="Stop at the first record that cannot be read, instead of listing it."
+        ),
     ] = False,
     tokenizer: Annotated[
         Path | None,
-        typer.Option(help="A tokenizer, model or GGUF file to count by, instead of a new one."),
+        typer.Option(
+            help="Count tokens with this tokenizer (a folder, model or GGUF "
+            "file) instead of training one."
+        ),
     ] = None,
     vocab_size: Annotated[
-        int, typer.Option(help="Tokens of the new tokenizer, at the most.")
+        int, typer.Option(help="Largest vocabulary of the new tokenizer, in tokens.")
     ] = 16_384,
     runner: Annotated[
-        str, typer.Option(help="local: this machine's processors. ray: a Ray cluster's.")
+        str, typer.Option(help="local (the processors of this machine) or ray (a Ray cluster).")
     ] = "local",
     json: Json = False,
 ) -> None:
-    """Read documents, keep what the recipe keeps, hold out a part, and write a data card."""
+    """Read documents, filter them by the recipe, hold out a part, and write a data card."""
     from hornbook.cli.output import print_json
     from hornbook.core.pool import runner_of
     from hornbook.core.progress import Progress
@@ -101,7 +115,7 @@ def report(folder: Folder, json: Json = False) -> None:
 @app.command("trace")
 def trace(
     folder: Folder,
-    id: Annotated[str, typer.Argument(help="The document's id, as the corpus and its lists have.")],
+    id: Annotated[str, typer.Argument(help="The document's id, as in the corpus and its lists.")],
     json: Json = False,
 ) -> None:
     """Follow one document to its place, side and tokens, or to the reason why it was dropped."""
@@ -120,6 +134,10 @@ def forget(
     from hornbook.workflows.curate.corpus import forget
 
     _print(forget(folder, id), json)
+
+
+app.command("review")(review)
+app.command("train")(train)
 
 
 def _print(found: dict[str, Any], json: bool) -> None:

@@ -13,12 +13,16 @@ _SHOWN = 1500
 
 def review(
     folder: Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")],
-    rule: Annotated[str, typer.Option(help="The rule to judge.")],
-    each: Annotated[int, typer.Option(min=1, help="Documents dropped, and as many kept.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the draw.")] = 0,
+    rule: Annotated[str, typer.Option(help="The rule to check.")],
+    each: Annotated[
+        int, typer.Option(min=1, help="Number of dropped documents to show, and of kept ones.")
+    ] = 20,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the random choice of documents.")
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """Show documents that a rule dropped and kept, in mixed order, and measure how right it was.
+    """Judge documents that a rule dropped or kept, to measure how often the rule is right.
 
     You answer y where you would train on the document, n where you would not, q to stop. What the
     rule said is shown after your answer; answers are kept in review.jsonl beside the corpus.

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
 
 def train(
     kind: Annotated[str, typer.Argument(help="The rule to train for: quality or perplexity.")],
-    good: Annotated[list[str], typer.Option(help="A file or folder of good text; repeatable.")],
-    out: Annotated[Path, typer.Option(help="The file to write, for the rule's `model`.")],
+    good: Annotated[list[str], typer.Option(help="A file or folder of good text.")],
+    out: Annotated[Path, typer.Option(help="The file to write; the rule's `model` names it.")],
     bad: Annotated[
-        list[str] | None, typer.Option(help="A file or folder of bad text, for quality only.")
+        list[str] | None, typer.Option(help="A file or folder of bad text (quality only).")
     ] = None,
     text_field: Annotated[
-        str | None, typer.Option(help="Where JSON Lines and tables have their text.")
+        str | None, typer.Option(help="Field or column of the text in JSON Lines and tables.")
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="The same seed makes the same quality model.")
+        int,
+        typer.Option(
+            min=0,
+            max=2**63 - 1,
+            help="Seed of the training; the same seed gives the same model (quality).",
+        ),
     ] = 0,
     json: Json = False,
 ) -> None:
-    """Train a rule's model on text of your own, and measure it on a tenth that is held out."""
+    """Train the model of a rule on your own text, and measure it on a tenth that is held out."""
     from hornbook.cli.output import print_json
     from hornbook.core.claims import Claim
     from hornbook.core.errors import UsageError, unknown

@@ -10,25 +10,32 @@ from hornbook.cli import options
 
 def command(
     model: Annotated[
-        Path, typer.Argument(help="A folder with a sentence encoder, or a pulled name.")
+        Path,
+        typer.Argument(help="A folder with a sentence encoder, or the name of a pulled model."),
     ],
     out: Annotated[
-        Path, typer.Option(help="Where the vectors go: .npy, or .jsonl with a line for each.")
+        Path, typer.Option(help="File for the vectors: .npy, or .jsonl with one a line.")
     ],
     file: Annotated[
         Path | None,
-        typer.Option(help="A text a line, or .csv, .tsv, .jsonl, .json, .parquet; - is stdin."),
+        typer.Option(
+            help="A file of texts: one a line, or .csv, .tsv, .jsonl, .json or "
+            ".parquet. - is standard input."
+        ),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(help="Where the file has its texts; found by its name if usual.")
+        str | None, typer.Option(help="Column of the texts. Common names are found by themselves.")
     ] = None,
     longest: Annotated[
-        int | None, typer.Option(help="Read at most so many tokens of a text; else the context.")
+        int | None,
+        typer.Option(
+            help="Tokens of each text that are read. By default the context of the model."
+        ),
     ] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Write a vector of length one for each text, in their order; the model reads their meaning."""
+    """Compute a vector of the meaning of each text, of length one, in the order of the texts."""
     from hornbook.cli.input import lines
     from hornbook.cli.output import print_json
     from hornbook.core.claims import Claim, place_or_name

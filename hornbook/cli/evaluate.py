@@ -10,33 +10,40 @@ from hornbook.cli import options
 
 def command(
     model: options.Model,
-    task: Annotated[
-        list[str], typer.Option(help="A built-in task or a YAML file; may be given several times.")
-    ],
+    task: Annotated[list[str], typer.Option(help="A built-in task, or a YAML file.")],
     shots: Annotated[
-        int | None, typer.Option(help="Examples in the prompt; 0 unless the task says otherwise.")
+        int | None,
+        typer.Option(
+            help="Number of examples in the prompt. By default what the task says, mostly 0."
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Items of each task at most.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of items of each task.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A file in place of the task's own, or a corpus.")
+        Path | None, typer.Option(help="A file to use in place of the task's own, or a corpus.")
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="What the model was trained on, to look for leakage.")
+        Path | None,
+        typer.Option(
+            help="The corpus that the model was trained on: items "
+            "that it contains are counted as leaked."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same shots.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random choice of examples and of intervals.")
+    ] = 0,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value of the task, over its file.")
+        list[str] | None, typer.Option("--set", help="Set a value of the task.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A folder for results and a row for each item.")
+        Path | None, typer.Option(help="Folder for the results and for a row about each item.")
     ] = None,
     register: Annotated[
-        bool, typer.Option(help="Hold the data out of corpora built from now on.")
+        bool, typer.Option(help="Keep the items out of all corpora that are built from now on.")
     ] = True,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Measure a model on tasks, beside floors; leakage is looked for first."""
+    """Measure a model on tasks, with intervals and baselines, after a search for leakage."""
     from hornbook.cli.output import print_json, show
     from hornbook.core.progress import Progress
     from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate

@@ -10,60 +10,90 @@ from hornbook.cli.options import Device, Json
 
 _Model = Annotated[
     str | None,
-    typer.Argument(help="A model folder, a run folder, a .gguf file, or a pulled name."),
+    typer.Argument(
+        help="A model folder, a run folder, a .gguf file, or the name of a pulled model."
+    ),
 ]
 _Task = Annotated[
-    str, typer.Option(help="instruct, continue, translate, summarize, preference or classify.")
+    str,
+    typer.Option(
+        help="What the model learns: instruct, continue, translate, "
+        "summarize, preference or classify."
+    ),
 ]
 _Data = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Rows to learn from: .json or .jsonl, packed or not; texts for continue; also pairs "
-        "for translate; a table for classify."
+        help="A file of rows to learn from: .json, .jsonl or .parquet; also pairs for "
+        "translate, texts for continue, a table for classify."
     ),
 ]
 _Method = Annotated[
     str | None,
     typer.Option(
-        help="full, last:N, head, lora or lora:R (of rank R); lora if nothing is said, and for "
-        "classify full where the model is small."
+        help="Which weights are trained: full (all), last:N (the last N blocks), head, "
+        "lora or lora:R (of rank R). By default lora; for classify full if the model "
+        "is small."
     ),
 ]
 _Minutes = Annotated[
     float | None,
-    typer.Option(help="For all of it, from start to end: reading, tuning, measuring, writing."),
+    typer.Option(help="Minutes for the whole command: reading, tuning, measuring, writing."),
 ]
-_Epochs = Annotated[float | None, typer.Option(help="Passes over the rows; 3 if nothing is said.")]
+_Epochs = Annotated[float | None, typer.Option(help="Passes over the rows. By default 3.")]
 _General = Annotated[
     Path | None,
     typer.Option(
-        help="General text on which to measure what is forgotten; Python's documentation if none."
+        help="General text on which forgetting is measured. By default Python's documentation."
     ),
 ]
 _Prompt = Annotated[
     str | None,
-    typer.Option(help="What is asked where rows hold no instruction, with {text} in it."),
+    typer.Option(
+        help="The prompt for rows without an instruction; {text} in it stands for the row's text."
+    ),
 ]
-_Rate = Annotated[float | None, typer.Option(help="The learning rate.")]
-_Context = Annotated[int | None, typer.Option(help="Tokens of a row.")]
+_Rate = Annotated[
+    float | None,
+    typer.Option(help="Learning rate. By default it follows from the model and the method."),
+]
+_Context = Annotated[int | None, typer.Option(help="Longest row, in tokens.")]
 _Beta = Annotated[
-    float | None, typer.Option(help="How dear it is to leave the reference (preference).")
+    float | None,
+    typer.Option(
+        help="preference: how strongly the model is kept near its "
+        "start; larger values keep it nearer."
+    ),
 ]
-_TextColumn = Annotated[str | None, typer.Option(help="Where the table has its texts (classify).")]
+_TextColumn = Annotated[
+    str | None,
+    typer.Option(help="classify: column of the texts. Common names are found by themselves."),
+]
 _LabelColumn = Annotated[
-    str | None, typer.Option(help="Where the table has its labels (classify).")
+    str | None,
+    typer.Option(help="classify: column of the labels. Common names are found by themselves."),
 ]
 _ClassWeights = Annotated[
-    str | None, typer.Option(help="balanced, so that rare classes count for more, or none.")
+    str | None,
+    typer.Option(help="classify: balanced (rare classes count for more) or none. By default none."),
 ]
-_Seed = Annotated[int, typer.Option(help="Of what is held out, order and new weights.")]
-_DType = Annotated[str | None, typer.Option(help="float32 or bfloat16; measured when not given.")]
-_Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")]
+_Seed = Annotated[
+    int, typer.Option(help="Seed of the split, of the order of rows and of new weights.")
+]
+_DType = Annotated[
+    str | None,
+    typer.Option(
+        help="Number type of the matrix products: "
+        "float32 or bfloat16. By default the "
+        "faster one, measured."
+    ),
+]
+_Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")]
 
 
 def command(
     model: _Model = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     task: _Task = "instruct",
     data: _Data = None,
     method: _Method = None,
@@ -83,7 +113,7 @@ def command(
     resume: _Resume = False,
     json: Json = False,
 ) -> None:
-    """Tune a model on rows; print what it gained on rows held out, and what it forgot."""
+    """Tune a model on your rows, and measure what it gained and what it forgot."""
     began = time.monotonic()
     from hornbook.cli.output import print_json
     from hornbook.core.errors import UsageError

@@ -10,7 +10,7 @@ from hornbook.cli.input import read_all
 
 def command(
     model: options.Model,
-    prompt: Annotated[str, typer.Option(help="What to continue; - reads it from stdin.")],
+    prompt: Annotated[str, typer.Option(help="Text to continue; - reads it from standard input.")],
     max_tokens: options.MaxTokens = 200,
     temperature: options.Temperature = 0.8,
     top_k: options.TopK = None,
@@ -27,7 +27,7 @@ def command(
     draft: options.Draft = None,
     json: options.Json = False,
 ) -> None:
-    """Continue a text, streaming what comes.
+    """Continue a text; it is printed as it is written.
 
     With --json-schema, --regex or --choices, exit code 0 means that the answer is what was asked
     for; when it was cut off before, it is printed all the same, and the exit code is 1.

@@ -1,14 +1,17 @@
-"""Help pages and usage errors in the language that is spoken (`core.language`).
+"""Help pages and usage errors: options in groups, in the language that is spoken.
 
-The command line's library writes English headings and breaks lines at spaces; Chinese has none and
-takes two columns a character. Knows how a page is set; knows nothing of the commands.
+The command line's library writes all options below one another, the types of Python for their
+values, English headings, and breaks lines at spaces; Chinese has none and takes two columns a
+character.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from types import MethodType
 from typing import Any
 
+from hornbook.cli.help_groups import COMMANDS, GROUPS, group_of, value_of
 from hornbook.core.language import spoken, told
 
 _NOTE = re.compile(r"(?P<text>.*?)(?P<note>  \[[^\]]*\])?", re.DOTALL)
@@ -25,11 +28,56 @@ def in_our_language(command: Any) -> Any:
     context = command.context_class
     formatter = type("Formatter", (_Pages, context.formatter_class), {})
     command.context_class = type("Context", (context,), {"formatter_class": formatter})
+    command.format_options = MethodType(_format_options, command)
+    _name_values(command)
     if command.help and not command.short_help:
         command.short_help = command.help.split("\n\n")[0].split(". ")[0].replace("\n", " ")
     for below in getattr(command, "commands", {}).values():
         in_our_language(below)
     return command
+
+
+def _name_values(command: Any) -> None:
+    """Plain words for what stands behind options, in place of the types of Python."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.metavar = parameter.name.upper()
+        elif not parameter.is_flag:
+            kind = parameter.bare_type().removeprefix("list[").removesuffix("]")
+            parameter.metavar = value_of(parameter.name, kind)
+
+
+def _format_options(command: Any, ctx: Any, formatter: Any) -> None:
+    """The commands below a command by their groups, its arguments, its options by theirs."""
+    below = dict(getattr(command, "commands", {}))
+    sections = {
+        group: [(name, below.pop(name).short_help) for name in names.split() if name in below]
+        for group, names in COMMANDS.items()
+    }
+    sections["Commands"] = [(name, one.short_help) for name, one in below.items()]
+    options = dict[str, list[tuple[str, str]]]((group, []) for group in GROUPS)
+    for parameter in command.get_params(ctx):
+        name, text = parameter.get_help_record(ctx)
+        if parameter.param_type_name == "argument":
+            options["Arguments"].append((parameter.metavar, text))
+            continue
+        options[group_of(parameter.name, command.name)].append((name, _noted(parameter, text)))
+    for heading, rows in [*sections.items(), *options.items()]:
+        if rows:
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+def _noted(parameter: Any, text: str) -> str:
+    """An option's help with the notes behind it in words: its range, and whether it repeats."""
+    low, high = parameter.min, parameter.max
+    if low is not None or high is not None:
+        bounded = high is not None and high < 2**63 - 1
+        words = f"{low} to {high}" if bounded else f"at least {low}"
+        text = re.sub(r"[^ \[]*x[<>]=[^\];]*", words, text)
+    if not parameter.multiple:
+        return text
+    return text[:-1] + "; repeatable]" if text.endswith("]") else text + "  [repeatable]"
 
 
 class _Pages:
@@ -42,6 +90,7 @@ class _Pages:
         super().write_heading(told(heading))  # type: ignore[misc]
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        args = re.sub(r"\{(\w+)\}", r"\1", args)  # the library's braces around what is required
         super().write_usage(prog, args, told(prefix or "Usage: "))  # type: ignore[misc]
 
     def write_text(self, text: str) -> None:
@@ -78,7 +127,7 @@ def help_text(text: str) -> str:
     found = _NOTE.fullmatch(text)
     assert found is not None, "every part of the pattern may be empty"
     note = found["note"] or ""
-    for word in ("required", "default"):
+    for word in ("required", "default", "repeatable", "at least"):
         note = note.replace(word, told(word))
     return told(" ".join(found["text"].split())) + note
 

@@ -7,26 +7,44 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")]
 Model = Annotated[
-    Path, typer.Argument(help="A model folder, a run folder, a .gguf file, or a pulled name.")
+    Path,
+    typer.Argument(
+        help="A model folder, a run folder, a .gguf file, or the name of a pulled model."
+    ),
 ]
-MaxTokens = Annotated[int, typer.Option(help="Generate at most so many tokens.")]
-Temperature = Annotated[float, typer.Option(help="0 is greedy; higher is more varied.")]
-TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest tokens.")]
-TopP = Annotated[float, typer.Option(help="Draw from the smallest set with this probability.")]
-MinP = Annotated[float, typer.Option(help="Leave out tokens below this share of the likeliest.")]
-Seed = Annotated[int, typer.Option(help="The same seed draws the same text.")]
-Stop = Annotated[
-    list[str] | None, typer.Option(help="End before this text; may be given several times.")
+MaxTokens = Annotated[int, typer.Option(help="Largest number of tokens to generate.")]
+Temperature = Annotated[
+    float, typer.Option(help="0 always takes the likeliest token; larger values give more variety.")
 ]
+TopK = Annotated[
+    int | None, typer.Option(help="Choose among this number of the likeliest tokens only.")
+]
+TopP = Annotated[
+    float,
+    typer.Option(help="Choose among the likeliest tokens that together have this probability."),
+]
+MinP = Annotated[
+    float,
+    typer.Option(
+        help="Leave out tokens whose probability is below this share of the likeliest one's."
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(help="Seed of the random choices; the same seed gives the same text.")
+]
+Stop = Annotated[list[str] | None, typer.Option(help="Stop before this text.")]
 Weights = Annotated[
     str | None,
-    typer.Option(help="int4, int8 or float32; a GGUF file's own codes if not given."),
+    typer.Option(
+        help="Precision of the weights: int4, int8 or float32. By default that "
+        "of the GGUF file, and float32 for other models."
+    ),
 ]
 Draft = Annotated[
     str | None,
     typer.Option(
-        help="Guess ahead, for the same answer sooner: lookup (from the text so far), or a smaller "
-        "model with the same tokenizer."
+        help="Speculative decoding, for the same answer sooner: lookup (guesses from the "
+        "text so far), or a smaller model with the same tokenizer."
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if not given.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda. By default cuda if there is one.")]

@@ -12,70 +12,105 @@ if TYPE_CHECKING:
     from hornbook.workflows.projects.images.project import Images
     from hornbook.workflows.projects.pairs.project import Pairs
 
-_PAIRS = "One table or JSON Lines file of pairs, or two aligned files (give the option twice)."
-
 _Family = Annotated[
     str | None,
     typer.Option(
-        help="gpt (the default), mamba2, lfm2, lstm or bert on a corpus; transformer, lstm or "
-        "lstm-attention on pairs; vit on images."
+        help="On a corpus gpt (default), mamba2, lfm2, lstm or bert; on pairs "
+        "transformer, lstm or lstm-attention; on images vit."
     ),
 ]
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="The run's folder; a new one, or one to --resume.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of the run: a new one, or with --resume one that was stopped."),
+    ],
     corpus: Annotated[
         Path | None, typer.Option(help="A folder made by `hornbook corpus build`.")
     ] = None,
-    pairs: Annotated[list[Path] | None, typer.Option(help=f"To translate. {_PAIRS}")] = None,
-    validation: Annotated[
-        list[Path] | None, typer.Option(help="Pairs to validate on, as --pairs.")
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Pairs to learn to translate from: a table or JSON Lines file, or two aligned "
+            "files (give the option twice)."
+        ),
     ] = None,
-    test: Annotated[list[Path] | None, typer.Option(help="Pairs to measure BLEU on.")] = None,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Pairs for validation, given as --pairs is.")
+    ] = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="Pairs on which BLEU is measured, given as --pairs is."),
+    ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Labelled images: folders by class, idx files, Parquet.")
+        Path | None,
+        typer.Option(help="Labelled images: a folder for each class, idx files, or Parquet."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Of the whole command; what you do not set follows from it."),
+        typer.Option(help="Minutes for the whole command; all that is not set follows from them."),
     ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Train on so many tokens instead.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="Train on this number of tokens, instead of for --minutes.")
+    ] = None,
     family: _Family = None,
-    preset: Annotated[str | None, typer.Option(help="qwen3, llama or gpt2, of the gpts.")] = None,
-    init: Annotated[
-        Path | None, typer.Option(help="Go on from this model instead of fresh weights.")
+    preset: Annotated[
+        str | None, typer.Option(help="Architecture of the family gpt: qwen3, llama or gpt2.")
     ] = None,
-    depth: Annotated[int | None, typer.Option(help="Blocks.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of the stream.")] = None,
-    heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
-    vocab_size: Annotated[int | None, typer.Option(help="Tokens of the tokenizer.")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Start from the weights of this model, instead of random ones."),
+    ] = None,
+    depth: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Width of the residual stream, in channels.")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="Number of attention heads.")] = None,
+    vocab_size: Annotated[
+        int | None, typer.Option(help="Vocabulary of the new tokenizer, in tokens.")
+    ] = None,
     context: Annotated[int | None, typer.Option(help="Longest sequence, in tokens.")] = None,
-    rows: Annotated[int | None, typer.Option(help="Sequences or images a step.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Sequences or images in each step.")] = None,
     micro_rows: Annotated[
         int | None, typer.Option(help="Sequences computed at once; fewer need less memory.")
     ] = None,
-    tokenizer: Annotated[Path | None, typer.Option(help="Use this tokenizer's folder.")] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="Folder of a tokenizer to use, instead of the corpus's own.")
+    ] = None,
     isolate: Annotated[
-        bool, typer.Option("--isolate", help="Documents in one window do not see each other.")
+        bool, typer.Option("--isolate", help="Documents in one window do not attend to each other.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="Of weights and order.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the initial weights and of the order of the data.")
+    ] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="float32 or bfloat16; measured when not given.")
+        str | None,
+        typer.Option(
+            help="Number type of the matrix products: float32 or "
+            "bfloat16. By default the faster one, measured."
+        ),
     ] = None,
     compiled: Annotated[
         bool | None,
-        typer.Option("--compile/--no-compile", help="torch.compile; measured when not given."),
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile with torch.compile, or not. By default measured.",
+        ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A YAML file of all these.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda. By default cuda if there is one.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A YAML file with values for these options.")
+    ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, over the recipe's.")
+        list[str] | None, typer.Option("--set", help="Set a value of the recipe.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on where a stopped run was saved.")] = False,
+    resume: Annotated[bool, typer.Option(help="Continue a run that was stopped.")] = False,
     json: Json = False,
 ) -> None:
-    """Train a model and measure it; on text, beside gzip, xz and an n-gram model."""
+    """Train a model from scratch or from --init, on text, on pairs or on images, and measure it."""
     began = time.monotonic()
     from hornbook.core.config import read_recipe
     from hornbook.core.progress import Progress

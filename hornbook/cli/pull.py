@@ -11,11 +11,15 @@ from hornbook.cli.options import Json
 def command(
     name: Annotated[str, typer.Argument(help="smollm2-135m-instruct or all-minilm-l6-v2.")],
     out: Annotated[
-        Path | None, typer.Option(help="A folder of your own; else it is found by its name.")
+        Path | None,
+        typer.Option(
+            help="Folder to store the model in. By default "
+            "Hornbook's own, where it is found by its name."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch a model from the first source that has it; every file is checked by its hash."""
+    """Fetch a small open model; every file is checked by its hash."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.exchange.pull import pull

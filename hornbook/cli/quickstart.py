@@ -12,16 +12,21 @@ from hornbook.cli.options import Json
 def command(
     text: Annotated[
         list[Path] | None,
-        typer.Option(help="Files or folders to learn from; Python's own documentation if none."),
+        typer.Option(help="A file or folder to learn from. By default Python's own documentation."),
     ] = None,
     minutes: Annotated[
-        float, typer.Option(help="Of the whole work, from reading to the report.")
+        float, typer.Option(help="Minutes for the whole command, from reading to the report.")
     ] = 5.0,
-    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/quickstart"),
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of weights and order.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for all results.")] = Path("runs/quickstart"),
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, max=2**63 - 1, help="Seed of the initial weights and of the order of the data."
+        ),
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """Read text, train a model on it, measure it beside floors, teach it to answer, report."""
+    """Train a small model on text, measure it beside baselines, tune it to answer, report."""
     began = time.monotonic()
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress

@@ -11,16 +11,26 @@ from hornbook.cli import options
 def command(
     model: options.Model,
     file: Annotated[
-        Path | None, typer.Argument(help="What to summarise; - or nothing is stdin.")
+        Path | None,
+        typer.Argument(help="A file to summarise. Without one, or with -, standard input."),
     ] = None,
-    lead: Annotated[int, typer.Option(help="Sentences of the text's beginning beside it.")] = 3,
-    max_tokens: Annotated[int, typer.Option(help="At most so many tokens a summary.")] = 160,
-    prompt: Annotated[str | None, typer.Option(help="What is asked, with {text} in it.")] = None,
-    part: Annotated[int | None, typer.Option(help="Tokens of text read at once.")] = None,
+    lead: Annotated[
+        int, typer.Option(help="Number of first sentences of the text to print for comparison.")
+    ] = 3,
+    max_tokens: Annotated[int, typer.Option(help="Longest summary, in tokens.")] = 160,
+    prompt: Annotated[
+        str | None, typer.Option(help="The prompt; {text} in it stands for the text.")
+    ] = None,
+    part: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens of the text that are read at once. By default half of the context."
+        ),
+    ] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Summarise a text, by parts if it is long; its first sentences are printed beside."""
+    """Summarise a text, in parts if it is long; its first sentences are printed for comparison."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.use.summarize import SummarizeConfig, summarize

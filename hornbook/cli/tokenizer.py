@@ -13,8 +13,8 @@ app = typer.Typer(no_args_is_help=True, help="Train and measure tokenizers.")
 @app.command("train")
 def train(
     corpus: Annotated[Path, typer.Argument(help="A folder made by `corpus build`.")],
-    out: Annotated[Path, typer.Option(help="The tokenizer's folder.")],
-    vocab_size: Annotated[int, typer.Option(help="Tokens of the vocabulary.")] = 8192,
+    out: Annotated[Path, typer.Option(help="Folder of the new tokenizer.")],
+    vocab_size: Annotated[int, typer.Option(help="Size of the vocabulary, in tokens.")] = 8192,
     json: Json = False,
 ) -> None:
     """Train a byte-level BPE tokenizer on the training side of a corpus."""

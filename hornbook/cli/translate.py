@@ -11,30 +11,36 @@ from hornbook.cli import options
 
 def command(
     model: options.Model,
-    text: Annotated[
-        list[str] | None, typer.Option(help="A sentence; may be given several times.")
-    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A sentence to translate.")] = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            help="A sentence a line, or .csv, .tsv, .jsonl, .json, .parquet; - or nothing is stdin."
+            help="A file of sentences: one a line, or .csv, .tsv, .jsonl, .json or "
+            ".parquet. Without one, or with -, standard input."
         ),
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(help="Where a table has its sentences; found by its name if usual."),
+        typer.Option(help="Column of the sentences. Common names are found by themselves."),
     ] = None,
-    beam: Annotated[int, typer.Option(help="Translations kept while searching; 1 is greedy.")] = 4,
+    beam: Annotated[
+        int,
+        typer.Option(help="Number of translations kept during beam search; 1 is greedy search."),
+    ] = 4,
     length_penalty: Annotated[
-        float, typer.Option(help="Above 0 favours longer translations, below 0 shorter ones.")
+        float, typer.Option(help="Values above 0 favour longer translations, below 0 shorter ones.")
     ] = 1.0,
     max_tokens: Annotated[
-        int | None, typer.Option(help="At most so many tokens a sentence.")
+        int | None,
+        typer.Option(
+            help="Longest translation of a sentence, in tokens. By "
+            "default twice the sentence and 10 more."
+        ),
     ] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Translate sentences, a line for each; the model must be a translator."""
+    """Translate sentences, one a line, with a model that was trained on pairs."""
     from hornbook.cli.output import print_json
     from hornbook.workflows.open.load import load
     from hornbook.workflows.open.translator import SearchOptions, Translator, search_config

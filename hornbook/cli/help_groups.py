@@ -1,0 +1,76 @@
+"""How help pages are ordered: the group of every option, and the word for its value.
+
+One table for all commands, so that an option stands under the same heading everywhere.
+"""
+
+COMMANDS = {
+    "Data": "corpus tokenizer",
+    "Training": "quickstart pretrain finetune compare",
+    "Use": "generate chat classify translate summarize embed",
+    "Measurement": "evaluate bench",
+    "Exchange": "pull export",
+}
+
+OPTIONS = {
+    "Task": "task prompt system words shots",
+    "Data": "corpus pairs validation test images data text file column text_column label_column "
+    "text_field domain general good bad against group validation_share strict longest",
+    "Budget": "minutes tokens epochs",
+    "Model": "model family preset init depth width heads context",
+    "Tokenizer": "tokenizer vocab_size",
+    "Training": "method rate beta class_weights rows micro_rows isolate",
+    "Generation": "max_tokens temperature top_k top_p min_p stop beam length_penalty part lead",
+    "Form of the answer": "json_schema regex choices choice",
+    "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
+    "bench.tokens rounds "
+    "Reproducibility": "seed recipe set_",
+    "Hardware and speed": "device dtype compiled weights draft runner",
+    "Output": "to type_ out resume json",
+}
+"""By heading, in the order of a page. command.option: an option that means something else there."""
+
+VALUES = {
+    "MINUTES": "minutes",
+    "TOKENS": "tokens max_tokens longest part context vocab_size length",
+    "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
+    "column text_column label_column text_field group class_weights",
+    "LANGUAGE": "language",
+    "BLOCKS": "depth",
+    "CHANNELS": "width",
+    "HEADS": "heads",
+    "ROWS": "rows micro_rows",
+    "EPOCHS": "epochs",
+    "PARTS": "folds",
+    "ITEMS": "test_limit limit each",
+    "EXAMPLES": "shots",
+    "SENTENCES": "lead",
+    "STREAMS": "streams",
+    "ROUNDS": "rounds",
+    "KEY=VALUE": "set_",
+    "LABEL=WORD": "words",
+    "COUNTS": "curve",
+    "SHARE": "validation_share top_p min_p",
+    "SOURCE": "sources good bad against domain general",
+    "PATTERN": "regex",
+    "SCHEMA": "json_schema",
+}
+"""What stands for an option's value where its type says too little."""
+
+TYPES = {"int": "NUMBER", "float": "NUMBER", "Path": "PATH", "str": "TEXT"}
+"""What stands for any other value."""
+
+
+GROUPS = ("Arguments", *OPTIONS, "Options")
+"""All headings of arguments and options; the last one is for those of every command."""
+
+
+def group_of(option: str, command: str) -> str:
+    """The heading that an option stands under."""
+    by_name = {name: group for group, names in OPTIONS.items() for name in names.split()}
+    return by_name.get(f"{command}.{option}") or by_name.get(option, GROUPS[-1])
+
+
+def value_of(option: str, type_name: str) -> str:
+    """The word for an option's value."""
+    by_name = {name: value for value, names in VALUES.items() for name in names.split()}
+    return by_name.get(option) or TYPES.get(type_name, type_name.upper())
