@@ -18,18 +18,18 @@ _Curve = Annotated[
 _Words = Annotated[
     list[str] | None, typer.Option(help="The word that stands for a label in a prompt.")
 ]
+_Task = Annotated[
+    str | None,
+    typer.Option(
+        help="classify (methods of classification), or lm (a language model of a domain against "
+        "one of general text)."
+    ),
+]
 
 
 def compare(
-    task: Annotated[
-        str,
-        typer.Option(
-            help="classify (methods of classification), or lm "
-            "(a language model of a domain against one of "
-            "general text)."
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the result and the report.")],
+    task: _Task = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the result and the report.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -40,8 +40,14 @@ def compare(
         Path | None,
         typer.Option(help="classify: a table to test on. By default a part of --data is held out."),
     ] = None,
-    text_column: Annotated[str | None, typer.Option(help="Found by name if not given.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Found by name if not given.")] = None,
+    text_column: Annotated[
+        str | None,
+        typer.Option(help="classify: column of the texts. Common names are found by themselves."),
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(help="classify: column of the labels. Common names are found by themselves."),
+    ] = None,
     domain: Annotated[
         list[str] | None, typer.Option(help="lm: a file or folder with text of the domain.")
     ] = None,
@@ -80,6 +86,13 @@ def compare(
     from hornbook.core.errors import UsageError, unknown
     from hornbook.core.progress import Progress
 
+    if list_:
+        _list(task, model)
+        return
+    if task is None:
+        raise UsageError("Say what to compare: --task classify or --task lm.")
+    if out is None:
+        raise UsageError("Say where the result goes: --out FOLDER.")
     if task == "lm":
         if not domain or not general:
             raise UsageError("--task lm compares --domain with --general; give both.")
@@ -92,11 +105,6 @@ def compare(
     from hornbook.workflows.compare.data import CompareConfig
     from hornbook.workflows.compare.ladder import choose_rungs, ladder_of
 
-    rungs = ladder_of(model or [])
-    if list_:
-        for one in rungs:
-            print(one.name)
-        return
     if data is None:
         raise UsageError("--task classify needs --data, a file with texts and labels.")
     config = CompareConfig.parse(
@@ -114,9 +122,21 @@ def compare(
         },
         "compare",
     )
+    rungs = ladder_of(model or [])
     chosen = choose_rungs(rungs, rung) if rung else rungs
     result = compare_classifiers(config, chosen, out, Progress(), began)
     _show(result, lines_of(result), json)
+
+
+def _list(task: str | None, model: list[Path] | None) -> None:
+    """The names that --rung takes."""
+    from hornbook.core.errors import UsageError
+    from hornbook.workflows.compare.ladder import ladder_of
+
+    if task not in (None, "classify"):
+        raise UsageError("--list goes with --task classify.")
+    for rung in ladder_of(model or []):
+        print(rung.name)
 
 
 def _compare_text(

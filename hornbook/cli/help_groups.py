@@ -22,7 +22,7 @@ OPTIONS = {
     "Generation": "max_tokens temperature top_k top_p min_p stop beam length_penalty part lead",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
-    "bench.tokens rounds "
+    "bench.tokens rounds",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
     "Output": "to type_ out resume json",

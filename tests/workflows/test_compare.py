@@ -290,12 +290,19 @@ def test_a_linear_rung_that_takes_too_long_is_left_out_before_it_begins(data):
     assert "left out, as it takes some" in climb(job)
 
 
+def test_the_rungs_are_named_without_data():
+    code, out, err = hornbook("compare", "--list")
+    assert (code, err) == (0, "") and out.split()[0] == "majority"
+    code, _, err = hornbook("compare", "--task", "classify")
+    assert code == 2 and "--out" in err
+
+
 def test_the_table_is_the_result_and_all_else_is_not(data, tmp_path):
     asked = ["compare", "--task", "classify", "--data", data, "--rung", "majority"]
     code, out, err = hornbook(*asked, "--out", tmp_path / "one")
     assert code == 0, err
     assert out.startswith("majority: ") and "Choose majority" in out and "report.html" in out
-    assert "to learn from" in err and "Choose" not in err
+    assert "to learn from" in err and "Choose" not in err and "trained in" not in err
     code, out, _ = hornbook(*asked, "--out", tmp_path / "two", "--json")
     assert code == 0 and json.loads(out)["verdict"]["choose"] == "majority"
 

@@ -81,7 +81,6 @@ def compare(
                 advance(1)
             row, probabilities = _judge(rung, found, data, truth, labels, config.seed)
             rows.append(row)
-            progress.say(f"  {line_of(row)}")
             if probabilities is not None:
                 shares[rung.name] = probabilities
     if not shares:
@@ -266,10 +265,10 @@ def _curve(
         fewer, _ = split(part.train, 1 - count / len(part.train), config.seed)
         own = part._replace(train=fewer, places=np.arange(len(part.test)))
         alone = Data([own], part.test, {**data.facts, "leaked": []})
+        progress.say(f"  {len(fewer):,} texts to learn from ...")
         for rung in rungs:
             one = _climb(rung, own, fewer, config, times)
             row, _ = _judge(rung, [one], alone, truth[part.places], data.labels, config.seed)
             row["texts"] = len(fewer)
-            progress.say(f"  {len(fewer):,} texts: {line_of(row)}")
             found.append(row)
     return found

@@ -164,7 +164,7 @@ def _compare(
 
 
 def lines_of(result: dict[str, Any]) -> list[str]:
-    """The result for people: a line a model, and the verdict."""
+    """The result for people: a line a model, and the verdict. Notes were said as they came."""
     lines = []
     for row in result["rows"]:
         scores = ", ".join(
@@ -172,7 +172,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             for side in SIDES
         )
         lines.append(f"{row['name']}: bits per byte on held-out text: {scores}")
-    return [*lines, *result["notes"], result["verdict"]["reason"]]
+    return [*lines, result["verdict"]["reason"]]
 
 
 def _corpora(
