@@ -100,7 +100,7 @@ def write_world(folder, home):
     (folder / "rows.json").write_text(f"[{', '.join(asked)}]")
     labelled = [f"{'win money' if k % 2 else 'see you'} {prose(k, 1)},l{k % 2}" for k in range(120)]
     (folder / "mail.csv").write_text("text,label\n" + "\n".join(labelled))
-    (folder / "report.txt").write_text(prose(5, 30))
+    (folder / "report.txt").write_text(prose(5, 2))
     (folder / "texts.txt").write_text("\n".join(prose(k, 1) for k in range(20)))
     write_pictures(folder / "pictures")
 

@@ -22,6 +22,7 @@ from hornbook.corpus.build import build
 from hornbook.train import loop
 from hornbook.workflows.projects import kinds, project_class, resume
 from hornbook.workflows.runs.run import run as train
+from tests.schemas import check
 
 QUIET, MINUTES = Progress(quiet=True), 0.5
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "red": "rot", "house": "Haus"}
@@ -66,7 +67,8 @@ def images(folder):
     return {"folder": folder / "images"}, {**values, "dtype": "float32"}
 
 
-MAKERS = {"text": text, "pairs": pairs, "images": images}
+MAKERS = {name: maker for name, maker in globals().items() if name in kinds()}
+"""The functions above that are named as a kind."""
 
 
 @pytest.fixture(scope="module", params=sorted(MAKERS))
@@ -108,6 +110,7 @@ def test_a_kind_has_a_maker_here():
 def test_the_result_has_what_every_result_has(made):
     kind, _, _, folder, result = made
     assert {name: type(result[name]) for name in COMMON} == COMMON
+    check("pretrain", result)
     assert result["kind"] == kind
     assert result["parameters"].keys() == {"trained", "all"}
     assert 0 < result["parameters"]["trained"] <= result["parameters"]["all"]
