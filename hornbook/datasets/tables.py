@@ -35,7 +35,6 @@ FORMATS = (*DELIMITED, *JSON, ".parquet")
 NOT_UNICODE = "not Unicode"
 """The reason of what holds half a surrogate pair: JSON can spell it, no file can hold it."""
 _KINDS: dict[type, str] = {
-    str: "a text",
     list: "a list",
     bool: "a truth value",
     int: "a number",
@@ -172,11 +171,14 @@ def _guarded(
 def _objects(
     items: Iterator[records.JsonRecord | Rejection], source: str
 ) -> Iterator[Row | Rejection]:
+    """Objects are rows, and so are texts alone."""
     for item in items:
         if isinstance(item, Rejection):
             yield item
         elif isinstance(item.values, dict):
-            yield Row(item.number, item.values, item.size)
+            yield Row(*item)
+        elif isinstance(item.values, str):
+            yield Row(item.number, {"text": item.values}, item.size)
         else:
             kind = _KINDS.get(type(item.values), "nothing")
             yield item.rejection(source, Fault("no row", f"{kind} instead of an object"))

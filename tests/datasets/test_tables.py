@@ -264,6 +264,13 @@ def test_lists_stand_in_delimited_text_as_json(tmp_path, form, name):
     assert conversations(path) == SAID[name] == finetuned("instruct", path)
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.json.gz"])
+def test_a_list_of_texts_is_a_table_of_texts(tmp_path, name):
+    path = write(tmp_path, name, json.dumps(TEXTS))
+    assert list(texts_of(path, None)) == TEXTS
+    assert [item.text for item in read_file(path)] == [without_controls(t)[0] for t in TEXTS]
+
+
 def test_a_quoted_cell_with_a_line_break_is_one_pair(tmp_path):
     path = write(tmp_path, "a.csv", '"Hello\nworld","Hallo\nWelt"\n')
     assert pairs(path) == finetuned("translate", path) == [("Hello\nworld", "Hallo\nWelt")]

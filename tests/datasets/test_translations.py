@@ -99,3 +99,8 @@ def test_what_holds_no_pairs_is_refused(tmp_path):
     table = put(tmp_path / "b.tsv", "de\tfr\nx\ty\n")
     with pytest.raises(UsageError, match="no columns de and en; its first row is de, fr"):
         list(read_pairs([table], ("de", "en")))
+    # Languages above the pairs are no pair themselves, whatever the format.
+    for names in ("de\tfr", "German\tFrench", "zh-CN\ten_US"):
+        with pytest.raises(UsageError, match="no columns source and target"):
+            list(read_pairs([put(tmp_path / "c.tsv", f"{names}\nHallo\tSalut\n")]))
+    assert list(read_pairs([put(tmp_path / "d.tsv", "it\tEs ist\n")])) == [Pair("it", "Es ist")]

@@ -26,6 +26,15 @@ LABEL_NAMES = (
 PAIR_NAMES = (("source", "target"), ("src", "tgt"), ("input", "output"))
 """Of a text and its translation."""
 
+_LANGUAGE = re.compile(
+    """(?:a[fmrz]|b[egns]|c[asy]|d[ae]|e[lnostu]|f[air]|g[alu]|h[eiruy]|i[dst]|ja|k[akmnoy]|l[otv]
+    |m[klnrsty]|n[belno]|p[alst]|r[ou]|s[ikloqrvw]|t[aeghlr]|u[krz]|vi|xh|yo|z[hu]|arabic|chinese
+    |czech|danish|dutch|english|finnish|french|german|greek|hindi|hungarian|italian|japanese|korean
+    |polish|portuguese|russian|spanish|swedish|turkish|ukrainian|[中英]文|[英汉法德日韩俄]语)(?:[-_].+)?""",
+    re.VERBOSE,
+)
+"""What columns of translations are called: codes of ISO 639-1 and names, in small letters."""
+
 _ROW_NAMES = ("instruction", "prompt", "completion", "response", "chosen", "rejected", "summary")
 USUAL = frozenset(
     [*TEXT_FIELDS, *TEXT_NAMES, *LABEL_NAMES, *_ROW_NAMES, *(n for p in PAIR_NAMES for n in p)]
@@ -60,7 +69,8 @@ class Naming(NamedTuple):
     def is_header(self, rows: Sequence[Sequence[str]]) -> bool:
         """Whether the first row names the columns.
 
-        A name that was asked for is enough, or a usual one that does not come again below it. Else
+        A name that was asked for is enough, or a usual one that does not come again below it, or
+        languages alone. Else
         all its cells must look like names, and none may occur again below, as the first label of a
         table without a header does; or it must stand above a column of numbers.
         """
@@ -77,6 +87,8 @@ class Naming(NamedTuple):
         columns: list[set[str]] = [{row[i] for row in below} for i in range(len(names))]
         pairs = list(zip(lowered, columns, strict=True))
         if any(name in self.usual and name not in column for name, column in pairs):
+            return True
+        if len(names) > 1 and all(map(_LANGUAGE.fullmatch, lowered)):
             return True
         given = [name for name in lowered if name]
         alike = set(given) & set().union(*columns)

@@ -183,6 +183,8 @@ def _value(line: Line) -> tuple[Any] | Fault:
 
 
 def _item(values: Any, source: str, text_field: str | None) -> Document | Fault:
+    if isinstance(values, str):
+        values = {"text": values}
     if not isinstance(values, dict):
         return Fault("no text field", f"a {type(values).__name__} instead of an object")
     name = field_of(text_field, [n for n, value in values.items() if isinstance(value, str)])

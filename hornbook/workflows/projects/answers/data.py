@@ -147,7 +147,7 @@ def _sample(
     if isinstance(found, Conversation):
         return Sample(found.messages, "", found.form, place)
     pair = other(row.cells) if other else found
-    return found if isinstance(pair, Fault) else _asking(asked, pair, "source/target", place)
+    return pair if isinstance(pair, Fault) else _asking(asked, pair, "source/target", place)
 
 
 def _asking(asked: str, pair: Pair, form: str, place: str) -> Sample:
