@@ -19,6 +19,10 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
+from hornbook.models.folder import save_model
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import DecoderSizes
+from hornbook.tokenize.train import train_tokenizer
 from hornbook.train import loop
 from hornbook.workflows.projects import kinds, project_class, resume
 from hornbook.workflows.runs.run import run as train
@@ -65,6 +69,25 @@ def images(folder):
     plan = {"rows": 4, "width": 16, "depth": 1, "heads": 1, "patch": 4}
     values = {"steps": 10, "size": 8, "channels": 1, "plan": plan, "compiled": False}
     return {"folder": folder / "images"}, {**values, "dtype": "float32"}
+
+
+def answers(folder):
+    asked = [
+        {"instruction": f"Say {one} and {other}.", "output": f"{one} {other}"}
+        for one, other in itertools.permutations(["red", "blue", "green", "seven", "nine"], 2)
+    ]
+    (folder / "rows.json").write_text(json.dumps(asked))
+    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
+    tokenizer = train_tokenizer([json.dumps(asked)] * 2, 400, folder / "tokenizer", QUIET)
+    sizes = DecoderSizes(
+        vocab=tokenizer.vocab_size, width=32, depth=2, context=128, heads=2, kv_heads=2, head=16,
+        hidden=48, tied=False,
+    )  # fmt: skip
+    model = PRESETS["qwen3"](sizes).build()
+    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
+    data = {"model": folder / "model", "data": folder / "rows.json"}
+    values = {"epochs": 12, "dtype": "float32", "rate": 0.003, "method": "lora:4"}
+    return {**data, "general": folder / "general.txt"}, values
 
 
 MAKERS = {name: maker for name, maker in globals().items() if name in kinds()}

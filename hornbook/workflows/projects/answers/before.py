@@ -23,7 +23,9 @@ _SHARES = {"validation": 0.02, "test": 0.06, "general": 0.03}
 """Of what is left at the beginning, what scoring each part once may take; test and general text are
 scored twice."""
 _LEAST = {"validation": 10, "test": 20, "general": 4}
-"""Samples of each part that are scored however little time there is."""
+_STRETCHED, _FEWEST = 3, 2
+"""Samples of each part that are scored where time is short, in up to so many times its share; and
+however little time there is."""
 _PROBED = 512
 """Tokens read to learn how long one takes."""
 
@@ -97,8 +99,9 @@ def sizes_in_time(
     found = {}
     for name, side in sides.items():
         each_s = token_s * max(1.0, float(np.mean([_tokens(sample) for sample in side])))
-        room = int(_SHARES[name] * left_s / each_s)
-        found[name] = min(len(side), max(_LEAST[name], room))
+        room = _SHARES[name] * left_s / each_s
+        most = max(room, min(_LEAST[name], _STRETCHED * room), _FEWEST)
+        found[name] = min(len(side), int(most))
     return Sizes(**found)
 
 
