@@ -291,7 +291,7 @@ def test_a_model_of_pairs_is_no_body(tmp_path):
     save_model(next(iter(TRANSLATORS.values()))(sizes).build(), tmp_path / "pairs")
     with pytest.raises(UsageError, match="reads no single text"):
         find_body(str(tmp_path / "pairs"))
-    with pytest.raises(UsageError, match="holds no classifier"):
+    with pytest.raises(UsageError, match="is a translator: it can translate, not classify"):
         load(tmp_path / "pairs", Classifier)
 
 

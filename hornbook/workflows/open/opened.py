@@ -40,12 +40,12 @@ class Opened:
 
 def wrong_kind(path: Path, found: type[Opened], wanted: str) -> WrongKind:
     """The error for a model that cannot do what is wanted of it."""
+    able = " and ".join(", ".join(found.abilities).rsplit(", ", 1))
     if wanted == "classify":
         return WrongKind(
-            f"{path} holds no classifier. Make one of it with: hornbook finetune {path} "
-            "--task classify --data FILE --out RUN"
+            f"{path} is {found.kind}: it can {able}, not {wanted}. Make a classifier of it with: "
+            f"hornbook finetune {path} --task classify --data FILE --out RUN"
         )
-    able = " and ".join(", ".join(found.abilities).rsplit(", ", 1))
     return WrongKind(f"{path} is {found.kind}: it can {able}, not {wanted}.")
 
 
