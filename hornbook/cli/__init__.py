@@ -110,6 +110,13 @@ def main() -> None:
         if error.errno is None:
             raise
         fail(f"{error.filename or 'the output'}: {error.strerror}.", 1, json_wanted)
+    except MemoryError:
+        fail(
+            "There is not enough memory left on this machine: close other programs, or take less "
+            "at once (a smaller model, fewer tokens).",
+            1,
+            json_wanted,
+        )
     except KeyboardInterrupt:  # a second one, while the first was being answered
         code = 130
     except SystemExit as leaving:

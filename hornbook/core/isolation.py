@@ -188,7 +188,8 @@ def start_aside(command: Sequence[str], more: Mapping[str, str]) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    threading.Thread(target=begun.wait, daemon=True).start()  # so that nothing of it stays
+    with contextlib.suppress(RuntimeError):  # no thread can be started
+        threading.Thread(target=begun.wait, daemon=True).start()  # so that nothing of it stays
     atexit.register(_let_go_on, begun)
 
 

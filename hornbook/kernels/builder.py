@@ -107,7 +107,10 @@ def start(path: Path) -> str:
         return BEING_BUILT
     except HornbookError:
         return f"{path.parent} cannot be written to"
-    start_aside(python(_MODULE, BESIDE), {"HORNBOOK_HOME": str(home().absolute())})
+    try:
+        start_aside(python(_MODULE, BESIDE), {"HORNBOOK_HOME": str(home().absolute())})
+    except OSError as error:
+        return f"no process can be started to build ours: {error.strerror}"
     return BEING_BUILT
 
 

@@ -1,6 +1,6 @@
 """The built kernels, loaded: every function with its types, and refused where they do not fit.
 
-Addresses come from `pointers` alone, and every failure of a call is an error that people can read.
+Addresses come from `pointers` alone. Calls raise MemoryError where there is none left.
 """
 
 import ctypes
@@ -46,7 +46,7 @@ class Library:
 
         threads: None for as many as compute best.
         """
-        found = pointers.memory_for((len(x), matrix.outputs))
+        found = np.empty((len(x), matrix.outputs), np.float32)
         addresses = pointers.product(matrix, x, found)
         _require_done(
             self._product(threads or _threads(), ctypes.byref(matrix), *addresses, len(x))
@@ -76,4 +76,4 @@ def _threads() -> int:
 
 def _require_done(status: int) -> None:
     if status != _DONE:
-        raise pointers.no_memory()
+        raise MemoryError("no memory for what the kernels compute")

@@ -46,22 +46,6 @@ def product(matrix: structures.Matrix, x: np.ndarray, y: np.ndarray) -> tuple[in
     return _array(x, inputs, np.float32), _array(y, outputs, np.float32)
 
 
-def memory_for(shape: tuple[int, ...]) -> np.ndarray:
-    """An array for results, float32."""
-    try:
-        return np.empty(shape, np.float32)
-    except MemoryError:
-        raise no_memory() from None
-
-
-def no_memory() -> HornbookError:
-    """The error where this machine has no memory for a call."""
-    return HornbookError(
-        "There is no memory left to compute this model here: close other programs, or take fewer "
-        "tokens at once or a smaller model."
-    )
-
-
 def decoder(weights: DecoderWeights) -> structures.Decoder:
     """A whole decoder, as long as its arrays live."""
     w = weights

@@ -57,6 +57,16 @@ def test_a_fault_of_ours_is_an_object_too(monkeypatch, tmp_path):
     assert printed == {"error": "internal error: ZeroDivisionError: by us", "exit_code": 1}
 
 
+def test_no_memory_is_a_line_and_no_fault_of_ours(monkeypatch):
+    def greedy(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("hornbook.workflows.exchange.pull.pull", greedy)
+    code, out, err = hornbook("pull", "smollm2-135m-instruct", "--json")
+    assert code == 1 and "not enough memory" in json.loads(out)["error"]
+    assert "Traceback" not in err
+
+
 def test_names_of_others_are_shown_and_not_obeyed(tmp_path):
     (tmp_path / HOSTILE).write_text("x")
     code, _, err = hornbook("generate", tmp_path / HOSTILE, "--prompt", "a")
