@@ -25,7 +25,3 @@ class C4CurlyBrace(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         return texts.counted(texts.find("{")).astype(np.float64)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

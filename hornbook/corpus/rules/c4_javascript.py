@@ -41,7 +41,3 @@ class C4Javascript(Rule):
         for word in _ASKING:
             asked |= texts.held(those, texts.find(word, those)) > 0
         return share(texts.per_document(those, asked), texts.per_document(lines))
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

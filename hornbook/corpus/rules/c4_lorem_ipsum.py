@@ -28,7 +28,3 @@ class C4LoremIpsum(Rule):
         # Cicero, from whose "dolorem ipsum" the filler was cut, may be quoted.
         cicero = np.isin(places, texts.find("dolorem ipsum") + len("do"))
         return texts.counted(places[~cicero]).astype(np.float64)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

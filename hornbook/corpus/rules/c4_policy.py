@@ -44,7 +44,3 @@ class C4Policy(Rule):
         return share(
             texts.per_document(lines, texts.held(lines, places) > 0), texts.per_document(lines)
         )
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

@@ -46,10 +46,6 @@ class C4TerminalLines(Rule):
         values = share(texts.per_document(lines, ended), texts.per_document(lines))
         return np.where(sentences >= self.sentences, values, 0.0)
 
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values >= self.least
-        return kept
-
 
 def _ends(texts: Texts) -> np.ndarray:
     """Places of the marks that end sentences."""

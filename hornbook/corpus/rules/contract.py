@@ -47,9 +47,11 @@ class Rule(Config, ABC):
     def measure(self, texts: Texts) -> np.ndarray:
         """(N,) float64: what is measured of each document, languages or not."""
 
-    @abstractmethod
     def keeps(self, values: np.ndarray) -> np.ndarray:
-        """(N,) bool: which values are kept."""
+        """(N,) bool: which values are kept; from `least` to `most`, where a rule has these."""
+        least, most = getattr(self, "least", -np.inf), getattr(self, "most", np.inf)
+        kept: np.ndarray = (values >= least) & (values <= most)
+        return kept
 
     def judge(self, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
         """(N,) float32 values, NaN where the rule does not judge, and (N,) bool: which are kept."""

@@ -41,7 +41,3 @@ class GopherAlphabetic(Rule):
         before = texts.running(letters)
         lettered = before[words.stops] > before[words.starts]
         return share(texts.counted(words.starts[lettered]), texts.word_count)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values >= self.least
-        return kept

@@ -34,7 +34,3 @@ class GopherBullets(Rule):
         lines = texts.lines
         listed = texts.begin_with(lines, _BULLETS)
         return share(texts.per_document(lines, listed), texts.per_document(lines))
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

@@ -31,7 +31,3 @@ class GopherEllipsisLines(Rule):
         lines = texts.lines
         broken = texts.end_with(lines, ELLIPSES)
         return share(texts.per_document(lines, broken), texts.per_document(lines))
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

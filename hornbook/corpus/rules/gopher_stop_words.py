@@ -45,7 +45,3 @@ class GopherStopWords(Rule):
         seen: np.ndarray = found > 0
         counts: np.ndarray = seen.reshape(texts.count, len(_WORDS)).sum(1)
         return counts.astype(np.float64)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values >= self.least
-        return kept

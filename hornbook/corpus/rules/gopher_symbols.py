@@ -40,7 +40,3 @@ class GopherSymbols(Rule):
         ellipses = texts.counted(dots[within % 3 == 0]) + texts.counted(texts.find("…"))
         symbols = np.maximum(texts.counted(texts.find("#")), ellipses)
         return share(symbols, texts.word_count)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept

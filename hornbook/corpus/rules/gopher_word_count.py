@@ -31,7 +31,3 @@ class GopherWordCount(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         return texts.word_count.astype(np.float64)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = (values >= self.least) & (values <= self.most)
-        return kept

@@ -28,7 +28,3 @@ class GopherWordLength(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         return share(texts.word_characters, texts.word_count)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = (values >= self.least) & (values <= self.most)
-        return kept

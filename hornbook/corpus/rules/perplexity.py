@@ -43,7 +43,3 @@ class Perplexity(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         return perplexities(*load_perplexity(self.model), texts.data, texts.edges)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = (values >= self.least) & (values <= self.most)
-        return kept

@@ -43,7 +43,3 @@ class Quality(Rule):
 
     def measure(self, texts: Texts) -> np.ndarray:
         return scores(load_quality(self.model), *features(texts))
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values >= self.least
-        return kept

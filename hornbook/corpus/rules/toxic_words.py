@@ -81,10 +81,6 @@ class ToxicWords(Rule):
             values[texts.languages != "en"] = np.nan
         return values
 
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= self.most
-        return kept
-
 
 def _phrases(path: str | None) -> Phrases:
     """Raises UsageError for a list that cannot be read or is empty."""
