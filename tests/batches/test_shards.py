@@ -10,11 +10,10 @@ import pytest
 
 from hornbook.batches.shards import INDEX, TokenShards, write_shards
 from hornbook.core.errors import HornbookError
-from hornbook.core.progress import Progress
 from hornbook.read.documents import Document
 from hornbook.tokenize.train import train_tokenizer
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 DOCUMENTS = [Document(f"d{i}", "word " * i + "字", "s") for i in range(1, 40)]
 
 

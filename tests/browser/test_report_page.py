@@ -5,16 +5,15 @@ import shutil
 import numpy as np
 import pytest
 
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.workflows.projects.images.project import Images
 from hornbook.workflows.projects.pairs.project import Pairs
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
+from tests.tiny import QUIET
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")
-QUIET = Progress(quiet=True)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 

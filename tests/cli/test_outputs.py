@@ -20,7 +20,6 @@ from hornbook.core import asides
 from hornbook.core.claims import Claim, marker_of
 from hornbook.core.folders import atomic_folder, damage, sign
 from hornbook.core.pool import Local
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
@@ -32,8 +31,8 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.folder import PART, RUN
 from tests.in_process import hornbook
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
 
 CALLS = {

@@ -17,8 +17,8 @@ from hornbook.corpus.build import build
 from hornbook.corpus.groups import key_of
 from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.corpus.trace import trace_document
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 NOUNS = [
     "river",
     "boat",

@@ -7,14 +7,13 @@ import random
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.corpus.decontaminate import OverlapConfig, overlaps, read_items
 from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig
 from hornbook.corpus.texts import Texts
 from hornbook.corpus.urls import plain_url
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 FOOTER = "This page is kept by the library of the town, which asks you to keep it clean as well."
 GERMAN = (
     "Der Vertrag wird schriftlich geschlossen und gilt für beide Seiten bis zum Ende des Jahres."

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from hornbook.core.errors import UsageError
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.corpus.mix import Documents, copies_of
 from hornbook.corpus.pipeline import Count
 from hornbook.corpus.recipe import CorpusRecipe, SourceConfig, recipe_of
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 WORDS = ["river", "boat", "morning", "teacher", "letter", "child", "bird", "page", "stone"]
 
 

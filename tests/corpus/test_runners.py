@@ -8,12 +8,11 @@ import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.pool import Local, Ray, runner_of
-from hornbook.core.progress import Progress
 from hornbook.corpus import ingest
 from hornbook.corpus.build import build
 from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig, recipe_of
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 WORDS = ["the", "river", "of", "boat", "to", "morning", "and", "that", "letter", "have", "with"]
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="ray is not installed"

@@ -15,16 +15,15 @@ import pytest
 from tokenizers import Tokenizer as Reference
 
 from hornbook.core.claims import Claim
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.measure import measure
 from hornbook.workflows.curate.encode import prepare_tokenizer
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
+from tests.tiny import QUIET
 
 pytestmark = pytest.mark.data
 
-QUIET = Progress(quiet=True)
 TEXTS = {
     "novel": "text_books_en/Haggard_Mines_1885.txt.gz",
     "law": "text_legal_de/gmbhg.md.gz",

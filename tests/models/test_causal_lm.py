@@ -7,21 +7,13 @@ from hornbook.core.errors import HornbookError
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
 from hornbook.models.sizes import DecoderSizes
+from tests.tiny import loud
 
 SIZES = DecoderSizes(
     vocab=50, width=16, depth=3, context=24, heads=4, kv_heads=4, head=4, hidden=24, tied=False
 )
 DECODERS = {name: preset for name, preset in PRESETS.items() if name not in MASKED_PRESETS}
 every_preset = pytest.mark.parametrize("preset", DECODERS.values(), ids=DECODERS.keys())
-
-
-def loud(config: CausalLMConfig):
-    model = config.build(seed=0)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.normal_(0, 0.3, generator=generator)
-    return model.requires_grad_(False)
 
 
 def tokens(rows: int, time: int) -> torch.Tensor:
@@ -58,7 +50,7 @@ def test_the_seed_decides_the_weights(preset):
 
 @every_preset
 def test_ragged_rows_with_a_state_are_each_row_alone(preset):
-    model, x = loud(preset(SIZES)), tokens(2, 9)
+    model, x = loud(preset(SIZES).build()), tokens(2, 9)
     state, lengths = model.new_state(2), torch.tensor([6, 3])
     model(x[:, :6], state, torch.arange(6) < lengths[:, None])
     assert state.length.tolist() == [6, 3]

@@ -18,6 +18,7 @@ from hornbook.models.folder import load_model, save_model
 from hornbook.models.pixels import PREPROCESSOR, PixelsConfig, load_pixels
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
+from tests.tiny import loud
 
 VOCAB, CONTEXT, BOUND, PAD = 53, 24, 1e-4, 0
 LABELS = {0: "dog", 1: "cat", 2: "hen"}
@@ -54,16 +55,6 @@ IMAGES = {
         t.ViTConfig(**VIT, image_size=9, patch_size=3, num_channels=1, qkv_bias=False)
     ),
 }
-
-
-def loud(model):
-    """Random weights that make all parts of a model count."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
-            weight.normal_(0, 0.3, generator=generator)
-            weight += "orm" in name or "ln_" in name
-    return model.eval().requires_grad_(False)
 
 
 def text():

@@ -15,7 +15,7 @@ from hornbook.models.gguf.write import FILE_TYPES, write_gguf
 from hornbook.models.place import resolve
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
-from tests.models.test_parity import loud
+from tests.tiny import loud
 
 SIZES = DecoderSizes(
     vocab=70, width=64, depth=2, context=32, heads=4, kv_heads=2, head=16, hidden=96, tied=False

@@ -18,6 +18,7 @@ from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.contract import Context, Mask
+from tests.tiny import loud
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -79,16 +80,6 @@ THEIRS = {
         **LFM2, layer_types=["conv"] * 3, block_multiple_of=8, use_cache=False
     ),
 }
-
-
-def loud(model: torch.nn.Module) -> torch.nn.Module:
-    """Random weights that make all parts of a model count."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
-            weight.normal_(0, 0.3, generator=generator)
-            weight += "norm" in name or "ln_" in name
-    return model.eval().requires_grad_(False)
 
 
 def their_model(config) -> transformers.PreTrainedModel:

@@ -17,6 +17,7 @@ from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from tests.tiny import loud
 
 VOCAB, CONTEXT, START, END, BOUND = 53, 48, 52, 0, 1e-4
 MARIAN = transformers.MarianConfig(
@@ -30,17 +31,6 @@ SIZES = PairSizes(
     vocab=VOCAB, width=16, context=CONTEXT, encoder=SIDE, decoder=SIDE, start=START, dropout=0.25
 )
 every_preset = pytest.mark.parametrize("preset", TRANSLATORS)
-
-
-def loud(model: torch.nn.Module) -> torch.nn.Module:
-    """Random weights that make all parts of a model count."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in sorted(model.named_parameters()):
-            if "embed_positions" not in name:
-                weight.normal_(0, 0.3, generator=generator)
-                weight += name.endswith("norm.weight")
-    return model.eval().requires_grad_(False)
 
 
 def their_model() -> transformers.MarianMTModel:

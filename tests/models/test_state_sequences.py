@@ -7,7 +7,7 @@ import torch
 from hornbook.core.errors import HornbookError
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
-from tests.models.test_parity import loud
+from tests.tiny import loud
 
 ROOM = 40
 NAMES = ("qwen3", "gpt2", "mamba2", "lfm2-conv", "lstm")

@@ -15,6 +15,7 @@ from hornbook.nn.contract import Context, Layer, Mask, State
 from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.short_conv import ShortConvConfig
+from tests.tiny import loud
 
 WIDTH, ROWS, TIME = 16, 2, 21
 MAMBA2 = {"input": "in_proj", "conv": "conv1d", "output": "out_proj", "step_bias": "dt_bias"} | {
@@ -22,14 +23,6 @@ MAMBA2 = {"input": "in_proj", "conv": "conv1d", "output": "out_proj", "step_bias
 }  # fmt: skip
 SHORT_CONV = {"input": "in_proj", "output": "out_proj"}
 LSTM = {"gates.weight": "weight_ih_l0", "recurrent.weight": "weight_hh_l0"}
-
-
-def loud(module: nn.Module) -> nn.Module:
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for _, weight in sorted(module.named_parameters()):
-            weight.normal_(0, 0.4, generator=generator)
-    return module.eval().requires_grad_(False)
 
 
 def filled(ours: Layer, theirs: nn.Module, names: dict[str, str]) -> Layer:

@@ -7,14 +7,10 @@ import pytest
 from hornbook.cli import app
 from hornbook.cli import bench as command
 from hornbook.core.errors import UsageError
-from hornbook.core.progress import Progress
-from hornbook.models.folder import save_model
-from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import kernel_works
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use.bench import BenchConfig, bench
 from tests.schemas import check
+from tests.tiny import QUIET, decoder_folder
 
 SMALL = {"lengths": (8, 20, 4000), "streams": (1, 3), "tokens": 4, "rounds": 2}
 
@@ -22,19 +18,15 @@ SMALL = {"lengths": (8, 20, 4000), "streams": (1, 3), "tokens": 4, "rounds": 2}
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    train_tokenizer(["the hornbook and others " * 50], 300, folder / "t", Progress(True))
+    sizes = {"vocab": 320, "width": 64, "context": 64, "heads": 4, "head": 16, "hidden": 96}
     for name, tied in (("llama", True), ("qwen3", False), ("lstm", False)):
-        sizes = DecoderSizes(
-            vocab=320, width=64, depth=2, context=64, heads=4, kv_heads=2,
-            head=16, hidden=96, tied=tied,
-        )  # fmt: skip
-        save_model(PRESETS[name](sizes).build(), folder / name, tokenizer_folder=folder / "t")
+        decoder_folder(folder, "the hornbook and others " * 50, name, name, tied=tied, **sizes)
     return folder
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen3", "lstm"])
 def test_figures_follow_from_each_other(models, name):
-    found = bench(models / name, BenchConfig(**SMALL), Progress(True))
+    found = bench(models / name, BenchConfig(**SMALL), QUIET)
     check("bench", found)
     assert [row["tokens"] for row in found["prompts"]] == [8, 20]  # 4,000 do not fit
     assert [row["streams"] for row in found["streams"]] == [1, 3]
@@ -61,8 +53,8 @@ def test_what_is_read_is_counted_once(models):
 
 @pytest.mark.skipif(not kernel_works(), reason="no kernels for codes here")
 def test_codes_are_read_as_codes(models):
-    plain = bench(models / "llama", BenchConfig(**SMALL), Progress(True))
-    coded = bench(models / "llama", BenchConfig(**SMALL, weights="int4"), Progress(True))
+    plain = bench(models / "llama", BenchConfig(**SMALL), QUIET)
+    coded = bench(models / "llama", BenchConfig(**SMALL, weights="int4"), QUIET)
     assert (
         coded["kernels"].startswith("codes") and coded["weight_bytes"] < plain["weight_bytes"] / 2
     )
@@ -70,7 +62,7 @@ def test_codes_are_read_as_codes(models):
 
 def test_lengths_that_cannot_be_are_refused(models, monkeypatch):
     with pytest.raises(UsageError, match="do not fit into this model's context of 64"):
-        bench(models / "llama", BenchConfig(lengths=(62,), tokens=4), Progress(True))
+        bench(models / "llama", BenchConfig(lengths=(62,), tokens=4), QUIET)
     with pytest.raises(UsageError, match="streams"):
         BenchConfig.parse({"streams": (0,)}, "bench")
     for huge in ({"streams": (10**20,)}, {"rounds": 10**20}):
@@ -78,11 +70,11 @@ def test_lengths_that_cannot_be_are_refused(models, monkeypatch):
             BenchConfig.parse(huge, "bench")
     monkeypatch.setattr("hornbook.workflows.use.bench.memory_bytes", lambda: 1000)
     with pytest.raises(UsageError, match=r"8 streams of .* need .* GiB"):
-        bench(models / "llama", BenchConfig(lengths=(8,), tokens=4), Progress(True))
+        bench(models / "llama", BenchConfig(lengths=(8,), tokens=4), QUIET)
 
 
 def test_the_table_has_a_line_for_every_figure(models):
-    found = bench(models / "llama", BenchConfig(**SMALL), Progress(True))
+    found = bench(models / "llama", BenchConfig(**SMALL), QUIET)
     table = command._table(found).splitlines()
     assert len([line for line in table if line.rstrip().endswith("%")]) == 4
     assert "bench" in {one.name for one in app.registered_commands}

@@ -12,7 +12,6 @@ from hornbook.batches.labelled import LabelledTexts
 from hornbook.core.clock import Clock
 from hornbook.core.errors import Interrupted, UsageError
 from hornbook.core.machine import Machine
-from hornbook.core.progress import Progress
 from hornbook.datasets.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
@@ -34,8 +33,8 @@ from hornbook.workflows.projects.labels.bodies import find_body
 from hornbook.workflows.projects.labels.fit import Examples, Tuning
 from hornbook.workflows.projects.labels.project import finetune_classifier
 from hornbook.workflows.projects.labels.training import train_classifier
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 MACHINE = Machine(
     device="cpu", name="", threads=1, rates={"float32": 1.0, "bfloat16": 1.0}, compiler=False
 )

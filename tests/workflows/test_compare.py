@@ -13,7 +13,6 @@ from hornbook.adapt.method import Method
 from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import Machine
-from hornbook.core.progress import Progress
 from hornbook.datasets.labelled import LabelledText
 from hornbook.workflows.compare import classifiers as module
 from hornbook.workflows.compare import ladder
@@ -26,8 +25,8 @@ from hornbook.workflows.projects.labels.bodies import Fresh
 from hornbook.workflows.projects.labels.fit import Tuning
 from hornbook.workflows.projects.labels.training import train_classifier
 from tests.in_process import hornbook
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 GOOD = ["meeting", "lunch", "notes", "thanks", "tomorrow", "report"]
 BAD = ["prize", "winner", "claim", "free", "urgent", "cash"]
 

@@ -11,7 +11,6 @@ import pytest
 from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.pool import Local
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import stages_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.recipe import CorpusRecipe
@@ -21,8 +20,8 @@ from hornbook.workflows.curate.corpus import forget, make_corpus, trace
 from hornbook.workflows.curate.encode import SHARDS, prepare_shards
 from hornbook.workflows.runs import lineage
 from tests.schemas import check
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 NOUNS = ["river", "boat", "morning", "teacher", "letter", "child", "bird", "page", "stone"]
 
 

@@ -17,8 +17,8 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
 from tests.in_process import hornbook
+from tests.tiny import QUIET, Heard
 
-QUIET = Progress(True)
 WORDS = ("red", "green", "blue", "grey", "pink", "teal", "gold", "black", "white", "brown")
 TASKS = {
     "last_word": "content: '{{ text }}'\nprompt: '{{ text.rsplit(\" \", 1)[0] }}'\n"
@@ -65,15 +65,6 @@ def place(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path / "home"))
-
-
-class Heard(Progress):
-    def __init__(self):
-        super().__init__(True)
-        self.lines = []
-
-    def say(self, message):
-        self.lines.append(message)
 
 
 def run(place, kind, progress=QUIET, **config):

@@ -6,31 +6,19 @@ import pytest
 import torch
 
 from hornbook.core.errors import UsageError
-from hornbook.core.progress import Progress
-from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
-from hornbook.tokenize.train import train_tokenizer
+from hornbook.models.folder import load_model
 from hornbook.workflows.exchange.export import export
-from tests.models.test_parity import loud
 from tests.schemas import check
+from tests.tiny import QUIET, decoder_folder
 
-QUIET = Progress(quiet=True)
 TEXTS = ["春眠不覺曉，處處聞啼鳥。 The hornbook's 12345 words.\n"] * 50
 
 
 @pytest.fixture(scope="module", params=["qwen3", "llama"])
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    tokenizer = train_tokenizer(TEXTS, 320, folder / "t", QUIET)
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=32, depth=2, context=96, heads=2, kv_heads=1, head=16,
-        hidden=32, tied=True,
-    )  # fmt: skip
-    save_model(
-        loud(PRESETS[request.param](sizes).build()), folder / "m", tokenizer_folder=folder / "t"
-    )
-    return folder / "m"
+    sizes = {"width": 32, "context": 96, "kv_heads": 1, "head": 16, "hidden": 32, "tied": True}
+    return decoder_folder(folder, "".join(TEXTS), request.param, **sizes)
 
 
 @pytest.fixture(scope="module")

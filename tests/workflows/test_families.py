@@ -4,25 +4,21 @@ import json
 
 import pytest
 
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.folder import load_model
 from hornbook.models.presets import FAMILIES, PRESETS, preset_of
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
+from tests.tiny import QUIET, sentences
 
 SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired. 春眠不覺曉，{0}。\n"
-NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("families")
-    (folder / "text").mkdir()
-    for i in range(30):
-        names = [NOUNS[(i + j * k) % 8] for j, k in ((0, 1), (1, 3), (2, 5))]
-        (folder / "text" / f"{i}.txt").write_text(SENTENCE.format(*names) * (3 + i % 5) + f"{i}.")
-    return Text(build([folder / "text"], folder / "corpus", progress=Progress(quiet=True)))
+    text = sentences(folder / "text", SENTENCE)
+    return Text(build([text], folder / "corpus", progress=QUIET))
 
 
 def test_every_preset_has_a_family():
@@ -40,7 +36,7 @@ def test_trained_measured_saved_and_reported(project, preset, tmp_path):
         "tokens": 3000, "plan": plan, "compiled": False, "dtype": "float32", "device": "cpu",
     }  # fmt: skip
     run = tmp_path / "run"
-    result = train(project, run, project.request(values), progress=Progress(quiet=True))
+    result = train(project, run, project.request(values), progress=QUIET)
     bits = result["bits_per_byte"]
     assert 0 < bits["low"] <= bits["value"] <= bits["high"] < 9
     assert result["floors"].keys() in ({"unigram"}, {"gzip", "xz", "xz_given", "ngram"})

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from hornbook.adapt import lora
 from hornbook.adapt.peft import load_adapter
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
@@ -27,8 +26,8 @@ from hornbook.workflows.projects.answers.data import encode_conversation
 from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run
+from tests.tiny import QUIET, Heard
 
-QUIET = Progress(quiet=True)
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
 ROWS = [
     {"instruction": f"Say {one} and {other}.", "input": "", "output": f"{one} {other}"}
@@ -36,17 +35,6 @@ ROWS = [
     for other in WORDS
 ]
 FAST = {"dtype": "float32", "device": "cpu", "rate": 0.003}
-
-
-class Heard(Progress):
-    """Keeps what is said."""
-
-    def __init__(self):
-        super().__init__(quiet=True)
-        self.lines = []
-
-    def say(self, *lines):
-        self.lines += lines
 
 
 @pytest.fixture(scope="module")

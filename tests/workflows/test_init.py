@@ -5,7 +5,6 @@ import json
 import pytest
 
 from hornbook.core.errors import UsageError
-from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.classifier import on_decoder
 from hornbook.models.folder import load_config, load_model, save_model
@@ -16,8 +15,8 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
+from tests.tiny import QUIET
 
-QUIET = Progress(quiet=True)
 TEXT = "春眠不覺曉，處處聞啼鳥。 The hornbook's words.\n"
 SIZES = DecoderSizes(
     vocab=300, width=32, depth=2, context=48, heads=2, kv_heads=2, head=16, hidden=32, tied=False

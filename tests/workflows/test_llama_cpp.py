@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.core.progress import Progress
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
@@ -15,14 +14,13 @@ from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
-from tests.models.test_parity import loud
+from tests.tiny import QUIET, loud
 from tests.tokenize.conftest import TEXTS
 from tests.tokenize.test_folders import GPT2, write
 from tests.tokenize.test_gguf_tokenizers import ODD, file, keys
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 llama_cpp = pytest.importorskip("llama_cpp")
-QUIET = Progress(quiet=True)
 
 
 @pytest.fixture(autouse=True)

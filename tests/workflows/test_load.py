@@ -22,7 +22,7 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.open import asked
-from tests.models.test_parity import loud
+from tests.tiny import loud
 
 ABLE = {
     "decoder": ("generate", "chat", "stream"),

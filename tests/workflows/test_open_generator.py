@@ -7,21 +7,13 @@ import sys
 import pytest
 
 from hornbook import kernels as native
-from hornbook.core.progress import Progress
 from hornbook.generate.decode import decode
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.models.folder import save_model
-from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.generator import open_generator
-from tests.models.test_parity import loud
+from tests.tiny import QUIET, decoder_folder
 
-SIZES = DecoderSizes(
-    vocab=320, width=64, depth=2, context=64, heads=4, kv_heads=2, head=16, hidden=96, tied=True
-)
 PROBE = """
 import sys
 from hornbook.cli import app
@@ -35,10 +27,13 @@ print("torch" in sys.modules)
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    folder, quiet = tmp_path_factory.mktemp("models"), Progress(True)
-    train_tokenizer(["the hornbook and others " * 50], 300, folder / "t", quiet)
-    save_model(loud(PRESETS["llama"](SIZES).build()), folder / "m", tokenizer_folder=folder / "t")
-    export(folder / "m", "gguf", "q8_0", folder / "m.gguf", None, quiet)
+    folder = tmp_path_factory.mktemp("models")
+    text = "the hornbook and others " * 50
+    model = decoder_folder(
+        folder, text, "llama", vocab=320, width=64, context=64, heads=4, head=16, hidden=96,
+        tied=True,
+    )  # fmt: skip
+    export(model, "gguf", "q8_0", folder / "m.gguf", None, QUIET)
     return folder / "m.gguf"
 
 

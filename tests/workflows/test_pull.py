@@ -9,14 +9,13 @@ import pytest
 
 from hornbook.core.claims import MARKER
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.progress import Progress
 from hornbook.workflows.exchange import pull as module
 from hornbook.workflows.exchange.catalogue import Entry, File, Hub, Package
 from hornbook.workflows.exchange.pull import pull
 from tests.schemas import check
+from tests.tiny import QUIET
 
 CONTENT = {"model.gguf": b"weights" * 1000, "1_Pooling/config.json": b"{}"}
-QUIET = Progress(quiet=True)
 
 
 def entry(content=CONTENT):

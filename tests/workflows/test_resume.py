@@ -15,9 +15,9 @@ from safetensors.numpy import load_file
 
 from hornbook.core.metrics import MetricsLog
 from tests.in_process import hornbook
+from tests.tiny import sentences
 
-SENTENCES = "The {0} reads the {1} and writes of {2} until the {0} is tired of {1}s.\n"
-NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
+SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired of {1}s.\n"
 FLAGS = [
     "--tokens", "8000", "--vocab-size", "300", "--depth", "2", "--width", "64", "--context", "32",
     "--rows", "4", "--no-compile", "--dtype", "float32", "--device", "cpu",
@@ -26,10 +26,7 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(30):
-        names = [NOUNS[(i + j * k) % 8] for j, k in ((0, 1), (1, 3), (2, 5))]
-        (folder / f"{i}.txt").write_text(SENTENCES.format(*names) * (3 + i % 5) + f"The end {i}.")
+    folder = sentences(tmp_path_factory.mktemp("text"), SENTENCE)
     out = tmp_path_factory.mktemp("made") / "corpus"
     assert hornbook("corpus", "build", folder, "--out", out)[0] == 0
     return out

@@ -5,17 +5,12 @@ import json
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.progress import Progress
-from hornbook.models.folder import save_model
-from hornbook.models.presets import qwen3
-from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.chat import CHATML
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use import summarize as module
 from hornbook.workflows.use.summarize import SummarizeConfig, summarize
 from tests.in_process import hornbook as run
+from tests.tiny import QUIET, decoder_folder
 
-QUIET = Progress(True)
 SENTENCES = [f"The cat number {i} sat on the mat." for i in range(200)]
 
 
@@ -23,13 +18,7 @@ SENTENCES = [f"The cat number {i} sat on the mat." for i in range(200)]
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("summarize")
     text = " ".join(SENTENCES[:40]) + "春眠不覺曉。處處聞啼鳥。TL;DR: Summarize the text"
-    tokenizer = train_tokenizer([text * 4], 320, folder / "t", QUIET)
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=16, depth=1, context=160, heads=2, kv_heads=2, head=8,
-        hidden=16, tied=False,
-    )  # fmt: skip
-    save_model(qwen3(sizes).build(), folder / "m", tokenizer_folder=folder / "t")
-    return folder / "m"
+    return decoder_folder(folder, text * 4, depth=1, context=160)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from safetensors.numpy import load_file
 
 from hornbook.cli.translate import command
 from hornbook.core.errors import Interrupted, UsageError
-from hornbook.core.progress import Progress
 from hornbook.train import hooks
 from hornbook.workflows.open.load import load
 from hornbook.workflows.projects import resume
@@ -17,6 +16,7 @@ from hornbook.workflows.projects.pairs.project import Pairs
 from hornbook.workflows.projects.pairs.report import _outputs
 from hornbook.workflows.runs.run import run as train
 from tests.in_process import hornbook
+from tests.tiny import QUIET
 
 pytest.importorskip("sacrebleu")
 WORDS = {
@@ -31,7 +31,6 @@ PLAN = {
     "vocab": 300, "width": 32, "depth": 1, "heads": 2, "hidden": 32, "context": 24, "tokens": 300,
     "dropout": 0.1,
 }  # fmt: skip
-QUIET = Progress(quiet=True)
 
 
 @pytest.fixture(scope="module")

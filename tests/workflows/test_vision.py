@@ -6,14 +6,13 @@ import transformers
 from safetensors.numpy import load_file
 
 from hornbook.core.errors import UsageError
-from hornbook.core.progress import Progress
 from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.images import project as module
 from hornbook.workflows.projects.images.project import Images
 from hornbook.workflows.runs.run import run as train
+from tests.tiny import QUIET
 
 PLAN = {"patch": 4, "width": 16, "depth": 1, "heads": 2, "hidden": 16, "rows": 8}
-QUIET = Progress(quiet=True)
 
 
 @pytest.fixture(scope="module")

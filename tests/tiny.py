@@ -1,0 +1,72 @@
+"""What many tests are made of, small: progress that is quiet or heard, text, models, tokenizers."""
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from hornbook.core.progress import Progress
+from hornbook.models.folder import save_model
+from hornbook.models.presets import PRESETS
+from hornbook.models.sizes import DecoderSizes
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.train import train_tokenizer
+
+QUIET = Progress(quiet=True)
+NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
+
+Built = TypeVar("Built", bound=nn.Module)
+
+
+class Heard(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def say(self, *lines: str) -> None:
+        self.lines += lines
+
+
+def sentences(folder: Path, line: str) -> Path:
+    """Thirty files of a line with three nouns, no two of them alike."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(30):
+        names = [NOUNS[(i + j * k) % 8] for j, k in ((0, 1), (1, 3), (2, 5))]
+        (folder / f"{i}.txt").write_text(line.format(*names) * (3 + i % 5) + f"The end {i}.")
+    return folder
+
+
+def decoder_sizes(**other: Any) -> DecoderSizes:
+    """Of a decoder that costs nothing; a test says what it wants otherwise."""
+    usual = {
+        "vocab": 50, "width": 16, "depth": 2, "context": 32, "heads": 2, "kv_heads": 2, "head": 8,
+        "hidden": 24, "tied": False,
+    }  # fmt: skip
+    return DecoderSizes(**{**usual, **other})
+
+
+def loud(model: Built) -> Built:
+    """Random weights that make all parts of a model count; fresh ones add nothing."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weight in sorted(model.named_parameters()):
+            if "embed_positions" not in name:
+                weight.normal_(0, 0.3, generator=generator)
+                weight += bool(re.search(r"(norm\w*|ln_\w+)\.weight$", name.lower()))
+    return model.eval().requires_grad_(False)
+
+
+def decoder_folder(
+    folder: Path, text: str, preset: str = "qwen3", name: str = "m", **other: Any
+) -> Path:
+    """A loud decoder, by `name`, with a tokenizer of `text`, which lies in `folder`/t."""
+    if not (folder / "t").exists():
+        train_tokenizer([text], 320, folder / "t", QUIET)
+    vocab = Tokenizer.load(folder / "t").vocab_size
+    model = loud(PRESETS[preset](decoder_sizes(**{"vocab": vocab, **other})).build())
+    save_model(model, folder / name, tokenizer_folder=folder / "t")
+    return folder / name
