@@ -5,9 +5,9 @@ import pytest
 from hornbook.core.progress import Progress
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
+from tests.tiny import decoder_sizes
 
 TEXT = "The cat sat on the mat. Is this spam? yes no 春眠不覺曉 good bad positive negative. "
 
@@ -24,10 +24,7 @@ def decoder(tokenizer):
     """Build a decoder of a preset."""
 
     def build(preset="qwen3", context=96):
-        sizes = DecoderSizes(
-            vocab=tokenizer.vocab_size, width=16, depth=2, context=context, heads=2, kv_heads=2,
-            head=8, hidden=24, tied=False,
-        )  # fmt: skip
+        sizes = decoder_sizes(vocab=tokenizer.vocab_size, context=context)
         return PRESETS[preset](sizes).build(seed=1).eval()
 
     return build

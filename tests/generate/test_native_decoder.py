@@ -19,11 +19,9 @@ from hornbook.kernels import compiler
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
-from hornbook.models.sizes import DecoderSizes
+from tests.tiny import decoder_sizes
 
-SIZES = DecoderSizes(
-    vocab=96, width=64, depth=2, context=96, heads=4, kv_heads=2, head=16, hidden=160, tied=True
-)
+SIZES = decoder_sizes(vocab=96, width=64, context=96, heads=4, head=16, hidden=160, tied=True)
 NAMES = ("llama", "qwen2", "qwen3")
 
 

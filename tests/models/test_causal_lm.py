@@ -6,12 +6,9 @@ import torch
 from hornbook.core.errors import HornbookError
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
-from hornbook.models.sizes import DecoderSizes
-from tests.tiny import loud
+from tests.tiny import decoder_sizes, loud
 
-SIZES = DecoderSizes(
-    vocab=50, width=16, depth=3, context=24, heads=4, kv_heads=4, head=4, hidden=24, tied=False
-)
+SIZES = decoder_sizes(depth=3, context=24, heads=4, kv_heads=4, head=4)
 DECODERS = {name: preset for name, preset in PRESETS.items() if name not in MASKED_PRESETS}
 every_preset = pytest.mark.parametrize("preset", DECODERS.values(), ids=DECODERS.keys())
 

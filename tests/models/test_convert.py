@@ -8,16 +8,14 @@ from hornbook.core.errors import HornbookError
 from hornbook.models.convert import MODEL_TYPES, from_hf, to_hf
 from hornbook.models.convert.own import layers_of
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
+from tests.tiny import decoder_sizes
 
 WHERE = "folder/config.json"
-SIZES = DecoderSizes(
-    vocab=50, width=16, depth=2, context=32, heads=4, kv_heads=4, head=4, hidden=24, tied=False
-)
+SIZES = decoder_sizes(heads=4, kv_heads=4, head=4)
 LLAMA = {
     "model_type": "llama",
     "vocab_size": 50,

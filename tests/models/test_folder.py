@@ -17,11 +17,9 @@ from hornbook.models import folder as folder_module
 from hornbook.models.folder import load_config, load_model, save_model
 from hornbook.models.place import resolve
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
-from hornbook.models.sizes import DecoderSizes
+from tests.tiny import decoder_sizes
 
-SIZES = DecoderSizes(
-    vocab=50, width=16, depth=2, context=32, heads=4, kv_heads=4, head=4, hidden=24, tied=False
-)
+SIZES = decoder_sizes(heads=4, kv_heads=4, head=4)
 EMBEDDING = "model.embed_tokens.weight"
 NORM = "model.layers.1.input_layernorm.weight"
 

@@ -18,12 +18,9 @@ from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import decoder_weights
 from hornbook.models.presets import PRESETS, llama
-from hornbook.models.sizes import DecoderSizes
-from tests.tiny import loud
+from tests.tiny import decoder_sizes, loud
 
-SIZES = DecoderSizes(
-    vocab=96, width=64, depth=2, context=32, heads=4, kv_heads=2, head=16, hidden=96, tied=False
-)
+SIZES = decoder_sizes(vocab=96, width=64, heads=4, head=16, hidden=96)
 PRESETS_OF = {**PRESETS, "biased": lambda sizes: llama(sizes, biased=True)}
 
 

@@ -14,12 +14,9 @@ from hornbook.models.gguf.names import _GPT2, _LLAMA, ARCHITECTURES
 from hornbook.models.gguf.write import FILE_TYPES, write_gguf
 from hornbook.models.place import resolve
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
-from tests.tiny import loud
+from tests.tiny import decoder_sizes, loud
 
-SIZES = DecoderSizes(
-    vocab=70, width=64, depth=2, context=32, heads=4, kv_heads=2, head=16, hidden=96, tied=False
-)
+SIZES = decoder_sizes(vocab=70, width=64, heads=4, head=16, hidden=96)
 TOKENS = torch.randint(70, (2, 20), generator=torch.Generator().manual_seed(1))
 
 

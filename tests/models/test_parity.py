@@ -16,9 +16,8 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.own import layers_of
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.contract import Context, Mask
-from tests.tiny import loud
+from tests.tiny import decoder_sizes, loud
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -161,9 +160,7 @@ def greedy(model: CausalLM, prompt: Tensor, new: int) -> Tensor:
 
 
 def has_layers_of_ours(preset):
-    sizes = DecoderSizes(
-        vocab=9, width=16, depth=1, context=8, heads=1, kv_heads=1, head=16, hidden=16, tied=False
-    )
+    sizes = decoder_sizes(vocab=9, depth=1, context=8, heads=1, kv_heads=1, head=16, hidden=16)
     return any(layer.ours for layer in layers_of(PRESETS[preset](sizes)))
 
 
@@ -171,10 +168,16 @@ def has_layers_of_ours(preset):
 @pytest.mark.parametrize("tied", [True, False])
 def test_made_here_loaded_there(preset, tied, tmp_path):
     heads = 4 if preset == "gpt2" else 2
-    sizes = DecoderSizes(
-        vocab=VOCAB, width=24, depth=2, context=CONTEXT, heads=4, kv_heads=heads, head=6,
-        hidden=40, tied=tied,
-    )  # fmt: skip
+    sizes = decoder_sizes(
+        vocab=VOCAB,
+        width=24,
+        context=CONTEXT,
+        heads=4,
+        kv_heads=heads,
+        head=6,
+        hidden=40,
+        tied=tied,
+    )
     ours = loud(PRESETS[preset](sizes).build())
     save_model(ours, tmp_path / "m")
     theirs, loading = transformers.AutoModelForCausalLM.from_pretrained(

@@ -6,8 +6,7 @@ import torch
 
 from hornbook.core.errors import HornbookError
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
-from tests.tiny import loud
+from tests.tiny import decoder_sizes, loud
 
 ROOM = 40
 NAMES = ("qwen3", "gpt2", "mamba2", "lfm2-conv", "lstm")
@@ -15,10 +14,7 @@ IDS = torch.randint(50, (4, ROOM), generator=torch.Generator().manual_seed(1)).t
 
 
 def made(name):
-    sizes = DecoderSizes(
-        vocab=50, width=16, depth=2, context=ROOM, heads=2, kv_heads=2, head=8, hidden=24,
-        tied=False,
-    )  # fmt: skip
+    sizes = decoder_sizes(context=ROOM)
     return loud(PRESETS[name](sizes).build(seed=1).eval())
 
 

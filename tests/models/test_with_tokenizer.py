@@ -8,8 +8,8 @@ import transformers
 from hornbook.core.progress import Progress
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
+from tests.tiny import decoder_sizes
 
 TEXTS = ["A hornbook is a small tablet from which people learned to read.", "字帖", "3 + 4 = 7"]
 
@@ -24,10 +24,7 @@ def tokenizer(tmp_path_factory):
 @pytest.fixture(scope="module")
 def saved(tokenizer, tmp_path_factory):
     folder, made = tokenizer
-    sizes = DecoderSizes(
-        vocab=made.vocab_size, width=16, depth=1, context=32, heads=2, kv_heads=1, head=8,
-        hidden=24, tied=True,
-    )  # fmt: skip
+    sizes = decoder_sizes(vocab=made.vocab_size, depth=1, kv_heads=1, tied=True)
     target = tmp_path_factory.mktemp("saved") / "model"
     save_model(PRESETS["qwen3"](sizes).build(), target, tokenizer_folder=folder)
     return target

@@ -6,11 +6,11 @@ import torch
 
 from hornbook.batches.packing import PackedWindows
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import DecoderSizes
 from hornbook.train.loop import LoopConfig
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
+from tests.tiny import decoder_sizes
 
 VOCAB = 30
 
@@ -37,10 +37,7 @@ def start(shards):
     """A function that makes a fresh (state, batches, loop config)."""
 
     def make(steps=10, dtype="float32", micro_rows=4):
-        sizes = DecoderSizes(
-            vocab=VOCAB, width=16, depth=2, context=16, heads=2, kv_heads=2, head=8, hidden=24,
-            tied=False,
-        )  # fmt: skip
+        sizes = decoder_sizes(vocab=VOCAB, context=16)
         model = qwen3(sizes).build(seed=1)
         state = TrainState(model, Optimiser(model, OptimiserConfig(), getattr(torch, dtype)))
         loop = LoopConfig(

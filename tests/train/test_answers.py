@@ -16,7 +16,6 @@ from hornbook.batches.preferences import PreferencePair, PreferencePairs
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.contract import Context, Mask
 from hornbook.train.loop import LoopConfig, gradient, train
 from hornbook.train.objective import answer_token, next_token
@@ -24,11 +23,10 @@ from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.preference import Reference, answer_log_probabilities, judge, prefer
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.state import TrainState
+from tests.tiny import decoder_sizes
 
 BOUND, VOCAB, STOP = 1e-6, 60, 1
-SIZES = DecoderSizes(
-    vocab=VOCAB, width=32, depth=2, context=96, heads=2, kv_heads=2, head=16, hidden=48, tied=True
-)
+SIZES = decoder_sizes(vocab=VOCAB, width=32, context=96, head=16, hidden=48, tied=True)
 DECODERS = ("qwen3", "gpt2", "mamba2", "lfm2", "lstm")
 LENGTHS = (5, 11, 3, 17, 8, 2, 14, 9)
 

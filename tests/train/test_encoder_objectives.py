@@ -14,7 +14,6 @@ from hornbook.core.errors import HornbookError
 from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import DecoderSizes
 from hornbook.models.transfer import copy_backbone
 from hornbook.train.loop import LoopConfig, train
 from hornbook.train.objective import class_label, masked_token
@@ -22,12 +21,11 @@ from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matri
 from hornbook.train.schedule import ScheduleConfig
 from hornbook.train.scores import score
 from hornbook.train.state import TrainState
+from tests.tiny import decoder_sizes
 
 VOCAB, TIME = 31, 16
 BERT = BertSizes(vocab=VOCAB, width=16, depth=2, context=TIME, heads=2, hidden=24)
-DECODER = DecoderSizes(
-    vocab=VOCAB, width=16, depth=2, context=TIME, heads=2, kv_heads=1, head=8, hidden=24, tied=True
-)  # fmt: skip
+DECODER = decoder_sizes(vocab=VOCAB, context=TIME, kv_heads=1, tied=True)
 RATES = OptimiserConfig(embedding_rate=0.01)
 
 

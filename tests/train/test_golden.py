@@ -29,7 +29,6 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.classifier import on_backbone
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.dropout import Dropout
 from hornbook.train import optimiser, schedule
 from hornbook.train.image_dial import WantedImages, choose_images
@@ -45,6 +44,7 @@ from hornbook.train.vocabulary import TextSize
 from hornbook.workflows.projects.answers import request as answers
 from hornbook.workflows.projects.images import project as images
 from hornbook.workflows.projects.labels import rates as labels
+from tests.tiny import decoder_sizes
 
 HERE = Path(__file__).parent
 CURVES = HERE / "golden.json"
@@ -54,9 +54,7 @@ STEPS, CUT, PLANNED = 20, 10, 100
 ROWS, CONTEXT, END, MASK, VOCAB = 8, 48, 256, 257, 258
 LINES = [line.split("\t") for line in (HERE / "sentences.tsv").read_text("utf-8").splitlines()]
 ENGLISH, CHINESE, TOPICS = (list(column) for column in zip(*LINES, strict=True))
-SIZES = DecoderSizes(
-    vocab=VOCAB, width=32, depth=2, context=128, heads=2, kv_heads=1, head=16, hidden=48, tied=False
-)  # fmt: skip
+SIZES = decoder_sizes(vocab=VOCAB, width=32, context=128, kv_heads=1, head=16, hidden=48)
 BERT = BertSizes(vocab=VOCAB, width=32, depth=2, context=128, heads=2, hidden=48)
 
 

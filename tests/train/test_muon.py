@@ -4,13 +4,11 @@ import pytest
 import torch
 
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.train.muon import Muon, orthogonalise
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from tests.tiny import decoder_sizes
 
-SIZES = DecoderSizes(
-    vocab=40, width=16, depth=2, context=8, heads=2, kv_heads=2, head=8, hidden=24, tied=False
-)  # fmt: skip
+SIZES = decoder_sizes(vocab=40, context=8)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (16, 48), (48, 16), (1, 8)])

@@ -6,15 +6,13 @@ import torch.nn.functional as F
 
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import DecoderSizes
 from hornbook.train import objective
 from hornbook.train.objective import next_token, token_losses
 from hornbook.train.precision import product_type
+from tests.tiny import decoder_sizes
 
 VOCAB, TIME = 50, 12
-SIZES = DecoderSizes(
-    vocab=VOCAB, width=16, depth=2, context=TIME, heads=2, kv_heads=1, head=8, hidden=24, tied=False
-)  # fmt: skip
+SIZES = decoder_sizes(vocab=VOCAB, context=TIME, kv_heads=1)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from hornbook.datasets.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import llama, lstm
-from hornbook.models.sizes import DecoderSizes
 from hornbook.models.text_classifier import Read
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
@@ -33,7 +32,7 @@ from hornbook.workflows.projects.labels.bodies import find_body
 from hornbook.workflows.projects.labels.fit import Examples, Tuning
 from hornbook.workflows.projects.labels.project import finetune_classifier
 from hornbook.workflows.projects.labels.training import train_classifier
-from tests.tiny import QUIET
+from tests.tiny import QUIET, decoder_sizes
 
 MACHINE = Machine(
     device="cpu", name="", threads=1, rates={"float32": 1.0, "bfloat16": 1.0}, compiler=False
@@ -66,10 +65,7 @@ def bodies(tmp_path_factory):
     tokenizer = add_mask(folder / "t", folder / "masked")
     sizes = BertSizes(vocab=tokenizer.vocab_size, width=16, depth=2, context=32, heads=2, hidden=32)
     save_model(bert(sizes).build(), folder / "encoder", tokenizer_folder=folder / "masked")
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=16, depth=2, context=64, heads=2, kv_heads=1, head=8,
-        hidden=32, tied=True,
-    )  # fmt: skip
+    sizes = decoder_sizes(vocab=tokenizer.vocab_size, context=64, kv_heads=1, hidden=32, tied=True)
     for name, preset in (("decoder", llama), ("recurrent", lstm)):
         save_model(preset(sizes).build(), folder / name, tokenizer_folder=folder / "t")
     return folder

@@ -13,11 +13,10 @@ from hornbook.corpus.build import build
 from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
 from tests.in_process import hornbook
-from tests.tiny import QUIET, Heard
+from tests.tiny import QUIET, Heard, decoder_sizes
 
 WORDS = ("red", "green", "blue", "grey", "pink", "teal", "gold", "black", "white", "brown")
 TASKS = {
@@ -50,10 +49,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     text = " ".join(WORDS) + " spam ham is 0123456789. <|im_start|>user assistant"
     tokenizer = train_tokenizer([text * 40], 320, folder / "t", QUIET)
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=16, depth=1, context=160, heads=2, kv_heads=2, head=8,
-        hidden=16, tied=False,
-    )  # fmt: skip
+    sizes = decoder_sizes(vocab=tokenizer.vocab_size, depth=1, context=160, hidden=16)
     save_model(qwen3(sizes).build(), folder / "model", tokenizer_folder=folder / "t")
     rows = [{"text": sentence(i), "label": "ham" if i % 4 else "spam"} for i in range(40)]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))

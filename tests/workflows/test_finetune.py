@@ -14,7 +14,6 @@ from hornbook.adapt.peft import load_adapter
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
@@ -26,7 +25,7 @@ from hornbook.workflows.projects.answers.data import encode_conversation
 from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run
-from tests.tiny import QUIET, Heard
+from tests.tiny import QUIET, Heard, decoder_sizes
 
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
 ROWS = [
@@ -43,10 +42,7 @@ def folder(tmp_path_factory):
     (folder / "rows.json").write_text(json.dumps(ROWS))
     (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
     tokenizer = train_tokenizer([json.dumps(ROWS)] * 2, 400, folder / "tokenizer", QUIET)
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=32, depth=2, context=128, heads=2, kv_heads=2, head=16,
-        hidden=48, tied=False,
-    )  # fmt: skip
+    sizes = decoder_sizes(vocab=tokenizer.vocab_size, width=32, context=128, head=16, hidden=48)
     model = PRESETS["qwen3"](sizes).build()
     save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
     return folder

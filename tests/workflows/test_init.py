@@ -10,17 +10,14 @@ from hornbook.models.classifier import on_decoder
 from hornbook.models.folder import load_config, load_model, save_model
 from hornbook.models.place import INDEX, WEIGHTS
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
-from tests.tiny import QUIET
+from tests.tiny import QUIET, decoder_sizes
 
 TEXT = "春眠不覺曉，處處聞啼鳥。 The hornbook's words.\n"
-SIZES = DecoderSizes(
-    vocab=300, width=32, depth=2, context=48, heads=2, kv_heads=2, head=16, hidden=32, tied=False
-)
+SIZES = decoder_sizes(vocab=300, width=32, context=48, head=16, hidden=32)
 
 
 @pytest.fixture(scope="module")

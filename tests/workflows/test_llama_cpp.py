@@ -8,13 +8,12 @@ from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
-from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
-from tests.tiny import QUIET, loud
+from tests.tiny import QUIET, decoder_sizes, loud
 from tests.tokenize.conftest import TEXTS
 from tests.tokenize.test_folders import GPT2, write
 from tests.tokenize.test_gguf_tokenizers import ODD, file, keys
@@ -60,10 +59,16 @@ def our_greedy(model, ids, count):
 def folder(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_tokenizer(TEXTS, 400, folder / "t", QUIET)
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size + 3, width=64, depth=2, context=128, heads=4,
-        kv_heads=4 if request.param == "gpt2" else 2, head=16, hidden=96, tied=True,
-    )  # fmt: skip
+    sizes = decoder_sizes(
+        vocab=tokenizer.vocab_size + 3,
+        width=64,
+        context=128,
+        heads=4,
+        kv_heads=4 if request.param == "gpt2" else 2,
+        head=16,
+        hidden=96,
+        tied=True,
+    )
     model = loud(PRESETS[request.param](sizes).build())
     save_model(model, folder / "m", tokenizer_folder=folder / "t")
     return folder / "m"

@@ -18,11 +18,10 @@ from hornbook.models.classifier import on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
-from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.open import asked
-from tests.tiny import loud
+from tests.tiny import decoder_sizes, loud
 
 ABLE = {
     "decoder": ("generate", "chat", "stream"),
@@ -40,10 +39,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     text = "the hornbook and other books 春眠不覺曉 " * 50
     vocab = train_tokenizer([text], 320, folder / "t", Progress(True)).vocab_size
-    sizes = DecoderSizes(
-        vocab=vocab, width=16, depth=1, context=96, heads=2, kv_heads=2, head=8, hidden=16,
-        tied=False,
-    )  # fmt: skip
+    sizes = decoder_sizes(vocab=vocab, depth=1, context=96, hidden=16)
     body = bert(BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16))
     side = SideSizes(depth=1, heads=2, hidden=16)
     pair = PairSizes(
