@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hornbook.workflows.open.encoder import Encoder
     from hornbook.workflows.open.load import load
     from hornbook.workflows.open.translator import Translator
+    from hornbook.workflows.projects.answers.project import Answers
     from hornbook.workflows.projects.images.project import Images
     from hornbook.workflows.projects.pairs.project import Pairs
     from hornbook.workflows.projects.text.project import Text
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Answers",
     "Classifier",
     "Corpus",
     "Decoder",
@@ -63,6 +65,7 @@ _PLACES = {
     "workflows.open.encoder": ("Encoder",),
     "workflows.open.load": ("load",),
     "workflows.open.translator": ("Translator",),
+    "workflows.projects.answers.project": ("Answers",),
     "workflows.projects.images.project": ("Images",),
     "workflows.projects.pairs.project": ("Pairs",),
     "workflows.projects.text.project": ("Text",),

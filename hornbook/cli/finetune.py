@@ -131,7 +131,7 @@ def command(
     known: dict[str, Any] = {
         "minutes": minutes, "epochs": epochs, "seed": seed, "dtype": dtype, "device": device,
     }  # fmt: skip
-    own = {
+    own: dict[str, Any] = {
         "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,
         "--beta": beta,
     }  # fmt: skip
@@ -148,16 +148,13 @@ def command(
         _refuse(columns, "goes with --task classify")
         progress = Progress()
         progress.doing("loading libraries")
-        from hornbook.core.clock import Clock
         from hornbook.workflows.projects.answers.project import Answers
-        from hornbook.workflows.runs.run import run
+        from hornbook.workflows.train import train
 
         values = {name.strip("-"): value for name, value in own.items()}
-        del values["general"]
-        project = Answers(model, data, general)
-        request = project.request({**known, **values, "task": task, "method": method})
-        clock = Clock.start(minutes, began)
-        found = run(project, out, request, resume=resume, progress=progress, clock=clock)
+        project = Answers(model, data, values.pop("general"))
+        known |= {"task": task, "method": method, "resume": resume, "began": began}
+        found = train(project, out, progress=progress, **known, **values).result
     print_json(found, json)
 
 

@@ -33,6 +33,8 @@ DEFAULT_TEXT = "python-docs"
 _TRAINING, _TUNING = (0.8, 0.85), (0.15, 0.985)
 """Of the minutes asked for, what training and learning to answer may take with all that belongs to
 each, and until when they must be done."""
+_RATE = 0.003
+"""Of learning to answer: a model that has hardly learned bears what fresh weights do."""
 _LEAST_MINUTES = 0.5
 _PARTS = ("corpus", "pretrain", "questions", "instruct")
 """Folders of the results."""
@@ -84,7 +86,7 @@ def _tuned(
     """The facts of the tuning; None, and why, where the text holds nothing to answer."""
     try:
         project = mined(corpus, out / "pretrain" / layout.MODEL, out / "questions")
-        values = {"method": "full", "seed": seed}
+        values = {"method": "full", "rate": _RATE, "seed": seed}
         return _learned(project, out / "instruct", values, _TUNING, clock, progress)
     except NothingToLearn as nothing:
         progress.say(f"No instruction tuning: {nothing}")

@@ -1,5 +1,6 @@
 """Tuning as a user means it: measured before and after, written whole, resumed to the same bits."""
 
+import html
 import json
 import random
 import re
@@ -89,6 +90,9 @@ def test_a_tuned_model_is_measured_and_opens(folder, tmp_path, method):
     )
     assert facts["data"]["forms"] == {"alpaca": 100}
     assert len(facts["examples"]) == 5
+    page = (tmp_path / "run/report.html").read_text()
+    assert f"{change['value']:+.3f} ({change['low']:+.3f}–{change['high']:+.3f})" in page
+    assert all(html.escape(e["question"]) in page for e in facts["examples"])
     model, tokenizer = open_model(tmp_path / "run", "cpu")
     assert tokenizer.chat_template
     assert "general text" in (tmp_path / "run/model/README.md").read_text()

@@ -40,15 +40,15 @@ def write_page(
     recipe: "Recipe",
     result: dict[str, Any],
     sections: Sequence[Section],
-    fact: float,
-    targets: int,
+    fact: float = 0.0,
+    targets: int = 0,
     following: Sequence[Next] = (),
     **facts: Any,
 ) -> None:
     """Write the report that `template` and its `facts` make.
 
     fact, targets: the value that was forecast and how many targets were learned from, as they came
-    out. following: commands to try next.
+    out, where there was a forecast. following: commands to try next.
     """
     shown = [*sections, SHARED["next"]] if following else sections
     page = render(
@@ -112,8 +112,9 @@ def with_scores(
 def _forecast(
     recipe: "Recipe", result: dict[str, Any], fact: float, targets: int
 ) -> list[tuple[tuple[str, str], str, str, str]]:
-    """Rows of name, forecast, fact and error."""
-    assert recipe.forecast is not None, "what is shown here was rehearsed"
+    """Rows of name, forecast, fact and error; none without a forecast."""
+    if recipe.forecast is None:
+        return []
     expected, measure = recipe.forecast, MEASURES[recipe.forecast.measure]
     off = _off(expected.score, fact)
     low, high = measure.text(expected.low), measure.text(expected.high)
@@ -158,9 +159,10 @@ def _choices(recipe: "Recipe") -> list[dict[str, Any]]:
     rates = recipe.machine.rates
     measured = ", ".join(f"{kind} {rate / 1e9:,.0f} GFLOP/s" for kind, rate in rates.items())
     rows.append({"name": "dtype", "value": recipe.loop.dtype, "reason": f"measured: {measured}"})
+    if recipe.forecast is None:
+        return rows
     compiled = "yes" if recipe.compiled else "no"
     rows.append({"name": "compile", "value": compiled, "reason": recipe.compiled_reason})
-    assert recipe.forecast is not None, "what is shown here was rehearsed"
     steps = f"{recipe.forecast.seconds:,.0f} s at the speed of the rehearsal"
     return [*rows, {"name": "steps", "value": recipe.loop.steps, "reason": steps}]
 

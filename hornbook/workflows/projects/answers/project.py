@@ -1,4 +1,4 @@
-"""Tuning a decoder to answer: rows in, a measured model folder out."""
+"""Tuning a decoder to answer: rows in, a measured model folder and a report out."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,6 +20,7 @@ from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.choices import Planned
 from hornbook.workflows.projects.answers.problem import AnswersProblem, Source, prepare
+from hornbook.workflows.projects.answers.report import write_report
 from hornbook.workflows.projects.answers.request import (
     EPOCHS,
     AnswersPlan,
@@ -122,6 +123,9 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
         place: Place,
     ) -> dict[str, Any]:
         return finish(recipe, problem, trained, facts, place)
+
+    def report(self, problem: AnswersProblem, place: Place) -> None:
+        write_report(place.folder / layout.REPORT, place.folder)
 
     def _opened(self, request: AnswersRequest, place: Place) -> Source:
         """The tokenizer and the rows, read once; what would fail after the tuning fails now."""
