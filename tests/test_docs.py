@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.test_layers import ORDER
 from tests.test_limits import REGISTRY
@@ -13,6 +14,7 @@ from tests.test_limits import REGISTRY
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SETTINGS = [ROOT / name for name in ("Makefile", "mkdocs.yml", "pyproject.toml", "constraints.txt")]
+WORKFLOW = ROOT / ".github" / "workflows" / "check.yml"
 IN_ENGLISH = {"CHANGELOG", "CONTRIBUTING", "SECURITY", "architecture", "extending", "log"}
 """Pages for those who work on Hornbook."""
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -65,9 +67,23 @@ def test_the_architecture_names_what_is_there():
     assert ORDER.split() == re.search(r"^ {4}(core <.*\n.*)$", text, re.M)[1].split()
 
 
-@pytest.mark.parametrize("path", [*PAGES, *SETTINGS, *(ROOT / ".github").rglob("*.yml")], ids=str)
+@pytest.mark.parametrize("path", [*PAGES, *SETTINGS, WORKFLOW], ids=str)
 def test_no_registry_is_named(path):
     assert not REGISTRY.search(path.read_text(encoding="utf-8"))
+
+
+def test_what_runs_in_public_is_what_runs_here():
+    """The same script, installed the same way, and nobody else's actions."""
+    jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    assert all(step["uses"].startswith("actions/") for step in steps if "uses" in step)
+    commands = [step["run"] for step in steps if "run" in step]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "make test" in commands
+    assert re.search(r"^test:.*\n\t.*scripts/check$", makefile, re.M)
+    targets = re.search(r"^\.PHONY: (.+)$", makefile, re.M)[1].split()
+    assert all(command.split()[0] == "make" for command in commands)
+    assert {target for command in commands for target in command.split()[1:]} <= set(targets)
 
 
 @pytest.mark.slow
