@@ -15,6 +15,10 @@ import pytest
 import typer
 
 from hornbook.cli import app
+from hornbook.core.progress import Progress
+from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.models.folder import save_model
+from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook
 from tests.read.test_readers import page, record
 
@@ -103,6 +107,9 @@ def write_world(folder, home):
     (folder / "report.txt").write_text(prose(5, 2))
     (folder / "texts.txt").write_text("\n".join(prose(k, 1) for k in range(20)))
     write_pictures(folder / "pictures")
+    words = train_tokenizer([prose(1, 30)], 300, folder / "words", Progress(quiet=True))
+    sizes = BertSizes(vocab=words.vocab_size, width=16, depth=1, context=64, heads=2, hidden=16)
+    save_model(bert(sizes).build(), folder / "MiniLM", tokenizer_folder=folder / "words")
 
 
 def write_pictures(folder):
@@ -116,7 +123,6 @@ def write_pictures(folder):
 SIDES = ("statutes", "books")
 STAND_INS = {
     "smollm2-135m-instruct": "runs/letters/instruct",
-    "MiniLM": "bert",
     "--limit 500": "--limit 5",
     "--vocab-size 8192": "--vocab-size 512",
 }
