@@ -68,6 +68,16 @@ def test_all_else_is_a_target_of_make():
         assert program == "hornbook" or (program == "make" and word in targets), line
 
 
+def python_blocks(name):
+    return re.findall(
+        r"^```python\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S
+    )
+
+
+def test_both_languages_have_the_same_python():
+    assert python_blocks("README.md") == python_blocks("README.zh.md") != []
+
+
 WORDS = [f"{a}{b}{c}" for a in "bdgklmnprst" for b in "aeiou" for c in ("", "n", "s", "t")]
 KNOWN = ["the", "of", "and", "to", "that", "with", "be", "have"]
 
@@ -156,3 +166,7 @@ def test_they_work(tmp_path, monkeypatch):
             continue
         code, _, err = hornbook(*small(line), text="q\n")
         assert code == 0, f"{line}\n{err}"
+    for block in python_blocks("README.md"):
+        for large, stand_in in {**STAND_INS, "minutes=30": "minutes=0.3"}.items():
+            block = block.replace(large, stand_in)
+        exec(block, {})

@@ -15,7 +15,7 @@ from hornbook.baselines.linear_classifier import make
 from hornbook.cli import chat, generate
 from hornbook.core.progress import Progress
 from hornbook.models.classifier import on_encoder
-from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
@@ -26,6 +26,7 @@ from tests.tiny import decoder_sizes, loud
 ABLE = {
     "decoder": ("generate", "chat", "stream"),
     "encoder": ("embed", "stream"),
+    "masked": ("embed", "stream"),
     "network": ("classify", "stream"),
     "linear": ("classify", "stream"),
     "pairs": ("translate",),
@@ -40,7 +41,8 @@ def models(tmp_path_factory):
     text = "the hornbook and other books 春眠不覺曉 " * 50
     vocab = train_tokenizer([text], 320, folder / "t", Progress(True)).vocab_size
     sizes = decoder_sizes(vocab=vocab, depth=1, context=96, hidden=16)
-    body = bert(BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16))
+    small = BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16)
+    body, masked = bert(small), bert_masked_lm(small)
     side = SideSizes(depth=1, heads=2, hidden=16)
     pair = PairSizes(
         vocab=vocab, width=16, context=48, encoder=side, decoder=side, start=0, dropout=0.0
@@ -48,6 +50,7 @@ def models(tmp_path_factory):
     networks = {
         "decoder": loud(qwen3(sizes).build()),
         "encoder": body.build(),
+        "masked": masked.build(),
         "network": on_encoder(body, ("ham", "spam")).build(),
         "pairs": TRANSLATORS["transformer"](pair).build(),
     }

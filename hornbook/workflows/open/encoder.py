@@ -9,7 +9,9 @@ from hornbook.core.errors import UsageError
 from hornbook.core.files import read_json
 from hornbook.core.machine import pick_device
 from hornbook.models.encoder import Encoder as Network
+from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
+from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.place import resolve
 from hornbook.models.sentences import Embedded, embed_stream
 from hornbook.nn.fast_linear import with_fast_linear
@@ -53,13 +55,15 @@ class Encoder(Opened):
 
 
 def open_encoder(path: Path, device: str | None = None) -> Encoder:
-    """The sentence encoder of a folder.
+    """The encoder of a model or run folder; of a model that fills in words, what its head reads.
 
     device: "cpu", "cuda", or None for the best there is. Raises UsageError or HornbookError naming
     what is missing, or that the model makes its vectors in another way.
     """
     folder = resolve(path)
     model = load_model(folder, pick_device(device)).eval()
+    if isinstance(model, MaskedLM):
+        model = _without_head(model)
     assert isinstance(model, Network)
     if (folder / POOLING).is_file():
         asked = [name for name, on in read_json(folder / POOLING).items() if on is True]
@@ -70,3 +74,12 @@ def open_encoder(path: Path, device: str | None = None) -> Encoder:
             )
     with_fast_linear(model)
     return Encoder(path, model, SequenceTokenizer.load(folder))
+
+
+def _without_head(model: MaskedLM) -> Network:
+    names = ("vocab", "width", "context", "embedding", "stack")
+    config = EncoderConfig(**{name: getattr(model.config, name) for name in names})
+    found = config.outline()
+    assert isinstance(found, Network)
+    found.embedding, found.stack = model.embedding, model.stack
+    return found.eval()

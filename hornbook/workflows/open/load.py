@@ -83,7 +83,7 @@ def load(
 def kind_of(path: Path) -> type[Opened]:
     """The class of what `load` would give. Reads no weights, and needs no torch for a GGUF file.
 
-    Raises UsageError where there is no model, or one that none of the four can use.
+    Raises UsageError where there is no model.
     """
     if linear_folder(path) is not None:
         from hornbook.workflows.open.classifier import Classifier
@@ -98,6 +98,7 @@ def kind_of(path: Path) -> type[Opened]:
     from hornbook.models.classifier import ClassifierConfig
     from hornbook.models.encoder import EncoderConfig
     from hornbook.models.folder import load_config
+    from hornbook.models.masked_lm import MaskedLMConfig
     from hornbook.models.seq2seq import Seq2SeqConfig
     from hornbook.workflows.open.classifier import Classifier
     from hornbook.workflows.open.decoder import Decoder
@@ -108,12 +109,7 @@ def kind_of(path: Path) -> type[Opened]:
         CausalLMConfig: Decoder,
         ClassifierConfig: Classifier,
         EncoderConfig: Encoder,
+        MaskedLMConfig: Encoder,
         Seq2SeqConfig: Translator,
     }
-    found = kinds.get(type(load_config(place)))
-    if found is None:
-        raise UsageError(
-            f"{place} fills in words; tune it first: hornbook finetune {path} --task classify "
-            "--data FILE --out RUN"
-        )
-    return found
+    return kinds[type(load_config(place))]
