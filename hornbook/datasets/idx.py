@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.datasets.image_data import Images
+from hornbook.datasets.image_data import LabelledImages
 
 _IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 _LARGEST = 8 * 2**30
@@ -23,7 +23,7 @@ def files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if _IMAGES in path.name]
 
 
-def read(folder: Path, parts: Sequence[str]) -> Images:
+def read(folder: Path, parts: Sequence[str]) -> LabelledImages:
     """The part of a data set whose files begin with one of `parts`; labels are named by number."""
     for part in parts:
         images, labels = (_find(folder, f"{part}-{kind}") for kind in (_IMAGES, _LABELS))
@@ -38,7 +38,7 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _images(images: Path, labels: Path) -> Images:
+def _images(images: Path, labels: Path) -> LabelledImages:
     pixels, classes = read_array(images, 3), read_array(labels, 1).astype(np.int64)
     if len(pixels) != len(classes):
         raise HornbookError(
@@ -47,7 +47,7 @@ def _images(images: Path, labels: Path) -> Images:
     if not len(classes):
         raise HornbookError(f"{images} has no images.")
     names = tuple(str(i) for i in range(int(classes.max()) + 1))
-    return Images(pixels[..., None], classes, names)
+    return LabelledImages(pixels[..., None], classes, names)
 
 
 def read_array(path: Path, dimensions: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Images(NamedTuple):
+class LabelledImages(NamedTuple):
     """pixels: (N, H, W, C) uint8. labels: (N,) int64, places in `names`.
 
     rejected: a sentence for each image that could not be had, with its file and the reason.

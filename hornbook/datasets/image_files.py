@@ -16,7 +16,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.guard import GaveUp, guarded
 from hornbook.core.guarded import Values, step
-from hornbook.datasets.image_data import Images
+from hornbook.datasets.image_data import LabelledImages
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,12 +35,12 @@ _Source = tuple[str, Path | bytes, int]
 """What to call it in a message, where the image is, and its label."""
 
 
-def read_folder(folder: Path, size: int | None, channels: int) -> Images:
+def read_folder(folder: Path, size: int | None, channels: int) -> LabelledImages:
     """Images in folders named after their class. Raises UsageError when there are none."""
     return _images(folder_items, [str(folder)], size, channels, 0)
 
 
-def read_parquet(paths: Sequence[Path], size: int | None, channels: int) -> Images:
+def read_parquet(paths: Sequence[Path], size: int | None, channels: int) -> LabelledImages:
     """Tables with a column of encoded images and one of labels, numbers or names."""
     bytes_read = sum(path.stat().st_size for path in paths)
     return _images(parquet_items, [list(map(str, paths))], size, channels, bytes_read)
@@ -52,7 +52,7 @@ def _images(
     size: int | None,
     channels: int,
     bytes_read: int,
-) -> Images:
+) -> LabelledImages:
     """All images as one array. Raises HornbookError when none can be had or sizes differ."""
     if channels not in _MODES:
         raise UsageError(f"Images have 1 channel (grey) or 3 (colours), not {channels}.")
@@ -80,7 +80,9 @@ def _images(
             f"The images have different sizes, from {heights[0]} to {heights[-1]} pixels; name "
             "the size that all of them shall have."
         )
-    return Images(np.stack(pixels), np.array(labels, np.int64), tuple(names), tuple(rejected))
+    return LabelledImages(
+        np.stack(pixels), np.array(labels, np.int64), tuple(names), tuple(rejected)
+    )
 
 
 def folder_items(folder: str, size: int | None, channels: int) -> Iterator[Values]:

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.core.errors import UsageError
-from hornbook.datasets.image_data import Images
+from hornbook.datasets.image_data import LabelledImages
 
-Split = Literal["train", "test"]
-SPLITS: dict[Split, tuple[str, ...]] = {
+ImageSplit = Literal["train", "test"]
+SPLITS: dict[ImageSplit, tuple[str, ...]] = {
     "train": ("train",),
     "test": ("test", "t10k", "validation", "valid", "val"),
 }
 """What the parts of a data set are called in the names of files and folders."""
 
 
-def read_images(path: Path, split: Split, size: int | None = None, channels: int = 3) -> Images:
+def read_images(
+    path: Path, split: ImageSplit, size: int | None = None, channels: int = 3
+) -> LabelledImages:
     """One part of the data set at `path`; all of it is held in memory.
 
     path: a folder with idx files, with Parquet files, or with a folder for each class, maybe below
@@ -43,7 +45,7 @@ def read_images(path: Path, split: Split, size: int | None = None, channels: int
     return image_files.read_folder(_part(path, split), size, channels)
 
 
-def _part(path: Path, split: Split) -> Path:
+def _part(path: Path, split: ImageSplit) -> Path:
     """The folder of a part; a folder without parts is one itself, for training."""
     for name in SPLITS[split]:
         if (path / name).is_dir():
@@ -53,6 +55,6 @@ def _part(path: Path, split: Split) -> Path:
     raise UsageError(_no_part(path, split, [entry.name for entry in path.iterdir()]))
 
 
-def _no_part(path: Path, split: Split, found: list[str]) -> str:
+def _no_part(path: Path, split: ImageSplit, found: list[str]) -> str:
     shown = ", ".join(sorted(found)[:5]) or "nothing"
     return f"{path} has no part named {' or '.join(SPLITS[split])}, but {shown}."

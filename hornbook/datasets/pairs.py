@@ -13,7 +13,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.datasets.columns import as_text, opened, spelled
 from hornbook.datasets.tables import FORMATS, TABLES, read_as, read_texts
 from hornbook.read.documents import Rejection
-from hornbook.read.formats.delimited import Text
+from hornbook.read.formats.delimited import TextLine
 from hornbook.read.formats.header import PAIR_NAMES, Naming, numbered
 from hornbook.read.formats.lines import Fault
 from hornbook.read.formats.table import Row
@@ -67,7 +67,7 @@ def _aligned(source: Path, target: Path) -> Iterator[Pair | Rejection]:
             raise HornbookError(
                 f"{source} and {target} are not aligned: {shorter} has only {count:,} lines."
             )
-        sides: list[tuple[Path, Text]] = [(source, one), (target, other)]
+        sides: list[tuple[Path, TextLine]] = [(source, one), (target, other)]
         file, text = next((side for side in sides if side[1].fault), sides[0])
         pair = text.fault or pair_of(one.text, other.text)
         if isinstance(pair, Fault):

@@ -15,7 +15,7 @@ from hornbook.core.guarded import Values
 from hornbook.core.json_text import half_character
 from hornbook.read.documents import Rejection
 from hornbook.read.formats import parquet, records, table
-from hornbook.read.formats.delimited import Text, lines_of
+from hornbook.read.formats.delimited import TextLine, lines_of
 from hornbook.read.formats.header import BY_LOOKS, Naming
 from hornbook.read.formats.lines import BROKEN, Fault, fault_of
 from hornbook.read.formats.packed import unpack
@@ -137,7 +137,7 @@ def _items(
             yield tuple(item[0]) if len(item[0]) == 3 else Rejection(*item[0])
 
 
-def read_texts(path: AnyPath) -> Iterator[Text]:
+def read_texts(path: AnyPath) -> Iterator[TextLine]:
     """The lines of a text file, plain or packed, without their ends, the blank ones too.
 
     A line ends at \\n or \\r\\n and nowhere else. `fault` says which cannot be used. Raises
@@ -148,7 +148,7 @@ def read_texts(path: AnyPath) -> Iterator[Text]:
         with path.open("rb") as raw:
             yield from iter(lines_of(unpack(raw, path.suffix.lower())).take, None)
     except BROKEN as error:
-        yield Text(0, "", 0, fault_of(error))
+        yield TextLine(0, "", 0, fault_of(error))
 
 
 def _kind(path: AnyPath) -> str:

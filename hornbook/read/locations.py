@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from urllib.request import url2pathname
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.read.remote import WEB, Stream, clean, connect, is_missing, reason_of
+from hornbook.read.remote import WEB, RemoteStream, clean, connect, is_missing, reason_of
 
 _URL = re.compile(
     r"(?P<wrappers>(?:\w+::)*)(?P<protocol>[a-z][a-z0-9+.-]*)://(?P<rest>.*?)(?P<inside>(?:::.*)?)",
@@ -74,7 +74,7 @@ class RemoteFile:
         """
         if mode != "rb":
             raise ValueError(f"a remote file is read as bytes only, not {mode!r}")
-        stream = Stream(self.source, self.path, self.label, self.size)
+        stream = RemoteStream(self.source, self.path, self.label, self.size)
         return cast(BinaryIO, io.BufferedReader(stream, _BUFFER))
 
     def is_same(self, other: "RemoteFile") -> bool:

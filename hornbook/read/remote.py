@@ -99,7 +99,7 @@ def _web_options() -> dict[str, Any]:
     return {"timeout": limits, "cache_type": "readahead"}
 
 
-class Stream(io.RawIOBase):
+class RemoteStream(io.RawIOBase):
     """A remote file that seeks and goes on after a broken connection; bytes come in pieces.
 
     A store that gives no part of a file by its place is copied to a temporary file first, since

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from hornbook.core.guarded import step
 from hornbook.read.documents import Rejection
 from hornbook.read.formats.decode import NotText, decode
-from hornbook.read.formats.lines import LONGEST_LINE, Block, Fault, Line, read_blocks
+from hornbook.read.formats.lines import LONGEST_LINE, Fault, Line, LineBlock, read_blocks
 
 _LINES_IN_A_CELL = 10
 """If so many lines of a cell, or more, are each a whole row, a quote was not closed before them."""
@@ -29,7 +29,7 @@ class Dialect(NamedTuple):
     escapes: bool = False
 
 
-class Text(NamedTuple):
+class TextLine(NamedTuple):
     """A physical line without its end. fault: why it is not what the file says."""
 
     number: int
@@ -59,26 +59,26 @@ class _Unclosed(Exception):
 class Lines:
     """Physical lines, of which some can be looked at and put back."""
 
-    def __init__(self, texts: Iterable[Text] = (), blocks: Iterable[Block] = ()) -> None:
+    def __init__(self, texts: Iterable[TextLine] = (), blocks: Iterable[LineBlock] = ()) -> None:
         self._waiting, self._blocks = deque(texts), iter(blocks)
         self._number, self._at = 1, 0
         self._texts, self._sizes = list[str](), list[int]()
 
-    def take(self) -> Text | None:
+    def take(self) -> TextLine | None:
         """The next one."""
         if not self._waiting and (self._at < len(self._texts) or self._fill()):
             self._at += 1
             place = self._at - 1
-            return Text(self._number + place, self._texts[place], self._sizes[place])
+            return TextLine(self._number + place, self._texts[place], self._sizes[place])
         return self._waiting.popleft() if self._waiting else None
 
-    def put_back(self, texts: list[Text]) -> None:
+    def put_back(self, texts: list[TextLine]) -> None:
         """They come next, in their order."""
         self._waiting.extendleft(reversed(texts))
 
-    def ahead(self, count: int, size: int) -> list[Text]:
+    def ahead(self, count: int, size: int) -> list[TextLine]:
         """So many of the next lines, or fewer where they are long; they stay the next."""
-        found: list[Text] = []
+        found: list[TextLine] = []
         while len(found) < count and size > 0 and (text := self.take()) is not None:
             found.append(text)
             size -= text.size
@@ -115,15 +115,15 @@ class Lines:
         return False
 
 
-def _text(line: Line, fault: Fault | None) -> Text:
+def _text(line: Line, fault: Fault | None) -> TextLine:
     """A decoded line; one that cannot be decoded keeps what can be told of its quotes."""
     if fault := fault or line.fault:
-        return Text(line.number, "", line.size, fault)
+        return TextLine(line.number, "", line.size, fault)
     try:
-        return Text(line.number, decode(line.data).removesuffix("\n"), line.size)
+        return TextLine(line.number, decode(line.data).removesuffix("\n"), line.size)
     except NotText as error:
         text = line.data.decode("utf-8", "replace").rstrip("\r\n")
-        return Text(line.number, text, line.size, Fault(error.reason, str(error)))
+        return TextLine(line.number, text, line.size, Fault(error.reason, str(error)))
 
 
 def lines_of(stream: BinaryIO) -> Lines:
@@ -194,7 +194,7 @@ def _cells(text: str, dialect: Dialect) -> list[str] | None:
     return cells
 
 
-def _all_rows(inner: list[Text], dialect: Dialect, width: int) -> bool:
+def _all_rows(inner: list[TextLine], dialect: Dialect, width: int) -> bool:
     mark = dialect.delimiter
     return mark is not None and width > 1 and all(t.text.count(mark) == width - 1 for t in inner)
 
@@ -202,7 +202,7 @@ def _all_rows(inner: list[Text], dialect: Dialect, width: int) -> bool:
 class _Reader:
     """One record. taken: the lines it is on, to which those are added that its quotes need."""
 
-    def __init__(self, lines: Lines, dialect: Dialect, taken: list[Text]) -> None:
+    def __init__(self, lines: Lines, dialect: Dialect, taken: list[TextLine]) -> None:
         self._lines, self._dialect, self._taken = lines, dialect, taken
         self._text, self._place = taken[0].text, 0
         self._size = taken[0].size

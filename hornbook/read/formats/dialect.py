@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from hornbook.read.formats.delimited import DelimitedRow, Dialect, Lines, Text, records
+from hornbook.read.formats.delimited import DelimitedRow, Dialect, Lines, TextLine, records
 
 AHEAD_LINES, AHEAD_BYTES = 1000, 2**20
 """Looked at; and of the rows in them:"""
@@ -94,7 +94,7 @@ def table_width(rows: Iterable[DelimitedRow]) -> int:
     return width if titled or is_comment else trial.width
 
 
-def _try(dialect: Dialect, ahead: list[Text]) -> _Trial:
+def _try(dialect: Dialect, ahead: list[TextLine]) -> _Trial:
     found = list(islice(records(Lines(ahead), dialect, ""), _ROWS))
     rows = [row for row in found if isinstance(row, DelimitedRow)]
     if len(ahead) == AHEAD_LINES and len(rows) > 1 and len(found) < _ROWS:
@@ -133,7 +133,7 @@ def _looks(trial: _Trial) -> tuple[bool, float]:
     return not prose, sum(bool(_NUMBER.fullmatch(cell)) for cell in every) / max(1, len(every))
 
 
-def _with_escapes(trial: _Trial, ahead: list[Text]) -> Dialect:
+def _with_escapes(trial: _Trial, ahead: list[TextLine]) -> Dialect:
     r"""With `\"` as a quote where fewer rows are odd that way."""
     if not trial.rows or not any('\\"' in text.text for text in ahead):
         return trial.dialect
@@ -142,7 +142,7 @@ def _with_escapes(trial: _Trial, ahead: list[Text]) -> Dialect:
     return other.dialect if better else trial.dialect
 
 
-def _tab_separated(ahead: list[Text]) -> Dialect:
+def _tab_separated(ahead: list[TextLine]) -> Dialect:
     """Quoted only where some cell had to be, or all are, and no quote stands against it."""
     plain, quoted = (_try(Dialect("\t", quotes), ahead) for quotes in (False, True))
     if not quoted.rows or quoted.untidy > plain.untidy or quoted.alike < plain.alike:

@@ -40,7 +40,7 @@ class Line(NamedTuple):
         return Rejection(source, self.number or None, *fault, self.size)
 
 
-class Block(NamedTuple):
+class LineBlock(NamedTuple):
     """Whole lines, one after another. first: the number of the first. data: UTF-8, as in `Line`.
 
     A fault is that of one line.
@@ -73,7 +73,7 @@ def read_lines(stream: BinaryIO, step_bytes: int = 64) -> Iterator[Line]:
             yield line._replace(data=b"", fault=fault) if fault else line
 
 
-def read_blocks(stream: BinaryIO) -> Iterator[Block]:
+def read_blocks(stream: BinaryIO) -> Iterator[LineBlock]:
     """All lines of a seekable stream, many at a time, but for those that cannot be had.
 
     One longer than LONGEST_LINE is passed over in pieces; where the stream itself breaks, the
@@ -89,7 +89,7 @@ def read_blocks(stream: BinaryIO) -> Iterator[Block]:
             wide = _buffered(Utf16AsUtf8(stream, encoding))
             stream, start = wide, wide.peek(_START)
         elif b"\0" in start:
-            yield Block(0, b"", 0, Fault("binary", "holds NUL bytes"))
+            yield LineBlock(0, b"", 0, Fault("binary", "holds NUL bytes"))
             return
         if b"\r" in start and b"\n" not in start:
             stream = _buffered(_Returns(stream))
@@ -97,7 +97,7 @@ def read_blocks(stream: BinaryIO) -> Iterator[Block]:
             number = block.first + max(1, block.data.count(b"\n"))
             yield block
     except BROKEN as error:
-        yield Block(number, b"", 0, fault_of(error))
+        yield LineBlock(number, b"", 0, fault_of(error))
 
 
 def _buffered(stream: Any) -> Any:
@@ -119,7 +119,7 @@ class _Returns(io.RawIOBase):
         return len(data)
 
 
-def _split(stream: io.BufferedReader) -> Iterator[Block]:
+def _split(stream: io.BufferedReader) -> Iterator[LineBlock]:
     """Blocks of about `_BLOCK` bytes; what begins a line waits for the rest of it."""
     number, waiting, size = 1, list[bytes](), 0
     while data := stream.read1(_BLOCK):
@@ -135,18 +135,18 @@ def _split(stream: io.BufferedReader) -> Iterator[Block]:
             number, data, waiting = number + 1, data[first:], []
         end = data.rfind(b"\n") + 1
         if whole := b"".join([*waiting, data[:end]]):
-            yield Block(number, whole, len(whole))
+            yield LineBlock(number, whole, len(whole))
             number += whole.count(b"\n")
         waiting, size = [data[end:]], len(data) - end
     if size > LONGEST_LINE:
         yield _too_long(number, size)
     elif rest := b"".join(waiting):
-        yield Block(number, rest, len(rest))
+        yield LineBlock(number, rest, len(rest))
 
 
-def _too_long(number: int, size: int) -> Block:
+def _too_long(number: int, size: int) -> LineBlock:
     detail = f"{size:,} bytes without a line break; the most is {LONGEST_LINE:,}"
-    return Block(number, b"", size, Fault("line too long", detail))
+    return LineBlock(number, b"", size, Fault("line too long", detail))
 
 
 def broken(reason: str, error: Exception) -> Fault:

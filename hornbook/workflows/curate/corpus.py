@@ -46,7 +46,7 @@ class Lengths:
         return [len(ids) for ids in _tokenizer(self.folder, self.fingerprint).encode_batch(texts)]
 
 
-class Given:
+class GivenTokenizer:
     """Count by a tokenizer that the user has."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +57,7 @@ class Given:
         return _count(self.tokenizer, self.folder, str(self.folder), None)
 
 
-class Trained:
+class TrainedTokenizer:
     """Count by a tokenizer that is trained on the text itself and becomes a part of the corpus."""
 
     def __init__(self, vocabulary: int, progress: Progress) -> None:
@@ -84,7 +84,7 @@ def make_corpus(
     tokenizer: a folder or GGUF file to count and encode with; None to train one of `vocabulary`
     tokens on the training side. What is there already is reused. Raises what `build` raises.
     """
-    tokens = Given(tokenizer) if tokenizer else Trained(vocabulary, progress)
+    tokens = GivenTokenizer(tokenizer) if tokenizer else TrainedTokenizer(vocabulary, progress)
 
     def finish(corpus: Corpus) -> None:
         own = Tokenizer.load(tokenizer or corpus.folder / TOKENIZER)
