@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import report
-from hornbook.adapt.method import Method
-from hornbook.core.machine import Machine, measure_machine, peak_memory_bytes
+from hornbook.core.machine import peak_memory_bytes
 from hornbook.core.progress import Progress
 from hornbook.datasets.labelled import LabelledText, folds, read_labelled, split, without_copies
 from hornbook.evaluate.classification import classification_scores
 from hornbook.evaluate.results import plain
-from hornbook.workflows.projects.labels.bodies import find_body
-from hornbook.workflows.projects.labels.fit import Tuning
-from hornbook.workflows.projects.labels.result import judge
-from hornbook.workflows.projects.labels.training import train_classifier
+from hornbook.workflows.open.classifier import open_classifier
+from hornbook.workflows.projects.labels.data import LabelledSplits
+from hornbook.workflows.projects.labels.project import Labels
+from hornbook.workflows.projects.labels.request import LabelsRecipe
+from hornbook.workflows.runs.run import run
 
 FILES = {
     "spam_sms": "spam_sms/SMSSpamCollection.tsv",
@@ -50,9 +50,8 @@ def main() -> None:
         parser.error("HORNBOOK_DATA must name the folder with the data.")
     path = Path(os.environ["HORNBOOK_DATA"]) / FILES[arguments.data]
     rows, copies = without_copies(read_labelled(path).rows)
-    machine = measure_machine("cpu")
     ours = {
-        rung: _measured(rung, rows, arguments.folds, arguments.minutes, machine)
+        rung: _measured(rung, rows, arguments.folds, arguments.minutes)
         for rung in arguments.only or RUNGS
     }
     report(
@@ -67,44 +66,36 @@ def main() -> None:
     )
 
 
-def _measured(
-    rung: str, rows: list[LabelledText], count: int, minutes: float, machine: Machine
-) -> dict[str, Any]:
+def _measured(rung: str, rows: list[LabelledText], count: int, minutes: float) -> dict[str, Any]:
     """Scores over all texts of the folds that were tested on, and what the training came to."""
     name, method = rung.rsplit(" ", 1)
-    places, tested, facts = folds(rows, _FOLDS), [], []
-    labels: tuple[str, ...] = ()
+    places, found, truth, facts = folds(rows, _FOLDS), [], [], []
+    labels: list[str] = []
     for fold in range(count):
         rest = [row for row, place in zip(rows, places, strict=True) if place != fold]
-        train, validation = split(rest, 0.1, seed=1)
-        tuning = Tuning(method=Method.parse(method), minutes=minutes)
+        test = [row for row, place in zip(rows, places, strict=True) if place == fold]
+        project = Labels(LabelledSplits(*split(rest, 0.1, seed=1), test), name)
+        request = project.request({"method": method, "minutes": minutes, "device": "cpu"})
         with tempfile.TemporaryDirectory() as folder:
-            fitted = train_classifier(
-                find_body(name), train, validation, tuning, machine, Path(folder), Progress()
-            )
-            test = [row for row, place in zip(rows, places, strict=True) if place == fold]
-            tested.append(judge(fitted, test))
-        labels, trained = fitted.labels, fitted.trained
+            result = run(project, Path(folder) / "run", request, progress=Progress())
+            recipe = LabelsRecipe.load(Path(folder) / "run")
+            classifier = open_classifier(Path(folder) / "run", "cpu")
+            found.append(classifier.probabilities([row.text for row in test]))
+        labels = result["labels"]
+        truth += [labels.index(row.label) for row in test]
         facts.append(
             {
-                "seconds": round(trained.seconds, 1),
-                "passes": round(trained.epochs, 2),
-                "temperature": round(trained.temperature, 3),
-                "parameters": trained.parameters._asdict(),
-                "dtype": trained.loop.dtype,
+                "seconds": round(result["seconds"], 1),
+                "passes": round(result["epochs"], 2),
+                "calibration": result["calibration"],
+                "parameters": result["parameters"],
+                "dtype": recipe.loop.dtype,
                 "peak_bytes": peak_memory_bytes(),
             }
         )
-    truth = np.concatenate([judged.truth for judged in tested])
-    scores = classification_scores(
-        np.concatenate([judged.probabilities for judged in tested]), truth, labels
-    )
-    before = classification_scores(
-        np.concatenate([judged.before for judged in tested]), truth, labels
-    )
-    shown = plain(scores) | plain({"calibration_error_before": before["calibration_error"]})
+    scores = classification_scores(np.concatenate(found), np.array(truth), labels)
     Progress().say(f"{rung}: {scores['accuracy'].value:.2%}, {facts}")
-    return {"scores": shown, "tested": len(truth), "trainings": facts}
+    return {"scores": plain(scores), "tested": len(truth), "trainings": facts}
 
 
 if __name__ == "__main__":

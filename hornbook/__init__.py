@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hornbook.workflows.open.translator import Translator
     from hornbook.workflows.projects.answers.project import Answers
     from hornbook.workflows.projects.images.project import Images
+    from hornbook.workflows.projects.labels.project import Labels
     from hornbook.workflows.projects.pairs.project import Pairs
     from hornbook.workflows.projects.text.project import Text
     from hornbook.workflows.train import Run, train
@@ -43,6 +44,7 @@ __all__ = [
     "Images",
     "Interrupted",
     "Labelled",
+    "Labels",
     "Pairs",
     "Run",
     "Text",
@@ -67,6 +69,7 @@ _PLACES = {
     "workflows.open.translator": ("Translator",),
     "workflows.projects.answers.project": ("Answers",),
     "workflows.projects.images.project": ("Images",),
+    "workflows.projects.labels.project": ("Labels",),
     "workflows.projects.pairs.project": ("Pairs",),
     "workflows.projects.text.project": ("Text",),
     "workflows.train": ("Run", "train"),

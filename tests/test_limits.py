@@ -15,13 +15,6 @@ PACKAGE = [path for path in FILES if path.is_relative_to(ROOT / "hornbook")]
 PARAMETERS = 8
 """Of a function, without self; more mean that a value lacks a name. A command has its options."""
 
-TOO_MANY = {
-    "hornbook/workflows/projects/labels/fit.py": {"fit"},
-    "hornbook/workflows/projects/labels/project.py": {"finetune_classifier"},
-    "hornbook/workflows/projects/labels/training.py": {"train_classifier"},
-}
-"""Functions that still have more. The list must shrink."""
-
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN_CALLS = {"eval", "exec", "torch.save", "torch.load", "pd.read_pickle"}
 REGISTRY = re.compile(
@@ -70,15 +63,8 @@ def crowded(tree: ast.AST) -> set[str]:
 
 @every([path for path in FILES if not path.is_relative_to(ROOT / "hornbook" / "cli")])
 def test_a_function_has_few_parameters(path):
-    known = TOO_MANY.get(path.relative_to(ROOT).as_posix(), set())
     found = crowded(ast.parse(path.read_text(encoding="utf-8")))
-    assert not found - known, "give the values that belong together a name"
-    assert not known - found, "take it from TOO_MANY: it has few parameters now"
-
-
-def test_functions_with_many_parameters_still_exist():
-    gone = [name for name in TOO_MANY if not (ROOT / name).is_file()]
-    assert not gone, "take it from TOO_MANY: the file is gone"
+    assert not found, "give the values that belong together a name"
 
 
 @every(PACKAGE)

@@ -129,54 +129,40 @@ def command(
     if model is None or not data:
         raise UsageError("Say what to tune and on what: hornbook finetune MODEL --data FILE.")
     known: dict[str, Any] = {
-        "minutes": minutes, "epochs": epochs, "seed": seed, "dtype": dtype, "device": device,
+        "method": method, "minutes": minutes, "epochs": epochs, "seed": seed, "dtype": dtype,
+        "device": device,
     }  # fmt: skip
     own: dict[str, Any] = {
         "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,
         "--beta": beta,
     }  # fmt: skip
-    columns = {
+    columns: dict[str, Any] = {
         "--text-column": text_column, "--label-column": label_column,
         "--class-weights": class_weights,
     }  # fmt: skip
     if task == "classify":
         _refuse(own, f"does not go with --task {task}")
-        if resume:
-            raise UsageError("--resume does not go with --task classify: it begins anew.")
-        found = _classify(model, data, out, columns, {**known, "method": method, "began": began})
+        if len(data) != 1:
+            raise UsageError(f"--task classify takes one --data file, not {len(data)}.")
     else:
         _refuse(columns, "goes with --task classify")
-        progress = Progress()
-        progress.doing("loading libraries")
+    progress = Progress()
+    progress.doing("loading libraries")
+    from hornbook.workflows.train import train
+
+    project: Any
+    if task == "classify":
+        from hornbook.workflows.projects.labels.project import Labels
+
+        project, wishes = Labels(data[0], model), columns
+    else:
         from hornbook.workflows.projects.answers.project import Answers
-        from hornbook.workflows.train import train
 
-        values = {name.strip("-"): value for name, value in own.items()}
-        project = Answers(model, data, values.pop("general"))
-        known |= {"task": task, "method": method, "resume": resume, "began": began}
-        found = train(project, out, progress=progress, **known, **values).result
+        project, wishes = Answers(model, data, general), {**own, "--task": task}
+        del wishes["--general"]
+    known |= {name.strip("-").replace("-", "_"): value for name, value in wishes.items()}
+    found = train(project, out, resume=resume, progress=progress, began=began, **known).result
     print_json(found, json)
-
-
-def _classify(
-    model: str, data: list[Path], out: Path, columns: dict[str, Any], known: dict[str, Any]
-) -> dict[str, Any]:
-    from hornbook.core.errors import UsageError
-    from hornbook.core.progress import Progress
-    from hornbook.workflows.projects.labels.project import finetune_classifier
-
-    if len(data) != 1:
-        raise UsageError(f"--task classify takes one --data file, not {len(data)}.")
-    return finetune_classifier(
-        model=model,
-        data=data[0],
-        out=out,
-        text_column=columns["--text-column"],
-        label_column=columns["--label-column"],
-        class_weights=columns["--class-weights"] or "none",
-        progress=Progress(),
-        **known,
-    )
 
 
 def _refuse(options: dict[str, Any], why: str) -> None:

@@ -34,7 +34,6 @@ class Problem(ABC):
     step_size: ClassVar[str] = "rows"
     uncompilable: ClassVar[str] = ""
     after_step: ClassVar[Sequence[Hook]] = ()
-    patience: ClassVar[int | None] = None
 
     model: nn.Module
     objective: Objective
@@ -43,6 +42,7 @@ class Problem(ABC):
     plan: Config
     loop: LoopConfig
     choices: list[Choice]
+    patience: int | None = None
     untrained: float | None = None
     fixed: bool = False
 

@@ -1,19 +1,20 @@
 """Class weights, temperatures and kept weights: what classifiers are trained with besides."""
 
+import contextlib
 import math
-import time
 
 import numpy as np
 import pytest
 import torch
 
 from hornbook.batches.labelled import LabelledBatch, LabelledTexts
+from hornbook.core.claims import Claim
 from hornbook.models.classifier import Classifier, on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.train.calibrate import fit_temperature, mean_loss
 from hornbook.train.class_weights import balanced, weighted_class_label
-from hornbook.train.early_stopping import Stopping, train_best
-from hornbook.train.loop import LoopConfig, gradient
+from hornbook.train.keep_best import KeepBest, NothingBetter
+from hornbook.train.loop import LoopConfig, gradient, train
 from hornbook.train.objective import class_label
 from hornbook.train.optimiser import Optimiser, OptimiserConfig
 from hornbook.train.schedule import ScheduleConfig
@@ -116,28 +117,32 @@ def state_of():
     return TrainState(trained, Optimiser(trained, OptimiserConfig(), torch.float32))
 
 
-def watched(losses, stopping, steps=10):
+def watched(folder, losses, wait, steps=10, every=3):
+    """Train, evaluating now and then; returns the folder's keeper, and the step it ended at."""
     sequences, labels = examples()
     batches = LabelledTexts(sequences, labels, 4, 0, 0)
     state, given, heads = state_of(), iter(losses), {}
+    best = KeepBest(folder, Claim("a part", repairs=True), wait)
 
-    def measure():
-        heads[state.step] = state.model.head.weight.detach().clone()
-        return next(given)
+    def evaluate(state):
+        if state.step % every == 0 or state.step == steps:
+            heads[state.step] = state.model.head.weight.detach().clone()
+            best.offer(state, next(given))
 
-    kept = train_best(state, class_label, batches, loop(steps), measure, stopping)
-    assert torch.equal(state.model.head.weight, heads[kept.step])
-    return kept, state.step
-
-
-def test_the_best_is_kept_whenever_it_was():
-    kept, steps = watched([3.0, 1.0, 2.0, 1.0], Stopping(every=3, patience=9))
-    assert (kept.step, kept.loss, kept.reason, steps) == (6, 1.0, "", 10)
+    with contextlib.suppress(NothingBetter):
+        train(state, class_label, batches, loop(steps), [best.check, evaluate])
+    best.restore(state)
+    assert torch.equal(state.model.head.weight, heads[best.step])
+    return best, state.step
 
 
-def test_no_better_ones_and_no_time_end_it():
-    kept, steps = watched([1.0, 2.0, 2.0, 2.0], Stopping(every=2, patience=2))
-    assert (kept.step, steps) == (2, 6) and "no better" in kept.reason
-    late = Stopping(every=100, patience=2, deadline=time.perf_counter())
-    kept, steps = watched([1.0], late)
-    assert (kept.step, steps) == (1, 1) and "time" in kept.reason
+def test_the_best_is_kept_whenever_it_was(tmp_path):
+    best, steps = watched(tmp_path / "best", [3.0, 1.0, 2.0, 1.0], wait=9)
+    assert (best.step, best.measure, steps) == (6, 1.0, 10)
+    again = KeepBest(tmp_path / "best", Claim("a part", repairs=True), 9)
+    assert (again.step, again.measure) == (6, 1.0), "a resumed run knows it"
+
+
+def test_no_better_ones_end_it(tmp_path):
+    best, steps = watched(tmp_path / "best", [1.0, 2.0, 2.0, 2.0], wait=4, every=2)
+    assert (best.step, steps) == (2, 7)

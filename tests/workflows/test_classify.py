@@ -1,6 +1,8 @@
 """Labelled texts to a calibrated classifier: every method on an encoder and on a decoder."""
 
 import json
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,13 +12,14 @@ import transformers
 from hornbook.adapt.method import Method
 from hornbook.batches.labelled import LabelledTexts
 from hornbook.core.clock import Clock
-from hornbook.core.errors import Interrupted, UsageError
+from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
+from hornbook.core.threads import use
 from hornbook.datasets.labelled import LabelledText
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import llama, lstm
-from hornbook.models.text_classifier import Read
+from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
@@ -24,14 +27,14 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.workflows.open.classifier import Classifier
 from hornbook.workflows.open.load import load
-from hornbook.workflows.projects.labels import fit as classifier_fit
-from hornbook.workflows.projects.labels import pace as classifier_pace
-from hornbook.workflows.projects.labels import project as classify_tuning
-from hornbook.workflows.projects.labels import training as classifier_training
+from hornbook.workflows.projects import resume
+from hornbook.workflows.projects.labels import project as labels_project
+from hornbook.workflows.projects.labels import settle
 from hornbook.workflows.projects.labels.bodies import find_body
-from hornbook.workflows.projects.labels.fit import Examples, Tuning
-from hornbook.workflows.projects.labels.project import finetune_classifier
-from hornbook.workflows.projects.labels.training import train_classifier
+from hornbook.workflows.projects.labels.data import LabelledSplits
+from hornbook.workflows.projects.labels.problem import Examples, HeadProblem, LabelsProblem
+from hornbook.workflows.projects.labels.project import Labels
+from hornbook.workflows.runs import loop, run
 from tests.tiny import QUIET, decoder_sizes
 
 MACHINE = Machine(
@@ -71,22 +74,51 @@ def bodies(tmp_path_factory):
     return folder
 
 
-def fitted(place, folder, train=ROWS, held=HELD, method="full", **values):
-    settings = {"epochs": 4, "rows": 16, "optimiser": FAST, **values}
-    tuning = Tuning(method=Method.parse(method), **settings)
-    return train_classifier(find_body(str(place)), train, held, tuning, MACHINE, folder, QUIET)
+@pytest.fixture(autouse=True)
+def known_machine(monkeypatch):
+    """Nothing is measured, and one thread computes."""
+
+    def known(there, device):
+        use(MACHINE.threads)
+        return there or MACHINE
+
+    monkeypatch.setattr(run, "machine_for", known)
+
+
+class Fitted(NamedTuple):
+    result: dict[str, Any]
+    classifier: TextClassifier
+
+    def probabilities(self, rows):
+        return self.classifier.probabilities([row.text for row in rows])
+
+    def raw(self, rows):
+        """The logits before calibration."""
+        read = self.classifier.read([row.text for row in rows])
+        temperature = self.result["calibration"]["temperature"]
+        return temperature * self.classifier.logits(read.sequences)
+
+
+def fitted(place, folder, train=ROWS, held=HELD, rows=16, **values):
+    """A run on texts that are split already."""
+    values = {"epochs": 4, "optimiser": FAST.plain(), "plan": {"rows": rows}, **values}
+    project = Labels(LabelledSplits(train, held), place)
+    result = run.run(project, folder, project.request(values), progress=QUIET)
+    return Fitted(result, load(folder, Classifier, device="cpu").model)
 
 
 def right(found, rows=TEST):
-    guesses = found.probabilities([row.text for row in rows]).argmax(1)
-    return np.mean([found.labels[g] == row.label for g, row in zip(guesses, rows, strict=True)])
+    guesses = found.probabilities(rows).argmax(1)
+    labels = found.result["labels"]
+    return np.mean([labels[g] == row.label for g, row in zip(guesses, rows, strict=True)])
 
 
 @pytest.mark.parametrize("body", ["encoder", "decoder"])
 @pytest.mark.parametrize("method", ["full", "last:1", "head", "lora:4"])
 def test_every_method_learns_and_what_is_frozen_stays(bodies, tmp_path, body, method):
-    found = fitted(bodies / body, tmp_path, method=method, pooling=MeanConfig(), epochs=12)
-    assert found.labels == ("ja", "nein")
+    pooling = MeanConfig().plain()
+    found = fitted(bodies / body, tmp_path / "run", method=method, pooling=pooling, epochs=12)
+    assert found.result["labels"] == ["ja", "nein"]
     # With two blocks that know nothing, a head alone sees words through random matrices.
     assert right(found) > (0.75 if method == "head" else 0.85)
     before = dict(load_model(bodies / body).named_parameters())
@@ -103,32 +135,34 @@ def test_every_method_learns_and_what_is_frozen_stays(bodies, tmp_path, body, me
         norms = {n for n in body_names if "norm" in n}
         assert same >= frozen | (first if method == "last:1" else norms)
         assert same < body_names
-    trained, total = found.trained.parameters
-    assert (trained == total) == (method == "full")
+    counts = found.result["parameters"]
+    assert counts["all"] == sum(weight.numel() for weight in after.values()) + (
+        counts["trained"] - sum(after[n].numel() for n in after.keys() - body_names)
+        if method == "lora:4"
+        else 0
+    )
+    assert (counts["trained"] == counts["all"]) == (method == "full")
 
 
 def test_a_head_on_vectors_is_a_head_on_texts(bodies, tmp_path, monkeypatch):
     """The fast path: one step with all rows in it moves the head as the whole model would."""
-    values = {"epochs": 1, "rows": len(ROWS), "method": "head", "pooling": DenseFirstConfig()}
+    pooling = DenseFirstConfig().plain()
+    values = {"epochs": 1, "rows": len(ROWS), "method": "head", "pooling": pooling}
     fast = fitted(bodies / "encoder", tmp_path / "fast", **values)
-
-    def whole(classifier, training, validation, tuning, loop, clock, progress):
-        return classifier_fit._on_texts(classifier, training, validation, tuning, loop)
-
-    monkeypatch.setattr(classifier_fit, "_on_vectors", whole)
+    for name in ("gather", "logits", "look_s", "least_looks"):
+        monkeypatch.setattr(HeadProblem, name, getattr(LabelsProblem, name))
     slow = fitted(bodies / "encoder", tmp_path / "slow", **values)
-    sample = [row.text for row in TEST]
-    assert np.abs(fast.probabilities(sample) - slow.probabilities(sample)).max() < 1e-5
-    assert np.abs(fast.raw).max() > 0.01
+    found, wanted = (one.raw(TEST) for one in (fast, slow))
+    assert np.abs(found - wanted).max() < 1e-5
+    assert np.abs(found).max() > 0.01
 
 
 @pytest.mark.parametrize("body", ["decoder", "lstm"])
 def test_the_same_seed_gives_the_same_bits(bodies, tmp_path, body):
     place = bodies / body if body == "decoder" else body
-    sample = [row.text for row in TEST[:5]]
     method = "lora:4" if body == "decoder" else "full"
     one, two, three = (
-        fitted(place, tmp_path / str(i), method=method, epochs=1, seed=seed).probabilities(sample)
+        fitted(place, tmp_path / str(i), method=method, epochs=1, seed=seed).probabilities(TEST)
         for i, seed in enumerate((3, 3, 4))
     )
     assert (one == two).all()
@@ -137,27 +171,27 @@ def test_the_same_seed_gives_the_same_bits(bodies, tmp_path, body):
 
 @pytest.mark.parametrize("preset", ["bert", "gpt", "conv", "mamba2"])
 def test_presets_begin_afresh(tmp_path, preset):
-    found = fitted(preset, tmp_path, epochs=3, optimiser=None)
+    found = fitted(preset, tmp_path / "run", epochs=3, optimiser=None)
     assert right(found) > 0.8
-    assert found.trained.parameters.trained == found.trained.parameters.all
+    assert found.result["parameters"]["trained"] == found.result["parameters"]["all"]
 
 
 def test_the_best_weights_are_kept_and_no_better_ones_end_it(bodies, tmp_path, monkeypatch):
-    losses = iter([0.5, 0.2, *[0.9] * 5])
-    weights = []
+    losses, weights = iter([0.5, 0.2, *[0.9] * 6]), []
 
-    class Scripted(classifier_fit._Watch):
-        def __call__(self):
-            super().__call__()
-            weights.append(self._work.model.head.weight.detach().clone())
-            return next(losses)
+    def scripted(problem):
+        weights.append(problem.classifier.model.head.weight.detach().clone())
+        return {"loss": next(losses), "accuracy": 0.5}
 
-    monkeypatch.setattr(classifier_fit, "_Watch", Scripted)
-    monkeypatch.setattr(classifier_training, "fit_temperature", lambda logits, labels: 1.0)
-    found = fitted(bodies / "encoder", tmp_path, epochs=5, rows=16)
-    assert found.trained.best_step == 10 and len(found.trained.looks) == 7
-    assert found.trained.steps == 35 < found.trained.loop.steps == 50
-    assert "no better" in found.trained.reason
+    monkeypatch.setattr(LabelsProblem, "score", scripted)
+    monkeypatch.setattr(
+        "hornbook.workflows.projects.labels.result.fit_temperature", lambda logits, labels: 1.0
+    )
+    found = fitted(bodies / "encoder", tmp_path / "run", epochs=5)
+    result = found.result
+    assert result["best_step"] == 10 and len(result["looks"]) == 7
+    assert result["steps"] == 36 < 50
+    assert result["ended"] == "nothing better since step 10"
     assert torch.equal(found.classifier.model.head.weight, weights[1])
 
 
@@ -168,18 +202,22 @@ def test_rare_labels_count_for_more_when_asked(bodies, tmp_path):
         [row._replace(label="rare" if draw.random() < 0.1 else "usual") for row in rows]
         for rows in (ROWS, TEST)
     )
-    lean = {}
+    rare = {}
     for kind in ("none", "balanced"):
         values = {"method": "head", "class_weights": kind, "epochs": 20, "rows": len(train)}
-        raw = fitted(bodies / "encoder", tmp_path / kind, train, held, **values).raw
-        lean[kind] = float((raw[:, 0] - raw[:, 1]).mean())
-    assert lean["none"] < lean["balanced"] - 0.1
+        found = fitted(bodies / "encoder", tmp_path / kind, train, held, **values)
+        rare[kind] = float(found.probabilities(held)[:, 0].mean())
+    assert rare["none"] < rare["balanced"] - 0.1
 
 
 def test_minutes_are_kept_to(bodies, tmp_path):
-    found = fitted(bodies / "encoder", tmp_path, epochs=10_000, minutes=0.05)
-    assert 1.0 < found.trained.seconds < 6.0
-    assert right(found) > 0.9
+    clock = Clock.start(0.1)
+    values = {"epochs": 10_000, "minutes": 0.1}
+    project = Labels(LabelledSplits(ROWS, HELD), bodies / "encoder")
+    request = project.request({**values, "optimiser": FAST.plain()})
+    result = run.run(project, tmp_path / "run", request, progress=QUIET, clock=clock)
+    assert 2.0 < clock.used_s() < 7.5
+    assert right(Fitted(result, load(tmp_path / "run", Classifier, device="cpu").model)) > 0.9
 
 
 def table(path, rows):
@@ -188,15 +226,17 @@ def table(path, rows):
     return path
 
 
-def tuned(bodies, tmp_path, body="encoder", rows=None, **values):
-    data = table(tmp_path / "rows.jsonl", rows or [*ROWS, *TEST, ROWS[0]])
-    settings = {"epochs": 3, "progress": QUIET, "dtype": "float32", "device": "cpu", **values}
-    return finetune_classifier(str(bodies / body), data, tmp_path / "run", **settings)
+def tuned(bodies, tmp_path, body="encoder", rows=None, data=None, **values):
+    """A run on a file."""
+    data = data or table(tmp_path / "rows.jsonl", rows or [*ROWS, *TEST, ROWS[0]])
+    project = Labels(data, body if body == "lstm" else bodies / body)
+    values = {"epochs": 3, "dtype": "float32", "device": "cpu", **values}
+    return run.run(project, tmp_path / "run", project.request(values), progress=QUIET)
 
 
 def use_fast_rates(monkeypatch):
-    rates = classifier_fit.rates_of(Method.parse("full"), False, 16)._replace(optimiser=FAST)
-    monkeypatch.setattr(classifier_fit, "rates_of", lambda *_: rates)
+    rates = labels_project.rates_of(Method.parse("full"), False, 16)._replace(optimiser=FAST)
+    monkeypatch.setattr(labels_project, "rates_of", lambda *_: rates)
 
 
 @pytest.mark.parametrize("body", ["encoder", "decoder"])
@@ -228,8 +268,8 @@ def test_a_run_says_what_was_measured(bodies, tmp_path, monkeypatch):
     assert {"accuracy", "macro_f1", "auc", "calibration_error"} <= metrics.keys()
     assert metrics["accuracy"]["low"] < metrics["accuracy"]["value"] <= 1.0
     assert np.sum(result["confusion"]) == result["n"] == 22
-    assert result["parameters"]["trained"] == result["parameters"]["total"]
-    assert result["model_bytes"] > 4 * result["parameters"]["total"]
+    assert result["parameters"]["trained"] == result["parameters"]["all"]
+    assert result["model_bytes"] > 4 * result["parameters"]["all"]
     rows = [json.loads(line) for line in (tmp_path / "run/outputs.jsonl").read_text().splitlines()]
     share = np.mean([row["guess"] == row["label"] for row in rows])
     assert share == pytest.approx(metrics["accuracy"]["value"])
@@ -244,7 +284,7 @@ def test_a_run_says_what_was_measured(bodies, tmp_path, monkeypatch):
 
 
 def test_empty_and_long_texts_are_labelled_and_marked(bodies, tmp_path):
-    found = fitted(bodies / "decoder", tmp_path, epochs=1).classifier
+    found = fitted(bodies / "decoder", tmp_path / "run", epochs=1).classifier
     sample = ["", " \n ", "sun " * 50_000, "sun"]
     rows = list(Classifier(tmp_path, found).stream(sample, at_once=3))
     assert [row.text for row in rows] == sample
@@ -267,12 +307,13 @@ def test_mistakes_are_named_before_work(bodies, tmp_path):
     refused("Unknown method 'some'", method="some")
     refused("last:3: the stack has 2 layers", method="last:3")
     refused("--minutes 0", minutes=0.0)
-    with pytest.raises(UsageError, match="does not exist"):
-        finetune_classifier(str(bodies / "encoder"), tmp_path / "none.csv", tmp_path / "run")
+    refused("does not exist or is no file", data=tmp_path / "none.csv")
     with pytest.raises(UsageError, match="Did you mean 'lstm'"):
         find_body("lsttm")
     with pytest.raises(UsageError, match="begins afresh"):
-        finetune_classifier("lstm", table(tmp_path / "r.jsonl", ROWS), tmp_path / "run", "lora")
+        Labels(tmp_path / "r.jsonl", "lstm").request({"method": "lora"})
+    with pytest.raises(UsageError, match="width is 16 in the model to go on from"):
+        fitted(bodies / "encoder", tmp_path / "x", plan={"width": 32})
     strange = [HELD[0]._replace(label="vielleicht")]
     with pytest.raises(UsageError, match="'vielleicht' of the validation text 0 is not in"):
         fitted(bodies / "encoder", tmp_path / "x", held=strange)
@@ -290,18 +331,46 @@ def test_a_model_of_pairs_is_no_body(tmp_path):
         load(tmp_path / "pairs", Classifier)
 
 
-def test_stopped_by_the_user_nothing_is_left(bodies, tmp_path, monkeypatch):
-    class Pressed(classify_tuning.StopRequest):
-        def __init__(self):
-            super().__init__()
-            self.signal = 2
+class Killed(Exception):
+    """The process ended, whatever it did."""
 
-    monkeypatch.setattr(classify_tuning, "StopRequest", Pressed)
-    with pytest.raises(Interrupted, match="Stopped at step 1"):
-        tuned(bodies, tmp_path)
-    monkeypatch.undo()
-    use_fast_rates(monkeypatch)
-    assert tuned(bodies, tmp_path)["n"] == 22
+
+def killed_at(monkeypatch, step):
+    """Let training end after a step as a killed process does: nothing more is written."""
+
+    def kill(state):
+        if state.step == step:
+            raise Killed
+
+    monkeypatch.setattr(loop, "stop_when", lambda *_: kill)
+
+
+def facts(result):
+    """All that must be equal in two runs."""
+    return {
+        name: result[name] for name in result.keys() - {"run", "report", "seconds", "peak_bytes"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "method"),
+    [("encoder", "full"), ("decoder", "head"), ("decoder", "lora:4"), ("lstm", "full")],
+)
+def test_killed_and_resumed_gives_the_same_bits(bodies, tmp_path, monkeypatch, body, method):
+    start, straight = {"method": method, "epochs": 6}, tmp_path / "straight"
+    straight.mkdir()
+    wanted = tuned(bodies, straight, body, **start)
+    with monkeypatch.context() as patch:
+        killed_at(patch, 20)
+        with pytest.raises(Killed):
+            tuned(bodies, tmp_path, body, **start)
+    with pytest.raises(UsageError, match="continue it with --resume"):
+        tuned(bodies, tmp_path, body, **start)
+    found = resume(tmp_path / "run", QUIET)
+    assert facts(found) == facts(wanted)
+    for name in ("model/model.safetensors", "outputs.jsonl"):
+        one, other = ((place / "run" / name).read_bytes() for place in (tmp_path, straight))
+        assert one == other
 
 
 def test_steps_are_timed_on_batches_of_a_usual_size():
@@ -309,7 +378,7 @@ def test_steps_are_timed_on_batches_of_a_usual_size():
     sequences = [np.ones(n, np.int64) for n in [5] * 60 + [200] * 4]
     batches = LabelledTexts(sequences, np.zeros(64, np.int64), 4, 0, 0, alike=True)
     sizes = [batches.batch(step).inputs.numel() for step in range(16)]
-    typical = classifier_pace._Typical(batches)
+    typical = settle.UsualBatches(batches)
     assert {typical.batch(step).inputs.numel() for step in range(8)} == {20} < set(sizes)
 
 
@@ -317,16 +386,19 @@ def test_steps_are_timed_on_batches_of_a_usual_size():
 def test_as_many_texts_are_looked_at_as_there_is_time_for(monkeypatch, text_s, count):
     now = [0.0]
 
-    def gathered(classifier, sequences, loop):
+    def gathered(sequences):
         now[0] += text_s * len(sequences)
 
-    monkeypatch.setattr(classifier_fit.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(classifier_fit, "_gathered", gathered)
     read = Read([np.array([1])] * 400, np.ones(400, int), np.zeros(400, bool))
-    given = Examples(read, np.arange(400))
+    problem = SimpleNamespace(
+        gathered=gathered, validation=Examples(read, np.arange(400)), least_looks=4
+    )
     clock = Clock.start(2.0)
-    each_s = classifier_fit._text_seconds(None, given, None, clock)
-    some = classifier_fit._looked_at(given, each_s, clock, looks=4)
-    assert len(some.read.sequences) == count
+    monkeypatch.setattr("hornbook.train.forecast.time.monotonic", lambda: now[0])
+    each_s = settle._text_seconds(problem, clock)
+    monkeypatch.undo()
     assert each_s == pytest.approx(text_s, rel=0.1)
+    looked = settle._affordable_looks(problem, each_s, clock)
+    some = problem.validation.some(looked)
+    assert len(some.read.sequences) == looked == count
     assert list(some.labels[[0, -1]]) == [0, 399]

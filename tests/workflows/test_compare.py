@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.adapt.method import Method
 from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import Machine
+from hornbook.core.threads import use
 from hornbook.datasets.labelled import LabelledText
 from hornbook.workflows.compare import classifiers as module
 from hornbook.workflows.compare import ladder
@@ -20,10 +20,10 @@ from hornbook.workflows.compare.classifiers import compare, lines_of
 from hornbook.workflows.compare.data import CompareConfig, read_data
 from hornbook.workflows.compare.ladder import Climbed, Job, Rung, choose_rungs, climb, ladder_of
 from hornbook.workflows.compare.time import Shares
-from hornbook.workflows.projects.labels import fit as classifier_fit
-from hornbook.workflows.projects.labels.bodies import Fresh
-from hornbook.workflows.projects.labels.fit import Tuning
-from hornbook.workflows.projects.labels.training import train_classifier
+from hornbook.workflows.projects.labels.data import LabelledSplits
+from hornbook.workflows.projects.labels.project import Labels
+from hornbook.workflows.runs import run as life
+from hornbook.workflows.runs import settle
 from tests.in_process import hornbook
 from tests.tiny import QUIET
 
@@ -317,37 +317,45 @@ def test_the_table_is_the_result_and_all_else_is_not(data, tmp_path):
     ],
 )
 def test_what_had_no_time_to_leave_one_class_is_left_out(guesses, truth, passes, left_out):
-    trained = SimpleNamespace(steps=41, epochs=passes)
-    fitted = SimpleNamespace(trained=trained, raw=np.eye(2)[guesses], labels_there=np.array(truth))
+    checked = {"texts": 4, "guessed": len(set(guesses)), "there": len(set(truth))}
+    result = {"steps": 41, "epochs": passes, "validation": checked}
     if not left_out:
-        ladder._check_learned(fitted)
+        ladder._check_learned(result)
         return
     with pytest.raises(HornbookError, match=r"^left out, as it took every .* 41 steps"):
-        ladder._check_learned(fitted)
+        ladder._check_learned(result)
 
 
-@pytest.mark.parametrize(("minutes", "looked"), [(0.1, [2]), (None, [])])
+@pytest.mark.parametrize(("minutes", "looked"), [(0.15, [2]), (None, [])])
 def test_threads_follow_what_is_free_where_minutes_are_given(
-    data, tmp_path, monkeypatch, minutes, looked
+    tmp_path, monkeypatch, minutes, looked
 ):
     found = []
 
-    def busy(work, machine, progress):
+    def busy(work, most):
         work()
-        found.append(machine.threads)
-        torch.set_num_threads(1)
-        return machine.model_copy(update={"threads": 1})
+        found.append(most)
+        use(1)
+        return 1
 
-    monkeypatch.setattr(classifier_fit, "faster_threads", busy)
-    learned = [LabelledText(str(i), text, label) for i, (label, text) in enumerate(rows(60, 0))]
     rates = {"float32": 1e9, "bfloat16": 1e9}
     machine = Machine(device="cpu", name="x", threads=2, rates=rates, compiler=False)
-    body = Fresh("lstm", "lstm", width=16, depth=1)
-    tuning = Tuning(method=Method.parse("full"), minutes=minutes, epochs=1)
+
+    def known(there, device):
+        use(2)
+        return machine
+
+    monkeypatch.setattr(settle, "faster", busy)
+    monkeypatch.setattr("hornbook.train.pace.faster", lambda work, most: 1)
+    monkeypatch.setattr(life, "machine_for", known)
+    learned = [LabelledText(str(i), text, label) for i, (label, text) in enumerate(rows(60, 0))]
+    project = Labels(LabelledSplits(learned, learned[:20]), "lstm")
+    plan = {"width": 16, "depth": 1}
+    request = project.request({"minutes": minutes, "epochs": 1, "plan": plan})
     had = torch.get_num_threads()
     try:
-        fitted = train_classifier(body, learned, learned[:20], tuning, machine, tmp_path / "t")
+        result = life.run(project, tmp_path / "run", request, progress=QUIET)
     finally:
         torch.set_num_threads(had)
     assert found == looked
-    assert fitted.trained.threads == (1 if looked else 2)
+    assert result["threads"] == (1 if looked else 2)

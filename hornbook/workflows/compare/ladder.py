@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.isolation import spawn_context
 from hornbook.datasets.labelled import LabelledText, classes_of
-
-if TYPE_CHECKING:
-    from hornbook.workflows.projects.labels.training import Fitted
 
 Kind = Literal["linear", "fresh", "tuned", "prompted"]
 FRESH = ("lstm", "conv", "bert", "gpt")
@@ -179,46 +176,42 @@ def _check_time(job: Job, rows: Sequence[LabelledText], clock: Clock) -> None:
 
 
 def _neural(job: Job, clock: Clock, folder: Path) -> Made:
-    from hornbook.adapt.method import Method
-    from hornbook.core.machine import measure_machine
-    from hornbook.workflows.projects.labels.bodies import find_body
-    from hornbook.workflows.projects.labels.fit import Tuning
-    from hornbook.workflows.projects.labels.training import train_classifier
+    """A run in a folder of its own, with the life of any run; what is kept of it is its figures."""
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.open.classifier import open_classifier
+    from hornbook.workflows.projects.labels.data import LabelledSplits
+    from hornbook.workflows.projects.labels.project import Labels
+    from hornbook.workflows.runs.run import run
 
-    machine = measure_machine("cpu")
-    tuning = Tuning(
-        method=Method.parse(job.rung.method),
-        minutes=job.minutes,
-        seed=job.seed,
-        answering=len(job.texts) + _LATENCIES + 1,
-        least_steps=_LEAST_STEPS[job.rung.kind],
+    project = Labels(LabelledSplits(job.train, job.validation), job.rung.what)
+    request = project.request(
+        {
+            "method": job.rung.method,
+            "minutes": job.minutes,
+            "seed": job.seed,
+            "device": "cpu",
+            "answering": len(job.texts) + _LATENCIES + 1,
+            "least_steps": _LEAST_STEPS[job.rung.kind],
+        }
     )
-    body = find_body(job.rung.what)
-    fitted = train_classifier(
-        body, job.train, job.validation, tuning, machine, folder, began=clock.began
-    )
-    _check_learned(fitted)
-    weights = fitted.classifier.model.parameters()
-    size = sum(weight.numel() * weight.element_size() for weight in weights)
-    trained = fitted.trained
-    facts = {
-        "steps": trained.steps,
-        "epochs": trained.epochs,
-        "parameters": trained.parameters._asdict(),
-        "temperature": trained.temperature,
-        "ended": trained.reason,
-        "threads": trained.threads,
-    }
-    return fitted.probabilities, trained.seconds, size, facts
+    quiet = Progress(quiet=True)
+    result = run(project, folder / "run", request, progress=quiet, clock=clock)
+    seconds = clock.used_s()
+    _check_learned(result)
+    names = ("steps", "epochs", "parameters", "ended", "threads")
+    facts = {name: result[name] for name in names}
+    facts["temperature"] = result["calibration"]["temperature"]
+    classifier = open_classifier(folder / "run", "cpu")
+    return classifier.probabilities, seconds, result["model_bytes"], facts
 
 
-def _check_learned(fitted: "Fitted") -> None:
+def _check_learned(result: dict[str, Any]) -> None:
     """Raises HornbookError for a model that time ended before it told any two texts apart."""
-    trained, one = fitted.trained, len(np.unique(fitted.raw.argmax(1))) == 1
-    if one and len(np.unique(fitted.labels_there)) > 1 and trained.epochs < _LEAST_PASSES:
+    checked, passes = result["validation"], result["epochs"]
+    if checked["guessed"] == 1 < checked["there"] and passes < _LEAST_PASSES:
         raise HornbookError(
-            f"left out, as it took every text for one class after {trained.steps:,} steps, "
-            f"{trained.epochs:.2f} passes: there was too little time"
+            f"left out, as it took every text for one class after {result['steps']:,} steps, "
+            f"{passes:.2f} passes: there was too little time"
         )
 
 

@@ -25,13 +25,8 @@ def resume(folder: Path, progress: Progress) -> dict[str, Any]:
 
     Raises UsageError when the folder holds no run, or its data are no longer what they were.
     """
-    from hornbook.core.config import read_recipe
     from hornbook.workflows.runs.run import run
 
-    layout.require_run(folder)
-    asked = read_recipe(folder / layout.RECIPE).get("request") or {}
-    if asked.get("task") == "classify":
-        return layout.result(folder)  # it writes its recipe when it is done
     kind = project_class(layout.kind_of(folder, kinds()))
     recipe = kind.recipe.load(folder)
     project = kind.reopen(recipe)

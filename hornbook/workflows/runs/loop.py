@@ -3,6 +3,7 @@
 Knows the run folder and a problem; knows nothing of families or data.
 """
 
+import time
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,10 +23,10 @@ from hornbook.train.schedule import last_step
 from hornbook.train.state import TrainState
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
-from hornbook.workflows.runs.recipe import Recipe
+from hornbook.workflows.runs.recipe import MOST_EVALUATIONS, Recipe
 
-_CHECKPOINTS = 12
-"""How many there are in a run, at most."""
+_CHECKPOINTS, _SAVING = 12, 0.03
+"""How many there are in a run, at most, and what of its minutes writing them may take."""
 
 
 class Trained(NamedTuple):
@@ -42,6 +43,22 @@ def evaluation_steps(steps: int, evaluations: int) -> int:
     return -(-steps // evaluations)
 
 
+def sparing(save: Hook, clock: Clock) -> Hook:
+    """Leave out what would take more than a few percent of the time since it was done last."""
+    since, took_s = time.monotonic(), 0.0
+
+    def hook(state: TrainState) -> None:
+        nonlocal since, took_s
+        began = time.monotonic()
+        if clock.limited and _SAVING * (began - since) < took_s:
+            return
+        save(state)
+        since = time.monotonic()
+        took_s = since - began
+
+    return hook
+
+
 def train_run(
     recipe: Recipe, problem: Problem, state: TrainState, clock: Clock, place: Place, command: str
 ) -> Trained:
@@ -53,6 +70,7 @@ def train_run(
     run, say = place.folder, place.progress.say
     steps, loop = recipe.loop.steps, recipe.loop
     every_so_often = evaluation_steps(steps, recipe.evaluations)
+    said_every = -(-recipe.evaluations // MOST_EVALUATIONS)
     metrics, samples = MetricsLog(run / layout.METRICS), MetricsLog(run / layout.SAMPLES)
     metrics.rewind(state.step)
     samples.rewind(state.step)
@@ -67,7 +85,8 @@ def train_run(
         better = best is not None and best.offer(state, figures[problem.measure])
         last = last_step(steps, state.cuts)
         remark = ", the best so far" if better else ""
-        say(f"  step {state.step:>6} of {last}: {problem.said(figures)}{remark}")
+        if state.step % (every_so_often * said_every) == 0 or state.step == last:
+            say(f"  step {state.step:>6} of {last}: {problem.said(figures)}{remark}")
         return figures
 
     def sample(state: TrainState) -> dict[str, Any] | None:
@@ -108,7 +127,7 @@ def train_run(
     ]
     if recipe.samples:
         hooks.append(every(-(-steps // recipe.samples), steps, record(samples, "sample", sample)))
-    hooks.append(every(-(-steps // _CHECKPOINTS), steps, save))
+    hooks.append(every(-(-steps // _CHECKPOINTS), steps, sparing(save, clock)))
     hooks.append(stop_when(request, save, f"hornbook {command} --out {run} --resume"))
     stopped, bar = False, place.progress.bar("training", steps - state.step, "steps")
     with request.listening(), bar as advance:

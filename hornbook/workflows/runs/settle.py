@@ -4,7 +4,6 @@
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -129,11 +128,9 @@ def in_time(problem: Problem, machine: Machine, place: Place) -> tuple[Machine, 
     update, after steps were made smaller where there would be time for too few of them.
 
     The seconds are 0, and nothing is tried, without a limit or where the user set a step's size.
-    Whoever asks for steps gets the same bits at any time of the day.
     """
     clock, say = place.clock, place.progress.say
-    if clock.limited and machine.device == "cpu":
-        machine = faster_threads(partial(part_of_step, problem, problem.begin()), machine, say)
+    machine = faster_threads(problem, machine, place)
     if problem.fixed or not clock.limited:
         return machine, 0.0
     most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
@@ -145,13 +142,14 @@ def in_time(problem: Problem, machine: Machine, place: Place) -> tuple[Machine, 
     return machine, step_s * problem.size / before
 
 
-def faster_threads(
-    work: Callable[[], object], machine: Machine, say: Callable[[str], None]
-) -> Machine:
-    """The machine with one thread or all of them, whichever does `work` sooner now."""
-    count = faster(work, machine.threads)
+def faster_threads(problem: Problem, machine: Machine, place: Place) -> Machine:
+    """The machine with one thread or all of them, whichever is faster now, where minutes decide:
+    whoever asks for steps gets the same bits at any time of the day."""
+    if not place.clock.limited or machine.device != "cpu":
+        return machine
+    count = faster(partial(part_of_step, problem, problem.begin()), machine.threads)
     if count < machine.threads:
-        say("  threads = 1: others use this machine, and one alone is faster now")
+        place.progress.say("  threads = 1: others use this machine, and one alone is faster now")
     return machine.model_copy(update={"threads": count})
 
 

@@ -14,20 +14,23 @@ from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.home import home
 from hornbook.core.progress import Progress
 from hornbook.models.classifier import on_backbone
-from hornbook.models.folder import load_config, load_model
+from hornbook.models.folder import load_config, load_model, weights_fingerprint
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.place import resolve
 from hornbook.models.presets import FAMILIES, MASKED_PRESETS, PRESETS
+from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.train.dial import HEAD, Plan
+from hornbook.workflows.projects.labels.request import LabelsPlan
 from hornbook.workflows.runs import folder as layout
 
 CONTEXT = 512
 """Tokens of a text that are read where the body does not say: what BERT reads."""
-_WIDTH, _DEPTH = 128, 2
+WIDTH, DEPTH = 128, 2
+"""Of a body that begins afresh."""
 _BYTES_A_TOKEN, _FEWEST, _MOST = 300, 1024, 8192
 _SHORT_NAMES = {"conv": "lfm2-conv"}
 
@@ -40,12 +43,10 @@ class Pretrained(NamedTuple):
 
 
 class Fresh(NamedTuple):
-    """preset: of `PRESETS`. width, depth: channels and blocks."""
+    """preset: of `PRESETS`."""
 
     name: str
     preset: str
-    width: int = _WIDTH
-    depth: int = _DEPTH
 
 
 Body = Pretrained | Fresh
@@ -86,11 +87,16 @@ def find_body(name: str) -> Body:
 
 
 def prepare_body(
-    body: Body, texts: Sequence[str], folder: Path, device: str, progress: Progress
+    body: Body,
+    texts: Sequence[str],
+    plan: LabelsPlan,
+    folder: Path,
+    device: str,
+    progress: Progress,
 ) -> Prepared:
     """Open a body, or make a fresh one whose tokenizer learns from `texts`, into `folder`."""
     if isinstance(body, Fresh):
-        return _fresh(body, texts, folder, progress)
+        return _fresh(body, texts, plan, folder, progress)
     place = body.place
     if is_gguf(place):
         with atomic_folder(folder, layout.PART) as aside:
@@ -102,7 +108,9 @@ def prepare_body(
     return Prepared(source.config, source, tokenizer, folder)
 
 
-def _fresh(body: Fresh, texts: Sequence[str], folder: Path, progress: Progress) -> Prepared:
+def _fresh(
+    body: Fresh, texts: Sequence[str], plan: LabelsPlan, folder: Path, progress: Progress
+) -> Prepared:
     size = sum(len(text.encode("utf-8")) for text in texts)
     wanted = min(_MOST, max(_FEWEST, 2 ** round(math.log2(max(1.0, size / _BYTES_A_TOKEN)))))
     with atomic_folder(folder, layout.PART) as aside:
@@ -112,19 +120,36 @@ def _fresh(body: Fresh, texts: Sequence[str], folder: Path, progress: Progress) 
         with atomic_folder(folder, layout.PART) as aside:
             add_mask(plain, aside)
     tokenizer = SequenceTokenizer.load(folder)
-    longest = int(tokenizer.encode_counted(texts, CONTEXT)[1].max())
-    plan = Plan(
+    longest = int(tokenizer.encode_counted(texts, plan.context)[1].max())
+    sizes = Plan(
         preset=body.preset,
         vocab=tokenizer.vocab_size,
-        depth=body.depth,
-        width=body.width,
-        heads=max(1, body.width // HEAD),
-        hidden=2 * body.width,
-        context=min(CONTEXT, max(8, longest)),
+        depth=plan.depth,
+        width=plan.width,
+        heads=max(1, plan.width // HEAD),
+        hidden=2 * plan.width,
+        context=min(plan.context, max(8, longest)),
         rows=1,
         micro_rows=1,
     )
-    return Prepared(plan.config(tokenizer.vocab_size), None, tokenizer, folder)
+    return Prepared(sizes.config(tokenizer.vocab_size), None, tokenizer, folder)
+
+
+def sizes_of(body: Body) -> tuple[int, int, int]:
+    """Channels, blocks, and how many tokens of a text are read at most."""
+    if isinstance(body, Fresh):
+        return WIDTH, DEPTH, CONTEXT
+    config = on_backbone(load_config(body.place), ("one", "other"))
+    assert isinstance(config.embedding, EmbeddingConfig)
+    if isinstance(config.embedding.positions, int):
+        return config.width, config.stack.depth, config.context
+    # Nothing is tied to the longest text: what is not read in training is not read afterwards.
+    return config.width, config.stack.depth, min(config.context, CONTEXT)
+
+
+def fingerprint(body: Body) -> str:
+    """What decides what a body knows."""
+    return weights_fingerprint(body.place) if isinstance(body, Pretrained) else body.preset
 
 
 def _preset(name: str) -> str | None:

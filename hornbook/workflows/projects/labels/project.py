@@ -1,292 +1,147 @@
-"""A text classifier as a user means it: a model and a labelled file in, a measured folder out.
+"""A text classifier: a model and labelled texts in, a measured model folder and a report out."""
 
-Calls the stages in order: rows, their parts, the training, the texts held out, the folder. Knows
-the other packages' front doors; computes nothing itself.
-"""
-
-import time
-from collections import Counter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Any, Self
 
 from hornbook.adapt.method import Method
-from hornbook.core.config import Config
-from hornbook.core.errors import Interrupted, UsageError
-from hornbook.core.files import hash_file
-from hornbook.core.machine import DType, Machine, peak_memory_bytes, versions
-from hornbook.core.progress import Progress
-from hornbook.datasets.labelled import (
-    LabelledText,
-    classes_of,
-    read_labelled,
-    split,
-    without_copies,
+from hornbook.core.config import over
+from hornbook.core.errors import UsageError
+from hornbook.core.machine import Machine
+from hornbook.models.folder import load_config
+from hornbook.train.choices import Choice, Choices, Planned
+from hornbook.workflows.projects.labels import bodies
+from hornbook.workflows.projects.labels.data import LabelledSplits, hash_data, read_splits
+from hornbook.workflows.projects.labels.problem import LabelsProblem, prepare
+from hornbook.workflows.projects.labels.rates import SCHEDULE, rates_of
+from hornbook.workflows.projects.labels.report import write_report
+from hornbook.workflows.projects.labels.request import (
+    LabelsPlan,
+    LabelsRecipe,
+    LabelsRequest,
+    WantedLabels,
 )
-from hornbook.models.folder import load_config, weights_fingerprint
-from hornbook.read.documents import Rejection
-from hornbook.train.choices import Choice
-from hornbook.train.hooks import StopRequest
-from hornbook.train.loop import Hook
-from hornbook.train.state import TrainState
-from hornbook.workflows.projects.labels.bodies import Body, Pretrained, find_body
-from hornbook.workflows.projects.labels.fit import Tuning
-from hornbook.workflows.projects.labels.result import Told, finish
-from hornbook.workflows.projects.labels.training import FEWEST, Fitted, check_rows, train_classifier
+from hornbook.workflows.projects.labels.result import finish
+from hornbook.workflows.projects.labels.settle import settle
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs import old
-from hornbook.workflows.runs.recipe import LEAST_MINUTES, check_minutes
-from hornbook.workflows.runs.settle import machine_for
+from hornbook.workflows.runs.loop import Trained
+from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.project import Project
 
-_HELD_OUT = 0.1
-"""Of the texts, what is held out to test on, and again to validate on."""
 _ALL_MOVE = 50_000_000
 """Parameters up to which `full` is meant where no method is named."""
-_FEWEST_NAMED = 10
-"""Classes without a test text that are named."""
-_FEW = 100
-"""Test texts below which a warning says how little they can show."""
+_ROWS = 32
+"""Texts a step with which the rates were measured."""
 
 
-class ClassifyRequest(Config):
-    """What the user asked for.
+class Labels(Project[LabelsRequest, LabelsRecipe, LabelsProblem]):
+    """Labelled texts, of which a tenth is held out to measure on and another to stop, choose and
+    calibrate by, or texts that are split already; and a model to tune, or a preset to begin afresh.
 
-    body: a preset, or the fingerprint of a model's weights. data: of the file. minutes, epochs: at
-    most so long and so many passes; None for no limit, and for what suits the method.
+    Raises UsageError for a model that is no body for a classifier of texts.
     """
 
-    task: Literal["classify"] = "classify"
-    method: Method
-    body: str
-    data: str
-    text_column: str | None = None
-    label_column: str | None = None
-    minutes: float | None = None
-    epochs: float | None = Field(default=None, gt=0, le=10_000)
-    class_weights: Literal["balanced", "none"] = "none"
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    dtype: DType | None = None
-    device: str | None = None
+    kind = "labels"
+    command = "finetune"
+    recipe = LabelsRecipe
+    settle = staticmethod(settle)
 
+    def __init__(self, data: Path | str | LabelledSplits, model: Path | str) -> None:
+        self.body = bodies.find_body(str(model))
+        self.data = data if isinstance(data, LabelledSplits) else Path(data)
+        self._splits: LabelledSplits | None = None
 
-class ClassifyRecipe(old.Recorded):
-    """What a finished run was made of. model, data: where they lay then."""
+    def splits(self, request: LabelsRequest) -> LabelledSplits:
+        """The texts, read once."""
+        if self._splits is None:
+            if isinstance(self.data, LabelledSplits):
+                self.data.check()
+                self._splits = self.data
+            else:
+                columns = (request.text_column, request.label_column)
+                self._splits = read_splits(self.data, *columns)
+        return self._splits
 
-    request: ClassifyRequest
-    model: str
-    data: str
+    def asked(self, values: dict[str, Any]) -> LabelsRequest:
+        """method: None for `full` on bodies of which all may move in minutes, `lora` on larger
+        ones."""
+        method = self._method(values.get("method"))
+        wanted = WantedLabels.parse(values.get("plan") or {}, "plan")
+        width = wanted.width or bodies.sizes_of(self.body)[0]
+        rates = rates_of(method, isinstance(self.body, bodies.Fresh), width)
+        known = {
+            "method": method.plain(),
+            "epochs": rates.epochs if values.get("epochs") is None else values["epochs"],
+            "optimiser": over(rates.optimiser, values.get("optimiser")),
+            "schedule": over(SCHEDULE, values.get("schedule")),
+        }
+        return LabelsRequest.parse({**values, **known}, "finetune --task classify")
 
-
-class Rows(NamedTuple):
-    """The parts of a file: no two texts in them are the same up to white space.
-
-    copies, rejected: rows left out. text, label: the columns.
-    """
-
-    train: list[LabelledText]
-    validation: list[LabelledText]
-    test: list[LabelledText]
-    copies: int
-    rejected: list[Rejection]
-    text: str
-    label: str
-
-
-def finetune_classifier(
-    model: str | Path,
-    data: Path,
-    out: Path,
-    method: str | None = None,
-    minutes: float | None = None,
-    epochs: float | None = None,
-    seed: int = 0,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    class_weights: str = "none",
-    dtype: str | None = None,
-    device: str | None = None,
-    progress: Progress | None = None,
-    began: float | None = None,
-) -> dict[str, Any]:
-    """Tune a body, or train a preset afresh, to label texts; returns the facts of result.json.
-
-    method: None for `full` on bodies of which all may move in minutes, `lora` on larger ones. A
-    tenth of the texts is held out to measure on, another to stop, choose and calibrate by, both
-    by their contents. began: when the minutes began (time.monotonic), now if None. A finished run
-    of the same request is reused. Raises UsageError before any work for a model that is no body, a
-    file or columns that are not there, labels from which nothing can be learned, and a folder that
-    holds something else; Interrupted after Ctrl-C, when nothing is written.
-    """
-    began = time.monotonic() if began is None else began
-    progress = progress or Progress()
-    if minutes is not None:
-        check_minutes(minutes, LEAST_MINUTES)
-    body = find_body(str(model))
-    chosen = _method(body, method)
-    values = {
-        "method": chosen.plain(),
-        "body": _fingerprint(body),
-        "data": _hash(data),
-        "text_column": text_column,
-        "label_column": label_column,
-        "minutes": minutes,
-        "epochs": epochs,
-        "class_weights": class_weights,
-        "seed": seed,
-        "dtype": dtype,
-        "device": device,
-    }
-    request = ClassifyRequest.parse(values, "finetune --task classify")
-    recipe = old.previous(out, request, False, ClassifyRecipe)
-    if there := old.finished(out, recipe, progress):
-        return there
-    progress.say("Reading the texts ...")
-    rows = read_parts(data, text_column, label_column)
-    for line in _said(rows):
-        progress.say(line)
-    machine = machine_for(None, device)
-    fitted = _train(body, rows, request, machine, out, began, progress)
-    told = Told(
-        name=body.name,
-        fresh=not isinstance(body, Pretrained),
-        method=str(request.method),
-        data=data.name,
-        parts={name: len(getattr(rows, name)) for name in ("train", "validation", "test")},
-        copies=rows.copies,
-        rejected=len(rows.rejected),
-        peak_bytes=peak_memory_bytes(machine.device),
-    )
-    saved = ClassifyRecipe(
-        request=request,
-        machine=machine,
-        choices=[Choice("body", body.name, "you set it")],
-        loop=fitted.trained.loop,
-        versions=versions(),
-        model=str(model),
-        data=str(data.absolute()),
-    )
-    return finish(out, fitted, rows.test, told, saved, progress)
-
-
-def _method(body: Body, wanted: str | None) -> Method:
-    """What the user set, or what suits the body. Raises UsageError for what a fresh one lacks."""
-    if isinstance(body, Pretrained):
-        small = load_config(body.place).parameters() <= _ALL_MOVE
-        return Method.parse(wanted or ("full" if small else "lora"))
-    method = Method.parse(wanted or "full")
-    if method.kind != "full":
-        raise UsageError(
-            f"--method {method} keeps what a model knows already, and {body.name} begins afresh: "
-            "only full makes sense."
-        )
-    return method
-
-
-def read_parts(path: Path, text_column: str | None, label_column: str | None) -> Rows:
-    """The rows of a file, copies left out, in three parts decided by contents.
-
-    Raises UsageError as `read_labelled` and `check_rows` do.
-    """
-    found = read_labelled(path, text_column, label_column)
-    rows, copies = without_copies(found.rows)
-    if len(rows) < FEWEST + 2:
-        raise UsageError(
-            f"{path} has {len(rows):,} different texts; at least {FEWEST + 2} are needed to train, "
-            "validate and test."
-        )
-    rest, test = split(rows, _HELD_OUT, seed=0)
-    train, validation = split(rest, _HELD_OUT / (1 - _HELD_OUT), seed=1)
-    check_rows(train, validation)
-    return Rows(
-        train, validation, test, copies, found.rejected, found.text_column, found.label_column
-    )
-
-
-def _train(
-    body: Body,
-    rows: Rows,
-    request: ClassifyRequest,
-    machine: Machine,
-    out: Path,
-    began: float,
-    progress: Progress,
-) -> Fitted:
-    tuning = Tuning(
-        method=request.method,
-        minutes=request.minutes,
-        epochs=request.epochs,
-        seed=request.seed,
-        class_weights=request.class_weights,
-        dtype=request.dtype,
-        answering=len(rows.test),
-    )
-    stop = StopRequest()
-    with stop.listening():
-        return train_classifier(
-            body,
-            rows.train,
-            rows.validation,
-            tuning,
-            machine,
-            out / layout.TOKENIZER,
-            progress,
-            [_leaves(stop)],
-            began,
-        )
-
-
-def _leaves(stop: StopRequest) -> Hook:
-    def hook(state: TrainState) -> None:
-        if stop.signal is not None:
-            raise Interrupted(
-                f"Stopped at step {state.step}; no model was written. The same command begins "
-                "anew.",
-                stop.signal,
+    def _method(self, wanted: Any) -> Method:
+        """What the user set, or what suits the body. Raises UsageError for what a fresh one
+        lacks."""
+        if isinstance(self.body, bodies.Pretrained):
+            small = load_config(self.body.place).parameters() <= _ALL_MOVE
+            return Method.parse(wanted or ("full" if small else "lora"))
+        method = Method.parse(wanted or "full")
+        if method.kind != "full":
+            raise UsageError(
+                f"--method {method} keeps what a model knows already, and {self.body.name} begins "
+                "afresh: only full makes sense."
             )
+        return method
 
-    return hook
+    def fingerprints(self, request: LabelsRequest) -> dict[str, Any]:
+        given = self.data
+        data = given.fingerprint() if isinstance(given, LabelledSplits) else hash_data(given)
+        return {"body": bodies.fingerprint(self.body), "data": data}
 
+    def places(self) -> dict[str, Any]:
+        model = self.body.place.absolute() if isinstance(self.body, bodies.Pretrained) else None
+        data = None if isinstance(self.data, LabelledSplits) else str(self.data.absolute())
+        return {"data": data, "name": self.body.name, "model": str(model or self.body.name)}
 
-def _said(rows: Rows) -> list[str]:
-    """What was found in the file, and how it was parted."""
-    counts = Counter(row.label for row in (*rows.train, *rows.validation, *rows.test))
-    shown = ", ".join(f"{label} {counts[label]:,}" for label in classes_of(counts)[:12])
-    more = f" and {len(counts) - 12:,} more" if len(counts) > 12 else ""
-    lines = [
-        f"Texts in {rows.text!r}, labels in {rows.label!r}: {shown}{more}",
-        f"  {len(rows.train):,} to train on, {len(rows.validation):,} to validate on, "
-        f"{len(rows.test):,} to test on",
-    ]
-    lines += [f"  {line}" for line in _rare(rows)]
-    if rows.copies:
-        lines.append(f"  {rows.copies:,} rows left out: copies of texts before them")
-    lines += [f"  left out: {rejection}" for rejection in rows.rejected[:5]]
-    if len(rows.test) < _FEW:
-        lines.append(
-            f"  warning: {len(rows.test)} test texts show large differences only; see the intervals"
-        )
-    return lines
+    @classmethod
+    def reopen(cls, recipe: LabelsRecipe) -> Self:
+        places = recipe.places
+        if places["data"] is None:
+            raise UsageError("This run was given its texts by a program: only that can resume it.")
+        project = cls(places["data"], places["model"])
+        project.body = project.body._replace(name=places["name"])
+        return project
 
+    def plan(self, machine: Machine, request: LabelsRequest, place: Place) -> Planned[LabelsPlan]:
+        """Read the texts, and derive the sizes from the body."""
+        place.progress.say("Reading the texts ...")
+        place.progress.say(*self.splits(request).said())
+        width, depth, context = bodies.sizes_of(self.body)
+        fresh = isinstance(self.body, bodies.Fresh)
+        there = None if fresh else WantedLabels(width=width, depth=depth)
+        sizes = Choices(request.plan, there)
+        sizes.pick("rows", _ROWS, "the rates were measured with so many texts a step")
+        sizes.pick("width", width, "what learns from labels alone stays small")
+        sizes.pick("depth", depth, "what learns from labels alone stays small")
+        sizes.made.append(Choice("context", context, "tokens of a text that are read"))
+        body = Choice("body", self.body.name, "you set it")
+        return Planned(sizes.plan(LabelsPlan), [body, *sizes.made])
 
-def _rare(rows: Rows) -> list[str]:
-    """Classes too small to be on all sides, and what happens to them."""
-    lacking = (("tested", rows.test), ("validated", rows.validation))
-    found: list[str] = []
-    counts = Counter(row.label for row in (*rows.train, *rows.validation, *rows.test))
-    for label in classes_of(counts):
-        not_done = [what for what, part in lacking if label not in {row.label for row in part}]
-        if not_done and len(found) < _FEWEST_NAMED:
-            texts = f"{counts[label]:,} text{'s' if counts[label] > 1 else ''}"
-            found.append(f"{label!r} has {texts}: learned from, but not {' nor '.join(not_done)}")
-    return found
+    def prepare(
+        self, request: LabelsRequest, plan: LabelsPlan, machine: Machine, place: Place
+    ) -> LabelsProblem:
+        return prepare(self.splits(request), self.body, request, plan, machine, place)
 
+    def steps(self, request: LabelsRequest, problem: LabelsProblem) -> int | None:
+        """Passes become steps when it is settled what there is time to read."""
+        return None
 
-def _fingerprint(body: Body) -> str:
-    return weights_fingerprint(body.place) if isinstance(body, Pretrained) else body.preset
+    def finish(
+        self,
+        recipe: LabelsRecipe,
+        problem: LabelsProblem,
+        trained: Trained,
+        facts: dict[str, Any],
+        place: Place,
+    ) -> dict[str, Any]:
+        return finish(self.body, recipe, problem, trained, facts, place)
 
-
-def _hash(data: Path) -> str:
-    if not data.is_file():
-        raise UsageError(f"{data} does not exist or is no file.")
-    return hash_file(data)
+    def report(self, problem: LabelsProblem, place: Place) -> None:
+        write_report(place.folder / layout.REPORT, place.folder)

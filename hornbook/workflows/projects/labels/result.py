@@ -1,7 +1,4 @@
-"""What came of a tuned classifier: the test texts judged, the model folder, its card, the result.
-
-Knows a fitted classifier; trains nothing.
-"""
+"""What came of a tuned classifier: calibrated, measured on the test texts, the model folder."""
 
 import json
 import math
@@ -10,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
-from hornbook.core.files import atomic_file, write_json
+from hornbook.adapt import lora
+from hornbook.core.files import atomic_file
 from hornbook.core.folders import sign
-from hornbook.core.progress import Progress
-from hornbook.core.stats import Estimate
+from hornbook.core.metrics import MetricsLog
 from hornbook.datasets.labelled import LabelledText
 from hornbook.evaluate.classification import (
     ClassScore,
@@ -23,36 +21,26 @@ from hornbook.evaluate.classification import (
     confusion,
 )
 from hornbook.evaluate.results import plain
+from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
 from hornbook.models.text_classifier import softmax
-from hornbook.workflows.projects.labels.training import Fitted
+from hornbook.train.calibrate import fit_temperature
+from hornbook.workflows.projects.labels.bodies import Body, Fresh
+from hornbook.workflows.projects.labels.problem import LabelsProblem
+from hornbook.workflows.projects.labels.request import LabelsRecipe
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs.old import Recorded
+from hornbook.workflows.runs.loop import Trained
+from hornbook.workflows.runs.place import Place
 
 CALIBRATION = "calibration.json"
 """Beside the model: what its logits were divided by. The head has it in it already."""
 
 
-class Told(NamedTuple):
-    """What the result says of how the classifier came about.
+class Answers(NamedTuple):
+    """What a classifier makes of texts whose labels are known.
 
-    name: of the body. fresh: it began with random weights. data: the file's name. parts: texts of
-    each. copies, rejected: rows left out. peak_bytes: of memory in training.
-    """
-
-    name: str
-    fresh: bool
-    method: str
-    data: str
-    parts: dict[str, int]
-    copies: int
-    rejected: int
-    peak_bytes: int
-
-
-class Judged(NamedTuple):
-    """probabilities, before: (N, L), calibrated and as they were before that. truth: (N,) places
-    of the labels. cut: texts whose end was not read.
+    probabilities, before: (N, L), calibrated and as they were before that. truth: (N,) places of
+    the labels. cut: texts whose end was not read.
     """
 
     probabilities: np.ndarray
@@ -61,75 +49,123 @@ class Judged(NamedTuple):
     cut: int
 
 
-def judge(fitted: Fitted, rows: Sequence[LabelledText]) -> Judged:
-    """What a classifier makes of rows whose labels it knows."""
-    places = {label: i for i, label in enumerate(fitted.labels)}
-    read = fitted.classifier.read([row.text for row in rows])
-    logits = fitted.classifier.logits(read.sequences)
-    return Judged(
+def finish(
+    body: Body,
+    recipe: LabelsRecipe,
+    problem: LabelsProblem,
+    trained: Trained,
+    facts: dict[str, Any],
+    place: Place,
+) -> dict[str, Any]:
+    """Calibrate, measure on the test texts and write it all out; returns the facts of
+    result.json."""
+    temperature, checked = _calibrate(problem)
+    state, splits, labels = trained.state, problem.splits, problem.classifier.labels
+    result = {
+        **facts,
+        "task": "classify",
+        "model": body.name,
+        "method": str(recipe.request.method),
+        "labels": list(labels),
+        "epochs": state.tokens / len(splits.train),
+        "best_step": trained.best_step,
+        "ended": _ended(trained),
+        "parameters": problem.parameters._asdict(),
+        "n": len(splits.test),
+        "calibration": {"temperature": temperature},
+        "validation": checked,
+        "texts": splits.books(),
+        "cut": {"train": int(problem.training.read.cut.sum())},
+        "looks": _looks(problem, place),
+        "threads": torch.get_num_threads(),
+    }
+    if splits.test:
+        place.progress.say(f"Measuring on {len(splits.test):,} test texts ...")
+        answers = _judge(problem, temperature)
+        _add_scores(result, answers, labels)
+        sign(place.folder, layout.RUN, layout.OUTPUTS)
+        _write_outputs(place.folder / layout.OUTPUTS, splits.test, answers, labels)
+        place.progress.say(_said(result))
+    save_model(
+        problem.classifier.model,
+        place.folder / layout.MODEL,
+        claim=layout.PART,
+        tokenizer_folder=problem.body.folder,
+        card=_card(body, problem, result),
+        beside={CALIBRATION: result["calibration"]},
+    )
+    result["model_bytes"] = layout.weights_bytes(place.folder / layout.MODEL)
+    return result
+
+
+def _calibrate(problem: LabelsProblem) -> tuple[float, dict[str, int]]:
+    """Divide the logits by what makes them as sure as they are right: their head is linear, so it
+    is done for good, and whoever opens the model has calibrated probabilities.
+
+    Returns that temperature, and how many texts and labels it was found by: `guessed` and `there`.
+    """
+    lora.merge(problem.classifier.model)
+    raw = problem.classifier.logits(problem.validation.read.sequences)
+    truth = problem.validation.labels
+    temperature = fit_temperature(raw, truth)
+    cool(problem.classifier.model, temperature)
+    guessed, there = (len(np.unique(labels)) for labels in (raw.argmax(1), truth))
+    return temperature, {"texts": len(truth), "guessed": guessed, "there": there}
+
+
+@torch.no_grad()
+def cool(model: Classifier, temperature: float) -> None:
+    """Divide a classifier's logits by a temperature, for good."""
+    for weight in model.head.parameters():
+        weight.div_(temperature)
+
+
+def _ended(trained: Trained) -> str:
+    if trained.stopped:
+        return f"nothing better since step {trained.best_step}"
+    return "time was short" if trained.state.cuts else "as planned"
+
+
+def _looks(problem: LabelsProblem, place: Place) -> list[dict[str, Any]]:
+    """What was measured on the validation texts, and when."""
+    rows = MetricsLog(place.folder / layout.METRICS).rows()
+    return [
+        {
+            "step": row["step"],
+            "epoch": row["step"] / problem.steps_per_epoch,
+            "loss": row["loss"],
+            "accuracy": row["accuracy"],
+        }
+        for row in rows
+        if row["kind"] == "validation"
+    ]
+
+
+def _judge(problem: LabelsProblem, temperature: float) -> Answers:
+    """What the classifier, calibrated, makes of the test texts."""
+    classifier, rows = problem.classifier, problem.splits.test
+    places = {label: i for i, label in enumerate(classifier.labels)}
+    read = classifier.read([row.text for row in rows])
+    logits = classifier.logits(read.sequences)
+    return Answers(
         probabilities=softmax(logits),
-        before=softmax(logits * fitted.trained.temperature),
+        before=softmax(logits * temperature),
         truth=np.array([places[row.label] for row in rows], np.int64),
         cut=int(read.cut.sum()),
     )
 
 
-def finish(
-    run: Path,
-    fitted: Fitted,
-    test: Sequence[LabelledText],
-    told: Told,
-    recipe: Recorded,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Measure on the test texts and write it all out; returns the facts of result.json."""
-    progress.say(f"Measuring on {len(test):,} test texts ...")
-    judged = judge(fitted, test)
-    trained, labels = fitted.trained, fitted.labels
-    scores = classification_scores(judged.probabilities, judged.truth, labels)
-    before = classification_scores(judged.before, judged.truth, labels)["calibration_error"]
-    table = confusion(judged.probabilities.argmax(1), judged.truth, len(labels))
-    result: dict[str, Any] = {
-        "run": str(run),
-        "task": "classify",
-        "model": told.name,
-        "method": told.method,
-        "labels": list(labels),
-        "seconds": trained.seconds,
-        "steps": trained.steps,
-        "epochs": trained.epochs,
-        "best_step": trained.best_step,
-        "ended": trained.reason or "as planned",
-        "parameters": {"trained": trained.parameters.trained, "total": trained.parameters.all},
-        "peak_bytes": told.peak_bytes,
-        "n": len(test),
-        "metrics": plain(scores),
-        "confusion": table.tolist(),
-        "classes": {label: _class(score) for label, score in class_scores(table, labels).items()},
-        "calibration": {
-            "temperature": trained.temperature,
-            **plain({"error_before": before, "error_after": scores["calibration_error"]}),
-        },
-        "texts": {**told.parts, "copies": told.copies, "rejected": told.rejected},
-        "cut": {"train": trained.cut, "test": judged.cut},
-        "looks": trained.looks,
-        "threads": trained.threads,
-    }
-    save_model(
-        fitted.classifier.model,
-        run / layout.MODEL,
-        claim=layout.PART,
-        tokenizer_folder=fitted.tokenizer,
-        card=_card(fitted, told, labels, scores, before),
-        beside={CALIBRATION: result["calibration"]},
-    )
-    result["model_bytes"] = layout.weights_bytes(run / layout.MODEL)
-    sign(run, layout.RUN, layout.OUTPUTS)
-    _write_outputs(run / layout.OUTPUTS, test, judged, labels)
-    recipe.save(run)
-    write_json(run / layout.RESULT, result)
-    progress.say(_said(scores, before, trained.temperature))
-    return result
+def _add_scores(result: dict[str, Any], answers: Answers, labels: Sequence[str]) -> None:
+    """Put into the result what the test texts say."""
+    scores = classification_scores(answers.probabilities, answers.truth, labels)
+    before = classification_scores(answers.before, answers.truth, labels)["calibration_error"]
+    table = confusion(answers.probabilities.argmax(1), answers.truth, len(labels))
+    result["metrics"] = plain(scores)
+    result["confusion"] = table.tolist()
+    result["classes"] = {k: _class(score) for k, score in class_scores(table, labels).items()}
+    after = scores["calibration_error"]
+    result["calibration"] |= plain({"error_before": before, "error_after": after})
+    result["cut"]["test"] = answers.cut
 
 
 def _class(score: ClassScore) -> dict[str, Any]:
@@ -140,11 +176,11 @@ def _class(score: ClassScore) -> dict[str, Any]:
 
 
 def _write_outputs(
-    path: Path, rows: Sequence[LabelledText], judged: Judged, labels: Sequence[str]
+    path: Path, rows: Sequence[LabelledText], answers: Answers, labels: Sequence[str]
 ) -> None:
     """A JSON line for each test text: what it is, what it was taken for, how likely each label."""
     with atomic_file(path) as aside, aside.open("w", encoding="utf-8") as lines:
-        for row, shares in zip(rows, judged.probabilities, strict=True):
+        for row, shares in zip(rows, answers.probabilities, strict=True):
             found = {
                 "id": row.id,
                 "text": row.text,
@@ -155,29 +191,30 @@ def _write_outputs(
             lines.write(json.dumps(found, ensure_ascii=False) + "\n")
 
 
-def _said(scores: dict[str, Estimate], before: Estimate, temperature: float) -> str:
+def _said(result: dict[str, Any]) -> str:
+    metrics, calibration = result["metrics"], result["calibration"]
     shown = ", ".join(
-        f"{name.replace('_', ' ')} {_shown(scores[name])}"
+        f"{name.replace('_', ' ')} {_shown(metrics[name])}"
         for name in ("accuracy", "macro_f1", "auc", "calibration_error")
     )
-    return f"{shown} (before dividing logits by {temperature:.2f}: {before.value:.3f})"
+    before = _figure(calibration["error_before"]["value"])
+    return f"{shown} (before dividing logits by {calibration['temperature']:.2f}: {before})"
 
 
-def _shown(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+def _shown(estimate: dict[str, float | None]) -> str:
+    value, low, high = (_figure(estimate[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
-def _card(
-    fitted: Fitted, told: Told, labels: Sequence[str], scores: dict[str, Estimate], before: Estimate
-) -> str:
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _card(body: Body, problem: LabelsProblem, result: dict[str, Any]) -> str:
     """Markdown with the front matter that model hubs read."""
-    trained = fitted.trained
-    body = f"the preset {told.name}, begun afresh" if told.fresh else told.name
-    rows = "".join(
-        f"| {name.replace('_', ' ')} | {scores[name].value:.4f} | "
-        f"{scores[name].low:.4f} to {scores[name].high:.4f} |\n"
-        for name in ("accuracy", "macro_f1", "auc", "calibration_error", "log_loss")
-    )
+    labels, parts, counts = result["labels"], result["texts"], result["parameters"]
+    name = f"the preset {body.name}, begun afresh" if isinstance(body, Fresh) else body.name
+    source = f" of {problem.splits.source}" if problem.splits.source else ""
     return f"""---
 library_name: transformers
 pipeline_tag: text-classification
@@ -185,17 +222,29 @@ tags: [hornbook]
 ---
 # A text classifier trained with Hornbook
 
-Labels: {", ".join(labels[:50])}{" and more" if len(labels) > 50 else ""}. The body is {body}; of
-{trained.parameters.all:,} parameters {trained.parameters.trained:,} were trained ({told.method})
-on {told.parts["train"]:,} texts of {told.data}, {trained.epochs:.1f} passes in
-{trained.seconds:,.0f} s, the best weights by {told.parts["validation"]:,} validation texts kept. It
-reads the first {fitted.classifier.model.config.context:,} tokens of a text.
+Labels: {", ".join(labels[:50])}{" and more" if len(labels) > 50 else ""}. The body is {name}; of
+{counts["all"]:,} parameters {counts["trained"]:,} were trained ({result["method"]}) on
+{parts["train"]:,} texts{source}, {result["epochs"]:.1f} passes in {result["seconds"]:,.0f} s, the
+best weights by {result["validation"]["texts"]:,} validation texts kept. It reads the first
+{problem.classifier.model.config.context:,} tokens of a text.
 
-| on {told.parts["test"]:,} texts held out | value | 95 % interval |
-|---|---|---|
-{rows}
-Probabilities are calibrated: logits were divided by {trained.temperature:.3f} (temperature scaling,
-Guo et al. 2017), which the head's weights have in them; the calibration error was
-{before.value:.4f} before. They hold for texts like those it was trained on, with labels about as
+{_measured(result) if parts["test"] else ""}Probabilities are calibrated: logits were divided by
+{result["calibration"]["temperature"]:.3f} (temperature scaling, Guo et al. 2017), which the head's
+weights have in them. They hold for texts like those it was trained on, with labels about as
 frequent.
+"""
+
+
+def _measured(result: dict[str, Any]) -> str:
+    """A table of the figures on the test texts."""
+    metrics, before = result["metrics"], result["calibration"]["error_before"]["value"]
+    rows = []
+    for name in ("accuracy", "macro_f1", "auc", "calibration_error", "log_loss"):
+        value, low, high = (_figure(metrics[name][k], 4) for k in ("value", "low", "high"))
+        rows.append(f"| {name.replace('_', ' ')} | {value} | {low} to {high} |\n")
+    return f"""| on {result["n"]:,} texts held out | value | 95 % interval |
+|---|---|---|
+{"".join(rows)}
+The calibration error was {_figure(before, 4)} before calibration.
+
 """
