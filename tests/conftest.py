@@ -72,7 +72,10 @@ def process_as_it_was():
     os.environ.update(environment)
 
 
-LONGEST = ("test_resume.py", "test_families.py", "test_classify.py")
+LONGEST = (
+    "test_classify.py", "test_finetune.py", "test_resume.py", "test_families.py", "test_life.py",
+    "test_outputs.py", "test_compare.py", "test_tables.py", "test_learned_rules.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

@@ -164,9 +164,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_hostile_text_is_quick(kind, name):
     unit = HOSTILE[name]
-    text, start = unit * (2**20 // len(unit)), time.process_time()
+    text, start = unit * (2**18 // len(unit)), time.process_time()
     FINDERS[kind].find(text)
-    assert time.process_time() - start < 20  # backtracking would take hours
+    assert time.process_time() - start < 5  # backtracking would take hours
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,10 @@ def play(engine, family, chance):
 
 
 @every_family
-def test_a_hundred_random_schedules_give_what_each_request_gives_alone(family):
-    """500 over the families. An engine serves ten, so that slots hold what others left."""
+def test_fifty_random_schedules_give_what_each_request_gives_alone(family):
+    """250 over the families. An engine serves ten, so that slots hold what others left."""
     compared = reused = 0
-    for seed in range(10):
+    for seed in range(5):
         chance = random.Random(seed)
         slots = chance.randint(1, 4)
         config = SchedulerConfig(slots=slots, step_tokens=slots + chance.choice((0, 1, 3, 9, 60)))
@@ -127,8 +127,8 @@ def test_a_hundred_random_schedules_give_what_each_request_gives_alone(family):
         for _ in range(10):
             compared += play(engine, family, chance)
         reused += engine.reused_tokens
-    assert compared > 500
-    assert reused > 100
+    assert compared > 250
+    assert reused > 50
 
 
 @every_family

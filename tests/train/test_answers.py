@@ -136,7 +136,7 @@ def test_after_overfitting_eight_samples_every_answer_ends_by_itself(method):
     model = fresh(method=method)
     rates = dict.fromkeys(("matrix_rate", "embedding_rate", "head_rate", "scalar_rate"), 0.01)
     optimiser = Optimiser(model, OptimiserConfig(matrix_rule="adamw", **rates), torch.float32)
-    config = loop(4).model_copy(update={"steps": 250})
+    config = loop(4).model_copy(update={"steps": 120})
     packed = PackedConversations(found, 24, 4, seed=0, padding=0)
     state = TrainState(model, optimiser)
     train(state, answer_token, packed, config)

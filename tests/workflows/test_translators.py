@@ -8,10 +8,8 @@ import transformers
 from safetensors.numpy import load_file
 
 from hornbook.cli.translate import command
-from hornbook.core.errors import Interrupted, UsageError
-from hornbook.train import hooks
+from hornbook.core.errors import UsageError
 from hornbook.workflows.open.load import load
-from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.pairs.project import Pairs
 from hornbook.workflows.projects.pairs.report import _outputs
 from hornbook.workflows.runs.run import run as train
@@ -91,25 +89,6 @@ def test_the_vector_before_targets_is_zero(straight):
     weights = load_file(straight[0] / "model" / "model.safetensors")["model.shared.weight"]
     assert not weights[-1].any()
     assert weights[:-1].any(1).all()
-
-
-def test_stopped_and_resumed_is_undisturbed(files, straight, tmp_path, monkeypatch):
-    run = tmp_path / "run"
-    noted = hooks.StopRequest.__init__
-
-    def stopped_at_once(self):
-        noted(self)
-        self.signal = 2
-
-    with monkeypatch.context() as broken, pytest.raises(Interrupted, match="step 1;"):
-        broken.setattr(hooks.StopRequest, "__init__", stopped_at_once)
-        made(files, run)
-    with pytest.raises(UsageError, match="unfinished run"):
-        made(files, run)
-    result = resume(run, QUIET)
-    ours, theirs = (load_file(r / "model" / "model.safetensors") for r in (run, straight[0]))
-    assert all((ours[name] == theirs[name]).all() for name in theirs)
-    assert result["bleu"] == straight[1]["bleu"]
 
 
 @pytest.mark.parametrize("family", ["lstm", "lstm-attention"])
