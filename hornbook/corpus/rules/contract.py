@@ -33,7 +33,7 @@ class Rule(Config, ABC):
 
     kind: ClassVar[str]
     reason: ClassVar[str]
-    reason_zh: ClassVar[str]
+    reason_zh: ClassVar[str] = ""
     source: ClassVar[str]
     languages: ClassVar[frozenset[str] | None] = None
     hits: ClassVar[tuple[str, ...]]

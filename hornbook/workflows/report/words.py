@@ -198,7 +198,7 @@ def _languages() -> dict[str, Name]:
 
 
 _BY_CODE = _languages()
-_BY_REASON = {rule.reason: rule.reason_zh for rule in RULES.values()}
+_BY_REASON = {rule.reason: rule.reason_zh for rule in RULES.values() if rule.reason_zh}
 
 
 def reason_name(reason: str) -> Name:
@@ -209,7 +209,7 @@ def reason_name(reason: str) -> Name:
 def rule_name(kind: str) -> Name:
     """What a rule drops documents for."""
     rule = RULES.get(kind)
-    return (rule.reason, rule.reason_zh) if rule else (kind, kind)
+    return (rule.reason, rule.reason_zh or rule.reason) if rule else (kind, kind)
 
 
 def rule_source(kind: str) -> str:
