@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import write_json
-from hornbook.core.gguf import GGUFFile
+from hornbook.core.files import hash_file, write_json
+from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.core.stages import run_stage
 from hornbook.tokenize.begin import begin_with, prefix_of
 from hornbook.tokenize.pretokenizers import name_of, named
 from hornbook.tokenize.settings import CONFIG, Settings
@@ -111,6 +113,15 @@ def unpack_tokenizer(file: GGUFFile, folder: Path) -> None:
     write_json(folder / "tokenizer.json", values)
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
     write_json(folder / CONFIG, {**config, **settings.names, "chat_template": settings.template})
+
+
+def tokenizer_folder(place: Path, folder: Path, claim: Claim) -> Path:
+    """`place`, or where it is a GGUF file `folder` with its tokenizer, written by `claim`."""
+    if not is_gguf(place):
+        return place
+    inputs = {"stage": "gguf-tokenizer-2", "file": hash_file(place)}
+    run_stage(folder, claim, inputs, lambda aside: unpack_tokenizer(GGUFFile(place), aside))
+    return folder
 
 
 def _list(file: GGUFFile, key: str, kind: type) -> list[Any]:

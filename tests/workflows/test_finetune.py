@@ -116,6 +116,15 @@ def test_a_tuned_model_is_measured_and_opens(folder, tmp_path, method):
     assert "Reused" in heard.lines[-1]
 
 
+def test_a_gguf_file_is_tuned_and_its_tokenizer_goes_with_it(folder, tmp_path):
+    export(folder / "model", "gguf", "f32", tmp_path / "m.gguf", None, Heard())
+    facts = tune(folder, tmp_path / "run", model=tmp_path / "m.gguf", epochs=2)
+    assert facts["held_out"]["change"]["high"] < 0
+    tokenizers = open_model(tmp_path / "run", "cpu")[1], Tokenizer.load(folder / "model")
+    one, other = (tokenizer.encode("Say red and blue.") for tokenizer in tokenizers)
+    assert list(one) == list(other)
+
+
 def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(folder, tmp_path, monkeypatch):
     facts = tune(folder, tmp_path / "straight", method="full")
     with monkeypatch.context() as patch:

@@ -54,4 +54,5 @@ def test_a_run_in_minutes_is_measured_on_what_there_is_time_for(folder, tmp_path
     facts = resume(tmp_path / "run", QUIET)
     recipe = AnswersRecipe.load(tmp_path / "run")
     assert recipe.plan.rows == recipe.plan.micro_rows == 1
+    assert facts["held_out"]["items"] == 5 and facts["general"]["items"] == 1
     assert facts["steps"] == recipe.loop.steps == 6

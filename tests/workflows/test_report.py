@@ -130,8 +130,8 @@ def test_absent_parts_leave_no_trace(page):
     assert "#instruct" not in reader.references
     interval = {"value": 4.0, "low": 3.9, "high": 4.1}
     examples = [{"question": "What?", "answer": HOSTILE, "reference": "That."}]
-    held_out = {"before": interval, "after": interval}
-    facts = {"data": {"train": 9, "test": 3}, "held_out": held_out, "examples": examples}
+    held_out = {"items": 3, "before": interval, "after": interval}
+    facts = {"data": {"train": 9}, "held_out": held_out, "examples": examples}
     reader, _ = page(instruct=facts)
     assert "#instruct" in reader.references
     assert HOSTILE in reader.text

@@ -8,15 +8,13 @@ from typing import Any, Self
 from hornbook.adapt.peft import Base, base_of
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_json
-from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import Machine
-from hornbook.core.stages import run_stage
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_config
 from hornbook.models.place import resolve
 from hornbook.tokenize.answers import with_template
-from hornbook.tokenize.gguf import unpack_tokenizer
+from hornbook.tokenize.gguf import tokenizer_folder
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.choices import Planned
 from hornbook.workflows.projects.answers.problem import AnswersProblem, Source, prepare
@@ -140,7 +138,8 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
         to_hf(config)
         place.progress.doing("reading the rows")
         rows, parts = split_rows(request, self.data, self.held_out, place.progress)
-        folder, said = self._tokenizer_folder(place)
+        folder = tokenizer_folder(self.model, place.folder / layout.TOKENIZER, layout.PART)
+        folder, said = with_template(folder, place.folder / layout.CHAT_TOKENIZER, layout.PART)
         tokenizer = Tokenizer.load(folder)
         if request.task != "continue":
             say(f"  Template: {said}.")
@@ -151,16 +150,6 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
         source = Source(self.model, self.base, tokenizer, folder, data, general)
         self._source = request, place.folder, source
         return source
-
-    def _tokenizer_folder(self, place: Place) -> tuple[Path, str]:
-        """A folder with the base's tokenizer and a chat template, and which template it is."""
-        folder = self.model
-        if is_gguf(folder):
-            folder = place.folder / layout.TOKENIZER
-            inputs = {"stage": "gguf-tokenizer-1", "tokenizer": self.base.tokenizer}
-            file = GGUFFile(self.model)
-            run_stage(folder, layout.PART, inputs, lambda aside: unpack_tokenizer(file, aside))
-        return with_template(folder, place.folder / layout.CHAT_TOKENIZER, layout.PART)
 
 
 def _paths(files: Files) -> tuple[Path, ...]:

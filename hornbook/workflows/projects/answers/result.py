@@ -64,7 +64,8 @@ def finish(
 
 
 def _measured(problem: AnswersProblem) -> dict[str, Any]:
-    """held_out and general: before, after and the change, each with its 95 % interval."""
+    """held_out and general: before, after and the change, each with its 95 % interval over the
+    items that there was time to score."""
     goal, then = problem.goal, problem.before
     found: dict[str, Any] = {}
     for name, unit, before, after in (
@@ -73,6 +74,7 @@ def _measured(problem: AnswersProblem) -> dict[str, Any]:
     ):
         found[name] = {
             "unit": unit,
+            "items": len(after.sums),
             "before": before.ratio()._asdict(),
             "after": after.ratio()._asdict(),
             "change": after.change(before)._asdict(),

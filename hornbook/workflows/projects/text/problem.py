@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hornbook.batches.packing import PackedWindows
 from hornbook.batches.shards import TokenShards
-from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import Machine
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
@@ -20,7 +19,7 @@ from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
 from hornbook.models.presets import MASKED_PRESETS
-from hornbook.tokenize.gguf import unpack_tokenizer
+from hornbook.tokenize.gguf import tokenizer_folder as folder_of
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.train.dial import Plan
@@ -148,10 +147,9 @@ def prepare(
         tokenizer = prepare_tokenizer(
             corpus, tokenizer_folder, plan.vocab, progress, layout.PART, request.minutes
         )
-    elif is_gguf(tokenizer_folder):
-        tokenizer_folder = _unpacked(tokenizer_folder, run / layout.TOKENIZER)
-        tokenizer = Tokenizer.load(tokenizer_folder)
     else:
+        unpacked = run / layout.TOKENIZER
+        tokenizer_folder = folder_of(tokenizer_folder, unpacked, layout.PART)
         tokenizer = Tokenizer.load(tokenizer_folder)
     if init is None and plan.preset in MASKED_PRESETS:
         tokenizer_folder = run / layout.MASK_TOKENIZER
@@ -178,13 +176,6 @@ def described(model: Model) -> str:
         f"Model: {weights:,} weights; vocabulary {config.vocab:,}, width {config.width}, "
         f"context {config.context}."
     )
-
-
-def _unpacked(file: Path, folder: Path) -> Path:
-    """The tokenizer in a GGUF file as a folder, which goes with the model that is saved."""
-    inputs = {"stage": "gguf-tokenizer-1", "tokenizer": Tokenizer.load(file).fingerprint}
-    run_stage(folder, layout.PART, inputs, lambda aside: unpack_tokenizer(GGUFFile(file), aside))
-    return folder
 
 
 def _with_mask(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
