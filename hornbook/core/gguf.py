@@ -42,7 +42,7 @@ _LONGEST = 2**21
 """Entries of a list: eight times the largest vocabulary with its merges."""
 
 
-class Place(NamedTuple):
+class TensorPlace(NamedTuple):
     """Where a tensor lies in the file. kind: "F32", "Q4_1", ... shape: rows first."""
 
     kind: str
@@ -96,7 +96,7 @@ class GGUFFile:
         if hasattr(self._map, "madvise"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
-    def _places(self, count: int) -> dict[str, Place]:
+    def _places(self, count: int) -> dict[str, TensorPlace]:
         """Read the table of tensors; what it says must fit into the file."""
         found = {}
         for _ in range(count):
@@ -114,7 +114,7 @@ class GGUFFile:
             for name, (kind, shape, offset) in found.items()
         }
 
-    def _place(self, name: str, number: int, shape: tuple[int, ...], start: int) -> Place:
+    def _place(self, name: str, number: int, shape: tuple[int, ...], start: int) -> TensorPlace:
         import gguf
 
         try:
@@ -130,7 +130,7 @@ class GGUFFile:
                 f"is cut short: {name} would end at byte {start + size:,}, but the file has "
                 f"{self._size:,}. Copy or download it again."
             )
-        return Place(kind.name, shape, start, size)
+        return TensorPlace(kind.name, shape, start, size)
 
     def _check_apart(self) -> None:
         """No byte is part of two tensors."""

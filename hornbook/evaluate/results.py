@@ -11,7 +11,7 @@ from typing import Any
 
 from hornbook.core.files import write_json, write_text
 from hornbook.evaluate.load import LoadedTask
-from hornbook.evaluate.task import Metrics, Sample
+from hornbook.evaluate.task import ItemResult, Metrics
 from hornbook.evaluate.templates import render
 
 _LM_EVAL = {"accuracy": "acc", "accuracy_per_byte": "acc_norm", "bits_per_byte": "bits_per_byte"}
@@ -28,12 +28,12 @@ def plain(metrics: Metrics) -> dict[str, dict[str, float | None]]:
     }
 
 
-def scores_of(loaded: LoadedTask, samples: Sequence[Sample], seed: int) -> dict[str, Any]:
+def scores_of(loaded: LoadedTask, samples: Sequence[ItemResult], seed: int) -> dict[str, Any]:
     """n, metrics, and, where the task has groups, the same of each by kind and name."""
     task = loaded.task
     found: dict[str, Any] = {"n": len(samples), "metrics": plain(task.scores(samples, seed))}
     for kind, template in task.groups.items():
-        groups: dict[str, list[Sample]] = {}
+        groups: dict[str, list[ItemResult]] = {}
         for sample in samples:
             groups.setdefault(render(template, sample.item.row), []).append(sample)
         found.setdefault("groups", {})[kind] = {
@@ -48,7 +48,7 @@ def files_of(task: str) -> tuple[str, str]:
     return f"results_{task}.json", f"samples_{task}.jsonl"
 
 
-def write_results(folder: Path, result: Mapping[str, Any], samples: Iterable[Sample]) -> None:
+def write_results(folder: Path, result: Mapping[str, Any], samples: Iterable[ItemResult]) -> None:
     """results_TASK.json, which tools for lm-eval read, and samples_TASK.jsonl, a row an item."""
     name = str(result["task"])
     metrics: dict[str, Any] = {"alias": name, "sample_len": result["n"]}
@@ -71,7 +71,7 @@ def write_results(folder: Path, result: Mapping[str, Any], samples: Iterable[Sam
     write_text(folder / rows, "".join(line + "\n" for line in lines))
 
 
-def _row(sample: Sample) -> dict[str, Any]:
+def _row(sample: ItemResult) -> dict[str, Any]:
     prompt = sample.prompt
     asked = {} if prompt is None else {"prompt": prompt.text, "shots": prompt.shots}
     cut = {"cut_characters": prompt.cut} if prompt is not None and prompt.cut else {}

@@ -45,7 +45,7 @@ class Prompt(NamedTuple):
 
 
 @dataclass
-class Sample:
+class ItemResult:
     """An item and what came of it. found: plain data by name, for metrics and the file of samples.
 
     prompt: what the model was asked; None where it was asked nothing.
@@ -119,17 +119,17 @@ class Task(Config, ABC):
     @abstractmethod
     def measure(
         self, evaluated: "EvaluatedModel", items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         """Ask the model about every item, in order."""
 
     @abstractmethod
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         """The scores of samples, each with its interval; seed: of the bootstrap."""
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> Mapping[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> Mapping[str, Metrics]:
         """Scores, by name, of what anybody could answer without a model; none if unknown."""
         return {}
 
-    def details(self, samples: Sequence[Sample]) -> dict[str, Any]:
+    def details(self, samples: Sequence[ItemResult]) -> dict[str, Any]:
         """What more the result says: how it was scored, tables that are no single figure."""
         return {}

@@ -5,7 +5,7 @@ Knows tokenizers and the token loop; knows nothing of what is asked.
 
 from collections.abc import Callable, Sequence
 
-from hornbook.generate.decode import Decoder, decode
+from hornbook.generate.decode import SequenceModel, decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import first_stop
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -15,7 +15,7 @@ _STATE_TOKENS, _MOST_ROWS = 16_384, 16
 
 
 def greedy_answers(
-    model: Decoder,
+    model: SequenceModel,
     tokenizer: Tokenizer,
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
@@ -45,7 +45,7 @@ def greedy_answers(
 
 
 def _together(
-    model: Decoder,
+    model: SequenceModel,
     tokenizer: Tokenizer,
     prompts: Sequence[Sequence[int]],
     config: SamplingConfig,

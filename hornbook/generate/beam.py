@@ -28,7 +28,7 @@ class BeamConfig(Config):
     max_tokens: int | None = Field(default=None, ge=1)
 
 
-class Translator(Protocol):
+class BeamSearchModel(Protocol):
     """What the search sees of a model."""
 
     def __call__(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor: ...
@@ -61,7 +61,7 @@ class _Beams(NamedTuple):
 
 @torch.inference_mode()
 def search(
-    model: Translator, source: Tensor, valid: Tensor, start: int, end: int, config: BeamConfig
+    model: BeamSearchModel, source: Tensor, valid: Tensor, start: int, end: int, config: BeamConfig
 ) -> list[Hypothesis]:
     """The best target of each source (N, S) int64, valid (N, S) bool; `start` comes before it.
 

@@ -44,7 +44,7 @@ class Sequences(Protocol):
         """What a token in one row takes, as far as the memory grows with tokens."""
 
 
-class Decoder(Protocol):
+class SequenceModel(Protocol):
     """What generation sees of a model. vocab: ids that it gives logits for. context: the most
     tokens of a sequence."""
 
@@ -67,7 +67,7 @@ class RowToken(NamedTuple):
 
 
 def decode(
-    model: Decoder,
+    model: SequenceModel,
     prompts: Sequence[Sequence[int]],
     config: SamplingConfig,
     stop_ids: frozenset[int],

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder
+from hornbook.generate.decode import SequenceModel
 from hornbook.generate.sampling import choose
 from hornbook.generate.scheduler import Finish, GenerationRequest, Scheduler, SchedulerConfig
 
@@ -45,7 +45,10 @@ class Engine:
     """
 
     def __init__(
-        self, model: Decoder, config: SchedulerConfig | None = None, capacity: int | None = None
+        self,
+        model: SequenceModel,
+        config: SchedulerConfig | None = None,
+        capacity: int | None = None,
     ) -> None:
         """capacity: tokens that a request can have, prompt and answer together (None: the model's
         context). All slots' memory is taken now."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hornbook.kernels.structures import GROUP
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.pack import Block, blocks_of
+from hornbook.models.pack import DecoderBlock, blocks_of
 from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Cache, State
 from hornbook.nn.norm import RMSNorm
@@ -91,7 +91,7 @@ def single_token_decoder(model: CausalLM) -> SingleTokenDecoder | None:
     return SingleTokenDecoder(model, [(_attention(block), _mlp(block)) for block in blocks])
 
 
-def _attention(block: Block) -> _Attention:
+def _attention(block: DecoderBlock) -> _Attention:
     inner = block.attention
     config = inner.config
     assert config.rotary is not None
@@ -109,7 +109,7 @@ def _attention(block: Block) -> _Attention:
     )
 
 
-def _mlp(block: Block) -> _MLP:
+def _mlp(block: DecoderBlock) -> _MLP:
     fused, down = cast(PackedLinear, block.mlp.fused), cast(PackedLinear, block.mlp.down)
     return _MLP(_norm(block.mlp_norm), _product(fused), _product(down), block.mlp.activation)
 

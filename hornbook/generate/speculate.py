@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder, RowToken, Sequences
+from hornbook.generate.decode import RowToken, SequenceModel, Sequences
 from hornbook.generate.sampling import Constraint, SamplingConfig, choose
 from hornbook.generate.scheduler import check_prompt, finish_reason
 
@@ -62,7 +62,7 @@ class PromptLookup:
 class ModelDrafter:
     """Guesses what a smaller model of the same vocabulary would say, greedily."""
 
-    def __init__(self, model: Decoder) -> None:
+    def __init__(self, model: SequenceModel) -> None:
         """Raises HornbookError for a model that remembers in a recurrent state."""
         self._model, self._sequences = model, model.sequences(1, 1)
         require_cuttable(self._sequences)
@@ -105,7 +105,7 @@ def require_cuttable(sequences: Sequences) -> None:
 
 
 def decode_drafted(
-    model: Decoder,
+    model: SequenceModel,
     prompt: Sequence[int],
     config: SamplingConfig,
     stop_ids: frozenset[int],

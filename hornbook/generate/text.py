@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.decode import Decoder, RowToken, decode
+from hornbook.generate.decode import RowToken, SequenceModel, decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.sampling import Constraint, SamplingConfig
 from hornbook.generate.scheduler import Finish, GenerationRequest, SchedulerConfig
@@ -121,7 +121,7 @@ class Writing:
         answer.text += ready
         return ready
 
-    def stream(self, model: Decoder, drafter: Drafter | None = None) -> Iterator[str]:
+    def stream(self, model: SequenceModel, drafter: Drafter | None = None) -> Iterator[str]:
         """Write the answer, yielding text; a drafter guesses ahead."""
         asked = self.request
         self.begin()
@@ -140,7 +140,7 @@ class Writing:
 
 
 def stream(
-    model: Decoder,
+    model: SequenceModel,
     tokenizer: Tokenizer,
     answer: Answer,
     stop_ids: frozenset[int],
@@ -156,7 +156,7 @@ _STATE_TOKENS, _MOST_SLOTS = 16_384, 16
 float32."""
 
 
-def write_together(model: Decoder, writings: Sequence[Writing]) -> None:
+def write_together(model: SequenceModel, writings: Sequence[Writing]) -> None:
     """Write several answers side by side, each as it would be alone."""
     if not writings:
         return

@@ -54,7 +54,7 @@ class FusedMLP(GatedMLP):
         return y
 
 
-class Block(NamedTuple):
+class DecoderBlock(NamedTuple):
     """An attention and an MLP, each behind a norm."""
 
     attention_norm: RMSNorm
@@ -63,7 +63,7 @@ class Block(NamedTuple):
     mlp: FusedMLP
 
 
-def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
+def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[DecoderBlock] | None:
     """A packed decoder as a list of blocks, as most are built: rotary attention, gated MLP, RMS
     norms, one wavelength and head for all, and every matrix a `linear`. None where it is not.
     """
@@ -76,7 +76,7 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[Block] | None:
         block = (first.norm, first.layer, second.norm, second.layer)
         if not all(map(isinstance, block, (RMSNorm, FusedAttention, RMSNorm, FusedMLP))):
             return None
-        blocks.append(Block(*block))  # type: ignore[arg-type]
+        blocks.append(DecoderBlock(*block))  # type: ignore[arg-type]
     matrices: list[nn.Module] = [model.head]
     for block in blocks:
         matrices += [block.attention.fused, block.attention.output, block.mlp.fused, block.mlp.down]
@@ -120,7 +120,7 @@ def decoder_weights(model: CausalLM) -> DecoderWeights | None:
     return found if found.fits() else None
 
 
-def _block_weights(block: Block, normed: bool) -> BlockWeights:
+def _block_weights(block: DecoderBlock, normed: bool) -> BlockWeights:
     attention = block.attention
     return BlockWeights(
         attention_norm=_numbers(block.attention_norm),

@@ -11,7 +11,7 @@ from hornbook.core.stats import Estimate, bootstrap_ratio, wilson
 from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Task
 from hornbook.evaluate.templates import Row
 
 _RIGHT = {"": "accuracy", "_per_token": "accuracy_per_token", "_per_byte": "accuracy_per_byte"}
@@ -41,7 +41,7 @@ class ChoiceTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         choices = [self._choices(item.row) for item in items]
         prompts = [
@@ -69,16 +69,16 @@ class ChoiceTask(Task):
             values: dict[str, Any] = {"choices": texts, "answer": right, "logprobs": by[""]}
             for name, scores in by.items():
                 values[f"right{name}"] = max(range(len(texts)), key=scores.__getitem__) == right
-            samples.append(Sample(item, values, prompt))
+            samples.append(ItemResult(item, values, prompt))
         return samples
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         return {
             metric: wilson(sum(sample.found[f"right{name}"] for sample in samples), len(samples))
             for name, metric in _RIGHT.items()
         }
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> dict[str, Metrics]:
         shares = [1 / len(sample.found["choices"]) for sample in samples]
         chance = bootstrap_ratio(shares, [1.0] * len(shares)).value
         return {"chance": {"accuracy": Estimate(chance, chance, chance)}}

@@ -20,7 +20,7 @@ from hornbook.evaluate.classification import classification_scores, confusion
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.likelihood import Likelihood
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.task import Item, Metrics, Prompt, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Prompt, Task
 from hornbook.evaluate.templates import Row, render
 
 _SIZES: dict[str, Callable[[Likelihood, str], int]] = {
@@ -65,7 +65,7 @@ class ClassifyTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         words = list(self.labels.values())
         reserve = 2 + max(len(evaluated.tokenizer.encode(word)) for word in words)
@@ -90,7 +90,7 @@ class ClassifyTask(Task):
 
     def judged(
         self, labels: Sequence[str], shares: np.ndarray, items: Sequence[Item]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         """The samples of a classifier that was asked nothing: (N, L) probabilities of its labels.
 
         Raises UsageError when its labels are not those of the task.
@@ -107,26 +107,26 @@ class ClassifyTask(Task):
             self._sample(i, row, None) for i, row in zip(items, padded[:, columns], strict=True)
         ]
 
-    def _sample(self, item: Item, shares: np.ndarray, prompt: Prompt | None) -> Sample:
+    def _sample(self, item: Item, shares: np.ndarray, prompt: Prompt | None) -> ItemResult:
         names = list(self.labels)
         found = {
             "label": self.label(item.row),
             "answer": names[int(shares.argmax())],
             "probabilities": dict(zip(names, shares.tolist(), strict=True)),
         }
-        return Sample(item, found, prompt)
+        return ItemResult(item, found, prompt)
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         names = list(self.labels)
         shares = np.array([list(sample.found["probabilities"].values()) for sample in samples])
         truth = np.array([names.index(sample.found["label"]) for sample in samples])
         return classification_scores(shares, truth, names, seed)
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> Mapping[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> Mapping[str, Metrics]:
         often = Counter(sample.found["label"] for sample in samples).most_common(1)[0][1]
         return {"most frequent label": {"accuracy": wilson(often, len(samples))}}
 
-    def details(self, samples: Sequence[Sample]) -> dict[str, Any]:
+    def details(self, samples: Sequence[ItemResult]) -> dict[str, Any]:
         """The confusion table: rows are the right labels, columns the answers."""
         names = list(self.labels)
         truth, guesses = (

@@ -12,7 +12,7 @@ from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.likelihood import LikelihoodRequest, encode_pair
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.task import Item, Metrics, Prompt, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Prompt, Task
 from hornbook.evaluate.templates import Row, render
 
 
@@ -44,7 +44,7 @@ class ContextsTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         endings = [render(self.ending, item.row) for item in items]
         reserve = [
@@ -70,14 +70,14 @@ class ContextsTask(Task):
                 "logprobs": nats,
                 "right": nats[right] == best and nats.count(best) == 1,
             }
-            samples.append(Sample(item, values, prompt))
+            samples.append(ItemResult(item, values, prompt))
         return samples
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         right = sum(sample.found["right"] for sample in samples)
         return {"accuracy": wilson(right, len(samples))}
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> dict[str, Metrics]:
         shares = [1 / len(sample.found["contexts"]) for sample in samples]
         chance = bootstrap_ratio(shares, [1.0] * len(shares)).value
         return {"chance": {"accuracy": Estimate(chance, chance, chance)}}

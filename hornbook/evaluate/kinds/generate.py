@@ -16,7 +16,7 @@ from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.metrics import best, exact_match, mean, token_f1
 from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.rouge import ROUGE, rouge
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Task
 from hornbook.evaluate.templates import Row, as_template, evaluate, missing, no_field, render
 
 Metric = Literal[
@@ -56,7 +56,7 @@ class GenerateTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         if any(name in _CORPUS for name in self.metrics):
             require_bleu()
         prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
@@ -70,7 +70,7 @@ class GenerateTask(Task):
         ids = [prompt.ids for prompt in prompts]
         texts = evaluated.answers(ids, self.max_tokens, self.stop, prompter.chat)
         samples = [
-            Sample(item, self._scored(text, self._right(item.row), item.row), prompt)
+            ItemResult(item, self._scored(text, self._right(item.row), item.row), prompt)
             for item, text, prompt in zip(items, texts, prompts, strict=True)
         ]
         if "answer_bits_per_byte" in self.metrics:
@@ -82,10 +82,10 @@ class GenerateTask(Task):
                 sample.found["answer_logprob"] = found.logprob
         return samples
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         return {name: self._metric(name, samples, seed) for name in self.metrics}
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> dict[str, Metrics]:
         """Lead-3: the first three sentences of what is summarised."""
         if self.source is None:
             return {}
@@ -94,10 +94,10 @@ class GenerateTask(Task):
         for sample in samples:
             first = lead(render(self.source, sample.item.row))
             found = self._scored(first, sample.found["answers"], sample.item.row)
-            leads.append(Sample(sample.item, found))
+            leads.append(ItemResult(sample.item, found))
         return {"lead-3": {name: self._metric(name, leads, seed) for name in names}}
 
-    def details(self, samples: Sequence[Sample]) -> dict[str, Any]:
+    def details(self, samples: Sequence[ItemResult]) -> dict[str, Any]:
         signatures = {
             name: measure(["a b c d"], ["a b c d"], rounds=1).signature
             for name, measure in _CORPUS.items()
@@ -122,7 +122,7 @@ class GenerateTask(Task):
             found |= {name: max(one[name] for one in every) for name in ROUGE}
         return found
 
-    def _metric(self, name: str, samples: Sequence[Sample], seed: int) -> Estimate:
+    def _metric(self, name: str, samples: Sequence[ItemResult], seed: int) -> Estimate:
         if name in _CORPUS:
             outputs = [sample.found["answer"] for sample in samples]
             references = [sample.found["answers"][0] for sample in samples]

@@ -9,7 +9,7 @@ from hornbook.core.stats import wilson
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.metrics import exp_mean
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Task
 from hornbook.evaluate.templates import Row, render
 
 
@@ -27,18 +27,18 @@ class LastWordTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         targets = [render(self.target, item.row) for item in items]
         prompts = [prompter.prompt(item, 16) for item in items]
         requests = [prompter.request(p, t) for p, t in zip(prompts, targets, strict=True)]
         found = evaluated.likelihoods(requests)
         return [
-            Sample(item, {"target": target, **likelihood._asdict()}, prompt)
+            ItemResult(item, {"target": target, **likelihood._asdict()}, prompt)
             for item, target, prompt, likelihood in zip(items, targets, prompts, found, strict=True)
         ]
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         right = sum(sample.found["greedy"] for sample in samples)
         return {
             "accuracy": wilson(right, len(samples)),

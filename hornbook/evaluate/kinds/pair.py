@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from hornbook.core.stats import Estimate, wilson
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.prompts import Prompter
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Task
 from hornbook.evaluate.templates import Row, render
 
 
@@ -28,7 +28,7 @@ class PairTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         prompter = Prompter(self, evaluated.tokenizer, evaluated.max_length, shots)
         prompts = [prompter.prompt(item, 64) for item in items]
         texts = [(render(self.good, item.row), render(self.bad, item.row)) for item in items]
@@ -51,10 +51,10 @@ class PairTask(Task):
                 "right": one > other,
                 "right_per_byte": per_byte[0] > per_byte[1],
             }
-            samples.append(Sample(item, values, prompts[i]))
+            samples.append(ItemResult(item, values, prompts[i]))
         return samples
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         right = sum(sample.found["right"] for sample in samples)
         per_byte = sum(sample.found["right_per_byte"] for sample in samples)
         return {
@@ -62,5 +62,5 @@ class PairTask(Task):
             "accuracy_per_byte": wilson(per_byte, len(samples)),
         }
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> dict[str, Metrics]:
         return {"chance": {"accuracy": Estimate(0.5, 0.5, 0.5)}}

@@ -21,7 +21,7 @@ from hornbook.datasets.tables import NOT_UNICODE
 from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of, windows
 from hornbook.evaluate.rows import LeftOut
-from hornbook.evaluate.task import Item, Metrics, Sample, Task
+from hornbook.evaluate.task import Item, ItemResult, Metrics, Task
 from hornbook.evaluate.templates import Row
 from hornbook.read.documents import Document
 from hornbook.read.sources import find_files, read_file
@@ -58,7 +58,7 @@ class PerplexityTask(Task):
 
     def measure(
         self, evaluated: EvaluatedModel, items: Sequence[Item], shots: Sequence[Row]
-    ) -> list[Sample]:
+    ) -> list[ItemResult]:
         if shots:
             raise UsageError("perplexity is that of whole texts: there are no shots.")
         begin, max_length = begin_of(evaluated.tokenizer), min(self.window, evaluated.max_length)
@@ -81,10 +81,10 @@ class PerplexityTask(Task):
             ]
             nats, tokens, size = (sum(column) for column in zip(*rows, strict=True))
             values = {"logprob": nats, "tokens": tokens, "bytes": size, "windows": rows}
-            samples.append(Sample(item, values))
+            samples.append(ItemResult(item, values))
         return samples
 
-    def scores(self, samples: Sequence[Sample], seed: int) -> Metrics:
+    def scores(self, samples: Sequence[ItemResult], seed: int) -> Metrics:
         """With a bootstrap over windows: there may be one text only."""
         rows = np.array([row for sample in samples for row in sample.found["windows"]])
         nats, tokens, sizes = rows.T
@@ -94,7 +94,7 @@ class PerplexityTask(Task):
             bits, mean = (Estimate(e.value, math.nan, math.nan) for e in (bits, mean))
         return {"bits_per_byte": bits, "perplexity": Estimate(*map(float, np.exp(mean)))}
 
-    def baselines(self, samples: Sequence[Sample], seed: int) -> dict[str, Metrics]:
+    def baselines(self, samples: Sequence[ItemResult], seed: int) -> dict[str, Metrics]:
         texts = [sample.item.content for sample in samples]
         by = {"gzip": gzip_bits_per_byte(texts), "xz": xz_bits_per_byte(texts)}
         return {

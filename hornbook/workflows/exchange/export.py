@@ -26,7 +26,7 @@ from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
 from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer, read_files
-from hornbook.workflows.exchange.parity import Opened, compare
+from hornbook.workflows.exchange.parity import ModelWithTokenizer, compare
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.runs import folder as layout
 
@@ -56,11 +56,13 @@ def export(
         check_place(out, claim)
     sample = _read(text) if text else _documentation()
     adapter = _adapter_of(source) if form == "peft" else None
-    before = Opened(*open_model(source, "cpu"))
+    before = ModelWithTokenizer(*open_model(source, "cpu"))
 
     def certify(written: Path) -> dict[str, Any]:
         progress.say(f"Written for {out}; opening it to compare.")
-        after = _with_adapter(written) if adapter else Opened(*open_model(written, "cpu"))
+        after = (
+            _with_adapter(written) if adapter else ModelWithTokenizer(*open_model(written, "cpu"))
+        )
         return {
             "from": source.name,
             "to": out.name,
@@ -107,7 +109,7 @@ def _check(form: str, kind: str | None, out: Path) -> Kind:
     return kind
 
 
-def _write_gguf(before: Opened, source: Path, out: Path, kind: Kind) -> None:
+def _write_gguf(before: ModelWithTokenizer, source: Path, out: Path, kind: Kind) -> None:
     values, settings = read_files(source)
     tokenizer = before.tokenizer
     known = settings._replace(eos=tokenizer.eos_id, stops=tokenizer.stop_ids)
@@ -115,7 +117,7 @@ def _write_gguf(before: Opened, source: Path, out: Path, kind: Kind) -> None:
     write_gguf(before.model, out, kind, tokens)
 
 
-def _write_folder(before: Opened, source: Path, folder: Path) -> None:
+def _write_folder(before: ModelWithTokenizer, source: Path, folder: Path) -> None:
     if not is_gguf(source):
         write_model(before.model, folder, source)
         return
@@ -141,14 +143,14 @@ def _copy(adapter: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / file.name)
 
 
-def _with_adapter(folder: Path) -> Opened:
+def _with_adapter(folder: Path) -> ModelWithTokenizer:
     """The base of an adapter with the adapter folded in."""
     place = Path(base_of_adapter(folder).place)
     model = load_model(place).eval()
     assert isinstance(model, CausalLM)
     load_adapter(model, folder, base_of(place))
     lora.merge(model)
-    return Opened(model, Tokenizer.load(place))
+    return ModelWithTokenizer(model, Tokenizer.load(place))
 
 
 def _documentation() -> str:

@@ -29,14 +29,14 @@ _WINDOW = 512
 """Tokens of the text that are scored together."""
 
 
-class Opened(NamedTuple):
+class ModelWithTokenizer(NamedTuple):
     """A model ready to generate, with its tokenizer."""
 
     model: CausalLM
     tokenizer: Tokenizer
 
 
-def compare(before: Opened, after: Opened, text: str) -> dict[str, Any]:
+def compare(before: ModelWithTokenizer, after: ModelWithTokenizer, text: str) -> dict[str, Any]:
     """parity {max_logit_difference, same_greedy, bits_per_byte_change} and what it rests on.
 
     Logits are compared at every position of PROMPTS, greedy text over GREEDY_TOKENS tokens of
@@ -65,7 +65,7 @@ def compare(before: Opened, after: Opened, text: str) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def bits_per_byte(opened: Opened, text: str) -> float:
+def bits_per_byte(opened: ModelWithTokenizer, text: str) -> float:
     """Bits that the model needs for a byte of `text`, its first token left out.
 
     Windows share one token, so that each other token is scored once.
@@ -83,13 +83,13 @@ def bits_per_byte(opened: Opened, text: str) -> float:
 
 
 @torch.inference_mode()
-def _difference(before: Opened, after: Opened, ids: list[int]) -> float:
+def _difference(before: ModelWithTokenizer, after: ModelWithTokenizer, ids: list[int]) -> float:
     """The largest difference of any logit at any position."""
     tokens = torch.tensor([ids])
     return float((before.model(tokens) - after.model(tokens)).abs().max())
 
 
-def _greedy(opened: Opened, prompts: list[list[int]]) -> list[str]:
+def _greedy(opened: ModelWithTokenizer, prompts: list[list[int]]) -> list[str]:
     """What the model continues each prompt with, whatever ends it would name."""
     config = SamplingConfig(temperature=0, max_tokens=GREEDY_TOKENS)
     found: list[list[int]] = [[] for _ in prompts]

@@ -6,7 +6,7 @@ from typing import NamedTuple, Unpack, overload
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.generate.constrain import Constrainer, GrammarState
-from hornbook.generate.decode import Decoder as Sequencer
+from hornbook.generate.decode import SequenceModel
 from hornbook.generate.speculate import Drafter, ModelDrafter, PromptLookup
 from hornbook.generate.text import Answer, Writing, continue_text, reply_to, write_together
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -43,7 +43,7 @@ class Decoder(Opened):
     kind, abilities = "a decoder", ("generate", "chat", "stream")
 
     def __init__(
-        self, path: Path, model: Sequencer, tokenizer: Tokenizer, device: str | None = None
+        self, path: Path, model: SequenceModel, tokenizer: Tokenizer, device: str | None = None
     ) -> None:
         super().__init__(path)
         self.model, self.tokenizer, self._device = model, tokenizer, device

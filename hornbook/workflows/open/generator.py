@@ -11,7 +11,7 @@ from hornbook import kernels as native
 from hornbook.core.errors import unknown
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import may_have_gpu, pick_device, return_freed_memory
-from hornbook.generate.decode import Decoder
+from hornbook.generate.decode import SequenceModel
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.quantised import is_mostly_quantised
@@ -27,7 +27,7 @@ def open_generator(
     device: str | None = None,
     weights: str | None = None,
     say: Callable[[str], None] | None = None,
-) -> tuple[Decoder, Tokenizer]:
+) -> tuple[SequenceModel, Tokenizer]:
     """A decoder made ready to generate as fast as this machine can, and its tokenizer.
 
     weights: int4 or int8 to run with codes of so many bits, float32 for all digits; None runs a

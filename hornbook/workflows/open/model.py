@@ -7,7 +7,7 @@ from hornbook import kernels as native
 from hornbook.core.errors import UsageError
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.machine import pick_device
-from hornbook.generate.decode import Decoder
+from hornbook.generate.decode import SequenceModel
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.single_token import single_token_decoder
 from hornbook.models.causal_lm import CausalLM
@@ -42,7 +42,7 @@ def _decoder(path: Path, device: str | None) -> tuple[CausalLM, Tokenizer]:
 
 def open_with_torch(
     path: Path, device: str | None, weights: str | None, say: Callable[[str], None] | None
-) -> tuple[Decoder, Tokenizer]:
+) -> tuple[SequenceModel, Tokenizer]:
     """What `open_generator` opens where torch is needed: floats, packed floats, other files."""
     folder, device = resolve(path), pick_device(device)
     if weights in ("int4", "int8"):
@@ -59,7 +59,7 @@ def open_with_torch(
     return open_model(path, device)
 
 
-def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> Decoder:
+def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> SequenceModel:
     """The fastest way through a packed decoder that this machine has."""
     if say and (reason := native.missing()):
         say(f"Slower than it could be, in torch's kernels: {reason}.")

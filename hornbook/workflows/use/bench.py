@@ -17,7 +17,7 @@ from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import measure_machine, memory_bytes, memory_rate, peak_memory_bytes
 from hornbook.core.progress import Progress
-from hornbook.generate.decode import Decoder, decode
+from hornbook.generate.decode import SequenceModel, decode
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.place import resolve
@@ -98,7 +98,7 @@ def _fitting(config: BenchConfig, context: int) -> list[int]:
     return fitting
 
 
-def _check_memory(config: BenchConfig, model: Decoder) -> None:
+def _check_memory(config: BenchConfig, model: SequenceModel) -> None:
     """Raises UsageError for more streams than this machine can hold."""
     length, most = config.lengths[0] + config.tokens, max(config.streams)
     needed = model.sequences(1, 1).bytes_of_position() * length * most
@@ -109,7 +109,7 @@ def _check_memory(config: BenchConfig, model: Decoder) -> None:
         )
 
 
-def _prompt(model: Decoder, length: int, rounds: int) -> dict[str, Any]:
+def _prompt(model: SequenceModel, length: int, rounds: int) -> dict[str, Any]:
     config = SamplingConfig(temperature=0, max_tokens=1)
     ids, seconds = _ids(length, model.vocab), []
     for _ in range(rounds + 1):
@@ -119,7 +119,7 @@ def _prompt(model: Decoder, length: int, rounds: int) -> dict[str, Any]:
     return {"tokens": length, "seconds": statistics.median(seconds[1:]), **_rates(length, seconds)}
 
 
-def _streams(model: Decoder, count: int, length: int, config: BenchConfig) -> dict[str, Any]:
+def _streams(model: SequenceModel, count: int, length: int, config: BenchConfig) -> dict[str, Any]:
     sampling = SamplingConfig(temperature=0, max_tokens=config.tokens)
     prompts, seconds = [_ids(length, model.vocab, i) for i in range(count)], []
     for _ in range(config.rounds + 1):
@@ -157,7 +157,7 @@ class _Work(NamedTuple):
     device: str
 
 
-def _work(model: Decoder) -> _Work:
+def _work(model: SequenceModel) -> _Work:
     if not isinstance(model, NativeDecoder):
         return _work_of_layers(model)
     weights = model.weights
@@ -169,7 +169,7 @@ def _work(model: Decoder) -> _Work:
     return _Work(numbers, size, "codes in our kernels", "cpu")
 
 
-def _work_of_layers(model: Decoder) -> _Work:
+def _work_of_layers(model: SequenceModel) -> _Work:
     from torch import nn
 
     from hornbook.generate.single_token import SingleTokenDecoder

@@ -23,7 +23,7 @@ from hornbook.evaluate.leakage import Leakage, find_leaks
 from hornbook.evaluate.load import LoadedTask, find_data, load_task
 from hornbook.evaluate.register import register
 from hornbook.evaluate.results import files_of, lines_of, plain, scores_of, write_results
-from hornbook.evaluate.task import Sample
+from hornbook.evaluate.task import ItemResult
 from hornbook.read.documents import Rejection
 from hornbook.workflows.open.classifier import Classifier, open_classifier
 from hornbook.workflows.open.load import kind_of
@@ -182,7 +182,7 @@ def _measure(
     ready: _Ready,
     leaks: dict[str, Leakage],
     config: EvaluateConfig,
-) -> tuple[dict[str, Any], list[Sample]]:
+) -> tuple[dict[str, Any], list[ItemResult]]:
     loaded, items = ready.loaded, ready.items
     task, seed = loaded.task, config.seed
     if isinstance(subject, EvaluatedModel):
@@ -233,11 +233,11 @@ def _measure(
     return result, samples
 
 
-def _shots(sample: Sample, shots: int) -> bool:
+def _shots(sample: ItemResult, shots: int) -> bool:
     return sample.prompt is not None and sample.prompt.shots < shots
 
 
-def _first(samples: Sequence[Sample]) -> dict[str, Any] | None:
+def _first(samples: Sequence[ItemResult]) -> dict[str, Any] | None:
     """The first prompt as the model read it."""
     prompt = samples[0].prompt
     return None if prompt is None else {"text": prompt.text, "token_ids": prompt.ids}
