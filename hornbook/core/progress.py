@@ -89,6 +89,11 @@ def _print(message: str) -> None:
             sys.stderr.flush()
 
 
+def quoted(text: str) -> list[str]:
+    """A text of others as lines to say, marked so that none can pass for a line of ours."""
+    return [f"  | {line}" for line in text.split("\n")]
+
+
 class Progress:
     """Says what is going on. `quiet` says nothing."""
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from hornbook.core.config import Config
+from hornbook.core.progress import quoted
 from hornbook.train.choices import Choice, replaced
 from hornbook.train.loop import Batches, Hook, LoopConfig
 from hornbook.train.objective import Objective
@@ -79,7 +80,7 @@ class Problem(ABC):
 
     def shown(self, sample: dict[str, Any]) -> list[str]:
         """Lines for people about a sample."""
-        return [f"  sample: {sample.get('prompt', '')}⁞{sample.get('text', '')}"]
+        return ["  sample:", *quoted(f"{sample.get('prompt', '')}⁞{sample.get('text', '')}")]
 
     def ending_s(self, score_s: float) -> float:
         """Seconds that measuring at the end will take, from those of `score`."""

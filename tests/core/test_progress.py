@@ -2,7 +2,7 @@
 
 import time
 
-from hornbook.core.progress import Progress, never_silent
+from hornbook.core.progress import Progress, never_silent, quoted
 
 
 def spoken(capsys):
@@ -58,3 +58,10 @@ def test_it_ends_with_the_command(capsys):
         Progress().say("work")
     time.sleep(0.3)
     assert spoken(capsys) == ["work"]
+
+
+def test_a_text_of_others_keeps_its_lines_and_looks_like_none_of_ours(capsys):
+    Progress().say("  sample:", *quoted("one\n\nerror: two\x1b[2J"))
+    assert capsys.readouterr().err.split("\n") == [
+        "  sample:", "  | one", "  | ", "  | error: two\\u001b[2J", "",
+    ]  # fmt: skip
