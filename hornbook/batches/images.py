@@ -23,7 +23,7 @@ class Augment(Config):
     flip: bool = True
 
 
-class LabelledImages:
+class ImageBatches:
     """Batches of `rows` images with a label each, normalised.
 
     pixels: (N, H, W, C) uint8. mean, std: of each colour, on the scale 0 to 1. augment: what
@@ -49,17 +49,17 @@ class LabelledImages:
         """Optimiser steps in which every image is seen once."""
         return self._order.count / self._order.rows
 
-    def of(self, rows: int) -> "LabelledImages":
+    def of(self, rows: int) -> "ImageBatches":
         """The same in batches of another size."""
         return self._with(self.pixels, self.labels, rows)
 
-    def some(self, places: np.ndarray) -> "LabelledImages":
+    def some(self, places: np.ndarray) -> "ImageBatches":
         """Those at these places."""
         return self._with(self.pixels[places], self.labels[places], self._order.rows)
 
-    def _with(self, pixels: np.ndarray, labels: np.ndarray, rows: int) -> "LabelledImages":
+    def _with(self, pixels: np.ndarray, labels: np.ndarray, rows: int) -> "ImageBatches":
         mean, std = self.mean.flatten().tolist(), self.std.flatten().tolist()
-        return LabelledImages(pixels, labels, rows, self.seed, mean, std, self.augment)
+        return ImageBatches(pixels, labels, rows, self.seed, mean, std, self.augment)
 
     def batch(self, step: int) -> LabelledBatch:
         """The batch of optimiser step `step`, counted from 0."""

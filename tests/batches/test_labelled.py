@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.batches.images import Augment, LabelledImages, changed, pixel_statistics
+from hornbook.batches.images import Augment, ImageBatches, changed, pixel_statistics
 from hornbook.batches.labelled import LabelledTexts, LengthBuckets, Shuffled
 
 
@@ -41,7 +41,7 @@ def test_images_are_normalised():
     mean, std = pixel_statistics(pixels)
     assert mean == pytest.approx((pixels / 255).mean((0, 1, 2)))
     assert std == pytest.approx((pixels / 255).std((0, 1, 2)))
-    batches = LabelledImages(pixels, labels, 8, 0, mean, std)
+    batches = ImageBatches(pixels, labels, 8, 0, mean, std)
     whole = torch.cat([batch.inputs for batch in batches.in_order()])
     assert whole.shape == (20, 2, 6, 5)
     torch.testing.assert_close(whole.mean((0, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
@@ -58,7 +58,7 @@ def test_changes_are_shifts_and_flips_and_come_again():
         assert any((new == candidate).all() for candidate in possible)
     same = changed(pixels, Augment(shift=0, flip=False), np.random.default_rng(0))
     assert (same == pixels).all()
-    one, two = (LabelledImages(pixels, labels, 8, 0, [0, 0], [1, 1], Augment()) for _ in range(2))
+    one, two = (ImageBatches(pixels, labels, 8, 0, [0, 0], [1, 1], Augment()) for _ in range(2))
     assert torch.equal(one.batch(5).inputs, two.batch(5).inputs)
     assert not torch.equal(one.batch(5).inputs, one.batch(6).inputs)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.batches.images import Augment, LabelledImages
+from hornbook.batches.images import Augment, ImageBatches
 from hornbook.batches.labelled import LabelledBatch, LabelledTexts
 from hornbook.batches.masking import MaskedWindows
 from hornbook.batches.packing import PackedWindows
@@ -143,7 +143,7 @@ def test_images_learn_in_short_floats():
     pixels = draw.integers(0, 60, (60, 8, 8, 1), np.uint8)
     for image, label in zip(pixels, labels, strict=True):
         image[:, 2 * label : 2 * label + 2] += 150
-    batches = LabelledImages(pixels, labels, 20, 0, [0.3], [0.3], Augment(shift=0, flip=False))
+    batches = ImageBatches(pixels, labels, 20, 0, [0.3], [0.3], Augment(shift=0, flip=False))
     sizes = ViTSizes(size=8, patch=4, channels=1, width=16, depth=1, heads=2, hidden=24)
     model = vit(sizes, "abc").build()
     losses = run(model, class_label, batches, 60, dtype="bfloat16")

@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 
 from hornbook.adapt.method import Method
 from hornbook.batches.conversations import Example, PackedConversations
-from hornbook.batches.images import Augment, LabelledImages, pixel_statistics
+from hornbook.batches.images import Augment, ImageBatches, pixel_statistics
 from hornbook.batches.labelled import LabelledTexts
 from hornbook.batches.masking import MaskedWindows
 from hornbook.batches.packing import PackedWindows
@@ -131,7 +131,7 @@ def digits() -> Course:
     pixels = (found.images[:200, :, :, None] * 15).astype(np.uint8)
     wanted = WantedImages(patch=2, depth=2, width=32, heads=2, hidden=48, rows=ROWS)
     plan, _ = choose_images(1e9, (8, 8, 1), 60, wanted)
-    batches = LabelledImages(
+    batches = ImageBatches(
         pixels, found.target[:200], plan.rows, 0, *pixel_statistics(pixels), Augment()
     )
     model = plan.config(8, 1, "0123456789").build(seed=1)

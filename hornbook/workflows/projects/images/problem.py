@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from hornbook.batches.images import LabelledImages, pixel_statistics
+from hornbook.batches.images import ImageBatches, pixel_statistics
 from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.machine import Machine
 from hornbook.models.classifier import Classifier
@@ -34,7 +34,7 @@ class ImagesProblem(Problem):
 
     model: Classifier
     plan: ImagePlan
-    batches: LabelledImages
+    batches: ImageBatches
 
     def __init__(
         self, pictures: Pictures, request: ImagesRequest, plan: ImagePlan, machine: Machine
@@ -48,11 +48,11 @@ class ImagesProblem(Problem):
         self.pictures, self.request, self.plan = pictures, request, plan
         self.fixed = bool(request.plan.rows)
         self.objective = class_label
-        self.batches = LabelledImages(
+        self.batches = ImageBatches(
             train.pixels, train.labels, rows, seed, mean, std, request.augment
         )
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.test = LabelledImages(test.pixels, test.labels, rows, seed, mean, std)
+        self.test = ImageBatches(test.pixels, test.labels, rows, seed, mean, std)
         # Files lie in order of their classes, so that the first of them would be of one class.
         count = len(test.labels)
         spread = np.linspace(0, count - 1, min(_QUICK, count)).astype(np.int64)
@@ -81,7 +81,7 @@ class ImagesProblem(Problem):
         dtype: torch.dtype = getattr(torch, self.loop.dtype)
         return TrainState(self.model, Optimiser(self.model, self.request.optimiser, dtype))
 
-    def measured(self, images: LabelledImages) -> Scored:
+    def measured(self, images: ImageBatches) -> Scored:
         """How the model does on images, in the order in which they came."""
         batches: Iterable[LabelledBatch] = images.in_order()
         with uncompiled():
