@@ -16,7 +16,7 @@ from hornbook.core.machine import cpu_flags, cpu_name
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 # No sum may be made in another order, nor rounded once instead of twice, because of what is beside.
-OPTIONS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-fno-exceptions", "-ffp-contract=off")
+OPTIONS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-ffp-contract=off")
 PROCESSOR = "native"
 """Whose instructions they are made of."""
 _NEEDED = frozenset({"avx2", "fma", "f16c"})
