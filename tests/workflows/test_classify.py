@@ -24,6 +24,7 @@ from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
+from hornbook.train import forecast
 from hornbook.train.optimiser import OptimiserConfig
 from hornbook.workflows.open.classifier import Classifier
 from hornbook.workflows.open.load import load
@@ -394,7 +395,7 @@ def test_as_many_texts_are_looked_at_as_there_is_time_for(monkeypatch, text_s, c
         gathered=gathered, validation=Examples(read, np.arange(400)), least_looks=4
     )
     clock = Clock.start(2.0)
-    monkeypatch.setattr("hornbook.train.forecast.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(forecast.time, "monotonic", lambda: now[0])
     each_s = settle._text_seconds(problem, clock)
     monkeypatch.undo()
     assert each_s == pytest.approx(text_s, rel=0.1)

@@ -14,6 +14,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.threads import use
 from hornbook.datasets.labelled import LabelledText
+from hornbook.train import pace
 from hornbook.workflows.compare import classifiers as module
 from hornbook.workflows.compare import ladder
 from hornbook.workflows.compare.classifiers import compare, lines_of
@@ -346,7 +347,7 @@ def test_threads_follow_what_is_free_where_minutes_are_given(
         return machine
 
     monkeypatch.setattr(settle, "faster", busy)
-    monkeypatch.setattr("hornbook.train.pace.faster", lambda work, most: 1)
+    monkeypatch.setattr(pace, "faster", lambda work, most: 1)
     monkeypatch.setattr(life, "machine_for", known)
     learned = [LabelledText(str(i), text, label) for i, (label, text) in enumerate(rows(60, 0))]
     project = Labels(LabelledSplits(learned, learned[:20]), "lstm")

@@ -18,14 +18,16 @@ from hornbook.models.folder import load_config, load_model, weights_fingerprint
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.place import resolve
 from hornbook.models.presets import FAMILIES, MASKED_PRESETS, PRESETS
+from hornbook.models.text_classifier import Read, read_texts
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.sequences import SequenceTokenizer
-from hornbook.tokenize.train import train_tokenizer
+from hornbook.tokenize.train import sample_bytes, train_tokenizer
 from hornbook.train.dial import HEAD, Plan
 from hornbook.workflows.projects.labels.request import LabelsPlan
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.place import Place
 
 CONTEXT = 512
 """Tokens of a text that are read where the body does not say: what BERT reads."""
@@ -55,13 +57,14 @@ Body = Pretrained | Fresh
 class Prepared(NamedTuple):
     """A body before its first step. source: the model with its weights, None for a fresh one.
 
-    folder: the tokenizer's files.
+    folder: the tokenizer's files. read: the training texts.
     """
 
     config: ModelConfig
     source: Model | None
     tokenizer: SequenceTokenizer
     folder: Path
+    read: Read
 
 
 def find_body(name: str) -> Body:
@@ -90,40 +93,49 @@ def prepare_body(
     body: Body,
     texts: Sequence[str],
     plan: LabelsPlan,
-    folder: Path,
+    minutes: float | None,
     device: str,
-    progress: Progress,
+    place: Place,
 ) -> Prepared:
-    """Open a body, or make a fresh one whose tokenizer learns from `texts`, into `folder`."""
+    """Open a body, or make a fresh one whose tokenizer learns from the texts; read them."""
+    folder = place.folder / layout.TOKENIZER
     if isinstance(body, Fresh):
-        return _fresh(body, texts, plan, folder, progress)
-    place = body.place
-    if is_gguf(place):
+        folder = _learn_tokenizer(body, texts, folder, minutes, place.progress)
+    elif is_gguf(body.place):
         with atomic_folder(folder, layout.PART) as aside:
-            unpack_tokenizer(GGUFFile(place), aside)
+            unpack_tokenizer(GGUFFile(body.place), aside)
     else:
-        folder = place
+        folder = body.place
     tokenizer = SequenceTokenizer.load(folder)
-    source = load_model(place, device)
-    return Prepared(source.config, source, tokenizer, folder)
+    read = read_texts(tokenizer, texts, plan.context)
+    if isinstance(body, Fresh):
+        config = _fresh(body, plan, tokenizer.vocab_size, int(read.tokens.max()))
+        return Prepared(config, None, tokenizer, folder, read)
+    source = load_model(body.place, device)
+    return Prepared(source.config, source, tokenizer, folder, read)
 
 
-def _fresh(
-    body: Fresh, texts: Sequence[str], plan: LabelsPlan, folder: Path, progress: Progress
-) -> Prepared:
+def _learn_tokenizer(
+    body: Fresh, texts: Sequence[str], folder: Path, minutes: float | None, progress: Progress
+) -> Path:
+    """Where its files are."""
     size = sum(len(text.encode("utf-8")) for text in texts)
     wanted = min(_MOST, max(_FEWEST, 2 ** round(math.log2(max(1.0, size / _BYTES_A_TOKEN)))))
     with atomic_folder(folder, layout.PART) as aside:
-        train_tokenizer(texts, wanted, aside, progress, size)
-    if body.preset in MASKED_PRESETS:
-        plain, folder = folder, folder.with_name(layout.MASK_TOKENIZER)
-        with atomic_folder(folder, layout.PART) as aside:
-            add_mask(plain, aside)
-    tokenizer = SequenceTokenizer.load(folder)
-    longest = int(tokenizer.encode_counted(texts, plan.context)[1].max())
+        train_tokenizer(texts, wanted, aside, progress, size, sample_bytes(minutes))
+    if body.preset not in MASKED_PRESETS:
+        return folder
+    masked = folder.with_name(layout.MASK_TOKENIZER)
+    with atomic_folder(masked, layout.PART) as aside:
+        add_mask(folder, aside)
+    return masked
+
+
+def _fresh(body: Fresh, plan: LabelsPlan, vocab: int, longest: int) -> ModelConfig:
+    """longest: tokens of the longest text."""
     sizes = Plan(
         preset=body.preset,
-        vocab=tokenizer.vocab_size,
+        vocab=vocab,
         depth=plan.depth,
         width=plan.width,
         heads=max(1, plan.width // HEAD),
@@ -132,7 +144,7 @@ def _fresh(
         rows=1,
         micro_rows=1,
     )
-    return Prepared(sizes.config(tokenizer.vocab_size), None, tokenizer, folder)
+    return sizes.config(vocab)
 
 
 def sizes_of(body: Body) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ from hornbook.adapt.method import parameter_counts
 from hornbook.batches.labelled import LabelledTexts, LabelledVectors
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.machine import Machine
+from hornbook.datasets.labelled import LabelledText
 from hornbook.models.classifier import Classifier, ClassifierHead, on_backbone
 from hornbook.models.convert import to_hf
 from hornbook.models.text_classifier import Read, TextClassifier
@@ -33,7 +34,6 @@ from hornbook.workflows.projects.labels.bodies import Body, Fresh, Prepared, pre
 from hornbook.workflows.projects.labels.data import LabelledSplits
 from hornbook.workflows.projects.labels.rates import pooling_of
 from hornbook.workflows.projects.labels.request import LabelsPlan, LabelsRequest
-from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
 
 _LOOKED = 1000
@@ -99,8 +99,9 @@ class LabelsProblem(Problem):
         self.model: nn.Module = classifier.model
         self.parameters = parameter_counts(classifier.model)
         looked_at = [splits.validation[i] for i in evenly(len(splits.validation), _LOOKED)]
-        self.training = self._examples(splits.train)
-        self.validation = self._examples(looked_at)
+        self.training = Examples(body.read, self.places(splits.train))
+        read = classifier.read([row.text for row in looked_at])
+        self.validation = Examples(read, self.places(looked_at))
         self.objective: Objective = class_label
         if request.class_weights == "balanced":
             weights = balanced(self.training.labels, len(splits.labels))
@@ -116,10 +117,10 @@ class LabelsProblem(Problem):
         )
         self.resize(plan.rows)
 
-    def _examples(self, rows: Sequence[tuple[str, str, str]]) -> Examples:
+    def places(self, rows: Sequence[LabelledText]) -> np.ndarray:
+        """(N,) of their labels."""
         places = {label: i for i, label in enumerate(self.classifier.labels)}
-        read = self.classifier.read([text for _, text, _ in rows])
-        return Examples(read, np.array([places[label] for *_, label in rows], np.int64))
+        return np.array([places[row.label] for row in rows], np.int64)
 
     def resize(self, size: int) -> None:
         self.plan = self.plan.model_copy(update={"rows": size})
@@ -222,8 +223,7 @@ def prepare(
     Raises UsageError for a method that the body has no parts for.
     """
     texts = [row.text for row in splits.train]
-    folder = place.folder / layout.TOKENIZER
-    prepared = prepare_body(body, texts, plan, folder, machine.device, place.progress)
+    prepared = prepare_body(body, texts, plan, request.minutes, machine.device, place)
     pooling = request.pooling or pooling_of(request.method, isinstance(body, Fresh))
     model = _build(prepared, splits.labels, request, plan, pooling).to(machine.device)
     assert isinstance(model, Classifier)

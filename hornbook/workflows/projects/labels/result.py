@@ -25,15 +25,19 @@ from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
 from hornbook.models.text_classifier import softmax
 from hornbook.train.calibrate import fit_temperature
+from hornbook.train.forecast import timed
 from hornbook.workflows.projects.labels.bodies import Body, Fresh
-from hornbook.workflows.projects.labels.problem import LabelsProblem
+from hornbook.workflows.projects.labels.problem import LabelsProblem, evenly
 from hornbook.workflows.projects.labels.request import LabelsRecipe
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.settle import measuring_seconds
 
 CALIBRATION = "calibration.json"
 """Beside the model: what its logits were divided by. The head has it in it already."""
+_LEAST_MEASURED = 50
+"""Test texts that are judged however little time is left."""
 
 
 class Answers(NamedTuple):
@@ -59,8 +63,9 @@ def finish(
 ) -> dict[str, Any]:
     """Calibrate, measure on the test texts and write it all out; returns the facts of
     result.json."""
-    temperature, checked = _calibrate(problem)
+    (temperature, checked), took_s = timed(lambda: _calibrate(problem))
     state, splits, labels = trained.state, problem.splits, problem.classifier.labels
+    test = _in_time(splits.test, took_s / checked["texts"], place)
     result = {
         **facts,
         "task": "classify",
@@ -71,7 +76,7 @@ def finish(
         "best_step": trained.best_step,
         "ended": _ended(trained),
         "parameters": problem.parameters._asdict(),
-        "n": len(splits.test),
+        "n": len(test),
         "calibration": {"temperature": temperature},
         "validation": checked,
         "texts": splits.books(),
@@ -79,12 +84,11 @@ def finish(
         "looks": _looks(problem, place),
         "threads": torch.get_num_threads(),
     }
-    if splits.test:
-        place.progress.say(f"Measuring on {len(splits.test):,} test texts ...")
-        answers = _judge(problem, temperature)
+    if test:
+        answers = _judge(problem, test, temperature)
         _add_scores(result, answers, labels)
         sign(place.folder, layout.RUN, layout.OUTPUTS)
-        _write_outputs(place.folder / layout.OUTPUTS, splits.test, answers, labels)
+        _write_outputs(place.folder / layout.OUTPUTS, test, answers, labels)
         place.progress.say(_said(result))
     save_model(
         problem.classifier.model,
@@ -141,16 +145,26 @@ def _looks(problem: LabelsProblem, place: Place) -> list[dict[str, Any]]:
     ]
 
 
-def _judge(problem: LabelsProblem, temperature: float) -> Answers:
+def _in_time(rows: Sequence[LabelledText], text_s: float, place: Place) -> list[LabelledText]:
+    """The test texts, or as many, evenly spread, as there is time for."""
+    seconds, most = measuring_seconds(place.clock), len(rows)
+    if seconds < most * text_s:
+        most = max(min(_LEAST_MEASURED, most), int(seconds / text_s))
+        place.progress.say(f"Measuring on {most:,} of {len(rows):,} test texts: time is short ...")
+    elif rows:
+        place.progress.say(f"Measuring on {most:,} test texts ...")
+    return [rows[i] for i in evenly(len(rows), most)]
+
+
+def _judge(problem: LabelsProblem, rows: Sequence[LabelledText], temperature: float) -> Answers:
     """What the classifier, calibrated, makes of the test texts."""
-    classifier, rows = problem.classifier, problem.splits.test
-    places = {label: i for i, label in enumerate(classifier.labels)}
+    classifier = problem.classifier
     read = classifier.read([row.text for row in rows])
     logits = classifier.logits(read.sequences)
     return Answers(
         probabilities=softmax(logits),
         before=softmax(logits * temperature),
-        truth=np.array([places[row.label] for row in rows], np.int64),
+        truth=problem.places(rows),
         cut=int(read.cut.sum()),
     )
 
@@ -228,7 +242,7 @@ Labels: {", ".join(labels[:50])}{" and more" if len(labels) > 50 else ""}. The b
 best weights by {result["validation"]["texts"]:,} validation texts kept. It reads the first
 {problem.classifier.model.config.context:,} tokens of a text.
 
-{_measured(result) if parts["test"] else ""}Probabilities are calibrated: logits were divided by
+{_measured(result) if result["n"] else ""}Probabilities are calibrated: logits were divided by
 {result["calibration"]["temperature"]:.3f} (temperature scaling, Guo et al. 2017), which the head's
 weights have in them. They hold for texts like those it was trained on, with labels about as
 frequent.
