@@ -1,7 +1,7 @@
 """LoRA (Hu et al. 2021): a frozen linear map with a product of two thin matrices beside it.
 
 Every linear map of a stack gets one, those of the MLPs too (Dettmers et al. 2023, 4, found that
-this and not the rank decides). Knows modules; knows nothing of files or training.
+this and not the rank decides).
 """
 
 import math

@@ -1,7 +1,4 @@
-"""How much of a model is tuned: all of it, its last layers, its head, or low-rank additions.
-
-Knows a model's parts by name; knows nothing of training.
-"""
+"""How much of a model is tuned: all of it, its last layers, its head, or low-rank additions."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,5 @@
-"""Bits per byte of general compressors, which are language models of a kind (Delétang et al. 2024).
-
-Knows bytes; knows nothing of tokens.
+"""Bits per byte of general compressors, which are language models of a kind (Delétang et al.
+2024).
 """
 
 import lzma

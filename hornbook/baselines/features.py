@@ -3,7 +3,6 @@
 These are what people look at when they judge a message: words that lure, shouting, links, numbers.
 Counts are given as log(1 + n), since the tenth exclamation mark says less than the first. Every
 function takes any text, in time that grows with its length only. A new feature is one function.
-Knows texts; knows nothing of labels and classifiers.
 """
 
 import functools

@@ -1,7 +1,5 @@
 """Lead-3: the first three sentences of a text as its summary, which are hard to beat (See et al.
 2017 on news). With the cutting into sentences that it needs, for spaced writing and for Chinese.
-
-Knows text; knows nothing of models.
 """
 
 import re

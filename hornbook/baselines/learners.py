@@ -1,7 +1,7 @@
 """Ways to find the weights of a linear classifier, and the temperature that calibrates it.
 
-A learner is `learn(rows, classes, count, setting) -> Linear`. Knows numbers; knows nothing of
-texts. Legend: N rows, F features, L classes.
+A learner is `learn(rows, classes, count, setting) -> Linear`. Legend: N rows, F features, L
+classes.
 """
 
 import warnings

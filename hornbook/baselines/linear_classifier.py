@@ -1,8 +1,8 @@
 """Text classifiers that train in seconds: a linear model on parts, tuned inside its training data.
 
 The majority class, naive Bayes, hand-made features and TF-IDF are all linear in what they see, so
-they share one class, one file format and one way to say why. Knows texts and labels; knows nothing
-of neural models. Legend: N texts, F features, L classes.
+they share one class, one file format and one way to say why. Legend: N texts, F features, L
+classes.
 """
 
 from collections.abc import Callable, Sequence

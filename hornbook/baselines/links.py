@@ -1,7 +1,4 @@
-"""Links in a text, and what makes one suspicious. Nothing is ever fetched.
-
-Knows addresses as they are written; knows nothing of classifiers.
-"""
+"""Links in a text, and what makes one suspicious. Nothing is ever fetched."""
 
 import ipaddress
 import re

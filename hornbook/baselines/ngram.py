@@ -1,7 +1,7 @@
 """A token n-gram model with interpolated modified Kneser-Ney smoothing (Chen & Goodman 1999).
 
 Exact counts in sorted arrays: an n-gram is numbered by its (n-1)-gram's number and its last token,
-so nothing is hashed and nothing collides. Knows ids; knows nothing of text.
+so nothing is hashed and nothing collides.
 """
 
 from typing import NamedTuple

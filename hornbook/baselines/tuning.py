@@ -1,8 +1,7 @@
 """What a linear classifier chooses by held-out loss inside its training texts.
 
 Three things: the learner's setting, how much weight hand-made features get beside TF-IDF, and the
-sharpness that calibrates. Knows rows and classes; knows nothing of texts. Legend: N texts, F
-features, L classes.
+sharpness that calibrates. Legend: N texts, F features, L classes.
 """
 
 import math

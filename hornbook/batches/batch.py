@@ -1,7 +1,4 @@
-"""What a model is trained on: a rectangle of tokens and what to predict at each of them.
-
-Knows nothing of where tokens come from or of models.
-"""
+"""What a model is trained on: a rectangle of tokens and what to predict at each of them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, Self

@@ -1,7 +1,4 @@
-"""Conversations packed into rows: several a row, none seeing another, loss on the answers only.
-
-Knows token ids and masks; knows nothing of templates or models.
-"""
+"""Conversations packed into rows: several a row, none seeing another, loss on the answers only."""
 
 import copy
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Images with labels in batches: normalised, and changed a little in training.
 
-Order and changes depend on (seed, step) only. Knows arrays; knows nothing of files or models.
+Order and changes depend on (seed, step) only.
 """
 
 from collections.abc import Iterator, Sequence

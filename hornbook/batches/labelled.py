@@ -1,6 +1,6 @@
 """Things with labels in batches, and texts among them; images are in `images.py`.
 
-The order depends on (seed, step) only. Knows arrays; knows nothing of files, tokenizers or models.
+The order depends on (seed, step) only.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Masked words: windows in which some tokens are hidden and are to be filled in.
 
 Of 15 % of the tokens, 80 % become the mask, 10 % another token and 10 % stay (Devlin et al. 2019);
-each step draws anew (Liu et al. 2019), from (seed, step) only. Knows ids; knows nothing of models.
+each step draws anew (Liu et al. 2019), from (seed, step) only.
 """
 
 from typing import NamedTuple, Protocol

@@ -1,7 +1,4 @@
-"""Preferences: a preferred answer and another to the same prompt, with what a reference thinks.
-
-Knows token ids and masks; knows nothing of templates or models.
-"""
+"""Preferences: a preferred answer and another to the same prompt, with what a reference thinks."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence

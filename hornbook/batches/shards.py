@@ -1,7 +1,7 @@
 """Token shards: ids as memory-mapped arrays, and an index that leads back to every document.
 
 A folder holds `tokens-NNNNN.npy`, `index.parquet` (id, shard, offset, tokens, bytes; a row a
-document) and `meta.json`. Knows documents and a tokenizer; knows nothing of windows or models.
+document) and `meta.json`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,4 @@
-"""Text from standard input: UTF-8 whatever the system's language, and one line when it is not.
-
-Knows bytes; knows nothing of prompts or messages.
-"""
+"""Text from standard input: UTF-8 whatever the system's language, and one line when it is not."""
 
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The minutes of a command: one clock from its beginning to its end, handed down to all it does.
 
 `time.monotonic` alone is read: a wrong date or one that is set anew changes nothing, and the hours
-that a machine sleeps are not counted. Knows time; knows nothing of what it is spent on.
+that a machine sleeps are not counted.
 """
 
 import math

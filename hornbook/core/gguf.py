@@ -1,8 +1,7 @@
 """The GGUF container: its keys and the places of its tensors, checked against the file's size.
 
-The library `gguf` reads headers too, but takes over twenty times as long for a vocabulary of
-49,152 tokens, and fails without a reason where a file was cut short. Knows bytes; knows nothing of
-what keys mean.
+The library `gguf` reads headers too, but takes over twenty times as long for a vocabulary of 49,152
+tokens, and fails without a reason where a file was cut short.
 """
 
 import math

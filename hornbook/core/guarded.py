@@ -1,7 +1,7 @@
 """The process that does guarded work: it says at which step it is, and keeps its limits.
 
 What is worked on may be hostile; whatever becomes of this process, `guard` sees on the board at
-which step it was. Knows steps and limits; knows nothing of what the steps are.
+which step it was.
 
 A request is a line of JSON on standard input; frames of JSON and text go back on standard output.
 """

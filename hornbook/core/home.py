@@ -1,7 +1,4 @@
-"""Where what was fetched lives: HORNBOOK_HOME, or the place for caches on this system.
-
-Knows folders; knows nothing of what lies in them.
-"""
+"""Where what was fetched lives: HORNBOOK_HOME, or the place for caches on this system."""
 
 import os
 import sys

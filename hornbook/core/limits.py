@@ -3,7 +3,7 @@
 What runs inside a C library cannot be stopped from Python, so the kernel does it: past its
 processor time the process ends (SIGXCPU), past its memory an allocation fails. Where the system
 keeps no such limits (Windows knows neither, macOS not that of memory) nothing is set, and the clock
-of `guard` alone holds. Knows sizes and this process; knows nothing of the work.
+of `guard` alone holds.
 """
 
 import contextlib

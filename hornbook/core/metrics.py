@@ -1,7 +1,4 @@
-"""The metrics log: one JSON object a line, appended as training goes, rewound on resume.
-
-Knows nothing of what the figures mean.
-"""
+"""The metrics log: one JSON object a line, appended as training goes, rewound on resume."""
 
 import json
 from pathlib import Path

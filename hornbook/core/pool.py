@@ -1,7 +1,4 @@
-"""The same work on many items at once, results in the items' order: here, or on a Ray cluster.
-
-Knows processes and Ray; knows nothing of the work.
-"""
+"""The same work on many items at once, results in the items' order: here, or on a Ray cluster."""
 
 import contextlib
 import os

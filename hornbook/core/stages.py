@@ -1,7 +1,7 @@
 """A stage is a folder that is built once for given inputs, and marked when it is whole.
 
 The marker is written last, inside a folder that appears by rename: a folder with a marker is
-complete, whatever happened. Knows nothing of what stages do.
+complete, whatever happened.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""Intervals: how far a figure may be trusted. Plain functions on numbers.
-
-Knows nothing of what is measured.
-"""
+"""Intervals: how far a figure may be trusted. Plain functions on numbers."""
 
 import math
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 File names, cells, tensors' names and what a model writes can hold escape sequences that move the
 cursor, rename the window or hide text, line breaks that fake a message of ours, and marks that turn
-the direction of writing (CVE-2021-42574). Knows characters; knows nothing of streams.
+the direction of writing (CVE-2021-42574).
 """
 
 import re

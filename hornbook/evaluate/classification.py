@@ -1,8 +1,7 @@
 """How good a classifier's probabilities are, and whether one classifier is better than another.
 
 Every figure has a 95 % interval: Wilson's for shares, DeLong's for areas, a bootstrap over the
-items for the rest. Knows probabilities and right answers; knows nothing of texts and models.
-Legend: N items, L classes, R resamplings.
+items for the rest. Legend: N items, L classes, R resamplings.
 """
 
 import math

@@ -1,7 +1,4 @@
-"""What is evaluated: a decoder, its tokenizer, and how it is asked for likelihoods and answers.
-
-Knows models through `likelihood` and `generate`; knows nothing of tasks.
-"""
+"""What is evaluated: a decoder, its tokenizer, and how it is asked for likelihoods and answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

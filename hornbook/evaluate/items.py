@@ -1,7 +1,4 @@
-"""The items of a task: those that are tested and those that shots may be drawn from, apart.
-
-Knows rows and splits; knows nothing of models.
-"""
+"""The items of a task: those that are tested and those that shots may be drawn from, apart."""
 
 from collections.abc import Sequence
 from pathlib import Path

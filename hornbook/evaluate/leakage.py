@@ -2,7 +2,7 @@
 
 An item leaks when the training part holds the same letters and digits, or when a document gives it
 away by n-grams as `corpus.decontaminate` tells it. Items too short for an n-gram leak only by being
-the same. Knows texts; knows nothing of models.
+the same.
 """
 
 import re

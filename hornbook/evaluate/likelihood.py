@@ -1,8 +1,7 @@
 """How likely texts are: log-probabilities of target ids after context ids, batched by length.
 
 Rows that read the same ids are computed once, and a prefix that all rows share (the shots of a
-few-shot prompt) is read once into a state whose copies go on. Knows decoders and ids; knows nothing
-of tasks.
+few-shot prompt) is read once into a state whose copies go on.
 """
 
 from collections.abc import Callable, Iterator, Sequence

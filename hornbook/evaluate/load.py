@@ -1,7 +1,4 @@
-"""From a task's name or file to the task, and from the paths in it to the data on this machine.
-
-Knows YAML and folders; knows nothing of models.
-"""
+"""From a task's name or file to the task, and from the paths in it to the data on this machine."""
 
 import os
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""From an item to what the model is asked: shots, the question, its ids, and what had to be cut.
-
-Knows tokenizers and templates; knows nothing of models or scores.
-"""
+"""From an item to what the model is asked: shots, the question, its ids, and what had to be cut."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,6 @@
 """Files that models are evaluated on are held out of every corpus built on this machine.
 
 `corpus.decontaminate` reads all files of one folder of Hornbook's own; here a link is put there.
-Knows folders; knows nothing of tasks.
 """
 
 import os

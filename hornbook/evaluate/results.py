@@ -1,6 +1,5 @@
-"""What an evaluation found, as plain data, as files in the style of lm-eval, and as lines to read.
-
-Knows samples and estimates; knows nothing of models.
+"""What an evaluation found, as plain data, as files in the style of lm-eval, and as lines to
+read.
 """
 
 import json

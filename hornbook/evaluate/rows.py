@@ -1,8 +1,7 @@
 """Records with named fields from evaluation data: JSON, JSON Lines, tables, SQuAD, lines of text.
 
 An evaluation on part of its items would be another evaluation, so a broken record is an error that
-names its line. One that no tokenizer can read is left out, and said. Knows files; knows nothing of
-tasks.
+names its line. One that no tokenizer can read is left out, and said.
 """
 
 from collections.abc import Callable, Iterator, Sequence

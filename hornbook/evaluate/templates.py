@@ -2,8 +2,7 @@
 
 Jinja and not `str.format`: prompts need conditions (an input that may be empty) and parts of fields
 (all but the last word), tasks of lm-eval are written in it, and it is a dependency already;
-`str.format` reaches the attributes of Python's objects without any sandbox. Knows rows as plain
-data; knows nothing of tasks or models.
+`str.format` reaches the attributes of Python's objects without any sandbox.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""Greedy answers to many prompts, those of like length together.
-
-Knows tokenizers and the token loop; knows nothing of what is asked.
-"""
+"""Greedy answers to many prompts, those of like length together."""
 
 from collections.abc import Callable, Sequence
 

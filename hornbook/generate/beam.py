@@ -3,7 +3,7 @@
 The rules, ties apart, are those of `transformers`: a beam that ends competes only while it is among
 the likeliest `beams`; finished beams are compared by the sum of their log-probabilities over
 length^penalty, and a source is done when its best running beam, at its present length, cannot beat
-the worst of as many finished ones. Knows ids; knows nothing of text.
+the worst of as many finished ones.
 """
 
 from typing import NamedTuple, Protocol

@@ -10,7 +10,7 @@ in a draw's race (`sampling.choose`). In float32 the 500 random schedules of
 tests/generate/test_engine.py see none. A model of short floats keeps the promise as far as its
 kernels round every row alike; those of `kernels` do.
 
-Not safe for threads: one owner calls, as a server's loop does. Knows ids; knows nothing of text.
+Not safe for threads: one owner calls, as a server's loop does.
 """
 
 from collections.abc import Iterator, Sequence

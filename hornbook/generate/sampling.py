@@ -1,8 +1,7 @@
 """From logits to the next token: greedy, or drawn from a distribution that was cut down.
 
 In numpy, on the CPU: the logits of a token are few numbers, and a process that generates without
-torch starts in a fraction of the time and memory. Knows distributions; knows nothing of models or
-text.
+torch starts in a fraction of the time and memory.
 """
 
 from typing import Protocol

@@ -4,7 +4,7 @@ A guess is kept where it is what the model would have chosen itself, greedily or
 so the answer is that of `decode` (Leviathan et al. 2023 accept by a ratio of probabilities and keep
 the distribution; here the very draw decides, which keeps the tokens). What remains is rounding: a
 kernel that gives other bits for several tokens at once can turn two nearly equal candidates around;
-those of `kernels` do not. Knows ids; knows nothing of text.
+those of `kernels` do not.
 """
 
 from collections.abc import Iterator, Sequence

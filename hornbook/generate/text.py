@@ -1,6 +1,5 @@
-"""Prompts and conversations to streamed text: incomplete characters and stop texts are held back.
-
-Knows tokenizers and the token loop; knows nothing of terminals or servers.
+"""Prompts and conversations to streamed text: incomplete characters and stop texts are held
+back.
 """
 
 import time

@@ -1,7 +1,4 @@
-"""Texts to their translations: encoded, searched in batches of like lengths, decoded.
-
-Knows tokenizers and the search; knows nothing of files or terminals.
-"""
+"""Texts to their translations: encoded, searched in batches of like lengths, decoded."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

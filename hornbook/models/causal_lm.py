@@ -1,7 +1,4 @@
-"""The decoder family: embed, stack, head. It continues text.
-
-Knows nothing of files, training or sampling.
-"""
+"""The decoder family: embed, stack, head. It continues text."""
 
 from collections.abc import Mapping
 

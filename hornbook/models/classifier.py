@@ -1,6 +1,5 @@
-"""The classifier family: any backbone, a pooling part and a linear head. It names what it is given.
-
-Knows nothing of files or training, or of which backbone is whose.
+"""The classifier family: any backbone, a pooling part and a linear head. It names what it is
+given.
 """
 
 from collections.abc import Mapping, Sequence

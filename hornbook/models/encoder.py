@@ -1,7 +1,4 @@
-"""The encoder family: embed and stack, every position seeing all others. It represents text.
-
-Knows nothing of files, training or heads.
-"""
+"""The encoder family: embed and stack, every position seeing all others. It represents text."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,4 @@
-"""Reading a foreign config: every key is used, known to change nothing, or refused.
-
-Knows JSON values and messages; knows nothing of any architecture.
-"""
+"""Reading a foreign config: every key is used, known to change nothing, or refused."""
 
 import fnmatch
 import json

@@ -1,7 +1,4 @@
-"""The masked-word family: an encoder and BERT's head (Devlin et al. 2019). It fills in words.
-
-Knows nothing of files, of training, or of how words are masked.
-"""
+"""The masked-word family: an encoder and BERT's head (Devlin et al. 2019). It fills in words."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,4 @@
-"""How a model wants its images: side, mean and deviation, in the file that `transformers` reads.
-
-Knows `preprocessor_config.json`; knows nothing of image files or models.
-"""
+"""How a model wants its images: side, mean and deviation, in the file that `transformers` reads."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,4 @@
-"""The encoder-decoder family: one stack reads the source, another writes the target.
-
-Knows nothing of files, training or search.
-"""
+"""The encoder-decoder family: one stack reads the source, another writes the target."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -3,7 +3,7 @@
 Prompts are read in chunks, those of neighbouring rows that hold as many tokens together, shorter
 ones padded on the right; single tokens are one call over the rows from the first to the last that
 get one, in which the others are marked invalid. Rows are views of one state, so nothing is copied
-and no other row is touched. Knows states; knows nothing of sampling or of who asks.
+and no other row is touched.
 """
 
 import itertools

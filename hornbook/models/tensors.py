@@ -1,6 +1,6 @@
 """Tensors of a model folder: `model.safetensors`, or its pieces named by an index.
 
-Knows safetensors files; knows nothing of what the tensors mean. Nothing is ever unpickled.
+Nothing is ever unpickled.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""A classifier with its tokenizer: texts in, probabilities of labels out.
-
-Knows models and tokenizers; knows nothing of training, files of data, or what labels mean.
-"""
+"""A classifier with its tokenizer: texts in, probabilities of labels out."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,6 +1,5 @@
-"""A new model that begins with the backbone of another: what was pretrained goes on to a new task.
-
-Knows parameter names; knows nothing of training or files.
+"""A new model that begins with the backbone of another: what was pretrained goes on to a new
+task.
 """
 
 import torch

@@ -1,7 +1,4 @@
-"""softmax(Q K^T / sqrt(C)) V by the kernel that is fastest where it runs.
-
-Knows torch's kernels; knows nothing of layers or of what a mask means.
-"""
+"""softmax(Q K^T / sqrt(C)) V by the kernel that is fastest where it runs."""
 
 import torch
 import torch.nn.functional as F

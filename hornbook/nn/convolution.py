@@ -1,7 +1,6 @@
 """Causal depthwise convolution: each channel for itself, over its last few values.
 
-Shared by the layers that hold one. Knows masks and its own piece of a cache; knows nothing of
-what is around it.
+Shared by the layers that hold one.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Dropout (Srivastava et al. 2014) whose chance is a whole number of 256ths.
 
 One random byte decides a channel, which on a CPU takes a fifth of the time of torch's own
-(docs/log.md). Knows nothing of layers.
+(docs/log.md).
 """
 
 import torch

@@ -2,8 +2,7 @@
 
 `torch` multiplies float32 matrices with Intel's MKL, which takes its slower way on other makers'
 processors; oneDNN, which comes with torch as well, does not (docs/log.md). A transform of a built
-model: the parameters, their names and what a checkpoint holds stay as they are. Knows torch's
-kernels; knows nothing of what a layer is for.
+model: the parameters, their names and what a checkpoint holds stay as they are.
 """
 
 import torch

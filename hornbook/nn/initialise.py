@@ -1,7 +1,4 @@
-"""Initialisation as a table from parameter names to rules; an unmatched parameter is an error.
-
-Knows parameter names and shapes; knows nothing of architectures.
-"""
+"""Initialisation as a table from parameter names to rules; an unmatched parameter is an error."""
 
 import fnmatch
 import math

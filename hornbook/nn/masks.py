@@ -1,7 +1,4 @@
-"""The one place where a mask's meaning becomes kernel arguments.
-
-Knows `scaled_dot_product_attention`; knows nothing of layers.
-"""
+"""The one place where a mask's meaning becomes kernel arguments."""
 
 from typing import TypedDict
 

@@ -1,4 +1,4 @@
-"""Sequences of different lengths side by side. Knows ids; knows nothing of what reads them."""
+"""Sequences of different lengths side by side."""
 
 from collections.abc import Sequence
 

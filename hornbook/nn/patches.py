@@ -1,7 +1,4 @@
-"""Images to vectors: squares of pixels, each one vector, behind one more that stands for all.
-
-Knows pixels that were normalised before; knows nothing of files.
-"""
+"""Images to vectors: squares of pixels, each one vector, behind one more that stands for all."""
 
 from typing import Self
 

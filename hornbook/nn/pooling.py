@@ -1,6 +1,5 @@
-"""Many vectors to one: parts that make one vector of a sequence, for a head that judges the whole.
-
-Knows features and which of them are real; knows nothing of where they come from.
+"""Many vectors to one: parts that make one vector of a sequence, for a head that judges the
+whole.
 """
 
 from abc import ABC, abstractmethod

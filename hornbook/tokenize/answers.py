@@ -1,7 +1,7 @@
 """Which tokens of a conversation a model learns: the answers, with what ends them.
 
 The template's own generation blocks say it. Where it has none, an answer is what stands behind the
-prompt that asks for it, up to the token that ends it. Knows templates and ids; knows no models.
+prompt that asks for it, up to the token that ends it.
 """
 
 import shutil

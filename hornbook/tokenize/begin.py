@@ -5,7 +5,6 @@ The post-processor of tokenizer.json decides, as in `transformers`. Where it put
 `add_bos_token` of tokenizer_config.json counts: version 5 of `transformers` forgets it there, but
 version 4 and llama.cpp do not, and the models were trained so. What a tokenizer puts behind a text
 (`add_eos_token`) is left away: a prompt is to be gone on with, and templates write their own ends.
-Knows their JSON; knows no texts.
 """
 
 from collections.abc import Mapping

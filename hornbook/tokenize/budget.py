@@ -2,7 +2,6 @@
 
 Python cannot stop one operation of its own, so what an operation gets is bounded: with texts and
 lists of bounded sizes each of them ends soon. Counts for the template that runs in this thread.
-Knows values; knows nothing of Jinja.
 """
 
 import contextlib

@@ -1,7 +1,4 @@
-"""How many characters a text is written in, which its tokenizer should know whole.
-
-Knows text; knows nothing of tokenizers.
-"""
+"""How many characters a text is written in, which its tokenizer should know whole."""
 
 from collections.abc import Iterable, Iterator
 

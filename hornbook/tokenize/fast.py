@@ -1,7 +1,7 @@
 """Bulk encoding through the fastest library that gives the same ids, which is checked every time.
 
-`gigatoken` was the fastest exact one measured (docs/log.md); `tokie` splits some control
-characters otherwise. Knows tokenizer.json and ids; knows nothing of special tokens or files.
+`gigatoken` was the fastest exact one measured (docs/log.md); `tokie` splits some control characters
+otherwise.
 """
 
 import random

@@ -1,7 +1,7 @@
 """Tokenizers of strangers: what the library `tokenizers` cannot refuse itself.
 
 It panics where a part is broken, which no `except Exception` sees, and a few parts make it ask for
-so much memory that the process ends. Knows tokenizer.json; knows nothing of texts.
+so much memory that the process ends.
 """
 
 import base64

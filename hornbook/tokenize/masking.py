@@ -1,7 +1,6 @@
 """An encoder's tokenizer made of a decoder's: a mask token, and one before every text.
 
-All ids stay as they were, so text that was encoded before still means the same. Knows the Hugging
-Face tokenizer files; knows nothing of how words are masked.
+All ids stay as they were, so text that was encoded before still means the same.
 """
 
 import shutil

@@ -1,7 +1,4 @@
-"""What a tokenizer does to a text, in figures.
-
-Knows tokenizers and text; knows nothing of corpora.
-"""
+"""What a tokenizer does to a text, in figures."""
 
 import time
 from collections import Counter

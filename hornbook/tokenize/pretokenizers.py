@@ -1,7 +1,6 @@
 """How text is cut before merging, by the names that GGUF files have for it.
 
-A name means one pre-tokenizer of `tokenizers`; a tokenizer.json is recognised by what its own
-does. Knows JSON; knows nothing of vocabularies.
+A name means one pre-tokenizer of `tokenizers`; a tokenizer.json is recognised by what its own does.
 """
 
 from collections.abc import Mapping

@@ -2,8 +2,7 @@
 
 What a chat template says is what `transformers` would make of it. Every turn of a loop, call,
 filter and list is a step on the values that it gets, counted by `budget`; memory is limited for the
-process while a template runs, which is milliseconds. Knows Jinja; knows nothing of messages or
-tokens.
+process while a template runs, which is milliseconds.
 """
 
 import json

@@ -1,8 +1,7 @@
 """Text to the sequences that encoders read: special tokens placed, cut to a length.
 
 Any tokenizer.json will do, WordPiece too: encoders read text and never write it, so nothing here
-has to give bytes back. Ordinary text never becomes a special token. Knows the Hugging Face
-tokenizer files; knows nothing of models.
+has to give bytes back. Ordinary text never becomes a special token.
 """
 
 import json

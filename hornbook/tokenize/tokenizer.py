@@ -1,7 +1,7 @@
 """One class for any byte-level tokenizer on disk: ids, text, bytes, streams and conversations.
 
 Ordinary text never becomes a special token, whatever it spells: only templates and the program
-itself place those. Knows the Hugging Face tokenizer files; knows nothing of models.
+itself place those.
 """
 
 import codecs

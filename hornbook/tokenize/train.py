@@ -1,7 +1,7 @@
 """Train a byte-level BPE tokenizer (Sennrich et al. 2016 on the bytes of UTF-8).
 
-The pre-tokenizer is the one that llama.cpp calls `qwen2`; there is no normaliser, so any text
-comes back as it went in. Knows text; knows nothing of corpora or models.
+The pre-tokenizer is the one that llama.cpp calls `qwen2`; there is no normaliser, so any text comes
+back as it went in.
 """
 
 from collections.abc import Iterable, Iterator

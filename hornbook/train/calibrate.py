@@ -1,7 +1,7 @@
 """One number after training: a temperature that makes a classifier as sure as it is right.
 
 Temperature scaling (Guo et al. 2017): logits are divided by T > 0, which changes no ranking of
-labels, and T is what makes held-out labels likeliest. Knows logits; knows nothing of models.
+labels, and T is what makes held-out labels likeliest.
 """
 
 import math

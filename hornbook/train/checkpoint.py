@@ -1,6 +1,5 @@
-"""Checkpoints: weights and optimiser moments as safetensors, counters as JSON, whole or not at all.
-
-Knows `TrainState`; knows nothing of runs or reports.
+"""Checkpoints: weights and optimiser moments as safetensors, counters as JSON, whole or not
+at all.
 """
 
 import contextlib

@@ -1,7 +1,4 @@
-"""Derived values, each with its reason, and the user's word over them.
-
-Knows names and values; knows nothing of what they mean.
-"""
+"""Derived values, each with its reason, and the user's word over them."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar

@@ -1,7 +1,4 @@
-"""The objective of classifiers whose classes are of different sizes: the rare count for more.
-
-Knows labels and losses; knows nothing of steps.
-"""
+"""The objective of classifiers whose classes are of different sizes: the rare count for more."""
 
 from typing import Any
 

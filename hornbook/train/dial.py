@@ -1,7 +1,6 @@
 """One dial, minutes: everything else is derived from the text's size and this machine's speed.
 
-Each choice carries its reason, and each can be overridden. Knows arithmetic per token of text
-models; knows nothing of files or tokenizers.
+Each choice carries its reason, and each can be overridden.
 """
 
 import torch

@@ -1,7 +1,4 @@
-"""The dial of image models: sizes from the minutes, the images and this machine's speed.
-
-Knows arithmetic per image; knows nothing of files.
-"""
+"""The dial of image models: sizes from the minutes, the images and this machine's speed."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,4 @@
-"""The training loop, on one page. What happens once in a while is a hook.
-
-Knows the objective's contract; knows nothing of what is trained or why.
-"""
+"""The training loop, on one page. What happens once in a while is a hook."""
 
 import math
 import time

@@ -1,7 +1,7 @@
 """Muon (Jordan 2024): momentum whose matrices are made orthogonal before they are applied.
 
 Every hidden matrix moves by an update with all singular values near one, so no direction is
-starved. Matrices of one shape are treated in one batch. Knows nothing of models.
+starved. Matrices of one shape are treated in one batch.
 """
 
 import math

@@ -1,7 +1,7 @@
 """What is minimised: the cross-entropy of tokens or labels, as a sum over the trained targets.
 
-The head and the softmax are computed a few rows at a time, forward and gradient together, so
-that the (B*T, V) logits are never stored. Knows families; knows nothing of steps or optimisers.
+The head and the softmax are computed a few rows at a time, forward and gradient together, so that
+the (B*T, V) logits are never stored.
 """
 
 from collections.abc import Iterator

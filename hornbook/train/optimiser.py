@@ -1,8 +1,6 @@
 """Which parameter is moved by which rule: Muon for hidden matrices, AdamW for everything else.
 
 Frozen parameters are no business of it.
-
-Knows parameter names of the families' stacks; knows nothing of data or steps.
 """
 
 from typing import Annotated, Any, Literal

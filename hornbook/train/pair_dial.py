@@ -1,7 +1,4 @@
-"""The dial of translators: sizes from the minutes, the pairs and this machine's speed.
-
-Knows arithmetic per token of encoder-decoders; knows nothing of files or tokenizers.
-"""
+"""The dial of translators: sizes from the minutes, the pairs and this machine's speed."""
 
 import math
 

@@ -1,6 +1,5 @@
-"""In which number type the products run, and whether kernels are compiled: decided, not believed.
-
-Knows torch's switches; knows nothing of objectives or data.
+"""In which number type the products run, and whether kernels are compiled: decided, not
+believed.
 """
 
 import contextlib

@@ -1,6 +1,5 @@
-"""Direct preference optimisation (Rafailov et al. 2023): prefer one answer, stay near a reference.
-
-Knows decoders and pairs of answers; knows nothing of steps or optimisers.
+"""Direct preference optimisation (Rafailov et al. 2023): prefer one answer, stay near a
+reference.
 """
 
 import copy

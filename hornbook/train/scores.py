@@ -1,7 +1,4 @@
-"""How often a classifier is right, and on what it was asked. With intervals.
-
-Knows classifiers and batches; knows nothing of training.
-"""
+"""How often a classifier is right, and on what it was asked. With intervals."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

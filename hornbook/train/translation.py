@@ -1,7 +1,4 @@
-"""What translators minimise: the cross-entropy of the target's next token, given the source.
-
-Knows encoder-decoders; knows nothing of steps or optimisers.
-"""
+"""What translators minimise: the cross-entropy of the target's next token, given the source."""
 
 import torch
 from torch import Tensor, nn

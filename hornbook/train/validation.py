@@ -1,7 +1,6 @@
 """Validation: how many bits the model needs for a byte of text it has not seen.
 
 Bits per byte do not depend on the tokenizer, so any two models, and gzip, stand on one axis.
-Knows token shards and objectives' losses; knows nothing of training.
 """
 
 import math

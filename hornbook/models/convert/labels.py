@@ -1,7 +1,4 @@
-"""The names of classes in a `config.json`, and the classifiers of decoder families.
-
-Knows the keys that all classifiers share; knows nothing of any architecture.
-"""
+"""The names of classes in a `config.json`, and the classifiers of decoder families."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,6 +1,6 @@
 """A GGUF file straight into what our kernels read, without torch and without floats on the way.
 
-Token vectors stay in the file, which is mapped. Knows names of tensors; knows no kernels.
+Token vectors stay in the file, which is mapped.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """A GGUF file as a model of torch's layers that stay quantised, for what has no shorter way.
 
 No matrix becomes floats on the way, and token vectors stay in the file, which is mapped: the rows
-of the tokens that come are turned into floats when they come. Knows names; knows no kernels.
+of the tokens that come are turned into floats when they come.
 """
 
 from pathlib import Path
