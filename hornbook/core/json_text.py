@@ -64,8 +64,19 @@ def finite(value: Any) -> Any:
     return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 def half_character(value: Any) -> str | None:
     """Where plain data holds half a surrogate pair, which no file can store; None if nowhere."""
+    try:
+        _encode(value).encode("utf-8")
+    except UnicodeEncodeError:  # found again by steps, to say where
+        return _half_inside(value)
+    return None
+
+
+def _half_inside(value: Any) -> str | None:
     if isinstance(value, str):
         try:
             value.encode("utf-8")
@@ -73,10 +84,10 @@ def half_character(value: Any) -> str | None:
             return f"half a surrogate pair, \\u{ord(value[error.start]):04x}"
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if found := half_character(inner) or half_character(name):
+            if found := _half_inside(inner) or _half_inside(name):
                 return found if " in " in found else f"{found}, in {name!a}"
     elif isinstance(value, list | tuple):
-        return next(filter(None, map(half_character, value)), None)
+        return next(filter(None, map(_half_inside, value)), None)
     return None
 
 
