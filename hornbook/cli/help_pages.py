@@ -74,7 +74,7 @@ def _noted(parameter: Any, text: str) -> str:
     if low is not None or high is not None:
         bounded = high is not None and high < 2**63 - 1
         words = f"{low} to {high}" if bounded else f"at least {low}"
-        text = re.sub(r"[^ \[]*x[<>]=[^\];]*", words, text)
+        text = re.sub(r"[^ \[]{0,24}x[<>]=[^\];]*", words, text)
     if not parameter.multiple:
         return text
     return text[:-1] + "; repeatable]" if text.endswith("]") else text + "  [repeatable]"
