@@ -36,15 +36,20 @@ def resolve(path: Path) -> Path:
     """
     named = [] if path.exists() or len(path.parts) != 1 else [pulled(path.name)]
     for place in (path, path / "model", *named):
-        if (place / CONFIG).is_file() or is_gguf(place):
-            return place
-        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
-        if len(files) == 1:
-            return files[0]
+        if (found := _model_at(place)) is not None:
+            return found
     raise UsageError(
         f"{what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, the folder of a "
         f"finished run, a {SUFFIX} file, or a name that `hornbook pull` has fetched."
     )
+
+
+def _model_at(place: Path) -> Path | None:
+    """The model that a folder or file is, or that is the one GGUF file in it."""
+    if (place / CONFIG).is_file() or is_gguf(place):
+        return place
+    files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
+    return files[0] if len(files) == 1 else None
 
 
 def linear_folder(path: Path) -> Path | None:
@@ -73,8 +78,6 @@ def _neighbour(path: Path) -> str:
     names = {
         place.name
         for place in beside
-        if any((folder / CONFIG).is_file() for folder in (place, place / "model"))
-        or linear_folder(place)
-        or is_gguf(place)
+        if _model_at(place) or _model_at(place / "model") or linear_folder(place)
     }
     return " " + nearest(path.name, names) if names else ""

@@ -97,13 +97,16 @@ def test_what_is_no_model(models, tmp_path, monkeypatch):
         hb.load("liner")
     with pytest.raises(hb.UsageError, match=r"is empty. A model is a folder with config.json"):
         hb.load(tmp_path)
+    (tmp_path / "models" / "packed").mkdir(parents=True)
+    (tmp_path / "models" / "packed" / "one.gguf").write_bytes(b"GGUF")
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
     pulled = tmp_path / "models" / "a-pulled-model"
-    pulled.parent.mkdir()
     pulled.symlink_to(models / "decoder")
     assert isinstance(hb.load("a-pulled-model"), hb.Decoder)
     with pytest.raises(hb.UsageError, match="Did you mean 'a-pulled-model'"):
         hb.load("a-pulled-modl")
+    with pytest.raises(hb.UsageError, match=r"Did you mean 'packed'"):
+        hb.load("paked")
 
 
 def test_texts_side_by_side_are_what_each_is_alone(models):
