@@ -24,9 +24,8 @@ EVALUATING = 0.25
 """Of the minutes, what scoring the validation part may take while the model learns."""
 EXAMPLES = 0.05
 """Of the minutes, what answers to show may take."""
-_WRITES = 36
-"""How many times as long as keeping the best weights once all checkpoints take: a dozen, each with
-two moments of the optimiser."""
+_SAVING = 0.05
+"""Of training, what checkpoints take at most: `runs.loop` is sparing with them."""
 _UPDATING = 1.1
 """How much longer a step takes than its gradient."""
 
@@ -102,7 +101,7 @@ def steps_in_time(
     once: steps of a pass.
     """
     training_s = training_seconds(clock, spent.ending)
-    hooks_s = evaluations * (spent.validation + spent.keeping) + _WRITES * spent.keeping
+    hooks_s = evaluations * (spent.validation + spent.keeping) + _SAVING * training_s
     room = max(training_s - hooks_s, 0.3 * training_s)
     steps = max(1, int(room / (_UPDATING * step_s)))
     if steps > MOST_EPOCHS * once:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.folders import atomic_folder
-from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.home import home
 from hornbook.core.progress import Progress
 from hornbook.models.classifier import on_backbone
@@ -20,7 +19,7 @@ from hornbook.models.place import resolve
 from hornbook.models.presets import FAMILIES, MASKED_PRESETS, PRESETS
 from hornbook.models.text_classifier import Read, read_texts
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.tokenize.gguf import unpack_tokenizer
+from hornbook.tokenize.gguf import tokenizer_folder
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.tokenize.train import sample_bytes, train_tokenizer
@@ -101,11 +100,8 @@ def prepare_body(
     folder = place.folder / layout.TOKENIZER
     if isinstance(body, Fresh):
         folder = _learn_tokenizer(body, texts, folder, minutes, place.progress)
-    elif is_gguf(body.place):
-        with atomic_folder(folder, layout.PART) as aside:
-            unpack_tokenizer(GGUFFile(body.place), aside)
     else:
-        folder = body.place
+        folder = tokenizer_folder(body.place, folder, layout.PART)
     tokenizer = SequenceTokenizer.load(folder)
     read = read_texts(tokenizer, texts, plan.context)
     if isinstance(body, Fresh):
