@@ -135,9 +135,11 @@ def test_folds_judge_every_text_once_and_never_what_was_learned(data):
 
 
 def test_minutes_are_shared_by_those_that_need_time(known, tmp_path, monkeypatch):
-    given = []
+    given, folders = [], []
 
     def watch(job):
+        folders.append(job.folder)
+        assert job.folder.is_dir() and job.folder.parent == tmp_path
         if job.rung.kind != "linear":
             given.append(job.minutes)
         return fake({"a": 0.9, "b": 0.9}, {"a": 1.0, "b": 1.0})(job)
@@ -146,6 +148,7 @@ def test_minutes_are_shared_by_those_that_need_time(known, tmp_path, monkeypatch
     rungs = [Rung("b", "fresh", "lstm"), Rung("a", "linear", "x")]
     config = CompareConfig(data=known, minutes=6, folds=3)
     result = compare(config, rungs, tmp_path / "out", QUIET)
+    assert not any(folder.exists() for folder in folders), "what was trained is cleared away"
     # What a rung did not use, the next ones have.
     assert given[0] == pytest.approx(2.0, rel=0.05) == result["minutes_each"]
     assert 2.0 < given[1] < given[2] < 6.0

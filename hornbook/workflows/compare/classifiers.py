@@ -69,39 +69,41 @@ def compare(
     )
     for line in data.facts["notes"]:
         progress.say(f"  {line}")
-    ordered = sorted(rungs, key=lambda rung: rung.kind != "linear")
-    times = Shares(clock, _timed(ordered, len(data.rounds) + len(config.curve)))
-    rows, shares = [], {}
-    with progress.bar("climbing", len(rungs) * len(data.rounds), "rungs") as advance:
-        for rung in ordered:
-            found = []
-            for part in data.rounds:
-                progress.say(f"  {rung.name} ...")
-                found.append(_climb(rung, part, part.train, config, times))
-                advance(1)
-            row, probabilities = _judge(rung, found, data, truth, labels, config.seed)
-            rows.append(row)
-            if probabilities is not None:
-                shares[rung.name] = probabilities
-    if not shares:
-        raise HornbookError(f"No rung could be climbed: {rows[0]['error']}.")
-    _test_pairs(rows, shares, truth)
-    result = {
-        "task": "classify",
-        "data": str(config.data),
-        "config": config.plain(),
-        **data.facts,
-        "labels": labels,
-        "judged": len(truth),
-        "leaked_items": sum(data.facts["leaked"]),
-        "smallest_difference": least,
-        "minutes_each": times.first,
-        "rows": rows,
-        "verdict": _verdict(rows),
-        "curve": _curve(config, ordered, data, truth, times, progress),
-        "seconds": round(clock.used_s(), 3),
-    }
+    # What a rung trains lies in it until the rung has answered: checkpoints may be more than the
+    # place of temporary files holds, and what a kill leaves is cleared away by the next comparison.
     with atomic_folder(out, claim) as aside:
+        ordered = sorted(rungs, key=lambda rung: rung.kind != "linear")
+        times = Shares(clock, _timed(ordered, len(data.rounds) + len(config.curve)))
+        rows, shares = [], {}
+        with progress.bar("climbing", len(rungs) * len(data.rounds), "rungs") as advance:
+            for rung in ordered:
+                found = []
+                for part in data.rounds:
+                    progress.say(f"  {rung.name} ...")
+                    found.append(_climb(rung, part, part.train, config, times, aside))
+                    advance(1)
+                row, probabilities = _judge(rung, found, data, truth, labels, config.seed)
+                rows.append(row)
+                if probabilities is not None:
+                    shares[rung.name] = probabilities
+        if not shares:
+            raise HornbookError(f"No rung could be climbed: {rows[0]['error']}.")
+        _test_pairs(rows, shares, truth)
+        result = {
+            "task": "classify",
+            "data": str(config.data),
+            "config": config.plain(),
+            **data.facts,
+            "labels": labels,
+            "judged": len(truth),
+            "leaked_items": sum(data.facts["leaked"]),
+            "smallest_difference": least,
+            "minutes_each": times.first,
+            "rows": rows,
+            "verdict": _verdict(rows),
+            "curve": _curve(config, ordered, data, truth, times, progress, aside),
+            "seconds": round(clock.used_s(), 3),
+        }
         write_json(aside / RESULT, result)
         write_text(aside / PAGE, compare_page(result))
     return {**result, "report": str(out / PAGE)}
@@ -113,14 +115,19 @@ def _timed(rungs: Sequence[Rung], times: int) -> int:
 
 
 def _climb(
-    rung: Rung, part: Round, train: Sequence[LabelledText], config: CompareConfig, times: Shares
+    rung: Rung,
+    part: Round,
+    train: Sequence[LabelledText],
+    config: CompareConfig,
+    times: Shares,
+    folder: Path,
 ) -> Climbed | str:
     minutes = times.quick() if rung.kind == "linear" else times.next()
     if isinstance(minutes, str):
         return minutes
     learned, looked_at = split(train, 0.1, config.seed)
     texts, began = [row.text for row in part.test], time.monotonic()
-    job = Job(rung, learned, looked_at, texts, minutes, config.seed, config.words, began)
+    job = Job(rung, learned, looked_at, texts, minutes, config.seed, config.words, began, folder)
     found = climb(job)
     if isinstance(found, str) and found.startswith(LEFT_OUT) and rung.kind != "linear":
         times.too_little()
@@ -254,6 +261,7 @@ def _curve(
     truth: np.ndarray,
     times: Shares,
     progress: Progress,
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """Every rung on fewer texts to learn from, judged on the first round's."""
     part, found = data.rounds[0], []
@@ -267,7 +275,7 @@ def _curve(
         alone = Data([own], part.test, {**data.facts, "leaked": []})
         progress.say(f"  {len(fewer):,} texts to learn from ...")
         for rung in rungs:
-            one = _climb(rung, own, fewer, config, times)
+            one = _climb(rung, own, fewer, config, times, folder)
             row, _ = _judge(rung, [one], alone, truth[part.places], data.labels, config.seed)
             row["texts"] = len(fewer)
             found.append(row)

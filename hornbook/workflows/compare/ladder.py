@@ -59,6 +59,7 @@ class Rung(NamedTuple):
 class Job(NamedTuple):
     """What a rung is given. minutes: for all of it, from a new process to the last answer. words:
     what stands for each label in a prompt. began: when they began (time.monotonic), now if None.
+    folder: where what is trained lies until it has answered; that of temporary files if None.
     """
 
     rung: Rung
@@ -69,6 +70,7 @@ class Job(NamedTuple):
     seed: int
     words: dict[str, str]
     began: float | None = None
+    folder: Path | None = None
 
 
 class Climbed(NamedTuple):
@@ -133,7 +135,7 @@ def climb(job: Job) -> Climbed | str:
 
 def _climb(job: Job) -> Climbed:
     clock = Clock.start(job.minutes, job.began)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=job.folder) as folder:
         predict, seconds, size, facts = _WAYS[job.rung.kind](job, clock, Path(folder))
         found = _answers(predict, job, clock)
         latency = _latency(predict, job.texts)

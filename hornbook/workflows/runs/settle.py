@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -13,7 +14,7 @@ from hornbook.core.clock import OVERTIME, Clock
 from hornbook.core.files import require_space
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.threads import faster, use
-from hornbook.train.checkpoint import KEPT
+from hornbook.train.checkpoint import KEPT, trainable
 from hornbook.train.forecast import (
     Forecast,
     Rehearsal,
@@ -107,7 +108,7 @@ def rehearsed(
         epochs=steps / problem.steps_per_epoch,
         seconds=steps * rehearsal.step_s + hooks_s,
         ending_s=ending_s,
-        disk_bytes=_disk_bytes(problem.model),
+        disk_bytes=disk_bytes(problem.model),
     )
     # One more checkpoint is written before the oldest goes.
     require_space(place.folder, 2 * expected.disk_bytes, "A run with its checkpoints")
@@ -198,9 +199,14 @@ def announcement(recipe: Recipe, targets: str) -> list[str]:
     ]
 
 
-def _disk_bytes(model: nn.Module) -> int:
-    """The checkpoints that are kept, with Muon's one moment and AdamW's two, and the model."""
-    named = list(model.named_parameters())
-    weights = sum(w.numel() * w.element_size() for _, w in named)
-    hidden = sum(w.numel() * w.element_size() for n, w in named if is_hidden_matrix(n, w))
-    return KEPT * (weights + hidden + 2 * (weights - hidden)) + weights
+def disk_bytes(model: nn.Module) -> int:
+    """The checkpoints that are kept, with Muon's one moment and AdamW's two of what moves, and the
+    model."""
+
+    def size(weights: Iterable[nn.Parameter]) -> int:
+        return sum(weight.numel() * weight.element_size() for weight in weights)
+
+    moving = trainable(model)
+    moved = size(weight for _, weight in moving)
+    hidden = size(weight for name, weight in moving if is_hidden_matrix(name, weight))
+    return KEPT * (3 * moved - hidden) + size(model.parameters())

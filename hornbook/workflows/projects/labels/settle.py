@@ -14,13 +14,14 @@ import torch
 from hornbook.batches.labelled import LabelledBatch, LabelledTexts, LabelledVectors
 from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError
+from hornbook.core.files import require_space
 from hornbook.core.machine import Machine
 from hornbook.train.checkpoint import trainable
 from hornbook.train.forecast import step_seconds, timed
 from hornbook.workflows.projects.labels.problem import HeadProblem, LabelsProblem
 from hornbook.workflows.projects.labels.request import LabelsRequest
 from hornbook.workflows.runs.place import Place
-from hornbook.workflows.runs.settle import Settlement, faster_threads
+from hornbook.workflows.runs.settle import Settlement, disk_bytes, faster_threads
 
 _LOOKS_A_PASS, _LEAST_LOOKS = 2, 4
 _PATIENCE, _LEAST_PATIENCE = 1 / 2, 4
@@ -31,8 +32,9 @@ _LEFT = 0.9
 """Of the minutes, what steps and evaluations may fill."""
 _LEAST_LOOKED, _LOOKING = 50, 0.25
 """Validation texts looked at however little time there is; the share of the minutes for it."""
-_ANSWERING = 0.4
-"""Of what is left, the most that is kept for reading texts afterwards."""
+_ANSWERING, _MEASURING = 0.4, 0.2
+"""Of what is left, the most that is kept for reading the caller's texts afterwards, all of which
+are wanted, and test texts, of which some will do."""
 _FEWEST_ROWS, _FEWEST_STEPS, _TRAINED = 4, 40, 3
 """Texts a step at least, where time is short; steps for which texts a step become fewer; and how
 many times as long as reading a text learning from it takes."""
@@ -57,8 +59,8 @@ def settle(
     """
     machine = faster_threads(problem, machine, place)
     text_s = _text_seconds(problem, place.clock)
-    afterwards = request.answering + len(problem.splits.test)
-    clock = _without_answering(place.clock, text_s * afterwards)
+    clock = _without(place.clock, text_s * request.answering, _ANSWERING)
+    clock = _without(clock, text_s * len(problem.splits.test), _MEASURING)
     if not isinstance(problem, HeadProblem):
         _take_fewer_rows(problem, text_s, clock)
     problem.look_at(_affordable_looks(problem, text_s, clock))
@@ -74,6 +76,8 @@ def settle(
         if request.least_steps > 1 and fit_in < least:
             raise _too_little(max(0, int(fit_in)), pass_steps)
         steps = max(1, min(steps, int(fit_in)))
+    size = disk_bytes(problem.classifier.model)
+    require_space(place.folder, 2 * size, "A run with its checkpoints")
     every = max(1, min(math.ceil(pass_steps / _LOOKS_A_PASS), steps // _LEAST_LOOKS))
     evaluations = math.ceil(steps / every)
     problem.patience = max(_LEAST_PATIENCE, math.ceil(_PATIENCE * evaluations))
@@ -97,11 +101,11 @@ def _text_seconds(problem: LabelsProblem, clock: Clock) -> float:
     return timed(lambda: problem.gathered(probe))[1] / len(probe)
 
 
-def _without_answering(clock: Clock, answering_s: float) -> Clock:
-    """The same clock less what reading texts afterwards takes, or a part of them."""
+def _without(clock: Clock, later_s: float, share: float) -> Clock:
+    """The same clock less what is done later, or a share of what is left."""
     if clock.minutes is None:
         return clock
-    kept_s = min(answering_s, _ANSWERING * max(0.0, clock.left_s()))
+    kept_s = min(later_s, share * max(0.0, clock.left_s()))
     return clock._replace(minutes=clock.minutes - kept_s / 60)
 
 
