@@ -63,9 +63,9 @@ def finish(
 ) -> dict[str, Any]:
     """Calibrate, measure on the test texts and write it all out; returns the facts of
     result.json."""
-    (temperature, checked), took_s = timed(lambda: _calibrate(problem))
+    temperature, checked, text_s = _calibrate(problem)
     state, splits, labels = trained.state, problem.splits, problem.classifier.labels
-    test = _in_time(splits.test, took_s / checked["texts"], place)
+    test = _in_time(splits.test, text_s, place)
     result = {
         **facts,
         "task": "classify",
@@ -102,19 +102,21 @@ def finish(
     return result
 
 
-def _calibrate(problem: LabelsProblem) -> tuple[float, dict[str, int]]:
+def _calibrate(problem: LabelsProblem) -> tuple[float, dict[str, int], float]:
     """Divide the logits by what makes them as sure as they are right: their head is linear, so it
     is done for good, and whoever opens the model has calibrated probabilities.
 
-    Returns that temperature, and how many texts and labels it was found by: `guessed` and `there`.
+    Returns that temperature, how many texts and labels it was found by (`guessed` and `there`), and
+    the seconds that a text took.
     """
     lora.merge(problem.classifier.model)
-    raw = problem.classifier.logits(problem.validation.read.sequences)
-    truth = problem.validation.labels
+    sequences, truth = problem.validation.read.sequences, problem.validation.labels
+    raw, took_s = timed(lambda: problem.classifier.logits(sequences))
     temperature = fit_temperature(raw, truth)
     cool(problem.classifier.model, temperature)
     guessed, there = (len(np.unique(labels)) for labels in (raw.argmax(1), truth))
-    return temperature, {"texts": len(truth), "guessed": guessed, "there": there}
+    checked = {"texts": len(truth), "guessed": guessed, "there": there}
+    return temperature, checked, took_s / len(truth)
 
 
 @torch.no_grad()

@@ -30,6 +30,8 @@ _TIMED, _TIMING = 4, 0.03
 """Steps that are timed, and what of the minutes that may take."""
 _LEFT = 0.9
 """Of the minutes, what steps and evaluations may fill."""
+_SAVING = 0.05
+"""Of training, what checkpoints take at most: `runs.loop` is sparing with them."""
 _LEAST_LOOKED, _LOOKING = 50, 0.25
 """Validation texts looked at however little time there is; the share of the minutes for it."""
 _ANSWERING, _MEASURING = 0.4, 0.2
@@ -71,7 +73,8 @@ def settle(
         step_s = _step_seconds(problem, _TIMING * clock.left_s())
         # The validation texts are read once more at the end, to calibrate.
         training_s = max(0.0, clock.left_s(_LEFT) - text_s * len(problem.validation.labels))
-        fit_in = _fitting(training_s, step_s, problem.look_s(text_s), pass_steps)
+        steps_s = (1 - _SAVING) * training_s
+        fit_in = _fitting(steps_s, step_s, problem.look_s(text_s), pass_steps)
         least = min(steps, request.least_steps, _PASSES * pass_steps)
         if request.least_steps > 1 and fit_in < least:
             raise _too_little(max(0, int(fit_in)), pass_steps)
