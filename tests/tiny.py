@@ -1,23 +1,17 @@
-"""What many tests are made of, small: progress that is quiet or heard, text, models, tokenizers."""
+"""What many tests are made of, small: progress that is quiet or heard, text, models, tokenizers.
+
+Torch is imported where a model is made: processes that tests start import this file.
+"""
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
-from torch import nn
+from typing import Any
 
 from hornbook.core.progress import Progress
-from hornbook.models.folder import save_model
-from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
-from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import train_tokenizer
 
 QUIET = Progress(quiet=True)
 NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
-
-Built = TypeVar("Built", bound=nn.Module)
 
 
 class Heard(Progress):
@@ -49,8 +43,10 @@ def decoder_sizes(**other: Any) -> DecoderSizes:
     return DecoderSizes(**{**usual, **other})
 
 
-def loud(model: Built) -> Built:
+def loud(model: Any) -> Any:
     """Random weights that make all parts of a model count; fresh ones add nothing."""
+    import torch
+
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
@@ -64,6 +60,11 @@ def decoder_folder(
     folder: Path, text: str, preset: str = "qwen3", name: str = "m", **other: Any
 ) -> Path:
     """A loud decoder, by `name`, with a tokenizer of `text`, which lies in `folder`/t."""
+    from hornbook.models.folder import save_model
+    from hornbook.models.presets import PRESETS
+    from hornbook.tokenize.tokenizer import Tokenizer
+    from hornbook.tokenize.train import train_tokenizer
+
     if not (folder / "t").exists():
         train_tokenizer([text], 320, folder / "t", QUIET)
     vocab = Tokenizer.load(folder / "t").vocab_size
