@@ -31,7 +31,7 @@ from hornbook.models.folder import load_model
 from hornbook.read.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.train.validation import Validation
+from hornbook.training.validation import Validation
 from hornbook.workflows.projects.text.problem import token_bytes
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.request import TextRecipe

@@ -25,14 +25,14 @@ from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.causal_lm import CausalLM
-from hornbook.train.dial import Plan, flops_per_token
-from hornbook.train.loop import LoopConfig, train
-from hornbook.train.objective import next_token, token_losses
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.precision import compile_layers, product_type
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.state import TrainState
-from hornbook.train.validation import Validation
+from hornbook.training.dial import Plan, flops_per_token
+from hornbook.training.loop import LoopConfig, train
+from hornbook.training.objective import next_token, token_losses
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.precision import compile_layers, product_type
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.state import TrainState
+from hornbook.training.validation import Validation
 from hornbook.workflows.curate.encode import prepare_shards, prepare_tokenizer
 from hornbook.workflows.projects.text.problem import token_bytes
 

@@ -34,12 +34,12 @@ from hornbook.models.transfer import copy_backbone
 from hornbook.nn.pooling import MeanConfig
 from hornbook.read.documents import content_hash
 from hornbook.tokenize.sequences import SequenceTokenizer
-from hornbook.train.loop import LoopConfig, train
-from hornbook.train.objective import class_label
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.scores import score
-from hornbook.train.state import TrainState
+from hornbook.training.loop import LoopConfig, train
+from hornbook.training.objective import class_label
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.scores import score
+from hornbook.training.state import TrainState
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.runs.folder import MODEL

@@ -9,8 +9,6 @@ Importing this package imports nothing heavy: each name is fetched when it is fi
 """
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,18 +84,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _FrontDoor(ModuleType):
-    """`train` is the function, though importing the package `hornbook.train` sets its name."""
-
-    @property
-    def train(self) -> Any:
-        return __getattr__("train")
-
-    @train.setter
-    def train(self, package: ModuleType) -> None:
-        """The package is found in `sys.modules`, as every import does."""
-
-
-sys.modules[__name__].__class__ = _FrontDoor

@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hornbook"
 ORDER = """
 core < read, tokenize, kernels < datasets, nn < models < corpus, batches, adapt, generate
-< train, baselines < evaluate, retrieve, explain < workflows < serve < cli
+< training, baselines < evaluate, retrieve, explain < workflows < serve < cli
 """
 RANK = {
     name.strip(): rank for rank, names in enumerate(ORDER.split("<")) for name in names.split(",")
@@ -28,7 +28,7 @@ WITHOUT = {
         generate -generate.beam -generate.single_token -generate.translate
         models.fields models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
-        train.calibrate train.choices train.fits train.schedule train.vocabulary
+        training.calibrate training.choices training.fits training.schedule training.vocabulary
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task
         evaluate.templates workflows.curate workflows.exchange.catalogue workflows.exchange.pull
@@ -194,7 +194,7 @@ def test_no_package_holds_a_circle(own):
 
 def test_this_test_sees_every_way_to_import():
     source = """
-import hornbook.train.loop
+import hornbook.training.loop
 from hornbook import cli
 try:
     from hornbook.nn import contract
@@ -208,7 +208,7 @@ def late():
     import torch.nn
 """
     module = read("hornbook.nn.some", source, is_package=False)
-    assert module.start == {"hornbook.train.loop", "hornbook.cli", "hornbook.nn.contract"}
+    assert module.start == {"hornbook.training.loop", "hornbook.cli", "hornbook.nn.contract"}
     assert module.all - module.start == {
         "hornbook.models.folder",
         "hornbook.nn.contract.Layer",

@@ -24,8 +24,8 @@ from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.train import forecast
-from hornbook.train.optimiser import OptimiserConfig
+from hornbook.training import forecast
+from hornbook.training.optimiser import OptimiserConfig
 from hornbook.workflows.open.classifier import Classifier
 from hornbook.workflows.open.load import load
 from hornbook.workflows.projects import resume

@@ -14,7 +14,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.threads import use
 from hornbook.datasets.labelled import LabelledText
-from hornbook.train import pace
+from hornbook.training import pace
 from hornbook.workflows.compare import classifiers as module
 from hornbook.workflows.compare import ladder
 from hornbook.workflows.compare.classifiers import compare, lines_of

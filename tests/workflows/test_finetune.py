@@ -18,7 +18,7 @@ from hornbook.models.presets import PRESETS
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.train.keep_best import KeepBest
+from hornbook.training.keep_best import KeepBest
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.projects import resume

@@ -12,10 +12,10 @@ from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.tokenize.train import SAMPLE_BYTES, sample_bytes, train_tokenizer
-from hornbook.train import forecast as forecasting
-from hornbook.train.dial import Wanted, choose
-from hornbook.train.forecast import Rehearsal, gradient_seconds
-from hornbook.train.hooks import remarked
+from hornbook.training import forecast as forecasting
+from hornbook.training.dial import Wanted, choose
+from hornbook.training.forecast import Rehearsal, gradient_seconds
+from hornbook.training.hooks import remarked
 from hornbook.workflows.projects.text import floors
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.samples import Sampler, beginnings

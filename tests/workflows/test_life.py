@@ -23,7 +23,7 @@ from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.train import loop
+from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
 from hornbook.workflows.runs.run import run as train
 from tests.schemas import check

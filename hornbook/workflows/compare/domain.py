@@ -26,7 +26,7 @@ from hornbook.corpus.subset import CorpusSubset
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.train.validation import Validation
+from hornbook.training.validation import Validation
 from hornbook.workflows.curate.encode import prepare_shards
 from hornbook.workflows.projects.text.problem import token_bytes
 from hornbook.workflows.projects.text.project import Text

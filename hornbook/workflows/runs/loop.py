@@ -12,15 +12,15 @@ import torch
 from hornbook.core.clock import Clock
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.threads import own, use
-from hornbook.train.checkpoint import save_checkpoint
-from hornbook.train.forecast import part_of_step
-from hornbook.train.hooks import StopRequest, every, log_to, record, remarked, stop_when
-from hornbook.train.keep_best import KeepBest, NothingBetter
-from hornbook.train.loop import Hook, train
-from hornbook.train.pace import Pace, Threads
-from hornbook.train.problem import Problem
-from hornbook.train.schedule import last_step
-from hornbook.train.state import TrainState
+from hornbook.training.checkpoint import save_checkpoint
+from hornbook.training.forecast import part_of_step
+from hornbook.training.hooks import StopRequest, every, log_to, record, remarked, stop_when
+from hornbook.training.keep_best import KeepBest, NothingBetter
+from hornbook.training.loop import Hook, train
+from hornbook.training.pace import Pace, Threads
+from hornbook.training.problem import Problem
+from hornbook.training.schedule import last_step
+from hornbook.training.state import TrainState
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import MOST_EVALUATIONS, Recipe

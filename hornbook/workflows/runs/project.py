@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file
 from hornbook.core.machine import Machine
-from hornbook.train.choices import Planned
-from hornbook.train.problem import Problem
+from hornbook.training.choices import Planned
+from hornbook.training.problem import Problem
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import Recipe, Request

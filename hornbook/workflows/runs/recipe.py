@@ -14,10 +14,10 @@ from hornbook.core.files import write_text
 from hornbook.core.folders import sign
 from hornbook.core.machine import DType, Machine
 from hornbook.core.yaml_text import write_yaml
-from hornbook.train.choices import Choice
-from hornbook.train.fits import check_fits
-from hornbook.train.forecast import Forecast
-from hornbook.train.loop import LoopConfig
+from hornbook.training.choices import Choice
+from hornbook.training.fits import check_fits
+from hornbook.training.forecast import Forecast
+from hornbook.training.loop import LoopConfig
 from hornbook.workflows.runs import folder as layout
 
 LEAST_MINUTES, MOST_MINUTES, MOST_TOKENS = 0.1, 525_600.0, 10**15

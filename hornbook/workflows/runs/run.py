@@ -11,11 +11,11 @@ from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
 from hornbook.core.machine import peak_memory_bytes, versions
 from hornbook.core.progress import Progress
-from hornbook.train.checkpoint import load_checkpoint
-from hornbook.train.precision import compile_layers
-from hornbook.train.problem import Problem
-from hornbook.train.schedule import last_step
-from hornbook.train.state import TrainState
+from hornbook.training.checkpoint import load_checkpoint
+from hornbook.training.precision import compile_layers
+from hornbook.training.problem import Problem
+from hornbook.training.schedule import last_step
+from hornbook.training.state import TrainState
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained, train_run
 from hornbook.workflows.runs.place import Place

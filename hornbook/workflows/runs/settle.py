@@ -14,8 +14,8 @@ from hornbook.core.clock import OVERTIME, Clock
 from hornbook.core.files import require_space
 from hornbook.core.machine import Machine, measure_machine
 from hornbook.core.threads import faster, use
-from hornbook.train.checkpoint import KEPT, trainable
-from hornbook.train.forecast import (
+from hornbook.training.checkpoint import KEPT, trainable
+from hornbook.training.forecast import (
     Forecast,
     Rehearsal,
     forecast,
@@ -23,9 +23,9 @@ from hornbook.train.forecast import (
     part_of_step,
     rehearse,
 )
-from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import is_hidden_matrix
-from hornbook.train.problem import Problem
+from hornbook.training.loop import LoopConfig
+from hornbook.training.optimiser import is_hidden_matrix
+from hornbook.training.problem import Problem
 from hornbook.workflows.runs.measures import MEASURES
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import (

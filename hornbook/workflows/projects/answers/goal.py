@@ -17,10 +17,10 @@ from hornbook.batches.preferences import PreferencePairs
 from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.loop import LoopConfig
-from hornbook.train.objective import Objective, answer_token, token_losses
-from hornbook.train.precision import product_type
-from hornbook.train.preference import Reference, judge, prefer
+from hornbook.training.loop import LoopConfig
+from hornbook.training.objective import Objective, answer_token, token_losses
+from hornbook.training.precision import product_type
+from hornbook.training.preference import Reference, judge, prefer
 from hornbook.workflows.projects.answers.request import AnswersPlan, AnswersRequest
 
 

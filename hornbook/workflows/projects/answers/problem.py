@@ -11,10 +11,10 @@ from hornbook.core.machine import Machine
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import Optimiser
-from hornbook.train.problem import Problem
-from hornbook.train.state import TrainState
+from hornbook.training.loop import LoopConfig
+from hornbook.training.optimiser import Optimiser
+from hornbook.training.problem import Problem
+from hornbook.training.state import TrainState
 from hornbook.workflows.projects.answers.before import (
     Before,
     evenly,

@@ -16,7 +16,7 @@ from hornbook.models.place import resolve
 from hornbook.tokenize.answers import with_template
 from hornbook.tokenize.gguf import tokenizer_folder
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.choices import Planned
+from hornbook.training.choices import Planned
 from hornbook.workflows.projects.answers.problem import AnswersProblem, Source, prepare
 from hornbook.workflows.projects.answers.report import write_report
 from hornbook.workflows.projects.answers.request import (

@@ -9,9 +9,9 @@ from pydantic import Field
 from hornbook.adapt.method import Method
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
-from hornbook.train.choices import Choice, Planned
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.choices import Choice, Planned
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.projects.answers.split import NothingToLearn
 from hornbook.workflows.runs.recipe import Recipe, Request
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from hornbook.adapt.method import parameter_counts
 from hornbook.core.clock import Clock
 from hornbook.core.machine import Machine
-from hornbook.train.choices import Choice
-from hornbook.train.forecast import timed as timing
-from hornbook.train.keep_best import KeepBest
+from hornbook.training.choices import Choice
+from hornbook.training.forecast import timed as timing
+from hornbook.training.keep_best import KeepBest
 from hornbook.workflows.projects.answers.problem import AnswersProblem
 from hornbook.workflows.projects.answers.request import EPOCHS, MOST_EPOCHS, AnswersRequest
 from hornbook.workflows.runs import folder as layout

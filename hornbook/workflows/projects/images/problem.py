@@ -11,14 +11,14 @@ from hornbook.core.machine import Machine
 from hornbook.models.classifier import Classifier
 from hornbook.models.convert import to_hf
 from hornbook.models.pixels import PixelsConfig
-from hornbook.train.image_dial import ImagePlan
-from hornbook.train.loop import LoopConfig
-from hornbook.train.objective import class_label
-from hornbook.train.optimiser import Optimiser
-from hornbook.train.precision import uncompiled
-from hornbook.train.problem import Problem
-from hornbook.train.scores import Scored, score
-from hornbook.train.state import TrainState
+from hornbook.training.image_dial import ImagePlan
+from hornbook.training.loop import LoopConfig
+from hornbook.training.objective import class_label
+from hornbook.training.optimiser import Optimiser
+from hornbook.training.precision import uncompiled
+from hornbook.training.problem import Problem
+from hornbook.training.scores import Scored, score
+from hornbook.training.state import TrainState
 from hornbook.workflows.projects.images.data import Pictures
 from hornbook.workflows.projects.images.request import ImagesRequest
 

@@ -7,11 +7,11 @@ from hornbook.core.config import over
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.read.locations import lies_in
-from hornbook.train.choices import Planned
-from hornbook.train.dial import probe_speed
-from hornbook.train.image_dial import ImagePlan, choose_images
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.choices import Planned
+from hornbook.training.dial import probe_speed
+from hornbook.training.image_dial import ImagePlan, choose_images
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.projects.images.data import Pictures
 from hornbook.workflows.projects.images.problem import ImagesProblem
 from hornbook.workflows.projects.images.report import write_report

@@ -4,9 +4,9 @@ from pydantic import PositiveInt
 
 from hornbook.batches.images import Augment
 from hornbook.core.errors import UsageError
-from hornbook.train.image_dial import ImagePlan, WantedImages
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.image_dial import ImagePlan, WantedImages
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.runs.recipe import Recipe, RehearsedRequest
 
 _LARGEST = 4096

@@ -7,9 +7,9 @@ import numpy as np
 from hornbook.core.stats import wilson
 from hornbook.models.folder import save_model
 from hornbook.models.pixels import PREPROCESSOR
-from hornbook.train.forecast import timed
-from hornbook.train.scores import Scored
-from hornbook.train.state import TrainState
+from hornbook.training.forecast import timed
+from hornbook.training.scores import Scored
+from hornbook.training.state import TrainState
 from hornbook.workflows.projects.images.problem import ImagesProblem
 from hornbook.workflows.projects.images.request import ImagesRecipe
 from hornbook.workflows.runs import folder as layout

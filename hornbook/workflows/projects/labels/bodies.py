@@ -23,7 +23,7 @@ from hornbook.tokenize.gguf import tokenizer_folder
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.tokenize.train import sample_bytes, train_tokenizer
-from hornbook.train.dial import HEAD, Plan
+from hornbook.training.dial import HEAD, Plan
 from hornbook.workflows.projects.labels.request import LabelsPlan
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place

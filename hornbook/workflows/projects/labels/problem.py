@@ -21,15 +21,15 @@ from hornbook.models.convert import to_hf
 from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.models.transfer import copy_backbone
 from hornbook.nn.pooling import PoolingConfig
-from hornbook.train.calibrate import fit_temperature, mean_loss
-from hornbook.train.checkpoint import trainable
-from hornbook.train.class_weights import balanced, weighted_class_label
-from hornbook.train.loop import LoopConfig
-from hornbook.train.objective import Objective, class_label
-from hornbook.train.optimiser import Optimiser
-from hornbook.train.precision import product_type
-from hornbook.train.problem import Problem
-from hornbook.train.state import TrainState
+from hornbook.training.calibrate import fit_temperature, mean_loss
+from hornbook.training.checkpoint import trainable
+from hornbook.training.class_weights import balanced, weighted_class_label
+from hornbook.training.loop import LoopConfig
+from hornbook.training.objective import Objective, class_label
+from hornbook.training.optimiser import Optimiser
+from hornbook.training.precision import product_type
+from hornbook.training.problem import Problem
+from hornbook.training.state import TrainState
 from hornbook.workflows.projects.labels.bodies import Body, Fresh, Prepared, prepare_body
 from hornbook.workflows.projects.labels.data import LabelledSplits
 from hornbook.workflows.projects.labels.rates import pooling_of

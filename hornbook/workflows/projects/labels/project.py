@@ -8,7 +8,7 @@ from hornbook.core.config import over
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.models.folder import load_config
-from hornbook.train.choices import Choice, Choices, Planned
+from hornbook.training.choices import Choice, Choices, Planned
 from hornbook.workflows.projects.labels import bodies
 from hornbook.workflows.projects.labels.data import LabelledSplits, hash_data, read_splits
 from hornbook.workflows.projects.labels.problem import LabelsProblem, prepare

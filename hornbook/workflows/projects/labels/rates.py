@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from hornbook.adapt.method import Method
 from hornbook.nn.pooling import MeanConfig, PoolingConfig
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
 
 SCHEDULE = ScheduleConfig(warmup=0.1, cooldown=0.9)
 _WIDTH = 384

@@ -7,8 +7,8 @@ from pydantic import Field, PositiveInt
 from hornbook.adapt.method import Method
 from hornbook.core.config import Config
 from hornbook.nn.pooling import PoolingConfig
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.runs.recipe import Recipe, Request
 
 

@@ -24,8 +24,8 @@ from hornbook.evaluate.results import plain
 from hornbook.models.classifier import Classifier
 from hornbook.models.folder import save_model
 from hornbook.models.text_classifier import softmax
-from hornbook.train.calibrate import fit_temperature
-from hornbook.train.forecast import timed
+from hornbook.training.calibrate import fit_temperature
+from hornbook.training.forecast import timed
 from hornbook.workflows.projects.labels.bodies import Body, Fresh
 from hornbook.workflows.projects.labels.problem import LabelsProblem, evenly
 from hornbook.workflows.projects.labels.request import LabelsRecipe

@@ -16,8 +16,8 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import require_space
 from hornbook.core.machine import Machine
-from hornbook.train.checkpoint import trainable
-from hornbook.train.forecast import step_seconds, timed
+from hornbook.training.checkpoint import trainable
+from hornbook.training.forecast import step_seconds, timed
 from hornbook.workflows.projects.labels.problem import HeadProblem, LabelsProblem
 from hornbook.workflows.projects.labels.request import LabelsRequest
 from hornbook.workflows.runs.place import Place

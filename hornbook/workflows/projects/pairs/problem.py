@@ -15,14 +15,14 @@ from hornbook.generate.translate import translate
 from hornbook.models.convert import to_hf
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.forecast import timed
-from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import Optimiser
-from hornbook.train.pair_dial import PairPlan
-from hornbook.train.precision import product_type
-from hornbook.train.problem import Problem
-from hornbook.train.state import TrainState
-from hornbook.train.translation import next_target, target_losses
+from hornbook.training.forecast import timed
+from hornbook.training.loop import LoopConfig
+from hornbook.training.optimiser import Optimiser
+from hornbook.training.pair_dial import PairPlan
+from hornbook.training.precision import product_type
+from hornbook.training.problem import Problem
+from hornbook.training.state import TrainState
+from hornbook.training.translation import next_target, target_losses
 from hornbook.workflows.projects.pairs.data import Split, encode, fitting, joint_tokenizer
 from hornbook.workflows.projects.pairs.request import PairsRequest
 from hornbook.workflows.runs import folder as layout

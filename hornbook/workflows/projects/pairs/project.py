@@ -9,11 +9,11 @@ from hornbook.core.config import over
 from hornbook.core.machine import Machine
 from hornbook.evaluate.bleu import require_bleu
 from hornbook.tokenize.characters import frequent_characters
-from hornbook.train import optimiser, schedule
-from hornbook.train.choices import Planned
-from hornbook.train.dial import probe_speed
-from hornbook.train.pair_dial import PairPlan, choose_pairs
-from hornbook.train.vocabulary import TextSize
+from hornbook.training import optimiser, schedule
+from hornbook.training.choices import Planned
+from hornbook.training.dial import probe_speed
+from hornbook.training.pair_dial import PairPlan, choose_pairs
+from hornbook.training.vocabulary import TextSize
 from hornbook.workflows.projects.pairs.data import Split, read_split, text_bytes
 from hornbook.workflows.projects.pairs.problem import PairsProblem, prepare
 from hornbook.workflows.projects.pairs.report import write_report

@@ -4,9 +4,9 @@ from pydantic import Field, PositiveInt
 
 from hornbook.core.errors import unknown
 from hornbook.models.translators import TRANSLATORS
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.pair_dial import PairPlan, WantedPairs
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.pair_dial import PairPlan, WantedPairs
+from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.runs.recipe import Recipe, RehearsedRequest
 
 

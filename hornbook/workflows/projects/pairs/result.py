@@ -12,7 +12,7 @@ from hornbook.datasets.pairs import Pair
 from hornbook.evaluate.bleu import bleu, bleu_by_length
 from hornbook.generate.beam import BeamConfig
 from hornbook.models.folder import save_model
-from hornbook.train.state import TrainState
+from hornbook.training.state import TrainState
 from hornbook.workflows.projects.pairs.problem import PairsProblem
 from hornbook.workflows.projects.pairs.request import PairsRecipe
 from hornbook.workflows.runs import folder as layout

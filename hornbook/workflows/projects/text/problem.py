@@ -22,12 +22,12 @@ from hornbook.models.presets import MASKED_PRESETS
 from hornbook.tokenize.gguf import tokenizer_folder as folder_of
 from hornbook.tokenize.masking import add_mask
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.dial import Plan
-from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import Optimiser
-from hornbook.train.problem import Problem
-from hornbook.train.state import TrainState
-from hornbook.train.validation import Score, Validation
+from hornbook.training.dial import Plan
+from hornbook.training.loop import LoopConfig
+from hornbook.training.optimiser import Optimiser
+from hornbook.training.problem import Problem
+from hornbook.training.state import TrainState
+from hornbook.training.validation import Score, Validation
 from hornbook.workflows.curate.encode import prepare_shards, prepare_tokenizer
 from hornbook.workflows.projects.text.request import TextRequest
 from hornbook.workflows.projects.text.tasks import Task, task_of

@@ -14,12 +14,12 @@ from hornbook.models.place import resolve
 from hornbook.models.presets import MASKED_PRESETS
 from hornbook.tokenize.characters import frequent_characters
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train import optimiser, schedule
-from hornbook.train.choices import Planned
-from hornbook.train.dial import Plan, choose, probe_speed, sizes_of
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.vocabulary import TextSize
+from hornbook.training import optimiser, schedule
+from hornbook.training.choices import Planned
+from hornbook.training.dial import Plan, choose, probe_speed, sizes_of
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.vocabulary import TextSize
 from hornbook.workflows.projects.text.floors import measure_floors
 from hornbook.workflows.projects.text.problem import TextProblem, prepare
 from hornbook.workflows.projects.text.report import write_report

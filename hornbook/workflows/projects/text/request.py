@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from hornbook.core.errors import UsageError
-from hornbook.train.dial import Plan, Wanted
-from hornbook.train.optimiser import OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
+from hornbook.training.dial import Plan, Wanted
+from hornbook.training.optimiser import OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.runs.recipe import MOST_TOKENS, Recipe, RehearsedRequest
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from hornbook.models.folder import save_model
 from hornbook.tokenize.measure import measure
-from hornbook.train.forecast import timed
-from hornbook.train.state import TrainState
-from hornbook.train.validation import Score
+from hornbook.training.forecast import timed
+from hornbook.training.state import TrainState
+from hornbook.training.validation import Score
 from hornbook.workflows.projects.text.card import model_card
 from hornbook.workflows.projects.text.problem import TextProblem
 from hornbook.workflows.projects.text.request import TextRecipe

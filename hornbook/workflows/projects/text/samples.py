@@ -20,7 +20,7 @@ from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.model import Model
 from hornbook.tokenize.masking import MASK
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.precision import uncompiled
+from hornbook.training.precision import uncompiled
 
 _TOKENS, _CHARACTERS = 60, 24
 _HAN = r"[\u3400-\u9fff]"

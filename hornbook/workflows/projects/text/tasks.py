@@ -18,14 +18,14 @@ from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import Model, ModelConfig
 from hornbook.tokenize.masking import MASK, word_parts
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.train.objective import (
+from hornbook.training.objective import (
     Objective,
     masked_losses,
     masked_token,
     next_token,
     token_losses,
 )
-from hornbook.train.validation import Losses
+from hornbook.training.validation import Losses
 from hornbook.workflows.projects.text.samples import Filler, Sampler
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from hornbook.core.config import Config
 from hornbook.core.progress import quoted
-from hornbook.train.choices import Choice, replaced
-from hornbook.train.loop import Batches, Hook, LoopConfig
-from hornbook.train.objective import Objective
-from hornbook.train.state import TrainState
+from hornbook.training.choices import Choice, replaced
+from hornbook.training.loop import Batches, Hook, LoopConfig
+from hornbook.training.objective import Objective
+from hornbook.training.state import TrainState
 
 
 class Problem(ABC):

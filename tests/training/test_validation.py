@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.batches.batch import IGNORE
-from hornbook.train.validation import Validation
+from hornbook.training.validation import Validation
 
 
 class MemoryShards:

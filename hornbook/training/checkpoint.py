@@ -14,8 +14,8 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage, discard
 from hornbook.models.tensors import read_tensors, write_tensors
-from hornbook.train.schedule import Cut
-from hornbook.train.state import TrainState
+from hornbook.training.schedule import Cut
+from hornbook.training.state import TrainState
 
 KEPT = 2
 """The newest checkpoints are kept, so that one lost to a bad disk is not the end."""

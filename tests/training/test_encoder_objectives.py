@@ -15,12 +15,12 @@ from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
 from hornbook.models.presets import qwen3
 from hornbook.models.transfer import copy_backbone
-from hornbook.train.loop import LoopConfig, train
-from hornbook.train.objective import class_label, masked_token
-from hornbook.train.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.scores import score
-from hornbook.train.state import TrainState
+from hornbook.training.loop import LoopConfig, train
+from hornbook.training.objective import class_label, masked_token
+from hornbook.training.optimiser import Optimiser, OptimiserConfig, is_hidden_matrix
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.scores import score
+from hornbook.training.state import TrainState
 from tests.tiny import decoder_sizes
 
 VOCAB, TIME = 31, 16

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from hornbook.train.optimiser import Optimiser
-from hornbook.train.schedule import Cut
+from hornbook.training.optimiser import Optimiser
+from hornbook.training.schedule import Cut
 
 
 @dataclass

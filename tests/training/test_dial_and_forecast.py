@@ -12,13 +12,13 @@ from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.models.presets import PRESETS
 from hornbook.tokenize.characters import frequent_characters
-from hornbook.train.dial import Plan, Wanted, choose, flops_per_token, probe_speed
-from hornbook.train.forecast import LAWS, Rehearsal, forecast, rehearse
-from hornbook.train.image_dial import ImagePlan, WantedImages, choose_images
-from hornbook.train.objective import next_token
-from hornbook.train.pair_dial import PairPlan, WantedPairs, choose_pairs
-from hornbook.train.problem import Problem
-from hornbook.train.vocabulary import TextSize
+from hornbook.training.dial import Plan, Wanted, choose, flops_per_token, probe_speed
+from hornbook.training.forecast import LAWS, Rehearsal, forecast, rehearse
+from hornbook.training.image_dial import ImagePlan, WantedImages, choose_images
+from hornbook.training.objective import next_token
+from hornbook.training.pair_dial import PairPlan, WantedPairs, choose_pairs
+from hornbook.training.problem import Problem
+from hornbook.training.vocabulary import TextSize
 
 MACHINE = Machine(
     device="cpu", name="x", threads=2, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
@@ -193,7 +193,7 @@ def test_rehearsal_trains_to_an_end_and_says_why_it_does_not_compile(start, want
 
 @pytest.mark.slow
 def test_compiled_layers_give_the_same_losses(start):
-    from hornbook.train.precision import compile_layers
+    from hornbook.training.precision import compile_layers
 
     state, batches, _ = start()
     with torch.no_grad():

@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from hornbook.batches.batch import IGNORE
 from hornbook.batches.translation import EncodedPair, PairBatches, collate
 from hornbook.models.translators import PairSizes, SideSizes, lstm_attention, transformer
-from hornbook.train import objective as rows
-from hornbook.train.loop import LoopConfig, train
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.state import TrainState
-from hornbook.train.translation import next_target, target_losses
+from hornbook.training import objective as rows
+from hornbook.training.loop import LoopConfig, train
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.state import TrainState
+from hornbook.training.translation import next_target, target_losses
 
 VOCAB, START, END = 40, 39, 0
 SIDE = SideSizes(depth=1, heads=2, hidden=16)

@@ -13,8 +13,8 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage
 from hornbook.models.tensors import read_tensors, write_tensors
-from hornbook.train.checkpoint import trainable
-from hornbook.train.state import TrainState
+from hornbook.training.checkpoint import trainable
+from hornbook.training.state import TrainState
 
 _WEIGHTS, _FACTS = "model.safetensors", "best.json"
 

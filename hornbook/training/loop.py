@@ -12,10 +12,10 @@ from hornbook.batches.batch import AnyBatch
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
 from hornbook.core.machine import DType
-from hornbook.train.objective import Objective
-from hornbook.train.precision import product_type
-from hornbook.train.schedule import ScheduleConfig, last_step
-from hornbook.train.state import TrainState
+from hornbook.training.objective import Objective
+from hornbook.training.precision import product_type
+from hornbook.training.schedule import ScheduleConfig, last_step
+from hornbook.training.state import TrainState
 
 Hook = Callable[[TrainState], None]
 """Called after every optimiser step."""

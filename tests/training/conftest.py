@@ -6,10 +6,10 @@ import torch
 
 from hornbook.batches.packing import PackedWindows
 from hornbook.models.presets import qwen3
-from hornbook.train.loop import LoopConfig
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.state import TrainState
+from hornbook.training.loop import LoopConfig
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.state import TrainState
 from tests.tiny import decoder_sizes
 
 VOCAB = 30

@@ -17,12 +17,12 @@ from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.presets import PRESETS
 from hornbook.nn.contract import Context, Mask
-from hornbook.train.loop import LoopConfig, gradient, train
-from hornbook.train.objective import answer_token, next_token
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.preference import Reference, answer_log_probabilities, judge, prefer
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.state import TrainState
+from hornbook.training.loop import LoopConfig, gradient, train
+from hornbook.training.objective import answer_token, next_token
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.preference import Reference, answer_log_probabilities, judge, prefer
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.state import TrainState
 from tests.tiny import decoder_sizes
 
 BOUND, VOCAB, STOP = 1e-6, 60, 1

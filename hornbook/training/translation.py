@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hornbook.batches.batch import PairBatch
 from hornbook.models.seq2seq import Seq2Seq
-from hornbook.train.objective import Objective, linear_cross_entropy, linear_losses
+from hornbook.training.objective import Objective, linear_cross_entropy, linear_losses
 
 
 def next_target(smoothing: float) -> Objective:

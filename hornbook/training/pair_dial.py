@@ -8,9 +8,9 @@ from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
-from hornbook.train.choices import Choice, Choices
-from hornbook.train.dial import HEAD
-from hornbook.train.vocabulary import TextSize, for_script
+from hornbook.training.choices import Choice, Choices
+from hornbook.training.dial import HEAD
+from hornbook.training.vocabulary import TextSize, for_script
 
 
 class PairPlan(Config):

@@ -15,8 +15,8 @@ from hornbook.batches.preferences import PreferenceBatch, PreferencePair, Prefer
 from hornbook.core.machine import DType
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
-from hornbook.train.objective import Objective
-from hornbook.train.precision import product_type
+from hornbook.training.objective import Objective
+from hornbook.training.precision import product_type
 
 
 class PreferenceScores(NamedTuple):

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
-from hornbook.train.muon import Muon
+from hornbook.training.muon import Muon
 
 Rate = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]

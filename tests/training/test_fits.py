@@ -4,11 +4,11 @@ import pytest
 
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import memory_bytes
-from hornbook.train import fits
-from hornbook.train.dial import Wanted
-from hornbook.train.fits import check_fits, least_bytes
-from hornbook.train.image_dial import WantedImages
-from hornbook.train.pair_dial import WantedPairs
+from hornbook.training import fits
+from hornbook.training.dial import Wanted
+from hornbook.training.fits import check_fits, least_bytes
+from hornbook.training.image_dial import WantedImages
+from hornbook.training.pair_dial import WantedPairs
 from tests.in_process import hornbook
 
 
@@ -42,7 +42,7 @@ def test_what_people_train_passes(monkeypatch):
 def test_the_least_is_less_than_a_real_step_takes():
     plan = {"depth": 2, "width": 64, "vocab": 512, "context": 128, "rows": 4, "micro_rows": 4}
     config = Wanted(**plan)
-    from hornbook.train.dial import Plan
+    from hornbook.training.dial import Plan
 
     built = Plan(preset="qwen3", heads=1, hidden=192, **plan).config(512).build()
     weights = sum(weight.numel() for weight in built.parameters())

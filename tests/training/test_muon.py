@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hornbook.models.presets import PRESETS
-from hornbook.train.muon import Muon, orthogonalise
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.muon import Muon, orthogonalise
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
 from tests.tiny import decoder_sizes
 
 SIZES = decoder_sizes(vocab=40, context=8)

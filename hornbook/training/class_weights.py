@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hornbook.batches.labelled import LabelledBatch
 from hornbook.models.classifier import Classifier, ClassifierHead
-from hornbook.train.objective import Objective
+from hornbook.training.objective import Objective
 
 
 def balanced(labels: np.ndarray, count: int) -> Tensor:

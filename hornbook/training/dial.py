@@ -18,10 +18,10 @@ from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import LayerConfig
 from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
 from hornbook.nn.residual import PostNormConfig, PreNormConfig
-from hornbook.train.choices import Choice, Choices
-from hornbook.train.objective import next_token
-from hornbook.train.precision import product_type
-from hornbook.train.vocabulary import TextSize, for_script
+from hornbook.training.choices import Choice, Choices
+from hornbook.training.objective import next_token
+from hornbook.training.precision import product_type
+from hornbook.training.vocabulary import TextSize, for_script
 
 
 class Plan(Config):

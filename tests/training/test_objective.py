@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.models.presets import qwen3
-from hornbook.train import objective
-from hornbook.train.objective import next_token, token_losses
-from hornbook.train.precision import product_type
+from hornbook.training import objective
+from hornbook.training.objective import next_token, token_losses
+from hornbook.training.precision import product_type
 from tests.tiny import decoder_sizes
 
 VOCAB, TIME = 50, 12

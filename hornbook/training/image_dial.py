@@ -8,7 +8,7 @@ from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.encoder_presets import ViTSizes, vit
-from hornbook.train.choices import Choice, Choices
+from hornbook.training.choices import Choice, Choices
 
 
 class ImagePlan(Config):

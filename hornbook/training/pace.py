@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from hornbook.core.clock import Clock
 from hornbook.core.threads import faster
-from hornbook.train.schedule import Cut, last_step
-from hornbook.train.state import TrainState
+from hornbook.training.schedule import Cut, last_step
+from hornbook.training.state import TrainState
 
 _WINDOW, _LEAST_WINDOW_S = 1 / 12, 1.0
 """How long steps are watched before they are judged: a share of the time, and at least."""

@@ -12,14 +12,14 @@ import torch
 
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.errors import HornbookError, Interrupted
-from hornbook.train import checkpoint, pace
-from hornbook.train.checkpoint import load_checkpoint, save_checkpoint
-from hornbook.train.forecast import part_of_step
-from hornbook.train.hooks import StopRequest, every, stop_when
-from hornbook.train.loop import Diverged, train
-from hornbook.train.objective import next_token
-from hornbook.train.pace import Pace, Threads
-from hornbook.train.schedule import Cut, ScheduleConfig
+from hornbook.training import checkpoint, pace
+from hornbook.training.checkpoint import load_checkpoint, save_checkpoint
+from hornbook.training.forecast import part_of_step
+from hornbook.training.hooks import StopRequest, every, stop_when
+from hornbook.training.loop import Diverged, train
+from hornbook.training.objective import next_token
+from hornbook.training.pace import Pace, Threads
+from hornbook.training.schedule import Cut, ScheduleConfig
 
 
 def losses_of(state, batches, loop, steps=None):

@@ -11,7 +11,7 @@ from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, wilson
 from hornbook.models.classifier import Classifier
-from hornbook.train.precision import product_type
+from hornbook.training.precision import product_type
 
 
 class Scored(NamedTuple):

@@ -11,14 +11,14 @@ from hornbook.batches.labelled import LabelledBatch, LabelledTexts
 from hornbook.core.claims import Claim
 from hornbook.models.classifier import Classifier, on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
-from hornbook.train.calibrate import fit_temperature, mean_loss
-from hornbook.train.class_weights import balanced, weighted_class_label
-from hornbook.train.keep_best import KeepBest, NothingBetter
-from hornbook.train.loop import LoopConfig, gradient, train
-from hornbook.train.objective import class_label
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.schedule import ScheduleConfig
-from hornbook.train.state import TrainState
+from hornbook.training.calibrate import fit_temperature, mean_loss
+from hornbook.training.class_weights import balanced, weighted_class_label
+from hornbook.training.keep_best import KeepBest, NothingBetter
+from hornbook.training.loop import LoopConfig, gradient, train
+from hornbook.training.objective import class_label
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.schedule import ScheduleConfig
+from hornbook.training.state import TrainState
 
 
 def model():

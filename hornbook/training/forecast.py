@@ -16,11 +16,11 @@ from hornbook.core.config import Config
 from hornbook.core.lines import first_line
 from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.core.threads import slowness
-from hornbook.train.hooks import remarked
-from hornbook.train.loop import gradient, train
-from hornbook.train.precision import compile_layers
-from hornbook.train.problem import Problem
-from hornbook.train.state import TrainState
+from hornbook.training.hooks import remarked
+from hornbook.training.loop import gradient, train
+from hornbook.training.precision import compile_layers
+from hornbook.training.problem import Problem
+from hornbook.training.state import TrainState
 
 Found = TypeVar("Found")
 

@@ -16,7 +16,7 @@ from hornbook.batches.masking import Windows
 from hornbook.batches.shards import TokenShards
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, bootstrap_ratio
-from hornbook.train.precision import product_type
+from hornbook.training.precision import product_type
 
 Losses = Callable[[nn.Module, Batch], Tensor]
 

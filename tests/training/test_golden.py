@@ -2,7 +2,7 @@
 
 Models are small, weights are float32, tokens are bytes. A run is planned with a hundred steps and
 cut at the tenth, so that warm-up, plateau, fall and cut are all seen. `python
-tests/train/test_golden.py` writes the curves anew: after a change that is meant to move them.
+tests/training/test_golden.py` writes the curves anew: after a change that is meant to move them.
 """
 
 import json
@@ -30,17 +30,23 @@ from hornbook.models.classifier import on_backbone
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
 from hornbook.models.presets import PRESETS
 from hornbook.nn.dropout import Dropout
-from hornbook.train import optimiser, schedule
-from hornbook.train.image_dial import WantedImages, choose_images
-from hornbook.train.loop import Batches, LoopConfig, train
-from hornbook.train.objective import Objective, answer_token, class_label, masked_token, next_token
-from hornbook.train.optimiser import Optimiser, OptimiserConfig
-from hornbook.train.pair_dial import WantedPairs, choose_pairs
-from hornbook.train.preference import Reference, prefer
-from hornbook.train.schedule import Cut, ScheduleConfig
-from hornbook.train.state import TrainState
-from hornbook.train.translation import next_target
-from hornbook.train.vocabulary import TextSize
+from hornbook.training import optimiser, schedule
+from hornbook.training.image_dial import WantedImages, choose_images
+from hornbook.training.loop import Batches, LoopConfig, train
+from hornbook.training.objective import (
+    Objective,
+    answer_token,
+    class_label,
+    masked_token,
+    next_token,
+)
+from hornbook.training.optimiser import Optimiser, OptimiserConfig
+from hornbook.training.pair_dial import WantedPairs, choose_pairs
+from hornbook.training.preference import Reference, prefer
+from hornbook.training.schedule import Cut, ScheduleConfig
+from hornbook.training.state import TrainState
+from hornbook.training.translation import next_target
+from hornbook.training.vocabulary import TextSize
 from hornbook.workflows.projects.answers import request as answers
 from hornbook.workflows.projects.images import project as images
 from hornbook.workflows.projects.labels import rates as labels

@@ -14,9 +14,9 @@ from typing import Any
 from hornbook.core.errors import Interrupted
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.signals import STOPPING
-from hornbook.train.loop import Hook
-from hornbook.train.schedule import last_step
-from hornbook.train.state import TrainState
+from hornbook.training.loop import Hook
+from hornbook.training.schedule import last_step
+from hornbook.training.state import TrainState
 
 
 def every(steps: int, last: int, work: Hook) -> Hook:
