@@ -2,10 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 FILES = [
@@ -23,9 +21,23 @@ REGISTRY = re.compile(
 )
 
 
-def every(files: list[Path]) -> pytest.MarkDecorator:
-    names = [str(path.relative_to(ROOT)) for path in files]
-    return pytest.mark.parametrize("path", files, ids=names)
+def every(files: list[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """One test over all files, which names each that fails: a test a file costs more than it is."""
+
+    def over_all(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            problems = []
+            for path in files:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    problems.append(f"{path.relative_to(ROOT)}: {error}")
+            assert not problems, "\n".join(problems)
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return over_all
 
 
 def unsafe(tree: ast.AST) -> Iterator[str]:

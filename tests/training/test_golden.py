@@ -263,8 +263,8 @@ def one_thread() -> Iterator[None]:
 def test_follows_the_golden_curve(kind: str) -> None:
     """Other instructions (AVX-512, AVX2, SSE4.1) move a loss by at most 3e-6 of itself.
 
-    Besides what `CHANGES` tries, these were put into the package, and each was noticed by a kind that
-    it concerns: Muon without weight decay or without its look-ahead, no clipping, other
+    Besides what `CHANGES` tries, these were put into the package, and each was noticed by a kind
+    that it concerns: Muon without weight decay or without its look-ahead, no clipping, other
     default rates, momentum, betas, warm-up and fall of each kind, dropout that drops nothing,
     smoothing whose gradient is left out, dropout and smoothing that the dial of pairs leaves out.
     """
