@@ -32,7 +32,10 @@ def command(
     weights: options.Weights = None,
     draft: options.Draft = None,
 ) -> None:
-    """Talk to a model in the terminal. Messages may also be piped in, one a line."""
+    """Talk to a model in the terminal.
+
+    Messages may also be piped in, one a line.
+    """
     from hornbook.cli.output import note
     from hornbook.workflows.open.asked import CUT, AnswerOptions, asked
     from hornbook.workflows.open.decoder import Decoder

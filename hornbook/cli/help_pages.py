@@ -31,7 +31,7 @@ def in_our_language(command: Any) -> Any:
     command.format_options = MethodType(_format_options, command)
     _name_values(command)
     if command.help and not command.short_help:
-        command.short_help = command.help.split("\n\n")[0].split(". ")[0].replace("\n", " ")
+        command.short_help = command.help.split("\n\n")[0].replace("\n", " ")
     for below in getattr(command, "commands", {}).values():
         in_our_language(below)
     return command

@@ -110,7 +110,11 @@ def _exact() -> dict[str, str]:
 
 @cache
 def _patterns() -> list[_Pattern]:
-    """Those with values, the one that says most first: it is the closest that fits."""
+    """Those with values, in the order in which they are tried.
+
+    First those that begin with words of their own, as what begins with a value may be a part of
+    them ("4. Done: {}", "{} bits per byte"); of each, the one that says most: it fits best.
+    """
     found = [
         _Pattern(
             english[: english.index("{}")], english[english.rindex("{}") + 2 :], english, other
@@ -118,4 +122,6 @@ def _patterns() -> list[_Pattern]:
         for english, other in _entries().items()
         if "{}" in english
     ]
-    return sorted(found, key=lambda pattern: -len(pattern.english.replace("{}", "")))
+    return sorted(
+        found, key=lambda pattern: (not pattern.start, -len(pattern.english.replace("{}", "")))
+    )

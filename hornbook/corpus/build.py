@@ -108,7 +108,7 @@ def build(
     finally:
         pipeline.discard()
     corpus = Corpus.open(out)
-    progress.say(*_summary(corpus, built, time.perf_counter() - started).split("\n"))
+    progress.say(*_summary(corpus, built, time.perf_counter() - started))
     return corpus
 
 
@@ -347,23 +347,23 @@ def _by_format(sources: Sources) -> list[dict[str, Any]]:
     return rows + ([{"format": PYTHON_DOCS, "files": None, "bytes": None}] * sources.pydocs)
 
 
-def _summary(corpus: Corpus, built: bool, seconds: float) -> str:
+def _summary(corpus: Corpus, built: bool, seconds: float) -> list[str]:
+    """Lines for people about a corpus."""
     documents, size = corpus.facts["documents"], corpus.facts["bytes"]
     verb = f"Read in {seconds:.1f} s" if built else "Reused"
     dropped = ", ".join(f"{n:,} {reason}" for reason, n in documents["dropped"].items()) or "none"
     fields = ", ".join(f"{name} ({n:,})" for name, n in corpus.facts["fields"].items())
-    return (
+    return [
         f"{verb}: {documents['kept']:,} of {documents['in']:,} documents kept "
         f"({size['kept'] / 1e6:,.1f} MB; dropped: {dropped}); "
-        f"{corpus.bytes('validation') / 1e6:,.2f} MB held out.\n"
-        + "; ".join(_balance(corpus.facts, unit) for unit in UNITS if unit in corpus.facts)
-        + "."
-        + (f" Text taken from the field {fields}." if fields else "")
-    )
+        f"{corpus.bytes('validation') / 1e6:,.2f} MB held out.",
+        *(_balance(corpus.facts, unit) for unit in UNITS if unit in corpus.facts),
+        *([f"  Text taken from the field {fields}."] if fields else []),
+    ]
 
 
 def _balance(facts: dict[str, Any], unit: str) -> str:
     """What came in of a unit is what was kept and what was dropped, in figures."""
     books = facts[unit]
     dropped = sum(books["dropped"].values())
-    return f"{unit} {books['in']:,} = {books['kept']:,} kept + {dropped:,} dropped"
+    return f"  {unit}: {books['in']:,} = {books['kept']:,} kept + {dropped:,} dropped"

@@ -45,7 +45,7 @@ class Choices:
         if fixed is not None:
             choice = Choice(name, fixed, "of the model to go on from")
         elif given is not None:
-            choice = Choice(name, given, "you set it")
+            choice = Choice(name, given, "as asked for")
         else:
             choice = Choice(name, value, reason)
         self.made.append(choice)

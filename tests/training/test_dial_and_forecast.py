@@ -57,7 +57,7 @@ def test_a_character_that_the_text_is_full_of_has_a_token():
     chinese, reason = vocab(TextSize(1_800_000, 2500))
     assert chinese == 4096 and "2,500 characters" in reason
     assert vocab(TextSize(150_000, 2500))[0] == 1024  # too little text to learn so many
-    assert vocab(TextSize(1_800_000, 2500), vocab=1500) == (1500, "you set it")
+    assert vocab(TextSize(1_800_000, 2500), vocab=1500) == (1500, "as asked for")
     pairs, choices = choose_pairs("lstm", 1e11, TextSize(1_800_000, 2500), 200, WantedPairs())
     assert pairs.vocab == 4095 and any("characters" in choice.reason for choice in choices)
 
@@ -73,7 +73,7 @@ def test_the_users_word_wins():
     plan, choices = plan_for(300, depth=7, width=96, heads=3, vocab=999, context=64, rows=2)
     assert (plan.depth, plan.width, plan.heads, plan.vocab) == (7, 96, 3, 999)
     assert (plan.context, plan.rows, plan.micro_rows) == (64, 2, 2)
-    assert [c.reason for c in choices if c.name == "depth"] == ["you set it"]
+    assert [c.reason for c in choices if c.name == "depth"] == ["as asked for"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_whatever_image_model_is_chosen_can_be_built(seconds, size, channels):
 def test_the_users_word_wins_with_pairs_and_images():
     plan, choices = choose_pairs("lstm", 1e11, TextSize(10**6), 60, WantedPairs(width=96, heads=3))
     assert (plan.width, plan.heads, plan.hidden) == (96, 3, 192)
-    assert {c.name for c in choices if c.reason == "you set it"} == {"width", "heads"}
+    assert {c.name for c in choices if c.reason == "as asked for"} == {"width", "heads"}
     with pytest.raises(UsageError, match="width 96 is not divided by heads 5"):
         choose_images(1e11, (28, 28, 1), 60, WantedImages(width=96, heads=5))
 

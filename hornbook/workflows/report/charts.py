@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-_WIDTH, _HEIGHT = 720, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 16, 40
+_WIDTH, _HEIGHT = 750, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 180, 16, 40
 _NAMES, _ROW = 250, 24
 """Of a picture of intervals: room for names, and the height of a line."""
 
@@ -35,6 +35,9 @@ def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str
         )
         x, y = line[-1]
         parts.append(f'<polyline class="line{number}" points="{path}"/>')
+        if len(line) == 1:
+            at = f'cx="{x_scale(math.log10(x)):.1f}" cy="{y_scale(y):.1f}"'
+            parts.append(f'<circle class="point" {at} r="4"/>')
         place = f'x="{x_scale(math.log10(x)) + 6:.1f}" y="{y_scale(y) + 4:.1f}"'
         parts.append(f'<text class="line{number}" {place}>{escape(name)} {y:.3f}</text>')
     return _svg(parts)

@@ -84,9 +84,9 @@ def train_run(
         figures = problem.score()
         better = best is not None and best.offer(state, figures[problem.measure])
         last = last_step(steps, state.cuts)
-        remark = ", the best so far" if better else ""
         if state.step % (every_so_often * said_every) == 0 or state.step == last:
-            say(f"  step {state.step:>6} of {last}: {problem.said(figures)}{remark}")
+            line = f"  step {state.step:>6} of {last}: {problem.said(figures)}"
+            say(f"{line}, the best so far" if better else line)
         return figures
 
     def sample(state: TrainState) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ class AnswersProblem(Problem):
         return {"loss": self.goal.score("validation", self.loop).ratio().value}
 
     def said(self, figures: dict[str, float]) -> str:
-        return f"{figures['loss']:.4f} {self.goal.unit}"
+        return f"loss {figures['loss']:.4f} ({self.goal.unit})"
 
     def ending_s(self, score_s: float) -> float:
         return self.before.rest_s

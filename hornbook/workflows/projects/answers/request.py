@@ -103,7 +103,7 @@ def rates(
     if preference:
         derived *= _PREFERENCE
     chosen = derived if rate is None else rate
-    reason = "you set it" if rate is not None else f"for {method} at width {width}"
+    reason = "as asked for" if rate is not None else f"for {method} at width {width}"
     config = OptimiserConfig(
         matrix_rule="adamw",
         matrix_rate=chosen,
@@ -126,15 +126,16 @@ def plan_of(
     if request.context is not None:
         if request.context > context:
             raise UsageError(f"--context {request.context}: the model sees {context} tokens.")
-        chosen, reason = request.context, "you set it"
+        chosen, reason = request.context, "as asked for"
     else:
         most, wanted = max(lengths), int(np.quantile(lengths, _COVERED, method="higher"))
-        share = "all" if most <= 1.5 * wanted else f"{_COVERED:.1%}"
-        wanted = most if share == "all" else wanted
+        covers_all = most <= 1.5 * wanted
+        wanted = most if covers_all else wanted
         chosen = min(longest, max(_SHORTEST, -(-wanted // 32) * 32))
-        reason = f"{share} of the samples have at most {wanted:,} tokens"
+        samples = "all samples" if covers_all else f"{_COVERED:.1%} of the samples"
+        reason = f"{samples} have at most {wanted:,} tokens"
         if wanted > longest:
-            reason += f", but a row holds {longest:,} at most"
+            reason = f"{reason}, but a row holds {longest:,} at most"
     if min(lengths) > chosen:
         raise NothingToLearn(
             f"The shortest sample has {min(lengths)} tokens and a row takes {chosen}."

@@ -163,7 +163,7 @@ Base: {facts["base"]} (weights {weights}). Method {request.method}:
 {recipe.loop.dtype} products on {machine["name"]}.
 
 Data: {forms}; {data["train"]:,} rows trained on, {data["test"]:,} held out by prompt,
-{data["rejected"]:,} rejected, {data["doubles"]:,} doubles and {data["too_long"]:,} too long left
+{data["rejected"]:,} rejected, {data["doubles"]:,} duplicates and {data["too_long"]:,} too long left
 out.
 
 | measured, with 95 % intervals | before | after | change |

@@ -163,7 +163,7 @@ def said(rows: Rows, parts: Split) -> list[str]:
     reasons = Counter(rejection.reason for rejection in rows.rejected)
     first = next(iter(rows.rejected), None)
     bad = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-    lines = [f"Read {forms}; {parts.doubles:,} doubles left out."]
+    lines = [f"Read as rows: {forms}; {parts.doubles:,} duplicates left out."]
     if first is not None:
         where = first.file if first.line is None else f"{first.file}, row {first.line}"
         lines.append(f"  Rejected: {bad}; the first is {where}: {first.detail or first.reason}.")

@@ -121,7 +121,7 @@ class Labels(Project[LabelsRequest, LabelsRecipe, LabelsProblem]):
         sizes.pick("width", width, "what learns from labels alone stays small")
         sizes.pick("depth", depth, "what learns from labels alone stays small")
         sizes.made.append(Choice("context", context, "tokens of a text that are read"))
-        body = Choice("body", self.body.name, "you set it")
+        body = Choice("body", self.body.name, "as asked for")
         return Planned(sizes.plan(LabelsPlan), [body, *sizes.made])
 
     def prepare(
