@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.isolation import program
@@ -31,7 +33,7 @@ class Machine(Config):
 
     device: str
     name: str
-    threads: int
+    threads: int = Field(ge=1)
     rates: dict[DType, float]
     compiler: bool
 

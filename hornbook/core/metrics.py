@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_file, disk_errors
 
 
@@ -20,11 +21,23 @@ class MetricsLog:
             stream.write(row + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """All complete rows; a last line torn by a crash is left out."""
+        """All complete rows; a last line torn by a crash is left out.
+
+        Raises HornbookError for a file in which another line is no row.
+        """
         if not self.path.exists():
             return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+        lines = self.path.read_bytes().split(b"\n")
+        return [self._row(line, number) for number, line in enumerate(lines[:-1], 1)]
+
+    def _row(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            raise HornbookError(f"{self.path}, line {number} is no row of figures; delete it.")
+        return row
 
     def rewind(self, step: int) -> None:
         """Forget rows after `step`: a resumed run writes them again."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from hornbook.batches.batch import AnyBatch
@@ -33,8 +34,8 @@ class LoopConfig(Config):
     seed: of what is drawn anew at each step, as dropout is.
     """
 
-    steps: int
-    micro_rows: int
+    steps: int = Field(ge=1)
+    micro_rows: int = Field(ge=1)
     schedule: ScheduleConfig
     device: str
     dtype: DType

@@ -73,7 +73,7 @@ def _quickstart(
     tuned = _tuned(corpus, out, seed, clock, progress)
     report = out / layout.REPORT
     following = _following(out, corpus, tuned is not None)
-    write_report(report, corpus, run, tuned, following)
+    write_report(report, corpus, run, result, tuned, following)
     progress.say(f"4. Done: {_verdict(result)}", f"The report: {report}", "What to try next:")
     for command, meaning, _ in following:
         progress.say(f"  {command}    # {meaning}")

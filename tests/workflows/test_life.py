@@ -6,6 +6,8 @@ A kind says here how a small one of it is made; that is all it says.
 import contextlib
 import itertools
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from hornbook.core.clock import Clock
-from hornbook.core.errors import UsageError
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.folder import save_model
@@ -25,6 +27,7 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
+from hornbook.workflows.report import page
 from hornbook.workflows.runs.run import run as train
 from tests.schemas import check
 
@@ -226,3 +229,60 @@ def test_two_lengths_are_refused_before_work(made, tmp_path):
     with pytest.raises(UsageError, match="Say how long to train"):
         again(made, tmp_path / "run", minutes=3)
     assert not (tmp_path / "run").exists()
+
+
+def copied(made, tmp_path):
+    """A copy of the finished run, as if it had been stopped before its result was written."""
+    folder = tmp_path / "run"
+    shutil.copytree(made[3], folder)
+    (folder / "result.json").unlink()
+    return folder
+
+
+def test_a_run_without_its_report_is_not_finished(made, tmp_path, monkeypatch):
+    """Killed while the report is written, it is written after a resume."""
+    folder = copied(made, tmp_path)
+    (folder / "report.html").unlink()
+    with monkeypatch.context() as broken, pytest.raises(MemoryError, match="killed"):
+        broken.setattr(page, "render", no_memory)
+        resume(folder, QUIET)
+    assert not (folder / "result.json").exists()
+    resume(folder, QUIET)
+    assert (folder / "report.html").is_file()
+    assert (folder / "result.json").is_file()
+
+
+def no_memory(*_, **__):
+    raise MemoryError("killed")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("recipe.yaml", r"^  threads: \d+", "  threads: 0", r"machine.threads = 0"),
+        ("recipe.yaml", r"^evaluations: \d+", "evaluations: 0", r"evaluations = 0"),
+        ("recipe.yaml", r"^places:\n(  .*\n)+", "places: {}\n", "places does not say where"),
+        ("recipe.yaml", r"^  device: cpu", "  device: abacus", "Unknown device 'abacus'"),
+        ("metrics.jsonl", r"\A", "[1]\n", "metrics.jsonl, line 1 is no row of figures"),
+    ],
+)
+def test_what_somebody_changed_in_a_stopped_run_is_told(made, tmp_path, file, old, new, said):
+    folder = copied(made, tmp_path)
+    text = (folder / file).read_text()
+    changed = re.sub(old, new, text, count=1, flags=re.MULTILINE)
+    assert changed != text
+    (folder / file).write_text(changed)
+    with pytest.raises(HornbookError, match=said):
+        resume(folder, QUIET)
+
+
+def test_a_result_that_is_no_object_is_told(made, tmp_path):
+    folder = copied(made, tmp_path)
+    (folder / "result.json").write_text("[1]")
+    with pytest.raises(HornbookError, match=r"result\.json holds a list"):
+        again(made, folder)
+
+
+def test_a_name_that_no_disk_can_hold_is_told(made, tmp_path):
+    with pytest.raises(HornbookError, match="too long for this disk"):
+        again(made, tmp_path / ("run" * 100))

@@ -82,13 +82,12 @@ def page(corpus, tmp_path, monkeypatch):
     ]
     samples = [{"step": 6, "prompt": HOSTILE, "text": "花落知多少"}]
     monkeypatch.setattr(module.TextRecipe, "load", lambda run: FakeRecipe)
-    monkeypatch.setattr(module.layout, "result", lambda run: RESULT)
     monkeypatch.setattr(
         module.MetricsLog, "rows", lambda log: rows if log.path.name == "metrics.jsonl" else samples
     )
 
     def make(**options):
-        write_report(tmp_path / "report.html", corpus, tmp_path, **options)
+        write_report(tmp_path / "report.html", corpus, tmp_path, RESULT, **options)
         return read(tmp_path / "report.html")
 
     return make

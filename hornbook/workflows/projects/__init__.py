@@ -5,6 +5,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.workflows.runs import folder as layout
 
@@ -29,6 +30,12 @@ def resume(folder: Path, progress: Progress) -> dict[str, Any]:
 
     kind = project_class(layout.kind_of(folder, kinds()))
     recipe = kind.recipe.load(folder)
-    project = kind.reopen(recipe)
+    try:
+        project = kind.reopen(recipe)
+    except (KeyError, TypeError):
+        raise UsageError(
+            f"{folder / layout.RECIPE}: places does not say where the data lie; resume with the "
+            "command that began the run."
+        ) from None
     project.require_same(recipe.request, folder)
     return run(project, folder, recipe.request, resume=True, progress=progress)

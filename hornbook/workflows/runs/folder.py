@@ -10,7 +10,7 @@ from typing import Any
 from hornbook.core.claims import MARKER, Claim, marker_of
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.files import read_json
+from hornbook.core.files import read_object
 from hornbook.core.folders import check_place
 
 RECIPE = "recipe.yaml"
@@ -92,7 +92,7 @@ def _check_place(run: Path) -> None:
     for path in sorted(run.iterdir()) if run.is_dir() else ():
         if (path.name in (MARKER, *listed) and _is_ours(run, RUN)) or path.name.startswith("."):
             continue
-        if path.name == BEFORE and "request" in read_json(path):
+        if path.name == BEFORE and "request" in read_object(path):
             continue
         if path.name not in PARTS or not _is_ours(path, PART):
             raise UsageError(f"{run} holds other files ({path.name}); choose another --out.")
@@ -135,5 +135,4 @@ def result(run: Path) -> dict[str, Any]:
     """The facts of a finished run. Raises HornbookError when it has not finished."""
     if not (run / RESULT).is_file():
         raise HornbookError(f"{run} holds no finished run.")
-    facts: dict[str, Any] = read_json(run / RESULT)
-    return facts
+    return read_object(run / RESULT)

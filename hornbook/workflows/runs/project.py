@@ -79,8 +79,8 @@ class Project(ABC, Generic[Asked, Made, Learned]):
     ) -> dict[str, Any]:
         """Measure, write the model into the folder; returns `facts` with those of this kind."""
 
-    def report(self, problem: Learned, place: Place) -> None:
-        """Write the page, when result.json is there."""
+    def report(self, problem: Learned, result: dict[str, Any], place: Place) -> None:
+        """Write the page about the facts of a result."""
 
     def request(self, values: dict[str, Any]) -> Asked:
         """The request that plain values make on these data. Raises UsageError, before any work."""

@@ -20,8 +20,8 @@ from hornbook.training.forecast import Forecast
 from hornbook.training.loop import LoopConfig
 from hornbook.workflows.runs import folder as layout
 
-LEAST_MINUTES, MOST_MINUTES, MOST_TOKENS = 0.1, 525_600.0, 10**15
-"""What can be meant: a year, and more tokens than there is text."""
+LEAST_MINUTES, MOST_MINUTES, MOST_TOKENS, MOST_STEPS = 0.1, 525_600.0, 10**15, 10**12
+"""What can be meant: a year, and more tokens and steps than there are years for."""
 MOST_EVALUATIONS, MOST_SAMPLES = 12, 5
 """How often a run looks at its model, at most."""
 
@@ -65,7 +65,7 @@ class RehearsedRequest(Request):
 
     length: ClassVar[tuple[str, ...]] = ("minutes", "steps")
 
-    steps: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1, le=MOST_STEPS)
     compiled: bool | None = None
 
 
@@ -89,8 +89,8 @@ class Recipe(Config):
     compiled: bool = False
     compiled_reason: str = ""
     forecast: Forecast | None = None
-    evaluations: int = MOST_EVALUATIONS
-    samples: int = MOST_SAMPLES
+    evaluations: int = Field(default=MOST_EVALUATIONS, ge=1)
+    samples: int = Field(default=MOST_SAMPLES, ge=0)
     training_s: float | None = None
 
     def save(self, run: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hornbook.adapt.method import parameter_counts
 from hornbook.core.clock import Clock
-from hornbook.core.files import write_json
+from hornbook.core.files import place_errors, write_json
 from hornbook.core.machine import peak_memory_bytes, versions
 from hornbook.core.progress import Progress
 from hornbook.training.checkpoint import load_checkpoint
@@ -49,7 +49,8 @@ def run(
     """
     clock = clock or Clock.start(request.minutes)
     place = Place(folder, progress or Progress(), clock)
-    there = layout.check(folder, request, project.kind, resume)
+    with place_errors(folder):
+        there = layout.check(folder, request, project.kind, resume)
     if layout.is_finished(folder):
         place.progress.say(f"Reused: {folder} already holds this run, finished.")
         return layout.result(folder)
@@ -88,8 +89,8 @@ def run(
     facts = _facts(recipe, trained, place)
     result = project.finish(recipe, problem, trained, facts, place)
     result["disk_bytes"] = layout.weights_bytes(folder)
-    write_json(folder / layout.RESULT, result)
-    project.report(problem, place)
+    project.report(problem, result, place)
+    write_json(folder / layout.RESULT, result)  # last: a run that has it is finished
     return result
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from hornbook.core.clock import OVERTIME, Clock
 from hornbook.core.files import require_space
-from hornbook.core.machine import Machine, measure_machine
+from hornbook.core.machine import Machine, measure_machine, pick_device
 from hornbook.core.threads import faster, use
 from hornbook.training.checkpoint import KEPT, trainable
 from hornbook.training.forecast import (
@@ -77,7 +77,12 @@ class Settle(Protocol):
 
 
 def machine_for(known: Machine | None, device: str | None) -> Machine:
-    """The machine as the recipe knows it, or measured now; torch uses the same threads."""
+    """The machine as the recipe knows it, or measured now; torch uses the same threads.
+
+    Raises as `pick_device` does where the recipe's is not here.
+    """
+    if known:
+        pick_device(known.device)
     machine = known or measure_machine(device)
     use(machine.threads)
     return machine

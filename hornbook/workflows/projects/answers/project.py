@@ -122,8 +122,8 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
     ) -> dict[str, Any]:
         return finish(recipe, problem, trained, facts, place)
 
-    def report(self, problem: AnswersProblem, place: Place) -> None:
-        write_report(place.folder / layout.REPORT, place.folder)
+    def report(self, problem: AnswersProblem, result: dict[str, Any], place: Place) -> None:
+        write_report(place.folder / layout.REPORT, place.folder, result)
 
     def _opened(self, request: AnswersRequest, place: Place) -> Source:
         """The tokenizer and the rows, read once; what would fail after the tuning fails now."""

@@ -1,6 +1,7 @@
 """The report of a tuning: what it gained and forgot, answers to rows held out, the rows."""
 
 from pathlib import Path
+from typing import Any
 
 from hornbook.core.metrics import MetricsLog
 from hornbook.workflows.projects.answers.request import AnswersRecipe
@@ -22,9 +23,9 @@ _BOOKS = (
 )
 
 
-def write_report(path: Path, run: Path) -> None:
-    """Write the report of the finished run in `run` to `path`."""
-    recipe, result = AnswersRecipe.load(run), layout.result(run)
+def write_report(path: Path, run: Path, result: dict[str, Any]) -> None:
+    """Write the report of the run in `run` to `path`, with the facts of its result."""
+    recipe = AnswersRecipe.load(run)
     losses = points(MetricsLog(run / layout.METRICS).rows(), "loss")
     examples = [_EXAMPLES] if result["examples"] else []
     write_page(

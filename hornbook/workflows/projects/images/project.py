@@ -101,5 +101,5 @@ class Images(Project[ImagesRequest, ImagesRecipe, ImagesProblem]):
         result, self._mistakes = finish(recipe, problem, trained.state, facts, place)
         return result
 
-    def report(self, problem: ImagesProblem, place: Place) -> None:
-        write_report(place.folder / layout.REPORT, place.folder, self._mistakes)
+    def report(self, problem: ImagesProblem, result: dict[str, Any], place: Place) -> None:
+        write_report(place.folder / layout.REPORT, place.folder, result, self._mistakes)

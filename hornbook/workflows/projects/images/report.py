@@ -23,13 +23,15 @@ _CONFUSED = 3
 """Other classes that are named beside each."""
 
 
-def write_report(path: Path, run: Path, mistakes: Sequence[dict[str, Any]]) -> None:
-    """Write the report of the finished run in `run` to `path`.
+def write_report(
+    path: Path, run: Path, result: dict[str, Any], mistakes: Sequence[dict[str, Any]]
+) -> None:
+    """Write the report of the run in `run` to `path`, with the facts of its result.
 
     mistakes: test images with `pixels` (H, W, C) uint8, what each `is`, what it was `named` and how
     `sure` the model was.
     """
-    recipe, result = ImagesRecipe.load(run), layout.result(run)
+    recipe = ImagesRecipe.load(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     error = 1 - result["accuracy"]["value"]
     shown = [{**mistake, "png": _png(mistake["pixels"])} for mistake in mistakes]

@@ -143,5 +143,5 @@ class Labels(Project[LabelsRequest, LabelsRecipe, LabelsProblem]):
     ) -> dict[str, Any]:
         return finish(self.body, recipe, problem, trained, facts, place)
 
-    def report(self, problem: LabelsProblem, place: Place) -> None:
-        write_report(place.folder / layout.REPORT, place.folder)
+    def report(self, problem: LabelsProblem, result: dict[str, Any], place: Place) -> None:
+        write_report(place.folder / layout.REPORT, place.folder, result)

@@ -19,9 +19,9 @@ _SHOWN = 12
 """Mistakes that are shown."""
 
 
-def write_report(path: Path, run: Path) -> None:
-    """Write the report of the finished run in `run` to `path`."""
-    recipe, result = LabelsRecipe.load(run), layout.result(run)
+def write_report(path: Path, run: Path, result: dict[str, Any]) -> None:
+    """Write the report of the run in `run` to `path`, with the facts of its result."""
+    recipe = LabelsRecipe.load(run)
     losses = points(MetricsLog(run / layout.METRICS).rows(), "loss")
     mistakes = _mistakes(run / layout.OUTPUTS) if result["n"] else []
     own = [*([_CLASSES] if result["n"] else []), *([_MISTAKES] if mistakes else [])]

@@ -107,5 +107,5 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
     ) -> dict[str, Any]:
         return finish(recipe, problem, trained.state, facts, place)
 
-    def report(self, problem: PairsProblem, place: Place) -> None:
-        write_report(place.folder / layout.REPORT, place.folder)
+    def report(self, problem: PairsProblem, result: dict[str, Any], place: Place) -> None:
+        write_report(place.folder / layout.REPORT, place.folder, result)

@@ -20,9 +20,9 @@ _SHOWN = 10
 """Test sentences that are shown, evenly spread."""
 
 
-def write_report(path: Path, run: Path) -> None:
-    """Write the report of the finished run in `run` to `path`."""
-    recipe, result = PairsRecipe.load(run), layout.result(run)
+def write_report(path: Path, run: Path, result: dict[str, Any]) -> None:
+    """Write the report of the run in `run` to `path`, with the facts of its result."""
+    recipe = PairsRecipe.load(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     samples = with_scores(MetricsLog(run / layout.SAMPLES).rows(), rows, "nats_per_token")
     line = points(rows, "nats_per_token")

@@ -84,12 +84,10 @@ class Text(Project[TextRequest, TextRecipe, TextProblem]):
 
     @classmethod
     def reopen(cls, recipe: TextRecipe) -> Self:
-        corpus, tokenizer, init = (
-            Path(place) if place else None
-            for place in map(recipe.places.get, ("corpus", "tokenizer", "init"))
+        places = recipe.places
+        return cls(
+            places["corpus"], None if places["init"] else places["tokenizer"], places["init"]
         )
-        assert corpus is not None
-        return cls(corpus, None if init else tokenizer, init)
 
     def plan(self, machine: Machine, request: TextRequest, place: Place) -> Planned[Plan]:
         """Probe this machine and turn the dial."""
@@ -133,8 +131,8 @@ class Text(Project[TextRequest, TextRecipe, TextProblem]):
     ) -> dict[str, Any]:
         return finish(recipe, problem, trained.state, facts, place)
 
-    def report(self, problem: TextProblem, place: Place) -> None:
-        write_report(place.folder / layout.REPORT, self.corpus, place.folder)
+    def report(self, problem: TextProblem, result: dict[str, Any], place: Place) -> None:
+        write_report(place.folder / layout.REPORT, self.corpus, place.folder, result)
 
     def _movement(self, values: dict[str, Any]) -> tuple[OptimiserConfig, ScheduleConfig]:
         """How weights move where the user does not say it."""

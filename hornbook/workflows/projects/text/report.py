@@ -38,14 +38,15 @@ def write_report(
     path: Path,
     corpus: Corpus,
     run: Path,
+    result: dict[str, Any],
     instruct: dict[str, Any] | None = None,
     following: Sequence[Next] = (),
 ) -> None:
-    """Write the report of the finished run in `run` to `path`.
+    """Write the report of the run in `run` to `path`, with the facts of its result.
 
     instruct: the facts of an instruction tuning after it. following: commands to try next.
     """
-    recipe, result = TextRecipe.load(run), layout.result(run)
+    recipe = TextRecipe.load(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     samples = with_scores(MetricsLog(run / layout.SAMPLES).rows(), rows, "bits_per_byte")
     write_page(
