@@ -28,12 +28,13 @@ WITHOUT = {
         generate -generate.beam -generate.single_token -generate.translate
         models.fields models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
-        training.calibrate training.choices training.fits training.schedule training.vocabulary
+        training.calibrate training.choices training.fits training.measures training.schedule
+        training.vocabulary
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task
         evaluate.templates workflows.curate workflows.exchange.catalogue workflows.exchange.pull
         workflows.open.generator workflows.report workflows.runs.folder workflows.runs.lineage
-        workflows.runs.measures workflows.runs.outcome workflows.runs.place workflows.use.summarize
+        workflows.runs.outcome workflows.runs.place workflows.use.summarize
     """,
     "numpy": "cli core -core.gguf -core.stats",
 }

@@ -18,6 +18,7 @@ from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.core.threads import slowness
 from hornbook.training.hooks import remarked
 from hornbook.training.loop import gradient, train
+from hornbook.training.measures import MEASURES
 from hornbook.training.precision import compile_layers
 from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
@@ -25,28 +26,10 @@ from hornbook.training.state import TrainState
 Found = TypeVar("Found")
 
 
-class Law(NamedTuple):
-    """Runs that end their schedule after n steps reach a score of about n^-slope.
-
-    spread: standard deviation of the slope between data, model sizes and lengths.
-    """
-
-    slope: float
-    spread: float
-
-
-LAWS = {
-    "bits_per_byte": Law(0.11, 0.03),
-    "nats_per_token": Law(0.34, 0.05),
-    "error": Law(0.22, 0.04),
-}
-"""By what is measured, fitted to the runs in docs/log.md ("forecast"). Lower is better in all."""
-
-
 class Forecast(Config):
     """What is expected before the start; the report sets what came of it beside it.
 
-    measure: of LAWS. score, low, high: of it, with the 90 % interval. targets: what is learned
+    measure: of MEASURES. score, low, high: of it, with the 90 % interval. targets: what is learned
     from in all: tokens or labels. epochs: how often each of them is seen. seconds: of training,
     hooks included. ending_s: of measuring and writing afterwards.
     """
@@ -129,7 +112,7 @@ def forecast(
     disk_bytes: int,
 ) -> Forecast:
     """Go on from the rehearsal by the measure's law; the interval grows with the distance."""
-    law, distance = LAWS[measure], math.log(steps / rehearsal.steps)
+    law, distance = MEASURES[measure], math.log(steps / rehearsal.steps)
     expected = rehearsal.score * math.exp(-law.slope * distance)
     spread = 1.645 * math.hypot(law.spread * distance, 0.01)
     return Forecast(

@@ -13,8 +13,9 @@ from hornbook.core.machine import Machine
 from hornbook.models.presets import PRESETS
 from hornbook.tokenize.characters import frequent_characters
 from hornbook.training.dial import Plan, Wanted, choose, flops_per_token, probe_speed
-from hornbook.training.forecast import LAWS, Rehearsal, forecast, rehearse
+from hornbook.training.forecast import Rehearsal, forecast, rehearse
 from hornbook.training.image_dial import ImagePlan, WantedImages, choose_images
+from hornbook.training.measures import MEASURES
 from hornbook.training.objective import next_token
 from hornbook.training.pair_dial import PairPlan, WantedPairs, choose_pairs
 from hornbook.training.problem import Problem
@@ -143,7 +144,7 @@ def test_the_probe_measures_something():
     assert probe_speed(MACHINE) > 1e8
 
 
-@pytest.mark.parametrize("measure", LAWS)
+@pytest.mark.parametrize("measure", MEASURES)
 def test_the_interval_widens_with_the_distance(measure):
     rehearsal = Rehearsal(50, 400, 2.5, 0.1, False, "")
     found = [

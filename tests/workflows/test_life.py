@@ -155,6 +155,7 @@ def test_the_result_has_what_every_result_has(made):
     assert result["parameters"].keys() == {"trained", "all"}
     assert 0 < result["parameters"]["trained"] <= result["parameters"]["all"]
     assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
+    assert "</html>" in Path(result["report"]).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("at", [1, 9])

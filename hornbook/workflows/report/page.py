@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hornbook.core.files import write_text
 from hornbook.core.language import chinese
-from hornbook.workflows.runs.measures import MEASURES
+from hornbook.training.measures import MEASURES
 
 if TYPE_CHECKING:  # the card of a corpus is a page, too, and is made without torch
     from hornbook.workflows.runs.recipe import Recipe
@@ -59,6 +59,7 @@ def write_page(
         versions=", ".join(f"{name} {version}" for name, version in recipe.versions.items()),
         sections=shown,
         result=result,
+        fact=fact,
         forecast=_forecast(recipe, result, fact, targets),
         choices=_choices(recipe),
         next=following,

@@ -10,8 +10,13 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file
 from hornbook.core.machine import Machine
+from hornbook.core.metrics import MetricsLog
 from hornbook.training.choices import Planned
+from hornbook.training.measures import MEASURES
 from hornbook.training.problem import Problem
+from hornbook.workflows.report.charts import curve
+from hornbook.workflows.report.page import SHARED, points, write_page
+from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import Recipe, Request
@@ -80,7 +85,21 @@ class Project(ABC, Generic[Asked, Made, Learned]):
         """Measure, write the model into the folder; returns `facts` with those of this kind."""
 
     def report(self, problem: Learned, result: dict[str, Any], place: Place) -> None:
-        """Write the page about the facts of a result."""
+        """Write the page about the facts of a result: how it learned, the forecast, the choices."""
+        folder, measure = place.folder, MEASURES[problem.measure]
+        line = points(MetricsLog(folder / layout.METRICS).rows(), problem.measure)
+        targets, fact = line[-1]
+        write_page(
+            folder / layout.REPORT,
+            "run.html.jinja",
+            self.recipe.load(folder),
+            result,
+            [SHARED["curve"], SHARED["forecast"], SHARED["choices"]],
+            fact=fact,
+            targets=int(targets),
+            measure=measure,
+            curve=curve({"model": line}, {}, "targets · 目标"),
+        )
 
     def request(self, values: dict[str, Any]) -> Asked:
         """The request that plain values make on these data. Raises UsageError, before any work."""

@@ -24,9 +24,9 @@ from hornbook.training.forecast import (
     rehearse,
 )
 from hornbook.training.loop import LoopConfig
+from hornbook.training.measures import MEASURES
 from hornbook.training.optimiser import is_hidden_matrix
 from hornbook.training.problem import Problem
-from hornbook.workflows.runs.measures import MEASURES
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import (
     MOST_EVALUATIONS,
