@@ -28,6 +28,7 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
 from hornbook.workflows.report import page
+from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run as train
 from tests.schemas import check
 
@@ -287,3 +288,33 @@ def test_a_result_that_is_no_object_is_told(made, tmp_path):
 def test_a_name_that_no_disk_can_hold_is_told(made, tmp_path):
     with pytest.raises(HornbookError, match="too long for this disk"):
         again(made, tmp_path / ("run" * 100))
+
+
+def test_two_processes_do_not_train_in_one_folder(made, tmp_path):
+    folder = copied(made, tmp_path)
+    with layout.alone(folder), pytest.raises(UsageError, match="trained by another process"):
+        resume(folder, QUIET)
+    resume(folder, QUIET)  # when it is gone, all is well
+
+
+def test_a_place_that_cannot_be_is_told_before_the_work(made, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    kind, data, values, _, _ = made
+    project = project_class(kind)(**data)
+    with pytest.raises(HornbookError, match="a file, not a folder"):
+        begun(project, tmp_path / "file" / "run", project.request(values))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def begun(project, folder, request):
+    """Train, where nothing may be planned."""
+    project.plan = no_memory
+    return train(project, folder, request, progress=QUIET)
+
+
+def test_a_new_folder_in_which_nothing_was_written_does_not_stay(made, tmp_path):
+    kind, data, values, _, _ = made
+    project = project_class(kind)(**data)
+    with pytest.raises(MemoryError):
+        begun(project, tmp_path / "run", project.request(values))
+    assert not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import hornbook as hb
+from hornbook.workflows.projects.text.request import TextRequest
 from tests.in_process import hornbook as command
 
 WISHES = {
@@ -116,3 +117,10 @@ def test_mistakes_come_before_work(images, tmp_path):
         hb.Run(tmp_path)
     with pytest.raises(hb.HornbookError, match="is not a corpus made by"):
         hb.Text(tmp_path / "none")
+
+
+@pytest.mark.parametrize("other", [{}, {"minutes": 1}, {"tokens": 100}])
+def test_text_knows_no_steps(other):
+    """They would be passed over where minutes are given too."""
+    with pytest.raises(hb.UsageError, match=r"not for a number of steps|Say how long"):
+        TextRequest.parse({"steps": 3, **other}, "pretrain").check()

@@ -3,6 +3,9 @@
 Knows names; does no work.
 """
 
+import contextlib
+import errno
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 from hornbook.core.claims import MARKER, Claim, marker_of
 from hornbook.core.config import Config, read_recipe
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.files import read_object
+from hornbook.core.files import place_errors, read_object
 from hornbook.core.folders import check_place
 
 RECIPE = "recipe.yaml"
@@ -32,6 +35,8 @@ REPORT = "report.html"
 
 PARTS = (TOKENIZER, CHAT_TOKENIZER, MASK_TOKENIZER, SHARDS, FLOORS, MODEL, ADAPTER)
 """Folders in a run's that are written whole."""
+_SHOWN = 3
+"""Differences that are named."""
 RUN, PART = Claim("a run of training"), Claim("a part of a run")
 SAVED = Claim(PART.maker, repairs=True, whole=True)
 """Of what is written again and again in the course of a run."""
@@ -57,6 +62,50 @@ def check(run: Path, request: Config, kind: str, resume: bool) -> bool:
             raise UsageError(f"{run} holds an unfinished run; continue it with --resume.")
         _check_parts(run)
     return True
+
+
+@contextlib.contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """The folder, made, for this process alone; a new one in which nothing was written is removed.
+
+    The lock ends with its process, however that ends. Raises UsageError while another one has it,
+    and HornbookError for a folder that cannot be made or written to.
+    """
+    new = not run.exists()
+    with place_errors(run):
+        run.mkdir(parents=True, exist_ok=True)
+        if not os.access(run, os.W_OK):
+            raise PermissionError(errno.EACCES, "no permission", str(run))
+    try:
+        with _locked(run):
+            yield
+    finally:
+        if new:
+            with contextlib.suppress(OSError):  # something was written
+                run.rmdir()
+
+
+@contextlib.contextmanager
+def _locked(run: Path) -> Iterator[None]:
+    """Where the system and the disk have locks."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(run, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a disk without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"{run} is being trained by another process; wait for it, or choose another "
+                    "--out."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def require_run(run: Path) -> None:
@@ -115,7 +164,7 @@ def _difference(there: dict[str, Any], asked: dict[str, Any]) -> str:
     was, now = dict(_leaves(there)), dict(_leaves(asked))
     named = {key.removeprefix("request."): (was.get(key), value) for key, value in now.items()}
     found = [f"{key} was {w}, now {n}" for key, (w, n) in named.items() if w != n]
-    return ", ".join(found)
+    return ", ".join(found[:_SHOWN]) + (" and more" if found[_SHOWN:] else "")
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -55,6 +55,19 @@ def run(
         place.progress.say(f"Reused: {folder} already holds this run, finished.")
         return layout.result(folder)
     recipe = project.recipe.load(folder) if there else None
+    with layout.alone(folder):
+        return _run(project, recipe, request, place, resume)
+
+
+def _run(
+    project: Project[Asked, Made, Learned],
+    recipe: Made | None,
+    request: Asked,
+    place: Place,
+    resume: bool,
+) -> dict[str, Any]:
+    """From the machine to the result. recipe: of a run that was stopped."""
+    folder, clock = place.folder, place.clock
     machine = machine_for(recipe.machine if recipe else None, request.device)
     plan, choices = (
         (recipe.plan, recipe.choices) if recipe else project.plan(machine, request, place)

@@ -30,6 +30,10 @@ class TextRequest(RehearsedRequest):
 
     def check(self) -> None:
         super().check()
+        if self.steps is not None:
+            raise UsageError(
+                "Text is learned for --minutes or --tokens, not for a number of steps."
+            )
         if self.tokens is not None and not 1 <= self.tokens <= MOST_TOKENS:
             raise UsageError(f"--tokens {self.tokens}: must be 1 to {MOST_TOKENS:,}.")
 
