@@ -28,11 +28,11 @@ _SIZES = {
 class Run:
     """A run folder: what was asked, what came of it, and the model.
 
-    folder: where it lies. Raises UsageError for a folder that holds no run.
+    folder: where it lies, wherever the program goes. Raises UsageError where it holds no run.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = Path(folder).expanduser().absolute()
         if not (self.folder / layout.RECIPE).is_file():
             raise UsageError(f"{folder} holds no run: there is no {layout.RECIPE}.")
 

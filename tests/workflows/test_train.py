@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import json
 import os
+import shutil
 import threading
 
 import numpy as np
@@ -10,7 +12,10 @@ import pytest
 import torch
 
 import hornbook as hb
+from hornbook.core.clock import Clock
+from hornbook.core.progress import Progress
 from hornbook.workflows.projects.text.request import TextRequest
+from hornbook.workflows.runs.place import Place
 from tests.in_process import hornbook as command
 
 WISHES = {
@@ -124,3 +129,47 @@ def test_text_knows_no_steps(other):
     """They would be passed over where minutes are given too."""
     with pytest.raises(hb.UsageError, match=r"not for a number of steps|Say how long"):
         TextRequest.parse({"steps": 3, **other}, "pretrain").check()
+
+
+def test_a_run_is_found_wherever_the_program_goes(run, monkeypatch, tmp_path):
+    monkeypatch.chdir(run.folder.parent)
+    found = hb.Run(run.folder.name)
+    monkeypatch.chdir(tmp_path)
+    assert found.finished and found.result == run.result and found.report.is_file()
+
+
+def test_images_of_one_class_are_refused(images, tmp_path):
+    for part in ("train", "test"):
+        shutil.copytree(images / part / "dark", tmp_path / part / "dark")
+    with pytest.raises(hb.UsageError, match="one class only, 'dark'"):
+        hb.train(hb.Images(tmp_path), tmp_path.with_name("run of one"), **WISHES)
+
+
+def test_a_project_reads_again_what_another_request_is_about(tmp_path):
+    """Else a recipe would name data, or columns, that the run never saw."""
+    rows = [f"{'ab'[i % 2]},{'cd'[i % 2]},text {i}\n" for i in range(40)]
+    (tmp_path / "rows.csv").write_text("first,second,text\n" + "".join(rows))
+    project = hb.Labels(tmp_path / "rows.csv", "lstm")
+
+    def classes(column):
+        return project.splits(project.request({"label_column": column})).labels
+
+    assert [classes("first"), classes("second")] == [["a", "b"], ["c", "d"]]
+    (tmp_path / "rows.csv").write_text("first,second,text\n" + "".join(rows).replace("a,", "e,"))
+    assert classes("first") == ["b", "e"]
+
+
+def test_pairs_are_read_again_for_other_columns(tmp_path):
+    rows = [{"one": f"Ich {i}", "two": f"I {i}", "three": f"Je {i}"} for i in range(20)]
+    for name in ("train", "validation", "test"):
+        lines = (json.dumps({key: f"{text} {name}" for key, text in row.items()}) for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    names = ("train", "validation", "test")
+    project = hb.Pairs(*(tmp_path / f"{name}.jsonl" for name in names))
+    place = Place(tmp_path, Progress(quiet=True), Clock.start(None))
+
+    def first(*columns):
+        request = project.request({"steps": 1, "columns": columns})
+        return project._splits(request, place)["train"].pairs[0]
+
+    assert first("one", "two") != first("one", "three")

@@ -21,6 +21,11 @@ class Pictures:
                 f"images {', '.join(self.test.names)}."
             )
 
+        if len(self.train.names) == 1:
+            raise UsageError(
+                f"{folder} has one class only, {self.train.names[0]!r}. At least two are needed."
+            )
+
     def fingerprint(self) -> str:
         """What decides the result: pixels, labels and names."""
         digest = hashlib.blake2b(repr(self.train.names).encode(), digest_size=16)

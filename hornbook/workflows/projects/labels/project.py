@@ -48,18 +48,20 @@ class Labels(Project[LabelsRequest, LabelsRecipe, LabelsProblem]):
     def __init__(self, data: Path | str | LabelledSplits, model: Path | str) -> None:
         self.body = bodies.find_body(str(model))
         self.data = data if isinstance(data, LabelledSplits) else Path(data)
-        self._splits: LabelledSplits | None = None
+        self._splits: tuple[Any, LabelledSplits] | None = None
 
     def splits(self, request: LabelsRequest) -> LabelledSplits:
-        """The texts, read once."""
-        if self._splits is None:
+        """The texts that the request is about, read once."""
+        columns = (request.text_column, request.label_column)
+        about = (request.data, *columns)
+        if self._splits is None or self._splits[0] != about:
             if isinstance(self.data, LabelledSplits):
                 self.data.check()
-                self._splits = self.data
+                found = self.data
             else:
-                columns = (request.text_column, request.label_column)
-                self._splits = read_splits(self.data, *columns)
-        return self._splits
+                found = read_splits(self.data, *columns)
+            self._splits = about, found
+        return self._splits[1]
 
     def asked(self, values: dict[str, Any]) -> LabelsRequest:
         """method: None for `full` on bodies of which all may move in minutes, `lora` on larger

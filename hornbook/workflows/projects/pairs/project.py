@@ -1,7 +1,6 @@
 """Translation: pairs in, a measured model folder and a report out."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,13 +42,7 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
             name: tuple(map(Path, [files] if isinstance(files, Path | str) else files))
             for name, files in given.items()
         }
-        self._read: dict[str, Split] = {}
-
-    @cached_property
-    def _fingerprint(self) -> dict[str, list[str]]:
-        return {
-            name: [file_fingerprint(file) for file in files] for name, files in self.files.items()
-        }
+        self._read: tuple[Any, dict[str, Split]] | None = None
 
     def asked(self, values: dict[str, Any]) -> PairsRequest:
         known = {
@@ -59,7 +52,12 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
         return PairsRequest.parse({**values, **known}, "translation")
 
     def fingerprints(self, request: PairsRequest) -> dict[str, Any]:
-        return {"pairs": self._fingerprint}
+        return {
+            "pairs": {
+                name: [file_fingerprint(file) for file in files]
+                for name, files in self.files.items()
+            }
+        }
 
     def places(self) -> dict[str, Any]:
         return {
@@ -87,12 +85,15 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
         return prepare(self._splits(request, place), request, plan, machine, place)
 
     def _splits(self, request: PairsRequest, place: Place) -> dict[str, Split]:
-        if not self._read:
-            self._read.update(
-                (name, read_split(name, files, request.columns, place.progress))
+        """The pairs that the request is about, read once."""
+        about = (request.pairs, request.columns)
+        if self._read is None or self._read[0] != about:
+            found = {
+                name: read_split(name, files, request.columns, place.progress)
                 for name, files in self.files.items()
-            )
-        return self._read
+            }
+            self._read = about, found
+        return self._read[1]
 
     def steps(self, request: PairsRequest, problem: PairsProblem) -> int | None:
         return request.steps
