@@ -62,7 +62,8 @@ def chinese(message: str) -> str:
     for pattern in _patterns():
         if values := pattern.values(message):
             return _filled(pattern.chinese, values)
-    return message
+    line = message.lstrip(" ")
+    return message if line == message else message[: -len(line) or None] + chinese(line)
 
 
 class _Pattern(NamedTuple):
@@ -75,7 +76,8 @@ class _Pattern(NamedTuple):
 
     def values(self, message: str) -> tuple[str, ...] | None:
         """The values in a message of this pattern; None where it is none of it."""
-        if not (message.startswith(self.start) and message.endswith(self.end)):
+        indented = not self.start and message.startswith(" ")
+        if indented or not (message.startswith(self.start) and message.endswith(self.end)):
             return None
         found = _expression(self.english).fullmatch(message)
         return found.groups() if found else None

@@ -17,6 +17,7 @@ def catalogue(monkeypatch):
         "{} of {} kept": "{1} 个中保留 {0} 个",
         "--prompt {} must hold {text}.": "--prompt {} 必须含有 {text}。",
         "reading": "读取",
+        "Done: {}": "完成：{0!}",
     }
     monkeypatch.setattr(language, "_entries", lambda: entries)
     for cached in (language._exact, language._patterns, language._expression):
@@ -36,6 +37,9 @@ def catalogue(monkeypatch):
         ("--prompt 'x {1} y' must hold {text}.", "--prompt 'x {1} y' 必须含有 {text}。"),
         ("reading: reading", "reading：读取"),  # a name is no message, though it reads like one
         ("x holds no files.\nreading", "x 里没有文件。\n读取"),
+        ("Done: 3 of 5 kept", "完成：5 个中保留 3 个"),  # a part of it is no message that it is
+        ("  3 of 5 kept", "  5 个中保留 3 个"),
+        ("   ", "   "),
         ("nothing of this kind", "nothing of this kind"),
         ("", ""),
     ],

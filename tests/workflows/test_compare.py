@@ -281,7 +281,7 @@ def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all(monkeypa
     shares.too_little()
     assert "left out, as" in shares.next()
     shares = Shares(Clock.start(0.1), 3)
-    assert "left out, as 6 s of 0.1 minutes were left" in shares.next()
+    assert "left out, as only 6 s of 0.1 minutes were left" in shares.next()
     assert isinstance(shares.quick(), float)
     spent = Shares(Clock(1.0, Clock.start(1.0).began - 61), 0)
     assert "left out, as 0 s of 1 minutes" in spent.quick()
@@ -290,7 +290,7 @@ def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all(monkeypa
 def test_a_linear_rung_that_takes_too_long_is_left_out_before_it_begins(data):
     part = read_data(CompareConfig(data=data)).rounds[0]
     job = Job(LADDER[1], part.train, [], [row.text for row in part.test], 1e-6, 0, {})
-    assert "left out, as it takes some" in climb(job)
+    assert "left out, as it needs about" in climb(job)
 
 
 def test_the_rungs_are_named_without_data():

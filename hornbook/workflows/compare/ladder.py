@@ -174,7 +174,9 @@ def _check_time(job: Job, rows: Sequence[LabelledText], clock: Clock) -> None:
         took = time.perf_counter() - started
     expected, left = took * len(rows) / len(part), clock.left_s()
     if expected > left:
-        raise HornbookError(f"left out, as it takes some {expected:,.0f} s and has {left:,.0f}")
+        raise HornbookError(
+            f"left out, as it needs about {expected:,.0f} s, and {left:,.0f} s are left"
+        )
 
 
 def _neural(job: Job, clock: Clock, folder: Path) -> Made:

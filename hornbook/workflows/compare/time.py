@@ -60,6 +60,5 @@ class Shares:
 
     def _too_little(self) -> str:
         left_s = max(0.0, self._clock.left_s())
-        return (
-            f"left out, as {left_s:,.0f} s of {self._clock.given_s / 60:g} minutes were left for it"
-        )
+        given = self._clock.given_s / 60
+        return f"left out, as only {left_s:,.0f} s of {given:g} minutes were left"

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-_WIDTH, _HEIGHT = 750, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 180, 16, 40
+_WIDTH, _HEIGHT = 770, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 200, 16, 40
 _NAMES, _ROW = 250, 24
 """Of a picture of intervals: room for names, and the height of a line."""
 
@@ -147,7 +147,7 @@ def _floors(floors: Mapping[str, float], scale: _scale) -> str:
         lowest = text_y
         parts.append(
             f'<line class="floor" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="floor" x="{_WIDTH - _RIGHT + 70}" y="{text_y:.1f}">'
+            f'<text class="floor" x="{_WIDTH - _RIGHT + 90}" y="{text_y:.1f}">'
             f"{escape(name)} {value:.3f}</text>"
         )
     return "".join(parts)

@@ -8,22 +8,28 @@ from typing import Any
 from hornbook.corpus.corpus import Corpus
 from hornbook.workflows.projects.text.request import TextRecipe
 
+_TASKS = {
+    "continue": ("text-generation", "It continues text; it has not been taught to answer."),
+    "fill": ("fill-mask", "It fills in hidden words; it cannot continue text."),
+}
+"""What hubs call a task, and what a model of it does."""
+
 
 def model_card(recipe: TextRecipe, result: dict[str, Any], corpus: Corpus) -> str:
     """Markdown with the front matter that model hubs read."""
     plan, bits, text = recipe.plan, result["bits_per_byte"], corpus.facts["split"]["train"]
     floors = "".join(f"| {name} | {value:.4f} |\n" for name, value in result["floors"].items())
+    hub_task, does = _TASKS[result["task"]]
     scripts = ", ".join(f"{n} {s:.0%}" for n, s in list(corpus.facts["scripts"].items())[:3])
     return f"""---
 library_name: transformers
-pipeline_tag: text-generation
+pipeline_tag: {hub_task}
 tags: [hornbook]
 ---
 # A base model trained with Hornbook
 
 {result["parameters"]["all"]:,} parameters: {plan.preset}, {plan.depth} blocks of width
-{plan.width}, {result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. It continues
-text; it has not been taught to answer.
+{plan.width}, {result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. {does}
 
 Trained on {text["documents"]:,} documents, {text["bytes"]:,} bytes ({scripts}),
 {result["tokens"]:,} tokens in {result["steps"]:,} steps, seed {recipe.request.seed},

@@ -1,6 +1,6 @@
 """The floors of a run: compressors and an n-gram model on the same training and validation text.
 
-Knows baselines, corpus and shards; computes nothing itself.
+Knows baselines, corpus and shards; trains nothing.
 """
 
 import math

@@ -13,7 +13,7 @@ class TextRequest(RehearsedRequest):
     """What the user asked for. Exactly one of minutes and tokens says how long to train.
 
     corpus, tokenizer, init: fingerprints of the corpus, of a tokenizer brought along, and of a
-    model to go on from. plan: sizes the user set himself. isolate: documents in one window do not
+    model to go on from. plan: sizes that were asked for. isolate: documents in one window do not
     see each other.
     """
 

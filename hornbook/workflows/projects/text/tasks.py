@@ -1,7 +1,7 @@
 """What a kind of text model is trained to do: continue text, or fill in hidden words.
 
-A task is what the workflow of pretraining needs to know of a family, as one value. Knows the front
-doors of batches, train and the samplers; computes nothing itself.
+A task is what the workflow of pretraining needs to know of a family, as one value. It joins
+objectives, batches and samplers, and computes nothing itself.
 """
 
 from collections.abc import Callable
