@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.cli.options import Device, Json
+from hornbook.cli.options import Device, Json, check_resumed_alone
 
 _Model = Annotated[
     str | None,
@@ -122,6 +122,7 @@ def command(
     if out is None:
         raise UsageError("Say where the run goes: --out RUN.")
     if resume and model is None and not data:
+        check_resumed_alone()
         from hornbook.workflows.projects import resume as resume_any
 
         print_json(resume_any(out, Progress()), json)

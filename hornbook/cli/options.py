@@ -48,3 +48,21 @@ Draft = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. By default cuda if there is one.")]
+
+
+def check_resumed_alone() -> None:
+    """Raises UsageError for options that a run resumed by its folder alone would pass over."""
+    import click
+
+    from hornbook.core.errors import UsageError
+
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in ("out", "resume", "json"):
+            raise UsageError(
+                f"{option.opts[0]} would change nothing: a run that is resumed by --out alone goes "
+                "on as it was asked for. Leave it out, or give the whole command again."
+            )

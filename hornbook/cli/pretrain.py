@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hornbook.cli.options import Json
+from hornbook.cli.options import Json, check_resumed_alone
 
 if TYPE_CHECKING:
     from hornbook.workflows.projects.images.project import Images
@@ -118,6 +118,7 @@ def command(
 
     data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
     if resume and not any(data.values()):
+        check_resumed_alone()
         _end(Run(out).resume(progress=Progress()).result, json)
         return
     asked = {

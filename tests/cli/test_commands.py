@@ -79,6 +79,12 @@ def test_chat_through_a_pipe(model):
         (["generate", "MODEL", "--prompt", "x" * 500], 1, "this model takes 1 to 63"),
         (["pretrain", "--out", "x"], 2, "Say what to train on"),
         (["pretrain", "--out", "x", "--resume"], 2, "recipe.yaml"),
+        (
+            ["pretrain", "--out", "x", "--resume", "--minutes", "5"],
+            2,
+            "--minutes would change nothing",
+        ),
+        (["finetune", "--out", "x", "--resume", "--seed", "0"], 2, "--seed would change nothing"),
         (["quickstart", "--minutes", "0", "--out", "x"], 2, "--minutes 0: must be 0.5 to"),
         (["quickstart", "--minutes", "soon"], 2, "--minutes"),
         (["corpus", "report", "nowhere"], 1, "not a corpus"),
