@@ -92,6 +92,7 @@ _Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was
 
 
 def command(
+    context_: typer.Context,
     model: _Model = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     task: _Task = "instruct",
@@ -122,7 +123,7 @@ def command(
     if out is None:
         raise UsageError("Say where the run goes: --out RUN.")
     if resume and model is None and not data:
-        check_resumed_alone()
+        check_resumed_alone(context_)
         from hornbook.workflows.projects import resume as resume_any
 
         print_json(resume_any(out, Progress()), json)

@@ -50,13 +50,10 @@ Draft = Annotated[
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. By default cuda if there is one.")]
 
 
-def check_resumed_alone() -> None:
+def check_resumed_alone(context: typer.Context) -> None:
     """Raises UsageError for options that a run resumed by its folder alone would pass over."""
-    import click
-
     from hornbook.core.errors import UsageError
 
-    context = click.get_current_context()
     for option in context.command.params:
         name = option.name or ""
         source = context.get_parameter_source(name)

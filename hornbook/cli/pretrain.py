@@ -22,6 +22,7 @@ _Family = Annotated[
 
 
 def command(
+    context_: typer.Context,
     out: Annotated[
         Path,
         typer.Option(help="Folder of the run: a new one, or with --resume one that was stopped."),
@@ -118,7 +119,7 @@ def command(
 
     data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
     if resume and not any(data.values()):
-        check_resumed_alone()
+        check_resumed_alone(context_)
         _end(Run(out).resume(progress=Progress()).result, json)
         return
     asked = {
