@@ -91,7 +91,7 @@ def test_a_tuned_model_is_measured_and_opens(folder, tmp_path, method):
     assert facts["data"]["forms"] == {"alpaca": 100}
     assert len(facts["examples"]) == 5
     page = (tmp_path / "run/report.html").read_text()
-    assert f"{change['value']:+.3f} ({change['low']:+.3f}–{change['high']:+.3f})" in page
+    assert f"{change['value']:+.3f} ({change['low']:+.3f}, {change['high']:+.3f})" in page
     assert all(html.escape(e["question"]) in page for e in facts["examples"])
     model, tokenizer = open_model(tmp_path / "run", "cpu")
     assert tokenizer.chat_template
