@@ -284,7 +284,7 @@ def test_minutes_go_to_the_first_ones_where_they_do_not_suffice_for_all(monkeypa
     assert "left out, as only 6 s of 0.1 minutes were left" in shares.next()
     assert isinstance(shares.quick(), float)
     spent = Shares(Clock(1.0, Clock.start(1.0).began - 61), 0)
-    assert "left out, as 0 s of 1 minutes" in spent.quick()
+    assert "left out, as only 0 s of 1 minutes" in spent.quick()
 
 
 def test_a_linear_rung_that_takes_too_long_is_left_out_before_it_begins(data):
