@@ -82,7 +82,6 @@ def test_a_function_has_few_parameters(path):
 SHARED_NAMES = {
     *("Classifier", "Encoder"),  # the network in `models`, and what a user opens in `workflows`
     *("Decoder", "Layer", "Matrix"),  # the kernels' structures are named as what they mirror
-    *("Answers", "Pair", "Rows", "Split", "Task"),
 }
 """Names of several classes. The list must shrink: a name tells one thing."""
 

@@ -61,7 +61,7 @@ class Sample(NamedTuple):
     place: str
 
 
-class Rows(NamedTuple):
+class TaskRows(NamedTuple):
     """What was read: samples, how many in which form, and what could not be used."""
 
     samples: list[Any]
@@ -69,7 +69,7 @@ class Rows(NamedTuple):
     rejected: list[Rejection]
 
 
-def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> Rows:
+def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> TaskRows:
     """The samples of one of the tasks instruct, continue, translate and summarize.
 
     prompt: what is asked, with {text} in it, where rows hold no instruction; None for PROMPTS.
@@ -89,9 +89,9 @@ def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> Ro
     return collect(found)
 
 
-def collect(found: Iterable[Any]) -> Rows:
+def collect(found: Iterable[Any]) -> TaskRows:
     """Samples and rejections apart, the forms counted."""
-    rows = Rows([], {}, [])
+    rows = TaskRows([], {}, [])
     for item in found:
         if isinstance(item, Rejection):
             rows.rejected.append(item)

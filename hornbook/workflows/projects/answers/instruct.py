@@ -12,7 +12,7 @@ from hornbook.core.claims import Claim
 from hornbook.core.files import write_text
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
-from hornbook.workflows.projects.answers.mined import Pair, pairs
+from hornbook.workflows.projects.answers.mined import MinedPair, pairs
 from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.projects.answers.rows import GENERAL
 from hornbook.workflows.projects.answers.split import NothingToLearn
@@ -43,7 +43,7 @@ def mined(corpus: Corpus, model: Path, folder: Path) -> Answers:
     return Answers(model, folder / _TRAIN, folder / _GENERAL, folder / _HELD_OUT)
 
 
-def _rows(found: Sequence[Pair]) -> str:
+def _rows(found: Sequence[MinedPair]) -> str:
     rows = (
         {"prompt": pair.question, "completion": pair.answer, "document": pair.document}
         for pair in found

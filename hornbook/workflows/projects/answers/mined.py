@@ -13,7 +13,7 @@ from hornbook.core.lines import lines_of
 from hornbook.read.documents import Document
 
 
-class Pair(NamedTuple):
+class MinedPair(NamedTuple):
     """A question, its answer in the document's words, and the document it comes from."""
 
     question: str
@@ -28,7 +28,7 @@ _ENDS_SENTENCE = re.compile(r"[.!?。！？;；,，:：]$")
 _MARKUP = re.compile(r"^(#+\s+|[=\-~^*\"'`]{3,}\s*$)")
 
 
-def pairs_of(document: Document) -> Iterator[Pair]:
+def pairs_of(document: Document) -> Iterator[MinedPair]:
     """The title with the first paragraph, then each heading with the paragraph under it."""
     blocks = _blocks(document.text)
     title = str(document.metadata.get("title") or "").strip()
@@ -39,7 +39,7 @@ def pairs_of(document: Document) -> Iterator[Pair]:
             yield from _pair(heading, paragraph, document)
 
 
-def pairs(documents: Iterable[Document], limit: int) -> list[Pair]:
+def pairs(documents: Iterable[Document], limit: int) -> list[MinedPair]:
     """Pairs of all documents, each question once, at most `limit`, evenly over the documents."""
     found = {pair.question: pair for document in documents for pair in pairs_of(document)}
     unique = list(found.values())
@@ -47,12 +47,12 @@ def pairs(documents: Iterable[Document], limit: int) -> list[Pair]:
     return [unique[int(i * step)] for i in range(min(limit, len(unique)))]
 
 
-def _pair(title: str, paragraph: str, document: Document) -> Iterator[Pair]:
+def _pair(title: str, paragraph: str, document: Document) -> Iterator[MinedPair]:
     answer = _shorten(paragraph)
     chinese = bool(_HAN.search(title))
     if len(answer) * (3 if chinese else 1) >= _SHORTEST_ANSWER:
         question = f"请介绍“{title}”。" if chinese else f"What is {title}?"
-        yield Pair(question, answer, document.id)
+        yield MinedPair(question, answer, document.id)
 
 
 def _blocks(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from hornbook.datasets.instructions import Messages, Preference, read_preference
 from hornbook.read.pydocs import read_pydocs
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.projects.answers.data import (
-    Rows,
+    TaskRows,
     collect,
     encode_conversation,
     encode_sample,
@@ -23,7 +23,13 @@ from hornbook.workflows.projects.answers.data import (
 )
 from hornbook.workflows.projects.answers.goal import Parts
 from hornbook.workflows.projects.answers.request import AnswersRequest
-from hornbook.workflows.projects.answers.split import NothingToLearn, Split, held_apart, said, split
+from hornbook.workflows.projects.answers.split import (
+    NothingToLearn,
+    SampleSplit,
+    held_apart,
+    said,
+    split,
+)
 
 GENERAL = 48 * 2**10
 """Characters of the general text that are scored."""
@@ -35,8 +41,8 @@ class Encoded(NamedTuple):
     refused: why the chat template cannot write a row, or trains nothing of it; these are left out.
     """
 
-    rows: Rows
-    split: Split
+    rows: TaskRows
+    split: SampleSplit
     parts: Parts
     refused: tuple[str, ...]
 
@@ -71,7 +77,7 @@ class Encoded(NamedTuple):
 
 def split_rows(
     request: AnswersRequest, files: Sequence[Path], held_out: Sequence[Path], progress: Progress
-) -> tuple[Rows, Split]:
+) -> tuple[TaskRows, SampleSplit]:
     """Read and split the rows of a request; what was found and rejected is said.
 
     held_out: files of rows to measure on; some of `files` where there are none. Raises
@@ -92,14 +98,14 @@ def split_rows(
     return rows, parts
 
 
-def _read(request: AnswersRequest, files: Sequence[Path]) -> Rows:
+def _read(request: AnswersRequest, files: Sequence[Path]) -> TaskRows:
     if request.task == "preference":
         return collect(item for file in files for item in read_preferences(file))
     return read_rows(request.task, files, request.prompt)
 
 
 def encoded(
-    request: AnswersRequest, rows: Rows, parts: Split, tokenizer: Tokenizer, context: int
+    request: AnswersRequest, rows: TaskRows, parts: SampleSplit, tokenizer: Tokenizer, context: int
 ) -> Encoded:
     """The rows that can be encoded, as ids. context: of the model.
 
@@ -126,7 +132,7 @@ def encoded(
             )
     return Encoded(
         rows,
-        Split(**kept, doubles=parts.doubles, note=parts.note),
+        SampleSplit(**kept, doubles=parts.doubles, note=parts.note),
         Parts(**sides),
         tuple(refused),
     )

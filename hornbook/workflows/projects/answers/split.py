@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json
 from hornbook.datasets.instructions import Preference
-from hornbook.workflows.projects.answers.data import FEWEST, Rows
+from hornbook.workflows.projects.answers.data import FEWEST, TaskRows
 
 _HELD_OUT, _MOST_TEST, _MOST_VALIDATION = 0.1, 200, 64
 _LARGE = 0.5
@@ -26,7 +26,7 @@ class NothingToLearn(HornbookError):
     """Of these rows too little can be learned and measured."""
 
 
-class Split(NamedTuple):
+class SampleSplit(NamedTuple):
     """The samples, each on one side. doubles: rows left out because another says the same.
 
     note: why the held-out parts are smaller than they should be, or "".
@@ -39,7 +39,7 @@ class Split(NamedTuple):
     note: str = ""
 
 
-def split(samples: Sequence[Any], seed: int) -> Split:
+def split(samples: Sequence[Any], seed: int) -> SampleSplit:
     """Hold a tenth out for the test and as much for validation, by what the user asks.
 
     Raises NothingToLearn where too few different things are asked.
@@ -57,10 +57,10 @@ def split(samples: Sequence[Any], seed: int) -> Split:
     parts = _dealt([found[key] for key in order], wanted)
     short = any(len(parts[name]) < _SHORT * count for name, count in wanted.items())
     note = _commonest(found, len(unique)).strip() if short else ""
-    return Split(**parts, doubles=len(samples) - len(unique), note=note)
+    return SampleSplit(**parts, doubles=len(samples) - len(unique), note=note)
 
 
-def held_apart(samples: Sequence[Any], held_out: Sequence[Any], seed: int) -> Split:
+def held_apart(samples: Sequence[Any], held_out: Sequence[Any], seed: int) -> SampleSplit:
     """The split where the user says what is held out: it is dealt to validation and test by what
     is asked, and what asks the same is not trained on.
 
@@ -78,7 +78,7 @@ def held_apart(samples: Sequence[Any], held_out: Sequence[Any], seed: int) -> Sp
         [sample for key in side for sample in held[key]] for side in (order[:count], order[count:])
     )
     kept = len(train) + len(validation) + len(test)
-    return Split(train, validation, test, doubles=len(samples) + len(held_out) - kept)
+    return SampleSplit(train, validation, test, doubles=len(samples) + len(held_out) - kept)
 
 
 def _unique(samples: Sequence[Any]) -> list[Any]:
@@ -157,7 +157,7 @@ def _commonest(groups: dict[tuple[str, ...], list[Any]], rows: int) -> str:
     return f" {len(group):,} of {rows:,} rows ask the same: {asked!r}; they stay on one side."
 
 
-def said(rows: Rows, parts: Split) -> list[str]:
+def said(rows: TaskRows, parts: SampleSplit) -> list[str]:
     """What was read, for people, a line each."""
     forms = ", ".join(f"{count:,} {form}" for form, count in rows.forms.items())
     reasons = Counter(rejection.reason for rejection in rows.rejected)

@@ -40,7 +40,7 @@ _LEAST_MEASURED = 50
 """Test texts that are judged however little time is left."""
 
 
-class Answers(NamedTuple):
+class TestedTexts(NamedTuple):
     """What a classifier makes of texts whose labels are known.
 
     probabilities, before: (N, L), calibrated and as they were before that. truth: (N,) places of
@@ -158,12 +158,12 @@ def _in_time(rows: Sequence[LabelledText], text_s: float, place: Place) -> list[
     return [rows[i] for i in evenly(len(rows), most)]
 
 
-def _judge(problem: LabelsProblem, rows: Sequence[LabelledText], temperature: float) -> Answers:
+def _judge(problem: LabelsProblem, rows: Sequence[LabelledText], temperature: float) -> TestedTexts:
     """What the classifier, calibrated, makes of the test texts."""
     classifier = problem.classifier
     read = classifier.read([row.text for row in rows])
     logits = classifier.logits(read.sequences)
-    return Answers(
+    return TestedTexts(
         probabilities=softmax(logits),
         before=softmax(logits * temperature),
         truth=problem.places(rows),
@@ -171,7 +171,7 @@ def _judge(problem: LabelsProblem, rows: Sequence[LabelledText], temperature: fl
     )
 
 
-def _add_scores(result: dict[str, Any], answers: Answers, labels: Sequence[str]) -> None:
+def _add_scores(result: dict[str, Any], answers: TestedTexts, labels: Sequence[str]) -> None:
     """Put into the result what the test texts say."""
     scores = classification_scores(answers.probabilities, answers.truth, labels)
     before = classification_scores(answers.before, answers.truth, labels)["calibration_error"]
@@ -192,7 +192,7 @@ def _class(score: ClassScore) -> dict[str, Any]:
 
 
 def _write_outputs(
-    path: Path, rows: Sequence[LabelledText], answers: Answers, labels: Sequence[str]
+    path: Path, rows: Sequence[LabelledText], answers: TestedTexts, labels: Sequence[str]
 ) -> None:
     """A JSON line for each test text: what it is, what it was taken for, how likely each label."""
     with atomic_file(path) as aside, aside.open("w", encoding="utf-8") as lines:

@@ -27,7 +27,7 @@ _SHOWN = 3
 """Rejected pairs of a split that are named; the others are counted."""
 
 
-class Split(NamedTuple):
+class ReadSplit(NamedTuple):
     """The pairs of a split that could be had. rejected: how many could not, by reason."""
 
     pairs: list[Pair]
@@ -41,7 +41,7 @@ class Split(NamedTuple):
 
 def read_split(
     name: str, files: Sequence[Path], columns: Columns | None, progress: Progress
-) -> Split:
+) -> ReadSplit:
     """The pairs of a split; the first rejected ones are named. Raises HornbookError for none."""
     pairs: list[Pair] = []
     rejected: Counter[str] = Counter()
@@ -56,7 +56,7 @@ def read_split(
         raise HornbookError(f"{' and '.join(map(str, files))}: no pair for {name}.")
     counts = ", ".join(f"{count:,} {reason}" for reason, count in rejected.items())
     progress.say(f"{name}: {len(pairs):,} pairs" + (f"; left out: {counts}." if counts else "."))
-    return Split(pairs, dict(rejected))
+    return ReadSplit(pairs, dict(rejected))
 
 
 def _place(rejection: Rejection) -> str:

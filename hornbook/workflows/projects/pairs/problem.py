@@ -23,7 +23,7 @@ from hornbook.training.precision import product_type
 from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
 from hornbook.training.translation import next_target, target_losses
-from hornbook.workflows.projects.pairs.data import Split, encode, fitting, joint_tokenizer
+from hornbook.workflows.projects.pairs.data import ReadSplit, encode, fitting, joint_tokenizer
 from hornbook.workflows.projects.pairs.request import PairsRequest
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
@@ -56,7 +56,7 @@ class PairsProblem(Problem):
 
     def __init__(
         self,
-        splits: dict[str, Split],
+        splits: dict[str, ReadSplit],
         tokenizer: Tokenizer,
         batches: PairBatches,
         validation: Sequence[PairBatch],
@@ -128,7 +128,11 @@ class PairsProblem(Problem):
 
 
 def prepare(
-    splits: dict[str, Split], request: PairsRequest, plan: PairPlan, machine: Machine, place: Place
+    splits: dict[str, ReadSplit],
+    request: PairsRequest,
+    plan: PairPlan,
+    machine: Machine,
+    place: Place,
 ) -> PairsProblem:
     """Learn the tokenizer, encode, build; what would fail after training fails now."""
     progress, train_pairs = place.progress, splits["train"].pairs

@@ -13,7 +13,7 @@ from hornbook.training.choices import Planned
 from hornbook.training.dial import probe_speed
 from hornbook.training.pair_dial import PairPlan, choose_pairs
 from hornbook.training.vocabulary import TextSize
-from hornbook.workflows.projects.pairs.data import Split, read_split, text_bytes
+from hornbook.workflows.projects.pairs.data import ReadSplit, read_split, text_bytes
 from hornbook.workflows.projects.pairs.problem import PairsProblem, prepare
 from hornbook.workflows.projects.pairs.report import write_report
 from hornbook.workflows.projects.pairs.request import PairsRecipe, PairsRequest
@@ -42,7 +42,7 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
             name: tuple(map(Path, [files] if isinstance(files, Path | str) else files))
             for name, files in given.items()
         }
-        self._read: tuple[Any, dict[str, Split]] | None = None
+        self._read: tuple[Any, dict[str, ReadSplit]] | None = None
 
     def asked(self, values: dict[str, Any]) -> PairsRequest:
         known = {
@@ -84,7 +84,7 @@ class Pairs(Project[PairsRequest, PairsRecipe, PairsProblem]):
         require_bleu()
         return prepare(self._splits(request, place), request, plan, machine, place)
 
-    def _splits(self, request: PairsRequest, place: Place) -> dict[str, Split]:
+    def _splits(self, request: PairsRequest, place: Place) -> dict[str, ReadSplit]:
         """The pairs that the request is about, read once."""
         about = (request.pairs, request.columns)
         if self._read is None or self._read[0] != about:

@@ -30,7 +30,7 @@ from hornbook.training.state import TrainState
 from hornbook.training.validation import Score, Validation
 from hornbook.workflows.curate.encode import prepare_shards, prepare_tokenizer
 from hornbook.workflows.projects.text.request import TextRequest
-from hornbook.workflows.projects.text.tasks import Task, task_of
+from hornbook.workflows.projects.text.tasks import TextTask, task_of
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
 
@@ -67,7 +67,7 @@ class TextProblem(Problem):
         self.train, self.validation = shards
         self.model, self.start = model
         self.token_bytes = token_bytes(self.tokenizer)
-        self.task: Task = task_of(self.model.config, self.tokenizer)
+        self.task: TextTask = task_of(self.model.config, self.tokenizer)
         self.objective = self.task.objective
         self.fixed = bool(request.plan.rows)
         self._samples = self.task.samples(corpus, self.model)

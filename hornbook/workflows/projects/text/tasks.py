@@ -35,7 +35,7 @@ class Samples(Protocol):
     def sample(self, seed: int) -> dict[str, Any]: ...
 
 
-class Task(NamedTuple):
+class TextTask(NamedTuple):
     """What is done with one tokenizer. name: for reports. losses: of each target, for validation.
 
     masked: words are hidden. view: windows of next tokens as what the objective learns from, given
@@ -50,11 +50,11 @@ class Task(NamedTuple):
     samples: Callable[[Corpus, Model], Samples]
 
 
-def task_of(config: ModelConfig, tokenizer: Tokenizer) -> Task:
+def task_of(config: ModelConfig, tokenizer: Tokenizer) -> TextTask:
     """What a text model is trained to do, with its tokenizer."""
     if isinstance(config, MaskedLMConfig):
         return _fill(tokenizer)
-    return Task(
+    return TextTask(
         name="continue",
         objective=next_token,
         losses=token_losses,
@@ -72,11 +72,11 @@ def check_task(config: ModelConfig, place: Path) -> None:
         )
 
 
-def _fill(tokenizer: Tokenizer) -> Task:
+def _fill(tokenizer: Tokenizer) -> TextTask:
     (mask_id,) = (i for i in tokenizer.special_ids if tokenizer.decode([i]) == MASK)
     ordinary = np.setdiff1d(np.arange(tokenizer.vocab_size), list(tokenizer.special_ids))
     words = WordBoundaries(*word_parts(tokenizer))
-    return Task(
+    return TextTask(
         name="fill",
         objective=masked_token,
         losses=masked_losses,
