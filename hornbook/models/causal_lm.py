@@ -47,6 +47,7 @@ class CausalLMConfig(ModelConfig):
 
 INITIAL: tuple[tuple[str, Initialiser], ...] = (
     ("*norm*.weight", constant(1.0)),
+    ("*norm*.excess", constant(0.0)),
     ("*.decay_log", log_uniform(1.0, 16.0)),
     ("*.step_bias", softplus_log_uniform(1e-3, 0.1)),
     ("*.skip", constant(1.0)),

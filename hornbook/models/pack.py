@@ -21,7 +21,7 @@ from hornbook.kernels.quantised import (
     join,
 )
 from hornbook.models.causal_lm import CausalLM
-from hornbook.nn.attention import Attention
+from hornbook.nn.attention import Attention, AttentionConfig
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
@@ -81,8 +81,14 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[DecoderBlock] | 
     for block in blocks:
         matrices += [block.attention.fused, block.attention.output, block.mlp.fused, block.mlp.down]
     configs = {block.attention.config for block in blocks}
-    alike = len(configs) == 1 and blocks[0].attention.config.rotary is not None
+    alike = len(configs) == 1 and _is_plain(blocks[0].attention.config)
     return blocks if alike and all(isinstance(one, linear) for one in matrices) else None
+
+
+def _is_plain(attention: AttentionConfig) -> bool:
+    """Whether all of a head turns, and no gate stands behind it."""
+    rotary = attention.rotary
+    return rotary is not None and rotary.channels is None and not attention.gated
 
 
 def decoder_weights(model: CausalLM) -> DecoderWeights | None:

@@ -26,7 +26,11 @@ class Bias(Config):
 
 @register("attention")
 class AttentionConfig(LayerConfig):
-    """heads query heads share kv_heads key/value heads (Ainslie et al. 2023) of `head` channels."""
+    """heads query heads share kv_heads key/value heads (Ainslie et al. 2023) of `head` channels.
+
+    gated: what each head says is scaled by the sigmoid of a projection of its own (Qiu et al. 2025,
+    arXiv 2505.06708), whose rows stand below those of the head's query.
+    """
 
     heads: int
     kv_heads: int
@@ -34,6 +38,7 @@ class AttentionConfig(LayerConfig):
     rotary: RotaryConfig | None = None
     qk_norm: RMSNormConfig | None = None
     bias: Bias = Bias()
+    gated: bool = False
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Self:
@@ -43,15 +48,24 @@ class AttentionConfig(LayerConfig):
             raise ValueError(f"rotary positions need an even head, not {self.head}")
         return self
 
+    @property
+    def queries(self) -> int:
+        """Heads of the query projection, those of the gate among them."""
+        return self.heads * (1 + self.gated)
+
     def build(self, width: int) -> Layer:
         return Attention(self, width)
 
     def parameters(self, width: int) -> int:
-        queries, keys = self.heads * self.head, self.kv_heads * self.head
-        weights = width * (2 * queries + 2 * keys)
+        queries, keys = self.queries * self.head, self.kv_heads * self.head
+        weights = width * (queries + 2 * keys + self.heads * self.head)
         biases = self.bias.inputs * (queries + 2 * keys) + self.bias.output * width
         norms = 2 * self.qk_norm.parameters(self.head) if self.qk_norm else 0
         return weights + biases + norms
+
+    def mixing(self, context: int) -> int:
+        # Scores and values, causal: half of the keys on average.
+        return self.heads * self.head * context
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
@@ -59,6 +73,14 @@ class AttentionConfig(LayerConfig):
             cls(heads=4, kv_heads=4, head=4),
             cls(heads=4, kv_heads=2, head=8, rotary=RotaryConfig(), qk_norm=RMSNormConfig()),
             cls(heads=2, kv_heads=1, head=6, bias=Bias(inputs=True, output=True)),
+            cls(
+                heads=4,
+                kv_heads=2,
+                head=8,
+                rotary=RotaryConfig(channels=4),
+                qk_norm=RMSNormConfig(centred=True),
+                gated=True,
+            ),
         )
 
 
@@ -68,20 +90,22 @@ class Attention(Layer):
     def __init__(self, config: AttentionConfig, width: int) -> None:
         super().__init__()
         self.config = config
-        queries, keys = config.heads * config.head, config.kv_heads * config.head
-        self.query = nn.Linear(width, queries, bias=config.bias.inputs)
+        inner, keys = config.heads * config.head, config.kv_heads * config.head
+        self.query = nn.Linear(width, config.queries * config.head, bias=config.bias.inputs)
         self.key = nn.Linear(width, keys, bias=config.bias.inputs)
         self.value = nn.Linear(width, keys, bias=config.bias.inputs)
-        self.output = nn.Linear(queries, width, bias=config.bias.output)
+        self.output = nn.Linear(inner, width, bias=config.bias.output)
         norm = config.qk_norm
         self.query_norm = norm.build(config.head) if norm else nn.Identity()
         self.key_norm = norm.build(config.head) if norm else nn.Identity()
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         q, k, v = map(self._heads, self.project(x))  # (B, H, T, C), twice (B, H_kv, T, C)
+        if self.config.gated:
+            q, gate = q.unflatten(1, (-1, 2)).unbind(2)
         q, k = self.query_norm(q), self.key_norm(k)
         if self.config.rotary is not None:
-            theta, half = self.config.rotary.theta, self.config.head // 2
+            theta, half = self.config.rotary.theta, self.config.rotary.pairs(self.config.head)
             cos_sin = ctx.once(
                 ("rotary", theta, half), lambda: angles(ctx.pos, half, theta, q.dtype)
             )
@@ -94,11 +118,13 @@ class Attention(Layer):
             mask = ctx.once(("mask", keys), lambda: cached_attention_mask(ctx.mask, ctx.pos, keys))
         shared = self.config.kv_heads != self.config.heads
         y = attend(q, k, v, enable_gqa=shared, **mask)
+        if self.config.gated:
+            y = y * gate.sigmoid()
         out: Tensor = self.output(y.transpose(1, 2).flatten(2))
         return out
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (B, T, H*C), and keys and values (B, T, H_kv*C)."""
+        """Queries and gates (B, T, H*C or 2*H*C), and keys and values (B, T, H_kv*C)."""
         return self.query(x), self.key(x), self.value(x)
 
     def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:

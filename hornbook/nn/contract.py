@@ -112,6 +112,15 @@ class LayerConfig(Config, ABC):
     def parameters(self, width: int) -> int:
         """How many parameters `build(width)` has, without building it."""
 
+    def active(self, width: int) -> int:
+        """How many parameters a token meets: all, but in a mixture of experts."""
+        return self.parameters(width)
+
+    def mixing(self, context: int) -> int:
+        """Multiply-adds of a token between positions, forward, on average over sequences of
+        `context` tokens: what it costs besides the parameters that it meets."""
+        return 0
+
     @classmethod
     @abstractmethod
     def examples(cls) -> Sequence[Self]:

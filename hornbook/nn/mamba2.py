@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hornbook.nn.chunks import chunked, chunked_segments, running, segment_before
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, register
 from hornbook.nn.convolution import CausalConvolution
 
@@ -171,16 +172,15 @@ def scan(
     if time == 1:
         return _step(value, decay, write, read, start)
     size = min(chunk, time)
-    value, decay, write, read = (_chunked(t, size) for t in (value, decay, write, read))
-    # Counted from the last one, so that the zeros after the end belong to it.
-    ids = None if segments is None else _chunked(segments - segments[:, -1:], size)
+    value, decay, write, read = (chunked(t, size) for t in (value, decay, write, read))
+    ids = None if segments is None else chunked_segments(segments, size)
     value = value.unflatten(3, (groups, -1))  # (B, K, Q, G, H/G, P)
-    total = _running(decay, ids).unflatten(3, (groups, -1))  # (B, K, Q, G, H/G)
+    total = running(decay, ids).unflatten(3, (groups, -1))  # (B, K, Q, G, H/G)
     y = _inside(value, total, write, read, ids)
     to_end, since = total[:, :, -1:] - total, total.exp()
     if ids is not None:
         to_end = to_end.masked_fill(_differ(ids, ids[:, :, -1:]), -torch.inf)
-        since = since.masked_fill(_differ(ids, _before(ids)[..., None]), 0)
+        since = since.masked_fill(_differ(ids, segment_before(ids)[..., None]), 0)
     written = torch.einsum("bkqgn,bkqghp->bkghpn", write, value * to_end.exp()[..., None])
     before, end = _between(written, total[:, :, -1], start, ids)
     y = y + torch.einsum("bkqgn,bkghpn->bkqghp", read, before) * since[..., None]
@@ -224,13 +224,13 @@ def _between(
     """
     written = written.float()
     chunks = total.shape[1]
-    ends = _running(total.flatten(2), None if ids is None else ids[..., -1]).view_as(total)
+    ends = running(total.flatten(2), None if ids is None else ids[..., -1]).view_as(total)
     begins = F.pad(ends[:, :-1], (0, 0, 0, 0, 1, 0))
     hidden = torch.ones(chunks, chunks, dtype=torch.bool, device=total.device).triu()[
         ..., None, None
     ]
     if ids is not None:
-        hidden = hidden | _differ(_before(ids)[:, :, None], ids[:, None, :, -1])
+        hidden = hidden | _differ(segment_before(ids)[:, :, None], ids[:, None, :, -1])
     lasting = (begins[:, :, None] - ends[:, None]).masked_fill(hidden, -torch.inf).exp()
     with torch.autocast(written.device.type, enabled=False):
         before = torch.einsum("bkzgh,bzghpn->bkghpn", lasting, written)
@@ -238,31 +238,6 @@ def _between(
         start = start.unflatten(1, total.shape[2:])
         before = before + begins.exp()[..., None, None] * start[:, None]
     return before, total[:, -1].exp()[..., None, None] * before[:, -1] + written[:, -1]
-
-
-def _chunked(x: Tensor, size: int) -> Tensor:
-    """(B, T, ...) -> (B, K, Q, ...), with zeros after the end: they neither write nor decay."""
-    pad = [0, 0] * (x.ndim - 2) + [0, -x.shape[1] % size]
-    y: Tensor = F.pad(x, pad).unflatten(1, (-1, size))
-    return y
-
-
-def _running(x: Tensor, ids: Tensor | None) -> Tensor:
-    """Sums of x (..., Q, H) up to each place, beginning anew in each segment, (..., Q, H).
-
-    With segments as a product with zeros and ones: what a running sum carries over a border
-    cancels later, but rounding would leave a trace of it, and gradients across.
-    """
-    if ids is None:
-        return x.cumsum(-2)
-    own = (ids[..., :, None] == ids[..., None, :]).tril().to(x.dtype)
-    with torch.autocast(x.device.type, enabled=False):
-        return own @ x
-
-
-def _before(ids: Tensor) -> Tensor:
-    """The segment that stood right before each chunk, (B, K); before the first, its own."""
-    return torch.cat([ids[:, :1, 0], ids[:, :-1, -1]], dim=1)
 
 
 def _differ(one: Tensor, other: Tensor) -> Tensor:

@@ -10,13 +10,17 @@ from hornbook.core.config import Config
 
 
 class RMSNormConfig(Config):
-    """x / rms(x) * weight (Zhang & Sennrich 2019, eq. 4)."""
+    """x / rms(x) * weight (Zhang & Sennrich 2019, eq. 4).
+
+    centred: what is learned is how far the weight is from 1, as in Gemma and Qwen3.5.
+    """
 
     kind: Literal["rms"] = "rms"
     epsilon: float = 1e-6
+    centred: bool = False
 
     def build(self, width: int) -> nn.Module:
-        return RMSNorm(width, self.epsilon)
+        return (CentredRMSNorm if self.centred else RMSNorm)(width, self.epsilon)
 
     def parameters(self, width: int) -> int:
         return width
@@ -33,6 +37,19 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.epsilon)
         return y.to(x.dtype)
+
+
+class CentredRMSNorm(nn.Module):
+    """x / rms(x) * (1 + excess), computed in float32."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.excess = nn.Parameter(torch.zeros(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = 1.0 + self.excess.float()
+        return F.rms_norm(x.float(), weight.shape, weight, self.epsilon).to(x.dtype)
 
 
 class LayerNormConfig(Config):

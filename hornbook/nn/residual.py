@@ -29,6 +29,12 @@ class PreNormConfig(LayerConfig):
     def parameters(self, width: int) -> int:
         return self.norm.parameters(width) + self.layer.parameters(width)
 
+    def active(self, width: int) -> int:
+        return self.norm.parameters(width) + self.layer.active(width)
+
+    def mixing(self, context: int) -> int:
+        return self.layer.mixing(context)
+
     @classmethod
     def examples(cls) -> Sequence[Self]:
         attention = AttentionConfig(heads=2, kv_heads=2, head=8)
@@ -75,6 +81,12 @@ class PostNormConfig(LayerConfig):
 
     def parameters(self, width: int) -> int:
         return self.norm.parameters(width) + self.layer.parameters(width)
+
+    def active(self, width: int) -> int:
+        return self.norm.parameters(width) + self.layer.active(width)
+
+    def mixing(self, context: int) -> int:
+        return self.layer.mixing(context)
 
     @classmethod
     def examples(cls) -> Sequence[Self]:

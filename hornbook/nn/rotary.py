@@ -10,9 +10,17 @@ from hornbook.core.config import Config
 
 
 class RotaryConfig(Config):
-    """theta: the base of the wavelengths, 2 pi theta^(2i/C) tokens for pair i."""
+    """theta: the base of the wavelengths, 2 pi theta^(2i/C) tokens for pair i.
+
+    channels: of a head, the first ones that turn; None for all.
+    """
 
     theta: float = 10_000.0
+    channels: int | None = None
+
+    def pairs(self, head: int) -> int:
+        """How many pairs of a head of `head` channels turn."""
+        return (self.channels or head) // 2
 
 
 def angles(pos: Tensor, half: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -25,7 +33,7 @@ def angles(pos: Tensor, half: int, theta: float, dtype: torch.dtype) -> tuple[Te
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x (B, H, T, C) rotated: channel i with channel i + C/2."""
-    half = x.shape[-1] // 2
-    first, second = x[..., :half], x[..., half:]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+    """x (B, H, T, C) rotated: channel i with channel i + pairs; what is left of a head stays."""
+    half = cos.shape[-1]
+    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], dim=-1)

@@ -33,6 +33,15 @@ class StackConfig(Config):
         layers = sum(layer.parameters(width) for block in self.blocks() for layer in block)
         return layers + (self.norm.parameters(width) if self.norm else 0)
 
+    def active(self, width: int) -> int:
+        """How many parameters a token meets."""
+        layers = sum(layer.active(width) for block in self.blocks() for layer in block)
+        return layers + (self.norm.parameters(width) if self.norm else 0)
+
+    def mixing(self, context: int) -> int:
+        """Multiply-adds of a token between positions, forward."""
+        return sum(layer.mixing(context) for block in self.blocks() for layer in block)
+
 
 class Stack(nn.Module):
     """(B, T, D) -> (B, T, D) through all blocks."""

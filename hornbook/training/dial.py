@@ -127,14 +127,13 @@ def probe_speed(machine: Machine) -> float:
 
 
 def flops_per_token(config: ModelConfig) -> float:
-    """Arithmetic of one training token, forward and backward (6 a weight, plus attention)."""
+    """Arithmetic of one training token: two a multiply-add, forward and twice backward.
+
+    Counted are the weights that a token meets, and what its layers do between positions.
+    """
     stacks = config.stacks().values()
-    weights = sum(stack.parameters(config.width) for stack in stacks)
-    weights += (config.vocab or 0) * config.width
-    layers = [_inner(layer) for stack in stacks for block in stack.blocks() for layer in block]
-    channels = sum(x.heads * x.head for x in layers if isinstance(x, AttentionConfig))
-    # Scores and mixing, causal: half of context keys on average, forward and twice backward.
-    return 6 * weights + 6 * channels * config.context
+    met = sum(stack.active(config.width) + stack.mixing(config.context) for stack in stacks)
+    return 6 * (met + (config.vocab or 0) * config.width)
 
 
 def _inner(layer: LayerConfig) -> LayerConfig:
