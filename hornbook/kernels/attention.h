@@ -55,7 +55,7 @@ void rotate(float* x, const float* cos, const float* sin, int half) {
 template <int H>
 void weigh(const float* q, const uint16_t* keys, int count, int size, float* scores, int room,
            float* over) {
-  const __m128 scale = _mm_set1_ps(1 / std::sqrt(float(size)));
+  const float scale = 1 / std::sqrt(float(size));
   for (int p = 0; p < count; p += 4) {
     const uint16_t* key[4];  // after the last one it comes again
     for (int j = 0; j < 4; j++) key[j] = keys + int64_t(std::min(p + j, count - 1)) * size;
@@ -70,8 +70,7 @@ void weigh(const float* q, const uint16_t* keys, int count, int size, float* sco
         for (int j = 0; j < 4; j++) found[h][j] = multiply_add(x, k[j], found[h][j]);
       }
     }
-    for (int h = 0; h < H; h++)
-      _mm_storeu_ps(scores + h * int64_t(room) + p, _mm_mul_ps(sums(found[h]), scale));
+    for (int h = 0; h < H; h++) store_sums(scores + h * int64_t(room) + p, found[h], scale);
   }
   for (int h = 0; h < H; h++) {
     float* score = scores + h * int64_t(room);

@@ -1,7 +1,6 @@
 // Threads side by side.
 #pragma once
 
-#include <immintrin.h>
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -9,6 +8,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+
+#include "vector.h"
 
 namespace {
 
@@ -76,7 +77,7 @@ class Member {
     for (int spins = 0; next >> 32 == phase;) {
       const int64_t first = next & 0xffffffff, stop = std::min(count, first + step);
       if (first == count) {
-        if (spins++ < kSpins) _mm_pause();
+        if (spins++ < kSpins) relax();
         else sched_yield();
         next = team_.next_.load(std::memory_order_acquire);
         continue;

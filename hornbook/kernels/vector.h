@@ -1,204 +1,31 @@
-// As many floats at a time as a register holds: sixteen with AVX-512, eight with AVX2.
+// As many floats at a time as registers hold, `kLanes` of them, and integers of 32 bits beside them:
+// sixteen with AVX-512, eight with AVX2 and NEON.
 //
-// Products of bytes take VNNI where it is there. Everything else is written once, for `kLanes`.
+// The only headers with a processor's own instructions are those included here. They offer the same
+// functions, and those of eight lanes make every sum in the same order: the same bits.
+//
+// Of each as well: products_of_bytes<kBits>(w, x), sums of eight products of four bytes each: w
+// without a sign and of kBits bits, x with one and above -128, four of it at a time for all lanes.
 #pragma once
 
-#include <immintrin.h>
-
-#include <cstdint>
-
-#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
-#error "AVX2, FMA and F16C are needed"
-#endif
-
-#if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && \
-    defined(__AVX512VNNI__)
-#define SIXTEEN_LANES
+#if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
+#include "avx512.h"
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include "avx2.h"
+#elif defined(__aarch64__)
+#include "neon.h"
+#else
+#error "AVX2 with FMA and F16C, or NEON of 64 bits, is needed"
 #endif
 
 namespace {
 
-#ifdef SIXTEEN_LANES
-
-constexpr int kLanes = 16;
-using Floats = __m512;
-using Ints = __m512i;  // 32 bits each, or four bytes side by side
-
-Floats zeros() { return _mm512_setzero_ps(); }
-Floats all(float x) { return _mm512_set1_ps(x); }
-Floats load(const float* x) { return _mm512_loadu_ps(x); }
-void store(float* to, Floats x) { _mm512_storeu_ps(to, x); }
-Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
-Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
-Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
-Floats divide(Floats a, Floats b) { return _mm512_div_ps(a, b); }
-Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-Floats absolute(Floats a) { return _mm512_abs_ps(a); }
-Floats rounded(Floats a) { return _mm512_roundscale_ps(a, 0); }
-float sum(Floats a) { return _mm512_reduce_add_ps(a); }
-float largest(Floats a) { return _mm512_reduce_max_ps(a); }
-
-// x times 2^n, n whole and above -126.
-Floats scale_by_power(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
-
-// The first `count` as they are, zeros after them.
-Floats first(Floats x, int count) {
-  return _mm512_maskz_mov_ps(count >= kLanes ? 0xffff : (1 << count) - 1, x);
-}
-
-// Half floats.
-Floats load_halves(const uint16_t* x) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
-}
-void store_halves(uint16_t* to, Floats x) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                      _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-}
-
-// The sums of four.
-__m128 sums(const Floats* x) {
-  const __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(x[0], x[1]), _mm512_unpackhi_ps(x[0], x[1]));
-  const __m512 b = _mm512_add_ps(_mm512_unpacklo_ps(x[2], x[3]), _mm512_unpackhi_ps(x[2], x[3]));
-  const __m512d c = _mm512_castps_pd(a), d = _mm512_castps_pd(b);
-  const __m512 four = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(c, d)),
-                                    _mm512_castpd_ps(_mm512_unpackhi_pd(c, d)));
-  const __m256 two = _mm256_add_ps(_mm512_castps512_ps256(four), _mm512_extractf32x8_ps(four, 1));
-  return _mm_add_ps(_mm256_castps256_ps128(two), _mm256_extractf128_ps(two, 1));
-}
-
-Ints no_ints() { return _mm512_setzero_si512(); }
-Ints all_ints(int32_t x) { return _mm512_set1_epi32(x); }
-Ints all_bytes(int8_t x) { return _mm512_set1_epi8(x); }
-Ints load_bytes(const uint8_t* x) { return _mm512_loadu_si512(x); }
-Ints both(Ints a, Ints b) { return _mm512_and_si512(a, b); }
-Ints upper_halves(Ints x) { return both(_mm512_srli_epi16(x, 4), all_bytes(15)); }
-Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
-Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
-template <int kBy>
-Ints times_power(Ints x) { return _mm512_slli_epi32(x, kBy); }
-template <int kBy>
-Ints over_power(Ints x) { return _mm512_srai_epi32(x, kBy); }
-int sum(Ints x) { return _mm512_reduce_add_epi32(x); }
-Ints to_ints(Floats x) { return _mm512_cvtps_epi32(x); }
-Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
-void store_bytes(int8_t* to, Ints x) { _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8(x)); }
-
+// Tells the processor that a thread only waits.
+void relax() {
+#ifdef __aarch64__
+  __asm__ volatile("yield");
 #else
-
-constexpr int kLanes = 8;
-using Floats = __m256;
-using Ints = __m256i;  // 32 bits each, or four bytes side by side
-
-Floats zeros() { return _mm256_setzero_ps(); }
-Floats all(float x) { return _mm256_set1_ps(x); }
-Floats load(const float* x) { return _mm256_loadu_ps(x); }
-void store(float* to, Floats x) { _mm256_storeu_ps(to, x); }
-Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
-Floats subtract(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
-Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
-Floats divide(Floats a, Floats b) { return _mm256_div_ps(a, b); }
-Floats multiply_add(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
-Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
-Floats absolute(Floats a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-Floats rounded(Floats a) {
-  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-float sum(Floats a) {
-  __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-  x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-  return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
-}
-float largest(Floats a) {
-  __m128 x = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-  x = _mm_max_ps(x, _mm_movehl_ps(x, x));
-  return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
-}
-
-// x times 2^n, n whole and above -126.
-Floats scale_by_power(Floats x, Floats n) {
-  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-  return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
-}
-
-// The first `count` as they are, zeros after them.
-Floats first(Floats x, int count) {
-  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), places)));
-}
-
-// Half floats.
-Floats load_halves(const uint16_t* x) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
-}
-void store_halves(uint16_t* to, Floats x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-}
-
-// The sums of four.
-__m128 sums(const Floats* x) {
-  const __m256 a = _mm256_hadd_ps(x[0], x[1]), b = _mm256_hadd_ps(x[2], x[3]);
-  const __m256 two = _mm256_hadd_ps(a, b);
-  return _mm_add_ps(_mm256_castps256_ps128(two), _mm256_extractf128_ps(two, 1));
-}
-
-Ints no_ints() { return _mm256_setzero_si256(); }
-Ints all_ints(int32_t x) { return _mm256_set1_epi32(x); }
-Ints all_bytes(int8_t x) { return _mm256_set1_epi8(x); }
-Ints load_bytes(const uint8_t* x) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
-}
-Ints both(Ints a, Ints b) { return _mm256_and_si256(a, b); }
-Ints upper_halves(Ints x) { return both(_mm256_srli_epi16(x, 4), all_bytes(15)); }
-Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
-Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
-template <int kBy>
-Ints times_power(Ints x) { return _mm256_slli_epi32(x, kBy); }
-template <int kBy>
-Ints over_power(Ints x) { return _mm256_srai_epi32(x, kBy); }
-int sum(Ints x) {
-  __m128i y = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-  y = _mm_add_epi32(y, _mm_shuffle_epi32(y, 0x4e));
-  return _mm_cvtsi128_si32(_mm_add_epi32(y, _mm_shuffle_epi32(y, 0xb1)));
-}
-Ints to_ints(Floats x) { return _mm256_cvtps_epi32(x); }
-Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
-void store_bytes(int8_t* to, Ints x) {
-  const __m128i shorts =
-      _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(shorts, shorts));
-}
-
-#endif
-
-// Sums of eight products of four bytes each: w without a sign and of kBits bits, x with one and
-// above -128, four of it at a time for all lanes.
-template <int kBits>
-Ints products_of_bytes(const Ints* w, const int32_t* x) {
-#if defined(SIXTEEN_LANES)
-  Ints found = no_ints();
-  for (int j = 0; j < 8; j++) found = _mm512_dpbusd_epi32(found, w[j], all_ints(x[j]));
-  return found;
-#elif defined(__AVXVNNI__)
-  Ints found = no_ints();
-  for (int j = 0; j < 8; j++) found = _mm256_dpbusd_avx_epi32(found, w[j], all_ints(x[j]));
-  return found;
-#else
-  // Two products side by side in 16 bits, where eight such sums of four-bit codes have room.
-  const Ints ones = _mm256_set1_epi16(1);
-  Ints lower = no_ints(), upper = no_ints();
-  for (int j = 0; j < 8; j++) {
-    const Ints four = all_ints(x[j]);
-    if constexpr (kBits == 4) {
-      lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(w[j], four));
-    } else {
-      lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(both(w[j], all_bytes(15)), four));
-      upper = _mm256_add_epi16(upper, _mm256_maddubs_epi16(upper_halves(w[j]), four));
-    }
-  }
-  const Ints found = _mm256_madd_epi16(lower, ones);
-  if constexpr (kBits == 4) return found;
-  return add(found, times_power<4>(_mm256_madd_epi16(upper, ones)));
+  _mm_pause();
 #endif
 }
 

@@ -1,0 +1,195 @@
+// Eight floats at a time in two registers: NEON of 64-bit ARM, and products of bytes by the dot
+// product instructions (dotprod of ARMv8.2, i8mm of v8.6) where they are there. `vector.h` includes
+// it. Eight, and not the four of a register, so that sums are made in the order of `avx2.h`.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstdint>
+
+namespace {
+
+constexpr int kLanes = 8;
+struct Floats {
+  float32x4_t low, high;
+};
+struct Ints {  // 32 bits each, or four bytes side by side
+  int32x4_t low, high;
+};
+
+Floats zeros() { return {vdupq_n_f32(0), vdupq_n_f32(0)}; }
+Floats all(float x) { return {vdupq_n_f32(x), vdupq_n_f32(x)}; }
+Floats load(const float* x) { return {vld1q_f32(x), vld1q_f32(x + 4)}; }
+void store(float* to, Floats x) {
+  vst1q_f32(to, x.low);
+  vst1q_f32(to + 4, x.high);
+}
+Floats add(Floats a, Floats b) { return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)}; }
+Floats subtract(Floats a, Floats b) {
+  return {vsubq_f32(a.low, b.low), vsubq_f32(a.high, b.high)};
+}
+Floats multiply(Floats a, Floats b) {
+  return {vmulq_f32(a.low, b.low), vmulq_f32(a.high, b.high)};
+}
+Floats divide(Floats a, Floats b) { return {vdivq_f32(a.low, b.low), vdivq_f32(a.high, b.high)}; }
+Floats multiply_add(Floats a, Floats b, Floats c) {
+  return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
+}
+Floats larger(Floats a, Floats b) { return {vmaxq_f32(a.low, b.low), vmaxq_f32(a.high, b.high)}; }
+Floats absolute(Floats a) { return {vabsq_f32(a.low), vabsq_f32(a.high)}; }
+Floats rounded(Floats a) { return {vrndnq_f32(a.low), vrndnq_f32(a.high)}; }
+float sum(Floats a) {
+  const float32x4_t four = vaddq_f32(a.low, a.high);
+  const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+  return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+float largest(Floats a) { return vmaxvq_f32(vmaxq_f32(a.low, a.high)); }
+
+// x times 2^n, n whole and above -126.
+Floats scale_by_power(Floats x, Floats n) {
+  const auto power = [](float32x4_t n) {
+    const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
+    return vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23));
+  };
+  return multiply(x, {power(n.low), power(n.high)});
+}
+
+// The first `count` as they are, zeros after them.
+Floats first(Floats x, int count) {
+  static const int32_t kPlaces[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  const auto kept = [count](float32x4_t x, const int32_t* places) {
+    const uint32x4_t inside = vcltq_s32(vld1q_s32(places), vdupq_n_s32(count));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), inside));
+  };
+  return {kept(x.low, kPlaces), kept(x.high, kPlaces + 4)};
+}
+
+// Half floats.
+Floats load_halves(const uint16_t* x) {
+  const float16x8_t halves = vreinterpretq_f16_u16(vld1q_u16(x));
+  return {vcvt_f32_f16(vget_low_f16(halves)), vcvt_f32_f16(vget_high_f16(halves))};
+}
+void store_halves(uint16_t* to, Floats x) {
+  const float16x8_t halves = vcombine_f16(vcvt_f16_f32(x.low), vcvt_f16_f32(x.high));
+  vst1q_u16(to, vreinterpretq_u16_f16(halves));
+}
+
+// to (4,) = the sums of four, times `by`.
+void store_sums(float* to, const Floats* x, float by) {
+  const auto sums = [](float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
+    return vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d));
+  };
+  const float32x4_t low = sums(x[0].low, x[1].low, x[2].low, x[3].low);
+  const float32x4_t high = sums(x[0].high, x[1].high, x[2].high, x[3].high);
+  vst1q_f32(to, vmulq_n_f32(vaddq_f32(low, high), by));
+}
+
+Ints no_ints() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+Ints all_ints(int32_t x) { return {vdupq_n_s32(x), vdupq_n_s32(x)}; }
+Ints all_bytes(int8_t x) {
+  const int32x4_t found = vreinterpretq_s32_s8(vdupq_n_s8(x));
+  return {found, found};
+}
+Ints load_bytes(const uint8_t* x) {
+  return {vreinterpretq_s32_u8(vld1q_u8(x)), vreinterpretq_s32_u8(vld1q_u8(x + 16))};
+}
+Ints both(Ints a, Ints b) { return {vandq_s32(a.low, b.low), vandq_s32(a.high, b.high)}; }
+Ints upper_halves(Ints x) {
+  const auto shifted = [](int32x4_t x) {
+    return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(x), 4));
+  };
+  return {shifted(x.low), shifted(x.high)};
+}
+Ints add(Ints a, Ints b) { return {vaddq_s32(a.low, b.low), vaddq_s32(a.high, b.high)}; }
+Ints subtract(Ints a, Ints b) { return {vsubq_s32(a.low, b.low), vsubq_s32(a.high, b.high)}; }
+template <int kBy>
+Ints times_power(Ints x) { return {vshlq_n_s32(x.low, kBy), vshlq_n_s32(x.high, kBy)}; }
+template <int kBy>
+Ints over_power(Ints x) { return {vshrq_n_s32(x.low, kBy), vshrq_n_s32(x.high, kBy)}; }
+int sum(Ints x) { return vaddvq_s32(vaddq_s32(x.low, x.high)); }
+Ints to_ints(Floats x) { return {vcvtnq_s32_f32(x.low), vcvtnq_s32_f32(x.high)}; }
+Floats to_floats(Ints x) { return {vcvtq_f32_s32(x.low), vcvtq_f32_s32(x.high)}; }
+void store_bytes(int8_t* to, Ints x) {
+  vst1_s8(to, vmovn_s16(vcombine_s16(vmovn_s32(x.low), vmovn_s32(x.high))));
+}
+
+#ifdef __ARM_FEATURE_MATMUL_INT8
+constexpr bool kMixes = true;  // there is a product of bytes without and with a sign
+#else
+constexpr bool kMixes = false;
+#endif
+
+#ifdef __ARM_FEATURE_DOTPROD
+
+// sums += four bytes of each lane of w times the four of x at kAt. kSigned: whether w has a sign.
+template <bool kSigned, int kAt>
+int32x4_t add_dot(int32x4_t sums, int32x4_t w, int8x16_t x) {
+#ifdef __ARM_FEATURE_MATMUL_INT8
+  if constexpr (!kSigned) return vusdotq_laneq_s32(sums, vreinterpretq_u8_s32(w), x, kAt);
+#endif
+  return vdotq_laneq_s32(sums, vreinterpretq_s8_s32(w), x, kAt);
+}
+
+template <bool kSigned, int kAt>
+void add_dots(Ints& sums, const Ints* w, int8x16_t x) {
+  sums.low = add_dot<kSigned, kAt>(sums.low, w[kAt].low, x);
+  sums.high = add_dot<kSigned, kAt>(sums.high, w[kAt].high, x);
+  if constexpr (kAt < 3) add_dots<kSigned, kAt + 1>(sums, w, x);
+}
+
+template <bool kSigned>
+Ints dots(const Ints* w, const int8_t* x) {
+  Ints sums = no_ints();
+  add_dots<kSigned, 0>(sums, w, vld1q_s8(x));
+  add_dots<kSigned, 0>(sums, w + 4, vld1q_s8(x + 16));
+  return sums;
+}
+
+#else
+
+// Two bytes of each lane of w[0] and w[1] times those of x, in 16 bits, which have room for two.
+int32x4_t add_pairs(int32x4_t sums, int8x8_t w0, int8x8_t x0, int8x8_t w1, int8x8_t x1) {
+  return vpadalq_s16(sums, vmlal_s8(vmull_s8(w0, x0), w1, x1));
+}
+
+template <bool kSigned>
+Ints dots(const Ints* w, const int8_t* x) {
+  static_assert(kSigned, "without i8mm w has a sign");
+  int32x4_t sums[4];
+  for (auto& each : sums) each = vdupq_n_s32(0);
+  for (int j = 0; j < 8; j += 2) {
+    const int32_t* four = reinterpret_cast<const int32_t*>(x) + j;
+    const int8x8_t x0 = vreinterpret_s8_s32(vld1_dup_s32(four));
+    const int8x8_t x1 = vreinterpret_s8_s32(vld1_dup_s32(four + 1));
+    for (int half = 0; half < 2; half++) {
+      const int8x16_t w0 = vreinterpretq_s8_s32(half ? w[j].high : w[j].low);
+      const int8x16_t w1 = vreinterpretq_s8_s32(half ? w[j + 1].high : w[j + 1].low);
+      int32x4_t* to = sums + 2 * half;
+      to[0] = add_pairs(to[0], vget_low_s8(w0), x0, vget_low_s8(w1), x1);
+      to[1] = add_pairs(to[1], vget_high_s8(w0), x0, vget_high_s8(w1), x1);
+    }
+  }
+  return {vpaddq_s32(sums[0], sums[1]), vpaddq_s32(sums[2], sums[3])};
+}
+
+#endif
+
+// See `vector.h`. Where bytes are only multiplied that have a sign, w of eight bits is taken as 128
+// less, and 128 times the sum of x comes on top.
+template <int kBits>
+Ints products_of_bytes(const Ints* w, const int32_t* x) {
+  const int8_t* bytes = reinterpret_cast<const int8_t*>(x);
+  if constexpr (kBits < 8 || kMixes) {
+    return dots<kBits < 8>(w, bytes);
+  } else {
+    Ints less[8];
+    for (int j = 0; j < 8; j++) {
+      const int32x4_t sign = vreinterpretq_s32_u8(vdupq_n_u8(128));
+      less[j] = {veorq_s32(w[j].low, sign), veorq_s32(w[j].high, sign)};
+    }
+    const int x_sum = vaddlvq_s8(vld1q_s8(bytes)) + vaddlvq_s8(vld1q_s8(bytes + 16));
+    return add(dots<true>(less, bytes), all_ints(128 * x_sum));
+  }
+}
+
+}  // namespace
