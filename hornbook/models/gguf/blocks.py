@@ -99,14 +99,15 @@ def _values(blocks: np.ndarray, kind: str) -> np.ndarray:
         return signed
     widths = _WIDTHS.get(kind, {})
     assert blocks.dtype.names is not None
-    at, found = 0, np.zeros((), np.uint8)
+    at, parts = 0, list[np.ndarray]()
     for name in (name for name in _BITS if name in blocks.dtype.names):
         if name == "one" and name not in widths:  # the bits of a number, the lowest one first
             part = np.unpackbits(blocks[name], axis=-1, bitorder="little")
         else:
             part = split(blocks[name], _BITS[name], widths.get(name, 16))
-        found = found | part << at
+        parts.append(part << at)
         at += _BITS[name]
+    found: np.ndarray = np.bitwise_or.reduce(parts)
     return found
 
 
