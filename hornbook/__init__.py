@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hornbook.core.errors import HornbookError, Interrupted, UsageError
     from hornbook.corpus.corpus import Corpus
+    from hornbook.generate.decide import Decision, Question
     from hornbook.generate.text import Answer
     from hornbook.generate.translate import Translation
     from hornbook.workflows.curate.build import build_corpus
@@ -36,6 +37,7 @@ __all__ = [
     "Answers",
     "Classifier",
     "Corpus",
+    "Decision",
     "Decoder",
     "Encoder",
     "HornbookError",
@@ -44,6 +46,7 @@ __all__ = [
     "Labelled",
     "Labels",
     "Pairs",
+    "Question",
     "Run",
     "Text",
     "Translation",
@@ -57,6 +60,7 @@ __all__ = [
 _PLACES = {
     "core.errors": ("HornbookError", "Interrupted", "UsageError"),
     "corpus.corpus": ("Corpus",),
+    "generate.decide": ("Decision", "Question"),
     "generate.text": ("Answer",),
     "generate.translate": ("Translation",),
     "workflows.curate.build": ("build_corpus",),

@@ -16,6 +16,7 @@ from hornbook.cli import (
     classify,
     compare,
     corpus,
+    decide,
     embed,
     evaluate,
     export,
@@ -45,6 +46,7 @@ app.command("classify")(classify.command)
 app.command("compare")(compare.compare)
 app.command("generate")(generate.command)
 app.command("chat")(chat.command)
+app.command("decide")(decide.command)
 app.command("embed")(embed.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)

@@ -6,13 +6,13 @@ One table for all commands, so that an option stands under the same heading ever
 COMMANDS = {
     "Data": "corpus tokenizer",
     "Training": "quickstart pretrain finetune compare",
-    "Use": "generate chat classify translate summarize embed",
+    "Use": "generate chat classify decide translate summarize embed",
     "Measurement": "evaluate bench",
     "Exchange": "pull export",
 }
 
 OPTIONS = {
-    "Task": "task prompt system words shots",
+    "Task": "task prompt system words shots question questions score examples",
     "Data": "corpus pairs validation test images data text file column text_column label_column "
     "text_field domain general good bad against group validation_share strict longest",
     "Budget": "minutes tokens epochs",
@@ -52,6 +52,7 @@ VALUES = {
     "SHARE": "validation_share top_p min_p",
     "SOURCE": "sources good bad against domain general",
     "PATTERN": "regex",
+    "SCALE": "score",
     "SCHEMA": "json_schema",
 }
 """What stands for an option's value where its type says too little."""

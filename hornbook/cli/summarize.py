@@ -31,6 +31,7 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Summarise a text, in parts if it is long; its first sentences are printed for comparison."""
+    from hornbook.cli.input import text_of
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.use.summarize import SummarizeConfig, summarize
@@ -45,28 +46,8 @@ def command(
         },
         "summarize",
     )
-    found = summarize(model, _text(file), config, Progress())
+    found = summarize(model, text_of(file), config, Progress())
     if not json:
         print(found["summary"])
         print(f"\nThe first {lead} sentences, to compare:\n{found['lead']}")
     print_json(found, json)
-
-
-def _text(file: Path | None) -> str:
-    """All text of a file in any format that a corpus is built from, or of standard input."""
-    from hornbook.cli.input import read_all
-    from hornbook.core.errors import UsageError
-
-    if file is None or str(file) == "-":
-        return read_all()
-    from hornbook.read.documents import Document
-    from hornbook.read.sources import read_file
-
-    if not file.is_file():
-        raise UsageError(f"{file} {'is no file' if file.exists() else 'does not exist'}.")
-    texts = []
-    for item in read_file(file):
-        if not isinstance(item, Document):
-            raise UsageError(f"{item.file}: {item.reason} ({item.detail}).")
-        texts.append(item.text)
-    return "\n\n".join(texts)

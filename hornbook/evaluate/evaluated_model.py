@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hornbook.core.progress import Progress
-from hornbook.evaluate.likelihood import Likelihood, LikelihoodRequest, likelihoods
+from hornbook.evaluate.likelihood import likelihoods
 from hornbook.generate.answers import greedy_answers
+from hornbook.generate.likelihoods import Likelihood, LikelihoodRequest
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
 

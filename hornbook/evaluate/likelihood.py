@@ -10,10 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hornbook.core.errors import HornbookError
+from hornbook.generate.likelihoods import Likelihood, LikelihoodRequest
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask, State
-from hornbook.tokenize.tokenizer import Tokenizer
 
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
 """Of one forward pass, padding included: more is no faster and takes memory."""
@@ -21,24 +20,6 @@ _LOGIT_ROWS = 512
 """Positions whose logits exist at once: 100 MB for a vocabulary of 49,152."""
 _LEAST_PREFIX = 32
 """Tokens of a shared prefix below which copying a state costs more than reading them again."""
-
-
-class LikelihoodRequest(NamedTuple):
-    """How likely is `target` after `context`? Both are ids, and neither is empty."""
-
-    context: Sequence[int]
-    target: Sequence[int]
-
-
-class Likelihood(NamedTuple):
-    """logprob: the sum over the target's tokens, in nats. greedy: each of them was the likeliest.
-
-    tokens: how many there were.
-    """
-
-    logprob: float
-    greedy: bool
-    tokens: int
 
 
 class _LogitRows(NamedTuple):
@@ -114,35 +95,6 @@ def _likelihoods(
                 found[place] = likelihood
             advance(len(places))
     return found
-
-
-def encode_pair(tokenizer: Tokenizer, context: str, target: str) -> LikelihoodRequest:
-    """The ids of a target after its context, cut where the context ends.
-
-    As lm-eval does it: white space at the context's end belongs to the target, for most tokenizers
-    join it to the next word; both are encoded together. Where a token would run over the border,
-    they are encoded apart. An empty context is the end of a document, after which the next begins.
-    Raises HornbookError when the tokenizer names no such token, or the target is empty.
-    """
-    spaces = len(context) - len(context.rstrip())
-    if spaces:
-        context, target = context[:-spaces], context[-spaces:] + target
-    if not target:
-        raise HornbookError("There is no text whose likelihood could be told: it is empty.")
-    before = tokenizer.encode_beginning(context)
-    both = tokenizer.encode_beginning(context + target)
-    after = both[len(before) :] if both[: len(before)] == before else []
-    return LikelihoodRequest(before or begin_of(tokenizer), after or tokenizer.encode(target))
-
-
-def begin_of(tokenizer: Tokenizer) -> list[int]:
-    """The ids that stand before a text: its tokenizer's, or the one that ends documents, as in
-    training."""
-    if tokenizer.prefix:
-        return tokenizer.prefix
-    if tokenizer.eos_id is None:
-        raise HornbookError(f"{tokenizer.where} names no end-of-text token.")
-    return [tokenizer.eos_id]
 
 
 def _shared(rows: Sequence[tuple[int, ...]], requests: Sequence[LikelihoodRequest]) -> list[int]:

@@ -14,7 +14,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 
 from hornbook.evaluate.evaluated_model import EvaluatedModel
-from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of
+from hornbook.generate.likelihoods import LikelihoodRequest, begin_of
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
 

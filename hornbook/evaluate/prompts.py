@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hornbook.core.errors import UsageError
-from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of, encode_pair
 from hornbook.evaluate.task import Item, Prompt, Task
 from hornbook.evaluate.templates import Row, render
+from hornbook.generate.likelihoods import LikelihoodRequest, begin_of, encode_pair
 from hornbook.tokenize.tokenizer import Tokenizer
 
 _CUT_TRIES = 12

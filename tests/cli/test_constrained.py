@@ -89,7 +89,7 @@ def test_embed_writes_a_row_a_text(models, tmp_path):
         (["encoder", "--file", "nowhere.txt"], "nowhere.txt does not exist"),
         (
             ["decoder", "--file", "FILE"],
-            "is a decoder: it can generate, chat and stream, not embed",
+            "is a decoder: it can generate, chat, stream and decide, not embed",
         ),
     ],
 )

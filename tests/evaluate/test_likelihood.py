@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hornbook.core.errors import HornbookError
 from hornbook.evaluate import likelihood
-from hornbook.evaluate.likelihood import LikelihoodRequest, encode_pair, likelihoods, windows
+from hornbook.evaluate.likelihood import likelihoods, windows
+from hornbook.generate.likelihoods import LikelihoodRequest, encode_pair, likelihoods_of
 from hornbook.models.presets import MASKED_PRESETS, PRESETS
 
 IDS = st.lists(st.integers(0, 99), min_size=1, max_size=30)
@@ -48,6 +49,19 @@ def test_they_are_those_of_a_plain_loop(monkeypatch, decoder, preset, shared):
         logprob, greedy = plain(model, request)
         assert one.logprob == pytest.approx(logprob, abs=1e-4)
         assert (one.greedy, one.tokens) == (greedy, len(request.target))
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - set(MASKED_PRESETS)))
+def test_sequences_find_the_same(decoder, preset):
+    model = decoder(preset)
+    requests = draw(6, 20, 5, prefix=range(12)) + draw(3, 20, 6)
+    requests += [requests[2]._replace(target=[3]), requests[2]._replace(target=[4, 5]), requests[0]]
+    told = []
+    found = likelihoods_of(model, requests, told.append)
+    for one, other in zip(found, likelihoods(model, requests), strict=True):
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
+        assert (one.greedy, one.tokens) == (other.greedy, other.tokens)
+    assert (sum(told), likelihoods_of(model, [])) == (len(requests), [])
 
 
 def test_the_greedy_continuation_is_greedy(decoder):

@@ -21,7 +21,7 @@ def instances(kind, *arguments):
 
 
 def test_loglikelihood(model, tokenizer):
-    from hornbook.evaluate.likelihood import encode_pair
+    from hornbook.generate.likelihoods import encode_pair
 
     pairs = [("The cat sat", " on the mat."), ("", "The cat"), ("Is this ", "spam?")]
     found = model.loglikelihood(instances("loglikelihood", *pairs), disable_tqdm=True)

@@ -7,7 +7,7 @@ import pytest
 import transformers
 
 from hornbook.core.claims import Claim
-from hornbook.evaluate.likelihood import begin_of, encode_pair
+from hornbook.generate.likelihoods import begin_of, encode_pair
 from hornbook.generate.text import continue_text, reply_to
 from hornbook.tokenize.answers import with_template
 from hornbook.tokenize.begin import begin_with

@@ -265,7 +265,7 @@ def test_a_row_that_no_tokenizer_can_read_is_left_out_and_named(place, tmp_path)
 def test_only_the_ending_is_scored(place):
     """The same ending after each beginning: its likelihood is what the model gives it there."""
     from hornbook.evaluate.evaluated_model import EvaluatedModel
-    from hornbook.evaluate.likelihood import encode_pair
+    from hornbook.generate.likelihoods import encode_pair
     from hornbook.workflows.open.model import open_model
 
     run(place, "contexts", out=place / "scored")

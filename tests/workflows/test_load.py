@@ -21,14 +21,15 @@ from hornbook.models.presets import qwen3
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.open import asked
+from tests.in_process import hornbook as run
 from tests.tiny import decoder_sizes, loud
 
 ABLE = {
-    "decoder": ("generate", "chat", "stream"),
+    "decoder": ("generate", "chat", "stream", "decide"),
     "encoder": ("embed", "stream"),
     "masked": ("embed", "stream"),
-    "network": ("classify", "stream"),
-    "linear": ("classify", "stream"),
+    "network": ("classify", "stream", "decide"),
+    "linear": ("classify", "stream", "decide"),
     "pairs": ("translate",),
 }
 VERBS = {verb for verbs in ABLE.values() for verb in verbs}
@@ -77,7 +78,9 @@ def test_each_kind_can_do_what_it_can_and_says_what_it_cannot(models, name):
 def test_a_kind_that_is_asked_for_is_checked_before_weights_are_read(models, monkeypatch):
     assert isinstance(hb.load(models / "decoder", hb.Decoder), hb.Decoder)
     monkeypatch.setattr("hornbook.models.folder.load_model", lambda *a: pytest.fail("opened"))
-    with pytest.raises(hb.UsageError, match="is a classifier: it can classify and stream, not"):
+    with pytest.raises(
+        hb.UsageError, match="is a classifier: it can classify, stream and decide, not"
+    ):
         hb.load(models / "linear", hb.Decoder)
     with pytest.raises(
         hb.UsageError, match=r"an encoder: it can embed and stream, not classify. Make a classifier"
@@ -244,3 +247,41 @@ def test_two_models_in_several_threads(models):
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda model: model.generate(TEXTS, max_tokens=8), [one, two, one, two])
         assert all(texts == expected for texts in found)
+
+
+def test_decisions(models, tmp_path):
+    decoder, linear = hb.load(models / "decoder", hb.Decoder), hb.load(models / "linear")
+    several = ["Is it a book?", hb.Question("Which?", ("hornbook", "owl", "dawn"))]
+    found = decoder.decide("the hornbook", several)
+    assert [list(each.probabilities) for each in found] == [["yes", "no"], list(several[1].choices)]
+    assert found[0] == decoder.decide("the hornbook", several[0])[0]
+    (label,) = linear.decide("win money", "Which?")
+    assert (label.choice, label.calibration) == ("spam", "classifier")
+    assert label.probability == pytest.approx(linear.classify("win money").probability)
+    assert linear.decide("x", "Which?", ["spam", "ham"])[0].probabilities.keys() == {"spam", "ham"}
+    for wrong, message in ((["a?", "b?"], "it answers one question"), ("a?", "several texts")):
+        with pytest.raises(hb.UsageError, match=message):
+            linear.decide("x", wrong, "spam" if message == "several texts" else None)
+    with pytest.raises(hb.UsageError, match=r"Unknown label 'span'. Did you mean 'spam'"):
+        linear.decide("x", "a?", ["span", "ham"])
+    rows = [json.dumps({"text": f"the book {i}", "label": "yn"[i % 2]}) for i in range(8)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    (tmp_path / "asked.txt").write_text("Is it so?\n\nIs it a book?\n")
+    for name, options, count in (
+        ("decoder", ["--questions", tmp_path / "asked.txt", "--score", "1-5"], 2),
+        ("decoder", ["--question", "So?", "--choice", "y", "--choice", "n", "--examples",
+                     tmp_path / "rows.jsonl"], 1),
+        ("linear", ["--question", "Which?"], 1),
+    ):  # fmt: skip
+        code, out, err = run("decide", models / name, "the hornbook", *options, "--json")
+        assert code == 0, err
+        assert len(json.loads(out)["answers"]) == count
+    for options, message in (
+        ([], "There is nothing to decide"),
+        (["--question", "a?", "--score", "5-1"], "a scale is two numbers"),
+        (["--question", "a?", "--score", "1-5", "--choice", "x"], "not both"),
+    ):
+        code, _, err = run("decide", models / "decoder", "x", *options)
+        assert code == 2 and message in err
+    code, _, err = run("decide", models / "encoder", "x", "--question", "a?")
+    assert code == 2 and "it can embed and stream, not decide" in err

@@ -18,10 +18,10 @@ from hornbook.core.stats import wilson
 from hornbook.evaluate.answers import plain_text, value_of
 from hornbook.evaluate.classification import classification_scores, confusion
 from hornbook.evaluate.evaluated_model import EvaluatedModel
-from hornbook.evaluate.likelihood import Likelihood
 from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.task import Item, ItemResult, Metrics, Prompt, Task
 from hornbook.evaluate.templates import Row, render
+from hornbook.generate.likelihoods import Likelihood
 
 _SIZES: dict[str, Callable[[Likelihood, str], int]] = {
     "none": lambda found, word: 1,

@@ -10,10 +10,10 @@ from hornbook.core.errors import UsageError
 from hornbook.core.stats import Estimate, bootstrap_ratio, wilson
 from hornbook.evaluate.answers import AnswerIs, listed, place_of, value_of
 from hornbook.evaluate.evaluated_model import EvaluatedModel
-from hornbook.evaluate.likelihood import LikelihoodRequest, encode_pair
 from hornbook.evaluate.prompts import Prompter
 from hornbook.evaluate.task import Item, ItemResult, Metrics, Prompt, Task
 from hornbook.evaluate.templates import Row, render
+from hornbook.generate.likelihoods import LikelihoodRequest, encode_pair
 
 
 class ContextsTask(Task):

@@ -19,10 +19,11 @@ from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.corpus.corpus import Corpus
 from hornbook.datasets.tables import NOT_UNICODE
 from hornbook.evaluate.evaluated_model import EvaluatedModel
-from hornbook.evaluate.likelihood import LikelihoodRequest, begin_of, windows
+from hornbook.evaluate.likelihood import windows
 from hornbook.evaluate.rows import LeftOut
 from hornbook.evaluate.task import Item, ItemResult, Metrics, Task
 from hornbook.evaluate.templates import Row
+from hornbook.generate.likelihoods import LikelihoodRequest, begin_of
 from hornbook.read.documents import Document
 from hornbook.read.sources import find_files, read_file
 

@@ -1,6 +1,7 @@
 """What is asked of an answer: how it is drawn, how long it is, and what it must be.
 
-The options of `hornbook generate` and `hornbook chat`, by the same names. Opens no model.
+The options of `hornbook generate` and `hornbook chat`, by the same names, and the questions of
+`hornbook decide`. Opens no model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from hornbook.core.errors import UsageError
 from hornbook.generate import constrain
+from hornbook.generate.decide import Question, question_of
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.workflows.open.opened import Opened
 
@@ -18,6 +20,10 @@ LOOKUP = "lookup"
 
 TOP_P, TEMPERATURE, CHAT_TEMPERATURE = 0.95, 0.8, 0.7
 """Of draws, where nothing is said."""
+
+
+Asks = str | Question | Sequence[str | Question]
+"""One question about a text, or several."""
 
 
 class AnswerOptions(TypedDict, total=False):
@@ -92,3 +98,14 @@ def _schema(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any] | str:
         raise UsageError(f"--json-schema {given}: the file {reason}.") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{given} is not UTF-8: byte {error.start}.") from None
+
+
+def asks(questions: Asks, choices: Sequence[str] | None) -> list[Question]:
+    """Questions with their choices, looked at. Raises UsageError for one that is none."""
+    several = [questions] if isinstance(questions, str | Question) else list(questions)
+    if isinstance(choices, str):
+        raise UsageError(f"Choices are several texts, not {choices!r}.")
+    return [
+        question_of(*each) if isinstance(each, Question) else question_of(each, choices)
+        for each in several
+    ]

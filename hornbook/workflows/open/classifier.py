@@ -8,13 +8,15 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from hornbook.baselines import linear_classifier as linear
-from hornbook.core.errors import UsageError
+from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import pick_device
+from hornbook.generate.decide import Decision, Question, decided
 from hornbook.models.classifier import Classifier as Network
 from hornbook.models.folder import load_model
 from hornbook.models.place import linear_folder, resolve
 from hornbook.models.text_classifier import TextClassifier, softmax
 from hornbook.tokenize.sequences import SequenceTokenizer
+from hornbook.workflows.open.asked import Asks, asks
 from hornbook.workflows.open.opened import Opened, texts_of
 
 _AT_ONCE = 64
@@ -50,7 +52,7 @@ class Labelled(NamedTuple):
 class Classifier(Opened):
     """A model that labels texts. labels: all there are, in the order of the probabilities."""
 
-    kind, abilities = "a classifier", ("classify", "stream")
+    kind, abilities = "a classifier", ("classify", "stream", "decide")
 
     def __init__(self, path: Path, model: TextClassifier | linear.LinearClassifier) -> None:
         super().__init__(path)
@@ -84,6 +86,30 @@ class Classifier(Opened):
                     cut=bool(short),
                     empty=not text.strip(),
                 )
+
+    def decide(
+        self, text: str, questions: Asks, choices: Sequence[str] | None = None
+    ) -> list[Decision]:
+        """The label of a text as the answer to a question: the one that it was trained on.
+
+        choices: labels to choose among, all if not given. Raises UsageError for another choice,
+        and for more than one question.
+        """
+        several = [questions] if isinstance(questions, str | Question) else list(questions)
+        if len(several) != 1:
+            raise UsageError(
+                f"{self.path} is a classifier: it answers one question, which of its labels a "
+                f"text has, not {len(several)}."
+            )
+        given = several[0].choices if isinstance(several[0], Question) else choices
+        (question,) = asks(several, given or self.labels)
+        for choice in question.choices:
+            if choice not in self.labels:
+                raise unknown("label", choice, self.labels)
+        found = self.classify(text)
+        shares = [found.probabilities[choice] for choice in question.choices]
+        total = sum(shares) or 1.0
+        return [decided(question, [share / total for share in shares], "classifier", found.cut)]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """(N, L) float64, rows that sum to 1, in the order of `texts` and `labels`."""

@@ -6,11 +6,14 @@ from typing import NamedTuple, Unpack, overload
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.generate.constrain import Constrainer, GrammarState
+from hornbook.generate.decide import Decider, Decision
 from hornbook.generate.decode import SequenceModel
+from hornbook.generate.likelihoods import Likelihood, LikelihoodRequest, likelihoods_of
+from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.speculate import Drafter, ModelDrafter, PromptLookup
 from hornbook.generate.text import Answer, Writing, continue_text, reply_to, write_together
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.open.asked import CUT, LOOKUP, AnswerOptions, Asked, asked
+from hornbook.workflows.open.asked import CUT, LOOKUP, AnswerOptions, Asked, Asks, asked, asks
 from hornbook.workflows.open.generator import open_generator
 from hornbook.workflows.open.opened import Opened, texts_of, wrong_kind
 
@@ -40,7 +43,7 @@ class Decoder(Opened):
     prompt gives does not depend on those beside it.
     """
 
-    kind, abilities = "a decoder", ("generate", "chat", "stream")
+    kind, abilities = "a decoder", ("generate", "chat", "stream", "decide")
 
     def __init__(
         self, path: Path, model: SequenceModel, tokenizer: Tokenizer, device: str | None = None
@@ -49,6 +52,7 @@ class Decoder(Opened):
         self.model, self.tokenizer, self._device = model, tokenizer, device
         self._constrainers: dict[frozenset[int], Constrainer] = {}
         self._drafters: dict[str, Decoder] = {}
+        self._decider: Decider | None = None
 
     @property
     def context(self) -> int:
@@ -106,6 +110,40 @@ class Decoder(Opened):
         for one in begun:
             _judge(one)
         return [one.writing.answer for one in begun]
+
+    def decide(
+        self, text: str, questions: Asks, choices: Sequence[str] | None = None
+    ) -> list[Decision]:
+        """The likeliest choice for each question about a text, with probabilities of all.
+
+        questions: one, or several, which share what was read of the text; a `Question` has choices
+        of its own. choices: of the others; yes or no if not given. Probabilities are corrected by
+        what is said without a text (`generate.decide`). Raises UsageError for a question or choices
+        that are none, and HornbookError for a question that does not fit.
+        """
+        return self.decider.decide(text, asks(questions, choices))
+
+    @property
+    def decider(self) -> Decider:
+        """What decides by this model's likelihoods."""
+        if self._decider is None:
+            self._decider = Decider(self.tokenizer, self.context, self.likelihoods)
+        return self._decider
+
+    def likelihoods(
+        self,
+        requests: Sequence[LikelihoodRequest],
+        advance: Callable[[int], None] = lambda requests: None,
+    ) -> list[Likelihood]:
+        """How likely each target is after its context; a common beginning is read once."""
+        if isinstance(self.model, NativeDecoder):
+            return likelihoods_of(self.model, requests, advance)
+        from hornbook.evaluate.likelihood import likelihoods
+        from hornbook.models.causal_lm import CausalLM
+
+        if isinstance(self.model, CausalLM):
+            return likelihoods(self.model, requests, advance=advance)
+        return likelihoods_of(self.model, requests, advance)
 
     def _begin(self, prompt: str | Messages, wanted: Asked) -> _Begun:
         if isinstance(prompt, str):
