@@ -32,6 +32,13 @@ def command(
             help="Tokens of each text that are read. By default the context of the model."
         ),
     ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="What the texts are: query or passage, or another name that the model has a prompt "
+            "for. What the model wants before such texts is put there."
+        ),
+    ] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -57,7 +64,7 @@ def command(
     encoder = load(model, Encoder, device=device)
     texts = lines() if file is None or piped else texts_of(file, column)
     with progress.bar("embedding", None, "texts") as advance:
-        found = embed_to(out, encoder, texts, longest, advance, claim)
+        found = embed_to(out, encoder, texts, longest, advance, claim, prompt)
     if found.cut:
         progress.say(
             f"{found.cut:,} of {found.texts:,} texts are longer than the model reads: cut."

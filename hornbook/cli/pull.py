@@ -9,7 +9,10 @@ from hornbook.cli.options import Json
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="smollm2-135m-instruct or all-minilm-l6-v2.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="smollm2-135m-instruct, all-minilm-l6-v2 or multilingual-e5-small."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(

@@ -41,11 +41,15 @@ def embed_stream(
     tokenizer: SequenceTokenizer,
     texts: Iterable[str],
     longest: int | None = None,
+    prompt: str = "",
 ) -> Iterator[Embedded]:
-    """As `embed`, for texts without end: a part at a time, in order, in memory that is bounded."""
+    """As `embed`, for texts without end: a part at a time, in order, in memory that is bounded.
+
+    prompt: stands before each text.
+    """
     longest = min(longest or model.config.context, model.config.context)
     for part in _parts(texts):
-        sequences, whole = tokenizer.encode_counted(part, longest)
+        sequences, whole = tokenizer.encode_counted([prompt + text for text in part], longest)
         read = np.array([len(ids) for ids in sequences], np.int64)
         yield Embedded(
             vectors=_vectors(model, sequences),

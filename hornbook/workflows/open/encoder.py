@@ -13,6 +13,7 @@ from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.place import resolve
+from hornbook.models.prompts import Prompts, read_prompts
 from hornbook.models.sentences import Embedded, embed_stream
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.tokenize.sequences import SequenceTokenizer
@@ -23,35 +24,51 @@ POOLING = Path("1_Pooling") / "config.json"
 
 
 class Encoder(Opened):
-    """A model that makes vectors of texts. width: numbers of a vector."""
+    """A model that makes vectors of texts.
+
+    width: numbers of a vector. prompts: what stands before a text, by its role.
+    """
 
     kind, abilities = "an encoder", ("embed", "stream")
 
-    def __init__(self, path: Path, model: Network, tokenizer: SequenceTokenizer) -> None:
+    def __init__(
+        self,
+        path: Path,
+        model: Network,
+        tokenizer: SequenceTokenizer,
+        prompts: Prompts | None = None,
+    ) -> None:
         super().__init__(path)
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.prompts = model, tokenizer, prompts or Prompts({})
         self.width = model.config.width
 
-    def embed(self, texts: str | Iterable[str], longest: int | None = None) -> np.ndarray:
+    def embed(
+        self, texts: str | Iterable[str], longest: int | None = None, prompt: str | None = None
+    ) -> np.ndarray:
         """(D,) float32 for a text, (N, D) in their order for several, each of length one.
 
         The vector of a text without a token is zero.
 
         longest: tokens that are read of a text, at most and by default the model's context.
-        `stream` says which texts were cut. Raises UsageError for what is no text or a `longest`
-        that cannot be, and HornbookError for half a surrogate pair.
+        prompt: the role of the texts, "query" or "passage", or another name that the model has a
+        prompt for; what its folder says stands before each. `stream` says which texts were cut.
+        Raises UsageError for what is no text, another prompt or a `longest` that cannot be, and
+        HornbookError for half a surrogate pair.
         """
-        parts = self.stream([texts] if isinstance(texts, str) else texts, longest)
+        parts = self.stream([texts] if isinstance(texts, str) else texts, longest, prompt)
         nothing = np.zeros((0, self.width), np.float32)
         found = np.concatenate([nothing, *(part.vectors for part in parts)])
         return found[0] if isinstance(texts, str) else found
 
-    def stream(self, texts: Iterable[str], longest: int | None = None) -> Iterator[Embedded]:
+    def stream(
+        self, texts: Iterable[str], longest: int | None = None, prompt: str | None = None
+    ) -> Iterator[Embedded]:
         """As `embed`, a part at a time, in memory that is bounded: for texts without end."""
         context = self.model.config.context
         if longest is not None and not 1 <= longest <= context:
             raise UsageError(f"--longest {longest}: must be 1 to {context:,}.")
-        return embed_stream(self.model, self.tokenizer, texts_of(texts), longest)
+        before = self.prompts.of(prompt)
+        return embed_stream(self.model, self.tokenizer, texts_of(texts), longest, before)
 
 
 def open_encoder(path: Path, device: str | None = None) -> Encoder:
@@ -73,7 +90,7 @@ def open_encoder(path: Path, device: str | None = None) -> Encoder:
                 f"{folder / POOLING} asks for {other[0]}; only the mean is known here."
             )
     with_fast_linear(model)
-    return Encoder(path, model, SequenceTokenizer.load(folder))
+    return Encoder(path, model, SequenceTokenizer.load(folder), read_prompts(folder))
 
 
 def _without_head(model: MaskedLM) -> Network:

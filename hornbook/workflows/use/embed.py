@@ -43,16 +43,18 @@ def embed_to(
     longest: int | None = None,
     advance: Callable[[int], None] = lambda texts: None,
     claim: Claim = EMBED,
+    prompt: str | None = None,
 ) -> Vectors:
     """Write a vector of length one for each text, in their order, and count.
 
     out: .npy is one (N, D) float32 array; .jsonl has {"row", "vector"} lines, and "cut" and "empty"
     where they are true. longest: tokens that are read of a text, at most the model's context.
-    Raises UsageError for another suffix or a `longest` that cannot be, and HornbookError for a
-    record that cannot be read: its row would be missing, and all after it would be others'.
+    prompt: the texts' role, for what stands before each. Raises UsageError for another suffix or a
+    `longest` that cannot be, and HornbookError for a record that cannot be read: its row would be
+    missing, and all after it would be others'.
     """
     check_out(out, claim)
-    parts = encoder.stream(_readable(texts), longest)
+    parts = encoder.stream(_readable(texts), longest, prompt)
     started, width = time.perf_counter(), encoder.width
     count = tokens = cut = empty = 0
     with output_file(out, claim) as aside, aside.open("wb") as stream:
