@@ -35,8 +35,8 @@ def command(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="What the texts are: query or passage, or another name that the model has a prompt "
-            "for. What the model wants before such texts is put there."
+            help="What the texts are: query or passage, or another name that the model has a "
+            "prompt for. What the model wants before such texts is put there."
         ),
     ] = None,
     device: options.Device = None,

@@ -14,7 +14,7 @@ def test_roles_find_what_folders_call_them(tmp_path):
     assert [prompts.of(role) for role in ("query", "passage", "document", None)] == [
         *("q: ", "d: ", "d: ", "d: ")
     ]
-    with pytest.raises(UsageError, match="querry.*Did you mean 'query'"):
+    with pytest.raises(UsageError, match=r"querry.*Did you mean 'query'"):
         prompts.of("querry")
 
 

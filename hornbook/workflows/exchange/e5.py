@@ -5,6 +5,7 @@ The file, little-endian: "E5S1", version; nine numbers; the Unigram vocabulary (
 offsets, scores, bytes); a table of characters; a directory of tensors, float32 or Q4_0.
 """
 
+import itertools
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -137,7 +138,7 @@ def _read_vocabulary(file: _File) -> _Vocabulary:
     count, begin, end, pad, unknown, size = file.numbers("5iQ")
     offsets, scores = file.array("<u4", count + 1), file.array("<f4", count)
     text = file.take(size)
-    spelled = (text[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False))
+    spelled = (text[a:b].decode() for a, b in itertools.pairwise(offsets))
     pieces = list(zip(spelled, map(float, scores), strict=True))
     return _Vocabulary(pieces, begin, end, pad, unknown)
 

@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.asides import UNFINISHED
 from hornbook.core.claims import MARKER
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 
 RECORD = "pulled.json"
+_NOT = (MARKER, UNFINISHED, RECORD)
+"""Not of the model."""
 
 
 class Unreachable(Exception):
@@ -18,7 +21,7 @@ class Unreachable(Exception):
 
 def write_record(folder: Path, name: str, source: str, licence: str | None) -> None:
     """Note all files of `folder` by their hashes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in _NOT]
     noted = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in files
