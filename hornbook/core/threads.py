@@ -85,18 +85,25 @@ def use(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def faster(work: Callable[[], object], most: int, rounds: int = 3) -> int:
+def faster(
+    work: Callable[[], object], most: int, rounds: int = 3, most_s: float = math.inf
+) -> int:
     """1 or `most`: with how many threads `work` is done sooner, by turns; leaves torch with those.
 
-    Of two that differ little it is 1, which leaves more to the others. Where nobody else computes,
-    or the user said how many, nothing is tried.
+    Of two that differ little it is 1, which leaves more to the others; so it is where a trial would
+    take more than `most_s` seconds. Where nobody else computes, or the user said how many, nothing
+    is tried.
     """
     if most == 1 or asked_threads() or slowness() < _BUSY:
         use(most)
         return most
     seconds = {1: 0.0, most: 0.0}
+    use(1)
+    until = time.monotonic() + most_s
     work()  # kernels are prepared in the first
     for _ in range(rounds):
+        if time.monotonic() > until:
+            break
         for count in seconds:
             use(count)
             began = time.monotonic()

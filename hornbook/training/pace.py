@@ -19,6 +19,8 @@ _WINDOW, _LEAST_WINDOW_S = 1 / 12, 1.0
 _LOOKS, _LEAST_LOOKS_S = 1 / 3, 3.0
 """How often it is looked how many threads are faster: a share of the time, and at least. A fifth,
 and three rounds each time, took an eighth of a run of a minute (docs/log.md)."""
+_TRYING = 0.05
+"""Of the time that is left: after how much of it one thread is taken untried."""
 _SLACK = 0.1
 """Of the time: a run that would end later by more than this is cut."""
 
@@ -78,7 +80,8 @@ class Threads:
             return
         if time.monotonic() - self._since < self._window_s:
             return
-        count = faster(lambda: self._work(state), self._most, rounds=1)
+        most_s = _TRYING * self._clock.left_s()
+        count = faster(lambda: self._work(state), self._most, rounds=1, most_s=most_s)
         if count != self._now:
             self._now = count
             state.threads.append((state.step, count))

@@ -115,6 +115,12 @@ def test_what_is_faster_now_computes(busy, one, two, found):
     assert own() == 2  # a later run finds what there was before
 
 
+def test_a_trial_that_would_take_too_long_is_not_made(busy):
+    took, work = busy
+    took |= {1: 10.0}  # with two threads any work would fail
+    assert faster(work, 2, most_s=5.0) == 1
+
+
 def test_nothing_is_tried_alone_or_against_the_users_word(busy, monkeypatch):
     took, work = busy  # any work would fail, as it is not known how long it takes
     monkeypatch.setattr(module, "slowness", lambda: 1.0)

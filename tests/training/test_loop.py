@@ -244,7 +244,7 @@ def test_a_change_of_threads_is_in_the_checkpoint_and_moves_no_bit_by_being_trie
     state, batches, loop = start(steps=20)
     slow, tried = SlowClock(monkeypatch, at=100), []
 
-    def faster(work, most, rounds):
+    def faster(work, most, rounds, most_s):
         work()
         tried.append(state.step)
         return 1 if len(tried) == 1 else 2

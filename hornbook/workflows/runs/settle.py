@@ -45,6 +45,8 @@ _MEASURING, _LEAST_MEASURING = 0.2, 0.05
 over; what would take longer is measured on less."""
 _LEAST_STEPS = 40
 """A run of fewer steps learns next to nothing: better more of them with fewer rows."""
+_TRYING = 0.03
+"""Of the time that is left: after how much of it one thread is taken untried."""
 _HOOKS, _SAMPLING = 0.06, 0.03
 """Of training, what evaluations, samples and checkpoints may take, and what of it samples may."""
 
@@ -140,6 +142,7 @@ def in_time(problem: Problem, machine: Machine, place: Place) -> tuple[Machine, 
     if problem.fixed or not clock.limited:
         return machine, 0.0
     most_s = max(0.0, clock.left_s()) / _LEAST_STEPS
+    place.progress.doing("timing a step")
     step_s, before = gradient_seconds(problem, most_s), problem.size
     if most_s < step_s and before > 1:
         reason = f"more would leave time for fewer than {_LEAST_STEPS} steps here"
@@ -153,7 +156,9 @@ def faster_threads(problem: Problem, machine: Machine, place: Place) -> Machine:
     whoever asks for steps gets the same bits at any time of the day."""
     if not place.clock.limited or machine.device != "cpu":
         return machine
-    count = faster(partial(part_of_step, problem, problem.begin()), machine.threads)
+    place.progress.doing("looking how many threads are faster")
+    work, most_s = partial(part_of_step, problem, problem.begin()), _TRYING * place.clock.left_s()
+    count = faster(work, machine.threads, most_s=most_s)
     if count < machine.threads:
         place.progress.say("  threads = 1: others use this machine, and one alone is faster now")
     return machine.model_copy(update={"threads": count})
