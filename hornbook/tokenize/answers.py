@@ -62,6 +62,10 @@ def _answer(tokenizer: Tokenizer, messages: Sequence[Message], ids: np.ndarray) 
     prompt = tokenizer.encode_chat(messages[:-1], add_generation_prompt=True)[0]
     whole = tokenizer.encode_chat(messages)[0]
     start, same = _common(prompt, ids), _common(whole, ids)
+    if start < len(prompt) - 1 and not any(one["role"] == "user" for one in messages):
+        # Templates write more before a first answer than before nothing at all: a system turn.
+        prompt = ids[: _common(whole, _answered_otherwise(tokenizer, messages))]
+        start = _common(prompt, ids)
     # The last token may have grown together with what follows it.
     if start < len(prompt) - 1 or same < len(whole) - 1:
         raise HornbookError(
@@ -70,6 +74,12 @@ def _answer(tokenizer: Tokenizer, messages: Sequence[Message], ids: np.ndarray) 
         )
     ends = [at for at in range(start, same) if int(ids[at]) in tokenizer.stop_ids]
     return slice(start, ends[-1] + 1 if ends else same)
+
+
+def _answered_otherwise(tokenizer: Tokenizer, messages: Sequence[Message]) -> np.ndarray:
+    """The same conversation, whose last answer differs in its first character."""
+    begin = "B" if messages[-1]["content"].lstrip().startswith("A") else "A"
+    return tokenizer.encode_chat([*messages[:-1], {**messages[-1], "content": begin}])[0]
 
 
 def _common(one: np.ndarray, other: np.ndarray) -> int:

@@ -53,6 +53,20 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(folder, tmp_path):
         encode_answers(tokenizer, MESSAGES)
 
 
+@pytest.mark.parametrize("first", ["Hello!", "A tablet.", " \nBoth", "中文"])
+def test_an_answer_that_nobody_asked_for_is_found_behind_what_the_template_adds(
+    folder, tmp_path, first
+):
+    """Templates write a system turn of their own before a first answer, and none before nothing."""
+    own = "{% if messages and messages[0]['role'] != 'system' %}<|im_start|>system\nHelp.<|im_end|>\n{% endif %}"
+    tokenizer = written(folder, own + SILENT, tmp_path / "t")
+    messages = [{"role": "assistant", "content": first}, *MESSAGES[1:]]
+    ids, trained = encode_answers(tokenizer, messages)
+    answers = tokenizer.decode(ids[trained].tolist())
+    assert answers == f"{first}<|im_end|>\nA tablet. 中文<|im_end|>Still.<|im_end|>"
+    assert "Help." in tokenizer.decode(ids[~trained].tolist())
+
+
 def test_no_template_becomes_chatml_or_headings(folder, tmp_path):
     own, said = with_template(folder, tmp_path / "unused", Claim("t"))
     assert own == folder and "it marks the answers" in said
