@@ -1,8 +1,7 @@
 """Counts runs of characters within words: each different word is taken apart once.
 
 Texts repeat their words, so that counting words and taking these apart is several times as fast as
-taking texts apart, with the same counts. Knows texts; weighs nothing. Legend: N texts, W words, F
-runs.
+taking texts apart, with the same counts. Legend: N texts, W words, F runs.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """What a text classifier sees of a text: groups of features, which turn texts into rows of numbers.
 
 A part is fitted on training texts alone, gives every number a name, and its state is plain JSON and
-arrays. Rows of a part have about unit length, so that parts can stand side by side. Knows texts;
-knows nothing of labels. Legend: N texts, F numbers of a part.
+arrays. Rows of a part have about unit length, so that parts can stand side by side. Legend: N
+texts, F numbers of a part.
 """
 
 from abc import ABC, abstractmethod

@@ -1,7 +1,6 @@
 """Words that unwanted messages live on, by what they appeal to, in English and Chinese.
 
-What public advice on spam and fraud warns of, and what paid messages must say. Knows words;
-knows nothing of classifiers.
+What public advice on spam and fraud warns of, and what paid messages must say.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Where things lie while they are made: a hidden folder beside their place, marked as unfinished.
 
 What a killed process left is cleared away by the next that makes the same thing, but only what
-bears the mark: a folder of this name without it is somebody else's. Knows names and processes.
+bears the mark: a folder of this name without it is somebody else's.
 """
 
 import contextlib

@@ -1,7 +1,4 @@
-"""Who made a folder or file, and from what: as a command says it, and as a marker has it.
-
-Knows markers; writes and deletes nothing.
-"""
+"""Who made a folder or file, and from what: as a command says it, and as a marker has it."""
 
 import contextlib
 import os

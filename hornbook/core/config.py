@@ -1,7 +1,4 @@
-"""Strict, frozen configs and recipes: unknown keys are errors that name the nearest valid key.
-
-Knows pydantic, and nothing of what the configs configure.
-"""
+"""Strict, frozen configs and recipes: unknown keys are errors that name the nearest valid key."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

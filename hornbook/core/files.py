@@ -1,7 +1,4 @@
-"""Whole files or none: write aside, flush to disk, rename; and honest messages when disks fail.
-
-Knows paths and bytes, and nothing of what they mean.
-"""
+"""Whole files or none: write aside, flush to disk, rename; and honest messages when disks fail."""
 
 import contextlib
 import errno

@@ -2,8 +2,7 @@
 
 A marker in each says who made it, from what, and which files were written. A folder is replaced
 only by its own maker, from the same sources; what is replaced is set aside until the new stands,
-then only the files of the list go, and what else lies there comes along. Knows markers and files;
-knows nothing of what makers do.
+then only the files of the list go, and what else lies there comes along.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 The work is a generator of another module, called by name. A step of it (`guarded.step`) that takes
 too much time or memory, or crashes, ends the other process; a new one does the same work without
-that step. Knows processes and steps; knows nothing of the work. Nothing is unpickled.
+that step. Nothing is unpickled.
 """
 
 import atexit

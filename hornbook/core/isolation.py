@@ -3,7 +3,7 @@
 Downloaded models lie beside whatever else was downloaded, and Python, the loader and compilers look
 into the current folder in many ways: an import path that begins there, empty and relative entries
 of PATH and the like, a relative CXX. All processes of ours are started here, by an absolute path,
-in another folder, without those entries. Knows paths; knows nothing of what is started.
+in another folder, without those entries.
 """
 
 import atexit

@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM: both stop the work the same way, and neither tears what must be whole.
 
-Python hands signals to the main thread only; other threads need no care. Knows signals; knows
-nothing of what is stopped.
+Python hands signals to the main thread only; other threads need no care.
 """
 
 import contextlib

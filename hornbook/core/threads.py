@@ -85,9 +85,7 @@ def use(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def faster(
-    work: Callable[[], object], most: int, rounds: int = 3, most_s: float = math.inf
-) -> int:
+def faster(work: Callable[[], object], most: int, rounds: int = 3, most_s: float = math.inf) -> int:
     """1 or `most`: with how many threads `work` is done sooner, by turns; leaves torch with those.
 
     Of two that differ little it is 1, which leaves more to the others; so it is where a trial would

@@ -1,7 +1,4 @@
-"""The books of a stage: in = kept + Σ dropped(reason), in documents and in bytes, checked.
-
-Knows counts; knows nothing of where they come from.
-"""
+"""The books of a stage: in = kept + Σ dropped(reason), in documents and in bytes, checked."""
 
 from collections import Counter
 from typing import Any

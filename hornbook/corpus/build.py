@@ -1,6 +1,6 @@
 """Build a corpus: read, tag, find what repeats, decide, select, and write down what happened.
 
-Stages are reused when nothing of their inputs changed. Knows the steps; each is its own file.
+Stages are reused when nothing of their inputs changed.
 """
 
 import secrets

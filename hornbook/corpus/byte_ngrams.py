@@ -1,7 +1,7 @@
 """A language model of bytes: how well the five before tell the next, from hashed counts.
 
 Bytes have no unknown ones, so any text in any script has a probability, and a few megabytes are
-enough to train on. Knows arrays of bytes cut into documents; knows nothing of files.
+enough to train on.
 """
 
 from collections.abc import Iterator

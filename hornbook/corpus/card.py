@@ -1,7 +1,4 @@
-"""The data card as text: measured facts only.
-
-Knows the facts' names; measures nothing.
-"""
+"""The data card as text: measured facts only."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

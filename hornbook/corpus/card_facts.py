@@ -1,7 +1,6 @@
 """What the card of a corpus says, gathered from what was decided and written.
 
-Everything is counted here and checked: what came in is kept or dropped. Knows columns and books;
-writes nothing.
+Everything is counted here and checked: what came in is kept or dropped.
 """
 
 import heapq

@@ -1,7 +1,4 @@
-"""A built corpus, as the rest of the house reads it.
-
-Knows the folder's files; builds nothing.
-"""
+"""A built corpus, as the rest of the house reads it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 After Chowdhery et al. 2022 (PaLM, arXiv 2204.02311, section 8), who look for the 8-grams of each
 item. Letters' case and punctuation make no difference. Near copies of items are `duplicates`' to
-find. Knows batches of text; reads evaluation files.
+find.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Documents on disk: the text once in Parquet, tags in attribute tables beside it.
-
-Knows the folder's files; knows nothing of readers or decisions.
-"""
+"""Documents on disk: the text once in Parquet, tags in attribute tables beside it."""
 
 import json
 from collections.abc import Collection, Iterator

@@ -1,7 +1,7 @@
 """Which document repeats which: the same text exactly, or nearly.
 
 Works part by part: of each document a hash and a signature are kept on disk, and one band of them
-in memory. Knows Parquet and `near`; decides nothing.
+in memory.
 """
 
 import math

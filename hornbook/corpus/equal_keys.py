@@ -1,4 +1,4 @@
-"""Which of many 64-bit keys equal others, by sorting. Knows nothing of what they stand for."""
+"""Which of many 64-bit keys equal others, by sorting."""
 
 import numpy as np
 

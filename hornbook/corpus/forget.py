@@ -1,7 +1,6 @@
 """Take a document out of a built corpus, and keep it out when the corpus is built again.
 
-What is remembered is the hash of its content. Knows the folder's files; the sources are not
-touched.
+What is remembered is the hash of its content; the sources are not touched.
 """
 
 import json

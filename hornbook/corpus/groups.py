@@ -1,7 +1,7 @@
 """What belongs together by a field: documents of one patient, client or author.
 
 The same value is the same whatever a format makes of it: 7, 7.0 and "7" are one patient, "007" is
-another. Knows documents as they were read; decides nothing.
+another.
 """
 
 import json

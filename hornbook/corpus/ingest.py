@@ -1,7 +1,7 @@
 """What is read goes to one of two places: the store or the quarantine. Nothing is judged here.
 
 Files are read in units, independently of one another; a unit's documents are of one source of the
-recipe. Knows files, documents and the folder's layout; knows nothing of what is kept.
+recipe.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Which language a text is written in, by CLD2 (a naive Bayes classifier of letter groups).
 
 CLD2 names one of its languages for any text; what its score or the text's letters contradict is
-unknown here. Knows texts and ISO 639-1 codes; knows nothing of files.
+unknown here.
 """
 
 import re

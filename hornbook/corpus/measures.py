@@ -1,7 +1,4 @@
-"""What a card says of the kept text: lengths and scripts, counted as the documents pass by.
-
-Knows columns of strings; knows nothing of files.
-"""
+"""What a card says of the kept text: lengths and scripts, counted as the documents pass by."""
 
 import codecs
 import json

@@ -2,7 +2,7 @@
 
 Sources get the shares that their weights ask for: a large one is seen in part, a small one several
 times, within bounds. Muennighoff et al. 2023 (arXiv 2305.16264) find up to four passes over the
-same text nearly as good as new text. Knows sizes and weights; knows no texts.
+same text nearly as good as new text.
 """
 
 from collections.abc import Mapping

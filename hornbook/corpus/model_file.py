@@ -1,6 +1,6 @@
 """Files of the small models that rules judge with: safetensors with a kind, a version and a digest.
 
-Knows files and arrays; knows nothing of what a model computes. Nothing is ever unpickled.
+Nothing is ever unpickled.
 """
 
 import hashlib

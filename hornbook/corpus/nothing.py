@@ -1,7 +1,4 @@
-"""What is said when nothing is left of the text, or too little: what was dropped, and why.
-
-Knows the books and the table of verdicts; decides nothing of documents.
-"""
+"""What is said when nothing is left of the text, or too little: what was dropped, and why."""
 
 from collections import Counter
 from collections.abc import Sequence

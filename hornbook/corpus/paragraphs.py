@@ -1,7 +1,7 @@
 """Paragraphs that go: those an earlier document had word for word, those in another language.
 
 A paragraph is a line of text that is not blank. Works part by part; of every long paragraph eight
-bytes are in memory. Knows Parquet and batches of text; decides nothing of whole documents.
+bytes are in memory.
 """
 
 from collections import Counter

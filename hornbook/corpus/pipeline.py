@@ -1,7 +1,6 @@
 """The stages before the last: read, tag, near duplicates, overlaps with evaluation data, tokens.
 
-Each is a folder beside the corpus that is reused when nothing of its inputs changed. Knows what
-goes into each stage; what it does is its own file's business.
+Each is a folder beside the corpus that is reused when nothing of its inputs changed.
 """
 
 import contextlib

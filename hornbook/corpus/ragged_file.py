@@ -1,7 +1,6 @@
 """What was read of many documents, in a file without a name that is gone when nobody needs it.
 
-Training goes over it several times in any order, with memory for one batch. Knows arrays, a tenth
-to hold out, and content hashes; knows nothing of what the arrays mean.
+Training goes over it several times in any order, with memory for one batch.
 """
 
 import tempfile

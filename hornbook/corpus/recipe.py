@@ -1,6 +1,6 @@
 """What a corpus is made by: which documents are kept, and what of them is replaced.
 
-Recipes are YAML files; some come with the package. Knows settings; does no work.
+Recipes are YAML files; some come with the package.
 """
 
 from collections.abc import Sequence

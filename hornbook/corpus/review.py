@@ -1,7 +1,4 @@
-"""Is a rule right? Documents that it dropped and kept, to be judged by a person.
-
-Knows the stages of a corpus and intervals; asks nobody.
-"""
+"""Is a rule right? Documents that it dropped and kept, to be judged by a person."""
 
 import json
 import random

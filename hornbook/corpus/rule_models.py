@@ -1,7 +1,7 @@
 """Training of the models that rules judge with, from text of one's own.
 
 A tenth of the documents is held out, that with the smallest content hashes, and what is reported
-was measured on it. Knows texts and one file to write; knows nothing of folders or formats.
+was measured on it.
 """
 
 from collections.abc import Iterable

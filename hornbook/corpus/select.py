@@ -1,6 +1,6 @@
 """The last stage: of each part of the read documents, what is kept goes to the corpus.
 
-Parts are written independently of one another. Knows Parquet and verdicts; reads no sources.
+Parts are written independently of one another.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A part of a corpus's training text, of a size to the byte; what is held out stays as it is.
 
 For two corpora of one size: documents are drawn until the size is full, and of the last one the
-beginning is taken. Nothing is built for it. Knows an open corpus; knows nothing of what it is for.
+beginning is taken. Nothing is built for it.
 """
 
 import dataclasses

@@ -5,7 +5,6 @@ consonant with what is written around it, about a syllable, and in Tibetan what 
 tshegs. Words themselves would need dictionaries (ICU: 42 MB, and its words change with its
 version); clusters are found by the letters alone, so that equal texts have equal words whatever is
 installed.
-Knows UTF-8; knows nothing of languages.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,6 @@
 """The tags of one part of the read documents: language, what each rule measured, the verdict.
 
-Parts are tagged independently of one another, in as many processes as there are. Knows Parquet,
-languages and rules; knows nothing of the folder around its parts.
+Parts are tagged independently of one another, in as many processes as there are.
 """
 
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Where a document of a corpus is, or why it is not there.
-
-Knows the folder's files; changes nothing.
-"""
+"""Where a document of a corpus is, or why it is not there."""
 
 import json
 from pathlib import Path

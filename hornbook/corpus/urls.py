@@ -1,7 +1,4 @@
-"""When two addresses are those of one page.
-
-Knows addresses; fetches nothing.
-"""
+"""When two addresses are those of one page."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 

@@ -1,7 +1,6 @@
 """What is decided of each read document: kept or not and why, how often, and what its side is.
 
-Everything is decided on columns over all documents in order; texts are not looked at. Knows tags,
-groups of duplicates, evaluation items and the recipe.
+Everything is decided on columns over all documents in order; texts are not looked at.
 """
 
 import json

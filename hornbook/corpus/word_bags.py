@@ -2,7 +2,6 @@
 
 The bag is fastText's (Joulin et al. 2016, arXiv 1607.01759) with a weight a feature in place of a
 vector: a document's score is the sigmoid of the mean weight, so that it does not hang on length.
-Knows batches of text and numbers; knows nothing of files.
 """
 
 from collections.abc import Callable

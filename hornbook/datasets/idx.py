@@ -1,7 +1,4 @@
-"""idx files, the format of MNIST: a big-endian header and unsigned bytes, often gzipped.
-
-Knows the format (magic number, sizes, values); knows nothing of what the images show.
-"""
+"""idx files, the format of MNIST: a big-endian header and unsigned bytes, often gzipped."""
 
 import gzip
 import zlib

@@ -1,4 +1,4 @@
-"""Labelled images as they are read, whatever the format. Knows arrays; knows no files."""
+"""Labelled images as they are read, whatever the format."""
 
 from typing import NamedTuple
 

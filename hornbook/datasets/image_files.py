@@ -1,7 +1,7 @@
 """Image files in a folder for each class, and images inside Parquet tables.
 
 Decoding is Pillow's, in a guarded process. A broken image costs itself and is named; nothing is
-ever run. Knows files; knows nothing of batches.
+ever run.
 """
 
 import io

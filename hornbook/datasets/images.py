@@ -1,6 +1,6 @@
 """Images with labels, from folders by class, idx files or Parquet, as one array.
 
-The format is found by what is there. Knows paths; the formats are `image_files` and `idx`.
+The format is found by what is there.
 """
 
 from pathlib import Path

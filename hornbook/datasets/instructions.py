@@ -1,7 +1,7 @@
 """Rows that teach a model to answer, whatever form they have; and rows that prefer one answer.
 
-The form of a row is recognised by its keys, row by row, and said. A row of none costs itself and
-is named by file and number. Knows forms; knows nothing of templates or tokens.
+The form of a row is recognised by its keys, row by row, and said. A row of none costs itself and is
+named by file and number.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Texts with labels: a table, JSON Lines, a JSON list or Parquet, plain or packed.
 
 The columns are found by their usual names, and what was found is returned to be said. A row that
-cannot be used costs itself and is named by file and line. Knows formats; knows nothing of models.
+cannot be used costs itself and is named by file and line.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
 """Pairs of a text and its translation: two aligned files, or a table of any format.
 
-A pair that cannot be had costs itself and is named by file and line. Knows formats; knows nothing
-of tokens.
+A pair that cannot be had costs itself and is named by file and line.
 """
 
 import itertools

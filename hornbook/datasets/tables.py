@@ -2,7 +2,7 @@
 
 The same table gives the same rows in each of them, whoever asks. Lines of plain text are read here
 too. Rows are read in a guarded process, as documents are: one that takes too much time or memory,
-or crashes its reader, costs itself. Knows formats; knows nothing of what the columns mean.
+or crashes its reader, costs itself.
 """
 
 import json

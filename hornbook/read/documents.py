@@ -1,7 +1,4 @@
-"""A document (Dolma's record) and a rejection: what reading a source gives.
-
-Knows nothing of formats or folders.
-"""
+"""A document (Dolma's record) and a rejection: what reading a source gives."""
 
 import hashlib
 import json

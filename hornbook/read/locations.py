@@ -1,8 +1,7 @@
 """Where a source lies: on this machine, or in a store that fsspec can list and open by its URL.
 
-Knows URLs and listings; how bytes come is `remote`'s business, and what is in them `formats`'. A
-store's files are plain data (`RemoteFile`), since they are read in other processes. fsspec is used
-directly: UPath keeps passwords and query strings in its names and suffixes, loses chained URLs
+A store's files are plain data (`RemoteFile`), since they are read in other processes. fsspec is
+used directly: UPath keeps passwords and query strings in its names and suffixes, loses chained URLs
 (zip://::https://...), and asks once more for every file that a listing has described already.
 """
 

@@ -2,7 +2,7 @@
 
 The language's topics and the docstrings of the standard library, read as text: no module is
 imported. A docstring is a document: modules are few and of very different sizes, so that two of
-them would be most of what is held out. Knows where Python keeps them.
+them would be most of what is held out.
 """
 
 import ast

@@ -1,7 +1,5 @@
 """How fsspec is spoken to: a store by its URL, its files as streams that outlive a connection.
 
-Knows fsspec and what goes wrong with networks; knows neither listings nor formats.
-
 A connection that breaks is tried again and then stops the work. It is no rejection: the record is
 not bad, and a corpus must not be shorter because a network was down. A refusal counts the same,
 since credentials that run out in the middle would leave out all the files that follow.

@@ -1,8 +1,4 @@
-"""From paths to documents: find the files, choose the reader, keep what cannot be read by name.
-
-Knows files and compression; what is in a format is `formats`' business, and where files lie that
-are not on this machine is `locations`'.
-"""
+"""From paths to documents: find the files, choose the reader, keep what cannot be read by name."""
 
 import dataclasses
 import difflib

@@ -2,7 +2,6 @@
 
 The rehearsal trains the real model on the real data for a few steps, with a schedule of its own
 that ends at zero. Where it ends, and a law for how runs of this kind go on, give the forecast.
-Knows the loop; knows nothing of reports or folders.
 """
 
 import math

@@ -1,7 +1,6 @@
 """What happens once in a while in training: log, evaluate, sample, checkpoint, stop on request.
 
-Each hook is called after every step and decides for itself. Knows the state; the work to do is
-given as functions.
+Each hook is called after every step and decides for itself.
 """
 
 import signal

@@ -3,7 +3,7 @@
 A machine that others begin to use makes a forecast wrong. A hook notices it while it goes wrong,
 and cuts the run: fewer steps, and a schedule that falls to zero at the new end. The cut is part of
 the state, so that a resumed run has it too; so is the number of threads, where it changes because
-others begin to compute or leave. Knows the clock and the state; says nothing itself.
+others begin to compute or leave.
 """
 
 import time

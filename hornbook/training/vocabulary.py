@@ -1,7 +1,4 @@
-"""How large a vocabulary is, as far as the text's script decides: a character needs a token.
-
-Knows figures of a text; looks at none.
-"""
+"""How large a vocabulary is, as far as the text's script decides: a character needs a token."""
 
 import math
 from typing import NamedTuple

@@ -1,8 +1,7 @@
 """What a rule is: it measures each document of a batch and says which values are kept.
 
 A rule is one file: a frozen config whose fields are its thresholds, with defaults and their source.
-It is registered by its kind and found by it in recipes. Knows batches of text; knows nothing of
-files or of what becomes of a document that is dropped.
+It is registered by its kind and found by it in recipes.
 """
 
 from abc import ABC, abstractmethod

@@ -1,8 +1,7 @@
 """Charsets by the labels of the WHATWG Encoding Standard, over Python's codecs.
 
 A label on the web names more than its standard says: `shift_jis` is Windows' code page 932,
-`iso-8859-1` is windows-1252. Knows labels and how to decode; which charset some bytes have is
-`decode`'s business.
+`iso-8859-1` is windows-1252.
 """
 
 import codecs

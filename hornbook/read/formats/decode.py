@@ -1,8 +1,4 @@
-"""Bytes to text: which charset some bytes have, and what of a text is no text.
-
-Knows evidence (marks, labels, how the bytes look); the charsets themselves are `charsets`'
-business. Knows nothing of formats.
-"""
+"""Bytes to text: which charset some bytes have, and what of a text is no text."""
 
 import codecs
 import io

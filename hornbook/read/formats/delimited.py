@@ -1,7 +1,7 @@
 """Records of delimited text: physical lines in, cells out, whatever is quoted how.
 
 The `csv` module is not used: it takes a quote that is never closed for the rest of the file, loses
-the quotes of `"Never" again`, and counts no physical lines. Knows lines; knows nothing of names.
+the quotes of `"Never" again`, and counts no physical lines.
 """
 
 import re

@@ -1,8 +1,4 @@
-"""Word documents by mammoth: paragraphs, tables and notes in their order.
-
-Knows what a library makes of a document; how its XML is made readable for it is `word_xml`'s
-business.
-"""
+"""Word documents by mammoth: paragraphs, tables and notes in their order."""
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,4 @@
-"""E-books (EPUB 2 and 3): the chapters in reading order as one document.
-
-Knows the archive, its package file and its spine; a chapter's text is `html`'s business.
-"""
+"""E-books (EPUB 2 and 3): the chapters in reading order as one document."""
 
 import io
 import posixpath

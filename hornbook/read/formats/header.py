@@ -1,7 +1,4 @@
-"""The names of a table's columns: whether the first row holds them, and the usual ones.
-
-Knows cells; knows nothing of files.
-"""
+"""The names of a table's columns: whether the first row holds them, and the usual ones."""
 
 import re
 from collections.abc import Collection, Sequence

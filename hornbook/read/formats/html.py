@@ -1,7 +1,4 @@
-"""HTML to its main text, by resiliparse.
-
-Knows one page at a time; knows nothing of archives, books or letters, which hold pages too.
-"""
+"""HTML to its main text, by resiliparse."""
 
 import re
 from collections.abc import Iterator

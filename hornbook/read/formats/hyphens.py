@@ -1,7 +1,7 @@
 """Words that a typesetter broke at the end of a line: joined, with their hyphen where it is theirs.
 
-Knows words and the document they are in; knows nothing of pages. The document itself is the first
-witness; a short list of English compounds and the shape of the halves decide what it does not say.
+The document itself is the first witness; a short list of English compounds and the shape of the
+halves decide what it does not say.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Lines of a byte stream with a bound on their length, so that no line can fill the memory.
-
-Knows bytes and their encodings; knows nothing of formats.
-"""
+"""Lines of a byte stream with a bound on their length, so that no line can fill the memory."""
 
 import gzip
 import io

@@ -1,7 +1,4 @@
-"""Mail: a message a document, from .eml files and .mbox boxes, by the standard library.
-
-Knows messages and the lines between them; what is the text of a message is `mail_parts`' business.
-"""
+"""Mail: a message a document, from .eml files and .mbox boxes, by the standard library."""
 
 import codecs
 import email

@@ -1,8 +1,4 @@
-"""The parts of a message: which of them are its text, and what their bytes say.
-
-Knows MIME as programs write it, which is not always as it is specified. Knows one message; boxes of
-many are `mail`'s business.
-"""
+"""The parts of a message: which of them are its text, and what their bytes say."""
 
 import binascii
 import re

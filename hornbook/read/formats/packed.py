@@ -1,7 +1,4 @@
-"""Gzip and Zstandard: a packed file read as the stream that was packed.
-
-Knows members (gzip) and frames (Zstandard), both called members here; knows nothing of formats.
-"""
+"""Gzip and Zstandard: a packed file read as the stream that was packed."""
 
 import contextlib
 import gzip

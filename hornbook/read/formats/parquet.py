@@ -1,7 +1,4 @@
-"""Parquet: a document a row, streamed by row groups, the text column found as for tables.
-
-Knows pyarrow; knows nothing of files.
-"""
+"""Parquet: a document a row, streamed by row groups, the text column found as for tables."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO

@@ -1,7 +1,4 @@
-"""PDF text by page, with pypdfium2; where each page starts is kept for citations.
-
-Knows pages, form fields and glyphs; where a broken word has its hyphen is `hyphens`' business.
-"""
+"""PDF text by page, with pypdfium2; where each page starts is kept for citations."""
 
 import re
 from collections.abc import Iterator

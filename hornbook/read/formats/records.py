@@ -1,7 +1,4 @@
-"""JSON Lines and JSON: a record a line or an item of a list, Dolma's fields taken as they are.
-
-Knows JSON; knows nothing of files.
-"""
+"""JSON Lines and JSON: a record a line or an item of a list, Dolma's fields taken as they are."""
 
 import codecs
 import io

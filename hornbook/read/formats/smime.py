@@ -1,7 +1,4 @@
-"""The letter inside an S/MIME envelope that is signed but not encrypted (RFC 8551, CMS).
-
-Knows the few tags of BER on the way to the content; checks no signature.
-"""
+"""The letter inside an S/MIME envelope that is signed but not encrypted (RFC 8551, CMS)."""
 
 _SIGNED = bytes.fromhex("06092a864886f70d010702")
 _CONTENT = bytes.fromhex("06092a864886f70d010701")

@@ -1,7 +1,6 @@
 """CSV and TSV: rows with the names of their columns, or a document each.
 
-The text column of documents is found by name or by length. Knows delimited text; knows nothing of
-files.
+The text column of documents is found by name or by length.
 """
 
 import itertools

@@ -1,7 +1,4 @@
-"""Plain text and Markdown, streamed: a long file becomes several documents.
-
-Knows paragraphs and front matter; knows nothing of files.
-"""
+"""Plain text and Markdown, streamed: a long file becomes several documents."""
 
 import re
 from collections.abc import Iterator

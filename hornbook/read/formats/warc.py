@@ -1,7 +1,4 @@
-"""Web archives: the pages and plain texts of a WARC or WET file, packed or not, by fastwarc.
-
-Knows HTTP's types, codings and charsets; where records begin and end is `warc_frames`' business.
-"""
+"""Web archives: the pages and plain texts of a WARC or WET file, packed or not, by fastwarc."""
 
 import re
 from collections.abc import Iterator

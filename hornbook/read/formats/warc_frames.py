@@ -1,7 +1,4 @@
-"""The records of a WARC file (ISO 28500), cut out one by one: a broken one costs only itself.
-
-Knows where records begin and end, plain or packed; knows nothing of HTTP or of pages.
-"""
+"""The records of a WARC file (ISO 28500), cut out one by one: a broken one costs only itself."""
 
 import io
 import re

@@ -1,7 +1,4 @@
-"""Equations of Office (OMML) as a line of text: every character, with /, ^ and _ between.
-
-Knows the elements of an equation; knows nothing of documents.
-"""
+"""Equations of Office (OMML) as a line of text: every character, with /, ^ and _ between."""
 
 from collections.abc import Callable
 from xml.etree.ElementTree import Element

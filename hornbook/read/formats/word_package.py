@@ -1,8 +1,4 @@
-"""The archive behind a Word file: which part is which, and the plain one that is read.
-
-Knows parts and their relations (ECMA-376, part 2), in the transitional and the strict form; what a
-part says is `word_xml`'s business.
-"""
+"""The archive behind a Word file: which part is which, and the plain one that is read."""
 
 import io
 import posixpath

@@ -1,8 +1,7 @@
 """WordprocessingML with all of its text, made simple: what a library of documents reads whole.
 
 Words stand in many wrappers: fields, controls, tags, revisions, boxes. Here wrappers fall away,
-deleted text goes, boxes follow their paragraph, equations and ruby become text. Knows one part at a
-time; the archive is `word_package`'s business.
+deleted text goes, boxes follow their paragraph, equations and ruby become text.
 """
 
 import re

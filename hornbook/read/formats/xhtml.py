@@ -1,7 +1,7 @@
 """XHTML, which is XML: the page as HTML that means the same, for the parser of pages.
 
 In XML `<title/>` is a whole element, names may have prefixes, and CDATA is text; a parser of HTML
-loses the page behind such a tag. Knows syntax only; knows nothing of what a page says.
+loses the page behind such a tag.
 """
 
 import html

@@ -1,8 +1,7 @@
 """Which way to classify is worth its cost? All rungs of a ladder on the same texts and minutes.
 
 Every rung sees the same rows and is judged on the same ones; differences are tested in pairs, and
-the verdict is the cheapest rung within noise of the best. Knows labelled texts and rungs; how a
-rung works is `ladder`'s business.
+the verdict is the cheapest rung within noise of the best.
 """
 
 import time

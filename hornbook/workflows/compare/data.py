@@ -1,7 +1,7 @@
 """The texts of a comparison: what is learned from, what is judged, and which classes can be judged.
 
 A class needs a text to learn from and another one to be judged on; what happens to one that lacks
-either is said. Knows labelled texts; knows nothing of rungs.
+either is said.
 """
 
 from collections import Counter

@@ -1,8 +1,7 @@
 """Does text of the domain beat general text? Three models of one size and the same tokens.
 
 One learns from domain text, one from general text, one from general text first and domain text
-then; each is scored on held-out text of both, with paired intervals. Knows corpora and
-pretraining; computes nothing itself.
+then; each is scored on held-out text of both, with paired intervals.
 """
 
 import time

@@ -1,7 +1,6 @@
 """The rungs of a comparison: every way to classify texts that there is here, by one call each.
 
-A rung is climbed in a process of its own, so that its peak of memory is its own. Knows the front
-doors of baselines, classifier training and prompting; compares nothing.
+A rung is climbed in a process of its own, so that its peak of memory is its own.
 """
 
 import itertools

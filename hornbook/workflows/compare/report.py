@@ -1,7 +1,4 @@
-"""A comparison as a page: scores with intervals, what they cost, and the verdict.
-
-Knows the facts of result.json; measures nothing.
-"""
+"""A comparison as a page: scores with intervals, what they cost, and the verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

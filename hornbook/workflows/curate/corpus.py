@@ -1,7 +1,4 @@
-"""A corpus as a user means it: documents kept and counted, tokens, a card to read.
-
-Knows the front doors of corpus and tokenize; decides nothing of documents.
-"""
+"""A corpus as a user means it: documents kept and counted, tokens, a card to read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """From the text of a corpus to tokens: a tokenizer, and token shards of both sides.
 
-Each is reused when its inputs are unchanged. Knows corpus, tokenize and batches; needs no torch.
+Each is reused when its inputs are unchanged.
 """
 
 from pathlib import Path

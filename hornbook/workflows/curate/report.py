@@ -1,6 +1,6 @@
 """The data card of a corpus as a page: what went in, what came out, and why they differ.
 
-The same facts give the same page. Knows the facts' names; measures nothing and reads no corpus.
+The same facts give the same page.
 """
 
 from collections.abc import Mapping, Sequence

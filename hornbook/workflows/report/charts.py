@@ -1,7 +1,7 @@
 """Small pictures: a line over a logarithmic axis with floors, and bars, as SVG; a level, as HTML.
 
 Colours come from the page's style sheet, so that light, dark and print work; text stays text, so
-that the reader's fonts draw Chinese. Knows numbers; knows nothing of reports.
+that the reader's fonts draw Chinese.
 """
 
 import math

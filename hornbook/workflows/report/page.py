@@ -1,7 +1,4 @@
-"""What every report has: the frame, the forecast beside the fact, the choices, the next commands.
-
-Knows the run folder's names and the templates; measures nothing.
-"""
+"""What every report has: the frame, the forecast beside the fact, the choices, the next commands."""
 
 import datetime
 from collections.abc import Sequence

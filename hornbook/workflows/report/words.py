@@ -1,6 +1,6 @@
 """What a data card's codes mean to people, in English and in Chinese.
 
-A code without an entry is shown as it is. Knows names; knows nothing of pages.
+A code without an entry is shown as it is.
 """
 
 from hornbook.corpus.recipe import REST

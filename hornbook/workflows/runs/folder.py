@@ -1,7 +1,4 @@
-"""A run folder: where each thing lies in it, and what lies there already.
-
-Knows names; does no work.
-"""
+"""A run folder: where each thing lies in it, and what lies there already."""
 
 import contextlib
 import errno

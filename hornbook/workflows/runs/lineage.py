@@ -1,6 +1,6 @@
 """Which runs were trained on which corpus, so that a corpus can say who learned from it.
 
-A line for each run, in Hornbook's own folder. Knows names and fingerprints only.
+A line for each run, in Hornbook's own folder.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The training loop with what every run does besides: log, validate, sample, save, stop on request.
-
-Knows the run folder and a problem; knows nothing of families or data.
-"""
+"""The training loop with what every run does besides: log, validate, sample, save, stop on request."""
 
 import time
 from functools import partial

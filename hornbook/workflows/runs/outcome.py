@@ -1,7 +1,4 @@
-"""What came of a run, in the lines that a command ends with: its measure, and where the report is.
-
-Knows the facts' names; measures nothing.
-"""
+"""What came of a run, in the lines that a command ends with: its measure, and where the report is."""
 
 from typing import Any
 

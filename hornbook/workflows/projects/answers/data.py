@@ -1,7 +1,4 @@
-"""What `finetune` reads: rows of a task as conversations or texts, and how they are encoded.
-
-Knows the front doors of corpus, tokenize and batches; trains nothing.
-"""
+"""What `finetune` reads: rows of a task as conversations or texts, and how they are encoded."""
 
 import itertools
 import re

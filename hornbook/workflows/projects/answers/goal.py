@@ -1,7 +1,6 @@
 """What a tuning minimises and how it is measured: the loss of answers, or of preferences.
 
-Also the forgetting meter: bits per byte of text that the model was not tuned on. Knows the front
-doors of batches and train; knows nothing of run folders.
+Also the forgetting meter: bits per byte of text that the model was not tuned on.
 """
 
 import math

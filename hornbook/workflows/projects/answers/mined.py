@@ -1,7 +1,7 @@
 """Questions and answers found in documents: a title or heading, and the paragraph under it.
 
 No text is invented: the answer is the documents' own, and the question names the title in a frame
-of the text's language. Knows documents; knows nothing of tokens or training.
+of the text's language.
 """
 
 import itertools

@@ -1,7 +1,4 @@
-"""From the files of a tuning run to encoded samples on three sides of a split.
-
-Knows the tasks' rows and their encoding; trains nothing.
-"""
+"""From the files of a tuning run to encoded samples on three sides of a split."""
 
 import itertools
 from collections.abc import Callable, Sequence

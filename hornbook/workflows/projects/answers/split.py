@@ -2,7 +2,7 @@
 
 What a user asks first stands on one side only. Where many rows begin alike ("Hi"), what is asked
 next decides; and what most rows ask is trained on, so that the held-out parts keep their shares. A
-row that is there twice counts once. Knows samples; trains nothing.
+row that is there twice counts once.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """The report of an image model: its errors, each class, and the mistakes it was surest of.
 
-Every figure was measured in that run. Knows the run folder; measures nothing.
+Every figure was measured in that run.
 """
 
 import base64

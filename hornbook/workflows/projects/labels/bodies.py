@@ -1,7 +1,4 @@
-"""MODEL as `finetune` means it: a body that knows something already, or a preset to begin afresh.
-
-Knows model folders, presets and tokenizers; trains no model.
-"""
+"""MODEL as `finetune` means it: a body that knows something already, or a preset to begin afresh."""
 
 import math
 from collections.abc import Sequence

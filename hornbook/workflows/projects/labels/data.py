@@ -1,7 +1,4 @@
-"""Labelled texts in three parts, decided by their contents, and what is said of them.
-
-Knows rows; knows nothing of models.
-"""
+"""Labelled texts in three parts, decided by their contents, and what is said of them."""
 
 from collections import Counter
 from collections.abc import Sequence

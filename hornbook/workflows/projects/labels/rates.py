@@ -1,7 +1,6 @@
 """How a text classifier is tuned when nobody says: rates, passes and pooling by body and method.
 
-All of it was measured (docs/log.md, "rates of classifiers"). Knows methods and configs; knows
-nothing of data.
+All of it was measured (docs/log.md, "rates of classifiers").
 """
 
 from typing import NamedTuple

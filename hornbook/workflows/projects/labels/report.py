@@ -1,6 +1,6 @@
 """The report of a text classifier: its errors, each class, and the mistakes it was surest of.
 
-Every figure was measured in that run. Knows the run folder; measures nothing.
+Every figure was measured in that run.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""From files of pairs to what training reads: one tokenizer for both sides, ids, and their books.
-
-Knows the front doors of corpus, tokenize and batches; knows nothing of training.
-"""
+"""From files of pairs to what training reads: one tokenizer for both sides, ids, and their books."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The report of a translator: its loss and BLEU, what it made of test sentences, the pairs.
 
-Every figure was measured in that run. Knows the run folder; measures nothing.
+Every figure was measured in that run.
 """
 
 import json

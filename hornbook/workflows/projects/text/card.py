@@ -1,7 +1,4 @@
-"""The card that goes with a model: what it is, what it learned from, what was measured.
-
-Knows the facts' names; measures nothing.
-"""
+"""The card that goes with a model: what it is, what it learned from, what was measured."""
 
 from typing import Any
 

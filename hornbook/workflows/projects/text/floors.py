@@ -1,7 +1,4 @@
-"""The floors of a run: compressors and an n-gram model on the same training and validation text.
-
-Knows baselines, corpus and shards; trains nothing.
-"""
+"""The floors of a run: compressors and an n-gram model on the same training and validation text."""
 
 import math
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The report of a model of text: its bits per byte beside the floors, samples, text, tokenizer.
 
-Every figure was measured in that run. Knows the run folder; measures nothing.
+Every figure was measured in that run.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,6 @@
 """Samples while training: what the model makes of the beginnings of held-out documents.
 
 A decoder goes on from them; an encoder fills in a word of them.
-
-Knows the corpus' text through shards and generation; measures nothing.
 """
 
 import itertools
