@@ -1,8 +1,7 @@
 """Single files that commands write: a file that is there is replaced only by who wrote it.
 
 A file cannot carry a marker, so Hornbook's own folder remembers what was written: by which command,
-from what, and with which content. Any other file, and one that was changed since, stays. Knows
-files; knows nothing of what is in them.
+from what, and with which content. Any other file, and one that was changed since, stays.
 """
 
 import contextlib

@@ -58,7 +58,8 @@ def test_an_answer_that_nobody_asked_for_is_found_behind_what_the_template_adds(
     folder, tmp_path, first
 ):
     """Templates write a system turn of their own before a first answer, and none before nothing."""
-    own = "{% if messages and messages[0]['role'] != 'system' %}<|im_start|>system\nHelp.<|im_end|>\n{% endif %}"
+    own = "<|im_start|>system\nHelp.<|im_end|>\n"
+    own = f"{{% if messages and messages[0]['role'] != 'system' %}}{own}{{% endif %}}"
     tokenizer = written(folder, own + SILENT, tmp_path / "t")
     messages = [{"role": "assistant", "content": first}, *MESSAGES[1:]]
     ids, trained = encode_answers(tokenizer, messages)

@@ -1,4 +1,4 @@
-"""How a comparison's minutes are shared: what is quick comes first, the rest shares what is left."""
+"""A comparison's minutes: what is quick comes first, the rest shares what is left."""
 
 from hornbook.core.clock import Clock
 from hornbook.core.threads import slowness

@@ -1,4 +1,4 @@
-"""What every report has: the frame, the forecast beside the fact, the choices, the next commands."""
+"""What every report has: a frame, the forecast beside the fact, the choices, the next commands."""
 
 import datetime
 from collections.abc import Sequence

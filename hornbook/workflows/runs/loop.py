@@ -1,4 +1,4 @@
-"""The training loop with what every run does besides: log, validate, sample, save, stop on request."""
+"""The training loop with what every run does besides: log, validate, sample, save, stop."""
 
 import time
 from functools import partial

@@ -1,4 +1,4 @@
-"""What came of a run, in the lines that a command ends with: its measure, and where the report is."""
+"""What came of a run, in the last lines of a command: its measure, and where the report is."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""MODEL as `finetune` means it: a body that knows something already, or a preset to begin afresh."""
+"""MODEL as `finetune` means it: a body that knows something, or a preset to begin afresh."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From files of pairs to what training reads: one tokenizer for both sides, ids, and their books."""
+"""From files of pairs to what training reads: one tokenizer for both sides, ids, their books."""
 
 from collections import Counter
 from collections.abc import Sequence
