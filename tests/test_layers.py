@@ -28,8 +28,8 @@ WITHOUT = {
         generate -generate.beam -generate.single_token -generate.translate
         models.fields models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
-        training.calibrate training.choices training.fits training.measures training.schedule
-        training.vocabulary
+        retrieve training.calibrate training.choices training.fits training.measures
+        training.schedule training.vocabulary
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task
         evaluate.templates workflows.curate workflows.exchange.catalogue workflows.exchange.pull

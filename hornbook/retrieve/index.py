@@ -1,0 +1,151 @@
+"""An index to read: its documents, their text, and search. The one door for all who ask.
+
+    with DocumentIndex.open(folder) as index:
+        for hit in index.search("notice period", count=5):
+            assert index.text(hit.document, hit.start, hit.end) == hit.text
+
+Whatever is given out of it was in the store at that moment.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from hornbook.core.errors import UsageError, unknown
+from hornbook.retrieve.search import BY, Asked, By, Encode, Hit, Searching, page_of
+from hornbook.retrieve.sentences import Span, sentences
+from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
+from hornbook.retrieve.vectors import FOLDER as VECTORS
+from hornbook.retrieve.vectors import VectorIndex
+from hornbook.retrieve.where import Where
+from hornbook.retrieve.words import FOLDER as WORDS
+from hornbook.retrieve.words import WordIndex
+
+
+class IndexState(NamedTuple):
+    """How far an index is. words: whether the word index knows all passages. vectors: passages
+    that have one, of `passages`. encoder: what made them, or None."""
+
+    documents: int
+    passages: int
+    vectors: int
+    words: bool
+    generation: int
+    encoder: str | None
+
+
+class DocumentIndex:
+    """An open index; close it, or use it in a `with`.
+
+    encode: makes the vector of a question; without it only words are searched.
+    """
+
+    def __init__(self, folder: Path, store: Store, encode: Encode | None) -> None:
+        self.folder, self.store = folder, store
+        self._encode = encode
+        self._searching: Searching | None = None
+
+    @classmethod
+    def open(cls, folder: Path | str, encode: Encode | None = None) -> Self:
+        """The index in a folder. Raises UsageError where there is none."""
+        return cls(Path(folder), Store.open(Path(folder)), encode)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of its files."""
+        self.store.close()
+
+    def documents(self, where: Where = Where()) -> list[IndexedDocument]:  # noqa: B008
+        """All documents, or those that meet a condition, in the order in which they came."""
+        clause, values = where.clause()
+        return self.store.documents(
+            "WHERE id IN (SELECT documents.id FROM documents JOIN files ON files.id = file "
+            f"WHERE {clause})",
+            values,
+        )
+
+    def document(self, id: int) -> IndexedDocument:
+        """One document. Raises UsageError for a number that none has."""
+        found = self.store.document(id)
+        if found is None:
+            raise UsageError(f"Document {id} is not in {self.folder}.")
+        return found
+
+    def text(self, document: int, start: int = 0, end: int | None = None) -> str:
+        """The characters of a document from `start` up to `end`, as they were read; "" where the
+        document is not there."""
+        return self.store.text(document, start, end)
+
+    def page(self, document: int, offset: int) -> int | None:
+        """The page that a character is on, from 1; None where the document has no pages."""
+        return page_of(self.document(document), offset)
+
+    def passages(
+        self, document: int, start: int = 0, end: int | None = None
+    ) -> list[StoredPassage]:
+        """The passages that hold a character from `start` up to `end`, in order."""
+        return self.store.passages(document, start, end)
+
+    def sentences(self, document: int, start: int = 0, end: int | None = None) -> list[Span]:
+        """The sentences that hold a character from `start` up to `end`, in the document's
+        characters; a sentence is always the same one, whatever part is asked for."""
+        language = self.document(document).language
+        found = [
+            Span(passage.start + span.start, passage.start + span.end)
+            for passage in self.passages(document, start, end)
+            for span in sentences(self.text(document, passage.start, passage.end), language)
+        ]
+        return [span for span in found if span.end > start and (end is None or span.start < end)]
+
+    def search(
+        self,
+        query: str,
+        count: int = 10,
+        by: By = "both",
+        where: Where = Where(),  # noqa: B008
+    ) -> list[Hit]:
+        """The best passages for a question, at most `count`.
+
+        by: "words" (BM25), "vectors" (cosine), or "both", which is words alone while there are no
+        vectors or nothing to ask them with. Raises UsageError for vectors where there are none.
+        """
+        if by not in BY:
+            raise unknown("way of searching", by, BY)
+        searching = self._search()
+        if by == "both" and (searching.encode is None or not searching.vectors):
+            by = "words"
+        return searching.hits(Asked(query, count, by, where))
+
+    def state(self) -> IndexState:
+        """How far the index is, now."""
+        counts = [
+            self.store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("documents", "passages", "vectors")
+        ]
+        words = self._search().words.generation == self.store.generation
+        encoder: Any = self.store.setting("encoder")
+        return IndexState._make((*counts, words, self.store.generation, encoder))
+
+    def _search(self) -> Searching:
+        """What searches, up to date."""
+        if self._searching is None:
+            vectors = None
+            if self._encode is not None:
+                vectors = VectorIndex(self.folder / VECTORS, self.store)
+            words = WordIndex(self.folder / WORDS)
+            self._searching = Searching(self.store, words, vectors, self._encode)
+        else:
+            self._searching.words.refresh()
+            if self._searching.vectors is not None:
+                self._searching.vectors.refresh()
+        return self._searching

@@ -1,0 +1,272 @@
+"""Search: passages by words, by vectors, or by both together, the best first.
+
+Both together is a weighted sum of scores: that of the words as a share of the best one's, that of
+the vectors between the worst and the best of all that either found. Knows an open index.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from hornbook.core.errors import UsageError
+from hornbook.retrieve.hits import Shown, highlights, outline, says_the_same, snippet
+from hornbook.retrieve.question import AskedWords, asked_words
+from hornbook.retrieve.sentences import Span
+from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
+from hornbook.retrieve.vectors import VectorIndex
+from hornbook.retrieve.where import Where
+from hornbook.retrieve.words import Ranked, WordIndex
+
+if TYPE_CHECKING:
+    import numpy as np
+
+By = Literal["both", "words", "vectors"]
+BY: tuple[By, ...] = ("both", "words", "vectors")
+Encode = Callable[[str], "np.ndarray"]
+"""The vector of a question: (D,) float32 of length one."""
+
+WEIGHT = "vector_weight"
+"""The setting that says how much vectors count beside words, 0 to 1."""
+_DEFAULT_WEIGHT = 0.5
+_CANDIDATES = 100
+"""Passages that words and vectors each propose, at least."""
+_MORE, _AT_ONCE = 4, 16
+
+
+class Copy(NamedTuple):
+    """A passage that says the same as a hit."""
+
+    document: int
+    source: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found: `text` is the document's from `start` up to `end`, character by
+    character.
+
+    document: its number. page: from 1, where the document has pages. score: of one search, larger
+    is better; words and vector: BM25 and cosine, None where one did not look. asked: the terms of
+    the question. copies: passages of about the same words.
+    """
+
+    document: int
+    source: str
+    title: str
+    language: str
+    page: int | None
+    start: int
+    end: int
+    text: str
+    score: float
+    words: float | None
+    vector: float | None
+    passage: int
+    asked: frozenset[str]
+    copies: list[Copy] = field(default_factory=list)
+
+    def highlights(self) -> list[Span]:
+        """Where the words of the question stand, in characters of `text`."""
+        return highlights(self.text, self.language, self.asked)
+
+    def snippet(self) -> Shown:
+        """The part of `text` to show, in characters of it."""
+        return snippet(self.text, self.highlights())
+
+
+class Asked(NamedTuple):
+    """A question and how it is searched for."""
+
+    question: str
+    most: int
+    by: By
+    where: Where
+
+
+class Scored(NamedTuple):
+    """A passage with its score, and what it is made of."""
+
+    passage: int
+    score: float
+    words: float | None
+    vector: float | None
+
+
+class Searching:
+    """An index as a search sees it. encode: None where vectors cannot be asked."""
+
+    def __init__(
+        self, store: Store, words: WordIndex, vectors: VectorIndex | None, encode: Encode | None
+    ) -> None:
+        self.store, self.words, self.vectors, self.encode = store, words, vectors, encode
+        self._languages: tuple[int, list[str]] = (-1, [])
+
+    def hits(self, asked: Asked) -> list[Hit]:
+        """The best passages; those that the store no longer has, or whose file is gone, are left
+        out. Raises UsageError for vectors where there are none.
+        """
+        words = asked_words(asked.question, self.languages())
+        documents = self._documents(asked.where)
+        wanted = max(_CANDIDATES, asked.most * _MORE)
+        while True:
+            ranked = self._ranked(asked, words, documents, wanted)
+            found = self._shown(ranked, asked, words)
+            if len(found) >= asked.most or len(ranked) < wanted:
+                return found
+            wanted *= _MORE
+
+    def languages(self) -> list[str]:
+        """Of the documents of the index, the most frequent first."""
+        generation = self.store.generation
+        if generation != self._languages[0]:
+            rows = self.store.execute(
+                "SELECT language FROM documents GROUP BY language ORDER BY count(*) DESC"
+            )
+            self._languages = generation, [row[0] for row in rows]
+        return self._languages[1]
+
+    def _documents(self, where: Where) -> list[int] | None:
+        """The documents that may be found; None for all."""
+        if not where:
+            return None
+        clause, values = where.clause()
+        rows = self.store.execute(
+            f"SELECT documents.id FROM documents JOIN files ON files.id = file WHERE {clause}",
+            values,
+        )
+        return [row[0] for row in rows]
+
+    def _ranked(
+        self, asked: Asked, words: AskedWords, documents: list[int] | None, count: int
+    ) -> list[Scored]:
+        by_words = [] if asked.by == "vectors" else self.words.search(words.words, count, documents)
+        if asked.by == "words":
+            return [Scored(*one, one.score, None) for one in by_words]
+        if self.vectors is None or self.encode is None or not len(self.vectors):
+            raise UsageError("This index has no vectors that can be asked; search by words.")
+        vector = self.encode(asked.question)
+        by_vectors = self.vectors.search(vector, count, self._passages(documents))
+        if asked.by == "vectors":
+            return [Scored(*one, None, one.score) for one in by_vectors]
+        weight = self.store.setting(WEIGHT)
+        more = self.vectors.scores_of(vector, [one.passage for one in by_words])
+        return fused(by_words, by_vectors, more, _DEFAULT_WEIGHT if weight is None else weight)
+
+    def _passages(self, documents: list[int] | None) -> "np.ndarray | None":
+        """The passages of documents; None for all."""
+        if documents is None:
+            return None
+        import numpy as np
+
+        chosen = set(documents)
+        rows = self.store.execute("SELECT id, document FROM passages")
+        return np.array([id for id, document in rows if document in chosen], np.int64)
+
+    def _shown(self, ranked: list[Scored], asked: Asked, words: AskedWords) -> list[Hit]:
+        """As hits, those that say the same together."""
+        found: list[Hit] = []
+        seen: list[frozenset[str]] = []
+        for one, passage, document in self._there(ranked):
+            text = self.store.text(passage.document, passage.start, passage.end)
+            lines = outline(text)
+            same = next((i for i, other in enumerate(seen) if says_the_same(other, lines)), None)
+            if same is not None:
+                copy = Copy(document.id, document.source, passage.start, passage.end)
+                found[same].copies.append(copy)
+            elif len(found) == asked.most:
+                break
+            else:
+                found.append(_hit(one, passage, document, text, words))
+                seen.append(lines)
+        return found
+
+    def _there(
+        self, ranked: list[Scored]
+    ) -> Iterator[tuple[Scored, StoredPassage, IndexedDocument]]:
+        """Those that the store has, and whose files are there."""
+        places = _Places(self.store)
+        for start in range(0, len(ranked), _AT_ONCE):
+            some = ranked[start : start + _AT_ONCE]
+            passages = self.store.passages_by_id([one.passage for one in some])
+            for one in some:
+                passage = passages.get(one.passage)
+                document = places.document(passage.document) if passage else None
+                if passage and document:
+                    yield one, passage, document
+
+
+class _Places:
+    """The documents of hits, each read once. A document whose file is gone is none, unless the
+    folder that it was found in is gone as well, as on another machine."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[int, IndexedDocument | None] = {}
+
+    def document(self, id: int) -> IndexedDocument | None:
+        if id not in self._known:
+            found = self._store.document(id)
+            self._known[id] = found if found and not self._is_gone(id) else None
+        return self._known[id]
+
+    def _is_gone(self, id: int) -> bool:
+        row = self._store.execute(
+            "SELECT path, root FROM files JOIN documents ON file = files.id WHERE documents.id = ?",
+            (id,),
+        ).fetchone()
+        if row is None:
+            return True
+        path, root = row
+        return os.path.isdir(root) and not os.path.lexists(path)  # noqa: PTH112
+
+
+def _hit(
+    one: Scored, passage: StoredPassage, document: IndexedDocument, text: str, words: AskedWords
+) -> Hit:
+    return Hit(
+        document=document.id,
+        source=document.source,
+        title=document.title,
+        language=document.language,
+        page=page_of(document, passage.start),
+        start=passage.start,
+        end=passage.end,
+        text=text,
+        score=one.score,
+        words=one.words,
+        vector=one.vector,
+        passage=passage.id,
+        asked=words.terms,
+    )
+
+
+def page_of(document: IndexedDocument, place: int) -> int | None:
+    """The page that a character is on, from 1; None where the document has no pages."""
+    from bisect import bisect_right
+
+    return bisect_right(document.pages, place) if document.pages else None
+
+
+def fused(
+    words: Sequence[Ranked], vectors: Sequence[Ranked], more: dict[int, float], weight: float
+) -> list[Scored]:
+    """Both lists as one, the best first. more: cosines of passages that words found.
+
+    weight: of the vectors, 0 to 1. A passage that only vectors found has no words in common with
+    the question: BM25 gives it 0.
+    """
+    by_words = dict(words)
+    by_vectors = more | dict(vectors)
+    top = max(by_words.values(), default=0.0) or 1.0
+    low, high = (f(by_vectors.values(), default=0.0) for f in (min, max))
+    span = (high - low) or 1.0
+    found = []
+    for passage in by_words.keys() | by_vectors.keys():
+        word, vector = by_words.get(passage), by_vectors.get(passage)
+        near = 0.0 if vector is None else (vector - low) / span
+        score = weight * near + (1 - weight) * (word or 0.0) / top
+        found.append(Scored(passage, score, word, vector))
+    return sorted(found, key=lambda one: (-one.score, one.passage))

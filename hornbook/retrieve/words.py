@@ -1,0 +1,169 @@
+"""The word index: BM25 over the terms of passages, by tantivy, derived from the store.
+
+It carries the generation of the store that it was made from, in the same commit as the rest, and is
+brought up to date from there: what it does not know of is added, what was removed is deleted. A
+folder that is lost or broken is made anew. Knows terms and numbers of passages.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hornbook.core.errors import HornbookError
+from hornbook.retrieve.store import Store
+from hornbook.retrieve.terms import analyser
+
+FOLDER = "words"
+_HEAP_BYTES = 128 * 2**20
+_AT_ONCE = 50_000
+"""Passages between two commits."""
+_MARK, _PASSAGE, _DOCUMENT, _TERMS = "mark", "passage", "document", "terms"
+
+
+class Ranked(NamedTuple):
+    """A passage and how well it fits."""
+
+    passage: int
+    score: float
+
+
+class WordIndex:
+    """The word index in a folder. Searches see the last commit."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises HornbookError where there is none, or it is broken."""
+        import tantivy
+
+        self._library, self._folder = tantivy, folder
+        if not (folder / "meta.json").is_file():
+            raise HornbookError(f"{folder} holds no word index.")
+        try:
+            self._index = tantivy.Index.open(str(folder))
+            self._schema = self._index.schema
+            self._seen = self._stamp()
+            self._searcher = self._index.searcher()
+        except ValueError as error:
+            raise HornbookError(f"{folder} is no word index that can be opened: {error}.") from None
+
+    @classmethod
+    def made(cls, folder: Path) -> "WordIndex":
+        """The one that is there, or an empty one."""
+        with contextlib.suppress(HornbookError):
+            return cls(folder)
+        import tantivy
+
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        tantivy.Index(_schema(tantivy), path=str(folder))
+        return cls(folder)
+
+    def _stamp(self) -> int:
+        return (self._folder / "meta.json").stat().st_mtime_ns
+
+    def refresh(self) -> None:
+        """See what was committed since."""
+        if (stamp := self._stamp()) != self._seen:
+            self._index.reload()
+            self._searcher, self._seen = self._index.searcher(), stamp
+
+    @property
+    def generation(self) -> int:
+        """That of the store it was made from; 0 for an empty one."""
+        hits = self._searcher.search(self._number(_MARK, 1), 1, count=False).hits
+        found = self._numbers([address for _, address in hits])
+        return found[0] if found else 0
+
+    def _number(self, field: str, value: int) -> Any:
+        """The query for a number in a field. (Deleting by term misses unsigned fields.)"""
+        return self._library.Query.term_query(self._schema, field, value)
+
+    def _numbers(self, addresses: list[Any]) -> list[int]:
+        if not addresses:
+            return []
+        values = self._searcher.fast_field_values(_PASSAGE, addresses)
+        return [int(value or 0) for value in values]
+
+    def search(
+        self, words: Iterable[Sequence[str]], count: int, documents: Sequence[int] | None = None
+    ) -> list[Ranked]:
+        """The best passages for words, each given as the terms that it may stand for.
+
+        documents: the only ones that are searched.
+        """
+        query_of, should = self._library.Query, self._library.Occur.Should
+        parts = []
+        for terms in words:
+            each = [query_of.term_query(self._schema, _TERMS, term, "freq") for term in terms]
+            parts.append(each[0] if len(each) == 1 else query_of.disjunction_max_query(each))
+        if not parts or count < 1 or (documents is not None and not len(documents)):
+            return []
+        query = query_of.boolean_query([(should, part) for part in parts])
+        if documents is not None:
+            must = self._library.Occur.Must
+            allowed = query_of.term_set_query(self._schema, _DOCUMENT, list(documents))
+            silent = query_of.const_score_query(allowed, 0.0)
+            query = query_of.boolean_query([(must, query), (must, silent)])
+        hits = self._searcher.search(query, count, count=False).hits
+        numbers = self._numbers([address for _, address in hits])
+        return [Ranked(number, score) for number, (score, _) in zip(numbers, hits, strict=True)]
+
+    def catch_up(
+        self, store: Store, advance: Callable[[float], None] = lambda passages: None
+    ) -> None:
+        """Take over what the store has had added and removed since. advance: told of passages."""
+        since, now = self.generation, store.generation
+        if since == now:
+            return
+        writer = self._index.writer(_HEAP_BYTES)
+        removed = store.execute("SELECT document FROM removed WHERE generation > ?", (since,))
+        for (document,) in removed.fetchall():
+            writer.delete_documents_by_query(self._number(_DOCUMENT, document))
+        rows = store.execute(
+            "SELECT generation, id, title, language FROM documents WHERE generation > ? "
+            "ORDER BY generation, id",
+            (since,),
+        ).fetchall()
+        added, done = 0, since
+        for generation, *document in rows:
+            if generation > done and added >= _AT_ONCE:
+                self._commit(writer, done)
+                added = 0
+            count = self._add(writer, store, *document)
+            added, done = added + count, generation
+            advance(count)
+        self._commit(writer, now)
+        writer.wait_merging_threads()
+        self.refresh()
+
+    def _commit(self, writer: Any, generation: int) -> None:
+        """What was added and deleted counts from here, and so does the generation."""
+        writer.delete_documents_by_query(self._number(_MARK, 1))
+        mark = self._library.Document()
+        mark.add_unsigned(_MARK, 1)
+        mark.add_unsigned(_PASSAGE, generation)
+        writer.add_document(mark)
+        writer.commit()
+
+    def _add(self, writer: Any, store: Store, document: int, title: str, language: str) -> int:
+        """Add the passages of a document."""
+        terms, new = analyser(language).terms, self._library.Document
+        named = " ".join(terms(title))
+        count = 0
+        for count, (passage, text) in enumerate(store.passage_texts(document), 1):  # noqa: B007
+            row = new()
+            row.add_unsigned(_PASSAGE, passage)
+            row.add_unsigned(_DOCUMENT, document)
+            row.add_text(_TERMS, f"{named} {' '.join(terms(text))}")
+            writer.add_document(row)
+        return count
+
+
+def _schema(library: Any) -> Any:
+    builder = library.SchemaBuilder()
+    builder.add_unsigned_field(_MARK, indexed=True)
+    builder.add_unsigned_field(_PASSAGE, fast=True)
+    builder.add_unsigned_field(_DOCUMENT, indexed=True)
+    builder.add_text_field(_TERMS, tokenizer_name="whitespace", index_option="freq")
+    return builder.build()

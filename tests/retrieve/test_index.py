@@ -1,0 +1,159 @@
+"""An index: what was committed is found, and what is given out of it is what was read."""
+
+import pytest
+
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.read.documents import Document, Rejection
+from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.where import Where
+from hornbook.retrieve.writer import FoundFile, IndexWriter
+
+TEXTS = {
+    "lease.txt": "# Lease\n\nThe tenant must give notice. The notice period is three months.",
+    "miete.txt": "Der Mieter haftet für Schäden an den Häusern. Die Kündigungsfrist beträgt drei "
+    "Monate. Das gilt auch für die Wohnung des Vermieters, wenn er sie selbst nutzt.",
+    "合同.txt": "甲方应当在三个月内支付租金。乙方可以解除合同，但应当提前通知甲方。",
+}
+
+
+def found_file(folder, name, modified="2024-05-01"):
+    return FoundFile(str(folder / name), str(folder), 1, "stamp", "hash", modified)
+
+
+def fill(folder, texts, out):
+    """An index of texts, each a file of its own."""
+    out.mkdir(exist_ok=True)
+    with IndexWriter(out) as writer:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            found = found_file(folder, name)
+            number = writer.begin(found)
+            writer.take(number, Document(name, text, name, metadata={"kind": name[:1]}))
+            writer.end(number, found)
+        writer.catch_up()
+    return out
+
+
+@pytest.fixture
+def out(tmp_path):
+    return fill(tmp_path, TEXTS, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("notice periods", "lease.txt"),
+        ("Schaden am Haus", "miete.txt"),
+        ("解除合同", "合同.txt"),
+        ("KÜNDIGUNGSFRISTEN", "miete.txt"),
+    ],
+)
+def test_every_language_is_found_by_its_own_forms(out, query, name):
+    with DocumentIndex.open(out) as index:
+        first = index.search(query)[0]
+        assert first.source.endswith(name)
+        assert index.text(first.document, first.start, first.end) == first.text
+        assert first.highlights()
+
+
+def test_sentences_are_the_same_whatever_part_is_asked_for(out):
+    with DocumentIndex.open(out) as index:
+        for document in index.documents():
+            whole = index.sentences(document.id)
+            assert len(whole) >= 2
+            for span in whole:
+                assert index.sentences(document.id, span.start, span.end) == [span]
+
+
+def test_what_was_removed_answers_nothing_though_the_words_still_have_it(out, tmp_path):
+    with DocumentIndex.open(out) as index:
+        assert index.search("notice")
+        with IndexWriter(out) as writer:
+            assert writer.remove([str(tmp_path / "lease.txt")]) == 1
+        assert not index.state().words
+        assert not index.search("notice")
+        with IndexWriter(out) as writer:
+            writer.catch_up()
+        assert index.state().words and not index.search("notice")
+
+
+def test_a_file_that_is_gone_answers_nothing_while_its_folder_is_there(out, tmp_path):
+    with DocumentIndex.open(out) as index:
+        (tmp_path / "lease.txt").unlink()
+        assert not index.search("notice")
+        assert index.search("Kündigungsfrist")
+
+
+def test_conditions_hold(out, tmp_path):
+    with DocumentIndex.open(out) as index:
+
+        def names(**where):
+            return [d.source.rpartition("/")[2] for d in index.documents(Where(**where))]
+
+        assert names(sources=["lease.txt"]) == ["lease.txt"]
+        assert names(sources=["*.txt"]) == list(TEXTS)
+        assert names(folders=[str(tmp_path)]) == list(TEXTS)
+        assert names(folders=[str(tmp_path / "other")]) == []
+        assert names(languages=["de", "zh"]) == ["miete.txt", "合同.txt"]
+        assert names(metadata={"kind": "l"}) == ["lease.txt"]
+        assert names(since="2024", until="2024-05") == list(TEXTS)
+        assert names(since="2024-06") == []
+        german = index.search("drei Monate three months 三个月", where=Where(languages=["de"]))
+        assert {hit.language for hit in german} == {"de"}
+
+
+def test_what_was_not_committed_is_not_there(out, tmp_path):
+    with pytest.raises(ZeroDivisionError), IndexWriter(out) as writer:
+        number = writer.begin(found_file(tmp_path, "new.txt"))
+        writer.take(number, Document("new", "An unfinished sentence about otters.", "new"))
+        raise ZeroDivisionError
+    with DocumentIndex.open(out) as index:
+        assert len(index.documents()) == len(TEXTS)
+        assert not index.search("otters")
+
+
+def test_one_process_writes_at_a_time(out):
+    with IndexWriter(out), pytest.raises(HornbookError, match="another process"):
+        IndexWriter(out)
+
+
+def test_same_passages_are_one_hit(tmp_path):
+    texts = {f"{i}.txt": "Otters hold hands while they sleep on their backs." for i in range(3)}
+    with DocumentIndex.open(fill(tmp_path, texts, tmp_path / "out")) as index:
+        (hit,) = index.search("otters")
+        assert len(hit.copies) == 2
+
+
+def test_a_long_text_is_given_by_its_characters(tmp_path):
+    text = "".join(f"{i} wörd。" for i in range(20_000))
+    out = fill(tmp_path, {"long.txt": text}, tmp_path / "out")
+    with DocumentIndex.open(out) as index:
+        (document,) = index.documents()
+        assert index.text(document.id) == text
+        for start, end in [(0, 5), (16_380, 16_390), (40_000, 90_000), (len(text) - 3, None)]:
+            assert index.text(document.id, start, end) == text[start:end]
+        places = index.passages(document.id)
+        assert "".join(text[p.start : p.end] for p in places).replace(" ", "") == text.replace(
+            " ", ""
+        )
+        for (number, found), place in zip(
+            index.store.passage_texts(document.id), places, strict=True
+        ):
+            assert (number, found) == (place.id, text[place.start : place.end])
+
+
+def test_what_was_refused_is_kept_by_name(out, tmp_path):
+    with IndexWriter(out) as writer:
+        number = writer.begin(found_file(tmp_path, "bad.pdf"))
+        writer.take(number, Rejection("bad.pdf", None, "encrypted PDF", "password"))
+    with DocumentIndex.open(out) as index:
+        rows = index.store.execute("SELECT reason, detail FROM quarantine").fetchall()
+        assert rows == [("encrypted PDF", "password")]
+
+
+def test_no_index_is_said(tmp_path):
+    with pytest.raises(UsageError, match="holds no index"):
+        DocumentIndex.open(tmp_path)
+    (tmp_path / "index.sqlite").write_text("no database" * 100)
+    with pytest.raises(HornbookError, match="no index that can be opened"):
+        DocumentIndex.open(tmp_path)
