@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from hornbook.core.errors import UsageError, unknown
-from hornbook.retrieve.search import BY, Asked, By, Encode, Hit, Searching, page_of
+from hornbook.retrieve.search import BY, By, Encode, Hit, Searching, SearchRequest, page_of
 from hornbook.retrieve.sentences import Span, sentences
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
 from hornbook.retrieve.vectors import FOLDER as VECTORS
@@ -124,7 +124,7 @@ class DocumentIndex:
         searching = self._search()
         if by == "both" and (searching.encode is None or not searching.vectors):
             by = "words"
-        return searching.hits(Asked(query, count, by, where))
+        return searching.hits(SearchRequest(query, count, by, where))
 
     def state(self) -> IndexState:
         """How far the index is, now."""

@@ -77,7 +77,7 @@ class Hit:
         return snippet(self.text, self.highlights())
 
 
-class Asked(NamedTuple):
+class SearchRequest(NamedTuple):
     """A question and how it is searched for."""
 
     question: str
@@ -86,7 +86,7 @@ class Asked(NamedTuple):
     where: Where
 
 
-class Scored(NamedTuple):
+class Candidate(NamedTuple):
     """A passage with its score, and what it is made of."""
 
     passage: int
@@ -104,7 +104,7 @@ class Searching:
         self.store, self.words, self.vectors, self.encode = store, words, vectors, encode
         self._languages: tuple[int, list[str]] = (-1, [])
 
-    def hits(self, asked: Asked) -> list[Hit]:
+    def hits(self, asked: SearchRequest) -> list[Hit]:
         """The best passages; those that the store no longer has, or whose file is gone, are left
         out. Raises UsageError for vectors where there are none.
         """
@@ -140,17 +140,17 @@ class Searching:
         return [row[0] for row in rows]
 
     def _ranked(
-        self, asked: Asked, words: AskedWords, documents: list[int] | None, count: int
-    ) -> list[Scored]:
+        self, asked: SearchRequest, words: AskedWords, documents: list[int] | None, count: int
+    ) -> list[Candidate]:
         by_words = [] if asked.by == "vectors" else self.words.search(words.words, count, documents)
         if asked.by == "words":
-            return [Scored(*one, one.score, None) for one in by_words]
+            return [Candidate(*one, one.score, None) for one in by_words]
         if self.vectors is None or self.encode is None or not len(self.vectors):
             raise UsageError("This index has no vectors that can be asked; search by words.")
         vector = self.encode(asked.question)
         by_vectors = self.vectors.search(vector, count, self._passages(documents))
         if asked.by == "vectors":
-            return [Scored(*one, None, one.score) for one in by_vectors]
+            return [Candidate(*one, None, one.score) for one in by_vectors]
         weight = self.store.setting(WEIGHT)
         more = self.vectors.scores_of(vector, [one.passage for one in by_words])
         return fused(by_words, by_vectors, more, _DEFAULT_WEIGHT if weight is None else weight)
@@ -165,7 +165,7 @@ class Searching:
         rows = self.store.execute("SELECT id, document FROM passages")
         return np.array([id for id, document in rows if document in chosen], np.int64)
 
-    def _shown(self, ranked: list[Scored], asked: Asked, words: AskedWords) -> list[Hit]:
+    def _shown(self, ranked: list[Candidate], asked: SearchRequest, words: AskedWords) -> list[Hit]:
         """As hits, those that say the same together."""
         found: list[Hit] = []
         seen: list[frozenset[str]] = []
@@ -184,8 +184,8 @@ class Searching:
         return found
 
     def _there(
-        self, ranked: list[Scored]
-    ) -> Iterator[tuple[Scored, StoredPassage, IndexedDocument]]:
+        self, ranked: list[Candidate]
+    ) -> Iterator[tuple[Candidate, StoredPassage, IndexedDocument]]:
         """Those that the store has, and whose files are there."""
         places = _Places(self.store)
         for start in range(0, len(ranked), _AT_ONCE):
@@ -224,7 +224,7 @@ class _Places:
 
 
 def _hit(
-    one: Scored, passage: StoredPassage, document: IndexedDocument, text: str, words: AskedWords
+    one: Candidate, passage: StoredPassage, document: IndexedDocument, text: str, words: AskedWords
 ) -> Hit:
     return Hit(
         document=document.id,
@@ -252,7 +252,7 @@ def page_of(document: IndexedDocument, place: int) -> int | None:
 
 def fused(
     words: Sequence[Ranked], vectors: Sequence[Ranked], more: dict[int, float], weight: float
-) -> list[Scored]:
+) -> list[Candidate]:
     """Both lists as one, the best first. more: cosines of passages that words found.
 
     weight: of the vectors, 0 to 1. A passage that only vectors found has no words in common with
@@ -268,5 +268,5 @@ def fused(
         word, vector = by_words.get(passage), by_vectors.get(passage)
         near = 0.0 if vector is None else (vector - low) / span
         score = weight * near + (1 - weight) * (word or 0.0) / top
-        found.append(Scored(passage, score, word, vector))
+        found.append(Candidate(passage, score, word, vector))
     return sorted(found, key=lambda one: (-one.score, one.passage))
