@@ -43,6 +43,11 @@ def decoder_sizes(**other: Any) -> DecoderSizes:
     return DecoderSizes(**{**usual, **other})
 
 
+def model_type(preset: str) -> str:
+    """What the ecosystem calls the models of a preset."""
+    return {"qwen3.5": "qwen3_5_text"}.get(preset, preset.split("-")[0])
+
+
 def loud(model: Any) -> Any:
     """Random weights that make all parts of a model count; fresh ones add nothing."""
     import torch

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from hornbook.core.errors import UsageError
 from hornbook.models.model import Model
+from hornbook.nn.contract import Layer
 from hornbook.nn.dropout import Dropout
 from hornbook.nn.lstm import LSTM
-from hornbook.nn.mamba2 import Mamba2
 
 
 class LoRALinear(nn.Module):
@@ -139,7 +139,7 @@ def _linear_maps(model: Model) -> Iterator[tuple[str, nn.Linear]]:
                     "directly; tune it with full, last:N or head."
                 )
             parent, _, last = name.rpartition(".")
-            if isinstance(module, nn.Linear) and not (
-                last == "output" and isinstance(model.get_submodule(parent), Mamba2)
-            ):
+            around = model.get_submodule(parent)
+            left = around.unadapted if isinstance(around, Layer) else ()
+            if isinstance(module, nn.Linear) and last not in left:
                 yield name, module

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _Family = Annotated[
     str | None,
     typer.Option(
-        help="On a corpus gpt (default), mamba2, lfm2, lstm or bert; on pairs "
-        "transformer, lstm or lstm-attention; on images vit."
+        help="On a corpus gpt (default), mamba2, lfm2, qwen3.5, lstm or bert; on "
+        "pairs transformer, lstm or lstm-attention; on images vit."
     ),
 ]
 

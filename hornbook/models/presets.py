@@ -13,6 +13,7 @@ from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import ModelConfig
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig, Bias
+from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.mamba2 import Mamba2Config
@@ -203,6 +204,56 @@ def lfm2(
 def lfm2_conv(sizes: DecoderSizes) -> CausalLMConfig:
     """LFM2 without attention: it sees a few tokens back a block, and nothing further."""
     return lfm2(sizes, attention=())
+
+
+@preset("qwen3.5", family="qwen3.5")
+def qwen3_5(
+    sizes: DecoderSizes,
+    attention: Sequence[int] | None = None,
+    mixer: GatedDeltaConfig | None = None,
+    rotary: RotaryConfig | None = None,
+    epsilon: float = 1e-6,
+    biased: bool = False,
+) -> CausalLMConfig:
+    """The gated delta rule and SwiGLU, with gated attention in some blocks (Qwen3.5, 2026).
+
+    attention: the blocks that have it; None for every fourth, or the last of fewer. mixer: of the
+    others; None for as many heads, those of keys half of it, with as many weights as an attention.
+    rotary: None for a quarter of each head.
+    """
+    norm = RMSNormConfig(epsilon=epsilon, centred=True)
+    places = range(3, sizes.depth, 4) or (sizes.depth - 1,) if attention is None else attention
+    mixers = {
+        True: AttentionConfig(
+            heads=sizes.heads,
+            kv_heads=sizes.kv_heads,
+            head=sizes.head,
+            rotary=rotary or RotaryConfig(channels=max(2, sizes.head // 8 * 2)),
+            qk_norm=norm,
+            bias=Bias(inputs=biased, output=biased),
+            gated=True,
+        ),
+        False: mixer
+        or GatedDeltaConfig(
+            heads=sizes.heads,
+            head=sizes.head,
+            key_heads=sizes.heads // (2 - sizes.heads % 2),
+            key=sizes.head,
+            epsilon=epsilon,
+        ),
+    }
+    mlp = PreNormConfig(norm=norm, layer=GatedMLPConfig(hidden=sizes.hidden))
+    return decoder(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        blocks=tuple(
+            (PreNormConfig(norm=norm, layer=mixers[i in places]), mlp) for i in range(sizes.depth)
+        ),
+        depth=sizes.depth,
+        norm=norm,
+        tied=sizes.tied,
+    )
 
 
 @preset("lstm", family="lstm")

@@ -69,7 +69,12 @@ Cache = dict[str, Tensor]
 
 
 class Layer(nn.Module, ABC):
-    """(B, T, D) -> (B, T, D). The contract test runs over every registered one."""
+    """(B, T, D) -> (B, T, D). The contract test runs over every registered one.
+
+    unadapted: its linear maps that LoRA leaves alone.
+    """
+
+    unadapted: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor: ...

@@ -96,6 +96,9 @@ class GatedDeltaConfig(LayerConfig):
 class GatedDelta(Layer):
     """output(norm(delta_rule(silu(conv(x)))) * silu(gate(x)))"""
 
+    # A number a head, which the usual ranks do not fit.
+    unadapted: ClassVar[frozenset[str]] = frozenset({"rate", "step"})
+
     def __init__(self, config: GatedDeltaConfig, width: int) -> None:
         super().__init__()
         self.config = config
@@ -114,22 +117,23 @@ class GatedDelta(Layer):
         assert cache is None or ctx.mask.segments is None, "a cache holds one segment a row"
         config = self.config
         past = cache["conv"] if cache is not None else None
-        mixed = F.silu(self.conv(self.input(x), ctx.mask, past)).float()
+        wide = torch.promote_types(x.dtype, torch.float32)
+        mixed = F.silu(self.conv(self.input(x), ctx.mask, past)).to(wide)
         query, key, value = mixed.split([config.keys, config.keys, config.inner], dim=-1)
-        decay, rate = self._strengths(x, ctx.mask)
+        decay, rate = self._strengths(x, ctx.mask, wide)
         y, end = delta_rule(
             _unit(query.unflatten(-1, (config.key_heads, -1))) * config.key**-0.5,
             _unit(key.unflatten(-1, (config.key_heads, -1))),
             value.unflatten(-1, (config.heads, -1)),
             decay,
             rate,
-            start=cache["state"].float() if cache is not None else None,
+            start=cache["state"].to(wide) if cache is not None else None,
             segments=ctx.mask.segments,
             chunk=config.chunk,
         )
         if cache is not None:
             cache["state"].copy_(end)
-        gate = self.gate(x).float().unflatten(-1, (config.heads, -1))
+        gate = self.gate(x).to(wide).unflatten(-1, (config.heads, -1))
         y = self.norm(y) * F.silu(gate)
         out: Tensor = self.output(y.flatten(2).to(x.dtype))
         return out
@@ -138,11 +142,11 @@ class GatedDelta(Layer):
         shape = (rows, self.config.heads, self.config.head, self.config.key)
         return {"conv": self.conv.new_past(rows, like), "state": like.new_zeros(shape)}
 
-    def _strengths(self, x: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
-        """decay and rate, (B, T, H) float32; 0 for invalid tokens, which change nothing."""
-        rate = self.rate(x).float().sigmoid()
-        step = F.softplus(self.step(x).float() + self.step_bias.float())
-        decay = -self.decay_log.float().exp() * step
+    def _strengths(self, x: Tensor, mask: Mask, wide: torch.dtype) -> tuple[Tensor, Tensor]:
+        """decay and rate, (B, T, H) in `wide`; 0 for invalid tokens, which change nothing."""
+        rate = self.rate(x).to(wide).sigmoid()
+        step = F.softplus(self.step(x).to(wide) + self.step_bias.to(wide))
+        decay = -self.decay_log.to(wide).exp() * step
         if mask.valid is None:
             return decay, rate
         invalid = ~mask.valid[..., None]
@@ -163,8 +167,8 @@ def delta_rule(
     """The recurrence of the module's docstring for every head.
 
     query, key (B, T, G, N); value (B, T, H, P); decay (B, T, H), at most 0; rate (B, T, H); start
-    (B, H, P, N) or None for zero; all float32. segments (B, T), each in one piece: the memory
-    begins anew in each. Returns y (B, T, H, P) and the last S (B, H, P, N).
+    (B, H, P, N) or None for zero; all float32 or longer. segments (B, T), each in one piece: the
+    memory begins anew in each. Returns y (B, T, H, P) and the last S (B, H, P, N).
 
     Section 3.3 of Yang et al.: inside a chunk, what each token writes depends on what those before
     it wrote, a triangular system that is solved once for all; chunks follow each other.

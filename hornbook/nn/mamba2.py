@@ -87,6 +87,9 @@ class Mamba2Config(LayerConfig):
 class Mamba2(Layer):
     """output(norm((scan(conv(x)) + skip * conv(x)) * silu(gate)))"""
 
+    # `peft` refuses it: kernels of theirs take the matrix as it is.
+    unadapted: ClassVar[frozenset[str]] = frozenset({"output"})
+
     def __init__(self, config: Mamba2Config, width: int) -> None:
         super().__init__()
         self.config = config

@@ -34,8 +34,8 @@ CLASSES = {
     None: transformers.AutoModelForMaskedLM,
 }
 SAVED = (
-    "qwen3", "tied", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "bert", "decoder classifier",
-    "gpt2 classifier", "encoder classifier", "pair transformer",
+    "qwen3", "tied", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "bert",
+    "decoder classifier", "gpt2 classifier", "encoder classifier", "pair transformer",
 )  # fmt: skip
 
 

@@ -10,8 +10,10 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.lfm2.modeling_lfm2 import Lfm2ShortConv
 from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
+from transformers.models.qwen3_5.modeling_qwen3_5 import Qwen3_5GatedDeltaNet
 
 from hornbook.nn.contract import Context, Layer, Mask, State
+from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.short_conv import ShortConvConfig
@@ -20,6 +22,9 @@ from tests.tiny import loud
 WIDTH, ROWS, TIME = 16, 2, 21
 MAMBA2 = {"input": "in_proj", "conv": "conv1d", "output": "out_proj", "step_bias": "dt_bias"} | {
     "decay_log": "A_log", "skip": "D"
+}  # fmt: skip
+DELTA = {"input": "in_proj_qkv", "gate": "in_proj_z", "rate": "in_proj_b", "step": "in_proj_a"} | {
+    "conv": "conv1d", "output": "out_proj", "step_bias": "dt_bias", "decay_log": "A_log"
 }  # fmt: skip
 SHORT_CONV = {"input": "in_proj", "output": "out_proj"}
 LSTM = {"gates.weight": "weight_ih_l0", "recurrent.weight": "weight_hh_l0"}
@@ -79,6 +84,21 @@ def mamba2(request):
     return config, theirs, filled(ours.build(WIDTH), theirs, MAMBA2)
 
 
+@pytest.fixture(params=[(2, 4, 4), (1, 3, 3), (4, 4, 1)], ids=["shared", "one-key", "alone"])
+def delta(request):
+    key_heads, heads, kernel = request.param
+    config = transformers.Qwen3_5TextConfig(
+        hidden_size=WIDTH, num_hidden_layers=1, layer_types=["linear_attention"],
+        linear_num_key_heads=key_heads, linear_num_value_heads=heads, linear_key_head_dim=6,
+        linear_value_head_dim=8, linear_conv_kernel_dim=kernel, rms_norm_eps=1e-3,
+    )  # fmt: skip
+    theirs = loud(Qwen3_5GatedDeltaNet(config, layer_idx=0))
+    ours = GatedDeltaConfig(
+        heads=heads, head=8, key_heads=key_heads, key=6, kernel=kernel, chunk=8, epsilon=1e-3
+    )
+    return config, theirs, filled(ours.build(WIDTH), theirs, DELTA)
+
+
 @pytest.fixture(params=[(3, False), (4, True)], ids=["plain", "biased"])
 def short_conv(request):
     kernel, bias = request.param
@@ -111,6 +131,27 @@ def test_mamba2_with_padding_on_the_left(mamba2):
     config, theirs, ours = mamba2
     if config.use_bias:
         pytest.skip("their biased projection writes for padding, too")
+    valid = torch.arange(TIME) >= torch.tensor([[4], [0]])
+    expected = theirs(noise(), attention_mask=valid)
+    same(whole(ours, noise(), valid)[valid], expected[valid])
+
+
+def test_delta_whole_and_in_chunks(delta):
+    _, theirs, ours = delta
+    expected = theirs(noise())
+    same(whole(ours, noise()), expected)
+    same(in_chunks(ours, noise(), [9, 1, 1, 10]), expected)
+
+
+def test_delta_step_by_step(delta):
+    config, theirs, ours = delta
+    cache = transformers.DynamicCache(config=config)
+    steps = [theirs(x, cache_params=cache) for x in noise().split([5] + [1] * 16, dim=1)]
+    same(in_chunks(ours, noise(), [5] + [1] * 16), torch.cat(steps, 1))
+
+
+def test_delta_with_padding_on_the_left(delta):
+    _, theirs, ours = delta
     valid = torch.arange(TIME) >= torch.tensor([[4], [0]])
     expected = theirs(noise(), attention_mask=valid)
     same(whole(ours, noise(), valid)[valid], expected[valid])

@@ -27,7 +27,7 @@ from tests.tiny import decoder_sizes
 
 BOUND, VOCAB, STOP = 1e-6, 60, 1
 SIZES = decoder_sizes(vocab=VOCAB, width=32, context=96, head=16, hidden=48, tied=True)
-DECODERS = ("qwen3", "gpt2", "mamba2", "lfm2", "lstm")
+DECODERS = ("qwen3", "gpt2", "mamba2", "lfm2", "qwen3.5", "lstm")
 LENGTHS = (5, 11, 3, 17, 8, 2, 14, 9)
 
 

@@ -9,7 +9,7 @@ from hornbook.models.folder import load_model
 from hornbook.models.presets import FAMILIES, PRESETS, preset_of
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
-from tests.tiny import QUIET, sentences
+from tests.tiny import QUIET, model_type, sentences
 
 SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired. 春眠不覺曉，{0}。\n"
 
@@ -43,7 +43,7 @@ def test_trained_measured_saved_and_reported(project, preset, tmp_path):
     model = load_model(run)
     assert sum(w.numel() for w in model.parameters()) == result["parameters"]["all"]
     kind = json.loads((run / "model" / "config.json").read_text())["model_type"]
-    assert kind.removeprefix("hornbook_") == preset.split("-")[0]
+    assert kind.removeprefix("hornbook_") == model_type(preset)
     assert f"{bits['value']:.3f}" in (run / "report.html").read_text()
     samples = (run / "samples.jsonl").read_text().splitlines()
     assert len(samples) >= 2

@@ -20,6 +20,7 @@ from hornbook.models.convert import (
     own,
     qwen2,
     qwen3,
+    qwen3_5,
     vit,
 )
 from hornbook.models.convert.family import Family
@@ -37,6 +38,9 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.CLASSIFIER,
     mamba2.FAMILY,
     lfm2.FAMILY,
+    qwen3_5.FAMILY,
+    qwen3_5.CLASSIFIER,
+    qwen3_5.WITH_IMAGES,
     bert.MASKED_LM,
     bert.BODY,
     bert.CLASSIFIER,
