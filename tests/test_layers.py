@@ -28,6 +28,7 @@ WITHOUT = {
         generate -generate.beam -generate.single_token -generate.translate
         models.fields models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
+        models.gguf.mixture models.gguf.quantise
         retrieve training.calibrate training.choices training.fits training.measures
         training.schedule training.vocabulary
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage

@@ -20,7 +20,9 @@ def command(
     type_: Annotated[
         str | None,
         typer.Option(
-            "--type", help="Number type of a GGUF file: f32, f16, q8_0 or q4_0. By default f16."
+            "--type",
+            help="How a GGUF file stores its weights: f32, bf16, f16, q8_0, q6_k, q5_k_m, q4_k_m, "
+            "q3_k_m, q2_k and others of llama.cpp's names. By default f16.",
         ),
     ] = None,
     text: Annotated[

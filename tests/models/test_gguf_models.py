@@ -10,8 +10,9 @@ import transformers
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.folder import load_config, load_model
+from hornbook.models.gguf.mixture import FILE_TYPES
 from hornbook.models.gguf.names import _GPT2, _LLAMA, ARCHITECTURES
-from hornbook.models.gguf.write import FILE_TYPES, write_gguf
+from hornbook.models.gguf.write import write_gguf
 from hornbook.models.place import resolve
 from hornbook.models.presets import PRESETS
 from tests.tiny import decoder_sizes, loud
@@ -99,7 +100,7 @@ def test_fewer_bits_are_as_near_as_they_can_be(kind, bound, tmp_path):
     kinds = {place.kind for place in GGUFFile(tmp_path / "m.gguf").tensors.values()}
     last = {"q4_0": {"Q4_0", "Q8_0"}, "q8_0": {"Q8_0"}, "f16": {"F16"}}
     assert kinds == {"F32"} | last[kind]
-    assert GGUFFile(tmp_path / "m.gguf").values["general.file_type"] == FILE_TYPES[kind]
+    assert GGUFFile(tmp_path / "m.gguf").values["general.file_type"] == FILE_TYPES[kind].number
 
 
 @pytest.mark.parametrize("kind", ["Q4_1", "Q5_1", "BF16", "F64"])

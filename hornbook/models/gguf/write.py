@@ -1,11 +1,12 @@
-"""A model as a GGUF file: names, order of rows, and how each matrix is stored.
+"""A model as a GGUF file: names, order of rows, and which matrix is stored how.
 
 Tensors are turned and written one at a time. Knows parameters; tokens come as metadata.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,102 +17,132 @@ from hornbook.core.files import atomic_file, require_space
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.config import reordered, write_config
+from hornbook.models.gguf.mixture import FILE_TYPES, ModelShape, stored_as
+from hornbook.models.gguf.quantise.encode import quantise
 from hornbook.models.gguf.rotary import to_neighbours
-from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD
-
-Kind = Literal["f32", "f16", "q8_0", "q4_0"]
-FILE_TYPES: dict[Kind, int] = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}
-"""How most of a file is stored, and llama.cpp's number for it."""
+from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
 
 _QUANTISATION_VERSION = 2
-_BLOCK = 32
-"""Weights of a row that share a scale in Q8_0 and Q4_0."""
+_HALF = float(np.finfo(np.float16).max)
+_LARGEST = {"F32": math.inf, "BF16": 3.38e38}
+"""The largest weight of a type; of all others that of the half floats that their scales are."""
 
 
-class _Stored(NamedTuple):
-    """A tensor of the file: the rule that makes it, its shape and its type."""
+class StoredTensor(NamedTuple):
+    """A tensor of a file: the rule that makes it, its shape and its type."""
 
     rule: TensorRule
     shape: tuple[int, ...]
     kind: str
 
+    @property
+    def name(self) -> str:
+        """In the file."""
+        return self.rule.theirs
 
-def write_gguf(model: CausalLM, path: Path, kind: Kind, tokens: Mapping[str, Any]) -> None:
-    """Write `model` as `kind` with the metadata of its tokenizer; `path` appears when it is whole.
+    @property
+    def bytes(self) -> int:
+        """In the file."""
+        import gguf
 
-    Norms, biases and learned positions stay float32. In q4_0 the head, or an embedding that is
-    also the head, is Q8_0: its errors reach every logit. Rows that no block divides are F16.
-    Raises HornbookError when GGUF has no architecture for the model, a weight is too large for
-    16 bits, or the disk is full.
+        block, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[self.kind]]
+        return math.prod(self.shape) // block * size
+
+
+def write_gguf(
+    model: CausalLM,
+    path: Path,
+    kind: str,
+    metadata: Mapping[str, Any],
+    importance: Mapping[str, np.ndarray] | None = None,
+) -> list[StoredTensor]:
+    """Write `model` as one of FILE_TYPES; `path` appears when it is whole. Returns its tensors.
+
+    metadata: of the tokenizer and whatever else the file is to say. importance: how much the
+    squared error of a column counts, by the name of a tensor in the file; without an entry all
+    columns count the same. Raises HornbookError when GGUF has no architecture for the model, a
+    weight is no number or too large for the type, or the disk is full.
     """
-    import gguf
-
-    family, metadata = write_config(model.config)
+    family, sizes = write_config(model.config)
     parameters = dict(model.named_parameters())
+    shape = _shape_of(sizes, model.config.tied, importance is not None)
     stored = [
-        _Stored(rule, shape, _kind(rule.theirs, shape, kind, model.config.tied))
+        StoredTensor(rule, shaped, stored_as(rule.theirs, shaped, FILE_TYPES[kind], shape))
         for rule in family.table(model.config, parameters)
-        for shape in [rule.shape(parameters)]
+        for shaped in [rule.shape(parameters)]
     ]
-    require_space(path.parent, sum(map(_bytes, stored)), "The GGUF file")
+    for tensor in stored:
+        _check(tensor, parameters)
+    require_space(path.parent, sum(tensor.bytes for tensor in stored), "The GGUF file")
     heads = reordered(family.model_type, model.config)
+    said = {
+        "general.file_type": FILE_TYPES[kind].number,
+        "general.quantization_version": _QUANTISATION_VERSION,
+        **sizes,
+        **metadata,
+    }
     with atomic_file(path) as aside:
-        writer = gguf.GGUFWriter(aside, metadata.pop(ARCHITECTURE))
-        try:
-            writer.add_file_type(FILE_TYPES[kind])
-            writer.add_quantization_version(_QUANTISATION_VERSION)
-            for key, value in {**metadata, **tokens}.items():
-                _add(writer, key, value)
-            for tensor in stored:
-                type_ = gguf.GGMLQuantizationType[tensor.kind]
-                writer.add_tensor_info(
-                    tensor.rule.theirs, tensor.shape, np.dtype(np.float32), _bytes(tensor), type_
-                )
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_ti_data_to_file()
-            for tensor in stored:
-                writer.write_tensor_data(_packed(tensor, parameters, heads))
-        finally:
-            writer.close()
+        _write(aside, said, stored, _rows(stored, parameters, heads), importance or {})
+    return stored
 
 
-def _kind(name: str, shape: tuple[int, ...], kind: Kind, tied: bool) -> str:
-    """How a tensor is stored in a file of a kind."""
-    if len(shape) == 1 or name == "position_embd.weight" or kind == "f32":
-        return "F32"
-    if kind == "f16" or shape[-1] % _BLOCK:
-        return "F16"
-    if kind == "q4_0" and name == (EMBEDDING if tied else HEAD):
-        return "Q8_0"
-    return kind.upper()
-
-
-def _bytes(tensor: _Stored) -> int:
+def _write(
+    path: Path,
+    said: dict[str, Any],
+    stored: Sequence[StoredTensor],
+    rows: Iterator[np.ndarray],
+    importance: Mapping[str, np.ndarray],
+) -> None:
+    """Header, keys, table and the tensors, whose rows are made when they are written."""
     import gguf
 
-    block, block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[tensor.kind]]
-    return int(np.prod(tensor.shape)) // block * block_bytes
+    writer = gguf.GGUFWriter(path, said.pop(ARCHITECTURE))
+    try:
+        for key, value in said.items():
+            _add(writer, key, value)
+        for name, shape, kind, size in ((t.name, t.shape, t.kind, t.bytes) for t in stored):
+            type_ = gguf.GGMLQuantizationType[kind]
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), size, type_)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for tensor, floats in zip(stored, rows, strict=True):
+            writer.write_tensor_data(quantise(floats, tensor.kind, importance.get(tensor.name)))
+    finally:
+        writer.close()
 
 
-def _packed(tensor: _Stored, parameters: Mapping[str, Tensor], heads: Mapping[str, int]) -> Any:
-    """A tensor's numbers as they lie in the file."""
-    import gguf
-
-    name = tensor.rule.theirs
-    rows = tensor.rule.pack(parameters).to(torch.float32).numpy()
-    module = name.split(".")[-2]
-    if module in heads:
-        rows = to_neighbours(rows, heads[module])
-    _check(name, rows, tensor.kind)
-    return gguf.quantize(np.ascontiguousarray(rows), gguf.GGMLQuantizationType[tensor.kind])
+def _shape_of(sizes: Mapping[str, Any], tied: bool, weighed: bool) -> ModelShape:
+    """What mixtures depend on, from the keys of a file."""
+    name = sizes[ARCHITECTURE]
+    heads = sizes[f"{name}.{HEADS}"]
+    shared = heads // sizes.get(f"{name}.{HEADS}_kv", heads)
+    return ModelShape(sizes[f"{name}.block_count"], shared, tied, weighed)
 
 
-def _check(name: str, rows: np.ndarray, kind: str) -> None:
-    """Scales and F16 weights are 16-bit floats; what is beyond them would become infinite."""
-    largest = float(np.abs(rows).max())
-    if kind != "F32" and not largest <= float(np.finfo(np.float16).max):
-        raise HornbookError(f"{name} has weights up to {largest:g}, too large for {kind}; use f32.")
+def _rows(
+    stored: Sequence[StoredTensor], parameters: Mapping[str, Tensor], heads: Mapping[str, int]
+) -> Iterator[np.ndarray]:
+    """Each tensor's numbers in the order of the file, rows of float32."""
+    for tensor in stored:
+        rows = tensor.rule.pack(parameters).to(torch.float32).numpy()
+        module = tensor.name.split(".")[-2]
+        if module in heads:
+            rows = to_neighbours(rows, heads[module])
+        yield np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
+
+
+def _check(tensor: StoredTensor, parameters: Mapping[str, Tensor]) -> None:
+    """Weights must be numbers, and scales 16-bit floats: what is beyond would become infinite."""
+    largest = max(float(parameters[name].detach().abs().max()) for name in tensor.rule.ours)
+    if not math.isfinite(largest):
+        raise HornbookError(
+            f"{tensor.name} holds NaN or infinite weights: the training that made them failed."
+        )
+    if largest > _LARGEST.get(tensor.kind, _HALF):
+        raise HornbookError(
+            f"{tensor.name} has weights up to {largest:g}, too large for {tensor.kind}; use f32."
+        )
 
 
 def _add(writer: Any, key: str, value: Any) -> None:

@@ -21,7 +21,8 @@ from hornbook.core.outputs import check_file, output_file
 from hornbook.core.progress import Progress
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, write_model
-from hornbook.models.gguf.write import FILE_TYPES, Kind, write_gguf
+from hornbook.models.gguf.mixture import FILE_TYPES
+from hornbook.models.gguf.write import write_gguf
 from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
 from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
@@ -93,7 +94,7 @@ def export(
     return {"path": str(out), **certificate}
 
 
-def _check(form: str, kind: str | None, out: Path) -> Kind:
+def _check(form: str, kind: str | None, out: Path) -> str:
     """The type of matrices that form, kind and place say together."""
     if form not in FORMS:
         raise unknown("form", form, FORMS)
@@ -101,7 +102,7 @@ def _check(form: str, kind: str | None, out: Path) -> Kind:
         if kind not in (None, "f32"):
             raise UsageError(f"--type {kind} goes with --to gguf; a folder is written as f32.")
         return "f32"
-    kind = kind or "f16"
+    kind = (kind or "f16").lower()
     if kind not in FILE_TYPES:
         raise unknown("type", kind, FILE_TYPES)
     if out.suffix != SUFFIX or out.is_dir():
@@ -109,7 +110,7 @@ def _check(form: str, kind: str | None, out: Path) -> Kind:
     return kind
 
 
-def _write_gguf(before: ModelWithTokenizer, source: Path, out: Path, kind: Kind) -> None:
+def _write_gguf(before: ModelWithTokenizer, source: Path, out: Path, kind: str) -> None:
     values, settings = read_files(source)
     tokenizer = before.tokenizer
     known = settings._replace(eos=tokenizer.eos_id, stops=tokenizer.stop_ids)

@@ -1,0 +1,1 @@
+"""Floats as the quantised types of GGUF: the search for scales, blocks, their bytes."""
