@@ -76,6 +76,25 @@ def decode(stored: np.ndarray, kind: str) -> Codes:
     return Codes(form, _values(blocks, kind).reshape(rows, -1), scale, offset, steps, offset_steps)
 
 
+def encode(codes: Codes, kind: str) -> np.ndarray:
+    """Undo `decode`: codes as rows (N, bytes) of a type in `BLOCKS` but Q8_0. What is no half float
+    is rounded to one."""
+    rows, units = codes.scale.shape
+    blocks = np.empty((rows, units), BLOCKS[kind])
+    blocks["scale"] = codes.scale
+    if codes.offset is not None:
+        blocks["offset"] = codes.offset if codes.steps is None else -codes.offset
+    if codes.steps is not None:
+        groups = [
+            None if each is None else each.reshape(rows, units, -1).view(np.uint8)
+            for each in (codes.steps, codes.offset_steps)
+        ]
+        for name, part in _STORED_STEPS[kind](*groups).items():
+            blocks[name] = part
+    _store_values(blocks, codes.values.reshape(rows, units, -1), kind)
+    return blocks.view(np.uint8).reshape(rows, -1)
+
+
 def split(packed: np.ndarray, bits: int, width: int) -> np.ndarray:
     """(..., B) bytes of 8 / bits codes each as (..., 8 B / bits): from `width` bytes their lowest
     bits, then their next ones, and so on; then from the next bytes."""
@@ -109,6 +128,18 @@ def _values(blocks: np.ndarray, kind: str) -> np.ndarray:
         at += _BITS[name]
     found: np.ndarray = np.bitwise_or.reduce(parts)
     return found
+
+
+def _store_values(blocks: np.ndarray, values: np.ndarray, kind: str) -> None:
+    widths, at = _WIDTHS.get(kind, {}), 0
+    assert blocks.dtype.names is not None
+    for name in (name for name in _BITS if name in blocks.dtype.names):
+        part = values >> at & np.uint8(2 ** _BITS[name] - 1)
+        if name == "one" and name not in widths:
+            blocks[name] = np.packbits(part, axis=-1, bitorder="little")
+        else:
+            blocks[name] = merge(part, _BITS[name], widths.get(name, 16))
+        at += _BITS[name]
 
 
 _Steps = tuple[np.ndarray, np.ndarray | None]
@@ -150,4 +181,39 @@ _STEPS: dict[str, Callable[[np.ndarray], _Steps]] = {
     "Q5_K": _steps_with_offsets,
     "Q6_K": _steps_of_six,
     "IQ4_XS": _steps_of_table,
+}
+
+
+def _store_two(steps: np.ndarray, offsets: np.ndarray) -> dict[str, np.ndarray]:
+    return {"steps": steps | offsets << 4}
+
+
+def _store_three(steps: np.ndarray, _: None) -> dict[str, np.ndarray]:
+    own = steps + np.uint8(32)  # of int8, without a sign
+    parts = merge(own & 15, 4, 8), merge(own >> 4, 2, 4)
+    return {"steps": np.concatenate(parts, -1)}
+
+
+def _store_with_offsets(steps: np.ndarray, offsets: np.ndarray) -> dict[str, np.ndarray]:
+    first = [each[..., :4] | each[..., 4:] >> 4 << 6 for each in (steps, offsets)]
+    rest = steps[..., 4:] & 15 | offsets[..., 4:] << 4
+    return {"steps": np.concatenate([*first, rest], -1)}
+
+
+def _store_six(steps: np.ndarray, _: None) -> dict[str, np.ndarray]:
+    return {"steps": steps}
+
+
+def _store_table(steps: np.ndarray, _: None) -> dict[str, np.ndarray]:
+    own = steps + np.uint8(32)
+    return {"steps": merge(own & 15, 4, 1), "upper_steps": merge(own >> 4, 2, 1)}
+
+
+_STORED_STEPS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
+    "Q2_K": _store_two,
+    "Q3_K": _store_three,
+    "Q4_K": _store_with_offsets,
+    "Q5_K": _store_with_offsets,
+    "Q6_K": _store_six,
+    "IQ4_XS": _store_table,
 }

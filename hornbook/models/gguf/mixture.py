@@ -43,8 +43,8 @@ class FileType(NamedTuple):
 
 
 class ModelShape(NamedTuple):
-    """What the mixture depends on. depth: blocks. shared: as of `MatrixPlace`. tied: no head of its own.
-    weighed: whether the importance of columns is known."""
+    """What the mixture depends on. depth: blocks. tied: it has no head of its own. shared, weighed:
+    as of `MatrixPlace`."""
 
     depth: int
     shared: int
