@@ -25,7 +25,7 @@ TOP = {"__init__", "__main__"}
 WITHOUT = {
     "torch": """
         core read tokenize kernels datasets corpus baselines cli batches.shards nn.capacity
-        generate -generate.beam -generate.single_token -generate.translate
+        nn.frequencies generate -generate.beam -generate.single_token -generate.translate
         models.fields models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
         models.gguf.mixture models.gguf.quantise

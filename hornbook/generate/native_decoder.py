@@ -53,13 +53,10 @@ class NativeDecoder:
         """Cosines and sines (2, P, C / 2) of at least the first `reach` positions."""
         known = self._cos_sin  # another thread may put a shorter one in its place
         if known.shape[1] < reach:
-            half = self.weights.head // 2
             positions = np.arange(min(self.context, 2 * reach), dtype=np.float32)
-            # Rounded where `nn.rotary` rounds: at position 10,000 a last bit is 1e-3 rad.
-            exponents = np.arange(half, dtype=np.float32) / np.float32(half)
-            powers = (self.weights.theta ** exponents.astype(np.float64)).astype(np.float32)
-            angles = (positions[:, None] * (np.float32(1) / powers)).astype(np.float64)
-            known = self._cos_sin = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+            angles = (positions[:, None] * self.weights.frequencies).astype(np.float64)
+            turned = np.stack([np.cos(angles), np.sin(angles)]) * self.weights.amplitude
+            known = self._cos_sin = turned.astype(np.float32)
         return known
 
 

@@ -20,7 +20,7 @@ from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Cache, State
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import PackedLinear
-from hornbook.nn.rotary import angles
+from hornbook.nn.rotary import Rotary
 
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
 
@@ -34,7 +34,7 @@ class _Attention(NamedTuple):
     heads: int
     kv_heads: int
     head: int
-    theta: float
+    rotary: Rotary
 
 
 class _MLP(NamedTuple):
@@ -72,8 +72,7 @@ class SingleTokenDecoder:
         ctx = state.context(1, None)
         reach = ctx.reach
         x = self.model.embedding(tokens, ctx.pos)[0]  # (1, D)
-        first = self._blocks[0][0]
-        cos, sin = angles(ctx.pos, first.head // 2, first.theta, x.dtype)
+        cos, sin = self._blocks[0][0].rotary(ctx, x.dtype)
         cos, sin = cos.flatten(), sin.flatten()
         for (attention, mlp), cache in zip(self._blocks, state.caches[::2], strict=True):
             x = x + _attend(attention, x, cache, reach, cos, sin)
@@ -94,7 +93,7 @@ def single_token_decoder(model: CausalLM) -> SingleTokenDecoder | None:
 def _attention(block: DecoderBlock) -> _Attention:
     inner = block.attention
     config = inner.config
-    assert config.rotary is not None
+    assert inner.rotary is not None
     normed = config.qk_norm is not None
     return _Attention(
         _norm(block.attention_norm),
@@ -105,7 +104,7 @@ def _attention(block: DecoderBlock) -> _Attention:
         config.heads,
         config.kv_heads,
         config.head,
-        config.rotary.theta,
+        inner.rotary,
     )
 
 
@@ -140,7 +139,8 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def _norm(norm: RMSNorm) -> Callable[[Tensor], Tensor]:
     """x (..., N) float32, normalised."""
-    weight, shape, epsilon = norm.weight.float(), list(norm.weight.shape), norm.epsilon
+    weight, epsilon = norm.gain(), norm.epsilon
+    shape = list(weight.shape)
     return lambda x: torch.rms_norm(x, shape, weight, epsilon)
 
 

@@ -61,7 +61,8 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
     blocks = [_block(packed[i : i + 4], i) for i in (0, 4)]
     weights = DecoderWeights(
         vocab=_VOCAB, context=8, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
-        theta=1, epsilon=_EPSILON, head_epsilon=2 * _EPSILON, embed=lambda ids: ids, blocks=blocks,
+        frequencies=np.ones(_HEAD // 2, np.float32), amplitude=1.0,
+        epsilon=_EPSILON, head_epsilon=2 * _EPSILON, embed=lambda ids: ids, blocks=blocks,
         last_norm=_norm(_WIDTH, 5), logits=packed[-1],
     )  # fmt: skip
     return [dense for dense, _ in made], weights

@@ -95,8 +95,10 @@ class DecoderWeights(NamedTuple):
     """A decoder as most are built: rotary attention and gated MLP behind RMS norms, all alike.
 
     vocab, context, width: ids, tokens, channels. heads query heads of `head` channels share
-    kv_heads of keys and values. theta: of the rotation. epsilon, head_epsilon: of the norms of the
-    stream and of queries and keys. embed: ids (R,) -> (R, D) float32. logits: the head.
+    kv_heads of keys and values. frequencies: of each pair of channels, (head / 2,) float32 radians
+    a token; amplitude: what cosines and sines are multiplied by. epsilon, head_epsilon: of the
+    norms of the stream and of queries and keys. embed: ids (R,) -> (R, D) float32. logits: the
+    head.
     """
 
     vocab: int
@@ -105,7 +107,8 @@ class DecoderWeights(NamedTuple):
     heads: int
     kv_heads: int
     head: int
-    theta: float
+    frequencies: np.ndarray
+    amplitude: float
     epsilon: float
     head_epsilon: float
     embed: Callable[[np.ndarray], np.ndarray]

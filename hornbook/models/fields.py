@@ -134,6 +134,14 @@ class Fields:
             self.refuse(key, value, "It must be a list.")
         return value
 
+    def divisors(self, key: str, count: int) -> tuple[float, ...]:
+        """So many positive numbers; the key must be there."""
+        values = self._take(key, None)
+        right = isinstance(values, list) and len(values) == count
+        if not right or not all(type(x) in (int, float) and 0 < x < math.inf for x in values):
+            self.refuse(key, values, f"It must be a list of {count} positive numbers.")
+        return tuple(float(x) for x in values)
+
     def choice(self, key: str, default: str, table: Mapping[str, Value]) -> Value:
         """What the table has under the key's value."""
         value = self._take(key, default)
@@ -147,6 +155,10 @@ class Fields:
         if not isinstance(value, Mapping):
             self.refuse(key, value, "It must be an object.")
         return value
+
+    def taken(self, *keys: str) -> dict[str, Any]:
+        """The values of some keys that are there, or of all that are left, as they are."""
+        return {key: self._left.pop(key) for key in keys or list(self._left) if key in self._left}
 
     def inner(self, key: str) -> "Fields":
         """The keys of an object inside this one; none when it is absent."""

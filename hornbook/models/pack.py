@@ -80,15 +80,25 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[DecoderBlock] | 
     matrices: list[nn.Module] = [model.head]
     for block in blocks:
         matrices += [block.attention.fused, block.attention.output, block.mlp.fused, block.mlp.down]
-    configs = {block.attention.config for block in blocks}
-    alike = len(configs) == 1 and _is_plain(blocks[0].attention.config)
+    configs = [block.attention.config for block in blocks]
+    alike = _is_plain(configs[0]) and all(config == configs[0] for config in configs)
     return blocks if alike and all(isinstance(one, linear) for one in matrices) else None
 
 
-def _is_plain(attention: AttentionConfig) -> bool:
-    """Whether all of a head turns, and no gate stands behind it."""
-    rotary = attention.rotary
-    return rotary is not None and rotary.channels is None and not attention.gated
+def _is_plain(config: AttentionConfig) -> bool:
+    """Whether it has nothing but the parts that are computed where a decoder is written out."""
+    rotary = config.rotary
+    if rotary is None or rotary.pairs(config.head) < config.head // 2 or rotary.switches_at():
+        return False
+    plain = AttentionConfig(
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        head=config.head,
+        rotary=rotary,
+        qk_norm=config.qk_norm,
+        bias=config.bias,
+    )
+    return plain == config
 
 
 def decoder_weights(model: CausalLM) -> DecoderWeights | None:
@@ -115,7 +125,8 @@ def decoder_weights(model: CausalLM) -> DecoderWeights | None:
         heads=config.heads,
         kv_heads=config.kv_heads,
         head=config.head,
-        theta=config.rotary.theta,
+        frequencies=config.rotary.frequencies(config.head),
+        amplitude=config.rotary.amplitude,
         epsilon=norm.epsilon,
         head_epsilon=cast(RMSNorm, attention.query_norm).epsilon if config.qk_norm else 0.0,
         embed=_embedder(model),
@@ -141,7 +152,7 @@ def _block_weights(block: DecoderBlock, normed: bool) -> BlockWeights:
 
 
 def _numbers(norm: RMSNorm) -> np.ndarray:
-    return norm.weight.detach().float().contiguous().numpy()
+    return norm.gain().detach().contiguous().numpy()
 
 
 def _embedder(model: CausalLM) -> Callable[[np.ndarray], np.ndarray]:

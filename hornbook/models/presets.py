@@ -15,12 +15,12 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
 from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
-from hornbook.nn.rotary import RotaryConfig
 from hornbook.nn.short_conv import ShortConvConfig
 from hornbook.nn.stack import Block, StackConfig
 
@@ -61,10 +61,13 @@ def preset(name: str, family: str, **facts: bool) -> Callable[[_Function], _Func
     return enter
 
 
+_ROTARY, _FAR = RotaryConfig(), RotaryConfig(theta=1_000_000.0)
+
+
 @preset("qwen3", family="gpt")
 def qwen3(
     sizes: DecoderSizes,
-    theta: float = 10_000.0,
+    rotary: RotaryConfig = _ROTARY,
     epsilon: float = 1e-6,
     biased: bool = False,
     activation: Activation = "silu",
@@ -75,7 +78,7 @@ def qwen3(
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head=sizes.head,
-        rotary=RotaryConfig(theta=theta),
+        rotary=rotary,
         qk_norm=norm,
         bias=Bias(inputs=biased, output=biased),
     )
@@ -86,7 +89,7 @@ def qwen3(
 @preset("llama", family="gpt")
 def llama(
     sizes: DecoderSizes,
-    theta: float = 10_000.0,
+    rotary: RotaryConfig = _ROTARY,
     epsilon: float = 1e-6,
     biased: bool = False,
     activation: Activation = "silu",
@@ -96,7 +99,7 @@ def llama(
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head=sizes.head,
-        rotary=RotaryConfig(theta=theta),
+        rotary=rotary,
         bias=Bias(inputs=biased, output=biased),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
@@ -106,7 +109,7 @@ def llama(
 @preset("qwen2", family="gpt")
 def qwen2(
     sizes: DecoderSizes,
-    theta: float = 10_000.0,
+    rotary: RotaryConfig = _ROTARY,
     epsilon: float = 1e-6,
     activation: Activation = "silu",
 ) -> CausalLMConfig:
@@ -115,7 +118,7 @@ def qwen2(
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head=sizes.head,
-        rotary=RotaryConfig(theta=theta),
+        rotary=rotary,
         bias=Bias(inputs=True),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
@@ -165,7 +168,7 @@ def mamba2(sizes: DecoderSizes, epsilon: float = 1e-5) -> CausalLMConfig:
 def lfm2(
     sizes: DecoderSizes,
     attention: Sequence[int] | None = None,
-    theta: float = 1_000_000.0,
+    rotary: RotaryConfig = _FAR,
     epsilon: float = 1e-5,
     kernel: int = 3,
     biased: bool = False,
@@ -181,7 +184,7 @@ def lfm2(
             heads=sizes.heads,
             kv_heads=sizes.kv_heads,
             head=sizes.head,
-            rotary=RotaryConfig(theta=theta),
+            rotary=rotary,
             qk_norm=norm,
         ),
         False: ShortConvConfig(kernel=kernel, bias=biased),

@@ -1,4 +1,4 @@
-"""softmax(Q K^T / sqrt(C)) V by the kernel that is fastest where it runs."""
+"""softmax(scale Q K^T) V by the kernel that is fastest where it runs."""
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,11 @@ def attend(
     attn_mask: Tensor | None = None,
     is_causal: bool = False,
     enable_gqa: bool = False,
+    scale: float | None = None,
 ) -> Tensor:
     """(B, H, T, C) from queries (B, H, T, C), keys and values (B, H or fewer, S, C).
+
+    scale: of the scores, 1 / sqrt(C) if None.
 
     On the CPU the gradient of torch's bfloat16 kernel costs five times that of its float32 kernel
     when sequences are short (docs/log.md), so those are trained in float32.
@@ -24,12 +27,12 @@ def attend(
     if q.shape[2] == 1 and enable_gqa and not torch.is_grad_enabled():
         # Heads that share keys are queries of one sequence: the kernel repeats no keys for them.
         grouped = q.view(len(q), k.shape[1], -1, q.shape[3])
-        y = F.scaled_dot_product_attention(grouped, k, v, attn_mask=attn_mask)
+        y = F.scaled_dot_product_attention(grouped, k, v, attn_mask=attn_mask, scale=scale)
         return y.view(q.shape)
     short = q.dtype == torch.bfloat16 and q.device.type == "cpu" and k.shape[2] < _LONG
     if not (short and torch.is_grad_enabled()):
         return F.scaled_dot_product_attention(
-            q, k, v, attn_mask=attn_mask, is_causal=is_causal, enable_gqa=enable_gqa
+            q, k, v, attn_mask=attn_mask, is_causal=is_causal, enable_gqa=enable_gqa, scale=scale
         )
     with torch.autocast("cpu", enabled=False):
         y = F.scaled_dot_product_attention(
@@ -39,5 +42,29 @@ def attend(
             attn_mask=attn_mask,
             is_causal=is_causal,
             enable_gqa=enable_gqa,
+            scale=scale,
         )
     return y.to(q.dtype)
+
+
+def attend_capped(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cap: float,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """As `attend`, each score s made cap tanh(s / cap) before the softmax, which no kernel does."""
+    groups = q.unflatten(1, (k.shape[1], -1))  # (B, H_kv, H / H_kv, T, C)
+    scores = groups @ k[:, :, None].mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = cap * (scores.float() / cap).tanh()
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
+    elif attn_mask is not None:
+        attn_mask = attn_mask[:, :, None]
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float("-inf"))
+    y: Tensor = (scores.softmax(-1).to(v.dtype) @ v[:, :, None]).flatten(1, 2)
+    return y

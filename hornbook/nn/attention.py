@@ -1,6 +1,7 @@
 """Multi-head self-attention (Vaswani et al. 2017) with grouped keys and values.
 
-Rotary positions and the normalisation of queries and keys are parts that may be absent.
+Rotary positions, the normalisation of queries and keys, a window and a cap are parts that may be
+absent.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ import pydantic
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
-from hornbook.nn.attend import attend
+from hornbook.nn.attend import attend, attend_capped
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
-from hornbook.nn.masks import cached_attention_mask, self_attention_mask
+from hornbook.nn.frequencies import LongScaling, RotaryConfig
+from hornbook.nn.masks import KernelMask, cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
-from hornbook.nn.rotary import RotaryConfig, angles, rotate
+from hornbook.nn.rotary import Rotary, rotate
 
 
 class Bias(Config):
@@ -28,8 +30,12 @@ class Bias(Config):
 class AttentionConfig(LayerConfig):
     """heads query heads share kv_heads key/value heads (Ainslie et al. 2023) of `head` channels.
 
-    gated: what each head says is scaled by the sigmoid of a projection of its own (Qiu et al. 2025,
-    arXiv 2505.06708), whose rows stand below those of the head's query.
+    qk_norm: of each head's queries and keys, or with `qk_norm_whole` of all heads' together (OLMo 2
+    report, 2025). window: a token sees those that are fewer than so many away, itself included
+    (Beltagy et al. 2020). scale: of the scores, 1 / sqrt(head) if None. cap: scores s become
+    cap tanh(s / cap) (Gemma 2 report, 2024). gated: what each head says is scaled by the sigmoid of
+    a projection of its own (Qiu et al. 2025, arXiv 2505.06708), whose rows stand below those of the
+    head's query.
     """
 
     heads: int
@@ -39,13 +45,23 @@ class AttentionConfig(LayerConfig):
     qk_norm: RMSNormConfig | None = None
     bias: Bias = Bias()
     gated: bool = False
+    qk_norm_whole: bool = False
+    window: int | None = None
+    scale: float | None = None
+    cap: float | None = None
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Self:
         if self.heads % self.kv_heads:
             raise ValueError(f"kv_heads = {self.kv_heads} does not divide heads = {self.heads}")
-        if self.rotary and self.head % 2:
+        if self.rotary and self.rotary.channels is None and self.head % 2:
             raise ValueError(f"rotary positions need an even head, not {self.head}")
+        if self.rotary and (self.rotary.channels or 0) > self.head:
+            raise ValueError(f"of {self.head} channels {self.rotary.channels} cannot turn")
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"a window of {self.window} holds no token")
+        if self.gated and self.qk_norm_whole:
+            raise ValueError("queries with gates among them are normed head by head")
         return self
 
     @property
@@ -60,12 +76,13 @@ class AttentionConfig(LayerConfig):
         queries, keys = self.queries * self.head, self.kv_heads * self.head
         weights = width * (queries + 2 * keys + self.heads * self.head)
         biases = self.bias.inputs * (queries + 2 * keys) + self.bias.output * width
-        norms = 2 * self.qk_norm.parameters(self.head) if self.qk_norm else 0
-        return weights + biases + norms
+        normed = queries + keys if self.qk_norm_whole else 2 * self.head
+        return weights + biases + (self.qk_norm.parameters(normed) if self.qk_norm else 0)
 
     def mixing(self, context: int) -> int:
-        # Scores and values, causal: half of the keys on average.
-        return self.heads * self.head * context
+        # Scores and values of the keys that are seen, causal: half of them on average, or a window.
+        seen = min(self.window or context, context)
+        return self.heads * self.head * (2 * seen - seen * seen // context)
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
@@ -81,11 +98,22 @@ class AttentionConfig(LayerConfig):
                 qk_norm=RMSNormConfig(centred=True),
                 gated=True,
             ),
+            cls(heads=2, kv_heads=1, head=8, rotary=RotaryConfig(channels=4), window=3, cap=2.0),
+            cls(
+                heads=2,
+                kv_heads=2,
+                head=4,
+                rotary=RotaryConfig(scaling=LongScaling(short=(1, 2), long=(2, 3), original=99)),
+                qk_norm=RMSNormConfig(),
+                qk_norm_whole=True,
+                window=5,
+                scale=0.3,
+            ),
         )
 
 
 class Attention(Layer):
-    """softmax(Q K^T / sqrt(C)) V, eq. 1 of Vaswani et al. 2017."""
+    """softmax(scale Q K^T) V, eq. 1 of Vaswani et al. 2017."""
 
     def __init__(self, config: AttentionConfig, width: int) -> None:
         super().__init__()
@@ -95,33 +123,45 @@ class Attention(Layer):
         self.key = nn.Linear(width, keys, bias=config.bias.inputs)
         self.value = nn.Linear(width, keys, bias=config.bias.inputs)
         self.output = nn.Linear(inner, width, bias=config.bias.output)
-        norm = config.qk_norm
-        self.query_norm = norm.build(config.head) if norm else nn.Identity()
-        self.key_norm = norm.build(config.head) if norm else nn.Identity()
+        norm, whole = config.qk_norm, config.qk_norm_whole
+        self.query_norm = norm.build(inner if whole else config.head) if norm else nn.Identity()
+        self.key_norm = norm.build(keys if whole else config.head) if norm else nn.Identity()
+        self.rotary = Rotary(config.rotary, config.head) if config.rotary else None
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        q, k, v = map(self._heads, self.project(x))  # (B, H, T, C), twice (B, H_kv, T, C)
+        q, k, v = self.project(x)
+        if self.config.qk_norm_whole:
+            q, k = self.query_norm(q), self.key_norm(k)
+        q, k, v = map(self._heads, (q, k, v))  # (B, H, T, C), twice (B, H_kv, T, C)
         if self.config.gated:
             q, gate = q.unflatten(1, (-1, 2)).unbind(2)
-        q, k = self.query_norm(q), self.key_norm(k)
-        if self.config.rotary is not None:
-            theta, half = self.config.rotary.theta, self.config.rotary.pairs(self.config.head)
-            cos_sin = ctx.once(
-                ("rotary", theta, half), lambda: angles(ctx.pos, half, theta, q.dtype)
-            )
+        if not self.config.qk_norm_whole:
+            q, k = self.query_norm(q), self.key_norm(k)
+        if self.rotary is not None:
+            cos_sin = self.rotary(ctx, q.dtype)
             q, k = rotate(q, *cos_sin), rotate(k, *cos_sin)
+        window = self.config.window
         if cache is None:
-            mask = self_attention_mask(ctx.mask, x.shape[1])
+            mask = self_attention_mask(ctx.mask, x.shape[1], window, x.device)
         else:
             k, v = _remember(cache, k, v, ctx)
             keys = k.shape[2]
-            mask = ctx.once(("mask", keys), lambda: cached_attention_mask(ctx.mask, ctx.pos, keys))
-        shared = self.config.kv_heads != self.config.heads
-        y = attend(q, k, v, enable_gqa=shared, **mask)
+            mask = ctx.once(
+                ("mask", keys, window),
+                lambda: cached_attention_mask(ctx.mask, ctx.pos, keys, window),
+            )
+        y = self._look(q, k, v, mask)
         if self.config.gated:
             y = y * gate.sigmoid()
         out: Tensor = self.output(y.transpose(1, 2).flatten(2))
         return out
+
+    def _look(self, q: Tensor, k: Tensor, v: Tensor, mask: KernelMask) -> Tensor:
+        cap, scale = self.config.cap, self.config.scale
+        if cap is not None:
+            return attend_capped(q, k, v, cap, scale=scale, **mask)
+        shared = self.config.kv_heads != self.config.heads
+        return attend(q, k, v, enable_gqa=shared, scale=scale, **mask)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and gates (B, T, H*C or 2*H*C), and keys and values (B, T, H_kv*C)."""

@@ -46,6 +46,7 @@ class Context(NamedTuple):
     memory, memory_valid: (B, S, D) and (B, S) bool, what cross-attention looks at. With a cache
         they are absent: the layers that look at a memory have remembered it.
     shared: what layers of one pass have computed and others can take; None where nothing is kept.
+    room: with a cache, how many tokens each row may come to have.
     """
 
     pos: Tensor
@@ -54,6 +55,7 @@ class Context(NamedTuple):
     memory: Tensor | None = None
     memory_valid: Tensor | None = None
     shared: dict[Any, Any] | None = None
+    room: int = 0
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
         """What `compute` gives, computed once for all layers of a pass that name it alike."""
@@ -218,7 +220,7 @@ class State:
         if valid is not None:  # what waiting rows hold is looked at by nobody
             reach = int((self.length * valid.any(1)).max()) + time
         pos = self.length[:, None] + torch.arange(time, device=self.length.device)
-        return Context(pos, Mask(causal=True, valid=valid), reach, shared={})
+        return Context(pos, Mask(causal=True, valid=valid), reach, shared={}, room=self.capacity)
 
     def advance(self, counts: Tensor | int) -> None:
         """Move the clock by the number of valid tokens just seen, (rows,) or one for all."""

@@ -15,38 +15,52 @@ class KernelMask(TypedDict):
     is_causal: bool
 
 
-def self_attention_mask(mask: Mask, time: int) -> KernelMask:
+def self_attention_mask(
+    mask: Mask, time: int, window: int | None = None, device: torch.device | None = None
+) -> KernelMask:
     """Tokens of one chunk look at each other: keys are the queries' own positions.
 
+    window: only tokens that are fewer than so many away are seen, on each side that is seen at
+    all. device: of what is made for it.
     Every token sees itself, so that no softmax is over nothing; what an invalid token computes
     is seen by nobody else.
     """
-    if mask.valid is None and mask.segments is None:
+    narrow = window is not None and window < time
+    if mask.valid is None and mask.segments is None and not narrow:
         return KernelMask(attn_mask=None, is_causal=mask.causal)
-    like = mask.valid if mask.valid is not None else mask.segments
-    assert like is not None
-    seen = torch.ones(1, time, time, dtype=torch.bool, device=like.device)
+    seen = torch.ones(1, time, time, dtype=torch.bool, device=device)
     if mask.causal:
         seen = seen.tril()
+    if narrow:
+        assert window is not None
+        seen = seen.triu(1 - window).tril(window - 1)
     if mask.valid is not None:
         seen = seen & mask.valid[:, None, :]
     if mask.segments is not None:
         seen = seen & (mask.segments[:, :, None] == mask.segments[:, None, :])
-    itself = torch.eye(time, dtype=torch.bool, device=like.device)
+    itself = torch.eye(time, dtype=torch.bool, device=device)
     return KernelMask(attn_mask=(seen | itself)[:, None], is_causal=False)
 
 
-def cached_attention_mask(mask: Mask, pos: Tensor, keys: int) -> KernelMask:
+def cached_attention_mask(
+    mask: Mask, pos: Tensor, keys: int, window: int | None = None
+) -> KernelMask:
     """Queries at `pos` (B, T) look at a cache whose entry s holds the token of position s.
 
     Entries later than the query are either not written yet or right padding, so causality hides
-    both: a cache needs no record of what is valid.
+    both: a cache needs no record of what is valid. window: only the last so many up to the query's
+    own are seen.
     """
     assert mask.causal, "a cache continues causal sequences only"
     assert mask.segments is None, "a cache holds one segment a row"
-    if pos.numel() == 1:  # the last entry that is looked at is the query's own
+    narrow = window is not None and window < keys
+    if pos.numel() == 1 and not narrow:  # the last entry that is looked at is the query's own
         return KernelMask(attn_mask=None, is_causal=False)
-    if len(pos) == 1 and pos.shape[1] == keys:  # the row begins with this chunk
+    if len(pos) == 1 and pos.shape[1] == keys and not narrow:  # the row begins with this chunk
         return KernelMask(attn_mask=None, is_causal=True)
     entries = torch.arange(keys, device=pos.device)
-    return KernelMask(attn_mask=(entries <= pos[..., None])[:, None], is_causal=False)
+    seen = entries <= pos[..., None]
+    if narrow:
+        assert window is not None
+        seen = seen & (entries > pos[..., None] - window)
+    return KernelMask(attn_mask=seen[:, None], is_causal=False)

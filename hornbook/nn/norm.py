@@ -35,21 +35,24 @@ class RMSNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.epsilon)
-        return y.to(x.dtype)
+        gain = self.gain()
+        return F.rms_norm(x.float(), gain.shape, gain, self.epsilon).to(x.dtype)
+
+    def gain(self) -> Tensor:
+        """What each channel is multiplied by, float32."""
+        return self.weight.float()
 
 
-class CentredRMSNorm(nn.Module):
-    """x / rms(x) * (1 + excess), computed in float32."""
+class CentredRMSNorm(RMSNorm):
+    """x / rms(x) * (1 + excess)."""
 
     def __init__(self, width: int, epsilon: float) -> None:
-        super().__init__()
+        super().__init__(width, epsilon)
+        del self.weight
         self.excess = nn.Parameter(torch.zeros(width))
-        self.epsilon = epsilon
 
-    def forward(self, x: Tensor) -> Tensor:
-        weight = 1.0 + self.excess.float()
-        return F.rms_norm(x.float(), weight.shape, weight, self.epsilon).to(x.dtype)
+    def gain(self) -> Tensor:
+        return 1.0 + self.excess.float()
 
 
 class LayerNormConfig(Config):

@@ -9,6 +9,7 @@ from hornbook.models.convert import MODEL_TYPES, from_hf, to_hf
 from hornbook.models.convert.own import layers_of
 from hornbook.models.presets import PRESETS
 from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.mlp import MLPConfig
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
@@ -82,22 +83,25 @@ def test_what_a_file_leaves_out_is_what_transformers_assumes():
     ],
 )
 def test_the_rotary_base_in_all_its_places(keys):
-    assert read({**LLAMA, **keys}) == PRESETS["llama"](SIZES, theta=500.0)
+    assert read({**LLAMA, **keys}) == PRESETS["llama"](SIZES, rotary=RotaryConfig(theta=500.0))
 
 
 INVERSE = "scale_attn_by_inverse_layer_idx"
+LONG = {"rope_type": "longrope", "short_factor": [1.0, 2.0], "long_factor": [2.0, 3.0]}
 YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e6}
 
 
 @pytest.mark.parametrize(
     ("values", "key", "value"),
     [
-        ({**LLAMA, "rope_scaling": {"type": "linear", "factor": 2.0}}, "type", '"linear"'),
-        ({**LLAMA, "rope_scaling": {"rope_type": "llama3"}}, "rope_type", '"llama3"'),
-        ({**LLAMA, "rope_parameters": YARN}, "rope_type", '"yarn"'),
+        ({**LLAMA, "rope_scaling": {"type": "linear", "factor": -2.0}}, "factor", "-2.0"),
+        ({**LLAMA, "rope_scaling": {"rope_type": "llama4"}}, "rope_type", '"llama4"'),
+        ({**LLAMA, "rope_parameters": {**YARN, "beta": 2}}, "beta", "2"),
+        ({**LLAMA, "rope_parameters": YARN, "rope_scaling": {"factor": 2}}, "factor", "4.0"),
+        ({**LLAMA, "rope_parameters": {**LONG, "long_factor": [1.0]}}, "long_factor", "[1.0]"),
         ({**LLAMA, "rope_parameters": {"full_attention": {}}}, "full_attention", "{}"),
         ({**LLAMA, "rope_scaling": {"factor": 2.0}}, "factor", "2.0"),
-        ({**LLAMA, "rope_theta": 5, "rope_parameters": {"rope_theta": 7}}, "rope_theta", "7.0"),
+        ({**LLAMA, "rope_theta": 5, "rope_parameters": {"rope_theta": 7}}, "rope_theta", "7"),
         ({**LLAMA, "partial_rotary_factor": 0.5}, "partial_rotary_factor", "0.5"),
         ({**LLAMA, "hidden_act": ["silu"]}, "hidden_act", '["silu"]'),
         ({**LLAMA, "rms_norm_eps": float("nan")}, "rms_norm_eps", "NaN"),

@@ -2,6 +2,7 @@
 
 import torch
 
+from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.rotary import angles, rotate
 
 X = torch.randn(1, 2, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -9,7 +10,7 @@ POS = torch.arange(6)[None]
 
 
 def at(x, pos):
-    return rotate(x, *angles(pos, 4, 100.0, x.dtype))
+    return rotate(x, *angles(pos, RotaryConfig(theta=100.0).frequencies(8).tolist(), 1.0, x.dtype))
 
 
 def test_position_0_is_left_as_it_is_and_lengths_stay():

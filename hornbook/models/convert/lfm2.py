@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import Family, TensorRule
-from hornbook.models.convert.llama import read_theta
+from hornbook.models.convert.rotary import read_rotary, write_rotary
 from hornbook.models.fields import Fields
 from hornbook.models.presets import lfm2
 from hornbook.models.sizes import DecoderSizes
@@ -47,7 +47,7 @@ def read(fields: Fields) -> CausalLMConfig:
     return lfm2(
         sizes,
         attention=_attention(fields, depth),
-        theta=read_theta(fields, 1_000_000.0),
+        rotary=read_rotary(fields, sizes, 1_000_000.0),
         epsilon=epsilon,
         kernel=fields.size("conv_L_cache", 3),
         biased=fields.flag("conv_bias", False),
@@ -116,8 +116,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
         "num_attention_heads": first.heads,
         "num_key_value_heads": first.kv_heads,
         "head_dim": first.head,
-        "rope_theta": first.rotary.theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": first.rotary.theta},
+        **write_rotary(first.rotary, first.head),
     }
 
 

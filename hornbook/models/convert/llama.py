@@ -5,6 +5,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name
 from hornbook.models.convert.labels import decoder_classifier
+from hornbook.models.convert.rotary import read_rotary, write_rotary
 from hornbook.models.fields import Fields
 from hornbook.models.presets import llama
 from hornbook.models.sizes import DecoderSizes
@@ -22,7 +23,8 @@ def read(fields: Fields) -> CausalLMConfig:
     width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     if width % heads:
         fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
-    return llama(read_sizes(fields, width, heads, width // heads), **read_variant(fields))
+    sizes = read_sizes(fields, width, heads, width // heads)
+    return llama(sizes, **read_variant(fields, sizes))
 
 
 def read_sizes(fields: Fields, width: int, heads: int, head: int) -> DecoderSizes:
@@ -40,35 +42,14 @@ def read_sizes(fields: Fields, width: int, heads: int, head: int) -> DecoderSize
     )
 
 
-def read_variant(fields: Fields) -> dict[str, Any]:
+def read_variant(fields: Fields, sizes: DecoderSizes) -> dict[str, Any]:
     """What else the presets of the Llama-like families take."""
     return {
-        "theta": read_theta(fields, 10_000.0),
+        "rotary": read_rotary(fields, sizes),
         "epsilon": fields.number("rms_norm_eps", 1e-6),
         "biased": fields.flag("attention_bias", False),
         "activation": fields.choice("hidden_act", "silu", ACTIVATIONS),
     }
-
-
-def read_theta(fields: Fields, default: float) -> float:
-    """The base of plain rotary positions; every scaling of them is refused.
-
-    `transformers` 4 has it at the top and scalings in `rope_scaling`; version 5 has all in
-    `rope_parameters`.
-    """
-    scaling, parameters = fields.inner("rope_scaling"), fields.inner("rope_parameters")
-    thetas = []
-    for place in (fields, scaling, parameters):
-        place.only("rope_type", "default")
-        place.only("partial_rotary_factor", 1.0)
-        if place.has("rope_theta"):
-            thetas.append(place.number("rope_theta", default))
-            if thetas[-1] != thetas[0]:
-                place.refuse("rope_theta", thetas[-1], f"The file also says {thetas[0]}.")
-    scaling.only("type", "default")
-    scaling.finish()
-    parameters.finish()
-    return thetas[0] if thetas else default
 
 
 def write(config: CausalLMConfig) -> dict[str, Any] | None:
@@ -96,9 +77,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
         "hidden_act": activation_name(mlp.activation),
         "rms_norm_eps": norm.epsilon,
         "attention_bias": attention.bias.inputs,
-        # Both places: version 4 of `transformers` reads the first, version 5 the second.
-        "rope_theta": rotary.theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": rotary.theta},
+        **write_rotary(rotary, attention.head),
     }
 
 

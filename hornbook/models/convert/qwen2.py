@@ -20,8 +20,8 @@ def read(fields: Fields) -> CausalLMConfig:
         fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
     sizes = llama.read_sizes(fields, width, heads, width // heads)
     fields.only("layer_types", ["full_attention"] * sizes.depth)
-    variant = llama.read_variant(fields)
-    return qwen2(sizes, variant["theta"], variant["epsilon"], variant["activation"])
+    variant = llama.read_variant(fields, sizes)
+    return qwen2(sizes, variant["rotary"], variant["epsilon"], variant["activation"])
 
 
 def write(config: CausalLMConfig) -> dict[str, Any] | None:

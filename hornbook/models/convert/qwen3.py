@@ -16,7 +16,7 @@ def read(fields: Fields) -> CausalLMConfig:
     width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     sizes = llama.read_sizes(fields, width, heads, head=128)
     fields.only("layer_types", ["full_attention"] * sizes.depth)
-    return qwen3(sizes, **llama.read_variant(fields))
+    return qwen3(sizes, **llama.read_variant(fields, sizes))
 
 
 def read_window(fields: Fields) -> None:

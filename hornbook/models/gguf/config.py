@@ -78,10 +78,10 @@ def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
 
 
 def _read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
-    sizes, theta, epsilon, biased = read_rotary(fields, name, vocab, tensors)
+    sizes, rotary, epsilon, biased = read_rotary(fields, name, vocab, tensors)
     if name == "qwen2":
-        return qwen2(sizes, theta, epsilon)
-    return (llama if name == "llama" else qwen3)(sizes, theta, epsilon, biased=biased)
+        return qwen2(sizes, rotary, epsilon)
+    return (llama if name == "llama" else qwen3)(sizes, rotary, epsilon, biased=biased)
 
 
 def _read_gpt2(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:

@@ -10,6 +10,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.fields import Fields
 from hornbook.models.sizes import DecoderSizes
+from hornbook.nn.frequencies import RotaryConfig
 from hornbook.tokenize.gguf import TOKENS
 
 ARCHITECTURE = "general.architecture"
@@ -19,10 +20,10 @@ HEADS = "attention.head_count"
 
 
 class Rotary(NamedTuple):
-    """theta: of the rotation. epsilon: of all norms. biased: queries, keys and values have one."""
+    """epsilon: of all norms. biased: queries, keys and values have a bias."""
 
     sizes: DecoderSizes
-    theta: float
+    rotary: RotaryConfig
     epsilon: float
     biased: bool
 
@@ -80,7 +81,7 @@ def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str])
     fields.only(f"{name}.rope.scaling.type", "none")
     return Rotary(
         sizes,
-        theta=fields.number(f"{name}.rope.freq_base", 10_000.0),
+        rotary=RotaryConfig(theta=fields.number(f"{name}.rope.freq_base", 10_000.0)),
         epsilon=fields.number(f"{name}.attention.layer_norm_rms_epsilon"),
         biased="blk.0.attn_q.bias" in tensors,
     )
