@@ -15,10 +15,10 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import AnyLayer
 from hornbook.nn.delta import GatedDeltaConfig
+from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.mlp import GatedMLPConfig
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
-from hornbook.nn.rotary import RotaryConfig
 
 _ATTENTION, _DELTA = "full_attention", "linear_attention"
 
