@@ -20,7 +20,7 @@ from hornbook.models.sequences import StateSequences
 from hornbook.nn.contract import Cache, State
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import PackedLinear
-from hornbook.nn.rotary import Rotary
+from hornbook.nn.rotary import RotaryAngles
 
 _KERNEL = torch.ops.aten._weight_int4pack_mm_for_cpu.default
 
@@ -34,7 +34,7 @@ class _Attention(NamedTuple):
     heads: int
     kv_heads: int
     head: int
-    rotary: Rotary
+    rotary: RotaryAngles
 
 
 class _MLP(NamedTuple):

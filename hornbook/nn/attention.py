@@ -16,7 +16,7 @@ from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.frequencies import LongScaling, RotaryConfig
 from hornbook.nn.masks import KernelMask, cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
-from hornbook.nn.rotary import Rotary, rotate
+from hornbook.nn.rotary import RotaryAngles, rotate
 
 
 class Bias(Config):
@@ -126,7 +126,7 @@ class Attention(Layer):
         norm, whole = config.qk_norm, config.qk_norm_whole
         self.query_norm = norm.build(inner if whole else config.head) if norm else nn.Identity()
         self.key_norm = norm.build(keys if whole else config.head) if norm else nn.Identity()
-        self.rotary = Rotary(config.rotary, config.head) if config.rotary else None
+        self.rotary = RotaryAngles(config.rotary, config.head) if config.rotary else None
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         q, k, v = self.project(x)

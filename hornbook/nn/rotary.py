@@ -13,7 +13,7 @@ from hornbook.nn.contract import Context
 from hornbook.nn.frequencies import RotaryConfig
 
 
-class Rotary:
+class RotaryAngles:
     """The angles of a context's positions, for heads of `head` channels; computed once a pass."""
 
     def __init__(self, config: RotaryConfig, head: int) -> None:
