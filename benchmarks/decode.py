@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--processor", help="build ours for this one (-march) instead of this here")
+    parser.add_argument(
+        "--processor", help="build ours for this one (-march, or a name of `kernels.recipe.levels`)"
+    )
     parser.add_argument("--only", choices=("ours", "peer", "quality"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.processor:
@@ -71,9 +73,10 @@ def _run(python: str, what: str, arguments: argparse.Namespace) -> dict[str, Any
 def _build_for(processor: str) -> None:
     """Make and take our kernels for another processor that this one can stand in for."""
     from hornbook import kernels as native
-    from hornbook.kernels import compiler
+    from hornbook.kernels import recipe
 
-    compiler.PROCESSOR = processor
+    named = {level.name: level.options for level in recipe.levels()}
+    recipe.NATIVE = named.get(processor, (f"-march={processor}",))
     if native.build() is None:
         raise SystemExit(f"No kernels for {processor}: {native.missing()}.")
 

@@ -174,13 +174,41 @@ def cpu_name() -> str:
 
 
 def cpu_flags() -> frozenset[str]:
-    """What an x86 processor can, in Linux's words; none where that is not told."""
+    """What the processor can, in Linux's words; none where that is not told.
+
+    Of ARM those of its vectors only, with all of the system's bits beside them.
+    """
+    if platform.machine() not in ("aarch64", "arm64"):
+        return _told_flags()
+    if sys.platform == "darwin":
+        return frozenset({"asimd", *(name for name, of in _MAC_NAMES.items() if _sysctl(of))})
+    libc = ctypes.CDLL(None)
+    libc.getauxval.argtypes, libc.getauxval.restype = (ctypes.c_ulong,), ctypes.c_ulong
+    told = {kind: int(libc.getauxval(kind)) for kind in (_HWCAP, _HWCAP2)}
+    names = {name for name, (kind, bit) in _ARM_BITS.items() if told[kind] >> bit & 1}
+    return frozenset(names | {f"{kind}:{bits:x}" for kind, bits in told.items()})
+
+
+_HWCAP, _HWCAP2 = 16, 26  # <sys/auxv.h>
+_ARM_BITS = {"asimd": (_HWCAP, 1), "asimddp": (_HWCAP, 20), "i8mm": (_HWCAP2, 13)}  # <asm/hwcap.h>
+_MAC_NAMES = {"asimddp": b"hw.optional.arm.FEAT_DotProd", "i8mm": b"hw.optional.arm.FEAT_I8MM"}
+
+
+def _told_flags() -> frozenset[str]:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             flags = next((line for line in lines if line.startswith("flags")), "")
     except OSError:
         return frozenset()
     return frozenset(flags.partition(":")[2].split())
+
+
+def _sysctl(name: bytes) -> int:
+    """A number that macOS tells; 0 for what it does not know."""
+    found, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
+    by_name = ctypes.CDLL(None).sysctlbyname
+    by_name(name, ctypes.byref(found), ctypes.byref(size), None, ctypes.c_size_t(0))
+    return found.value
 
 
 def may_have_gpu() -> bool:

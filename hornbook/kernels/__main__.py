@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 from hornbook.core.isolation import end_with_starter
-from hornbook.kernels import build, builder
+from hornbook.kernels import build, builder, check, store
 
 
 def main(what: str = "", path: str = "") -> None:
     """what: `builder.BESIDE`, `builder.CHECK`, or nothing."""
     if what == builder.CHECK:
         try:
-            builder.checked(Path(path), threads=None)
+            check.checked(store.load(Path(path)), threads=None)
         except OSError as error:
             sys.exit(str(error))
         return

@@ -15,9 +15,8 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import write_text
 from hornbook.core.home import home
 from hornbook.core.isolation import python, run, start_aside
-from hornbook.kernels import check, store
+from hornbook.kernels import store
 from hornbook.kernels.compiler import Tools
-from hornbook.kernels.library import Library
 
 BEING_BUILT = "they are being built in the background, for the next time"
 BESIDE, CHECK = "beside", "check"
@@ -27,17 +26,6 @@ LONGEST_S, _AGAIN_S = 600, 3600
 """How long an attempt may take, and when the next is made after a failed one."""
 _SHOWN = 200
 """Characters of a compiler's complaint in a message."""
-
-
-def checked(path: Path, threads: int | None = 1) -> Library:
-    """A library that computes what it should. Raises OSError where it is none.
-
-    threads: that try it; None for all, as when it was built.
-    """
-    library = Library(path)
-    if not check.is_right(library, threads):
-        raise OSError("they compute something else than they should")
-    return library
 
 
 def build(tools: Tools, wait: bool = True) -> Path | None:
@@ -71,10 +59,10 @@ def _made(tools: Tools, path: Path) -> str | None:
     """Compile to `path`; what was said where that failed."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / path.name
-        for command in tools.commands(Path(folder), made):
-            done = run(command, Path(folder))
-            if done.returncode:
-                return done.stderr or f"{command[0]} ended with {done.returncode}\n"
+        command = tools.command(made)
+        done = run(command, Path(folder))
+        if done.returncode:
+            return done.stderr or f"{command[0]} ended with {done.returncode}\n"
         store.keep(made, path)
     return None
 

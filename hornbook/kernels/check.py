@@ -5,6 +5,7 @@ that share keys, two layers, two sequences. Two milliseconds in one thread; besi
 programs several wait for each other longer than that.
 """
 
+import ctypes
 import math
 
 import numpy as np
@@ -27,7 +28,18 @@ _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
 
 
-def is_right(library: Library, threads: int | None) -> bool:
+def checked(loaded: ctypes.CDLL, threads: int | None = 1) -> Library:
+    """A library that computes what it should. Raises OSError where it is none.
+
+    threads: that try it; None for all, as when it was built.
+    """
+    library = Library(loaded)
+    if not _is_right(library, threads):
+        raise OSError("they compute something else than they should")
+    return library
+
+
+def _is_right(library: Library, threads: int | None) -> bool:
     """Whether so many threads (None: all) make of some rows what it should be."""
     dense, weights = _tiny()
     x = _numbers((len(_SLOTS), _WIDTH), 3)

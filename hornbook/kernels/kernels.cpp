@@ -196,6 +196,9 @@ const int32_t* hornbook_layout() noexcept {
   return found;
 }
 
+// Whose threads the calls that follow take: an OpenMP runtime's, or for null their own.
+void hornbook_threads(Parallel parallel) noexcept { openmp = parallel; }
+
 // y (rows, outputs) = x (rows, inputs) times the matrix, plus its bias.
 Status hornbook_product(int threads, const Matrix* w, const float* x, float* y,
                         int rows) noexcept {

@@ -1,16 +1,15 @@
-"""The built kernels, loaded: every function with its types, and refused where they do not fit.
+"""The kernels, loaded: every function with its types, and refused where they do not fit.
 
 Addresses come from `pointers` alone. Calls raise MemoryError where there is none left.
 """
 
 import ctypes
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from hornbook.core import threads as cores
-from hornbook.kernels import pointers, store, structures
+from hornbook.kernels import openmp, pointers, structures
 
 _TYPES = {
     "hornbook_product": (
@@ -23,15 +22,17 @@ _DONE = 0
 
 
 class Library:
-    """The kernels of a library that was kept.
+    """The kernels of a library that was loaded.
 
-    Raises OSError where it cannot be loaded, or was built for other structures than ours.
+    Raises OSError where it was built for other structures than ours.
     """
 
-    def __init__(self, path: Path) -> None:
-        loaded = store.load(path)
+    def __init__(self, loaded: ctypes.CDLL) -> None:
         try:
             _require_layout(loaded)
+            loaded.hornbook_threads.argtypes = (ctypes.c_void_p,)
+            loaded.hornbook_threads.restype = None
+            loaded.hornbook_threads(openmp.entry())
             for name, types in _TYPES.items():
                 function = getattr(loaded, name)
                 function.argtypes, function.restype = (ctypes.c_int, *types), ctypes.c_int

@@ -1,7 +1,6 @@
-// Threads side by side.
+// Threads side by side: those of an OpenMP runtime where one was named, or threads of our own.
 #pragma once
 
-#include <omp.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -27,6 +26,11 @@ void* start_chain(void* left) {
   return nullptr;
 }
 
+// GOMP_parallel of an OpenMP runtime: runs work(data) in so many threads, this one among them. Called
+// by its address, so that a library that was built elsewhere needs no runtime of a certain name.
+using Parallel = void (*)(void (*work)(void*), void* data, unsigned threads, unsigned flags);
+Parallel openmp = nullptr;
+
 // `threads`, or 1 where the system does not start so many: the OpenMP runtime would end the process
 // there. How many compute changes no bit.
 int startable(int threads) {
@@ -39,11 +43,34 @@ int startable(int threads) {
   return running = threads;
 }
 
+// work(data) in so many threads, this one among them, or in fewer where no more can be started.
+struct Chain {
+  void (*work)(void*);
+  void* data;
+  int others;
+
+  static void* run(void* whole) {
+    const Chain* own = static_cast<Chain*>(whole);
+    Chain rest{own->work, own->data, own->others - 1};
+    pthread_t next;
+    const bool more = own->others > 0 && pthread_create(&next, nullptr, run, &rest) == 0;
+    own->work(own->data);
+    if (more) pthread_join(next, nullptr);
+    return nullptr;
+  }
+};
+
+void run_in(int threads, void (*work)(void*), void* data) {
+  if (openmp) return openmp(work, data, startable(threads), 0);
+  Chain chain{work, data, threads - 1};
+  Chain::run(&chain);
+}
+
 // Threads that go through the same phases, each of which is a number of jobs. A phase ends when its
 // jobs are done, whoever did them, and not when all threads have come: one that the system stops
 // between two jobs, as it does when other programs run, holds up nobody. They wait for each other
-// by spinning: what they do between two phases takes microseconds. They are those of the OpenMP
-// runtime that torch uses, as a second pool would fight with it for the processors.
+// by spinning: what they do between two phases takes microseconds. Where torch is, they are those of
+// its OpenMP runtime, as a second pool would fight with it for the processors.
 class Team {
  public:
   // rows: of a call. Where a phase takes microseconds, many pieces cost more than they save.
@@ -105,13 +132,16 @@ class Member {
 
 template <typename Work>
 void Team::run(int threads, int rows, Work work) {
-  threads = startable(threads);
-  Team team(threads, rows);
-#pragma omp parallel num_threads(threads)
-  {
-    Member member(team, omp_get_thread_num());
-    work(member);
-  }
+  struct Shared {
+    Team team;
+    Work& work;
+    std::atomic<int> begun{0};
+  } shared{{threads, rows}, work};
+  run_in(threads, [](void* data) {
+    Shared& all = *static_cast<Shared*>(data);
+    Member member(all.team, all.begun++);
+    all.work(member);
+  }, &shared);
 }
 
 }  // namespace

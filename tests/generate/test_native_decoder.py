@@ -1,6 +1,5 @@
 """A decoder in our own kernels: the layers' results, whatever a token is computed beside."""
 
-import pathlib
 import random
 
 import numpy as np
@@ -9,13 +8,14 @@ import torch
 
 from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
+from hornbook.core.machine import cpu_flags
 from hornbook.generate import native_decoder
 from hornbook.generate.decode import decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
-from hornbook.kernels import compiler
+from hornbook.kernels import recipe
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
@@ -25,17 +25,17 @@ SIZES = decoder_sizes(vocab=96, width=64, context=96, heads=4, head=16, hidden=1
 NAMES = ("llama", "qwen2", "qwen3")
 
 
-KERNELS = {"AVX2": "haswell", "AVX-VNNI": "alderlake", "this processor": "native"}
+LEVELS = {level.name: level for level in recipe.levels()}
 
 
-@pytest.fixture(scope="module", params=KERNELS, autouse=True)
+@pytest.fixture(scope="module", params=LEVELS, autouse=True)
 def kernels(request):
     """Kernels for several processors, as far as this one can run them; kept for the next time."""
-    flags = pathlib.Path("/proc/cpuinfo")
-    if request.param == "AVX-VNNI" and (not flags.exists() or "avx_vnni" not in flags.read_text()):
-        pytest.skip("this processor has no AVX-VNNI")
+    level = LEVELS[request.param]
+    if level not in recipe.fitting(cpu_flags()):
+        pytest.skip("this processor cannot run them")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "PROCESSOR", KERNELS[request.param])
+        patch.setattr(recipe, "NATIVE", level.options)
         native._found.cache_clear()
         native.build()
         if native.library() is None:

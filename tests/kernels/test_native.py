@@ -7,11 +7,23 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from hornbook import kernels as native
 from hornbook.core.isolation import python
-from hornbook.kernels import builder, compiler, store, structures
+from hornbook.kernels import (
+    builder,
+    check,
+    compiler,
+    openmp,
+    pointers,
+    prebuilt,
+    quantised,
+    recipe,
+    store,
+    structures,
+)
 
 
 @pytest.fixture
@@ -20,8 +32,8 @@ def empty_home(tmp_path, monkeypatch):
     begun = []
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
     monkeypatch.setattr(builder, "start_aside", lambda *command: begun.append(command))
-    monkeypatch.setattr(compiler, "_NEEDED", frozenset())
-    monkeypatch.setattr(compiler, "OPTIONS", (*compiler.OPTIONS, "-O0"))  # built sooner
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(recipe, "OPTIONS", (*recipe.OPTIONS, "-O0"))  # built sooner
     native._found.cache_clear()
     yield begun
     native._found.cache_clear()
@@ -68,9 +80,12 @@ def test_without_a_compiler_others_compute(empty_home, monkeypatch):
 
 
 def test_on_another_processor_others_compute(empty_home, monkeypatch):
-    monkeypatch.setattr(compiler, "_NEEDED", frozenset({"avx9"}))
+    monkeypatch.setattr(recipe, "fitting", lambda flags: [])
     assert native.library() is None and native.build() is None and not empty_home
     assert "AVX2" in native.missing()
+    native._found.cache_clear()
+    monkeypatch.setattr(recipe.platform, "machine", lambda: "mips")
+    assert "neither x86 nor ARM" in native.missing()
 
 
 def test_a_compiler_that_fails_is_asked_once_an_hour_and_its_words_are_kept(
@@ -103,7 +118,7 @@ def test_a_library_of_other_structures_is_built_anew(empty_home, tools, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(structures, "layout", lambda: iter((16, 32, 40)))
         with pytest.raises(OSError, match="other structures"):
-            builder.checked(place)
+            check.checked(store.load(place))
         native._found.cache_clear()
         assert native.library() is None and len(empty_home) == 1 and not place.exists()
     assert native.build() == place and native.missing() is None
@@ -113,6 +128,27 @@ def test_a_folder_in_which_nothing_can_be_written_is_said(empty_home, tools, tmp
     (tmp_path / "kernels").write_text("a file")
     assert native.library() is None and not empty_home
     assert "cannot be written to" in native.missing()
+
+
+@pytest.mark.usefixtures("tools")
+def test_without_an_openmp_runtime_the_kernels_start_threads_of_their_own(monkeypatch):
+    place = native.build()
+    x, weights = np.ones((40, 64), np.float32), np.arange(32 * 64, dtype=np.uint8)
+    scale = np.ones((32, 2), np.float32)
+    tiles = quantised.tiles(
+        quantised.matrix_of(quantised.Quantised(weights.reshape(32, 64), scale, scale))
+    )
+    matrix = pointers.matrix(tiles)
+    expected = native.library().product(matrix, x, threads=1)
+    loaded = store.load(place)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(openmp, "entry", lambda: None)
+            own = check.checked(loaded, threads=None)
+            for threads in (1, 2, 7):
+                assert np.array_equal(own.product(matrix, x, threads), expected)
+    finally:
+        check.checked(loaded)  # what is loaded once serves all
 
 
 COMMAND = "from hornbook import kernels; print(kernels.missing(), flush=True); "
@@ -147,7 +183,7 @@ def test_two_that_build_at_once_compile_once(as_compiler):
     folder = as_compiler('echo $$ >> calls; exec $REAL "$@" -O0')
     both = [subprocess.Popen(python("hornbook.kernels")) for _ in range(2)]
     assert [each.wait() for each in both] == [0, 0]
-    assert len((folder / "calls").read_text().split()) == 2  # compiled and linked
+    assert len((folder / "calls").read_text().split()) == 1
     assert [path.suffix for path in (folder / "kernels").iterdir() if path.suffix != ".lock"] == [
         ".so"
     ]
@@ -224,14 +260,14 @@ MUTATIONS = {
 @pytest.mark.parametrize("name", [None, *MUTATIONS])
 def test_kernels_that_compute_something_else_are_not_kept(name, tools, tmp_path, monkeypatch):
     folder = tmp_path / "source"
-    shutil.copytree(compiler.SOURCE.parent, folder)
+    shutil.copytree(recipe.SOURCE.parent, folder)
     if name:
         file, right, wrong = MUTATIONS[name]
         source = (folder / file).read_text()
         assert right in source
         (folder / file).write_text(source.replace(right, wrong, 1))
-    monkeypatch.setattr(compiler, "SOURCE", folder / "kernels.cpp")
-    monkeypatch.setattr(compiler, "OPTIONS", (*compiler.OPTIONS, "-O0"))
+    monkeypatch.setattr(recipe, "SOURCE", folder / "kernels.cpp")
+    monkeypatch.setattr(recipe, "OPTIONS", (*recipe.OPTIONS, "-O0"))
     monkeypatch.setenv("HORNBOOK_HOME", str(tmp_path))
     assert (builder.build(tools) is None) == bool(name)
     if name:
