@@ -45,7 +45,7 @@ def decoder_sizes(**other: Any) -> DecoderSizes:
 
 def model_type(preset: str) -> str:
     """What the ecosystem calls the models of a preset."""
-    return {"qwen3.5": "qwen3_5_text"}.get(preset, preset.split("-")[0])
+    return {"qwen3.5": "qwen3_5_text", "qwen3-moe": "qwen3_moe"}.get(preset, preset.split("-")[0])
 
 
 def loud(model: Any) -> Any:

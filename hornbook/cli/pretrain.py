@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _Family = Annotated[
     str | None,
     typer.Option(
-        help="On a corpus gpt (default), mamba2, lfm2, qwen3.5, lstm or bert; on "
+        help="On a corpus gpt (default), moe, mamba2, lfm2, qwen3.5, lstm or bert; on "
         "pairs transformer, lstm or lstm-attention; on images vit."
     ),
 ]

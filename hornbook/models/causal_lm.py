@@ -57,6 +57,7 @@ INITIAL: tuple[tuple[str, Initialiser], ...] = (
     ("stack.*.output.weight", constant(0.0)),
     ("stack.*.down.weight", constant(0.0)),
     ("stack.*.weight", fan_in()),
+    ("stack.*.router", fan_in()),
     ("embedding.*", normal(0.02)),
     ("head.weight", normal(0.02)),
 )

@@ -18,6 +18,7 @@ from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.mamba2 import Mamba2Config
+from hornbook.nn.mixture import MixtureConfig
 from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
 from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
@@ -84,6 +85,28 @@ def qwen3(
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
     return _transformer(sizes, norm, attention, mlp)
+
+
+@preset("qwen3-moe", family="moe")
+def qwen3_moe(
+    sizes: DecoderSizes,
+    mixture: MixtureConfig | None = None,
+    rotary: RotaryConfig = _ROTARY,
+    epsilon: float = 1e-6,
+    biased: bool = False,
+) -> CausalLMConfig:
+    """Qwen3 with a mixture of experts in the MLP's place (Qwen3 report, 2025).
+
+    mixture: None for eight experts of half the MLP's channels, of which a token meets two: it
+    meets as many weights as in Qwen3, of four times as many.
+    """
+    dense = qwen3(sizes, rotary, epsilon, biased)
+    ((attention, mlp),) = dense.stack.pattern
+    assert isinstance(mlp, PreNormConfig)
+    mixture = mixture or MixtureConfig(experts=8, chosen=2, hidden=sizes.hidden // 2)
+    block = (attention, mlp.model_copy(update={"layer": mixture}))
+    stack = dense.stack.model_copy(update={"pattern": (block,)})
+    return dense.model_copy(update={"stack": stack})
 
 
 @preset("llama", family="gpt")

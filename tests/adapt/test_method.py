@@ -8,9 +8,10 @@ from hornbook.adapt.method import RANK, Method, parameter_counts
 from hornbook.core.errors import UsageError
 from hornbook.models.classifier import on_decoder, on_encoder
 from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, vit
-from hornbook.models.presets import PRESETS
+from hornbook.models.presets import PRESETS, qwen3_moe
 from hornbook.models.sizes import DecoderSizes
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from hornbook.nn.mixture import MixtureConfig
 
 SIZES = DecoderSizes(
     vocab=53, width=16, depth=3, context=24, heads=2, kv_heads=2, head=8, hidden=24, tied=False
@@ -22,6 +23,8 @@ PAIR = PairSizes(vocab=53, width=16, context=24, encoder=SIDE, decoder=SIDE, sta
 LABELS = ("ham", "spam")
 MODELS = {
     **{name: preset(SIZES) for name, preset in PRESETS.items()},
+    # So few that each of them gets tokens.
+    "qwen3-moe": qwen3_moe(SIZES, MixtureConfig(experts=3, chosen=2, hidden=12)),
     "tied": PRESETS["qwen3"](SIZES.model_copy(update={"tied": True})),
     "decoder classifier": on_decoder(PRESETS["qwen3"](SIZES), LABELS),
     "gpt2 classifier": on_decoder(PRESETS["gpt2"](SIZES), LABELS),

@@ -43,7 +43,12 @@ def read(values):
 
 
 def model_type(preset):
-    known = {"lfm2-conv": "lfm2", "qwen3.5": "qwen3_5_text", "lstm": "hornbook_lstm"}
+    known = {
+        "lfm2-conv": "lfm2",
+        "qwen3.5": "qwen3_5_text",
+        "qwen3-moe": "qwen3_moe",
+        "lstm": "hornbook_lstm",
+    }
     ours = any(layer.ours for layer in layers_of(PRESETS[preset](SIZES)))
     return known.get(preset, "hornbook" if ours else preset)
 

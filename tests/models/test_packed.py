@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel 
 SIZES = DecoderSizes(
     vocab=96, width=64, depth=2, context=64, heads=4, kv_heads=2, head=16, hidden=128, tied=True
 )
-DECODERS = ("qwen3", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "lstm")
+DECODERS = ("qwen3", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "qwen3-moe", "lstm")
 
 
 def made(name, seed=0, **sizes):
@@ -152,7 +152,7 @@ def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits, monkeyp
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "mamba2", "lfm2", "qwen3.5", "lstm"])
+@pytest.mark.parametrize("name", ["gpt2", "mamba2", "lfm2", "qwen3.5", "qwen3-moe", "lstm"])
 def test_there_is_no_short_way_through_other_blocks(name):
     model = pack(made(name), from_weights(4))
     assert single_token_decoder(model) is None and decoder_weights(model) is None

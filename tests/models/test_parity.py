@@ -51,6 +51,9 @@ HYBRID = {
     **ROTARY, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 6,
     "linear_value_head_dim": 5,
 }  # fmt: skip
+EXPERTS = {
+    **ROTARY, "num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 12,
+}  # fmt: skip
 PARTLY = {**THETA, "partial_rotary_factor": 0.5, "mrope_section": [1, 1, 0]}
 THEIRS = {
     "qwen3": transformers.Qwen3Config(**ROTARY, rope_parameters=THETA),
@@ -82,6 +85,12 @@ THEIRS = {
     ),
     "lfm2-conv": transformers.Lfm2Config(
         **LFM2, layer_types=["conv"] * 3, block_multiple_of=8, use_cache=False
+    ),
+    "qwen3-moe": transformers.Qwen3MoeConfig(**EXPERTS, norm_topk_prob=True, rope_parameters=THETA),
+    "qwen3-moe-tied": transformers.Qwen3MoeConfig(
+        **{**EXPERTS, "num_experts": 3, "num_experts_per_tok": 1},
+        attention_bias=True,
+        tie_word_embeddings=True,
     ),
     "qwen3.5": transformers.Qwen3_5TextConfig(
         **HYBRID, full_attention_interval=2, rope_parameters=PARTLY

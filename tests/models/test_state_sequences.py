@@ -9,7 +9,7 @@ from hornbook.models.presets import PRESETS
 from tests.tiny import decoder_sizes, loud
 
 ROOM = 40
-NAMES = ("qwen3", "gpt2", "mamba2", "lfm2-conv", "qwen3.5", "lstm")
+NAMES = ("qwen3", "gpt2", "mamba2", "lfm2-conv", "qwen3.5", "qwen3-moe", "lstm")
 IDS = torch.randint(50, (4, ROOM), generator=torch.Generator().manual_seed(1)).tolist()
 
 

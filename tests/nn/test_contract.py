@@ -29,7 +29,8 @@ class Holder(Config):
 
 
 def build(config: LayerConfig) -> Layer:
-    layer = config.build(WIDTH)
+    """As it answers: what is added in training alone may look at a whole batch."""
+    layer = config.build(WIDTH).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in layer.parameters():

@@ -189,7 +189,7 @@ def labelled(fresh: bool) -> Course:
     return Course(model, class_label, batches, rates, labels.SCHEDULE)
 
 
-DECODERS = ("qwen3", "gpt2", "mamba2", "lfm2", "qwen3.5", "lstm")
+DECODERS = ("qwen3", "gpt2", "mamba2", "lfm2", "qwen3.5", "qwen3-moe", "lstm")
 KINDS: dict[str, Callable[[], Course]] = {
     **{preset: partial(text, preset) for preset in DECODERS},
     "bert": masked,

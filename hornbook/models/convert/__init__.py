@@ -21,6 +21,7 @@ from hornbook.models.convert import (
     qwen2,
     qwen3,
     qwen3_5,
+    qwen3_moe,
     vit,
 )
 from hornbook.models.convert.family import Family
@@ -38,6 +39,7 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.CLASSIFIER,
     mamba2.FAMILY,
     lfm2.FAMILY,
+    qwen3_moe.FAMILY,
     qwen3_5.FAMILY,
     qwen3_5.CLASSIFIER,
     qwen3_5.WITH_IMAGES,

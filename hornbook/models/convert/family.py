@@ -6,6 +6,7 @@ Knows names and shapes; knows neither files nor any particular architecture.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import count, takewhile
 from typing import Any
 
 import torch
@@ -37,7 +38,8 @@ class TensorRule:
     """One of their tensors: our parameters one below the other, transposed when they say so.
 
     row: theirs is a matrix of one row where ours is a vector. Names may hold {block}, and ours {0},
-    {1} and so on: the places of the block's layers in our stack. A rule whose parameters a model
+    {1} and so on: the places of the block's layers in our stack. Both may hold {part}, the number
+    of one of several like parts of a layer. A rule whose parameters a model
     does not have does not apply to it, nor does one that stands beside a parameter of ours that is
     not there.
     """
@@ -48,12 +50,21 @@ class TensorRule:
     beside: str | None = None
     row: bool = False
 
-    def named(self, block: int, layers: int) -> "TensorRule":
-        """The rule for one block of a stack whose blocks have `layers` layers."""
+    def named(self, block: int, layers: int, part: int = 0) -> "TensorRule":
+        """The rule for one block of a stack whose blocks have `layers` layers, and for one of
+        several like parts of a layer."""
         places = range(layers * block, layers * (block + 1))
-        ours = tuple(name.format(*places) for name in self.ours)
+        ours = tuple(name.format(*places, part=part) for name in self.ours)
         beside = self.beside and self.beside.format(*places)
-        return replace(self, theirs=self.theirs.format(block=block), ours=ours, beside=beside)
+        theirs = self.theirs.format(block=block, part=part)
+        return replace(self, theirs=theirs, ours=ours, beside=beside)
+
+    def parts(
+        self, block: int, layers: int, parameters: Mapping[str, Tensor]
+    ) -> Iterator["TensorRule"]:
+        """The rule for one block, once for each of the like parts that the layer has."""
+        rules = (self.named(block, layers, part) for part in count())
+        return takewhile(lambda rule: rule.applies(parameters), rules)
 
     def applies(self, parameters: Mapping[str, Tensor]) -> bool:
         """Whether a model with these parameters has the tensor."""
@@ -160,4 +171,8 @@ class Family:
                 continue
             stack = stacks[rule.ours[0].split(".")[0]]
             layers = len(stack.pattern[0])
-            yield from (rule.named(block, layers) for block in range(stack.depth))
+            for block in range(stack.depth):
+                if "{part}" in rule.theirs:
+                    yield from rule.parts(block, layers, parameters)
+                else:
+                    yield rule.named(block, layers)

@@ -9,6 +9,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.convert.labels import decoder_classifier
+from hornbook.models.convert.rotary import parameters, read_parameters, together
 from hornbook.models.fields import Fields
 from hornbook.models.presets import qwen3_5
 from hornbook.models.sizes import DecoderSizes
@@ -54,7 +55,7 @@ def read(fields: Fields) -> CausalLMConfig:
         sizes,
         attention=_attention(fields, depth),
         mixer=mixer,
-        rotary=_rotary(fields, sizes.head),
+        rotary=_rotary(fields, sizes),
         epsilon=epsilon,
         biased=fields.flag("attention_bias", False),
     )
@@ -71,19 +72,14 @@ def _attention(fields: Fields, depth: int) -> tuple[int, ...]:
     return tuple(i for i, kind in enumerate(kinds) if kind == _ATTENTION)
 
 
-def _rotary(fields: Fields, head: int) -> RotaryConfig:
+def _rotary(fields: Fields, sizes: DecoderSizes) -> RotaryConfig:
     """What turns of a head. Positions of images have three parts, of text one."""
-    inner = fields.inner("rope_parameters")
-    inner.only("rope_type", "default")
-    inner.ignore("mrope_section", "mrope_interleaved")
-    share = fields.number("partial_rotary_factor", 0.25)
-    share = inner.number("partial_rotary_factor", share)
-    theta = inner.number("rope_theta", fields.number("rope_theta", 10_000.0))
-    inner.finish()
-    channels = int(head * share)
-    if channels < 2 or channels % 2 or channels > head:
-        fields.refuse("partial_rotary_factor", share, f"Of {head} channels an even number turns.")
-    return RotaryConfig(theta=theta, channels=channels)
+    found = together(fields, "rope_scaling", "rope_parameters")
+    found.ignore("mrope_section", "mrope_interleaved")
+    named = found.has("partial_rotary_factor")
+    rotary = read_parameters(found, sizes, 10_000.0, partly=True)
+    found.finish()
+    return rotary if named else rotary.model_copy(update={"channels": sizes.head // 4})
 
 
 def write(config: CausalLMConfig) -> dict[str, Any] | None:
@@ -100,7 +96,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     if len(attention) + len(delta) < len(blocks) or not attention or not delta:
         return None
     first, rotary = attention[0], attention[0].rotary
-    if rotary is None or rotary.channels is None:
+    if rotary is None:
         return None
     return {
         "vocab_size": config.vocab,
@@ -115,11 +111,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
         "num_key_value_heads": first.kv_heads,
         "head_dim": first.head,
         "attention_bias": first.bias.inputs,
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": rotary.theta,
-            "partial_rotary_factor": rotary.channels / first.head,
-        },
+        "rope_parameters": {"partial_rotary_factor": 1.0, **parameters(rotary, first.head)},
         "linear_num_value_heads": delta[0].heads,
         "linear_value_head_dim": delta[0].head,
         "linear_num_key_heads": delta[0].key_heads,
