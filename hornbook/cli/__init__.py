@@ -22,9 +22,11 @@ from hornbook.cli import (
     export,
     finetune,
     generate,
+    index,
     pretrain,
     pull,
     quickstart,
+    search,
     summarize,
     tokenizer,
     translate,
@@ -48,6 +50,8 @@ app.command("generate")(generate.command)
 app.command("chat")(chat.command)
 app.command("decide")(decide.command)
 app.command("embed")(embed.command)
+app.command("index")(index.command)
+app.command("search")(search.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

@@ -5,6 +5,7 @@ One table for all commands, so that an option stands under the same heading ever
 
 COMMANDS = {
     "Data": "corpus tokenizer",
+    "Documents": "index search",
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed",
     "Measurement": "evaluate bench",
@@ -15,6 +16,8 @@ OPTIONS = {
     "Task": "task prompt system words shots question questions score examples",
     "Data": "corpus pairs validation test images data text file column text_column label_column "
     "text_field domain general good bad against group validation_share strict longest",
+    "Documents": "remove encoder wait watch",
+    "Search": "count by source folder since until in_language metadata",
     "Budget": "minutes tokens epochs",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
@@ -33,8 +36,8 @@ VALUES = {
     "MINUTES": "minutes",
     "TOKENS": "tokens max_tokens longest part context vocab_size length",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
-    "column text_column label_column text_field group class_weights",
-    "LANGUAGE": "language",
+    "column text_column label_column text_field group class_weights encoder by",
+    "LANGUAGE": "language in_language",
     "BLOCKS": "depth",
     "CHANNELS": "width",
     "HEADS": "heads",
@@ -46,11 +49,12 @@ VALUES = {
     "SENTENCES": "lead",
     "STREAMS": "streams",
     "ROUNDS": "rounds",
-    "KEY=VALUE": "set_",
+    "KEY=VALUE": "set_ metadata",
+    "DATE": "since until",
     "LABEL=WORD": "words",
     "COUNTS": "curve",
     "SHARE": "validation_share top_p min_p",
-    "SOURCE": "sources good bad against domain general",
+    "SOURCE": "sources remove source good bad against domain general",
     "PATTERN": "regex",
     "SCALE": "score",
     "SCHEMA": "json_schema",

@@ -103,11 +103,13 @@ def fingerprint(files: Sequence[AnyPath], with_pydocs: bool) -> list[str]:
     A store's own mark of the content is taken where it has one, so that nothing is fetched twice.
     Raises HornbookError when a remote file without one cannot be read.
     """
-    names = [f"{name_of(file)}:{_hash(file)}" for file in files]
+    names = [f"{name_of(file)}:{content_mark(file)}" for file in files]
     return names + ([pydocs.fingerprint()] if with_pydocs else [])
 
 
-def _hash(file: AnyPath) -> str:
+def content_mark(file: AnyPath) -> str:
+    """What changes with a file's content: its store's own mark, else a hash; why it cannot be
+    read, where it cannot."""
     if isinstance(file, RemoteFile) and file.version:
         return file.version
     try:

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from hornbook.core.errors import UsageError, unknown
+from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.retrieve.search import BY, By, Encode, Hit, Searching, SearchRequest, page_of
 from hornbook.retrieve.sentences import Span, sentences
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
+from hornbook.retrieve.vectors import ENCODER, VectorIndex
 from hornbook.retrieve.vectors import FOLDER as VECTORS
-from hornbook.retrieve.vectors import VectorIndex
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.words import FOLDER as WORDS
 from hornbook.retrieve.words import WordIndex
+from hornbook.retrieve.writer import IndexWriter
 
 
 class IndexState(NamedTuple):
@@ -133,8 +134,27 @@ class DocumentIndex:
             for table in ("documents", "passages", "vectors")
         ]
         words = self._search().words.generation == self.store.generation
-        encoder: Any = self.store.setting("encoder")
+        settings: Any = self.store.setting(ENCODER)
+        encoder = settings["model"] if settings else None
         return IndexState._make((*counts, words, self.store.generation, encoder))
+
+    def _words(self) -> WordIndex:
+        """The word index, brought up to date first where it is behind and nobody is at it."""
+        try:
+            words: WordIndex | None = WordIndex(self.folder / WORDS)
+            assert words is not None
+            if words.generation == self.store.generation:
+                return words
+        except HornbookError:
+            words = None
+        try:
+            with IndexWriter(self.folder) as writer:
+                writer.catch_up()
+        except HornbookError:
+            if words is not None:
+                return words
+            raise
+        return WordIndex(self.folder / WORDS)
 
     def _search(self) -> Searching:
         """What searches, up to date."""
@@ -142,7 +162,7 @@ class DocumentIndex:
             vectors = None
             if self._encode is not None:
                 vectors = VectorIndex(self.folder / VECTORS, self.store)
-            words = WordIndex(self.folder / WORDS)
+            words = self._words()
             self._searching = Searching(self.store, words, vectors, self._encode)
         else:
             self._searching.words.refresh()

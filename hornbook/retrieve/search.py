@@ -266,7 +266,8 @@ def fused(
     found = []
     for passage in by_words.keys() | by_vectors.keys():
         word, vector = by_words.get(passage), by_vectors.get(passage)
-        near = 0.0 if vector is None else (vector - low) / span
-        score = weight * near + (1 - weight) * (word or 0.0) / top
+        share = (word or 0.0) / top
+        near = share if vector is None else (vector - low) / span  # it has no vector yet
+        score = weight * near + (1 - weight) * share
         found.append(Candidate(passage, score, word, vector))
     return sorted(found, key=lambda one: (-one.score, one.passage))

@@ -1,10 +1,15 @@
 """Which documents are searched: by source, folder, date, language and what is noted of them."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from hornbook.core.errors import UsageError
+
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +71,22 @@ def _below(folder: str) -> str:
 def _exactly(text: str) -> str:
     """Without a meaning for the pattern's characters."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
+def where_of(
+    sources: Sequence[str] | None,
+    folders: Sequence[str] | None,
+    dates: tuple[str, str],
+    languages: Sequence[str] | None,
+    metadata: Sequence[str] | None,
+) -> Where:
+    """As options of commands say it. Raises UsageError for what is no date or no NAME=VALUE."""
+    for date in dates:
+        if date and not _DATE.fullmatch(date):
+            raise UsageError(f"{date!r} is no date; write it as 2024, 2024-05 or 2024-05-31.")
+    pairs = [pair.partition("=") for pair in metadata or ()]
+    for name, equals, value in pairs:
+        if not name or not equals or '"' in name:
+            raise UsageError(f"--metadata {name}{equals}{value} is not NAME=VALUE.")
+    named = {name: value for name, _, value in pairs}
+    return Where(sources or (), folders or (), *dates, languages or (), named)

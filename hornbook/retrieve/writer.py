@@ -4,15 +4,14 @@ Knows documents that were read, and the store; knows nothing of how files are fo
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from hornbook.core.errors import HornbookError
 from hornbook.corpus.language import language_of
 from hornbook.read.documents import PAGES_WITHOUT_TEXT, Document, Rejection
+from hornbook.retrieve.lock import locked
 from hornbook.retrieve.passages import passages
 from hornbook.retrieve.store import Store
 from hornbook.retrieve.words import FOLDER as WORDS
@@ -58,7 +57,7 @@ class IndexWriter:
     def __init__(self, folder: Path) -> None:
         """Raises HornbookError where another process writes."""
         self.folder = folder
-        self._lock = _locked(folder / LOCK)
+        self._lock = locked(folder / LOCK)
         self.store = Store.create(folder)
         self.words = WordIndex.made(folder / WORDS)
         self._changed = False
@@ -180,19 +179,6 @@ class IndexWriter:
         """Bring the word index up to date. advance: told of passages."""
         self.commit()
         self.words.catch_up(self.store, advance)
-
-
-def _locked(path: Path) -> sqlite3.Connection:
-    """A lock that ends with the process, whatever becomes of it, on every system."""
-    lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        lock.close()
-        raise HornbookError(
-            f"{path.parent} is being written by another process; wait for it, or end it."
-        ) from None
-    return lock
 
 
 def _are_offsets(pages: Any) -> bool:

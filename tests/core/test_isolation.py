@@ -59,6 +59,7 @@ COMMANDS = {
     "generate": "m.gguf --prompt the --max-tokens 2",
     "chat": "m.gguf",
     "bench": "m --tokens 2 --length 4 --rounds 1",
+    "decide": "m.gguf --question q --text the",
     "embed": "m --file table.csv --out vectors.npy",
     "export": "m --to gguf --out other.gguf",
     "evaluate": "m --task perplexity --data text.txt",
@@ -70,6 +71,8 @@ COMMANDS = {
     "compare": "--task classify --data table.csv --out ladder --minutes 0.1 --rung naive_bayes",
     "classify": "m the",
     "translate": "m --text the",
+    "index": "texts --out i --encoder none",
+    "search": "i the --by words",
     "quickstart": "--text texts --minutes 0.5 --out q",
 }
 """Every command, with arguments that take it to its libraries and processes."""
@@ -90,6 +93,8 @@ def test_no_command_runs_what_lies_beside(name, planted, tmp_path):
     home = {"HORNBOOK_HOME": str(tmp_path / "home"), "PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1"}
     if "c" in COMMANDS[name].split():
         started(folder, *HORNBOOK, "corpus", *COMMANDS["corpus"].split(), **home)
+    if name == "search":
+        started(folder, *HORNBOOK, "index", *COMMANDS["index"].split(), **home)
     code, out, err = started(folder, *HORNBOOK, name, *COMMANDS[name].split(), **home)
     assert "Traceback" not in err
     time.sleep(0.5)  # kernels are built in the background

@@ -1,10 +1,13 @@
 """An index: what was committed is found, and what is given out of it is what was read."""
 
+import numpy as np
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.read.documents import Document, Rejection
 from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.store import Store
+from hornbook.retrieve.vectors import ENCODER, FOLDER, add_vectors, without_vectors, write_map
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.writer import FoundFile, IndexWriter
 
@@ -157,3 +160,49 @@ def test_no_index_is_said(tmp_path):
     (tmp_path / "index.sqlite").write_text("no database" * 100)
     with pytest.raises(HornbookError, match="no index that can be opened"):
         DocumentIndex.open(tmp_path)
+
+
+def give_vectors(out, encode):
+    """Vectors by a function of a text, as an encoder would leave them."""
+    store = Store.create(out)
+    store.keep(ENCODER, {"model": "test", "weights": ""})
+    passages = store.passages_by_id(without_vectors(store, 0, 100))
+    texts = [store.text(p.document, p.start, p.end) for p in passages.values()]
+    add_vectors(store, list(passages), np.stack([encode(text) for text in texts]))
+    return store
+
+
+def letters(text):
+    """A vector of length one: how often each letter is there."""
+    counts = np.array([text.lower().count(chr(97 + i)) for i in range(26)], np.float32)
+    return counts / max(np.linalg.norm(counts), 1e-9)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_vectors_are_searched_exactly_in_the_map_and_behind_it(out, tmp_path, mapped):
+    store = give_vectors(out, letters)
+    if mapped:
+        write_map(store, out / FOLDER)
+    fill(tmp_path, {"zebra.txt": "Zebras puzzle lazy buzzards."}, out)
+    give_vectors(out, letters)
+    with DocumentIndex.open(out, encode=letters) as index:
+        hits = index.search("zz", 4, by="vectors")
+        assert hits[0].source.endswith("zebra.txt") and len(hits) == 4
+        assert hits[0].vector == pytest.approx(letters("zz") @ letters(hits[0].text), abs=2e-3)
+        german = index.search("zz", 4, by="vectors", where=Where(languages=["de"]))
+        assert [hit.language for hit in german] == ["de"]
+        both = index.search("notice zz", 4)
+        assert len(both) == 4 and both[0].score == max(hit.score for hit in both)
+        assert next(hit.words for hit in both if "notice" in hit.text) > 0
+        with IndexWriter(out) as writer:
+            writer.remove([str(tmp_path / "zebra.txt")])
+        assert len(index.search("zz", 4, by="vectors")) == index.state().vectors == 3
+        write_map(Store.create(out), out / FOLDER)
+        assert len(index.search("zz", 4, by="vectors")) == 3
+
+
+def test_a_passage_without_a_vector_is_judged_by_its_words(out, tmp_path):
+    give_vectors(out, letters)
+    fill(tmp_path, {"late.txt": "A notice period, a notice, another notice."}, out)
+    with DocumentIndex.open(out, encode=letters) as index:
+        assert index.search("notice", 1)[0].source.endswith("late.txt")

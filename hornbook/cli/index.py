@@ -1,0 +1,94 @@
+"""`hornbook index`: an index of documents, kept up to date."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hornbook.cli import options
+
+if TYPE_CHECKING:
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.documents.indexing import IndexReport
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder of the index.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders or URLs. None: what the index was made from, looked at again."
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(help="Take a file, or all of a folder, out of the index."),
+    ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(help="Where JSON Lines and tables have their text.")
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="The model that makes vectors of meanings, or none. By default a pulled one: "
+            "all-minilm-l6-v2 for English, multilingual-e5-small for other languages."
+        ),
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Make all vectors before the command ends, not in the background."
+        ),
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and take every change over until stopped.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Read documents into an index, or bring one up to date: only what changed is read."""
+    import time
+
+    from hornbook.cli.output import print_json, show
+    from hornbook.core.progress import Progress
+    from hornbook.workflows.documents.indexing import IndexRequest, make_index
+    from hornbook.workflows.documents.watching import keep_up
+
+    started, progress = time.perf_counter(), Progress()
+    request = IndexRequest(tuple(sources or ()), tuple(remove or ()), text_field, encoder, wait)
+    report = make_index(request, out, progress)
+    _say(report, progress)
+    if watch:
+        keep_up(request, out, progress, lambda more: _say(more, progress))
+    if not json:
+        show(
+            f"{out}: {report.documents:,} documents, {report.passages:,} passages, "
+            f"{report.vectors:,} with vectors"
+        )
+    seconds = round(time.perf_counter() - started, 3)
+    print_json({"index": str(out), **report.plain(), "seconds": seconds}, json)
+
+
+def _say(report: "IndexReport", progress: "Progress") -> None:
+    """What happened, on stderr."""
+    progress.say(
+        f"{report.files:,} files: {report.read:,} read, {report.unchanged:,} unchanged, "
+        f"{report.moved:,} moved, {report.removed:,} removed"
+    )
+    for one in report.refused_first:
+        where = one.file if one.line is None else f"{one.file}, line {one.line}"
+        progress.say(f"  not read: {where}: {one.reason} ({one.detail})")
+    if report.refused > len(report.refused_first):
+        progress.say(f"  … and {report.refused - len(report.refused_first):,} more records")
+    if report.pages_without_text:
+        names = ", ".join(report.files_with_such_pages[:5])
+        progress.say(f"  {report.pages_without_text:,} pages hold no text, in {names}")
+    if report.encoder and report.vectors < report.passages:
+        progress.say(
+            f"  vectors: {report.vectors:,} of {report.passages:,}; the rest is made in the "
+            f"background by {report.encoder}"
+        )
+    elif not report.encoder and report.passages:
+        progress.say(
+            "  no vectors: only words are searched (`hornbook pull multilingual-e5-small`, then "
+            "index again)"
+        )

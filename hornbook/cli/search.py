@@ -1,0 +1,120 @@
+"""`hornbook search`: passages of an index that fit a question."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hornbook.cli import options
+
+if TYPE_CHECKING:
+    from hornbook.retrieve.search import Hit
+
+
+def command(
+    index: Annotated[Path, typer.Argument(help="A folder made by `hornbook index`.")],
+    query: Annotated[str, typer.Argument(help="Words or a question.")],
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Largest number of hits.")] = 10,
+    by: Annotated[
+        str,
+        typer.Option(help="words, vectors, or both. Words alone load no model and answer at once."),
+    ] = "both",
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Only in this file: a path, a name, or a pattern with * and ?."),
+    ] = None,
+    folder: Annotated[
+        list[str] | None, typer.Option(help="Only in files anywhere below this folder.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="Only documents of this date or later: 2024, 2024-05 or 2024-05-31.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Only documents of this date or earlier.")] = "",
+    in_language: Annotated[
+        list[str] | None, typer.Option(help="Only documents in this language, such as de or zh.")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(help="Only documents whose metadata has this value, such as author=Li."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Find the passages that fit a question, with the places where they stand."""
+    import time
+
+    from hornbook.cli.output import note, print_json
+    from hornbook.retrieve.index import DocumentIndex
+    from hornbook.retrieve.where import where_of
+    from hornbook.workflows.documents.searching import asking, way_of
+
+    started = time.perf_counter()
+    way = way_of(by)
+    where = where_of(source, folder, (since, until), in_language, metadata)
+    with DocumentIndex.open(index, asking(index, way)) as opened:
+        hits = opened.search(query, count, way, where)
+        state = opened.state()
+    if state.encoder and by != "words" and state.vectors < state.passages:
+        note(
+            f"vectors: {state.vectors:,} of {state.passages:,} passages have one; the others are "
+            "found by words"
+        )
+    if not json:
+        for number, hit in enumerate(hits, 1):
+            _show(number, hit)
+        if not hits:
+            note("Nothing was found.")
+    found = {"query": query, "by": by, "hits": [_plain(hit) for hit in hits], **state._asdict()}
+    seconds = round(time.perf_counter() - started, 4)
+    print_json({**found, "seconds": seconds}, json)
+
+
+def _show(number: int, hit: "Hit") -> None:
+    from hornbook.cli.output import show
+
+    place = f"characters {hit.start:,} to {hit.end:,}"
+    page = "" if hit.page is None else f"page {hit.page:,}, "
+    print(f"{number}. {_near(hit.source)}", f"({hit.title})" if hit.title else "")
+    show(f"   {page}{place}, score {hit.score:.3f}")
+    shown = hit.snippet()
+    text, at = "", shown.start
+    for start, end in shown.highlights:
+        text += f"{hit.text[at:start]}**{hit.text[start:end]}**"
+        at = end
+    text += hit.text[at : shown.end]
+    before, after = "… " * (shown.start > 0), " …" * (shown.end < len(hit.text))
+    print(f"   {before}{' '.join(text.split())}{after}")
+    if hit.copies:
+        names = ", ".join(dict.fromkeys(_near(copy.source) for copy in hit.copies[:3]))
+        show(f"   {len(hit.copies):,} more passages say the same: {names}")
+
+
+def _near(source: str) -> str:
+    """A path as it is seen from here."""
+    try:
+        return str(Path(source).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return source
+
+
+def _plain(hit: "Hit") -> dict[str, object]:
+    """As JSON. All places are characters of the document."""
+    shown = hit.snippet()
+    return {
+        "document": hit.document,
+        "source": hit.source,
+        "title": hit.title,
+        "language": hit.language,
+        "page": hit.page,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+        "score": hit.score,
+        "words": hit.words,
+        "vector": hit.vector,
+        "snippet": {"start": hit.start + shown.start, "end": hit.start + shown.end},
+        "highlights": [
+            {"start": hit.start + span.start, "end": hit.start + span.end}
+            for span in hit.highlights()
+        ],
+        "copies": [copy._asdict() for copy in hit.copies],
+    }

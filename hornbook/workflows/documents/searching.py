@@ -1,0 +1,28 @@
+"""What a question to an index needs besides the index: a model for its vector."""
+
+from pathlib import Path
+
+from hornbook.core.errors import UsageError, unknown
+from hornbook.retrieve.search import BY, By, Encode
+from hornbook.workflows.documents.encoders import question_encoder
+
+
+def way_of(by: str) -> By:
+    """A way of searching by its name. Raises UsageError for one that is none."""
+    for known in BY:
+        if by == known:
+            return known
+    raise unknown("way of searching", by, BY)
+
+
+def asking(folder: Path, by: By) -> Encode | None:
+    """What makes the vector of a question; None where words are all that is asked for, or there is.
+
+    Raises UsageError for vectors where the index has none.
+    """
+    if by == "words":
+        return None
+    encode = question_encoder(folder)
+    if encode is None and by == "vectors":
+        raise UsageError(f"{folder} has no vectors yet; search by words.")
+    return encode

@@ -1,0 +1,38 @@
+"""An index that follows its sources: looked at again and again until somebody stops it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hornbook.core.progress import Progress
+from hornbook.workflows.documents.found import files_now, source_of
+from hornbook.workflows.documents.indexing import IndexReport, IndexRequest, make_index, sources_of
+
+_EVERY_S = 2.0
+
+
+def keep_up(
+    request: IndexRequest,
+    folder: Path,
+    progress: Progress,
+    tell: Callable[[IndexReport], None],
+    every_s: float = _EVERY_S,
+) -> None:
+    """Take every change of the sources over, until interrupted. tell: of each run that changed
+    something."""
+    again = request._replace(sources=(), remove=())
+    progress.say("Watching; stop with Ctrl-C.")
+    before = _stamps(folder)
+    while True:
+        time.sleep(every_s)
+        now = _stamps(folder)
+        if now != before:
+            tell(make_index(again, folder, Progress(quiet=True)))
+            before = now
+
+
+def _stamps(folder: Path) -> dict[str, str]:
+    """What tells a change, by path. A file that is too young to tell is looked at again."""
+    roots = sources_of(folder)
+    found = files_now([source_of(root) for root in roots], roots, lambda path: None)
+    return {file.path: file.stamp or f"{time.monotonic()}" for file in found}
