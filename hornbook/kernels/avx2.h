@@ -56,6 +56,12 @@ void store_halves(uint16_t* to, Floats x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// Floats of 16 bits with the exponent of 32.
+Floats load_bfloats(const uint16_t* x) {
+  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+
 // to (4,) = the sums of four, times `by`.
 void store_sums(float* to, const Floats* x, float by) {
   const __m256 a = _mm256_hadd_ps(x[0], x[1]), b = _mm256_hadd_ps(x[2], x[3]);
@@ -71,7 +77,7 @@ Ints load_bytes(const uint8_t* x) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
 }
 Ints both(Ints a, Ints b) { return _mm256_and_si256(a, b); }
-Ints upper_halves(Ints x) { return both(_mm256_srli_epi16(x, 4), all_bytes(15)); }
+Ints either(Ints a, Ints b) { return _mm256_or_si256(a, b); }
 Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
 template <int kBy>
@@ -85,34 +91,60 @@ int sum(Ints x) {
 }
 Ints to_ints(Floats x) { return _mm256_cvtps_epi32(x); }
 Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
+void store_whole(uint8_t* to, Ints x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x);
+}
 void store_bytes(int8_t* to, Ints x) {
   const __m128i shorts =
       _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(shorts, shorts));
 }
 
+// Bits moved by so many to the right, or to the left; what comes from the byte beside is no matter.
+template <int kBy>
+Ints shifted(Ints x) {
+  if constexpr (kBy >= 0) return _mm256_srli_epi16(x, kBy);
+  else return _mm256_slli_epi16(x, -kBy);
+}
+
+// Sixteen bytes for each part of a register, and those of them at places 0 to 15.
+Ints sixteen_bytes(const uint8_t* x) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+}
+Ints entries(Ints table, Ints places) { return _mm256_shuffle_epi8(table, places); }
+
+// Bytes as floats: with a sign, and the lower and upper four bits of each.
+__m128i eight(const int8_t* x) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(x)); }
+Floats load_steps(const int8_t* x) { return to_floats(_mm256_cvtepi8_epi32(eight(x))); }
+Floats lower_steps(const int8_t* x) {
+  return to_floats(both(_mm256_cvtepu8_epi32(eight(x)), all_ints(15)));
+}
+Floats upper_steps(const int8_t* x) {
+  return to_floats(over_power<4>(_mm256_cvtepu8_epi32(eight(x))));
+}
+
 // See `vector.h`.
-template <int kBits>
+template <int kBits, int kCount>
 Ints products_of_bytes(const Ints* w, const int32_t* x) {
 #ifdef __AVXVNNI__
   Ints found = no_ints();
-  for (int j = 0; j < 8; j++) found = _mm256_dpbusd_avx_epi32(found, w[j], all_ints(x[j]));
+  for (int j = 0; j < kCount; j++) found = _mm256_dpbusd_avx_epi32(found, w[j], all_ints(x[j]));
   return found;
 #else
   // Two products side by side in 16 bits, where eight such sums of four-bit codes have room.
   const Ints ones = _mm256_set1_epi16(1);
   Ints lower = no_ints(), upper = no_ints();
-  for (int j = 0; j < 8; j++) {
+  for (int j = 0; j < kCount; j++) {
     const Ints four = all_ints(x[j]);
-    if constexpr (kBits == 4) {
+    if constexpr (kBits <= 4) {
       lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(w[j], four));
     } else {
       lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(both(w[j], all_bytes(15)), four));
-      upper = _mm256_add_epi16(upper, _mm256_maddubs_epi16(upper_halves(w[j]), four));
+      upper = _mm256_add_epi16(upper, _mm256_maddubs_epi16(both(shifted<4>(w[j]), all_bytes(15)), four));
     }
   }
   const Ints found = _mm256_madd_epi16(lower, ones);
-  if constexpr (kBits == 4) return found;
+  if constexpr (kBits <= 4) return found;
   return add(found, times_power<4>(_mm256_madd_epi16(upper, ones)));
 #endif
 }

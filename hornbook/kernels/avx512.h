@@ -43,6 +43,12 @@ void store_halves(uint16_t* to, Floats x) {
                       _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// Floats of 16 bits with the exponent of 32.
+Floats load_bfloats(const uint16_t* x) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
 // to (4,) = the sums of four, times `by`.
 void store_sums(float* to, const Floats* x, float by) {
   const __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(x[0], x[1]), _mm512_unpackhi_ps(x[0], x[1]));
@@ -60,7 +66,7 @@ Ints all_ints(int32_t x) { return _mm512_set1_epi32(x); }
 Ints all_bytes(int8_t x) { return _mm512_set1_epi8(x); }
 Ints load_bytes(const uint8_t* x) { return _mm512_loadu_si512(x); }
 Ints both(Ints a, Ints b) { return _mm512_and_si512(a, b); }
-Ints upper_halves(Ints x) { return both(_mm512_srli_epi16(x, 4), all_bytes(15)); }
+Ints either(Ints a, Ints b) { return _mm512_or_si512(a, b); }
 Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
 template <int kBy>
@@ -70,30 +76,54 @@ Ints over_power(Ints x) { return _mm512_srai_epi32(x, kBy); }
 int sum(Ints x) { return _mm512_reduce_add_epi32(x); }
 Ints to_ints(Floats x) { return _mm512_cvtps_epi32(x); }
 Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
+void store_whole(uint8_t* to, Ints x) { _mm512_storeu_si512(to, x); }
 void store_bytes(int8_t* to, Ints x) { _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8(x)); }
 
+// Bits moved by so many to the right, or to the left; what comes from the byte beside is no matter.
+template <int kBy>
+Ints shifted(Ints x) {
+  if constexpr (kBy >= 0) return _mm512_srli_epi16(x, kBy);
+  else return _mm512_slli_epi16(x, -kBy);
+}
+
+// Sixteen bytes for each part of a register, and those of them at places 0 to 15.
+Ints sixteen_bytes(const uint8_t* x) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+}
+Ints entries(Ints table, Ints places) { return _mm512_shuffle_epi8(table, places); }
+
+// Bytes as floats: with a sign, and the lower and upper four bits of each.
+__m128i sixteen(const int8_t* x) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(x)); }
+Floats load_steps(const int8_t* x) { return to_floats(_mm512_cvtepi8_epi32(sixteen(x))); }
+Floats lower_steps(const int8_t* x) {
+  return to_floats(both(_mm512_cvtepu8_epi32(sixteen(x)), all_ints(15)));
+}
+Floats upper_steps(const int8_t* x) {
+  return to_floats(over_power<4>(_mm512_cvtepu8_epi32(sixteen(x))));
+}
+
 // See `vector.h`.
-template <int kBits>
+template <int kBits, int kCount>
 Ints products_of_bytes(const Ints* w, const int32_t* x) {
 #ifdef __AVX512VNNI__
   Ints found = no_ints();
-  for (int j = 0; j < 8; j++) found = _mm512_dpbusd_epi32(found, w[j], all_ints(x[j]));
+  for (int j = 0; j < kCount; j++) found = _mm512_dpbusd_epi32(found, w[j], all_ints(x[j]));
   return found;
 #else
   // Two products side by side in 16 bits, where eight such sums of four-bit codes have room.
   const Ints ones = _mm512_set1_epi16(1);
   Ints lower = no_ints(), upper = no_ints();
-  for (int j = 0; j < 8; j++) {
+  for (int j = 0; j < kCount; j++) {
     const Ints four = all_ints(x[j]);
-    if constexpr (kBits == 4) {
+    if constexpr (kBits <= 4) {
       lower = _mm512_add_epi16(lower, _mm512_maddubs_epi16(w[j], four));
     } else {
       lower = _mm512_add_epi16(lower, _mm512_maddubs_epi16(both(w[j], all_bytes(15)), four));
-      upper = _mm512_add_epi16(upper, _mm512_maddubs_epi16(upper_halves(w[j]), four));
+      upper = _mm512_add_epi16(upper, _mm512_maddubs_epi16(both(shifted<4>(w[j]), all_bytes(15)), four));
     }
   }
   const Ints found = _mm512_madd_epi16(lower, ones);
-  if constexpr (kBits == 4) return found;
+  if constexpr (kBits <= 4) return found;
   return add(found, times_power<4>(_mm512_madd_epi16(upper, ones)));
 #endif
 }

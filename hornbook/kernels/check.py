@@ -1,8 +1,9 @@
 """Whether the kernels compute what they should: two passes through a tiny decoder, against numpy.
 
-It has all that a decoder can have: both numbers of bits, biases, norms of queries and keys, heads
-that share keys, two layers, two sequences. Two milliseconds in one thread; beside busy
-programs several wait for each other longer than that.
+It has all that a decoder can have: every form of matrix, biases, norms of queries and keys, heads
+that share keys, two layers, two sequences, and as many rows at a time as are computed in ways of
+their own. Some milliseconds in one thread; beside busy programs several wait for each other longer
+than that.
 """
 
 import ctypes
@@ -11,18 +12,19 @@ import math
 import numpy as np
 
 from hornbook.kernels import pointers
+from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import Rows
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, quantised, tiles
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, tiles
 from hornbook.kernels.quantised import matrix_of as whole
-from hornbook.kernels.structures import GROUP
+from hornbook.kernels.structures import FORMS, GROUP
 
-_WIDTH, _HIDDEN, _HEADS, _KV_HEADS, _HEAD, _VOCAB = 32, 64, 6, 2, 48, 16
+_WIDTH, _HIDDEN, _HEADS, _KV_HEADS, _HEAD, _VOCAB = 256, 64, 6, 2, 48, 16
 _EPSILON, _CLOSE = 0.1, 0.003
-_SLOTS = np.array([1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 1], np.int32)
-_POSITIONS = np.array([0, 0, 1, 2, 1, 3, 4, 5, 6, 2, 7], np.int32)
-_FIRST = 9
-"""Rows of the first pass: one more than are computed together. The others look back at them."""
+_SLOTS = np.array([1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1], np.int32)
+_POSITIONS = np.array([0, 0, 1, 2, 1, 3, 4, 5, 6, 2, 7, 3, 4, 8, 9, 10], np.int32)
+_FIRST = 15
+"""Rows of the first pass, which are computed as 8, 4, 2 and 1. The last one looks back at them."""
 
 _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
@@ -47,7 +49,7 @@ def _is_right(library: Library, threads: int | None) -> bool:
     cos_sin = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     expected = _expected(dense, weights, x, cos_sin[:, _POSITIONS])
     decoder = pointers.decoder(weights)
-    keys, values = np.zeros((2, 2, 2, _KV_HEADS, 8, _HEAD), np.float16)
+    keys, values = np.zeros((2, 2, 2, _KV_HEADS, 16, _HEAD), np.float16)
     found = []
     for part in (slice(_FIRST), slice(_FIRST, None)):
         rows, features = Rows(_SLOTS[part], _SLOTS[part], _POSITIONS[part]), x[part].copy()
@@ -61,18 +63,17 @@ def _is_right(library: Library, threads: int | None) -> bool:
 def _tiny() -> tuple[list[_Dense], DecoderWeights]:
     """A decoder, and its matrices as numpy multiplies with them."""
     queries, keys = _HEADS * _HEAD, _KV_HEADS * _HEAD
-    shapes = (
-        (queries + 2 * keys, _WIDTH),
-        (_WIDTH, queries),
-        (2 * _HIDDEN, _WIDTH),
-        (_WIDTH, _HIDDEN),
-    )
-    made = [_matrix(shape, 4 + 4 * (i % 2), i) for i, shape in enumerate((*shapes, *shapes))]
-    made.append(_matrix((_VOCAB, _WIDTH), 8, 9))
+    wide = (queries, _WIDTH), (keys, _WIDTH), (keys, _WIDTH)
+    shapes = *wide, (_WIDTH, queries), (_HIDDEN, _WIDTH), (_HIDDEN, _WIDTH), (_WIDTH, _HIDDEN)
+    # Large units only fit a wide input: those of queries, keys, values and gates take them first.
+    forms = sorted(FORMS, key=lambda form: form.unit)
+    made = []
+    for i, shape in enumerate((*shapes, *shapes, (_VOCAB, _WIDTH))):
+        made.append(_matrix(shape, forms.pop(0 if shape[1] % 256 else -1), i))
     packed = [each for _, each in made]
-    blocks = [_block(packed[i : i + 4], i) for i in (0, 4)]
+    blocks = [_block(packed[i : i + 7], i) for i in (0, 7)]
     weights = DecoderWeights(
-        vocab=_VOCAB, context=8, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
+        vocab=_VOCAB, context=16, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
         frequencies=np.ones(_HEAD // 2, np.float32), amplitude=1.0,
         epsilon=_EPSILON, head_epsilon=2 * _EPSILON, embed=lambda ids: ids, blocks=blocks,
         last_norm=_norm(_WIDTH, 5), logits=packed[-1],
@@ -81,15 +82,18 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
 
 
 def _block(matrices: list[Tiles], seed: int) -> BlockWeights:
-    qkv, output, gate_up, down = matrices
+    query, key, value, output, gate, up, down = matrices
     return BlockWeights(
         attention_norm=_norm(_WIDTH, seed),
         query_norm=_norm(_HEAD, seed + 1),
         key_norm=_norm(_HEAD, seed + 2),
         mlp_norm=_norm(_WIDTH, seed + 3),
-        qkv=qkv,
+        query=query,
+        key=key,
+        value=value,
         output=output,
-        gate_up=gate_up,
+        gate=gate,
+        up=up,
         down=down,
     )
 
@@ -98,16 +102,32 @@ def _norm(size: int, seed: int) -> np.ndarray:
     return 1 + _numbers((size,), seed) / 2
 
 
-def _matrix(shape: tuple[int, int], bits: int, seed: int) -> tuple[_Dense, Tiles]:
-    outputs, inputs = shape
-    scale = (1.5 + _numbers((outputs, inputs // GROUP), seed)) * 2.0**-bits / 2
-    # Numbers that are half floats already: what is rounded is no fault.
-    scale = scale.astype(np.float16).astype(np.float32)
-    offset = (-0.5 * 2**bits * scale).astype(np.float16).astype(np.float32)
-    single = ((_numbers(shape, seed + 1) + 1) / 2 * (2**bits - 1)).astype(np.uint8)
-    made = quantised(single, scale, offset, bits)
-    bias = _numbers((outputs,), seed + 2) / 4
+def _matrix(shape: tuple[int, int], form: Form, seed: int) -> tuple[_Dense, Tiles]:
+    made = _codes(shape, form, seed)
+    bias = _numbers(shape[:1], seed + 2) / 4
     return (made.dequantised(), bias), tiles(whole(made), bias)
+
+
+def _codes(shape: tuple[int, int], form: Form, seed: int) -> Codes:
+    """Any codes, with scales that are half floats already: what is rounded is no fault."""
+    outputs, inputs = shape
+    if form.exponent:
+        halves = (_numbers(shape, seed) / 2).astype(np.float16)
+        upper = (_numbers(shape, seed).view(np.uint32) >> 16).astype(np.uint16)
+        return Codes(form, halves.view(np.uint16) if form.exponent == 5 else upper)
+    single = ((_numbers(shape, seed + 1) + 1) / 2 * (2**form.bits - 1)).astype(np.uint8)
+    units, groups = (outputs, inputs // form.unit), (outputs, inputs // form.group)
+    most = (127.0 if form.table else 2.0 ** (form.bits - 1)) * (8 if form.unit > GROUP else 1)
+    scale = ((1.5 + _numbers(units, seed)) / 4 / most).astype(np.float16).astype(np.float32)
+    offset = -scale if form.unit > GROUP else -scale * 2 ** (form.bits - 1)
+    found = Codes(form, single, scale, offset if form.offsets else None)
+    if form.unit == GROUP:
+        return found
+    steps, zeros = (((_numbers(groups, seed + i) + 1) * 7.5).astype(np.int8) for i in (3, 4))
+    return found._replace(
+        steps=steps if form.offsets else steps - np.int8(8),
+        offset_steps=zeros if form.offsets else None,
+    )
 
 
 def _numbers(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -124,15 +144,15 @@ def _expected(
 ) -> np.ndarray:
     """The logits of rows x (R, D); cos_sin: of their positions, (2, R, C / 2)."""
     for i, block in enumerate(weights.blocks):
-        qkv, output, gate_up, down = dense[4 * i : 4 * i + 4]
-        y = _times(_normed(x, block.attention_norm, _EPSILON), qkv)
-        heads = y.reshape(len(x), -1, _HEAD).swapaxes(0, 1)
-        q, k, v = np.split(heads, [_HEADS, _HEADS + _KV_HEADS])
+        *qkv, output, gate, up, down = dense[7 * i : 7 * i + 7]
+        y = _normed(x, block.attention_norm, _EPSILON)
+        q, k, v = (_times(y, each).reshape(len(x), -1, _HEAD).swapaxes(0, 1) for each in qkv)
         q = _rotated(_normed(q, block.query_norm, 2 * _EPSILON), cos_sin)
         k = _rotated(_normed(k, block.key_norm, 2 * _EPSILON), cos_sin)
         x = x + _times(_attended(q, k, v).swapaxes(0, 1).reshape(len(x), -1), output)
-        gate, up = np.split(_times(_normed(x, block.mlp_norm, _EPSILON), gate_up), 2, 1)
-        x = x + _times(gate / (1 + np.exp(-gate)) * up, down)
+        y = _normed(x, block.mlp_norm, _EPSILON)
+        gates = _times(y, gate)
+        x = x + _times(gates / (1 + np.exp(-gates)) * _times(y, up), down)
     return _times(_normed(x, weights.last_norm, _EPSILON), dense[-1])
 
 
@@ -158,5 +178,6 @@ def _normed(x: np.ndarray, weight: np.ndarray | None, epsilon: float) -> np.ndar
 
 
 def _times(x: np.ndarray, dense: _Dense) -> np.ndarray:
-    found: np.ndarray = x @ dense[0].T + dense[1]
+    # Not by BLAS, whose threads wait for each other where other programs run.
+    found: np.ndarray = np.einsum("ri,oi->ro", x, dense[0]) + dense[1]
     return found

@@ -19,7 +19,7 @@ class Form(NamedTuple):
     bits: of a code. group: weights of a row that share a scale, 16 or 32. unit: those whose groups
     have whole multiples of one scale; as large as a group where each has its own. offsets: whether
     zero lies elsewhere in each group; otherwise it is the middle code. table: whether codes are
-    places in `TABLE`.
+    places in `TABLE`. exponent: where weights are not codes but floats of 16 bits, its bits.
     """
 
     bits: int
@@ -27,18 +27,27 @@ class Form(NamedTuple):
     unit: int = 32
     offsets: bool = False
     table: bool = False
+    exponent: int = 0
+
+
+HALVES, BFLOATS = Form(16, exponent=5), Form(16, exponent=8)
+"""Floats of 16 bits."""
+
+
+_NONE = np.empty((0, 0), np.float32)
 
 
 class Codes(NamedTuple):
     """weight = scale * step * code + offset * offset_step, or scale * step * (code - middle).
 
-    values: (N, K) uint8, a code each. scale, offset: (N, K / unit) float32. steps, offset_steps:
-    (N, K / group) int8, where a unit has several groups. Offsets only where the form has them.
+    values: (N, K) uint8, a code each; uint16 of floats, which have nothing else. scale, offset:
+    (N, K / unit) float32. steps, offset_steps: (N, K / group) int8, where a unit has several
+    groups. Offsets only where the form has them.
     """
 
     form: Form
     values: np.ndarray
-    scale: np.ndarray
+    scale: np.ndarray = _NONE
     offset: np.ndarray | None = None
     steps: np.ndarray | None = None
     offset_steps: np.ndarray | None = None
@@ -56,6 +65,10 @@ class Codes(NamedTuple):
     def dequantised(self) -> np.ndarray:
         """(N, K) float32: the weights that they stand for."""
         form, rows = self.form, len(self.values)
+        if form == HALVES:
+            return self.values.view(np.float16).astype(np.float32)
+        if form == BFLOATS:
+            return (self.values.astype(np.uint32) << 16).view(np.float32)
         groups = self.values.reshape(rows, -1, form.group)
         scales = self.scales()[..., None]
         if form.table:

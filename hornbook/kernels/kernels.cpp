@@ -1,4 +1,4 @@
-// Rows of tokens through a decoder whose matrices are quantised to four or eight bits.
+// Rows of tokens through a decoder whose matrices are stored in few bits.
 //
 // A row is one token of some sequence at some position; rows of one call may be a stream's next
 // token, those of eight streams, or a chunk of a prompt. What a row gives does not depend on the
@@ -7,6 +7,7 @@
 // Built and called by `__init__.py`; `structures.py` mirrors the structures.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -19,7 +20,7 @@ namespace {
 
 struct Layer {
   const float *attention_norm, *query_norm, *key_norm, *mlp_norm;  // the middle two or null
-  Matrix qkv, output, gate_up, down;
+  Matrix query, key, value, output, gate, up, down;
 };
 
 struct Decoder {
@@ -40,24 +41,31 @@ struct Pass {
   int64_t slot_stride, head_stride;
 };
 
-// Memory of a pass. score_room: of a head of a thread.
+// Memory of a pass. score_room: of a head of a thread; open_room: bytes of an opened tile, of which
+// a thread has two.
 struct Work {
   Inputs wide, inner, attended;
   float *normed, *qkv, *found, *hidden, *scores;
+  uint8_t* opened;
   int score_room;
+  size_t open_room;
 
   Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) {
     const int queries = d.heads * d.head, both = queries + 2 * d.kv_heads * d.head;
-    wide = arena.inputs(rows, d.width);
-    inner = arena.inputs(rows, d.hidden);
-    attended = arena.inputs(rows, queries);
-    normed = arena.take<float>(size_t(threads) * d.width);
+    normed = arena.take<float>(size_t(rows) * d.width);
     qkv = arena.take<float>(size_t(rows) * both);
     found = arena.take<float>(size_t(rows) * queries);
     hidden = arena.take<float>(size_t(rows) * d.hidden);
+    wide = arena.inputs(rows, normed, d.width);
+    inner = arena.inputs(rows, hidden, d.hidden);
+    attended = arena.inputs(rows, found, queries);
     score_room = (reach + 15) / 16 * 16;
     scores = arena.take<float>(size_t(threads) * kHeads * score_room);
+    open_room = open_bytes(rows, std::max({d.width, d.hidden, queries}));
+    opened = arena.take<uint8_t>(2 * threads * open_room);
   }
+
+  uint8_t* room(const Member& team) const { return opened + 2 * team.thread * open_room; }
 };
 
 // Queries and keys are normed and rotated; keys and values are kept.
@@ -111,53 +119,60 @@ void attention(Member& team, const Decoder& d, const Layer& layer, int number, c
   });
 }
 
+// Rows normed, in floats and quantised.
 void norm_rows(Member& team, const Decoder& d, const float* weight, const Pass& pass,
                const Work& work) {
-  float* normed = work.normed + team.thread * int64_t(d.width);
   team.each(pass.rows, [&](int64_t first, int64_t stop) {
     for (int64_t row = first; row < stop; row++) {
-      rms_norm(pass.x + row * d.width, weight, d.width, d.epsilon, normed);
-      quantise(normed, work.wide, row);
+      rms_norm(pass.x + row * d.width, weight, d.width, d.epsilon, work.normed + row * d.width);
+      quantise(work.wide, row);
     }
   });
 }
 
-void quantise_rows(Member& team, const float* x, const Inputs& to, int rows) {
+void quantise_rows(Member& team, const Inputs& x, int rows) {
   team.each(rows, [&](int64_t first, int64_t stop) {
-    for (int64_t row = first; row < stop; row++) quantise(x + row * to.inputs, to, row);
+    for (int64_t row = first; row < stop; row++) quantise(x, row);
   });
 }
 
-// hidden = silu(gate) * up (Shazeer 2020); both are halves of one matrix.
+// hidden = silu(gate) * up (Shazeer 2020).
 void gate(Member& team, const Decoder& d, const Layer& layer, int rows, const Work& work) {
-  const int64_t tiles = d.hidden / kTile;
-  products(team, tiles, rows, [&](int64_t t, int64_t row, int count) {
-    float gates[kRows * kTile], ups[kRows * kTile];
-    product(layer.gate_up, t, work.wide, row, count, gates);
-    product(layer.gate_up, tiles + t, work.wide, row, count, ups);
-    for (int m = 0; m < count; m++) {
-      for (int i = 0; i < kTile; i += kLanes) {
-        const Floats g = load(gates + m * kTile + i), u = load(ups + m * kTile + i);
-        const Floats under = add(all(1), exponential(subtract(zeros(), g)));
-        float* to = work.hidden + (row + m) * d.hidden + t * kTile + i;
-        store(to, multiply(divide(g, under), u));
+  uint8_t* room = work.room(team);
+  const auto one = [&](int64_t t) {
+    const Tile gate(layer.gate, t, rows, room), up(layer.up, t, rows, room + work.open_room);
+    each_rows(rows, [&](int64_t row, int count) {
+      float gates[kRows * kTile], ups[kRows * kTile];
+      gate.times(work.wide, row, count, gates);
+      up.times(work.wide, row, count, ups);
+      for (int m = 0; m < count; m++) {
+        for (int i = 0; i < kTile; i += kLanes) {
+          const Floats g = load(gates + m * kTile + i), u = load(ups + m * kTile + i);
+          const Floats under = add(all(1), exponential(subtract(zeros(), g)));
+          store(work.hidden + (row + m) * d.hidden + t * kTile + i, multiply(divide(g, under), u));
+        }
       }
-    }
+    });
+  };
+  team.each(d.hidden / kTile, [&](int64_t first, int64_t stop) {
+    for (int64_t t = first; t < stop; t++) one(t);
   });
 }
 
 void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& work) {
+  uint8_t* room = work.room(team);
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
     norm_rows(team, d, layer.attention_norm, pass, work);
-    multiply_all<false>(team, layer.qkv, work.wide, pass.rows, work.qkv);
+    multiply_all<false>(team, {&layer.query, &layer.key, &layer.value}, work.wide, pass.rows, room,
+                        work.qkv);
     attention(team, d, layer, i, pass, work);
-    quantise_rows(team, work.found, work.attended, pass.rows);
-    multiply_all<true>(team, layer.output, work.attended, pass.rows, pass.x);
+    quantise_rows(team, work.attended, pass.rows);
+    multiply_all<true>(team, {&layer.output}, work.attended, pass.rows, room, pass.x);
     norm_rows(team, d, layer.mlp_norm, pass, work);
     gate(team, d, layer, pass.rows, work);
-    quantise_rows(team, work.hidden, work.inner, pass.rows);
-    multiply_all<true>(team, layer.down, work.inner, pass.rows, pass.x);
+    quantise_rows(team, work.inner, pass.rows);
+    multiply_all<true>(team, {&layer.down}, work.inner, pass.rows, room, pass.x);
   }
   team.each(pass.rows, [&](int64_t first, int64_t stop) {
     for (int64_t row = first; row < stop; row++) {
@@ -182,10 +197,10 @@ const int32_t* hornbook_layout() noexcept {
   static const int32_t found[] = {
       kTile, kGroup,
       sizeof(Matrix), AT(Matrix, blocks), AT(Matrix, bias), AT(Matrix, outputs),
-      AT(Matrix, inputs), AT(Matrix, bits),
+      AT(Matrix, inputs), AT(Matrix, form),
       sizeof(Layer), AT(Layer, attention_norm), AT(Layer, query_norm), AT(Layer, key_norm),
-      AT(Layer, mlp_norm), AT(Layer, qkv), AT(Layer, output), AT(Layer, gate_up),
-      AT(Layer, down),
+      AT(Layer, mlp_norm), AT(Layer, query), AT(Layer, key), AT(Layer, value), AT(Layer, output),
+      AT(Layer, gate), AT(Layer, up), AT(Layer, down),
       sizeof(Decoder), AT(Decoder, width), AT(Decoder, hidden), AT(Decoder, heads),
       AT(Decoder, kv_heads), AT(Decoder, head), AT(Decoder, layers), AT(Decoder, epsilon),
       AT(Decoder, head_epsilon), AT(Decoder, layer), AT(Decoder, last_norm),
@@ -199,17 +214,34 @@ const int32_t* hornbook_layout() noexcept {
 // Whose threads the calls that follow take: an OpenMP runtime's, or for null their own.
 void hornbook_threads(Parallel parallel) noexcept { openmp = parallel; }
 
+// The numbers of each form, as `structures.FORMS` has them, and the bytes of a unit; ended by -1.
+const int32_t* hornbook_forms() noexcept {
+  constexpr int kCount = sizeof(kForms) / sizeof(Kernel), kEach = 7;
+  static const auto found = [] {
+    std::array<int32_t, kCount * kEach + 1> numbers;
+    auto to = numbers.begin();
+    for (const Kernel& k : kForms)
+      for (int32_t n : {k.bits, k.group, k.unit, k.offsets, k.table, k.exponent, k.bytes}) *to++ = n;
+    *to = -1;
+    return numbers;
+  }();
+  return found.data();
+}
+
 // y (rows, outputs) = x (rows, inputs) times the matrix, plus its bias.
 Status hornbook_product(int threads, const Matrix* w, const float* x, float* y,
                         int rows) noexcept {
+  const size_t open_room = open_bytes(rows, w->inputs);
   Arena count;
-  count.inputs(rows, w->inputs);
+  count.inputs(rows, x, w->inputs);
+  count.take<uint8_t>(threads * open_room);
   Arena arena(count.used);
   if (!arena.base) return kNoMemory;
-  const Inputs inputs = arena.inputs(rows, w->inputs);
+  const Inputs inputs = arena.inputs(rows, x, w->inputs);
+  uint8_t* opened = arena.take<uint8_t>(threads * open_room);
   Team::run(threads, rows, [&](Member& team) {
-    quantise_rows(team, x, inputs, rows);
-    multiply_all<false>(team, *w, inputs, rows, y);
+    quantise_rows(team, inputs, rows);
+    multiply_all<false>(team, {w}, inputs, rows, opened + team.thread * open_room, y);
   });
   return kDone;
 }

@@ -62,11 +62,15 @@ class Library:
 
 
 def _require_layout(loaded: ctypes.CDLL) -> None:
-    layout = loaded.hornbook_layout
-    layout.argtypes, layout.restype = (), ctypes.POINTER(ctypes.c_int32)
-    told, ours = layout(), (*structures.layout(), -1)
-    if any(told[at] != number for at, number in enumerate(ours)):  # up to the first that differs
-        raise OSError("they were built for other structures")
+    for name, ours in (
+        ("hornbook_layout", structures.layout()),
+        ("hornbook_forms", structures.forms()),
+    ):
+        function = getattr(loaded, name)
+        function.argtypes, function.restype = (), ctypes.POINTER(ctypes.c_int32)
+        told = function()
+        if any(told[at] != number for at, number in enumerate((*ours, -1))):  # up to the first
+            raise OSError("they were built for other structures")
 
 
 def _threads() -> int:

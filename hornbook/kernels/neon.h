@@ -74,6 +74,14 @@ void store_halves(uint16_t* to, Floats x) {
   vst1q_u16(to, vreinterpretq_u16_f16(halves));
 }
 
+// Floats of 16 bits with the exponent of 32.
+Floats load_bfloats(const uint16_t* x) {
+  const auto wide = [](const uint16_t* x) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(x), 16));
+  };
+  return {wide(x), wide(x + 4)};
+}
+
 // to (4,) = the sums of four, times `by`.
 void store_sums(float* to, const Floats* x, float by) {
   const auto sums = [](float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
@@ -94,12 +102,7 @@ Ints load_bytes(const uint8_t* x) {
   return {vreinterpretq_s32_u8(vld1q_u8(x)), vreinterpretq_s32_u8(vld1q_u8(x + 16))};
 }
 Ints both(Ints a, Ints b) { return {vandq_s32(a.low, b.low), vandq_s32(a.high, b.high)}; }
-Ints upper_halves(Ints x) {
-  const auto shifted = [](int32x4_t x) {
-    return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(x), 4));
-  };
-  return {shifted(x.low), shifted(x.high)};
-}
+Ints either(Ints a, Ints b) { return {vorrq_s32(a.low, b.low), vorrq_s32(a.high, b.high)}; }
 Ints add(Ints a, Ints b) { return {vaddq_s32(a.low, b.low), vaddq_s32(a.high, b.high)}; }
 Ints subtract(Ints a, Ints b) { return {vsubq_s32(a.low, b.low), vsubq_s32(a.high, b.high)}; }
 template <int kBy>
@@ -109,8 +112,48 @@ Ints over_power(Ints x) { return {vshrq_n_s32(x.low, kBy), vshrq_n_s32(x.high, k
 int sum(Ints x) { return vaddvq_s32(vaddq_s32(x.low, x.high)); }
 Ints to_ints(Floats x) { return {vcvtnq_s32_f32(x.low), vcvtnq_s32_f32(x.high)}; }
 Floats to_floats(Ints x) { return {vcvtq_f32_s32(x.low), vcvtq_f32_s32(x.high)}; }
+void store_whole(uint8_t* to, Ints x) {
+  vst1q_u8(to, vreinterpretq_u8_s32(x.low));
+  vst1q_u8(to + 16, vreinterpretq_u8_s32(x.high));
+}
 void store_bytes(int8_t* to, Ints x) {
   vst1_s8(to, vmovn_s16(vcombine_s16(vmovn_s32(x.low), vmovn_s32(x.high))));
+}
+
+// Bits moved by so many to the right, or to the left; what comes from the byte beside is no matter.
+template <int kBy>
+int32x4_t shifted(int32x4_t x) {
+  const uint8x16_t bytes = vreinterpretq_u8_s32(x);
+  if constexpr (kBy > 0) return vreinterpretq_s32_u8(vshrq_n_u8(bytes, kBy));
+  else return vreinterpretq_s32_u8(vshlq_n_u8(bytes, -kBy));
+}
+template <int kBy>
+Ints shifted(Ints x) { return {shifted<kBy>(x.low), shifted<kBy>(x.high)}; }
+
+// Sixteen bytes for each part of a register, and those of them at places 0 to 15.
+Ints sixteen_bytes(const uint8_t* x) {
+  const int32x4_t found = vreinterpretq_s32_u8(vld1q_u8(x));
+  return {found, found};
+}
+Ints entries(Ints table, Ints places) {
+  const auto found = [](int32x4_t table, int32x4_t places) {
+    const uint8x16_t at = vreinterpretq_u8_s32(places);
+    return vreinterpretq_s32_u8(vqtbl1q_u8(vreinterpretq_u8_s32(table), at));
+  };
+  return {found(table.low, places.low), found(table.high, places.high)};
+}
+
+// Bytes as floats: with a sign, and the lower and upper four bits of each.
+Floats to_floats(int16x8_t x) {
+  return to_floats(Ints{vmovl_s16(vget_low_s16(x)), vmovl_s16(vget_high_s16(x))});
+}
+Floats load_steps(const int8_t* x) { return to_floats(vmovl_s8(vld1_s8(x))); }
+uint8x8_t eight(const int8_t* x) { return vreinterpret_u8_s8(vld1_s8(x)); }
+Floats lower_steps(const int8_t* x) {
+  return to_floats(vreinterpretq_s16_u16(vmovl_u8(vand_u8(eight(x), vdup_n_u8(15)))));
+}
+Floats upper_steps(const int8_t* x) {
+  return to_floats(vreinterpretq_s16_u16(vmovl_u8(vshr_n_u8(eight(x), 4))));
 }
 
 #ifdef __ARM_FEATURE_MATMUL_INT8
@@ -137,11 +180,10 @@ void add_dots(Ints& sums, const Ints* w, int8x16_t x) {
   if constexpr (kAt < 3) add_dots<kSigned, kAt + 1>(sums, w, x);
 }
 
-template <bool kSigned>
+template <bool kSigned, int kCount>
 Ints dots(const Ints* w, const int8_t* x) {
   Ints sums = no_ints();
-  add_dots<kSigned, 0>(sums, w, vld1q_s8(x));
-  add_dots<kSigned, 0>(sums, w + 4, vld1q_s8(x + 16));
+  for (int j = 0; j < kCount; j += 4) add_dots<kSigned, 0>(sums, w + j, vld1q_s8(x + 4 * j));
   return sums;
 }
 
@@ -152,12 +194,12 @@ int32x4_t add_pairs(int32x4_t sums, int8x8_t w0, int8x8_t x0, int8x8_t w1, int8x
   return vpadalq_s16(sums, vmlal_s8(vmull_s8(w0, x0), w1, x1));
 }
 
-template <bool kSigned>
+template <bool kSigned, int kCount>
 Ints dots(const Ints* w, const int8_t* x) {
   static_assert(kSigned, "without i8mm w has a sign");
   int32x4_t sums[4];
   for (auto& each : sums) each = vdupq_n_s32(0);
-  for (int j = 0; j < 8; j += 2) {
+  for (int j = 0; j < kCount; j += 2) {
     const int32_t* four = reinterpret_cast<const int32_t*>(x) + j;
     const int8x8_t x0 = vreinterpret_s8_s32(vld1_dup_s32(four));
     const int8x8_t x1 = vreinterpret_s8_s32(vld1_dup_s32(four + 1));
@@ -176,19 +218,20 @@ Ints dots(const Ints* w, const int8_t* x) {
 
 // See `vector.h`. Where bytes are only multiplied that have a sign, w of eight bits is taken as 128
 // less, and 128 times the sum of x comes on top.
-template <int kBits>
+template <int kBits, int kCount>
 Ints products_of_bytes(const Ints* w, const int32_t* x) {
   const int8_t* bytes = reinterpret_cast<const int8_t*>(x);
   if constexpr (kBits < 8 || kMixes) {
-    return dots<kBits < 8>(w, bytes);
+    return dots<kBits < 8, kCount>(w, bytes);
   } else {
-    Ints less[8];
-    for (int j = 0; j < 8; j++) {
+    Ints less[kCount];
+    int x_sum = 0;
+    for (int j = 0; j < kCount; j++) {
       const int32x4_t sign = vreinterpretq_s32_u8(vdupq_n_u8(128));
       less[j] = {veorq_s32(w[j].low, sign), veorq_s32(w[j].high, sign)};
+      if (j % 4 == 0) x_sum += vaddlvq_s8(vld1q_s8(bytes + 4 * j));
     }
-    const int x_sum = vaddlvq_s8(vld1q_s8(bytes)) + vaddlvq_s8(vld1q_s8(bytes + 16));
-    return add(dots<true>(less, bytes), all_ints(128 * x_sum));
+    return add(dots<true, kCount>(less, bytes), all_ints(128 * x_sum));
   }
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import structures
 from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles
-from hornbook.kernels.structures import GROUP, TILE
+from hornbook.kernels.structures import TILE
 
 _MOST = 2**31 - 1
 """The kernels' sizes are 32 bits, and `ctypes` cuts off what is more."""
@@ -29,15 +29,16 @@ class Rows(NamedTuple):
 
 def matrix(tiles: Tiles) -> structures.Matrix:
     """A matrix, as long as its arrays live."""
-    tile_bytes = 4 * TILE + TILE * GROUP * tiles.bits // 8
-    _require(tiles.bits in (4, 8), "values of 4 or 8 bits")
-    whole = tiles.outputs % TILE == 0 and tiles.inputs % GROUP == 0
+    _require(tiles.form in structures.FORMS, "one of their forms")
+    unit = tiles.form.unit
+    whole = tiles.outputs % TILE == 0 and tiles.inputs % unit == 0
     _require(whole and tiles.outputs > 0 and tiles.inputs > 0, "whole tiles and groups")
     _require(max(tiles.outputs, tiles.inputs) <= _MOST, "sizes of 32 bits")
-    shape = tiles.outputs // TILE, tiles.inputs // GROUP, tile_bytes
+    shape = tiles.outputs // TILE, tiles.inputs // unit, structures.unit_bytes(tiles.form)
     blocks = _array(tiles.blocks, shape, np.uint8)
     bias = None if tiles.bias is None else _array(tiles.bias, (tiles.outputs,), np.float32)
-    return structures.Matrix(blocks, bias, tiles.outputs, tiles.inputs, tiles.bits)
+    form = structures.FORMS.index(tiles.form)
+    return structures.Matrix(blocks, bias, tiles.outputs, tiles.inputs, form)
 
 
 def product(matrix: structures.Matrix, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
@@ -112,9 +113,12 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
         query_norm=query,
         key_norm=key,
         mlp_norm=_array(block.mlp_norm, (w.width,), np.float32),
-        qkv=_product(block.qkv, queries + 2 * keys, w.width),
+        query=_product(block.query, queries, w.width),
+        key=_product(block.key, keys, w.width),
+        value=_product(block.value, keys, w.width),
         output=_product(block.output, w.width, queries),
-        gate_up=_product(block.gate_up, 2 * hidden, w.width),
+        gate=_product(block.gate, hidden, w.width),
+        up=_product(block.up, hidden, w.width),
         down=_product(block.down, w.width, hidden),
     )
 

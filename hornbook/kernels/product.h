@@ -1,175 +1,214 @@
-// Products with weights quantised to four or eight bits.
+// Products with matrices in the forms of `forms.h`.
 //
-// Weights are stored in blocks of 16 outputs by a group of 32 inputs, in the order in which they
-// are read: 16 scales and 16 offsets (float16), then the values, four inputs of an output side
-// by side, as VPDPBUSD takes them. Of four bits, the low halves of a byte are the first 16 inputs.
 // Inputs become fifteen bits in groups of 32 with a scale each, in two halves, which cost a product
 // each. With eight bits, as in llama.cpp's Q8_1 blocks, prompts are read faster by half; but a last
 // bit that another order of sums gives then turns a value around, and greedy answers part ways soon.
+// With weights that are floats they stay floats.
+//
+// For one row a tile is read as it lies; for several it is opened first, into codes of a byte or
+// floats that lie in the cache, and read as often as there are rows. Both ways make the same sums.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
 
+#include "forms.h"
+#include "inputs.h"
 #include "team.h"
 #include "vector.h"
 
 namespace {
 
-constexpr int kTile = 16, kGroup = 32, kRows = 8;
-constexpr float kLargest = 127 * 128;  // value of an input
+constexpr int kRows = 8;  // that are computed together
 
+// form: its place in `kForms`.
 struct Matrix {
   const uint8_t* blocks;
   const float* bias;  // or null
-  int32_t outputs, inputs, bits;
+  int32_t outputs, inputs, form;
 };
 
-// Inputs of a product: per row and group 32 upper and 32 lower halves of values, q = 128 upper +
-// lower, a scale, and scale * sum.
-struct Inputs {
-  int8_t* values;
-  float *scales, *sums;
-  int inputs;
-
-  int groups() const { return inputs / kGroup; }
-};
-
-// Memory of a call, given out piece by piece; with no base it only counts. The base is null as well
-// where there is no memory: whoever asked for some looks before he takes.
-struct Arena {
-  uint8_t* base = nullptr;
-  size_t used = 0;
-
-  Arena() = default;
-  explicit Arena(size_t size)
-      : base(static_cast<uint8_t*>(std::aligned_alloc(64, std::max<size_t>(size, 64)))) {}
-  Arena(const Arena&) = delete;
-  ~Arena() { std::free(base); }
-
-  template <typename T>
-  T* take(size_t count) {
-    T* found = reinterpret_cast<T*>(base + used);
-    used += (count * sizeof(T) + 63) / 64 * 64;
-    return base ? found : nullptr;
-  }
-
-  Inputs inputs(int rows, int size) {
-    const size_t values = size_t(rows) * size;
-    int8_t* first = take<int8_t>(2 * values);
-    float* scales = take<float>(values / kGroup);
-    return {first, scales, take<float>(values / kGroup), size};
-  }
-};
-
-void quantise(const float* x, const Inputs& to, int64_t row) {
-  for (int g = 0; g < to.groups(); g++) {
-    const float* from = x + g * kGroup;
-    Floats most_of = zeros();
-    for (int i = 0; i < kGroup; i += kLanes) most_of = larger(most_of, absolute(load(from + i)));
-    const float most = largest(most_of);
-    const Floats by = all(most > 0 ? kLargest / most : 0);
-    int8_t* high = to.values + 2 * (row * to.inputs + g * kGroup);
-    Ints total = no_ints();
-    for (int i = 0; i < kGroup; i += kLanes) {
-      const Ints value = to_ints(multiply(load(from + i), by));
-      const Ints upper = over_power<7>(add(value, all_ints(64)));
-      store_bytes(high + i, upper);
-      store_bytes(high + kGroup + i, subtract(value, times_power<7>(upper)));
-      total = add(total, value);
-    }
-    to.scales[row * to.groups() + g] = most / kLargest;
-    to.sums[row * to.groups() + g] = most / kLargest * float(sum(total));
+// found += the inputs of a row times the codes of a group.
+template <class F>
+void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats& found) {
+  constexpr int kWords = kGroup / F::kParts / 4;
+  const Facts& facts = x.facts[row * x.groups() + g];
+  const int32_t* high = (const int32_t*)(x.values + 2 * (row * x.inputs + g * kGroup));
+  for (int p = 0; p < F::kParts; p++) {
+    const int at = kWords * p;
+    const Ints a = products_of_bytes<F::kByteBits, kWords>(w.codes + at, high + at);
+    const Ints b = products_of_bytes<F::kByteBits, kWords>(w.codes + at, high + kGroup / 4 + at);
+    const float sum = F::kParts == 1 ? facts.sum : facts.sums[p];
+    const Floats by = multiply(w.scale[p], all(facts.scale));
+    found = multiply_add(to_floats(add(times_power<7>(a), b)), by, found);
+    found = multiply_add(w.offset[p], all(sum), found);
   }
 }
 
-template <int kBits>
-constexpr int kBlock = 4 * kTile + kTile * kGroup * kBits / 8;
-
-// out (M, 16): M rows from `row` on times one tile of 16 outputs.
-template <int kBits, int M>
-void tile(const uint8_t* blocks, const Inputs& x, int64_t row, float* out) {
-  const int groups = x.groups();
-  const int8_t* values = x.values + 2 * row * x.inputs;
-  const float *scales = x.scales + row * groups, *totals = x.sums + row * groups;
+// out (16,): a row times one tile of 16 outputs.
+template <class F>
+void one_row(const uint8_t* tile, const Inputs& x, int64_t row, float* out) {
   for (int lane = 0; lane < kTile; lane += kLanes) {
-    const uint8_t* block = blocks;
+    Floats found = zeros();
+    if constexpr (F::kFloats) {
+      Floats odd = zeros();
+      const float* from = x.floats + row * x.inputs;
+      const uint16_t* w = reinterpret_cast<const uint16_t*>(tile) + lane;
+      for (int k = 0; k < x.inputs; k += 2) {
+        found = multiply_add(F::read(w + kTile * k), all(from[k]), found);
+        odd = multiply_add(F::read(w + kTile * (k + 1)), all(from[k + 1]), odd);
+      }
+      found = add(found, odd);
+    } else {
+      each_group<F>(tile, lane, x.groups(),
+                    [&](int g, const Group<F>& w) { add_group<F>(w, x, row, g, found); });
+    }
+    store(out + lane, found);
+  }
+}
+
+// Opened tiles. Of codes, by groups: the codes, a byte each, then scales and offsets.
+template <class F>
+void open(const uint8_t* tile, int inputs, uint8_t* to) {
+  for (int lane = 0; lane < kTile; lane += kLanes) {
+    if constexpr (F::kFloats) {
+      const uint16_t* w = reinterpret_cast<const uint16_t*>(tile) + lane;
+      float* floats = reinterpret_cast<float*>(to) + lane;
+      for (int k = 0; k < inputs; k++) store(floats + kTile * k, F::read(w + kTile * k));
+    } else {
+      each_group<F>(tile, lane, inputs / kGroup,
+                    [&](int g, const Group<F>& w) { w.keep(to + g * Group<F>::kBytes, lane); });
+    }
+  }
+}
+
+// out (M, 16): M rows from `row` on times an opened tile.
+template <class F, int M>
+void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) {
+  for (int lane = 0; lane < kTile; lane += kLanes) {
     Floats found[M];
     for (int m = 0; m < M; m++) found[m] = zeros();
-    for (int g = 0; g < groups; g++, block += kBlock<kBits>) {
-      const uint16_t* halves = reinterpret_cast<const uint16_t*>(block) + lane;
-      const Floats scale = load_halves(halves), offset = load_halves(halves + kTile);
-      const uint8_t* stored = block + 4 * kTile + 4 * lane;
-      Ints w[8];
-      if (kBits == 4) {
-        for (int j = 0; j < 4; j++) {
-          const Ints pairs = load_bytes(stored + 4 * kTile * j);
-          w[j] = both(pairs, all_bytes(15));
-          w[j + 4] = upper_halves(pairs);
+    if constexpr (F::kFloats) {
+      Floats odd[M];
+      for (int m = 0; m < M; m++) odd[m] = zeros();
+      const float* from = x.floats + row * x.inputs;
+      const float* w = reinterpret_cast<const float*>(opened) + lane;
+      for (int k = 0; k < x.inputs; k += 2) {
+        const Floats first = load(w + kTile * k), second = load(w + kTile * (k + 1));
+        for (int m = 0; m < M; m++) {
+          found[m] = multiply_add(first, all(from[m * x.inputs + k]), found[m]);
+          odd[m] = multiply_add(second, all(from[m * x.inputs + k + 1]), odd[m]);
         }
-      } else {
-        for (int j = 0; j < 8; j++) w[j] = load_bytes(stored + 4 * kTile * j);
       }
-      for (int m = 0; m < M; m++) {
-        const int32_t* high = (const int32_t*)(values + 2 * (m * x.inputs + g * kGroup));
-        const Ints a = products_of_bytes<kBits>(w, high);
-        const Ints b = products_of_bytes<kBits>(w, high + kGroup / 4);
-        const Floats by = multiply(scale, all(scales[m * groups + g]));
-        found[m] = multiply_add(to_floats(add(times_power<7>(a), b)), by, found[m]);
-        found[m] = multiply_add(offset, all(totals[m * groups + g]), found[m]);
+      for (int m = 0; m < M; m++) found[m] = add(found[m], odd[m]);
+    } else {
+      for (int g = 0; g < x.groups(); g++) {
+        const Group<F> w(opened + g * Group<F>::kBytes, lane);
+        for (int m = 0; m < M; m++) add_group<F>(w, x, row + m, g, found[m]);
       }
     }
     for (int m = 0; m < M; m++) store(out + m * kTile + lane, found[m]);
   }
 }
 
-template <int kBits>
-void tile_of(const uint8_t* block, const Inputs& x, int64_t row, int rows, float* out) {
-  switch (rows) {
-    case 1: return tile<kBits, 1>(block, x, row, out);
-    case 2: return tile<kBits, 2>(block, x, row, out);
-    case 3: return tile<kBits, 3>(block, x, row, out);
-    case 4: return tile<kBits, 4>(block, x, row, out);
-    case 5: return tile<kBits, 5>(block, x, row, out);
-    case 6: return tile<kBits, 6>(block, x, row, out);
-    case 7: return tile<kBits, 7>(block, x, row, out);
-    default: return tile<kBits, kRows>(block, x, row, out);
+// What computes with a form. Those that are alike once they are opened share `some`.
+struct Kernel {
+  int unit, bytes;  // inputs of a unit, and its bytes
+  int bits, group, offsets, table, exponent;
+  void (*one)(const uint8_t* tile, const Inputs& x, int64_t row, float* out);
+  void (*open)(const uint8_t* tile, int inputs, uint8_t* to);
+  void (*some[4])(const uint8_t* opened, const Inputs& x, int64_t row, float* out);  // 1, 2, 4, 8
+};
+
+template <class F>
+constexpr Kernel kernel() {
+  using Opened = typename F::Opened;
+  return {F::kUnit,    F::kBytes,
+          F::kBits,    F::kShared,
+          F::kOffsets, F::kTable,
+          F::kExponent, one_row<F>,
+          open<F>,     {some_rows<Opened, 1>, some_rows<Opened, 2>, some_rows<Opened, 4>,
+                        some_rows<Opened, 8>}};
+}
+
+// In the order of `structures.FORMS`.
+constexpr Kernel kForms[] = {
+    kernel<Codes<4, 32, 32, kOwnOffsets>>(), kernel<Codes<8, 32, 32, kOwnOffsets>>(),
+    kernel<Codes<4, 32, 32>>(),              kernel<Codes<5, 32, 32>>(),
+    kernel<Codes<5, 32, 32, kOwnOffsets>>(), kernel<Codes<8, 32, 32>>(),
+    kernel<Codes<4, 32, 32, kInTable>>(),    kernel<Codes<2, 16, 256, kOwnOffsets>>(),
+    kernel<Codes<3, 16, 256>>(),             kernel<Codes<4, 32, 256, kOwnOffsets>>(),
+    kernel<Codes<5, 32, 256, kOwnOffsets>>(), kernel<Codes<6, 16, 256>>(),
+    kernel<Codes<4, 32, 256, kInTable>>(),   kernel<Halves>(),
+    kernel<Bfloats>(),
+};
+
+// What a tile takes that is opened for so many rows.
+size_t open_bytes(int rows, int inputs) { return rows > 1 ? size_t(kOpenBytes) * inputs : 0; }
+
+// A tile of a matrix, ready for so many rows. room: `open_bytes` of it.
+class Tile {
+ public:
+  Tile(const Matrix& w, int64_t number, int64_t rows, uint8_t* room)
+      : kernel_(kForms[w.form]), bias_(w.bias ? w.bias + kTile * number : nullptr),
+        tile_(w.blocks + number * (w.inputs / kernel_.unit) * kernel_.bytes), opened_(room),
+        single_(rows == 1) {
+    if (!single_) kernel_.open(tile_, w.inputs, room);
   }
-}
 
-// out (rows, 16), rows <= 8: outputs 16 t to 16 t + 15 with their bias.
-void product(const Matrix& w, int64_t t, const Inputs& x, int64_t row, int rows, float* out) {
-  const int64_t groups = x.groups();
-  if (w.bits == 4) tile_of<4>(w.blocks + t * groups * kBlock<4>, x, row, rows, out);
-  else tile_of<8>(w.blocks + t * groups * kBlock<8>, x, row, rows, out);
-  if (w.bias)
-    for (int m = 0; m < rows; m++)
-      for (int i = 0; i < kTile; i++) out[m * kTile + i] += w.bias[t * kTile + i];
-}
-
-// Calls put(tile, row, rows) for every tile and all rows, eight at a time.
-template <typename Put>
-void products(Member& team, int64_t tiles, int64_t rows, Put put) {
-  team.each(tiles, [&](int64_t first, int64_t stop) {
-    for (int64_t t = first; t < stop; t++)
-      for (int64_t row = 0; row < rows; row += kRows)
-        put(t, row, int(std::min<int64_t>(kRows, rows - row)));
-  });
-}
-
-// y (rows, outputs) = or += the product.
-template <bool kAdd>
-void multiply_all(Member& team, const Matrix& w, const Inputs& x, int64_t rows, float* y) {
-  products(team, w.outputs / kTile, rows, [&](int64_t t, int64_t row, int count) {
-    float out[kRows * kTile];
-    product(w, t, x, row, count, out);
-    for (int m = 0; m < count; m++) {
-      for (int i = 0; i < kTile; i += kLanes) {
-        float* to = y + (row + m) * w.outputs + t * kTile + i;
-        const Floats found = load(out + m * kTile + i);
-        store(to, kAdd ? add(load(to), found) : found);
+  // out (count, 16): rows from `row` on times the tile, with its bias.
+  void times(const Inputs& x, int64_t row, int count, float* out) const {
+    if (single_) kernel_.one(tile_, x, row, out);
+    else {
+      for (int done = 0; done < count;) {
+        const int left = count - done, which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
+        kernel_.some[which](opened_, x, row + done, out + done * kTile);
+        done += 1 << which;
       }
+    }
+    if (bias_)
+      for (int m = 0; m < count; m++)
+        for (int i = 0; i < kTile; i++) out[m * kTile + i] += bias_[i];
+  }
+
+ private:
+  const Kernel& kernel_;
+  const float* bias_;
+  const uint8_t *tile_, *opened_;
+  const bool single_;
+};
+
+// Calls put(row, count) for all rows, eight at a time.
+template <typename Put>
+void each_rows(int64_t rows, Put put) {
+  for (int64_t row = 0; row < rows; row += kRows) put(row, int(std::min<int64_t>(kRows, rows - row)));
+}
+
+// y (rows, outputs of all) = or += the products with matrices side by side. room: of this thread.
+template <bool kAdd>
+void multiply_all(Member& team, std::initializer_list<const Matrix*> matrices, const Inputs& x,
+                  int64_t rows, uint8_t* room, float* y) {
+  int64_t outputs = 0;
+  for (const Matrix* w : matrices) outputs += w->outputs;
+  team.each(outputs / kTile, [&](int64_t first, int64_t stop) {
+    for (int64_t t = first; t < stop; t++) {
+      int64_t own = t;
+      auto w = matrices.begin();
+      for (; own >= (*w)->outputs / kTile; w++) own -= (*w)->outputs / kTile;
+      const Tile tile(**w, own, rows, room);
+      each_rows(rows, [&](int64_t row, int count) {
+        float out[kRows * kTile];
+        tile.times(x, row, count, out);
+        for (int m = 0; m < count; m++) {
+          for (int i = 0; i < kTile; i += kLanes) {
+            float* to = y + (row + m) * outputs + t * kTile + i;
+            const Floats found = load(out + m * kTile + i);
+            store(to, kAdd ? add(load(to), found) : found);
+          }
+        }
+      });
     }
   });
 }

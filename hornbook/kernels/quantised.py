@@ -1,94 +1,76 @@
-"""Matrices whose weights are stored in four or eight bits, in groups that share a scale.
+"""What the kernels read, matrices in few bits and whole decoders; in numpy, without torch.
 
-In numpy, without torch: what the kernels read, matrices and whole decoders. Knows the kernels'
-order of bytes, and no files.
+Knows the kernels' order of bytes, and no files.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.kernels.structures import GROUP
+from hornbook.kernels.codes import Codes, Form
+from hornbook.kernels.structures import GROUP, in_pairs, unit_bytes
 from hornbook.kernels.structures import TILE as _TILE
 
 ROWS = 2048
 """Rows made ready at a time: whole tiles of the kernels, whatever the machine."""
 
 
-class Quantised(NamedTuple):
-    """weight = scale * value + offset, by groups of a row.
-
-    values: (N, K) uint8 of eight bits, or (N, K / 2) of four: byte i of a group holds value i in
-    its lower half and value i + 16 in the upper, as in GGUF's blocks. scale, offset: (N, K / 32)
-    float32.
-    """
-
-    values: np.ndarray
-    scale: np.ndarray
-    offset: np.ndarray
-
-    @property
-    def bits(self) -> int:
-        """4 or 8."""
-        width: int = self.values.shape[1]
-        return 8 * width // (GROUP * int(self.scale.shape[1]))
-
-    def unpacked(self) -> np.ndarray:
-        """(N, K) uint8, a value each."""
-        if self.bits == 8:
-            return self.values
-        pairs = self.values.reshape(*self.scale.shape, GROUP // 2)
-        return np.concatenate([pairs & 15, pairs >> 4], -1).reshape(len(pairs), -1)
-
-    def dequantised(self) -> np.ndarray:
-        """(N, K) float32: the weights that they stand for."""
-        values = self.unpacked().astype(np.float32).reshape(*self.scale.shape, GROUP)
-        found: np.ndarray = values * self.scale[..., None] + self.offset[..., None]
-        return found.reshape(len(found), -1)
-
-
 class Matrix(NamedTuple):
-    """A quantised matrix (outputs, inputs), part by part from its first rows on.
+    """A matrix (outputs, inputs) of codes, part by part from its first rows on.
 
-    bits: 4 or 8. parts: read once; those of a large matrix are made as they are asked for, so that
-    the whole is never there in a form that takes more memory. 16 divides the rows of each.
+    parts: read once; those of a large matrix are made as they are asked for, so that the whole is
+    never there in a form that takes more memory. 16 divides the rows of each.
     """
 
     outputs: int
     inputs: int
-    bits: int
-    parts: Iterable[Quantised]
+    form: Form
+    parts: Iterable[Codes]
 
 
 class Tiles(NamedTuple):
     """A matrix in the order in which the kernels read it.
 
-    blocks: (N / 16, K / 32, bytes) uint8. bias: (N,) float32 or None.
+    blocks: (N / 16, K / unit, bytes) uint8. bias: (N,) float32 or None.
     """
 
     blocks: np.ndarray
     bias: np.ndarray | None
     outputs: int
     inputs: int
-    bits: int
+    form: Form
+
+    def split(self, sizes: Sequence[int]) -> "list[Tiles]":
+        """Matrices one below the other, each by itself, in the same memory; 16 divides sizes."""
+        found, start = [], 0
+        for size in sizes:
+            rows, tiles = slice(start, start + size), slice(start // _TILE, (start + size) // _TILE)
+            bias = None if self.bias is None else self.bias[rows]
+            found.append(self._replace(blocks=self.blocks[tiles], bias=bias, outputs=size))
+            start += size
+        return found
 
 
 class BlockWeights(NamedTuple):
-    """An attention and an MLP. Norms: (N,) float32; those of queries and keys may be None.
-
-    qkv: queries, keys and values one below the other. gate_up: gate and values.
-    """
+    """An attention and an MLP. Norms: (N,) float32; those of queries and keys may be None."""
 
     attention_norm: np.ndarray
     query_norm: np.ndarray | None
     key_norm: np.ndarray | None
     mlp_norm: np.ndarray
-    qkv: Tiles
+    query: Tiles
+    key: Tiles
+    value: Tiles
     output: Tiles
-    gate_up: Tiles
+    gate: Tiles
+    up: Tiles
     down: Tiles
+
+    def matrices(self) -> tuple[Tiles, ...]:
+        """All of them, in this order."""
+        return self[4:]
 
 
 class DecoderWeights(NamedTuple):
@@ -121,48 +103,77 @@ class DecoderWeights(NamedTuple):
         return self.width % GROUP == 0 and self.head % _TILE == 0 and len(self.blocks) > 0
 
 
-def quantised(values: np.ndarray, scale: np.ndarray, offset: np.ndarray, bits: int) -> Quantised:
-    """Values of `bits` from one a byte, (N, K) uint8."""
-    if bits == 4:
-        groups = values.reshape(*scale.shape, GROUP)
-        pairs = groups[..., : GROUP // 2] | (groups[..., GROUP // 2 :] << 4)
-        values = pairs.reshape(len(pairs), -1)
-    return Quantised(values, scale, offset)
-
-
-def matrix_of(whole: Quantised) -> Matrix:
+def matrix_of(whole: Codes) -> Matrix:
     """A matrix that is all there."""
-    outputs, groups = whole.scale.shape
-    return Matrix(outputs, GROUP * groups, whole.bits, [whole])
+    outputs, inputs = whole.values.shape
+    return Matrix(outputs, inputs, whole.form, [whole])
 
 
 def join(matrices: Sequence[Matrix]) -> Matrix:
-    """Matrices of as many inputs and bits one below the other."""
+    """Matrices of as many inputs and of one form one below the other."""
     parts = itertools.chain.from_iterable(matrix.parts for matrix in matrices)
     outputs = sum(matrix.outputs for matrix in matrices)
     return matrices[0]._replace(outputs=outputs, parts=parts)
 
 
 def can_pack(rows: int, columns: int) -> bool:
-    """Whether the kernels take a matrix of this shape."""
+    """Whether the kernels take a matrix of this shape, in units that divide it."""
     return rows % _TILE == 0 and columns % GROUP == 0
 
 
 def tiles(matrix: Matrix, bias: np.ndarray | None = None) -> Tiles:
-    """The matrix as `product.h` reads it: of 16 rows scales, offsets and values by groups."""
-    groups, size = matrix.inputs // GROUP, 4 * _TILE + _TILE * GROUP * matrix.bits // 8
-    found = np.empty((matrix.outputs // _TILE, groups, size), np.uint8)
+    """The matrix as `forms.h` describes it."""
+    units, form = matrix.inputs // matrix.form.unit, matrix.form
+    found = np.empty((matrix.outputs // _TILE, units, unit_bytes(form)), np.uint8)
     start = 0
-    for rows in matrix.parts:
-        count = len(rows.values) // _TILE
-        part = found[start : start + count]
-        for i, floats in enumerate((rows.scale, rows.offset)):
-            halves = floats.reshape(count, _TILE, groups).swapaxes(1, 2).astype(np.float16)
-            at = slice(2 * _TILE * i, 2 * _TILE * (i + 1))
-            part[:, :, at] = np.ascontiguousarray(halves).view(np.uint8)
-        # Four bytes of an output side by side, the outputs of a tile after each other.
-        fours = rows.values.view(np.uint32).reshape(count, _TILE, groups, -1)
-        turned = np.ascontiguousarray(fours.transpose(0, 2, 3, 1))
-        part[:, :, 4 * _TILE :] = turned.view(np.uint8).reshape(count, groups, -1)
+    for codes in matrix.parts:
+        count = len(codes.values) // _TILE
+        at = 0
+        for part in (*_scales(codes, count), _fields(codes, count)):
+            flat = part.view(np.uint8).reshape(count, units, -1)
+            found[start : start + count, :, at : at + flat.shape[2]] = flat
+            at += flat.shape[2]
+        assert at == found.shape[2], (at, form)
         start += count
-    return Tiles(found, bias, matrix.outputs, matrix.inputs, matrix.bits)
+    return Tiles(found, bias, matrix.outputs, matrix.inputs, form)
+
+
+def _scales(codes: Codes, count: int) -> Iterator[np.ndarray]:
+    """Scales and offsets of units, then what they are multiplied with in each group."""
+    for floats in (codes.scale, codes.offset):
+        if floats is not None and floats.size:
+            yield _beside(floats.astype(np.float16), count, 1)
+    if codes.steps is None:
+        return
+    steps: np.ndarray = codes.steps.view(np.uint8)
+    each = codes.form.unit // codes.form.group
+    if codes.offset_steps is not None and in_pairs(codes.form):
+        steps = steps | codes.offset_steps.view(np.uint8) << 4
+    yield _beside(steps, count, each)
+    if codes.offset_steps is not None and not in_pairs(codes.form):
+        yield _beside(codes.offset_steps, count, each)
+
+
+def _beside(numbers: np.ndarray, count: int, each: int) -> np.ndarray:
+    """(N, units * each) as (tiles, units, each, 16): the outputs of a tile side by side."""
+    parts = numbers.reshape(count, _TILE, -1, each)
+    return np.ascontiguousarray(parts.transpose(0, 2, 3, 1))
+
+
+def _fields(codes: Codes, count: int) -> np.ndarray:
+    """The codes of a tile as `forms.h` has them: (tiles, groups, rows, 16), or floats."""
+    if codes.form.exponent:
+        return _beside(codes.values, count, GROUP)
+    # Four inputs of an output side by side, eight times: bytes of a word, which no shift leaves.
+    words = _beside(np.ascontiguousarray(codes.values).view(np.uint32), count, GROUP // 4)
+    if codes.form.bits == 8:
+        return words
+    rows, at = [], 0
+    for width in (4, 2, 1):
+        if codes.form.bits & width:
+            mask = np.uint32(0x01010101 * (2**width - 1))
+            fields = (words >> at & mask).reshape(*words.shape[:2], 8 // width, width, _TILE)
+            above = np.arange(0, 8, width, dtype=np.uint32)[:, None, None]
+            rows.append(np.bitwise_or.reduce(fields << above, 2))
+            at += width
+    return np.ascontiguousarray(np.concatenate(rows, 2))

@@ -3,19 +3,40 @@
 import ctypes
 from collections.abc import Iterator
 
+from hornbook.kernels.codes import BFLOATS, HALVES, Form
+
 TILE, GROUP = 16, 32
-"""Rows that the kernels compute together, and weights of a row that share a scale."""
+"""Rows that the kernels compute together, and weights of a row that do not come apart."""
+
+FORMS = (
+    Form(4, offsets=True),
+    Form(8, offsets=True),
+    Form(4),
+    Form(5),
+    Form(5, offsets=True),
+    Form(8),
+    Form(4, table=True),
+    Form(2, 16, 256, offsets=True),
+    Form(3, 16, 256),
+    Form(4, 32, 256, offsets=True),
+    Form(5, 32, 256, offsets=True),
+    Form(6, 16, 256),
+    Form(4, 32, 256, table=True),
+    HALVES,
+    BFLOATS,
+)
+"""Forms of matrices that the kernels read, in the order of `product.h`."""
 
 
 class Matrix(ctypes.Structure):
-    """blocks: codes in the kernels' order. bias: or None. bits: 4 or 8."""
+    """blocks: codes in the kernels' order. bias: or None. form: its place in `FORMS`."""
 
     _fields_ = (
         ("blocks", ctypes.c_void_p),
         ("bias", ctypes.c_void_p),
         ("outputs", ctypes.c_int32),
         ("inputs", ctypes.c_int32),
-        ("bits", ctypes.c_int32),
+        ("form", ctypes.c_int32),
     )
 
 
@@ -27,9 +48,12 @@ class Layer(ctypes.Structure):
         ("query_norm", ctypes.c_void_p),
         ("key_norm", ctypes.c_void_p),
         ("mlp_norm", ctypes.c_void_p),
-        ("qkv", Matrix),
+        ("query", Matrix),
+        ("key", Matrix),
+        ("value", Matrix),
         ("output", Matrix),
-        ("gate_up", Matrix),
+        ("gate", Matrix),
+        ("up", Matrix),
         ("down", Matrix),
     )
 
@@ -69,6 +93,27 @@ class Pass(ctypes.Structure):
         ("slot_stride", ctypes.c_int64),
         ("head_stride", ctypes.c_int64),
     )
+
+
+def in_pairs(form: Form) -> bool:
+    """Whether what scale and offset of a group are multiplied with are one byte."""
+    return form.bits == 2
+
+
+def unit_bytes(form: Form) -> int:
+    """What the kernels read of a unit of a tile."""
+    codes = TILE * form.unit * form.bits // 8
+    if form.exponent:
+        return codes
+    each = form.unit // form.group if form.unit > form.group else 0
+    scales = TILE * (2 + each)
+    return codes + scales * (1 + form.offsets) - TILE * each * in_pairs(form)
+
+
+def forms() -> Iterator[int]:
+    """What a library's `hornbook_forms` has to say."""
+    for form in FORMS:
+        yield from (*map(int, form), unit_bytes(form))
 
 
 def layout() -> Iterator[int]:

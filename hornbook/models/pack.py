@@ -1,4 +1,4 @@
-"""A decoder whose matrices are quantised to four or eight bits: faster to run, never trained.
+"""A decoder whose matrices are quantised to few bits: faster to run, never trained.
 
 Projections that read the same input become one. Knows layers by their types; how matrices are
 quantised is the caller's business.
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hornbook.kernels.codes import Form
 from hornbook.kernels.quantised import (
     ROWS,
     BlockWeights,
@@ -138,16 +139,21 @@ def decoder_weights(model: CausalLM) -> DecoderWeights | None:
 
 
 def _block_weights(block: DecoderBlock, normed: bool) -> BlockWeights:
-    attention = block.attention
+    attention, down = block.attention, cast(NativeLinear, block.mlp.down).tiles()
+    query, key, value = cast(NativeLinear, attention.fused).tiles().split(attention.sizes)
+    gate, up = cast(NativeLinear, block.mlp.fused).tiles().split([down.inputs] * 2)
     return BlockWeights(
         attention_norm=_numbers(block.attention_norm),
         query_norm=_numbers(cast(RMSNorm, attention.query_norm)) if normed else None,
         key_norm=_numbers(cast(RMSNorm, attention.key_norm)) if normed else None,
         mlp_norm=_numbers(block.mlp_norm),
-        qkv=cast(NativeLinear, attention.fused).tiles(),
+        query=query,
+        key=key,
+        value=value,
         output=cast(NativeLinear, attention.output).tiles(),
-        gate_up=cast(NativeLinear, block.mlp.fused).tiles(),
-        down=cast(NativeLinear, block.mlp.down).tiles(),
+        gate=gate,
+        up=up,
+        down=down,
     )
 
 
@@ -170,7 +176,7 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
     """Replace in place what `source` has matrices for; returns the model.
 
     Joined are three projections of an attention, and gate and values of an MLP, when all are there
-    with as many bits.
+    in one form.
     """
     for name, module in list(model.named_modules()):
         if isinstance(module, Attention):
@@ -196,7 +202,7 @@ def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Sour
         own = 8 if name in exact else bits
         parts = (quantise(rows, own) for rows in linear.weight.split(ROWS))
         outputs, inputs = linear.weight.shape
-        return Matrix(outputs, inputs, own, parts)
+        return Matrix(outputs, inputs, Form(own, offsets=True), parts)
 
     return source
 
@@ -208,7 +214,7 @@ def _join(module: nn.Module, name: str, parts: tuple[str, ...], source: Source) 
     for part, linear in zip(parts, linears, strict=True):
         assert isinstance(linear, nn.Linear)
         matrix = source(f"{name}.{part}", linear)
-        if matrix is None or (found and matrix.bits != found[0].bits):
+        if matrix is None or (found and matrix.form != found[0].form):
             return False
         found.append(matrix)
     biases = [linear.bias for linear in linears if linear.bias is not None]

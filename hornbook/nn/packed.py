@@ -1,8 +1,8 @@
-"""Linear layers whose weights are stored in four or eight bits, in groups that share a scale.
+"""Linear layers whose weights are stored in few bits, in groups that share a scale.
 
-Products run in our own kernels (`kernels`), which make eight bits of the inputs as well, where
-they can be had; elsewhere in torch's four-bit CPU kernel, which computes in bfloat16, and to which
-eight bits are two products, of the upper and the lower half. Nothing is trained. Knows
+Products run in our own kernels (`kernels`) where they can be had; elsewhere in torch's four-bit CPU
+kernel, which computes in bfloat16, and to which more bits are two products, of the upper and the
+lower half; it takes groups of 32 only. Nothing is trained. Knows
 kernels; knows nothing of files or models.
 """
 
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from hornbook import kernels as native
 from hornbook.kernels import pointers
-from hornbook.kernels.quantised import ROWS, Matrix, Quantised, Tiles, matrix_of, quantised, tiles
+from hornbook.kernels.codes import TABLE, Codes, Form
+from hornbook.kernels.quantised import ROWS, Matrix, Tiles, matrix_of, tiles
 from hornbook.kernels.structures import GROUP
 
 _MIDDLE = 8
@@ -24,7 +25,7 @@ _TILES = 2
 """Inner tiles of the packing: the CPU's kernel takes any and ignores it."""
 
 
-def quantise(weight: Tensor, bits: int) -> Quantised:
+def quantise(weight: Tensor, bits: int) -> Codes:
     """The nearest values of `bits` bits, 4 or 8, between the least and largest of each group.
 
     weight: (N, K), 32 divides K.
@@ -38,7 +39,7 @@ def quantise(weight: Tensor, bits: int) -> Quantised:
     safe = torch.where(scale > 0, scale, torch.ones_like(scale))
     steps = ((groups - least[..., None]) / safe[..., None]).round().clamp(0, most)
     values = steps.flatten(1).to(torch.uint8)
-    return quantised(values.numpy(), scale.numpy(), least.numpy(), bits)
+    return Codes(Form(bits, offsets=True), values.numpy(), scale.numpy(), least.numpy())
 
 
 class NativeLinear(nn.Module):
@@ -48,14 +49,14 @@ class NativeLinear(nn.Module):
 
     def __init__(self, matrix: Matrix, bias: Tensor | None) -> None:
         super().__init__()
-        self.outputs, self.inputs, self.bits = matrix[:3]
+        self.outputs, self.inputs, self.form = matrix[:3]
         self.bias = None if bias is None else nn.Parameter(bias.detach().float(), False)
         self.register_buffer("blocks", torch.from_numpy(tiles(matrix).blocks))
 
     def tiles(self) -> Tiles:
         """What the kernels take, in the layer's own memory."""
         bias = None if self.bias is None else self.bias.numpy()
-        return Tiles(self.blocks.numpy(), bias, self.outputs, self.inputs, self.bits)
+        return Tiles(self.blocks.numpy(), bias, self.outputs, self.inputs, self.form)
 
     def forward(self, x: Tensor) -> Tensor:
         library = native.library()
@@ -75,9 +76,9 @@ class PackedLinear(nn.Module):
 
     def __init__(self, matrix: Matrix, bias: Tensor | None) -> None:
         super().__init__()
-        self.outputs, self.inputs, bits = matrix[:3]
-        self.halves = bits // 4
-        columns = zip(*((c.unpacked(), c.scale, c.offset) for c in matrix.parts), strict=True)
+        self.outputs, self.inputs, form = matrix[:3]
+        self.halves = 1 if _bits(form) <= 4 else 2
+        columns = zip(*map(_plain, matrix.parts), strict=True)
         values, scale, offset = (torch.from_numpy(np.concatenate(each)) for each in columns)
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         if self.halves == 2:
@@ -110,9 +111,27 @@ class PackedLinear(nn.Module):
         self.register_buffer(f"{name}_scales", scales)
 
 
+def takes(form: Form) -> bool:
+    """Whether there are kernels for a form on this machine."""
+    return native.library() is not None or (form.group == GROUP and not form.exponent)
+
+
 def packed(matrix: Matrix, bias: Tensor | None = None) -> NativeLinear | PackedLinear:
-    """The layer of a quantised matrix, in the fastest kernels there are."""
+    """The layer of a matrix in a form that `takes` allows, in the fastest kernels there are."""
     return (NativeLinear if native.library() else PackedLinear)(matrix, bias)
+
+
+def _bits(form: Form) -> int:
+    """Of the values that stand for codes: those of a table are eight."""
+    return 8 if form.table else form.bits
+
+
+def _plain(codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, scales and offsets of groups."""
+    scales = codes.scales()
+    if codes.form.table:
+        return TABLE[codes.values].view(np.uint8) ^ 128, scales, -128 * scales
+    return codes.values, scales, codes.offsets()
 
 
 @cache

@@ -24,6 +24,7 @@ from hornbook.kernels import (
     store,
     structures,
 )
+from hornbook.kernels.codes import Codes
 
 
 @pytest.fixture
@@ -135,9 +136,8 @@ def test_without_an_openmp_runtime_the_kernels_start_threads_of_their_own(monkey
     place = native.build()
     x, weights = np.ones((40, 64), np.float32), np.arange(32 * 64, dtype=np.uint8)
     scale = np.ones((32, 2), np.float32)
-    tiles = quantised.tiles(
-        quantised.matrix_of(quantised.Quantised(weights.reshape(32, 64), scale, scale))
-    )
+    whole = Codes(structures.FORMS[1], weights.reshape(32, 64), scale, scale)
+    tiles = quantised.tiles(quantised.matrix_of(whole))
     matrix = pointers.matrix(tiles)
     expected = native.library().product(matrix, x, threads=1)
     loaded = store.load(place)
@@ -209,11 +209,11 @@ def is_locked(folder):
 LIMITED = """
 import resource, numpy as np
 from hornbook import kernels
-from hornbook.kernels import pointers
+from hornbook.kernels import pointers, structures
 from hornbook.kernels.quantised import Tiles
 kernels.build()
 library = kernels.library()
-tiles = Tiles(np.ones((1, 512, 576), np.uint8), None, 16, 16384, 8)
+tiles = Tiles(np.ones((1, 512, 576), np.uint8), None, 16, 16384, structures.FORMS[1])
 matrix, x = pointers.matrix(tiles), np.ones((ROWS, 16384), np.float32)
 one = library.product(matrix, x[:1], threads=1)
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -245,10 +245,17 @@ MUTATIONS = {
     "keys of another head": ("kernels.cpp", "kv * pass.head_stride", "0 * pass.head_stride"),
     "the next token seen": ("kernels.cpp", "pass.position[row] + 1, size", "8, size"),
     "keys of another layer": ("kernels.cpp", "pass.keys[number] + at,", "pass.keys[0] + at,"),
-    "no bias": ("product.h", "if (w.bias)", "if (false)"),
+    "no bias": ("product.h", "if (bias_)", "if (false)"),
     "one stream": ("kernels.cpp", "multiply_all<true>", "multiply_all<false>"),
     "gates and values swapped": ("kernels.cpp", "load(gates + m", "load(ups + m"),
-    "no offsets": ("product.h", "found[m] = multiply_add(offset", "if (M > 9) multiply_add(offset"),
+    "no offsets": ("product.h", "found = multiply_add(w.offset[p]", "multiply_add(w.offset[p]"),
+    "one scale for two parts": ("product.h", "multiply(w.scale[p]", "multiply(w.scale[0]"),
+    "a row twice": ("product.h", "add_group<F>(w, x, row + m", "add_group<F>(w, x, row + m / 2"),
+    "another table": ("forms.h", "{1,   24", "{2,   24"),
+    "bits of others": ("forms.h", "kWidth * field - kAt", "kWidth * field"),
+    "no multiples": ("forms.h", "multiply(scale, load_steps(step))", "scale"),
+    "offsets in pairs": ("forms.h", "upper_steps(step)", "lower_steps(step)"),
+    "form": ("product.h", "Codes<3, 16, 256>", "Codes<6, 16, 256>"),
     "another epsilon": ("attention.h", "size + epsilon", "size + 0"),
     "no norm of queries": ("kernels.cpp", "if (norm) rms", "if (!norm) rms"),
     "fields swapped": ("kernels.cpp", "int32_t rows, reach;", "int32_t reach, rows;"),
@@ -272,7 +279,9 @@ def test_kernels_that_compute_something_else_are_not_kept(name, tools, tmp_path,
     assert (builder.build(tools) is None) == bool(name)
     if name:
         reason = builder.failure(tools.place())
-        assert ("other structures" if name == "fields swapped" else "something else") in reason
+        assert (
+            "other structures" if name in ("fields swapped", "form") else "something else"
+        ) in reason
 
 
 def cut(path):

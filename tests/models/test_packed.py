@@ -9,6 +9,7 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.single_token import single_token_decoder
+from hornbook.kernels.codes import Form
 from hornbook.kernels.quantised import join, matrix_of
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.packed import load_packed
@@ -17,7 +18,7 @@ from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import FusedAttention, decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
-from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise
+from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise, takes
 
 pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel for codes here")
 
@@ -111,7 +112,7 @@ def test_a_file_of_codes_runs_without_floats(name, kind, tied, tmp_path):
 def test_token_vectors_of_another_type_become_floats_and_the_head(tmp_path, monkeypatch):
     write_gguf(made("llama"), tmp_path / "m.gguf", "q4_0", {})
     floats = load_model(tmp_path / "m.gguf").eval()
-    monkeypatch.setattr("hornbook.models.gguf.quantised.BITS", {"Q4_0": 4})
+    monkeypatch.setattr("hornbook.models.gguf.quantised.FORMS", {"Q4_0": Form(4)})
     coded = load_packed(tmp_path / "m.gguf")
     assert coded.head.weight is coded.embedding.token.weight
     tokens = torch.randint(96, (2, 20), generator=torch.Generator().manual_seed(3))
@@ -120,9 +121,9 @@ def test_token_vectors_of_another_type_become_floats_and_the_head(tmp_path, monk
     assert (one - other).square().mean() < 1e-3 * one.square().mean()
 
 
-def test_a_file_of_floats_has_no_codes(tmp_path):
+def test_half_floats_stay_as_they_are_in_our_kernels_only(kernels, tmp_path):
     write_gguf(made("llama"), tmp_path / "m.gguf", "f16", {})
-    assert not is_mostly_quantised(GGUFFile(tmp_path / "m.gguf"))
+    assert is_mostly_quantised(GGUFFile(tmp_path / "m.gguf"), takes) == (kernels == "ours")
 
 
 def ids(model, prompt, count=40):

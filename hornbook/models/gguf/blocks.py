@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hornbook.kernels.codes import Codes, Form
+from hornbook.kernels.codes import BFLOATS, HALVES, Codes, Form
 
 
 def _block(**fields: int) -> np.dtype:
@@ -47,7 +47,10 @@ FORMS = {
     "Q5_K": Form(5, 32, 256, offsets=True),
     "Q6_K": Form(6, 16, 256),
     "IQ4_XS": Form(4, 32, 256, table=True),
+    "F16": HALVES,
+    "BF16": BFLOATS,
 }
+"""Types that are codes, and floats of 16 bits."""
 
 _WIDTHS = {
     "Q2_K": {"two": 32},
@@ -62,7 +65,9 @@ _BITS = {"four": 4, "two": 2, "one": 1}
 
 
 def decode(stored: np.ndarray, kind: str) -> Codes:
-    """Rows (N, bytes) of a type in `BLOCKS` as codes."""
+    """Rows (N, bytes) of a type in `FORMS` as codes."""
+    if FORMS[kind].exponent:
+        return Codes(FORMS[kind], np.ascontiguousarray(stored).view(np.uint16))
     blocks = np.ascontiguousarray(stored).view(BLOCKS[kind])
     form, rows = FORMS[kind], len(blocks)
     scale = blocks["scale"].astype(np.float32)
@@ -95,6 +100,21 @@ def encode(codes: Codes, kind: str) -> np.ndarray:
     return blocks.view(np.uint8).reshape(rows, -1)
 
 
+def are_numbers(stored: np.ndarray, kind: str) -> bool:
+    """Whether no weight of rows of a type in `FORMS` is NaN or infinite."""
+    exponent = FORMS[kind].exponent or 5
+    largest = 2**15 - 2 ** (15 - exponent)  # an exponent that is all ones
+    whole = np.ascontiguousarray(stored)
+    if kind in BLOCKS:
+        blocks = whole.view(BLOCKS[kind])
+        floats = [
+            blocks[name].view(np.uint16) for name in ("scale", "offset") if name in _names(kind)
+        ]
+    else:
+        floats = [whole.view(np.uint16)]
+    return not any(((each & largest) == largest).any() for each in floats)
+
+
 def split(packed: np.ndarray, bits: int, width: int) -> np.ndarray:
     """(..., B) bytes of 8 / bits codes each as (..., 8 B / bits): from `width` bytes their lowest
     bits, then their next ones, and so on; then from the next bytes."""
@@ -117,9 +137,8 @@ def _values(blocks: np.ndarray, kind: str) -> np.ndarray:
         signed: np.ndarray = blocks["eight"] ^ 128
         return signed
     widths = _WIDTHS.get(kind, {})
-    assert blocks.dtype.names is not None
     at, parts = 0, list[np.ndarray]()
-    for name in (name for name in _BITS if name in blocks.dtype.names):
+    for name in (name for name in _BITS if name in _names(kind)):
         if name == "one" and name not in widths:  # the bits of a number, the lowest one first
             part = np.unpackbits(blocks[name], axis=-1, bitorder="little")
         else:
@@ -132,14 +151,17 @@ def _values(blocks: np.ndarray, kind: str) -> np.ndarray:
 
 def _store_values(blocks: np.ndarray, values: np.ndarray, kind: str) -> None:
     widths, at = _WIDTHS.get(kind, {}), 0
-    assert blocks.dtype.names is not None
-    for name in (name for name in _BITS if name in blocks.dtype.names):
+    for name in (name for name in _BITS if name in _names(kind)):
         part = values >> at & np.uint8(2 ** _BITS[name] - 1)
         if name == "one" and name not in widths:
             blocks[name] = np.packbits(part, axis=-1, bitorder="little")
         else:
             blocks[name] = merge(part, _BITS[name], widths.get(name, 16))
         at += _BITS[name]
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    return BLOCKS[kind].names or ()
 
 
 _Steps = tuple[np.ndarray, np.ndarray | None]

@@ -1,15 +1,15 @@
-"""A GGUF file straight into what our kernels read, without torch and without floats on the way.
+"""A GGUF file straight into what our kernels read, without torch and without float32 on the way.
 
 Token vectors stay in the file, which is mapped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, join, tiles
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, tiles
 from hornbook.models.gguf import quantised
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.sizes import (
@@ -28,7 +28,7 @@ _MATRICES = (*_INPUTS, "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
 def read_decoder(file: GGUFFile) -> DecoderWeights | None:
-    """The decoder of a file whose matrices are all quantised; None for one of another kind.
+    """The decoder of a file whose matrices the kernels take; None for one of another kind.
 
     Raises HornbookError naming file and key for what we would compute otherwise.
     """
@@ -64,25 +64,15 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
 
 
 def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
-    """Whether the tensors are those of such a decoder, all there, and its matrices quantised.
+    """Whether the tensors are those of such a decoder, all there, its matrices in forms of the
+    kernels.
 
     What is not is left to `load_packed`, which says what is wrong if something is.
     """
     expected = dict(_shapes(name, rotary))
     matrices = [each for each, shape in expected.items() if len(shape) == 2]
-    return (
-        {each: place.shape for each, place in file.tensors.items()} == expected
-        and all(quantised.is_quantised(file, each) for each in matrices)
-        and all(_of_one_kind(file, f"blk.{i}") for i in range(rotary.sizes.depth))
-    )
-
-
-def _of_one_kind(file: GGUFFile, block: str) -> bool:
-    """Whether the matrices that become one have as many bits."""
-    return all(
-        len({quantised.BITS[file.tensors[f"{block}.{part}.weight"].kind] for part in parts}) == 1
-        for parts in (_INPUTS, ("ffn_gate", "ffn_up"))
-    )
+    shapes = {each: place.shape for each, place in file.tensors.items()}
+    return shapes == expected and all(quantised.is_quantised(file, each) for each in matrices)
 
 
 def _shapes(name: str, rotary: Rotary) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -113,12 +103,14 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
     def norm(part: str) -> np.ndarray:
         return quantised.floats(file, f"{block}.{part}.weight")
 
-    def made(*parts: str) -> Tiles:
-        matrices = [
-            quantised.matrix(file, f"{block}.{part}.weight", heads=heads.get(part))
-            for part in parts
-        ]
-        return tiles(join(matrices), _bias(file, block, parts, heads))
+    def made(part: str) -> Tiles:
+        own = heads.get(part)
+        matrix = quantised.matrix(file, f"{block}.{part}.weight", heads=own)
+        name = f"{block}.{part}.bias"
+        if name not in file.tensors:
+            return tiles(matrix)
+        bias = quantised.floats(file, name)
+        return tiles(matrix, bias if own is None else to_halves(bias, own))
 
     normed = f"{block}.attn_q_norm.weight" in file.tensors
     return BlockWeights(
@@ -126,23 +118,11 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
         query_norm=norm("attn_q_norm") if normed else None,
         key_norm=norm("attn_k_norm") if normed else None,
         mlp_norm=norm("ffn_norm"),
-        qkv=made(*_INPUTS),
+        query=made("attn_q"),
+        key=made("attn_k"),
+        value=made("attn_v"),
         output=made("attn_output"),
-        gate_up=made("ffn_gate", "ffn_up"),
+        gate=made("ffn_gate"),
+        up=made("ffn_up"),
         down=made("ffn_down"),
     )
-
-
-def _bias(
-    file: GGUFFile, block: str, parts: Sequence[str], heads: dict[str, int]
-) -> np.ndarray | None:
-    """The biases of matrices that become one, if they have them."""
-    names = [f"{block}.{part}.bias" for part in parts]
-    if names[0] not in file.tensors:
-        return None
-    own = [quantised.floats(file, name) for name in names]
-    reordered = [
-        to_halves(bias, heads[part]) if part in heads else bias
-        for part, bias in zip(parts, own, strict=True)
-    ]
-    return np.concatenate(reordered)

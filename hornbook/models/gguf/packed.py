@@ -20,6 +20,7 @@ from hornbook.models.gguf.config import read_config, reordered
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.gguf.sizes import EMBEDDING
 from hornbook.models.pack import pack
+from hornbook.nn.packed import takes
 
 
 class FileEmbedding(nn.Module):
@@ -48,7 +49,7 @@ def load_packed(path: Path) -> CausalLM:
     parameters = dict(model.named_parameters())
     stored: dict[str, tuple[str, slice]] = {}
     for rule in family.table(config, parameters):
-        if quantised.is_quantised(file, rule.theirs):
+        if quantised.is_quantised(file, rule.theirs, takes):
             start = 0
             for name in rule.ours:
                 stop = start + parameters[name].shape[0]

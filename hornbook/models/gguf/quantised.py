@@ -1,7 +1,6 @@
-"""The tensors of a GGUF file as floats and as they are quantised; imports no torch.
+"""The tensors of a GGUF file as floats and as the codes that they are; imports no torch.
 
-Blocks of 32 values with a scale stay as they are: they are the kernels' groups. Knows
-blocks; knows nothing of models.
+Knows types of tensors; knows nothing of models.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,35 +9,36 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
-from hornbook.kernels.quantised import ROWS, Matrix, Quantised, can_pack
+from hornbook.kernels.codes import Codes, Form
+from hornbook.kernels.quantised import ROWS, Matrix, can_pack
+from hornbook.models.gguf.blocks import FORMS, are_numbers, decode
 from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.place import no_numbers
 
-BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
-"""Types that the kernels take, and of how many bits."""
-_BLOCK_BYTES = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
+Takes = Callable[[Form], bool]
 
 
-def is_quantised(file: GGUFFile, name: str) -> bool:
-    """Whether a tensor is a quantised matrix that the kernels take."""
+def is_quantised(file: GGUFFile, name: str, takes: Takes = lambda form: True) -> bool:
+    """Whether a tensor is a matrix in a form that the kernels have, and `takes` says yes to."""
     place = file.tensors[name]
-    return place.kind in BITS and len(place.shape) == 2 and can_pack(*place.shape)
+    known = place.kind in FORMS and len(place.shape) == 2 and can_pack(*place.shape)
+    return known and takes(FORMS[place.kind])
 
 
-def is_mostly_quantised(file: GGUFFile) -> bool:
+def is_mostly_quantised(file: GGUFFile, takes: Takes = lambda form: True) -> bool:
     """Whether most of a file's weights are such matrices."""
     sizes = {name: place.bytes for name, place in file.tensors.items()}
-    quantised = sum(size for name, size in sizes.items() if is_quantised(file, name))
+    quantised = sum(size for name, size in sizes.items() if is_quantised(file, name, takes))
     return 2 * quantised > sum(sizes.values())
 
 
 def matrix(
     file: GGUFFile, name: str, rows: slice = slice(None), heads: int | None = None
 ) -> Matrix:
-    """Some rows of a quantised matrix; those of `heads` in our order, which mixes all of them."""
+    """Some rows of a matrix of codes; those of `heads` in our order, which mixes all of them."""
     outputs, inputs = file.tensors[name].shape
     count = len(range(outputs)[rows])
-    return Matrix(count, inputs, BITS[file.tensors[name].kind], _parts(file, name, rows, heads))
+    return Matrix(count, inputs, FORMS[file.tensors[name].kind], _parts(file, name, rows, heads))
 
 
 def floats(file: GGUFFile, name: str) -> np.ndarray:
@@ -59,8 +59,8 @@ def row_reader(file: GGUFFile, name: str) -> Callable[[np.ndarray], np.ndarray]:
     for."""
     stored, kind = file.read(name), file.tensors[name].kind
     _check_rows(file, name)
-    if kind in BITS:
-        return lambda rows: _quantised(stored[rows], kind).dequantised()
+    if kind in FORMS:
+        return lambda rows: decode(stored[rows], kind).dequantised()
     return lambda rows: _floats(file, name, stored[rows])
 
 
@@ -82,50 +82,26 @@ def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
     return found
 
 
-def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Quantised]:
+def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Codes]:
     stored, kind = file.read(name)[rows], file.tensors[name].kind
     if heads is not None:
         stored = to_halves(stored, heads)
     for start in range(0, len(stored), ROWS):
-        part = _quantised(stored[start : start + ROWS], kind)
-        if not (np.isfinite(part.scale).all() and np.isfinite(part.offset).all()):
+        part = stored[start : start + ROWS]
+        if not are_numbers(part, kind):
             raise no_numbers(file.path, name)
-        yield part
+        yield decode(part, kind)
     file.forget()
 
 
 def _check_rows(file: GGUFFile, name: str) -> None:
-    """Raises HornbookError for rows that are no numbers: the scales, where they are quantised."""
+    """Raises HornbookError for rows that are no numbers."""
     stored, kind = file.read(name), file.tensors[name].kind
-    if kind not in BITS:
-        for start in range(0, len(stored), ROWS):
-            if not np.isfinite(_floats(file, name, stored[start : start + ROWS])).all():
-                raise no_numbers(file.path, name)
-        return
-    halves = stored.view(np.uint16).reshape(len(stored), -1, _BLOCK_BYTES[kind] // 2)
-    # A half float whose exponent is all ones is NaN or infinite.
-    for at in range(2 if kind == "Q4_1" else 1):
-        if ((halves[..., at] & 0x7C00) == 0x7C00).any():
+    for start in range(0, len(stored), ROWS):
+        rows = stored[start : start + ROWS]
+        if kind in FORMS:
+            right = are_numbers(rows, kind)
+        else:
+            right = bool(np.isfinite(_floats(file, name, rows)).all())
+        if not right:
             raise no_numbers(file.path, name)
-
-
-def _quantised(stored: np.ndarray, kind: str) -> Quantised:
-    """(N, bytes) blocks as values, scales and offsets."""
-    rows = len(stored)
-    if kind == "Q8_0":  # float16 scale, 32 int8
-        blocks = stored.reshape(rows, -1, 34)
-        scale = _halves(blocks[..., :2])
-        values = blocks[..., 2:] ^ 128  # int8 plus 128
-        offset = -128 * scale
-    else:  # float16 scale, for Q4_1 the offset as well, then 16 bytes of two values
-        head = 4 if kind == "Q4_1" else 2
-        blocks = stored.reshape(rows, -1, head + 16)
-        scale = _halves(blocks[..., :2])
-        offset = _halves(blocks[..., 2:4]) if kind == "Q4_1" else -8 * scale
-        values = blocks[..., head:]
-    return Quantised(np.ascontiguousarray(values).reshape(rows, -1), scale, offset)
-
-
-def _halves(pairs: np.ndarray) -> np.ndarray:
-    """float16 in two bytes each, as (N, blocks) float32."""
-    return np.ascontiguousarray(pairs).view(np.float16)[..., 0].astype(np.float32)

@@ -17,7 +17,7 @@ from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.place import resolve
 from hornbook.nn.fast_linear import with_fast_linear
-from hornbook.nn.packed import kernel_works
+from hornbook.nn.packed import kernel_works, takes
 from hornbook.tokenize.tokenizer import Tokenizer
 
 
@@ -53,7 +53,7 @@ def open_with_torch(
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
         return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
     coded = weights is None and device == "cpu" and is_gguf(folder)
-    if coded and is_mostly_quantised(GGUFFile(folder)) and kernel_works():
+    if coded and is_mostly_quantised(GGUFFile(folder), takes) and kernel_works():
         tokenizer = Tokenizer.load(folder)
         return _fastest(load_packed(folder), say), tokenizer
     return open_model(path, device)

@@ -163,7 +163,7 @@ def _work(model: SequenceModel) -> _Work:
     weights = model.weights
     matrices = [weights.logits]
     for block in weights.blocks:
-        matrices += [block.qkv, block.output, block.gate_up, block.down]
+        matrices += block.matrices()
     numbers = sum(matrix.outputs * matrix.inputs for matrix in matrices)
     size = sum(matrix.blocks.nbytes for matrix in matrices)
     return _Work(numbers, size, "codes in our kernels", "cpu")
