@@ -32,6 +32,14 @@ def command(
             "default Python's documentation."
         ),
     ] = None,
+    importance: Annotated[
+        str | None,
+        typer.Option(
+            help="Text like that which the model will meet: its weights that matter for it get the "
+            "smallest errors. A file or folder, a built corpus, 'corpus' for that of a run, or an "
+            "importance matrix of llama.cpp (.gguf). With a quantised --type."
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Write a model for other programs, open it again, and certify how close the two are."""
@@ -39,4 +47,4 @@ def command(
     from hornbook.core.progress import Progress
     from hornbook.workflows.exchange.export import export
 
-    print_json(export(model, to, type_, out, text, Progress()), json)
+    print_json(export(model, to, type_, out, text, Progress(), importance), json)

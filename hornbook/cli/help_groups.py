@@ -28,7 +28,7 @@ OPTIONS = {
     "bench.tokens rounds",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
-    "Output": "to type_ out resume json",
+    "Output": "to type_ importance out resume json",
 }
 """By heading, in the order of a page. command.option: an option that means something else there."""
 
@@ -54,7 +54,7 @@ VALUES = {
     "LABEL=WORD": "words",
     "COUNTS": "curve",
     "SHARE": "validation_share top_p min_p",
-    "SOURCE": "sources remove source good bad against domain general",
+    "SOURCE": "sources remove source good bad against domain general importance",
     "PATTERN": "regex",
     "SCALE": "score",
     "SCHEMA": "json_schema",

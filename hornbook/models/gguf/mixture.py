@@ -63,6 +63,11 @@ def stored_as(name: str, shape: tuple[int, ...], type_: FileType, model: ModelSh
     return _fitting(_wanted(name, part, type_, model), shape[-1])
 
 
+def takes_importance(type_: FileType) -> bool:
+    """Whether the importance of columns changes what is stored."""
+    return type_.kind not in ("F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0")
+
+
 def _wanted(name: str, part: str, type_: FileType, model: ModelShape) -> str:
     """The type that the mixture has for a matrix, whatever its shape."""
     if name == (EMBEDDING if model.tied else HEAD):

@@ -6,6 +6,7 @@ The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.j
 import itertools
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from hornbook.core.outputs import check_file, output_file
 from hornbook.core.progress import Progress
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, write_model
-from hornbook.models.gguf.mixture import FILE_TYPES
-from hornbook.models.gguf.write import write_gguf
+from hornbook.models.gguf.mixture import FILE_TYPES, takes_importance
+from hornbook.models.gguf.write import StoredTensor, write_gguf
 from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
 from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer, read_files
+from hornbook.workflows.exchange.importance import importance_of, importance_source
 from hornbook.workflows.exchange.parity import ModelWithTokenizer, compare
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.runs import folder as layout
@@ -39,16 +41,24 @@ _OWN_TEXT, _MOST_TEXT = 8 * 2**10, 64 * 2**10
 
 
 def export(
-    path: Path, form: str, kind: str | None, out: Path, text: Path | None, progress: Progress
+    path: Path,
+    form: str,
+    kind: str | None,
+    out: Path,
+    text: Path | None,
+    progress: Progress,
+    importance: str | None = None,
 ) -> dict[str, Any]:
     """Write the model of `path` as `form` at `out`; returns the certificate with its `path`.
 
     kind: how a GGUF file stores its matrices, f16 if not given. text: a file to measure bits per
-    byte on, Python's documentation if not given. Raises UsageError before work for what does not
-    go together, HornbookError when the form cannot hold the model.
+    byte on, Python's documentation if not given. importance: text that says which weights of a
+    quantised file matter most (`importance_source`). Raises UsageError before work for what does
+    not go together, HornbookError when the form cannot hold the model.
     """
-    chosen = _check(form, kind, out)
+    chosen = _check(form, kind, out, importance)
     source = resolve(path)
+    weighed = importance_source(importance, source) if importance else None
     claim, certificate_at = Claim(f"export --to {form}", (source,)), beside(out, "", PARITY)
     if form == "gguf":
         for file in (out, certificate_at):
@@ -59,7 +69,7 @@ def export(
     adapter = _adapter_of(source) if form == "peft" else None
     before = ModelWithTokenizer(*open_model(source, "cpu"))
 
-    def certify(written: Path) -> dict[str, Any]:
+    def certify(written: Path, more: Mapping[str, Any]) -> dict[str, Any]:
         progress.say(f"Written for {out}; opening it to compare.")
         after = (
             _with_adapter(written) if adapter else ModelWithTokenizer(*open_model(written, "cpu"))
@@ -68,6 +78,7 @@ def export(
             "from": source.name,
             "to": out.name,
             "type": chosen,
+            **more,
             **compare(before, after, sample),
             "bytes": {"before": _bytes(source), "after": _bytes(written)},
             "versions": versions(),
@@ -79,8 +90,9 @@ def export(
             output_file(out, claim) as file,
             output_file(certificate_at, claim) as note,
         ):
-            _write_gguf(before, source, file, chosen)
-            certificate = certify(file)
+            certificate = certify(
+                file, _write_gguf(before, source, file, chosen, weighed, progress)
+            )
             write_json(note, certificate)
     else:
         with atomic_folder(out, claim) as aside:
@@ -88,34 +100,60 @@ def export(
                 _copy(adapter, aside)
             else:
                 _write_folder(before, source, aside)
-            certificate = certify(aside)
+            certificate = certify(aside, {})
             write_json(aside / PARITY[1:], certificate)
     progress.say(_summary(certificate))
     return {"path": str(out), **certificate}
 
 
-def _check(form: str, kind: str | None, out: Path) -> str:
+def _check(form: str, kind: str | None, out: Path, importance: str | None) -> str:
     """The type of matrices that form, kind and place say together."""
     if form not in FORMS:
         raise unknown("form", form, FORMS)
     if form != "gguf":
         if kind not in (None, "f32"):
             raise UsageError(f"--type {kind} goes with --to gguf; a folder is written as f32.")
+        if importance:
+            raise UsageError("--importance goes with --to gguf and a quantised --type.")
         return "f32"
     kind = (kind or "f16").lower()
     if kind not in FILE_TYPES:
         raise unknown("type", kind, FILE_TYPES)
+    if importance and not takes_importance(FILE_TYPES[kind]):
+        raise UsageError(f"--importance would change nothing for --type {kind}; try q4_k_m.")
     if out.suffix != SUFFIX or out.is_dir():
         raise UsageError(f"{out}: name a file that ends with {SUFFIX}.")
     return kind
 
 
-def _write_gguf(before: ModelWithTokenizer, source: Path, out: Path, kind: str) -> None:
+def _write_gguf(
+    before: ModelWithTokenizer,
+    source: Path,
+    out: Path,
+    kind: str,
+    weighed: Path | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write the file; returns what the certificate says of how it is stored."""
     values, settings = read_files(source)
-    tokenizer = before.tokenizer
+    model, tokenizer = before
     known = settings._replace(eos=tokenizer.eos_id, stops=tokenizer.stop_ids)
-    tokens = write_tokenizer(values, known, before.model.config.vocab, str(tokenizer.where))
-    write_gguf(before.model, out, kind, tokens)
+    metadata = write_tokenizer(values, known, model.config.vocab, str(tokenizer.where))
+    found = importance_of(weighed, model, tokenizer, progress) if weighed else None
+    if found:
+        metadata |= found.metadata()
+    stored = write_gguf(model, out, kind, metadata, found.columns if found else None)
+    return {"tensors": _by_type(stored), "importance": found.summary() if found else None}
+
+
+def _by_type(stored: Sequence[StoredTensor]) -> dict[str, dict[str, int]]:
+    """How many tensors and bytes a file has of each type, the most bytes first."""
+    found: dict[str, dict[str, int]] = {}
+    for tensor in stored:
+        of = found.setdefault(tensor.kind, {"tensors": 0, "bytes": 0})
+        of["tensors"] += 1
+        of["bytes"] += tensor.bytes
+    return dict(sorted(found.items(), key=lambda item: -item[1]["bytes"]))
 
 
 def _write_folder(before: ModelWithTokenizer, source: Path, folder: Path) -> None:
