@@ -97,7 +97,7 @@ def test_importance_is_taken_from_a_text_or_a_matrix_of_others(llama, text, tmp_
     ids = torch.tensor([tokenizer.encode_beginning(text.read_text())[:96]])
     columns = measured_importance(opened, [ids])
     with torch.inference_mode():
-        into = opened.features(ids, Context(torch.arange(96)[None], Mask(causal=True)))
+        into = opened.features(ids, Context(torch.arange(ids.shape[1])[None], Mask(causal=True)))
     np.testing.assert_allclose(columns["token_embd.weight"], into[0].square().mean(0), rtol=1e-4)
     matrix = imatrix(tmp_path / "imatrix.gguf", columns)
     read = read_importance(GGUFFile(matrix), opened)
