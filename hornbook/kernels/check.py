@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from hornbook.kernels import pointers
+from hornbook.kernels.check_delta import delta_is_right
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import Rows
@@ -36,7 +37,7 @@ def checked(loaded: ctypes.CDLL, threads: int | None = 1) -> Library:
     threads: that try it; None for all, as when it was built.
     """
     library = Library(loaded)
-    if not _is_right(library, threads):
+    if not (_is_right(library, threads) and delta_is_right(library, threads)):
         raise OSError("they compute something else than they should")
     return library
 

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "attention.h"
+#include "delta.h"
 #include "product.h"
 #include "team.h"
 
@@ -207,6 +208,11 @@ const int32_t* hornbook_layout() noexcept {
       sizeof(Pass), AT(Pass, rows), AT(Pass, reach), AT(Pass, x), AT(Pass, slot),
       AT(Pass, position), AT(Pass, cos), AT(Pass, sin), AT(Pass, keys), AT(Pass, values),
       AT(Pass, slot_stride), AT(Pass, head_stride),
+      sizeof(Delta), AT(Delta, rows), AT(Delta, time), AT(Delta, heads), AT(Delta, head),
+      AT(Delta, key_heads), AT(Delta, key), AT(Delta, taps), AT(Delta, epsilon), AT(Delta, count),
+      AT(Delta, mixed), AT(Delta, gate), AT(Delta, rate), AT(Delta, step), AT(Delta, conv),
+      AT(Delta, step_bias), AT(Delta, decay_log), AT(Delta, norm), AT(Delta, past),
+      AT(Delta, state), AT(Delta, y),
       -1};
   return found;
 }
@@ -255,6 +261,18 @@ Status hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) noex
   Work work(arena, *decoder, pass->rows, threads, pass->reach);
   Team::run(threads, pass->rows,
             [&](Member& team) { pass_through(team, *decoder, *pass, work); });
+  return kDone;
+}
+
+// y becomes what the output projection of a layer of the gated delta rule reads.
+Status hornbook_delta(int threads, const Delta* delta) noexcept {
+  Arena count;
+  DeltaWork(count, *delta);
+  Arena arena(count.used);
+  if (!arena.base) return kNoMemory;
+  const DeltaWork work(arena, *delta);
+  Team::run(threads, delta->rows * delta->time,
+            [&](Member& team) { delta_rule(team, *delta, work); });
   return kDone;
 }
 

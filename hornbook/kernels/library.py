@@ -16,6 +16,7 @@ _TYPES = {
         ctypes.POINTER(structures.Matrix), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int,
     ),
     "hornbook_pass": (ctypes.POINTER(structures.Decoder), ctypes.POINTER(structures.Pass)),
+    "hornbook_delta": (ctypes.POINTER(structures.Delta),),
 }  # fmt: skip
 """What each takes after the number of threads; all return a `Status`."""
 _DONE = 0
@@ -39,6 +40,7 @@ class Library:
         except AttributeError as error:
             raise OSError(f"they lack a function: {error}") from None
         self._product, self._pass = loaded.hornbook_product, loaded.hornbook_pass
+        self._delta = loaded.hornbook_delta
 
     def product(
         self, matrix: structures.Matrix, x: np.ndarray, threads: int | None = None
@@ -59,6 +61,10 @@ class Library:
     ) -> None:
         """Take rows through a decoder. threads: as above."""
         _require_done(self._pass(threads or _threads(), ctypes.byref(decoder), ctypes.byref(rows)))
+
+    def delta(self, call: structures.Delta, threads: int | None = None) -> None:
+        """Take rows of tokens through a layer of the gated delta rule. threads: as above."""
+        _require_done(self._delta(threads or _threads(), ctypes.byref(call)))
 
 
 def _require_layout(loaded: ctypes.CDLL) -> None:

@@ -1,6 +1,6 @@
 """Arrays as the kernels' pointers, each checked: what will be read or written lies inside it.
 
-The kernels believe the sizes that they are given. This is the only place where arrays become
+The kernels believe the sizes that they are given. `array` is the only place where arrays become
 pointers, so whoever reads weights, from whatever file, cannot make the kernels leave an array.
 Knows arrays and the kernels' structures; knows nothing of files.
 """
@@ -29,14 +29,14 @@ class Rows(NamedTuple):
 
 def matrix(tiles: Tiles) -> structures.Matrix:
     """A matrix, as long as its arrays live."""
-    _require(tiles.form in structures.FORMS, "one of their forms")
+    require(tiles.form in structures.FORMS, "one of their forms")
     unit = tiles.form.unit
     whole = tiles.outputs % TILE == 0 and tiles.inputs % unit == 0
-    _require(whole and tiles.outputs > 0 and tiles.inputs > 0, "whole tiles and groups")
-    _require(max(tiles.outputs, tiles.inputs) <= _MOST, "sizes of 32 bits")
+    require(whole and tiles.outputs > 0 and tiles.inputs > 0, "whole tiles and groups")
+    require(max(tiles.outputs, tiles.inputs) <= _MOST, "sizes of 32 bits")
     shape = tiles.outputs // TILE, tiles.inputs // unit, structures.unit_bytes(tiles.form)
-    blocks = _array(tiles.blocks, shape, np.uint8)
-    bias = None if tiles.bias is None else _array(tiles.bias, (tiles.outputs,), np.float32)
+    blocks = array(tiles.blocks, shape, np.uint8)
+    bias = None if tiles.bias is None else array(tiles.bias, (tiles.outputs,), np.float32)
     form = structures.FORMS.index(tiles.form)
     return structures.Matrix(blocks, bias, tiles.outputs, tiles.inputs, form)
 
@@ -44,15 +44,15 @@ def matrix(tiles: Tiles) -> structures.Matrix:
 def product(matrix: structures.Matrix, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     """The addresses of inputs (R, inputs) and outputs (R, outputs) of a product."""
     inputs, outputs = (len(x), matrix.inputs), (len(x), matrix.outputs)
-    return _array(x, inputs, np.float32), _array(y, outputs, np.float32)
+    return array(x, inputs, np.float32), array(y, outputs, np.float32)
 
 
 def decoder(weights: DecoderWeights) -> structures.Decoder:
     """A whole decoder, as long as its arrays live."""
     w = weights
-    _require(w.fits(), "sizes that the kernels take")
-    _require(min(w.vocab, w.context, w.heads, w.kv_heads) > 0, "positive sizes")
-    _require(w.heads % w.kv_heads == 0, "heads that share keys and values evenly")
+    require(w.fits(), "sizes that the kernels take")
+    require(min(w.vocab, w.context, w.heads, w.kv_heads) > 0, "positive sizes")
+    require(w.heads % w.kv_heads == 0, "heads that share keys and values evenly")
     hidden = w.blocks[0].down.inputs
     layers = (structures.Layer * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
     _product(w.logits, w.vocab, w.width)
@@ -66,7 +66,7 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
         epsilon=w.epsilon,
         head_epsilon=w.head_epsilon,
         layer=layers,
-        last_norm=_array(w.last_norm, (w.width,), np.float32),
+        last_norm=array(w.last_norm, (w.width,), np.float32),
     )
 
 
@@ -82,18 +82,18 @@ def call(
     count, half = len(rows.ids), weights.head // 2
     reach = int(rows.positions.max()) + 1
     slots, room = caches[0].shape[1], caches[0].shape[3]
-    _require(rows.positions.min() >= 0 and reach <= min(room, cos_sin.shape[1]), "room")
-    _require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
+    require(rows.positions.min() >= 0 and reach <= min(room, cos_sin.shape[1]), "room")
+    require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
     shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
     for cache in caches:
-        _array(cache, shape, np.float16)
-    first = _array(cos_sin, (2, cos_sin.shape[1], half), np.float32)
+        array(cache, shape, np.float16)
+    first = array(cos_sin, (2, cos_sin.shape[1], half), np.float32)
     return structures.Pass(
         rows=count,
         reach=reach,
-        x=_array(x, (count, weights.width), np.float32),
-        slot=_array(rows.slots, (count,), np.int32),
-        position=_array(rows.positions, (count,), np.int32),
+        x=array(x, (count, weights.width), np.float32),
+        slot=array(rows.slots, (count,), np.int32),
+        position=array(rows.positions, (count,), np.int32),
         cos=first,
         sin=first + cos_sin.strides[0],
         keys=_parts(caches[0]),
@@ -106,13 +106,13 @@ def call(
 def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.Layer:
     queries, keys = w.heads * w.head, w.kv_heads * w.head
     normed = block.query_norm, block.key_norm
-    _require((normed[0] is None) == (normed[1] is None), "norms of queries and of keys")
-    query, key = (None if n is None else _array(n, (w.head,), np.float32) for n in normed)
+    require((normed[0] is None) == (normed[1] is None), "norms of queries and of keys")
+    query, key = (None if n is None else array(n, (w.head,), np.float32) for n in normed)
     return structures.Layer(
-        attention_norm=_array(block.attention_norm, (w.width,), np.float32),
+        attention_norm=array(block.attention_norm, (w.width,), np.float32),
         query_norm=query,
         key_norm=key,
-        mlp_norm=_array(block.mlp_norm, (w.width,), np.float32),
+        mlp_norm=array(block.mlp_norm, (w.width,), np.float32),
         query=_product(block.query, queries, w.width),
         key=_product(block.key, keys, w.width),
         value=_product(block.value, keys, w.width),
@@ -125,14 +125,14 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
 
 def _product(tiles: Tiles, outputs: int, inputs: int) -> structures.Matrix:
     same = (tiles.outputs, tiles.inputs) == (outputs, inputs)
-    _require(same, f"a matrix of {outputs} x {inputs}, not {tiles.outputs} x {tiles.inputs}")
+    require(same, f"a matrix of {outputs} x {inputs}, not {tiles.outputs} x {tiles.inputs}")
     return matrix(tiles)
 
 
-def _array(array: np.ndarray, shape: tuple[int, ...], kind: type) -> int:
+def array(array: np.ndarray, shape: tuple[int, ...], kind: type) -> int:
     """The address of an array of this shape and type that lies in one piece."""
     right = array.shape == shape and array.dtype == kind and array.flags.c_contiguous
-    _require(right, f"an array of {shape}, not {array.dtype} {array.shape}")
+    require(right, f"an array of {shape}, not {array.dtype} {array.shape}")
     return int(array.ctypes.data)
 
 
@@ -142,6 +142,6 @@ def _parts(layers: np.ndarray) -> "ctypes.Array[ctypes.c_void_p]":
     return (ctypes.c_void_p * count)(*(first + i * step for i in range(count)))
 
 
-def _require(right: bool, what: str) -> None:
+def require(right: bool, what: str) -> None:
     if not right:
         raise HornbookError(f"The model cannot be computed: the kernels need {what}.")

@@ -116,9 +116,36 @@ def forms() -> Iterator[int]:
         yield from (*map(int, form), unit_bytes(form))
 
 
+class Delta(ctypes.Structure):
+    """Rows of tokens through a layer of the gated delta rule; count: int32, all else float32."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int32),
+        ("time", ctypes.c_int32),
+        ("heads", ctypes.c_int32),
+        ("head", ctypes.c_int32),
+        ("key_heads", ctypes.c_int32),
+        ("key", ctypes.c_int32),
+        ("taps", ctypes.c_int32),
+        ("epsilon", ctypes.c_float),
+        ("count", ctypes.c_void_p),
+        ("mixed", ctypes.c_void_p),
+        ("gate", ctypes.c_void_p),
+        ("rate", ctypes.c_void_p),
+        ("step", ctypes.c_void_p),
+        ("conv", ctypes.c_void_p),
+        ("step_bias", ctypes.c_void_p),
+        ("decay_log", ctypes.c_void_p),
+        ("norm", ctypes.c_void_p),
+        ("past", ctypes.c_void_p),
+        ("state", ctypes.c_void_p),
+        ("y", ctypes.c_void_p),
+    )
+
+
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP)
-    for structure in (Matrix, Layer, Decoder, Pass):
+    for structure in (Matrix, Layer, Decoder, Pass, Delta):
         yield ctypes.sizeof(structure)
         yield from (getattr(structure, field[0]).offset for field in structure._fields_)

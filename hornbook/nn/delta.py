@@ -5,7 +5,8 @@ under its key, and writes the difference to its own value:
 
     S_t = exp(decay_t) S_(t-1) (I - rate_t k_t k_t^T) + rate_t v_t k_t^T,    y_t = S_t q_t
 
-Training and prompts take it in chunks, as matrix products; generation keeps one matrix a head.
+Training takes it in chunks, as matrix products; generation keeps one matrix a head, and goes on
+with it in our own kernels, or by the same products where they cannot be had.
 Parameters as `transformers` holds them in Qwen3_5GatedDeltaNet, shapes and rows in the same order:
 input = in_proj_qkv, gate = in_proj_z, rate = in_proj_b, step = in_proj_a, conv = conv1d,
 step_bias = dt_bias, decay_log = A_log, norm = norm, output = out_proj.
@@ -17,17 +18,22 @@ queries, each for H/G heads of values that lie together, Q tokens of a chunk, K 
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
+import numpy as np
 import pydantic
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hornbook import kernels
+from hornbook.kernels.delta import DeltaMemory, DeltaRows, DeltaSizes, DeltaWeights
+from hornbook.kernels.delta import delta_rule as delta_kernel
+from hornbook.kernels.library import Library
 from hornbook.nn.chunks import chunked, chunked_segments, running, segment_before
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, register
 from hornbook.nn.convolution import CausalConvolution
-from hornbook.nn.norm import RMSNormConfig
+from hornbook.nn.norm import RMSNorm
 
 _TINY = 1e-6
 """Added to squared lengths of keys and queries before they are divided by."""
@@ -72,6 +78,13 @@ class GatedDeltaConfig(LayerConfig):
         """Channels that pass through the convolution."""
         return 2 * self.keys + self.inner
 
+    @property
+    def sizes(self) -> DeltaSizes:
+        """As the kernels take them."""
+        return DeltaSizes(
+            self.heads, self.head, self.key_heads, self.key, self.kernel, self.epsilon
+        )
+
     def build(self, width: int) -> Layer:
         return GatedDelta(self, width)
 
@@ -93,6 +106,16 @@ class GatedDeltaConfig(LayerConfig):
         )
 
 
+class Projected(NamedTuple):
+    """What the layer makes of each token alone: mixed (B, T, 2*G*N + H*P), queries, keys and values
+    before the convolution; gate (B, T, H*P); rate and step (B, T, H)."""
+
+    mixed: Tensor
+    gate: Tensor
+    rate: Tensor
+    step: Tensor
+
+
 class GatedDelta(Layer):
     """output(norm(delta_rule(silu(conv(x)))) * silu(gate(x)))"""
 
@@ -109,18 +132,31 @@ class GatedDelta(Layer):
         self.conv = CausalConvolution(config.convolved, config.kernel, bias=False)
         self.step_bias = nn.Parameter(torch.zeros(config.heads))
         self.decay_log = nn.Parameter(torch.zeros(config.heads))
-        self.norm = RMSNormConfig(epsilon=config.epsilon).build(config.head)
+        self.norm = RMSNorm(config.head, config.epsilon)
         self.output = nn.Linear(config.inner, width, bias=False)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         assert ctx.mask.causal, "a recurrence reads one way"
         assert cache is None or ctx.mask.segments is None, "a cache holds one segment a row"
-        config = self.config
-        past = cache["conv"] if cache is not None else None
-        wide = torch.promote_types(x.dtype, torch.float32)
-        mixed = F.silu(self.conv(self.input(x), ctx.mask, past)).to(wide)
+        said = Projected(self.input(x), self.gate(x), self.rate(x), self.step(x))
+        if cache is not None and (library := self._kernels(x, cache)) is not None:
+            y = self._by_kernels(library, said, ctx.mask, cache)
+        else:
+            y = self._by_products(said, ctx.mask, cache)
+        out: Tensor = self.output(y.to(x.dtype))
+        return out
+
+    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
+        shape = (rows, self.config.heads, self.config.head, self.config.key)
+        return {"conv": self.conv.new_past(rows, like), "state": like.new_zeros(shape)}
+
+    def _by_products(self, said: Projected, mask: Mask, cache: Cache | None) -> Tensor:
+        """What the output projection reads, (B, T, H*P)."""
+        config, past = self.config, cache["conv"] if cache is not None else None
+        wide = torch.promote_types(said.mixed.dtype, torch.float32)
+        mixed = F.silu(self.conv(said.mixed, mask, past)).to(wide)
         query, key, value = mixed.split([config.keys, config.keys, config.inner], dim=-1)
-        decay, rate = self._strengths(x, ctx.mask, wide)
+        decay, rate = self._strengths(said, mask, wide)
         y, end = delta_rule(
             _unit(query.unflatten(-1, (config.key_heads, -1))) * config.key**-0.5,
             _unit(key.unflatten(-1, (config.key_heads, -1))),
@@ -128,24 +164,45 @@ class GatedDelta(Layer):
             decay,
             rate,
             start=cache["state"].to(wide) if cache is not None else None,
-            segments=ctx.mask.segments,
+            segments=mask.segments,
             chunk=config.chunk,
         )
         if cache is not None:
             cache["state"].copy_(end)
-        gate = self.gate(x).to(wide).unflatten(-1, (config.heads, -1))
-        y = self.norm(y) * F.silu(gate)
-        out: Tensor = self.output(y.flatten(2).to(x.dtype))
-        return out
+        gate = said.gate.to(wide).unflatten(-1, (config.heads, -1))
+        made: Tensor = self.norm(y) * F.silu(gate)
+        return made.flatten(2)
 
-    def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
-        shape = (rows, self.config.heads, self.config.head, self.config.key)
-        return {"conv": self.conv.new_past(rows, like), "state": like.new_zeros(shape)}
+    def _kernels(self, x: Tensor, cache: Cache) -> Library | None:
+        """The kernels where they can go on from the cache, and nothing is trained."""
+        if torch.is_grad_enabled() or x.device.type != "cpu" or not self.config.sizes.fits():
+            return None
+        kept = cache.values()
+        plain = all(t.dtype == torch.float32 for t in (x, self.conv.weight, *kept))
+        plain = plain and all(t.is_contiguous() for t in kept)
+        return kernels.library() if plain else None
 
-    def _strengths(self, x: Tensor, mask: Mask, wide: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _by_kernels(self, library: Library, said: Projected, mask: Mask, cache: Cache) -> Tensor:
+        """The same by our own kernels: all tokens of a row in one piece, in the order of time."""
+        rows, time = said.mixed.shape[:2]
+        counts = np.full(rows, time, np.int32)
+        if mask.valid is not None:
+            counts = mask.valid.sum(1, dtype=torch.int32).numpy()
+        weights = (self.conv.weight[:, 0], self.step_bias, self.decay_log, self.norm.weight)
+        memory = DeltaMemory(cache["conv"].numpy(), cache["state"].numpy())
+        y = delta_kernel(
+            library,
+            self.config.sizes,
+            DeltaWeights(*(weight.detach().numpy() for weight in weights)),
+            DeltaRows(counts, *(part.contiguous().numpy() for part in said)),
+            memory,
+        )
+        return torch.from_numpy(y)
+
+    def _strengths(self, said: Projected, mask: Mask, wide: torch.dtype) -> tuple[Tensor, Tensor]:
         """decay and rate, (B, T, H) in `wide`; 0 for invalid tokens, which change nothing."""
-        rate = self.rate(x).to(wide).sigmoid()
-        step = F.softplus(self.step(x).to(wide) + self.step_bias.to(wide))
+        rate = said.rate.to(wide).sigmoid()
+        step = F.softplus(said.step.to(wide) + self.step_bias.to(wide))
         decay = -self.decay_log.to(wide).exp() * step
         if mask.valid is None:
             return decay, rate

@@ -22,6 +22,7 @@ _DECODER = "tests/generate/test_native_decoder.py"
 TESTS = {
     "address,undefined": (
         "tests/kernels/test_native.py",
+        "tests/kernels/test_delta_kernel.py",
         _DECODER,
         "tests/models/test_gguf_decoder.py",
     ),
