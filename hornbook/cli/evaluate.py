@@ -10,7 +10,10 @@ from hornbook.cli import options
 
 def command(
     model: options.Model,
-    task: Annotated[list[str], typer.Option(help="A built-in task, or a YAML file.")],
+    task: Annotated[
+        list[str],
+        typer.Option(help="A built-in task, or a YAML file; retrieval, where MODEL is an index."),
+    ],
     shots: Annotated[
         int | None,
         typer.Option(
@@ -19,7 +22,11 @@ def command(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Largest number of items of each task.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A file to use in place of the task's own, or a corpus.")
+        Path | None,
+        typer.Option(
+            help="A file to use in place of the task's own, or a corpus; for retrieval, "
+            "questions that say what answers them."
+        ),
     ] = None,
     corpus: Annotated[
         Path | None,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from hornbook.core.claims import Claim, place_or_name
 from hornbook.core.config import Config
-from hornbook.core.errors import UsageError
+from hornbook.core.errors import UsageError, unknown
 from hornbook.core.folders import check_place, entering
 from hornbook.core.progress import Progress
 from hornbook.corpus.corpus import Corpus
@@ -25,6 +25,7 @@ from hornbook.evaluate.register import register
 from hornbook.evaluate.results import files_of, lines_of, plain, scores_of, write_results
 from hornbook.evaluate.task import ItemResult
 from hornbook.read.documents import Rejection
+from hornbook.workflows.documents.evaluate import RETRIEVAL, evaluate_retrieval, is_index
 from hornbook.workflows.open.classifier import Classifier, open_classifier
 from hornbook.workflows.open.load import kind_of
 from hornbook.workflows.open.model import open_model
@@ -78,14 +79,43 @@ def evaluate(
     claim = Claim("evaluate", (place_or_name(path),))
     if config.out is not None:
         check_place(config.out, claim, whole=False)
-    kind_of(path)  # a model that is not there is said before data are read
     told = tell or progress.say
+    if is_index(path):
+        return _evaluate_index(path, config, claim, progress, told)
+    if RETRIEVAL in config.tasks:
+        raise UsageError(
+            f"{path} is no index; the task {RETRIEVAL} is measured on a folder that "
+            "`hornbook index` made."
+        )
+    kind_of(path)  # a model that is not there is said before data are read
     ready = [_prepare(name, config, progress) for name in config.tasks]
     if config.out is not None:
         names = [name for task in ready for name in files_of(task.loaded.name)]
         with entering(config.out, claim, *names):
             return _evaluate(path, config, ready, progress, told)
     return _evaluate(path, config, ready, progress, told)
+
+
+def _evaluate_index(
+    path: Path,
+    config: EvaluateConfig,
+    claim: Claim,
+    progress: Progress,
+    tell: Callable[..., None],
+) -> list[dict[str, Any]]:
+    """An index is asked, no model: what it finds is judged."""
+    for name in config.tasks:
+        if name != RETRIEVAL:
+            raise unknown("task for an index", name, [RETRIEVAL])
+    result, samples = evaluate_retrieval(
+        path, config.data, config.overrides, config.limit, config.seed, progress
+    )
+    if config.out is not None:
+        with entering(config.out, claim, *files_of(RETRIEVAL)):
+            write_results(config.out, result, samples)
+    for line in lines_of(result):
+        tell(line)
+    return [result]
 
 
 def _evaluate(
