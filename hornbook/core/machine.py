@@ -211,6 +211,11 @@ def _sysctl(name: bytes) -> int:
     return found.value
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself: matrices, or vectors of AVX-512."""
+    return not cpu_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
+
+
 def may_have_gpu() -> bool:
     """Whether torch has to be asked for a GPU; False where no driver of one is there."""
     drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")

@@ -76,4 +76,4 @@ def whole(
 ) -> Context:
     """The context of whole sequences of `time` tokens, positions counted from 0."""
     pos = torch.arange(time, device=device)[None]
-    return Context(pos, Mask(causal=causal, valid=valid))
+    return Context(pos, Mask(causal=causal, valid=valid), shared={})

@@ -97,7 +97,7 @@ def _vectors(model: Encoder, sequences: Sequence[np.ndarray]) -> np.ndarray:
         tokens, valid = (t.to(device) for t in padded([sequences[i] for i in rows], 0))
         # Texts of one length, which is most, need no mask.
         real = None if bool(valid.all()) else valid
-        vectors = mean(model(tokens, real), real).float()
+        vectors = mean(model(tokens, real).float(), real)
         found[rows] = F.normalize(vectors, dim=1).cpu().numpy()
     return found
 

@@ -142,7 +142,10 @@ class Attention(Layer):
             q, k = rotate(q, *cos_sin), rotate(k, *cos_sin)
         window = self.config.window
         if cache is None:
-            mask = self_attention_mask(ctx.mask, x.shape[1], window, x.device)
+            mask = ctx.once(
+                ("mask", window),
+                lambda: self_attention_mask(ctx.mask, x.shape[1], window, x.device),
+            )
         else:
             k, v = _remember(cache, k, v, ctx)
             keys = k.shape[2]

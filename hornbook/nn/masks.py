@@ -22,12 +22,17 @@ def self_attention_mask(
 
     window: only tokens that are fewer than so many away are seen, on each side that is seen at
     all. device: of what is made for it.
-    Every token sees itself, so that no softmax is over nothing; what an invalid token computes
-    is seen by nobody else.
+    No softmax is over nothing: where tokens differ in what they see, each sees itself, and where
+    they do not, a row without a valid token sees all of itself. What an invalid token computes is
+    seen by nobody else.
     """
     narrow = window is not None and window < time
-    if mask.valid is None and mask.segments is None and not narrow:
-        return KernelMask(attn_mask=None, is_causal=mask.causal)
+    if mask.segments is None and not narrow:
+        if mask.valid is None:
+            return KernelMask(attn_mask=None, is_causal=mask.causal)
+        if not mask.causal:  # a mask of one row for all queries is as much smaller
+            some = mask.valid | ~mask.valid.any(1, keepdim=True)
+            return KernelMask(attn_mask=some[:, None, None], is_causal=False)
     seen = torch.ones(1, time, time, dtype=torch.bool, device=device)
     if mask.causal:
         seen = seen.tril()

@@ -6,6 +6,7 @@ has to give bytes back. Ordinary text never becomes a special token.
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class SequenceTokenizer:
         import tokenizers
 
         self.where = where
-        self.fingerprint = hash_json(values)
+        self._values = values
         self.reference = tokenizers.Tokenizer.from_str(_ordinary(values))
         self.reference.encode_special_tokens = True
         added = values["added_tokens"]
@@ -45,6 +46,11 @@ class SequenceTokenizer:
         ids = (vocabulary.get(settings.names.get(role, "")) for role in roles)
         self.cls_id, self.sep_id, self.mask_id, self.pad_id = ids
         self.special_ids = frozenset(token["id"] for token in added if token["special"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What decides the ids of all texts."""
+        return hash_json(self._values)
 
     @classmethod
     def load(cls, folder: Path) -> "SequenceTokenizer":

@@ -22,14 +22,24 @@ def test_a_token_sees_what_the_meaning_says_and_always_itself(causal, valid, seg
         assert made is None
         return
     assert made is not None
-    assert made.shape == (2, 1, TIME, TIME)
+    made = made.expand(2, 1, TIME, TIME)
+    assert bool(made.any(-1).all()), "a softmax over nothing"
+    same = segments is None and not causal  # all queries of a row see the same
     for row, query, key in itertools.product(range(2), range(TIME), range(TIME)):
+        if same and not bool(VALID[row, query]):
+            continue
         seen = query == key or (
             (key <= query or not causal)
             and (valid is None or bool(valid[row, key]))
             and (segments is None or bool(segments[row, query] == segments[row, key]))
         )
         assert bool(made[row, 0, query, key]) == seen
+
+
+def test_a_row_without_a_valid_token_sees_itself_and_changes_no_other():
+    valid = torch.tensor([[False] * TIME, [True] * 3 + [False] * 2])
+    made = self_attention_mask(Mask(False, valid), TIME)["attn_mask"]
+    assert made is not None and made[:, 0, 0].tolist() == [[True] * TIME, valid[1].tolist()]
 
 
 def test_the_plain_cases_take_the_kernel_s_own_causality():

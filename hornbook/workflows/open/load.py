@@ -53,7 +53,8 @@ def load(
     model: a model folder, a run folder, a .gguf file, or the name of a pulled model. kind: which of
     the four it must be, for readers and type checkers. device: "cpu" or "cuda"; the best there is
     if not given. weights: of a decoder, "int4", "int8" or "float32"; a GGUF file's own codes, or
-    float32, if not given. say: is told, in a line, what makes it slower than it could be.
+    float32, if not given; of an encoder, "float32" or "bfloat16", the faster if not given.
+    say: is told, in a line, what makes it slower than it could be.
 
     Raises UsageError where there is no model or one of another kind, and HornbookError naming what
     is broken in its files.
@@ -66,17 +67,18 @@ def load(
         from hornbook.workflows.open.decoder import open_decoder
 
         return open_decoder(path, device, weights, say)
+    if found.kind == "an encoder":
+        from hornbook.workflows.open.encoder import open_encoder
+
+        return open_encoder(path, device, weights)
     if weights is not None:
-        raise UsageError(f"--weights {weights}: {path} is {found.kind}; only decoders have it.")
+        raise UsageError(
+            f"--weights {weights}: {path} is {found.kind}; only decoders and encoders have it."
+        )
     from hornbook.workflows.open.classifier import open_classifier
-    from hornbook.workflows.open.encoder import open_encoder
     from hornbook.workflows.open.translator import open_translator
 
-    others = {
-        "a classifier": open_classifier,
-        "an encoder": open_encoder,
-        "a translator": open_translator,
-    }
+    others = {"a classifier": open_classifier, "a translator": open_translator}
     return others[found.kind](path, device)
 
 
