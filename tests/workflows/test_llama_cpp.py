@@ -1,15 +1,22 @@
 """What llama.cpp makes of our GGUF files: the same ids for text, the same greedy continuation."""
 
+import ctypes
+
+import gguf
 import numpy as np
 import pytest
 import torch
 
+from hornbook.core.gguf import GGUFFile
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.folder import save_model
+from hornbook.models.gguf.mixture import FILE_TYPES
+from hornbook.models.gguf.write import write_gguf
 from hornbook.models.presets import PRESETS
+from hornbook.tokenize.gguf import write_tokenizer
 from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
-from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.tokenizer import Tokenizer, read_files
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
@@ -108,6 +115,67 @@ def test_quantised_files_open_there(folder, kind, tmp_path):
     there = open_there(tmp_path / "m.gguf")
     assert len(their_greedy(there, [1, 5, 9], 8)) == 8
     there.close()
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
+def wide(request, tmp_path_factory):
+    """A model whose rows K-quants divide, and of whose heads four share one of keys."""
+    folder = tmp_path_factory.mktemp("wide")
+    tokenizer = train_tokenizer(TEXTS, 400, folder / "t", QUIET)
+    sizes = decoder_sizes(
+        vocab=tokenizer.vocab_size,
+        width=256,
+        depth=16,
+        context=128,
+        heads=4,
+        kv_heads=4 if request.param == "gpt2" else 1,
+        head=64,
+        hidden=512,
+        tied=request.param == "llama",
+    )
+    model = loud(PRESETS[request.param](sizes).build())
+    tokens = write_tokenizer(*read_files(folder / "t"), tokenizer.vocab_size, "t")
+    write_gguf(model, folder / "m.gguf", "f32", tokens)
+    return model, tokens, folder / "m.gguf"
+
+
+def quantised_there(source, kind, out):
+    low = llama_cpp.llama_cpp
+    parameters = low.llama_model_quantize_default_params()
+    parameters.ftype = getattr(low, f"LLAMA_FTYPE_MOSTLY_{kind.upper()}")
+    parameters.nthread = 1
+    assert low.llama_model_quantize(
+        str(source).encode(), str(out).encode(), ctypes.byref(parameters)
+    ) == 0  # fmt: skip
+    return GGUFFile(out)
+
+
+@pytest.mark.parametrize("kind", sorted(FILE_TYPES.keys() - {"f32", "q2_k_s"}))
+def test_a_type_means_there_what_it_means_here(wide, kind, tmp_path):
+    """The same types of the same tensors, but of heads; errors no larger; it runs there. They
+    refuse q2_k_s without importance."""
+    model, tokens, floats = wide
+    write_gguf(model, tmp_path / "m.gguf", kind, tokens)
+    ours = GGUFFile(tmp_path / "m.gguf")
+    theirs = quantised_there(floats, kind, tmp_path / "there.gguf")
+    assert ours.values["general.file_type"] == theirs.values["general.file_type"]
+    for name, place in ours.tensors.items():
+        other = theirs.tensors[name].kind
+        if FILE_TYPES[kind].head == "Q8_0" and other == "Q6_K":
+            assert place.kind == "Q8_0"
+            continue
+        assert place.kind == other, name
+        true = read(GGUFFile(floats), name)
+        errors = [np.square(read(file, name) - true).mean() for file in (ours, theirs)]
+        assert errors[0] <= errors[1] * (1 + 1e-6), name
+    there = open_there(tmp_path / "m.gguf")
+    assert len(their_greedy(there, [1, 5, 9], 8)) == 8
+    there.close()
+
+
+def read(file, name):
+    kind = gguf.GGMLQuantizationType[file.tensors[name].kind]
+    return gguf.dequantize(file.read(name), kind)
 
 
 @pytest.mark.parametrize("name", PRE_TOKENIZERS)

@@ -54,8 +54,10 @@ class ModelShape(NamedTuple):
 
 def stored_as(name: str, shape: tuple[int, ...], type_: FileType, model: ModelShape) -> str:
     """The type of a tensor in a file of a type; where a row is no multiple of its block, the
-    nearest one that is, in the end F16. Norms, biases and what is added stay float32."""
-    part = name.split(".")[-2].removesuffix("_exps")
+    nearest one that is, in the end F16. Norms, biases and what is added stay float32. Queries, keys
+    and values in one matrix are stored as values are.
+    """
+    part = name.split(".")[-2].removesuffix("_exps").replace("attn_qkv", "attn_v")
     if len(shape) == 1 or part in _FLOATS:
         return "F32"
     if type_.kind in ("F32", "F16", "BF16"):
@@ -121,6 +123,7 @@ _SHORTER = {
     "TQ1_0": "Q4_0",
     "TQ2_0": "Q4_0",
 }
+_MEDIUM = (Raised("attn_v", "Q6_K", _outer), Raised("ffn_down", "Q6_K", _outer))
 _IQ4 = (
     Raised("attn_v", "Q5_K", _shared),
     Raised("ffn_down", "Q5_K", lambda place: place.block < place.depth // 8 and not place.weighed),
@@ -132,19 +135,11 @@ FILE_TYPES: dict[str, FileType] = {
     "bf16": FileType(32, "BF16"),
     "q8_0": FileType(7, "Q8_0"),
     "q6_k": FileType(18, "Q6_K"),
-    "q5_k_m": FileType(17, "Q5_K", "Q6_K", (
-        Raised("attn_v", "Q6_K", _outer),
-        Raised("ffn_down", "Q6_K", _outer),
-        Raised("attn_qkv", "Q6_K"),
-    )),
+    "q5_k_m": FileType(17, "Q5_K", "Q6_K", _MEDIUM),
     "q5_k_s": FileType(16, "Q5_K", "Q6_K"),
     "q5_1": FileType(9, "Q5_1", "Q8_0"),
     "q5_0": FileType(8, "Q5_0", "Q8_0"),
-    "q4_k_m": FileType(15, "Q4_K", "Q6_K", (
-        Raised("attn_v", "Q6_K", _outer),
-        Raised("ffn_down", "Q6_K", _outer),
-        Raised("attn_qkv", "Q5_K"),
-    )),
+    "q4_k_m": FileType(15, "Q4_K", "Q6_K", _MEDIUM),
     "q4_k_s": FileType(14, "Q4_K", "Q6_K", (
         Raised("attn_v", "Q5_K", _first(4)),
         Raised("ffn_down", "Q5_K", _first_part(8)),
@@ -157,7 +152,6 @@ FILE_TYPES: dict[str, FileType] = {
         Raised("attn_v", "Q5_K"),
         Raised("ffn_down", "Q5_K"),
         Raised("attn_output", "Q5_K"),
-        Raised("attn_qkv", "Q4_K"),
     )),
     "q3_k_m": FileType(12, "Q3_K", "Q6_K", (
         Raised("attn_v", "Q5_K", _first(2)),
@@ -165,7 +159,6 @@ FILE_TYPES: dict[str, FileType] = {
         Raised("ffn_down", "Q5_K", _first_part(16)),
         Raised("ffn_down", "Q4_K"),
         Raised("attn_output", "Q4_K"),
-        Raised("attn_qkv", "Q4_K"),
     )),
     "q3_k_s": FileType(11, "Q3_K", "Q6_K"),
     "q2_k": FileType(10, "Q2_K", "Q6_K", (
