@@ -20,7 +20,6 @@ from hornbook.retrieve.vectors import FOLDER as VECTORS
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.words import FOLDER as WORDS
 from hornbook.retrieve.words import WordIndex
-from hornbook.retrieve.writer import IndexWriter
 
 
 class IndexState(NamedTuple):
@@ -147,6 +146,8 @@ class DocumentIndex:
                 return words
         except HornbookError:
             words = None
+        from hornbook.retrieve.writer import IndexWriter  # a search seldom needs it
+
         try:
             with IndexWriter(self.folder) as writer:
                 writer.catch_up()

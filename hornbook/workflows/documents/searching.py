@@ -4,7 +4,6 @@ from pathlib import Path
 
 from hornbook.core.errors import UsageError, unknown
 from hornbook.retrieve.search import BY, By, Encode
-from hornbook.workflows.documents.encoders import question_encoder
 
 
 def way_of(by: str) -> By:
@@ -22,6 +21,8 @@ def asking(folder: Path, by: By) -> Encode | None:
     """
     if by == "words":
         return None
+    from hornbook.workflows.documents.encoders import question_encoder
+
     encode = question_encoder(folder)
     if encode is None and by == "vectors":
         raise UsageError(f"{folder} has no vectors yet; search by words.")

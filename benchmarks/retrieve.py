@@ -1,0 +1,319 @@
+"""Search by words and vectors beside `bm25s`, `tantivy` with its own analyser and SQLite's FTS5.
+
+Speed: passages of web pages (HORNBOOK_DATA) become an index on each side, then the claims of
+SciFact are asked. Quality, on each side: nDCG@10 of SciFact's test claims, and how many questions
+of XQuAD and CMRC 2018 have their paragraph among the first five. Ours is what `hornbook index` and
+`search` do, with the passages cut, hashed and stored. Nothing here is chosen on test questions.
+Run: python -m benchmarks.retrieve [--passages N] [--encoder NAME] [--only NAME ...]
+"""
+
+import argparse
+import gzip
+import json
+import math
+import os
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import bm25s
+import Stemmer
+import tantivy
+
+from benchmarks.common import report
+from hornbook.core.progress import Progress
+from hornbook.read.documents import Document
+from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.search import By
+from hornbook.retrieve.writer import FoundFile, IndexWriter
+from hornbook.workflows.documents.embedding import embed_index
+from hornbook.workflows.documents.encoders import question_encoder, settle_encoder
+
+Find = Callable[[str, int], list[int]]
+"""The numbers of the texts that fit a question, the best first."""
+_PASSAGE = 1000
+"""Characters of a passage of the collection that is timed."""
+
+
+class Collection(NamedTuple):
+    """Texts with titles, questions, and for each the numbers of the texts that answer it."""
+
+    texts: list[str]
+    titles: list[str]
+    questions: list[str]
+    answers: list[set[int]]
+
+
+class Side(NamedTuple):
+    """A way of searching. close: lets go of its files."""
+
+    find: Find
+    close: Callable[[], None]
+    seconds: dict[str, float]
+
+
+def main() -> None:
+    """Print the JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--passages", type=int, default=80_000)
+    parser.add_argument("--encoder", help="a model; the quality of vectors and of both as well")
+    parser.add_argument("--only", nargs="*", default=["speed", "scifact", "en", "zh", "de", "cmrc"])
+    asked = parser.parse_args()
+    data = Path(os.environ["HORNBOOK_DATA"])
+    makers: dict[str, Callable[[Collection, Path], Side]] = {
+        "ours": ours, "bm25s": by_bm25s, "tantivy": by_tantivy, "fts5": by_fts5,
+    }  # fmt: skip
+    found: dict[str, dict[str, Any]] = {name: {} for name in makers}
+    for what in asked.only:
+        collection = web(data, asked.passages) if what == "speed" else collections(data, what)
+        for name, make in makers.items():
+            with tempfile.TemporaryDirectory() as folder:
+                side = make(collection, Path(folder))
+                found[name][what] = measured(what, side, collection)
+                side.close()
+        if asked.encoder and what != "speed":
+            found["ours"][what] |= with_vectors(what, collection, asked.encoder)
+    mine = found.pop("ours")
+    ratio = None
+    if "speed" in mine:
+        ratio = found["bm25s"]["speed"]["p50_ms"] / mine["speed"]["p50_ms"]
+    report(mine, found, ratio, passages=asked.passages, load=os.getloadavg())
+
+
+def measured(what: str, side: Side, collection: Collection) -> dict[str, Any]:
+    """Times, and the quality where answers are known."""
+    spent = []
+    found = []
+    for question in collection.questions:
+        started = time.perf_counter()
+        found.append(side.find(question, 10))
+        spent.append(time.perf_counter() - started)
+    times = {f"{name}_s": round(seconds, 2) for name, seconds in side.seconds.items()}
+    times |= {
+        "p50_ms": round(1e3 * statistics.median(spent), 2),
+        "p95_ms": round(1e3 * statistics.quantiles(spent, n=20)[-1], 2),
+    }
+    if what == "speed":
+        return times
+    score = ndcg if what == "scifact" else hit_at_5
+    pairs = zip(found, collection.answers, strict=True)
+    return times | {score.__name__: round(statistics.mean(score(*pair) for pair in pairs), 4)}
+
+
+def ndcg(found: Sequence[int], right: set[int]) -> float:
+    """nDCG@10 of one question whose answers are all of one worth."""
+    gain = sum(1 / math.log2(i + 2) for i, number in enumerate(found[:10]) if number in right)
+    return gain / sum(1 / math.log2(i + 2) for i in range(min(10, len(right))))
+
+
+def hit_at_5(found: Sequence[int], right: set[int]) -> float:
+    """Whether an answer is among the first five."""
+    return float(bool(right & set(found[:5])))
+
+
+def ours(collection: Collection, folder: Path) -> Side:
+    """What `hornbook index` does after reading."""
+    started = time.perf_counter()
+    numbers = fill(collection, folder)
+    stored = time.perf_counter()
+    with IndexWriter(folder) as writer:
+        writer.catch_up()
+    ended = time.perf_counter()
+    index = DocumentIndex.open(folder)
+    return Side(
+        finder(index, numbers, "words"),
+        index.close,
+        {"store": stored - started, "words": ended - stored},
+    )
+
+
+def fill(collection: Collection, folder: Path) -> dict[int, int]:
+    """Store the texts; the number of each by that of its document."""
+    with IndexWriter(folder) as writer:
+        file = FoundFile("/nowhere/texts", "/nowhere/else", 1, "", "", "")
+        number = writer.begin(file)
+        for title, text in zip(collection.titles, collection.texts, strict=True):
+            writer.take(number, Document("", text, "", metadata={"title": title}))
+        writer.end(number, file)
+        rows = writer.store.execute("SELECT id FROM documents ORDER BY id").fetchall()
+        return {row[0]: i for i, row in enumerate(rows)}
+
+
+def finder(index: DocumentIndex, numbers: dict[int, int], by: By) -> Find:
+    """Texts by their best passage; two passages a text are looked at, on average."""
+
+    def find(question: str, count: int) -> list[int]:
+        hits = index.search(question, 2 * count, by=by)
+        places = [
+            place for hit in hits for place in (hit.document, *(c.document for c in hit.copies))
+        ]
+        return list(dict.fromkeys(numbers[place] for place in places))
+
+    return find
+
+
+def with_vectors(what: str, collection: Collection, encoder: str) -> dict[str, Any]:
+    """The quality of vectors, and of both."""
+    folder = Path(tempfile.mkdtemp())
+    numbers = fill(collection, folder)
+    with IndexWriter(folder) as writer:
+        settle_encoder(writer.store, encoder)
+        writer.catch_up()
+    started = time.perf_counter()
+    embed_index(folder, Progress(quiet=True))
+    seconds = {"embed": time.perf_counter() - started}
+    found: dict[str, Any] = {}
+    with DocumentIndex.open(folder, question_encoder(folder)) as index:
+        for by in ("vectors", "both"):
+            side = Side(finder(index, numbers, by), index.close, seconds)
+            found[by] = measured(what, side, collection)
+    shutil.rmtree(folder)
+    return found
+
+
+def by_bm25s(collection: Collection, folder: Path) -> Side:
+    """As its README does: its own tokeniser, an English stemmer and stop words."""
+    stemmer = Stemmer.Stemmer("english")
+    started = time.perf_counter()
+    tokens = bm25s.tokenize(
+        _whole(collection), stopwords="en", stemmer=stemmer, show_progress=False
+    )
+    index = bm25s.BM25()
+    index.index(tokens, show_progress=False)
+    seconds = {"words": time.perf_counter() - started}
+
+    def find(question: str, count: int) -> list[int]:
+        asked = bm25s.tokenize(question, stopwords="en", stemmer=stemmer, show_progress=False)
+        found, _ = index.retrieve(asked, k=count, show_progress=False)
+        return [int(number) for number in found[0]]
+
+    return Side(find, lambda: None, seconds)
+
+
+def by_tantivy(collection: Collection, folder: Path) -> Side:
+    """With its analyser for English."""
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("text", tokenizer_name="en_stem")
+    builder.add_unsigned_field("number", stored=True)
+    started = time.perf_counter()
+    index = tantivy.Index(builder.build(), path=str(folder))
+    writer = index.writer()
+    for i, text in enumerate(_whole(collection)):
+        writer.add_document(tantivy.Document(text=[text], number=[i]))
+    writer.commit()
+    writer.wait_merging_threads()
+    seconds = {"words": time.perf_counter() - started}
+    index.reload()
+    searcher = index.searcher()
+
+    def find(question: str, count: int) -> list[int]:
+        query, _ = index.parse_query_lenient(question, ["text"])
+        hits = searcher.search(query, count).hits
+        return [searcher.doc(address)["number"][0] for _, address in hits]
+
+    return Side(find, lambda: None, seconds)
+
+
+def by_fts5(collection: Collection, folder: Path) -> Side:
+    """With Porter's stemmer, ranked by its BM25."""
+    started = time.perf_counter()
+    connection = sqlite3.connect(folder / "fts.sqlite")
+    connection.execute("CREATE VIRTUAL TABLE texts USING fts5(text, tokenize='porter unicode61')")
+    rows = enumerate(_whole(collection), 1)
+    connection.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", rows)
+    connection.commit()
+    seconds = {"words": time.perf_counter() - started}
+    ask = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY bm25(texts) LIMIT ?"
+
+    def find(question: str, count: int) -> list[int]:
+        words = [word for word in question.split() if any(map(str.isalnum, word))]
+        if not words:
+            return []
+        query = " OR ".join('"' + word.replace('"', "") + '"' for word in words)
+        return [row[0] - 1 for row in connection.execute(ask, (query, count))]
+
+    return Side(find, connection.close, seconds)
+
+
+def _whole(collection: Collection) -> list[str]:
+    pairs = zip(collection.titles, collection.texts, strict=True)
+    return [f"{title}\n{text}" if title else text for title, text in pairs]
+
+
+def web(data: Path, count: int) -> Collection:
+    """Passages of web pages, as many as asked for; the claims of SciFact as questions."""
+    texts: list[str] = []
+    for text in _pages(data):
+        texts += [text[at : at + _PASSAGE] for at in range(0, len(text), _PASSAGE)]
+        if len(texts) >= count:
+            break
+    claims = scifact(data, "train").questions[:400]
+    return Collection(texts[:count], [""] * len(texts[:count]), claims, [set()] * len(claims))
+
+
+def _pages(data: Path) -> Iterator[str]:
+    """Texts of the data sets, again and again with other first words, until enough are taken."""
+    files = [
+        path
+        for name in ("text_web_c4", "text_wiki_en", "text_medical_medquad", "news_bbc")
+        for path in sorted((data / name).glob("*.jsonl.gz"))
+    ]
+    for turn in range(100):
+        for path in files:
+            with gzip.open(path, "rt", encoding="utf-8") as lines:
+                for line in lines:
+                    row = json.loads(line)
+                    text = row.get("text") or row.get("answer") or ""
+                    yield f"{turn} {text}" if turn else text
+
+
+def collections(data: Path, name: str) -> Collection:
+    """The test questions of a data set."""
+    if name == "scifact":
+        return scifact(data, "test")
+    path = (
+        "qa_cmrc2018/cmrc2018_dev.json.gz" if name == "cmrc" else f"qa_xquad/xquad.{name}.json.gz"
+    )
+    with gzip.open(data / path, "rt", encoding="utf-8") as stream:
+        articles = json.load(stream)["data"]
+    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    questions = [(row["question"], i) for i, p in enumerate(paragraphs) for row in p["qas"]]
+    return Collection(
+        [paragraph["context"] for paragraph in paragraphs],
+        [""] * len(paragraphs),
+        [question for question, _ in questions],
+        [{i} for _, i in questions],
+    )
+
+
+def scifact(data: Path, split: str) -> Collection:
+    """The abstracts of SciFact, and the claims of a split."""
+    folder = data / "retrieval_scifact"
+    with gzip.open(folder / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    places = {row["_id"]: i for i, row in enumerate(rows)}
+    claims = map(
+        json.loads, (folder / "queries.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    )
+    asked = {row["_id"]: row["text"] for row in claims}
+    right: dict[str, set[int]] = {}
+    for line in (folder / "qrels" / f"{split}.tsv").read_text(encoding="utf-8").split("\n")[1:]:
+        if line:
+            claim, abstract, score = line.split("\t")
+            if int(score) > 0:
+                right.setdefault(claim, set()).add(places[abstract])
+    return Collection(
+        [row["text"] for row in rows],
+        [row["title"] for row in rows],
+        [asked[claim] for claim in right],
+        list(right.values()),
+    )
+
+
+if __name__ == "__main__":
+    main()
