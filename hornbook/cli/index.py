@@ -82,6 +82,10 @@ def _say(report: "IndexReport", progress: "Progress") -> None:
     if report.pages_without_text:
         names = ", ".join(report.files_with_such_pages[:5])
         progress.say(f"  {report.pages_without_text:,} pages hold no text, in {names}")
+        if not report.can_read_pictures:
+            progress.say("  scanned pages are read where tesseract is installed; it is not")
+    if report.pages_read_by_ocr:
+        progress.say(f"  {report.pages_read_by_ocr:,} pages are pictures; tesseract read them")
     if report.encoder and report.vectors < report.passages:
         progress.say(
             f"  vectors: {report.vectors:,} of {report.passages:,}; the rest is made in the "

@@ -20,6 +20,7 @@ _BEFORE = {
         jan feb mar apr jun jul aug sept sep oct nov dec
         v cl cls reg regs r.s s.c u.s.c c.f.r f.supp f.2d f.3d s.ct l.ed conn fla
         stat pub.l ann del cong subd subds supra.n op loc id et aff'd rev'd cert
+        fed civ crim evid proc bankr
         bros dept univ assn intl natl ltd.v plc.v sp spp subsp var cv ssp
         i.v i.m s.c i.p p.o b.i.d t.i.d q.i.d q.d esp orig trans vid
     """,
@@ -31,7 +32,7 @@ _BEFORE = {
         bspw beisp insb insbes bes evtl evt gegr geb gest ehem eigtl einschl exkl inkl etw
         jh jhs jan feb mär apr jun jul aug sept sep okt nov dez mo di mi do fr sa so tel
         zzgl abzgl rd min max mind höchst tgl wö monatl jährl chir int neurol z.n v.d dd st.p
-        amb stat op postop präop re li bds i.v i.m s.c p.o tbl kps inj tr sup supp
+        temp frq amb stat op postop präop re li bds i.v i.m s.c p.o tbl kps inj tr sup supp
         vorm nachm lfd allg ausschl betr bzgl dgl entspr ev gez i.a i.e m.w.n m.a.w n.chr
         v.chr u.s.w s str.nr vorl wg zit zw einschr rspr hm st.rspr komm münchkomm
     """,
@@ -76,7 +77,7 @@ _AT_ENDS = {
     "": "al etc ff a.m p.m",
     "en": "u.s u.k u.n e.u d.c u.s.a inc ltd co corp llc plc jr sr esq ph.d m.d b.sc m.sc b.a m.a "
     "d.phil j.d ll.m ibid b.c a.d seq n.s.w",
-    "de": "usw etc u.a u.ä o.ä a.f n.f a.d inc co kg mbh str chr v.chr n.chr jh evtl u.s.w dgl f",
+    "de": "usw etc o.b u.a u.ä o.ä a.f n.f a.d inc co kg mbh str chr v.chr n.chr jh u.s.w dgl f",
     "fr": "etc av.j.-c j.-c n.b inc",
     "es": "etc s.a s.l ee.uu",
     "it": "ecc s.p.a s.r.l",

@@ -34,6 +34,7 @@ _STOP = re.compile(
 """Where a sentence may end: behind the stop and what closes with it."""
 
 _DROW = re.compile(r"[^\s()\[\]{}\"“”„«»‹›,;:/–—]*")
+_OPENERS = _CLOSERS + " \t\n([¿¡*#-"
 _NEXT = re.compile(r"[\s\"'“”„«‹‘’(\[¿¡*]*")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
 _HEADING = re.compile(r"[ \t]*#{1,6}\s")
@@ -142,13 +143,13 @@ class _Rules:
         """Whether a sentence ends with a word and its full stop, where another word follows."""
         low, after = word.lower(), _WORD_AFTER.match(self.text, following)
         starter = after is not None and after[0].lower() in self.words.starters
-        first = not self.text[start:at].strip(_CLOSERS + " \t\n([¿¡*#-")
-        if low.isdecimal() or (_ROMAN.fullmatch(low) and len(low) > 1):
-            return self._number_ends(low, first, starter)
+        first = at - start < _BEFORE and not self.text[start:at].strip(_OPENERS)
         if low in self.words.ends:
             return starter
         if low in self.words.inside and not (len(word) > 1 and word.isupper()):
             return self._letter_ends(word, at, starter)
+        if low.isdecimal() or (_ROMAN.fullmatch(low) and len(low) > 1):
+            return self._number_ends(low, first, starter)
         if "." in low and all(part.isalpha() and len(part) <= 2 for part in low.split(".")):
             return starter
         return True
@@ -163,4 +164,6 @@ class _Rules:
         """Of "vitamin C." at an end, which is neither the "J." of a name nor of a list."""
         if len(word) > 1 or not starter:
             return len(word) == 1 and self.text[at - 1 : at] in _UNITS
-        return self.text[max(0, at - 2) : at - 1] != "."
+        if self.text[max(0, at - 2) : at - 1] != ".":
+            return True
+        return self.text[at - 3] + "." + word.lower() in self.words.ends  # o. B.

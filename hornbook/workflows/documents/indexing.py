@@ -17,6 +17,7 @@ from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.folders import entering
 from hornbook.core.progress import Advance, Progress
 from hornbook.read.documents import Document, Rejection
+from hornbook.read.ocr import READ_BY_OCR, can_read_pictures, with_pictures_read
 from hornbook.read.sources import read_file, size_of
 from hornbook.retrieve.store import FILE, Store
 from hornbook.retrieve.vectors import FOLDER as VECTORS
@@ -64,7 +65,8 @@ class IndexRequest(NamedTuple):
 @dataclass
 class IndexReport:
     """What a run changed, and what there is now. files: looked at. pages_without_text: of the whole
-    index, and the files that have them."""
+    index, and the files that have them; can_read_pictures: whether there is a tesseract for them.
+    pages_read_by_ocr: in this run."""
 
     files: int = 0
     unchanged: int = 0
@@ -75,8 +77,10 @@ class IndexReport:
     documents: int = 0
     passages: int = 0
     characters: int = 0
+    pages_read_by_ocr: int = 0
     pages_without_text: int = 0
     files_with_such_pages: list[str] = field(default_factory=list)
+    can_read_pictures: bool = field(default_factory=can_read_pictures)
     refused: int = 0
     refused_first: list[Refused] = field(default_factory=list)
     refused_by: dict[str, int] = field(default_factory=dict)
@@ -233,6 +237,8 @@ class _Run:
         for item in islice(self._items(file), done, None):
             whole = whole and not (isinstance(item, Rejection) and item.reason == _AWAY)
             self.writer.take(number, item)
+            if isinstance(item, Document):
+                self.report.pages_read_by_ocr += item.metadata.get(READ_BY_OCR, 0)
             if time.monotonic() - self._committed > _COMMIT_S:
                 self._commit()
         if whole:
@@ -242,7 +248,7 @@ class _Run:
 
     def _items(self, file: FileNow) -> Iterator[Document | Rejection]:
         try:
-            yield from read_file(file.file, self.text_field)
+            yield from with_pictures_read(read_file(file.file, self.text_field), file.file)
         except HornbookError as error:  # a store that cannot be reached now
             yield Rejection(file.path, None, _AWAY, str(error), size_of(file.file))
 
