@@ -1,6 +1,6 @@
 """Search by words and vectors beside `bm25s`, `tantivy` with its own analyser and SQLite's FTS5.
 
-Speed: passages of web pages (HORNBOOK_DATA) become an index on each side, then the claims of
+Speed: passages of texts of many kinds (HORNBOOK_DATA) become an index on each side, then claims of
 SciFact are asked. Quality, on each side: nDCG@10 of SciFact's test claims, and how many questions
 of XQuAD and CMRC 2018 have their paragraph among the first five. Ours is what `hornbook index` and
 `search` do, with the passages cut, hashed and stored. Nothing here is chosen on test questions.
@@ -28,6 +28,7 @@ import tantivy
 from benchmarks.common import report
 from hornbook.core.progress import Progress
 from hornbook.read.documents import Document
+from hornbook.read.sources import read_file
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.search import By
 from hornbook.retrieve.writer import FoundFile, IndexWriter
@@ -246,7 +247,7 @@ def _whole(collection: Collection) -> list[str]:
 
 
 def web(data: Path, count: int) -> Collection:
-    """Passages of web pages, as many as asked for; the claims of SciFact as questions."""
+    """Passages of many kinds of text, as many as asked for; claims of SciFact as questions."""
     texts: list[str] = []
     for text in _pages(data):
         texts += [text[at : at + _PASSAGE] for at in range(0, len(text), _PASSAGE)]
@@ -256,20 +257,19 @@ def web(data: Path, count: int) -> Collection:
     return Collection(texts[:count], [""] * len(texts[:count]), claims, [set()] * len(claims))
 
 
+_FILES = (
+    "text_web_c4/*.jsonl.gz", "sentiment_imdb/*.jsonl.gz", "text_medical_medquad/*.jsonl.gz",
+    "text_legal_dc/*.jsonl.gz", "news_bbc/*.jsonl.gz", "text_books_en/*.txt.gz",
+    "text_legal_de/*.md.gz", "text_shakespeare/*.txt*", "text_arxiv/*.jsonl.gz",
+)  # fmt: skip
+
+
 def _pages(data: Path) -> Iterator[str]:
-    """Texts of the data sets, again and again with other first words, until enough are taken."""
-    files = [
-        path
-        for name in ("text_web_c4", "text_wiki_en", "text_medical_medquad", "news_bbc")
-        for path in sorted((data / name).glob("*.jsonl.gz"))
-    ]
-    for turn in range(100):
-        for path in files:
-            with gzip.open(path, "rt", encoding="utf-8") as lines:
-                for line in lines:
-                    row = json.loads(line)
-                    text = row.get("text") or row.get("answer") or ""
-                    yield f"{turn} {text}" if turn else text
+    """Web pages, reviews, answers, laws, news and books, none of them twice."""
+    for path in (path for pattern in _FILES for path in sorted(data.glob(pattern))):
+        for item in read_file(path):
+            if isinstance(item, Document):
+                yield item.text
 
 
 def collections(data: Path, name: str) -> Collection:

@@ -132,7 +132,7 @@ class DocumentIndex:
             self.store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("documents", "passages", "vectors")
         ]
-        words = self._search().words.generation == self.store.generation
+        words = self._search().words.generation_of(self.store) == self.store.generation
         settings: Any = self.store.setting(ENCODER)
         encoder = settings["model"] if settings else None
         return IndexState._make((*counts, words, self.store.generation, encoder))
@@ -142,7 +142,7 @@ class DocumentIndex:
         try:
             words: WordIndex | None = WordIndex(self.folder / WORDS)
             assert words is not None
-            if words.generation == self.store.generation:
+            if words.generation_of(self.store) == self.store.generation:
                 return words
         except HornbookError:
             words = None

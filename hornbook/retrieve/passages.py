@@ -39,8 +39,11 @@ class Block(NamedTuple):
 
 
 def passages(text: str, language: str = "en") -> list[Span]:
-    """The passages of a text, in order, without the white space around them."""
+    """The passages of a text, in order, without the white space around them; one if it fits."""
     size = _DENSE_SIZE if language in _DENSE else _SIZE
+    if len(bare := text.strip()) <= size:
+        start = len(text) - len(text.lstrip())
+        return [Span(start, start + len(bare))] if bare else []
     found: list[Span] = []
     part: list[Block] = []
     for piece in _pieces(text, language, size):

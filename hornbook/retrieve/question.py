@@ -21,7 +21,7 @@ class AskedWords(NamedTuple):
 def asked_words(question: str, languages: Sequence[str]) -> AskedWords:
     """The words of a question. languages: of the documents of the index, by ISO code."""
     found = list(dict.fromkeys(runs(unicodedata.normalize("NFKC", question))))
-    analysers = [analyser(language) for language in stemmed(languages)]
+    analysers = [analyser(language) for language in stemmed([*languages, ""])]
     low = [word.casefold() for word in found]
     stops = max(
         (stop_words(language) for language in languages),

@@ -169,10 +169,13 @@ class Searching:
         """As hits, those that say the same together."""
         found: list[Hit] = []
         seen: list[frozenset[str]] = []
+        exactly: dict[str, int] = {}
         for one, passage, document in self._there(ranked):
             text = self.store.text(passage.document, passage.start, passage.end)
-            lines = outline(text)
-            same = next((i for i, other in enumerate(seen) if says_the_same(other, lines)), None)
+            same = exactly.get(text)
+            if same is None:
+                lines = outline(text)
+                same = next((i for i, one in enumerate(seen) if says_the_same(one, lines)), None)
             if same is not None:
                 copy = Copy(document.id, document.source, passage.start, passage.end)
                 found[same].copies.append(copy)
@@ -180,6 +183,7 @@ class Searching:
                 break
             else:
                 found.append(_hit(one, passage, document, text, words))
+                exactly[text] = len(seen)
                 seen.append(lines)
         return found
 

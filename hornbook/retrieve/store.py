@@ -6,6 +6,7 @@ is derived from them can be told to be old. Knows rows; knows nothing of words, 
 """
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,7 @@ class Store:
                     store.execute(statement)
                 store.keep("format", FORMAT)
                 store.keep("generation", 0)
+                store.keep("identity", secrets.randbits(48))
         return store
 
     @classmethod
@@ -176,6 +178,11 @@ class Store:
     def generation(self) -> int:
         """Grows with each commit that adds or removes documents."""
         return int(self.setting("generation") or 0)
+
+    @property
+    def identity(self) -> int:
+        """A number that no other store has: what was derived from another one is of no use."""
+        return int(self.setting("identity"))
 
     def documents(self, clause: str = "", values: tuple[Any, ...] = ()) -> list[IndexedDocument]:
         """All documents, or those of a clause of SQL."""

@@ -150,7 +150,7 @@ def write_map(store: Store, folder: Path) -> None:
             rows.write(np.ascontiguousarray(vectors).data)
             count, width = count + len(passages), vectors.shape[1]
     facts = {"name": name, "rows": count, "width": width, "last": last}
-    write_json(folder / _FACTS, {**facts, "encoder": store.setting(ENCODER)})
+    write_json(folder / _FACTS, {**facts, **_of(store)})
     for path in folder.glob("vectors-*.*"):
         if path.stem != name:
             with contextlib.suppress(OSError):  # somebody reads it
@@ -170,4 +170,9 @@ def _facts(folder: Path, store: Store) -> dict[str, Any] | None:
         facts: dict[str, Any] = read_json(folder / _FACTS)
     except HornbookError:
         return None
-    return facts if facts.get("encoder") == store.setting(ENCODER) else None
+    return facts if facts.items() >= _of(store).items() else None
+
+
+def _of(store: Store) -> dict[str, Any]:
+    """What must be the same for a map to be of use."""
+    return {"identity": store.identity, "encoder": store.setting(ENCODER)}

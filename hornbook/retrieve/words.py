@@ -7,18 +7,20 @@ folder that is lost or broken is made anew. Knows terms and numbers of passages.
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.core.errors import HornbookError
 from hornbook.retrieve.store import Store
-from hornbook.retrieve.terms import analyser
+from hornbook.retrieve.terms import analyser, stemmed
 
 FOLDER = "words"
 _HEAP_BYTES = 128 * 2**20
 _AT_ONCE = 50_000
 """Passages between two commits."""
+_SURE = 200
+"""Characters of a text from which its language is not guessed."""
 _MARK, _PASSAGE, _DOCUMENT, _TERMS = "mark", "passage", "document", "terms"
 
 
@@ -52,11 +54,7 @@ class WordIndex:
         """The one that is there, or an empty one."""
         with contextlib.suppress(HornbookError):
             return cls(folder)
-        import tantivy
-
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        tantivy.Index(_schema(tantivy), path=str(folder))
+        _begin_anew(folder)
         return cls(folder)
 
     def _stamp(self) -> int:
@@ -64,16 +62,16 @@ class WordIndex:
 
     def refresh(self) -> None:
         """See what was committed since."""
-        if (stamp := self._stamp()) != self._seen:
-            self._index.reload()
-            self._searcher, self._seen = self._index.searcher(), stamp
+        with contextlib.suppress(OSError, ValueError):  # it is being made anew: what was, stays
+            if (stamp := self._stamp()) != self._seen:
+                self._index.reload()
+                self._searcher, self._seen = self._index.searcher(), stamp
 
-    @property
-    def generation(self) -> int:
-        """That of the store it was made from; 0 for an empty one."""
-        hits = self._searcher.search(self._number(_MARK, 1), 1, count=False).hits
+    def generation_of(self, store: Store) -> int:
+        """That of the store up to which all is known here; 0 where it is none of this store."""
+        hits = self._searcher.search(self._number(_MARK, store.identity), 1, count=False).hits
         found = self._numbers([address for _, address in hits])
-        return found[0] if found else 0
+        return found[0] if found and found[0] <= store.generation else 0
 
     def _number(self, field: str, value: int) -> Any:
         """The query for a number in a field. (Deleting by term misses unsigned fields.)"""
@@ -113,51 +111,104 @@ class WordIndex:
         self, store: Store, advance: Callable[[float], None] = lambda passages: None
     ) -> None:
         """Take over what the store has had added and removed since. advance: told of passages."""
-        since, now = self.generation, store.generation
+        try:
+            self._take_over(store, advance)
+        except ValueError:  # what a killed process left is in the way
+            self._begin_anew()
+            self._take_over(store, advance)
+
+    def _begin_anew(self) -> None:
+        _begin_anew(self._folder)
+        self._index = self._library.Index.open(str(self._folder))
+        self._searcher, self._seen = self._index.searcher(), self._stamp()
+
+    def _take_over(self, store: Store, advance: Callable[[float], None]) -> None:
+        since, now = self.generation_of(store), store.generation
         if since == now:
             return
+        if not since and self._searcher.num_docs:
+            self._begin_anew()
         writer = self._index.writer(_HEAP_BYTES)
         removed = store.execute("SELECT document FROM removed WHERE generation > ?", (since,))
         for (document,) in removed.fetchall():
             writer.delete_documents_by_query(self._number(_DOCUMENT, document))
         rows = store.execute(
-            "SELECT generation, id, title, language FROM documents WHERE generation > ? "
-            "ORDER BY generation, id",
+            "SELECT generation, id, title, language, characters FROM documents "
+            "WHERE generation > ? ORDER BY generation, id",
             (since,),
         ).fetchall()
+        main = _main_language(store)
         added, done = 0, since
-        for generation, *document in rows:
+        for generation, document, title, language, characters in rows:
+            languages = {language} if characters >= _SURE else {language, main, ""}
             if generation > done and added >= _AT_ONCE:
-                self._commit(writer, done)
+                self._commit(writer, store.identity, done)
                 added = 0
-            count = self._add(writer, store, *document)
+            texts = _terms(store.passage_texts(document), title, sorted(languages))
+            count = self._add(writer, document, texts)
             added, done = added + count, generation
             advance(count)
-        self._commit(writer, now)
+        self._commit(writer, store.identity, now)
         writer.wait_merging_threads()
         self.refresh()
 
-    def _commit(self, writer: Any, generation: int) -> None:
+    def _commit(self, writer: Any, identity: int, generation: int) -> None:
         """What was added and deleted counts from here, and so does the generation."""
-        writer.delete_documents_by_query(self._number(_MARK, 1))
+        writer.delete_documents_by_query(self._number(_MARK, identity))
         mark = self._library.Document()
-        mark.add_unsigned(_MARK, 1)
+        mark.add_unsigned(_MARK, identity)
         mark.add_unsigned(_PASSAGE, generation)
         writer.add_document(mark)
         writer.commit()
 
-    def _add(self, writer: Any, store: Store, document: int, title: str, language: str) -> int:
-        """Add the passages of a document."""
-        terms, new = analyser(language).terms, self._library.Document
-        named = " ".join(terms(title))
+    def _add(self, writer: Any, document: int, texts: Iterable[tuple[int, str]]) -> int:
+        """Add the passages of a document; how many they are."""
         count = 0
-        for count, (passage, text) in enumerate(store.passage_texts(document), 1):  # noqa: B007
-            row = new()
+        for count, (passage, terms) in enumerate(texts, 1):  # noqa: B007
+            row = self._library.Document()
             row.add_unsigned(_PASSAGE, passage)
             row.add_unsigned(_DOCUMENT, document)
-            row.add_text(_TERMS, f"{named} {' '.join(terms(text))}")
+            row.add_text(_TERMS, terms)
             writer.add_document(row)
         return count
+
+
+def _main_language(store: Store) -> str:
+    """The language of most of the text."""
+    row = store.execute(
+        "SELECT language FROM documents GROUP BY language ORDER BY sum(characters) DESC LIMIT 1"
+    ).fetchone()
+    return row[0] if row else ""
+
+
+def _terms(
+    passages: Iterable[tuple[int, str]], title: str, languages: Sequence[str]
+) -> Iterator[tuple[int, str]]:
+    """Numbers of passages, and their terms with those of the title, a space between them.
+
+    languages: several where it is not sure which one a text is in, "" for words as they are; a word
+    has its terms in each.
+    """
+    first, *others = [analyser(language) for language in stemmed(languages)]
+
+    def terms(text: str) -> str:
+        found = first.terms(text)
+        for other in others:
+            found += set(other.terms(text)).difference(found)
+        return " ".join(found)
+
+    named = terms(title)
+    for passage, text in passages:
+        yield passage, f"{named} {terms(text)}"
+
+
+def _begin_anew(folder: Path) -> None:
+    """An empty index in place of what is there."""
+    import tantivy
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    tantivy.Index(_schema(tantivy), path=str(folder))
 
 
 def _schema(library: Any) -> Any:

@@ -1,5 +1,8 @@
 """An index: what was committed is found, and what is given out of it is what was read."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -152,6 +155,34 @@ def test_what_was_refused_is_kept_by_name(out, tmp_path):
     with DocumentIndex.open(out) as index:
         rows = index.store.execute("SELECT reason, detail FROM quarantine").fetchall()
         assert rows == [("encrypted PDF", "password")]
+
+
+def test_words_of_another_store_are_made_anew(out, tmp_path):
+    """As after a copy of an older file, or a new one in its place."""
+    (out / "index.sqlite").unlink()
+    fill(tmp_path, {"b.txt": "Herons wait.", "a.txt": "The zebras puzzle the herons."}, out)
+    with DocumentIndex.open(out) as index:
+        assert not index.search("notice") and len(index.search("zebra")) == 1
+        assert index.state().words
+
+
+@pytest.mark.parametrize("left", ["nothing", "broken", "a file in the way"])
+def test_words_that_are_lost_or_broken_are_made_anew(out, tmp_path, left):
+    words = out / "words"
+    if left == "nothing":
+        shutil.rmtree(words)
+    elif left == "broken":
+        (words / "meta.json").write_text("{")
+    else:
+        with IndexWriter(out) as writer:
+            writer.remove([str(tmp_path / "lease.txt")])
+        stamp = json.loads((words / "meta.json").read_text())
+        for segment in stamp["segments"]:
+            name = segment["segment_id"].replace("-", "")
+            for number in range(100):
+                (words / f"{name}.{number}.del").touch()
+    with DocumentIndex.open(out) as index:
+        assert index.search("Kündigungsfrist") and index.state().words
 
 
 def test_no_index_is_said(tmp_path):

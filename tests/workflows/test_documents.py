@@ -213,7 +213,9 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path, seconds):
     count = written_and_killed(out, seconds)
     with DocumentIndex.open(out) as opened:
         for i in range(max(0, count - 30), count):
-            gone = i % 3 == 1 and i + 1 < count
+            if i % 3 == 1 and i + 1 == count:
+                continue  # what removes it may have been committed, and not said
+            gone = i % 3 == 1
             assert [hit.text for hit in opened.search(f"number{i}")] == (
                 [] if gone else [f"Otter number{i} swims."]
             )

@@ -265,7 +265,7 @@ class _Run:
         behind = self.writer.store.execute(
             "SELECT count(*) FROM passages JOIN documents ON documents.id = document "
             "WHERE generation > ?",
-            (self.writer.words.generation,),
+            (self.writer.words.generation_of(self.writer.store),),
         ).fetchone()[0]
         with self.progress.bar("words", behind, "passages") as go:
             self.writer.catch_up(go)
