@@ -45,7 +45,8 @@ def decoder_sizes(**other: Any) -> DecoderSizes:
 
 def model_type(preset: str) -> str:
     """What the ecosystem calls the models of a preset."""
-    return {"qwen3.5": "qwen3_5_text", "qwen3-moe": "qwen3_moe"}.get(preset, preset.split("-")[0])
+    known = {"qwen3.5": "qwen3_5_text", "qwen3-moe": "qwen3_moe", "gemma3": "gemma3_text"}
+    return known.get(preset, preset.split("-")[0])
 
 
 def loud(model: Any) -> Any:

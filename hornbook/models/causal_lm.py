@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.sequences import StateSequences
-from hornbook.nn.contract import Context, Mask, State
+from hornbook.nn.contract import Cache, Context, Mask, State
 from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.head import head
 from hornbook.nn.initialise import (
     Initialiser,
     constant,
@@ -23,12 +24,17 @@ from hornbook.nn.stack import StackConfig
 
 
 class CausalLMConfig(ModelConfig):
-    """A decoder. tied: the head is the token embedding transposed."""
+    """A decoder. tied: the head is the token embedding transposed.
+
+    multiplier: of the logits. cap: logits l become cap tanh(l / cap) (Gemma 2 report, 2024).
+    """
 
     vocab: int
     embedding: EmbeddingConfig
     stack: StackConfig
     tied: bool
+    multiplier: float = 1.0
+    cap: float | None = None
 
     def empty(self) -> "CausalLM":
         return CausalLM(self)
@@ -46,6 +52,9 @@ class CausalLMConfig(ModelConfig):
 
 
 INITIAL: tuple[tuple[str, Initialiser], ...] = (
+    # Layers begin as the identity: nothing is added to the stream until it has been learned.
+    ("*.after_norm.weight", constant(0.0)),
+    ("*.after_norm.excess", constant(-1.0)),
     ("*norm*.weight", constant(1.0)),
     ("*norm*.excess", constant(0.0)),
     ("*.decay_log", log_uniform(1.0, 16.0)),
@@ -53,7 +62,8 @@ INITIAL: tuple[tuple[str, Initialiser], ...] = (
     ("*.skip", constant(1.0)),
     ("*.gates.bias", forget_bias()),
     ("*.bias", constant(0.0)),
-    # Layers begin as the identity: nothing is added to the stream until it has been learned.
+    ("stack.*.normed.output.weight", fan_in()),
+    ("stack.*.normed.down.weight", fan_in()),
     ("stack.*.output.weight", constant(0.0)),
     ("stack.*.down.weight", constant(0.0)),
     ("stack.*.weight", fan_in()),
@@ -73,7 +83,7 @@ class CausalLM(Model):
         self.config = config
         self.embedding = config.embedding.build(config.vocab, config.width)
         self.stack = config.stack.build(config.width)
-        self.head = nn.Linear(config.width, config.vocab, bias=False)
+        self.head = head(config.width, config.vocab, config.cap)
         self.tie()
 
     @property
@@ -115,14 +125,17 @@ class CausalLM(Model):
         """What the head reads, (B, T, D), of rows that continue from a state, as in `forward`."""
         time = tokens.shape[1]
         ctx = state.context(time, valid)
-        x: Tensor = self.stack(self.embedding(tokens, ctx.pos), ctx, state.caches)
+        x = self._through(tokens, ctx, state.caches)
         state.advance(time if valid is None else valid.sum(1))
         return x
 
     def features(self, tokens: Tensor, ctx: Context) -> Tensor:
         """What the head reads, (B, T, D), for whole sequences."""
-        y: Tensor = self.stack(self.embedding(tokens, ctx.pos), ctx)
-        return y
+        return self._through(tokens, ctx)
+
+    def _through(self, tokens: Tensor, ctx: Context, caches: list[Cache] | None = None) -> Tensor:
+        y: Tensor = self.stack(self.embedding(tokens, ctx.pos), ctx, caches)
+        return y if self.config.multiplier == 1 else y * self.config.multiplier
 
     def sequences(self, rows: int, capacity: int | None = None) -> StateSequences:
         """Empty sequences of at most `capacity` tokens (None: the context), for generation."""

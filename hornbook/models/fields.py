@@ -75,6 +75,10 @@ class Fields:
         """Whether the key is there and nobody took it yet."""
         return key in self._left
 
+    def null(self, key: str) -> bool:
+        """Whether the file says null, where what it leaves out would be something else."""
+        return key in self._known and key not in self._left
+
     def size(self, key: str, default: int | None = None, most: int = _LARGEST) -> int:
         """A positive whole number; without a default the key must be there."""
         value = self._take(key, default)
@@ -155,6 +159,10 @@ class Fields:
         if not isinstance(value, Mapping):
             self.refuse(key, value, "It must be an object.")
         return value
+
+    def assume(self, key: str, value: Any) -> None:
+        """What is meant where the file leaves a key out."""
+        self._left.setdefault(key, value)
 
     def taken(self, *keys: str) -> dict[str, Any]:
         """The values of some keys that are there, or of all that are left, as they are."""

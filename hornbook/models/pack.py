@@ -24,6 +24,7 @@ from hornbook.kernels.quantised import (
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention, AttentionConfig
 from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.head import Capped, cap_of
 from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import NativeLinear, packed, quantise
@@ -71,8 +72,12 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[DecoderBlock] | 
     layers, blocks = list(model.stack.layers), []
     if len(layers) % 2 or not layers or not isinstance(model.stack.norm, RMSNorm):
         return None
+    if model.config.multiplier != 1:
+        return None
     for first, second in zip(layers[::2], layers[1::2], strict=True):
         if not (isinstance(first, PreNorm) and isinstance(second, PreNorm)):
+            return None
+        if (first.multiplier, second.multiplier) != (1, 1):
             return None
         block = (first.norm, first.layer, second.norm, second.layer)
         if not all(map(isinstance, block, (RMSNorm, FusedAttention, RMSNorm, FusedMLP))):
@@ -189,7 +194,8 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
             if isinstance(child, nn.Linear):
                 found = source(f"{name}.{own}" if name else own, child)
                 if found is not None:
-                    setattr(module, own, packed(found, child.bias))
+                    made, cap = packed(found, child.bias), cap_of(child)
+                    setattr(module, own, made if cap is None else Capped(made, cap))
     return model
 
 

@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from hornbook.core.errors import unknown
+from hornbook.models import variants
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.encoder_presets import BertSizes, bert_masked_lm
+from hornbook.models.frames import decoder, transformer
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import ModelConfig
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.delta import GatedDeltaConfig
-from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.lstm import LSTMConfig
 from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.mixture import MixtureConfig
 from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
-from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
+from hornbook.nn.norm import LayerNormConfig, RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
 from hornbook.nn.short_conv import ShortConvConfig
-from hornbook.nn.stack import Block, StackConfig
 
 
 class Preset(NamedTuple):
@@ -84,7 +84,7 @@ def qwen3(
         bias=Bias(inputs=biased, output=biased),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
-    return _transformer(sizes, norm, attention, mlp)
+    return transformer(sizes, norm, attention, mlp)
 
 
 @preset("qwen3-moe", family="moe")
@@ -126,7 +126,7 @@ def llama(
         bias=Bias(inputs=biased, output=biased),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
-    return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
+    return transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
 @preset("qwen2", family="gpt")
@@ -145,7 +145,7 @@ def qwen2(
         bias=Bias(inputs=True),
     )
     mlp = GatedMLPConfig(hidden=sizes.hidden, activation=activation)
-    return _transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
+    return transformer(sizes, RMSNormConfig(epsilon=epsilon), attention, mlp)
 
 
 @preset("gpt2", family="gpt", tied=True, gated=False)
@@ -161,7 +161,7 @@ def gpt2(
     )
     mlp = MLPConfig(hidden=sizes.hidden, activation=activation)
     norm = LayerNormConfig(epsilon=epsilon)
-    return _transformer(sizes, norm, attention, mlp, positions=sizes.context)
+    return transformer(sizes, norm, attention, mlp, positions=sizes.context)
 
 
 @preset("mamba2", family="mamba2")
@@ -314,6 +314,17 @@ def bert(sizes: DecoderSizes) -> MaskedLMConfig:
     return bert_masked_lm(own)
 
 
+for _variant in (
+    variants.mistral,
+    variants.phi3,
+    variants.gemma2,
+    variants.gemma3,
+    variants.olmo2,
+    variants.smollm3,
+    variants.granite,
+):
+    preset(_variant.__name__, family="gpt")(_variant)
+
 FAMILIES = {
     family: [name for name, one in PRESETS.items() if one.family == family]
     for family in dict.fromkeys(one.family for one in PRESETS.values())
@@ -335,46 +346,3 @@ def preset_of(family: str | None, preset: str | None) -> str | None:
     if preset is not None and preset not in FAMILIES[family]:
         raise unknown(f"preset of {family}", preset, FAMILIES[family])
     return preset or FAMILIES[family][0]
-
-
-def decoder(
-    *,
-    vocab: int,
-    width: int,
-    context: int,
-    blocks: tuple[Block, ...],
-    depth: int,
-    norm: NormConfig,
-    tied: bool,
-    positions: int | None = None,
-) -> CausalLMConfig:
-    """The frame that all decoders share: `depth` blocks, the pattern over and over."""
-    return CausalLMConfig(
-        vocab=vocab,
-        width=width,
-        context=context,
-        embedding=EmbeddingConfig(positions=positions),
-        stack=StackConfig(pattern=blocks, depth=depth, norm=norm),
-        tied=tied,
-    )
-
-
-def _transformer(
-    sizes: DecoderSizes,
-    norm: RMSNormConfig | LayerNormConfig,
-    attention: AttentionConfig,
-    mlp: MLPConfig | GatedMLPConfig,
-    positions: int | None = None,
-) -> CausalLMConfig:
-    """Pre-norm attention and MLP, block after block."""
-    block = (PreNormConfig(norm=norm, layer=attention), PreNormConfig(norm=norm, layer=mlp))
-    return decoder(
-        vocab=sizes.vocab,
-        width=sizes.width,
-        context=sizes.context,
-        blocks=(block,),
-        depth=sizes.depth,
-        norm=norm,
-        tied=sizes.tied,
-        positions=positions,
-    )

@@ -19,15 +19,20 @@ class EmbeddingConfig(Config):
 
     positions: how many learned position vectors are added (Radford et al. 2019), "sinusoidal" for
     fixed ones (Vaswani et al. 2017), or None. scaled: token vectors are multiplied by the square
-    root of the width (ibid., 3.4). types: how many learned segment vectors (Devlin et al. 2019).
-    dropout: the share of channels dropped while training.
+    root of the width (ibid., 3.4). multiplier: of token vectors besides. types: how many learned
+    segment vectors (Devlin et al. 2019). dropout: the share of channels dropped while training.
     """
 
     positions: int | Literal["sinusoidal"] | None = None
     scaled: bool = False
+    multiplier: float = 1.0
     types: int = 0
     norm: NormConfig | None = None
     dropout: float = 0.0
+
+    def scale(self, width: int) -> float:
+        """What token vectors are multiplied by."""
+        return self.multiplier * (math.sqrt(width) if self.scaled else 1.0)
 
     def build(self, vocab: int, width: int) -> "Embedding":
         return Embedding(self, vocab, width)
@@ -53,8 +58,8 @@ class Embedding(nn.Module):
 
     def forward(self, tokens: Tensor, pos: Tensor, types: Tensor | None = None) -> Tensor:
         x = self.token(tokens)
-        if self.config.scaled:
-            x = x * math.sqrt(x.shape[-1])
+        if (scale := self.config.scale(x.shape[-1])) != 1:
+            x = x * scale
         if self.position is not None:
             x = x + self.position(pos)
         elif self.config.positions == "sinusoidal":

@@ -17,7 +17,7 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import LayerConfig
 from hornbook.nn.mlp import GatedMLPConfig, MLPConfig
-from hornbook.nn.residual import PostNormConfig, PreNormConfig
+from hornbook.nn.residual import ResidualConfig
 from hornbook.training.choices import Choice, Choices
 from hornbook.training.objective import next_token
 from hornbook.training.precision import product_type
@@ -138,7 +138,7 @@ def flops_per_token(config: ModelConfig) -> float:
 
 def _inner(layer: LayerConfig) -> LayerConfig:
     """The layer inside its residual rule."""
-    return layer.layer if isinstance(layer, PreNormConfig | PostNormConfig) else layer
+    return layer.layer if isinstance(layer, ResidualConfig) else layer
 
 
 def choose(

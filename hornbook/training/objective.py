@@ -17,6 +17,7 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.classifier import Classifier, ClassifierHead
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
+from hornbook.nn.head import cap_of
 
 # 256 rows of 8,192 float32 logits are 8 MiB: they stay in the cache between the passes over them,
 # and the matrix products are still large enough to run at full speed (measured, docs/log.md).
@@ -99,7 +100,7 @@ def linear_cross_entropy(
     """
     rows = targets.flatten()
     loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        x.flatten(0, 1), head.weight, head.bias, rows, smoothing
+        x.flatten(0, 1), head.weight, head.bias, rows, smoothing, cap_of(head)
     )
     return loss, int((rows != IGNORE).sum())
 
@@ -114,7 +115,7 @@ def linear_losses(x: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
         targets.flatten(),
     )
     losses = [
-        _losses(_log_probabilities(x[chunk], weight, bias), rows[chunk])
+        _losses(_logits(x[chunk], weight, bias, cap_of(head)).log_softmax(1), rows[chunk])
         for chunk in _chunks(len(x), len(weight))
     ]
     if not losses:  # a batch in which nothing is asked
@@ -127,7 +128,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        smoothing: float,
+        cap: float | None,
     ) -> Tensor:
         short_x, short_weight = _short(x), _short(weight)
         wide = torch.promote_types(x.dtype, torch.float32)
@@ -138,9 +145,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(x.device.type, enabled=False):
             for rows in _chunks(len(x), len(weight)):
-                logs = _log_probabilities(short_x[rows], short_weight, bias)
+                logits = _logits(short_x[rows], short_weight, bias, cap)
+                logs = logits.log_softmax(1)
                 total += _smooth(_losses(logs, targets[rows]), logs, targets[rows], smoothing).sum()
                 gradient = _logit_gradient(logs, targets[rows], smoothing)
+                if cap is not None:  # how steep the cap is there
+                    gradient *= logits.div_(cap).square_().neg_().add_(1)
                 if grad_bias is not None:
                     grad_bias += gradient.sum(0)
                 delta = gradient.to(short_x.dtype)
@@ -151,10 +161,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grad_x, grad_weight, grad_bias = ctx.saved_tensors
         weight, bias = (g if g is None else g.mul_(grad) for g in (grad_weight, grad_bias))
-        return grad_x.mul_(grad), weight, bias, None, None
+        return grad_x.mul_(grad), weight, bias, None, None, None
 
 
 def _short(x: Tensor) -> Tensor:
@@ -168,11 +178,12 @@ def _chunks(rows: int, vocab: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
-def _log_probabilities(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """log softmax(x W^T + b), (N, V) float32, or float64 where x is"""
+def _logits(x: Tensor, weight: Tensor, bias: Tensor | None, cap: float | None) -> Tensor:
+    """x W^T + b, (N, V) float32, or float64 where x is; capped where there is a cap."""
     logits = x @ weight.T
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return (logits if bias is None else logits.add_(bias)).log_softmax(1)
+    logits = logits if bias is None else logits.add_(bias)
+    return logits if cap is None else logits.div_(cap).tanh_().mul_(cap)
 
 
 def _losses(logs: Tensor, targets: Tensor) -> Tensor:

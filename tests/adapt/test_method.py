@@ -148,8 +148,8 @@ def test_lora_begins_as_nothing_moves_alone_and_merges(name):
     assert list(lora.own_parameters(model)) == names
     lora.merge(model)
     assert list(dict(model.named_parameters())) == names
-    # Weights off by a last bit move it by 2e-5: what its memory says first is small, and normed.
-    bound = 1e-4 if name == "qwen3.5" else 1e-5
+    # Weights off by a last bit move these by 2e-5: what a layer says first is small, and normed.
+    bound = 1e-4 if name in ("qwen3.5", "olmo2") else 1e-5
     assert torch.allclose(run(model), changed, rtol=1e-5, atol=bound)
     assert moving(model) == set(names)
 

@@ -15,9 +15,10 @@ VOCAB, TIME = 50, 12
 SIZES = decoder_sizes(vocab=VOCAB, context=TIME, kv_heads=1)
 
 
-@pytest.fixture
-def model():
-    built = qwen3(SIZES).build(seed=3)
+@pytest.fixture(params=[None, 0.5], ids=["free", "capped"])
+def model(request):
+    """capped: so low that it bends the logits."""
+    built = qwen3(SIZES).model_copy(update={"cap": request.param}).build(seed=3)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in built.parameters():

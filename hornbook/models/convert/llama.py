@@ -1,6 +1,6 @@
 """`llama`: RMSNorm, rotary attention, SwiGLU (Touvron et al. 2023)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name
@@ -10,9 +10,11 @@ from hornbook.models.fields import Fields
 from hornbook.models.presets import llama
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.mlp import GatedMLPConfig
 from hornbook.nn.norm import RMSNormConfig
-from hornbook.nn.residual import PreNormConfig
+from hornbook.nn.residual import ResidualConfig
+from hornbook.nn.stack import Block
 
 
 def read(fields: Fields) -> CausalLMConfig:
@@ -57,13 +59,10 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
 
     Says nothing of a normalisation of queries and keys: the family does.
     """
-    match config.stack.pattern:
-        case ((PreNormConfig(layer=AttentionConfig() as attention), PreNormConfig(layer=mlp)),):
-            norm, rotary = config.stack.norm, attention.rotary
-        case _:
-            return None
-    if not isinstance(norm, RMSNormConfig) or not isinstance(mlp, GatedMLPConfig) or not rotary:
+    parts = parts_of(config)
+    if parts is None:
         return None
+    attention, mlp, norm, rotary = parts
     return {
         "vocab_size": config.vocab,
         "hidden_size": config.width,
@@ -79,6 +78,38 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
         "attention_bias": attention.bias.inputs,
         **write_rotary(rotary, attention.head),
     }
+
+
+class Parts(NamedTuple):
+    """Of the first block, and of the first that has rotary positions."""
+
+    attention: AttentionConfig
+    mlp: GatedMLPConfig
+    norm: RMSNormConfig
+    rotary: RotaryConfig
+
+
+def parts_of(config: CausalLMConfig) -> Parts | None:
+    """What a decoder of attentions and gated MLPs is made of, or None when it is none."""
+    blocks, norm = config.stack.blocks(), config.stack.norm
+    rotaries = [attention.rotary for block in blocks if (attention := attention_of(block))]
+    rotary = next(filter(None, rotaries), None)
+    match blocks[0]:
+        case (ResidualConfig(layer=AttentionConfig() as attention), ResidualConfig(layer=mlp)):
+            pass
+        case _:
+            return None
+    if not isinstance(norm, RMSNormConfig) or not isinstance(mlp, GatedMLPConfig) or not rotary:
+        return None
+    return Parts(attention, mlp, norm, rotary)
+
+
+def attention_of(block: Block) -> AttentionConfig | None:
+    """The attention of a block that begins with one."""
+    match block[0]:
+        case ResidualConfig(layer=AttentionConfig() as attention):
+            return attention
+    return None
 
 
 _MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"

@@ -9,7 +9,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.fields import Fields
-from hornbook.models.presets import decoder
+from hornbook.models.frames import decoder
 from hornbook.nn.mamba2 import Mamba2Config
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.residual import PreNormConfig

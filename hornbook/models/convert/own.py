@@ -16,7 +16,7 @@ from hornbook.models.model import ModelConfig
 from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.nn.contract import LayerConfig
 from hornbook.nn.lstm import LSTMConfig
-from hornbook.nn.residual import PostNormConfig, PreNormConfig
+from hornbook.nn.residual import ResidualConfig
 
 _KEY = "hornbook"
 
@@ -32,7 +32,7 @@ def layers_of(config: ModelConfig) -> list[LayerConfig]:
     """All layers of a model's pattern, without what is around them."""
     blocks = [block for stack in config.stacks().values() for block in stack.pattern]
     return [
-        layer.layer if isinstance(layer, PreNormConfig | PostNormConfig) else layer
+        layer.layer if isinstance(layer, ResidualConfig) else layer
         for block in blocks
         for layer in block
     ]

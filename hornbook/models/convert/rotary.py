@@ -5,6 +5,7 @@
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from hornbook.models.fields import Fields
@@ -33,16 +34,16 @@ def read_rotary(
 
     partly: whether the family knows heads of which a part turns.
     """
-    found = together(fields, "rope_scaling", "rope_parameters")
+    found = together(fields, fields.taken(*_TOP), "rope_scaling", "rope_parameters")
     rotary = read_parameters(found, sizes, default, partly)
     found.finish()
     return rotary
 
 
-def together(fields: Fields, *objects: str) -> Fields:
+def together(fields: Fields, top: Mapping[str, Any], *objects: str) -> Fields:
     """What the places say, as if they were one. Refuses what two of them say otherwise."""
     values: dict[str, Any] = {}
-    for part in (fields.taken(*_TOP), *(fields.inner(key).taken() for key in objects)):
+    for part in (top, *(fields.inner(key).taken() for key in objects)):
         for key, value in part.items():
             name = _OLD.get(key, key)
             if values.setdefault(name, value) != value:
@@ -111,13 +112,17 @@ def _yarn(found: Fields, context: int, pairs: int) -> Scaling:
 def _long(found: Fields, context: int, pairs: int) -> Scaling:
     original = found.size("original_max_position_embeddings", context)
     factor = found.number("factor", context / original)
-    usual = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
     return LongScaling(
         short=found.divisors("short_factor", pairs),
         long=found.divisors("long_factor", pairs),
         original=original,
-        attention=found.number("attention_factor", usual),
+        attention=found.number("attention_factor", long_amplitude(factor, original)),
     )
+
+
+def long_amplitude(factor: float, original: int) -> float:
+    """The amplitude of LongRoPE where a file has none (Ding et al. 2024)."""
+    return math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
 
 
 _SCALINGS = {"linear": _linear, "llama3": _llama3, "yarn": _yarn, "longrope": _long, "su": _long}
