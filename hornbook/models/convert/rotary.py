@@ -34,15 +34,20 @@ def read_rotary(
 
     partly: whether the family knows heads of which a part turns.
     """
-    found = together(fields, fields.taken(*_TOP), "rope_scaling", "rope_parameters")
+    found = together(fields, "rope_scaling", "rope_parameters")
     rotary = read_parameters(found, sizes, default, partly)
     found.finish()
     return rotary
 
 
-def together(fields: Fields, top: Mapping[str, Any], *objects: str) -> Fields:
-    """What the places say, as if they were one. Refuses what two of them say otherwise."""
+def together(fields: Fields, *objects: str, top: Mapping[str, Any] | None = None) -> Fields:
+    """What objects say and what stands beside them, as if they were one place.
+
+    top: what stands beside them, if not under its usual keys. Refuses what two places say
+    otherwise.
+    """
     values: dict[str, Any] = {}
+    top = fields.taken(*_TOP) if top is None else top
     for part in (top, *(fields.inner(key).taken() for key in objects)):
         for key, value in part.items():
             name = _OLD.get(key, key)
