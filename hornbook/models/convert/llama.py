@@ -80,7 +80,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     }
 
 
-class Parts(NamedTuple):
+class DecoderParts(NamedTuple):
     """Of the first block, and of the first that has rotary positions."""
 
     attention: AttentionConfig
@@ -89,7 +89,7 @@ class Parts(NamedTuple):
     rotary: RotaryConfig
 
 
-def parts_of(config: CausalLMConfig) -> Parts | None:
+def parts_of(config: CausalLMConfig) -> DecoderParts | None:
     """What a decoder of attentions and gated MLPs is made of, or None when it is none."""
     blocks, norm = config.stack.blocks(), config.stack.norm
     rotaries = [attention.rotary for block in blocks if (attention := attention_of(block))]
@@ -101,7 +101,7 @@ def parts_of(config: CausalLMConfig) -> Parts | None:
             return None
     if not isinstance(norm, RMSNormConfig) or not isinstance(mlp, GatedMLPConfig) or not rotary:
         return None
-    return Parts(attention, mlp, norm, rotary)
+    return DecoderParts(attention, mlp, norm, rotary)
 
 
 def attention_of(block: Block) -> AttentionConfig | None:
