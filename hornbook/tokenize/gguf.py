@@ -180,7 +180,8 @@ def write_tokenizer(
         **_special(tokens, settings, prefix),
         ADD_BOS: bool(prefix),
         "tokenizer.ggml.add_space_prefix": False,
-        TEMPLATE: _plain(settings.template or ""),
+        # Programs that find an empty template write empty prompts.
+        **({TEMPLATE: _plain(settings.template)} if settings.template else {}),
     }
 
 

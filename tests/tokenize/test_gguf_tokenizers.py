@@ -101,3 +101,9 @@ def test_what_llama_cpp_would_cut_otherwise_is_not_written(tmp_path):
     write(tmp_path, GPT2, normalizers.Lowercase())
     with pytest.raises(HornbookError, match="Lowercase"):
         keys(tmp_path)
+
+
+def test_without_a_template_there_is_no_empty_one(tmp_path):
+    """Programs take what is there: with an empty one they would write empty prompts."""
+    write(tmp_path, GPT2)
+    assert "tokenizer.chat_template" not in keys(tmp_path)

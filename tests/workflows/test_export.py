@@ -14,12 +14,13 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.corpus.build import build
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.importance import measured_importance, read_importance
+from hornbook.models.gguf.write import write_gguf
 from hornbook.nn.contract import Context, Mask
 from hornbook.workflows.exchange import importance
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
 from tests.schemas import check
-from tests.tiny import QUIET, decoder_folder, sentences
+from tests.tiny import QUIET, Heard, decoder_folder, sentences
 
 TEXTS = ["春眠不覺曉，處處聞啼鳥。 The hornbook's 12345 words.\n"] * 50
 
@@ -78,6 +79,30 @@ def test_the_certificate_sees_what_quantising_costs(model, text, tmp_path):
         assert found["tensors"].keys() <= {"F32", "F16", kind.upper(), "Q8_0"}
         assert sum(one["bytes"] for one in found["tensors"].values()) < found["bytes"]["after"]
     assert 0 < differences[0] < differences[1] < differences[2]
+
+
+def test_a_file_says_what_it_is(llama, text, tmp_path):
+    heard = Heard()
+    export(llama, "gguf", "q4_k_m", tmp_path / "m.gguf", text, heard)
+    values = GGUFFile(tmp_path / "m.gguf").values
+    assert values["general.name"] == llama.name
+    assert values["general.file_type"] == 15
+    assert values["general.quantization_version"] == 2
+    assert values["tokenizer.ggml.add_bos_token"] is False
+    assert values["tokenizer.chat_template"]
+    assert any("Rows of 15 of 15 matrices" in line for line in heard.lines)
+    assert not any("already" in line for line in heard.lines)
+    source = tmp_path / "source.gguf"
+    write_gguf(load_model(llama), source, "q8_0", {
+        **{key: value for key, value in values.items() if key.startswith("tokenizer.")},
+        "general.name": "Tablet", "general.license": "apache-2.0", "general.license.link": "there",
+    })  # fmt: skip
+    export(source, "gguf", "q4_0", tmp_path / "n.gguf", text, heard)
+    values = GGUFFile(tmp_path / "n.gguf").values
+    kept = [values[f"general.{key}"] for key in ("name", "license", "license.link")]
+    assert kept == ["Tablet", "apache-2.0", "there"]
+    assert values["general.file_type"] == 2
+    assert any("source.gguf were Q8_0 already" in line for line in heard.lines)
 
 
 def test_importance_is_taken_from_a_text_or_a_matrix_of_others(llama, text, tmp_path):

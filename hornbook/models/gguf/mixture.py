@@ -60,14 +60,24 @@ def stored_as(name: str, shape: tuple[int, ...], type_: FileType, model: ModelSh
     part = name.split(".")[-2].removesuffix("_exps").replace("attn_qkv", "attn_v")
     if len(shape) == 1 or part in _FLOATS:
         return "F32"
-    if type_.kind in ("F32", "F16", "BF16"):
+    if is_float(type_.kind):
         return type_.kind
     return _fitting(_wanted(name, part, type_, model), shape[-1])
 
 
 def takes_importance(type_: FileType) -> bool:
     """Whether the importance of columns changes what is stored."""
-    return type_.kind not in ("F32", "F16", "BF16", "Q8_0", "TQ1_0", "TQ2_0")
+    return not is_float(type_.kind) and type_.kind not in ("Q8_0", "TQ1_0", "TQ2_0")
+
+
+def is_float(kind: str) -> bool:
+    """Whether a type is a number of its own for each weight."""
+    return kind in ("F64", "F32", "F16", "BF16")
+
+
+def fits(kind: str, columns: int) -> bool:
+    """Whether the blocks of a type divide a row."""
+    return is_float(kind) or columns % (32 if kind in _SHORT else 256) == 0
 
 
 def _wanted(name: str, part: str, type_: FileType, model: ModelShape) -> str:
@@ -84,9 +94,10 @@ def _wanted(name: str, part: str, type_: FileType, model: ModelShape) -> str:
 
 def _fitting(kind: str, columns: int) -> str:
     """The type itself, or one of as many bits or more whose blocks divide a row."""
-    if kind not in _SHORT and columns % 256:
-        kind = _SHORTER[kind]
-    return "F16" if columns % 32 else kind
+    if fits(kind, columns):
+        return kind
+    kind = _SHORTER.get(kind, kind)
+    return kind if fits(kind, columns) else "F16"
 
 
 def _outer(place: MatrixPlace) -> bool:

@@ -6,7 +6,7 @@ The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.j
 import itertools
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from hornbook.core.progress import Progress
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, write_model
 from hornbook.models.gguf.mixture import FILE_TYPES, takes_importance
-from hornbook.models.gguf.write import StoredTensor, write_gguf
 from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
-from hornbook.tokenize.gguf import unpack_tokenizer, write_tokenizer
-from hornbook.tokenize.tokenizer import Tokenizer, read_files
-from hornbook.workflows.exchange.importance import importance_of, importance_source
+from hornbook.tokenize.gguf import unpack_tokenizer
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows.exchange.gguf_file import write_gguf_file
+from hornbook.workflows.exchange.importance import importance_source
 from hornbook.workflows.exchange.parity import ModelWithTokenizer, compare
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.runs import folder as layout
@@ -91,7 +91,7 @@ def export(
             output_file(certificate_at, claim) as note,
         ):
             certificate = certify(
-                file, _write_gguf(before, source, file, chosen, weighed, progress)
+                file, write_gguf_file(before, source, file, chosen, weighed, progress)
             )
             write_json(note, certificate)
     else:
@@ -124,36 +124,6 @@ def _check(form: str, kind: str | None, out: Path, importance: str | None) -> st
     if out.suffix != SUFFIX or out.is_dir():
         raise UsageError(f"{out}: name a file that ends with {SUFFIX}.")
     return kind
-
-
-def _write_gguf(
-    before: ModelWithTokenizer,
-    source: Path,
-    out: Path,
-    kind: str,
-    weighed: Path | None,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Write the file; returns what the certificate says of how it is stored."""
-    values, settings = read_files(source)
-    model, tokenizer = before
-    known = settings._replace(eos=tokenizer.eos_id, stops=tokenizer.stop_ids)
-    metadata = write_tokenizer(values, known, model.config.vocab, str(tokenizer.where))
-    found = importance_of(weighed, model, tokenizer, progress) if weighed else None
-    if found:
-        metadata |= found.metadata()
-    stored = write_gguf(model, out, kind, metadata, found.columns if found else None)
-    return {"tensors": _by_type(stored), "importance": found.summary() if found else None}
-
-
-def _by_type(stored: Sequence[StoredTensor]) -> dict[str, dict[str, int]]:
-    """How many tensors and bytes a file has of each type, the most bytes first."""
-    found: dict[str, dict[str, int]] = {}
-    for tensor in stored:
-        of = found.setdefault(tensor.kind, {"tensors": 0, "bytes": 0})
-        of["tensors"] += 1
-        of["bytes"] += tensor.bytes
-    return dict(sorted(found.items(), key=lambda item: -item[1]["bytes"]))
 
 
 def _write_folder(before: ModelWithTokenizer, source: Path, folder: Path) -> None:
