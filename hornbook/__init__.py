@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hornbook.workflows.projects.images.project import Images
     from hornbook.workflows.projects.labels.project import Labels
     from hornbook.workflows.projects.pairs.project import Pairs
+    from hornbook.workflows.projects.questions.project import Questions
     from hornbook.workflows.projects.text.project import Text
     from hornbook.workflows.train import Run, train
 
@@ -47,6 +48,7 @@ __all__ = [
     "Labels",
     "Pairs",
     "Question",
+    "Questions",
     "Run",
     "Text",
     "Translation",
@@ -73,6 +75,7 @@ _PLACES = {
     "workflows.projects.images.project": ("Images",),
     "workflows.projects.labels.project": ("Labels",),
     "workflows.projects.pairs.project": ("Pairs",),
+    "workflows.projects.questions.project": ("Questions",),
     "workflows.projects.text.project": ("Text",),
     "workflows.train": ("Run", "train"),
 }

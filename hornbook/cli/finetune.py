@@ -18,14 +18,14 @@ _Task = Annotated[
     str,
     typer.Option(
         help="What the model learns: instruct, continue, translate, "
-        "summarize, preference or classify."
+        "summarize, preference, classify or embed."
     ),
 ]
 _Data = Annotated[
     list[Path] | None,
     typer.Option(
         help="A file of rows to learn from: .json, .jsonl or .parquet; also pairs for "
-        "translate, texts for continue, a table for classify."
+        "translate, texts for continue, a table for classify, questions with passages for embed."
     ),
 ]
 _Method = Annotated[
@@ -142,7 +142,11 @@ def command(
         "--text-column": text_column, "--label-column": label_column,
         "--class-weights": class_weights,
     }  # fmt: skip
-    if task == "classify":
+    if task == "embed":
+        for name in ("--general", "--prompt", "--beta"):
+            _refuse({name: own.pop(name)}, f"does not go with --task {task}")
+        _refuse(columns, "goes with --task classify")
+    elif task == "classify":
         _refuse(own, f"does not go with --task {task}")
         if len(data) != 1:
             raise UsageError(f"--task classify takes one --data file, not {len(data)}.")
@@ -157,6 +161,10 @@ def command(
         from hornbook.workflows.projects.labels.project import Labels
 
         project, wishes = Labels(data[0], model), columns
+    elif task == "embed":
+        from hornbook.workflows.projects.questions.project import Questions
+
+        project, wishes = Questions(model, data), own
     else:
         from hornbook.workflows.projects.answers.project import Answers
 

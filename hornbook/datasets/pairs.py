@@ -31,11 +31,16 @@ NO_PAIR = "no pair"
 """The reason of a row that has no such columns."""
 
 
-def read_pairs(files: Sequence[Path], columns: Columns | None = None) -> Iterator[Pair | Rejection]:
+def read_pairs(
+    files: Sequence[Path],
+    columns: Columns | None = None,
+    usual: Sequence[Columns] = PAIR_NAMES,
+) -> Iterator[Pair | Rejection]:
     """The pairs of one table, or of two aligned files, in their order.
 
-    columns: what the table calls source and target. Raises UsageError for another number of files,
-    a missing one or unknown columns, HornbookError for aligned files of different lengths.
+    columns: what the table calls source and target; usual: where nobody says. Raises UsageError for
+    another number of files, a missing one or unknown columns, HornbookError for aligned files of
+    different lengths.
     """
     for file in files:
         if not file.is_file():
@@ -51,7 +56,7 @@ def read_pairs(files: Sequence[Path], columns: Columns | None = None) -> Iterato
         )
     (file,) = files
     if format_of(file) in FORMATS:
-        return _table(file, columns)
+        return _table(file, columns, usual)
     raise UsageError(
         f"{file} alone holds no pairs: it is none of {', '.join(FORMATS)}. Name two aligned files."
     )
@@ -75,19 +80,21 @@ def _aligned(source: Path, target: Path) -> Iterator[Pair | Rejection]:
             yield pair
 
 
-def _table(file: Path, columns: Columns | None) -> Iterator[Pair | Rejection]:
+def _table(
+    file: Path, columns: Columns | None, usual: Sequence[Columns]
+) -> Iterator[Pair | Rejection]:
     """A row a pair. Raises UsageError for a table whose columns hold none."""
 
     def make(row: Row) -> Pair | Fault:
-        pair = pair_in(row.cells, columns)
+        pair = pair_in(row.cells, columns, usual)
         if isinstance(pair, Fault) and pair.reason == NO_PAIR and format_of(file) in TABLES:
             raise UsageError(
-                f"{file} has no columns {' and '.join(columns or PAIR_NAMES[0])}; its first row is "
+                f"{file} has no columns {' and '.join(columns or usual[0])}; its first row is "
                 f"{', '.join(list(row.cells)[:8])}."
             )
         return pair
 
-    return read_as(file, make, naming_of(columns))
+    return read_as(file, make, naming_of(columns, [*itertools.chain.from_iterable(usual)]))
 
 
 def naming_of(columns: Columns | None = None, usual: Sequence[str] = ()) -> Naming:
@@ -99,12 +106,16 @@ def naming_of(columns: Columns | None = None, usual: Sequence[str] = ()) -> Nami
     return Naming(columns or (), usual=names, guess=False)
 
 
-def pair_in(cells: Mapping[str, Any], columns: Columns | None = None) -> Pair | Fault:
+def pair_in(
+    cells: Mapping[str, Any],
+    columns: Columns | None = None,
+    usual: Sequence[Columns] = PAIR_NAMES,
+) -> Pair | Fault:
     """A row's pair, its sides at the top or inside `translation`, as {"de": …, "en": …}."""
     inner = opened(cells.get("translation"))
     values: Mapping[str, Any] = inner if isinstance(inner, Mapping) else cells
     places = () if columns else ((numbered(0), numbered(1)),)
-    for names in (columns,) if columns else (*PAIR_NAMES, *places):
+    for names in (columns,) if columns else (*usual, *places):
         one, other = (spelled(name, values) for name in names)
         if one is not None and other is not None:
             return pair_of(as_text(values[one]), as_text(values[other]))

@@ -102,6 +102,7 @@ def save_model(
     with atomic_folder(folder, claim) as aside:
         write_model(model, aside, tokenizer_folder, generation)
         for name, content in (beside or {}).items():
+            (aside / name).parent.mkdir(exist_ok=True)
             write_json(aside / name, content)
         if card is not None:
             write_text(aside / "README.md", card)

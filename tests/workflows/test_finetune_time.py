@@ -6,11 +6,11 @@ from hornbook.core.clock import Clock
 from hornbook.core.files import read_json
 from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.answers import problem as preparing
-from hornbook.workflows.projects.answers import settle
 from hornbook.workflows.projects.answers.before import Sizes, evenly
 from hornbook.workflows.projects.answers.request import AnswersRecipe
-from hornbook.workflows.projects.answers.settle import Spent, evaluations_in_time, steps_in_time
 from hornbook.workflows.runs import settle as settling
+from hornbook.workflows.runs import timed as timing
+from hornbook.workflows.runs.timed import Spent, evaluations_in_time, steps_in_time
 from tests.workflows.test_finetune import QUIET, Heard, crash_at, folder, tune  # noqa: F401
 
 
@@ -37,7 +37,7 @@ def test_a_run_in_minutes_is_measured_on_what_there_is_time_for(folder, tmp_path
     """And one that was cut goes on with the same samples, the same steps, to an end."""
     monkeypatch.setattr(preparing, "sizes_in_time", lambda *_: Sizes(3, 5, 1))
     monkeypatch.setattr(settling, "gradient_seconds", lambda *_: 1e6)
-    monkeypatch.setattr(settle, "steps_in_time", lambda *_: (6, "six", 60.0))
+    monkeypatch.setattr(timing, "steps_in_time", lambda *_: (6, "six", 60.0))
     heard = Heard()
     wishes = {"method": "lora:4", "epochs": None, "minutes": 1.0}
     with monkeypatch.context() as patch:

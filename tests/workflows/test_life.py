@@ -21,6 +21,7 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
+from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
@@ -106,6 +107,21 @@ def answers(folder):
     data = {"model": folder / "model", "data": folder / "rows.json"}
     values = {"epochs": 12, "dtype": "float32", "rate": 0.003, "method": "lora:4"}
     return {**data, "general": folder / "general.txt"}, values
+
+
+def questions(folder):
+    words = ["red", "blue", "green", "seven", "nine", "house", "river"]
+    rows = [
+        {"question": f"Where are {one} and {other}?", "passage": f"Here: {one}, then {other}."}
+        for one, other in itertools.permutations(words, 2)
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tokenizer = train_tokenizer([json.dumps(rows)] * 2, 400, folder / "tokenizer", QUIET)
+    sizes = BertSizes(vocab=tokenizer.vocab_size, width=32, depth=1, context=48, heads=2, hidden=48)
+    model = bert(sizes).build()
+    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
+    data = {"model": folder / "model", "data": [folder / "rows.jsonl"]}
+    return data, {"epochs": 12, "dtype": "float32", "rate": 0.003}
 
 
 MAKERS = {name: maker for name, maker in globals().items() if name in kinds()}

@@ -86,8 +86,19 @@ def open_encoder(path: Path, device: str | None = None, weights: str | None = No
         raise unknown("weights", weights, WEIGHTS)
     if weights is None:
         weights = "bfloat16" if device == "cpu" and has_bfloat16() else "float32"
+    encoder = _opened(path, device, getattr(torch, weights))
+    with_fast_linear(encoder.model)
+    return encoder
+
+
+def open_to_train(path: Path, device: str) -> Encoder:
+    """As `open_encoder`, in float32 and with layers that can be trained."""
+    return _opened(path, device, torch.float32)
+
+
+def _opened(path: Path, device: str, dtype: torch.dtype) -> Encoder:
     folder = resolve(path)
-    model = load_model(folder, device, getattr(torch, weights)).eval()
+    model = load_model(folder, device, dtype).eval()
     if isinstance(model, MaskedLM):
         model = _without_head(model)
     assert isinstance(model, Network)
@@ -98,7 +109,6 @@ def open_encoder(path: Path, device: str | None = None, weights: str | None = No
             raise UsageError(
                 f"{folder / POOLING} asks for {other[0]}; only the mean is known here."
             )
-    with_fast_linear(model)
     return Encoder(path, model, SequenceTokenizer.load(folder), read_prompts(folder))
 
 

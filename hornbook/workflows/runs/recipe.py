@@ -22,6 +22,8 @@ from hornbook.workflows.runs import folder as layout
 
 LEAST_MINUTES, MOST_MINUTES, MOST_TOKENS, MOST_STEPS = 0.1, 525_600.0, 10**15, 10**12
 """What can be meant: a year, and more tokens and steps than there are years for."""
+EPOCHS = 3
+"""Of a tuning, where neither minutes nor epochs are given."""
 MOST_EVALUATIONS, MOST_SAMPLES = 12, 5
 """How often a run looks at its model, at most."""
 
@@ -67,6 +69,21 @@ class RehearsedRequest(Request):
 
     steps: int | None = Field(default=None, ge=1, le=MOST_STEPS)
     compiled: bool | None = None
+
+
+class TimedRequest(Request):
+    """Of a tuning, whose steps are timed. epochs: passes over the data."""
+
+    length: ClassVar[tuple[str, ...]] = ("minutes", "epochs")
+    least_minutes: ClassVar[float] = 0.05
+    length_needed: ClassVar[bool] = False
+
+    epochs: float | None = Field(default=None, gt=0, le=1000)
+
+    @property
+    def passes(self) -> float:
+        """Over the data, where no minutes are given."""
+        return self.epochs or EPOCHS
 
 
 class Recipe(Config):

@@ -13,7 +13,6 @@ from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.training.loop import LoopConfig
 from hornbook.training.optimiser import Optimiser
-from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
 from hornbook.workflows.projects.answers.before import (
     Before,
@@ -26,6 +25,7 @@ from hornbook.workflows.projects.answers.goal import General, Goal, goal_of
 from hornbook.workflows.projects.answers.request import SCHEDULE, AnswersPlan, AnswersRequest
 from hornbook.workflows.projects.answers.rows import Encoded
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.timed import TimedProblem
 
 _WINDOW = 512
 """Tokens of general text that are read at once, at most."""
@@ -45,7 +45,7 @@ class Source(NamedTuple):
     general: str
 
 
-class AnswersProblem(Problem):
+class AnswersProblem(TimedProblem):
     """The loss of answers, or of preferences. general: the forgetting meter. before: what the model
     did before the first step.
 
@@ -72,7 +72,8 @@ class AnswersProblem(Problem):
     ) -> None:
         self.source, self.goal, self.general, self.before = source, goal, general, before
         self.model, self.request, self.plan, self.loop = model, request, plan, loop
-        self.objective, self.untrained = goal.objective, before.validation
+        self.objective = goal.objective
+        self.untrained, self.score_s = before.validation, before.validation_s
         self.batches, self.steps_per_epoch = goal.batches, goal.batches.steps_per_epoch
 
     def resize(self, size: int) -> None:

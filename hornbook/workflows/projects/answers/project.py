@@ -20,7 +20,6 @@ from hornbook.training.choices import Planned
 from hornbook.workflows.projects.answers.problem import AnswersProblem, Source, prepare
 from hornbook.workflows.projects.answers.report import write_report
 from hornbook.workflows.projects.answers.request import (
-    EPOCHS,
     AnswersPlan,
     AnswersRecipe,
     AnswersRequest,
@@ -28,11 +27,11 @@ from hornbook.workflows.projects.answers.request import (
 )
 from hornbook.workflows.projects.answers.result import finish
 from hornbook.workflows.projects.answers.rows import encoded, general_text, split_rows
-from hornbook.workflows.projects.answers.settle import timed
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.project import Project, file_fingerprint
+from hornbook.workflows.runs.timed import timed
 
 Files = Path | str | Sequence[Path | str]
 
@@ -110,7 +109,7 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
     def steps(self, request: AnswersRequest, problem: AnswersProblem) -> int | None:
         if request.minutes is not None:
             return None
-        return max(1, round((request.epochs or EPOCHS) * problem.steps_per_epoch))
+        return max(1, round(request.passes * problem.steps_per_epoch))
 
     def finish(
         self,

@@ -1,7 +1,7 @@
 """What a tuning is asked for, how its sizes follow from the rows, what was settled."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,15 +13,11 @@ from hornbook.training.choices import Choice, Planned
 from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.projects.answers.split import NothingToLearn
-from hornbook.workflows.runs.recipe import Recipe, Request
+from hornbook.workflows.runs.recipe import Recipe, TimedRequest
 
 Task = Literal["instruct", "continue", "translate", "summarize", "preference"]
 TASKS: tuple[Task, ...] = ("instruct", "continue", "translate", "summarize", "preference")
 
-EPOCHS = 3
-"""Where neither minutes nor epochs are given."""
-MOST_EPOCHS = 5
-"""However many minutes are given: pairs of small data sets are known by heart by then."""
 SCHEDULE = ScheduleConfig(warmup=0.06, cooldown=0.94)
 
 _LONGEST, _SHORTEST = 1024, 64
@@ -36,7 +32,7 @@ _PREFERENCE = 0.2
 """Share of the rates that preferences bear: the reference is never far."""
 
 
-class AnswersRequest(Request):
+class AnswersRequest(TimedRequest):
     """What the user asked for.
 
     base, tokenizer, data, general: fingerprints of the weights, the tokenizer, the files of rows
@@ -45,10 +41,6 @@ class AnswersRequest(Request):
     preferences, how strongly the model is held to what it was.
     """
 
-    length: ClassVar[tuple[str, ...]] = ("minutes", "epochs")
-    least_minutes: ClassVar[float] = 0.05
-    length_needed: ClassVar[bool] = False
-
     task: Task = "instruct"
     method: Method
     base: str = ""
@@ -56,7 +48,6 @@ class AnswersRequest(Request):
     data: tuple[str, ...] = ()
     general: str = ""
     prompt: str | None = None
-    epochs: float | None = Field(default=None, gt=0, le=1000)
     rate: float | None = Field(default=None, gt=0, lt=1)
     context: int | None = Field(default=None, ge=8)
     beta: float = Field(default=0.1, gt=0)
@@ -67,7 +58,7 @@ class AnswersRequest(Request):
         meant."""
         given = {name: value for name, value in values.items() if value is not None}
         if (task := given.get("task", "instruct")) not in TASKS:
-            raise unknown("task", str(task), ("classify", *TASKS))
+            raise unknown("task", str(task), ("classify", "embed", *TASKS))
         method = Method.parse(given.get("method", "lora"))
         return cls.parse({**given, "method": method.plain()}, "finetune")
 

@@ -13,10 +13,10 @@ from hornbook.generate.text import reply_to, stream
 from hornbook.models.folder import save_model
 from hornbook.workflows.projects.answers.problem import AnswersProblem
 from hornbook.workflows.projects.answers.request import AnswersRecipe
-from hornbook.workflows.projects.answers.settle import EXAMPLES
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.timed import EXAMPLES
 
 _EXAMPLES = 5
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)

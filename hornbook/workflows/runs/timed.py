@@ -13,13 +13,14 @@ from hornbook.core.machine import Machine
 from hornbook.training.choices import Choice
 from hornbook.training.forecast import timed as timing
 from hornbook.training.keep_best import KeepBest
-from hornbook.workflows.projects.answers.problem import AnswersProblem
-from hornbook.workflows.projects.answers.request import EPOCHS, MOST_EPOCHS, AnswersRequest
+from hornbook.training.problem import Problem
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
-from hornbook.workflows.runs.recipe import MOST_EVALUATIONS
+from hornbook.workflows.runs.recipe import MOST_EVALUATIONS, TimedRequest
 from hornbook.workflows.runs.settle import Settlement, in_time, training_seconds
 
+MOST_EPOCHS = 5
+"""However many minutes are given: small data sets are known by heart by then."""
 EVALUATING = 0.25
 """Of the minutes, what scoring the validation part may take while the model learns."""
 EXAMPLES = 0.05
@@ -28,6 +29,13 @@ _SAVING = 0.05
 """Of training, what checkpoints take at most: `runs.loop` is sparing with them."""
 _UPDATING = 1.1
 """How much longer a step takes than its gradient."""
+
+
+class TimedProblem(Problem):
+    """A problem whose validation part was scored before the first step, in `score_s` seconds."""
+
+    untrained: float
+    score_s: float
 
 
 class Spent(NamedTuple):
@@ -41,10 +49,10 @@ class Spent(NamedTuple):
 
 
 def timed(
-    problem: AnswersProblem,
+    problem: TimedProblem,
     machine: Machine,
     steps: int | None,
-    request: AnswersRequest,
+    request: TimedRequest,
     place: Place,
 ) -> Settlement:
     """The steps asked for, or as many as there is time for; where it is short, of fewer rows."""
@@ -53,7 +61,7 @@ def timed(
     spent = _spent(problem, place)
     evaluations, why = evaluations_in_time(clock, spent)
     once, training_s = round(problem.steps_per_epoch), None
-    reason = f"{request.epochs or EPOCHS:g} passes of {once} steps"
+    reason = f"{request.passes:g} passes of {once} steps"
     if steps is None:
         steps, reason, training_s = steps_in_time(clock, spent, step_s, evaluations, once)
     settled = [Choice("steps", steps, reason), Choice("evaluations", evaluations, why)]
@@ -67,20 +75,19 @@ def timed(
     )
 
 
-def _spent(problem: AnswersProblem, place: Place) -> Spent:
+def _spent(problem: TimedProblem, place: Place) -> Spent:
     """What the parts of the run take, by what they took; writing is tried aside."""
     if not place.clock.limited:
         return Spent(0.0, 0.0, 0.0)
     state = problem.begin()
     with tempfile.TemporaryDirectory(prefix=".timing-", dir=place.folder) as aside:
         best = KeepBest(Path(aside) / layout.BEST, layout.SAVED, 1)
-        keeping_s = timing(lambda: best.offer(state, problem.before.validation))[1]
+        keeping_s = timing(lambda: best.offer(state, problem.untrained))[1]
     moved, showing_s = parameter_counts(state.model), EXAMPLES * place.clock.given_s
     # Writing a small part says little of writing all.
     writing_s = min(keeping_s * moved.all / max(1, moved.trained), showing_s)
-    score_s = problem.before.validation_s
-    ending_s = problem.ending_s(score_s) + showing_s + writing_s
-    return Spent(score_s, ending_s, keeping_s)
+    ending_s = problem.ending_s(problem.score_s) + showing_s + writing_s
+    return Spent(problem.score_s, ending_s, keeping_s)
 
 
 def evaluations_in_time(clock: Clock, spent: Spent) -> tuple[int, str]:

@@ -1,0 +1,38 @@
+"""Contrastive learning of sentence vectors: each question nearest to its own passage.
+
+InfoNCE over the passages of a batch (van den Oord et al. 2018; Henderson et al. 2017 for the
+negatives within a batch): -log softmax(cos(q, p) / t)[own], and the same the other way round.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hornbook.batches.questions import QuestionBatch
+from hornbook.models.encoder import Encoder
+from hornbook.nn.pooling import Mean
+from hornbook.training.objective import Objective
+
+
+def contrast(temperature: float) -> Objective:
+    """The objective: the mean of both directions, a sum over pairs, in nats."""
+
+    def objective(model: nn.Module, batch: QuestionBatch) -> tuple[Tensor, int]:
+        assert isinstance(model, Encoder)
+        questions = sentence_vectors(model, batch.questions, batch.questions_valid)
+        passages = sentence_vectors(model, batch.passages, batch.passages_valid)
+        cosines = questions @ passages.T / temperature
+        # What answers this question as well is not what it is told from.
+        own = torch.arange(len(cosines), device=cosines.device)
+        same = batch.numbers[:, None] == batch.numbers[None]
+        cosines = cosines.masked_fill(same & (own[:, None] != own[None]), -torch.inf)
+        there = F.cross_entropy(cosines, own, reduction="sum")
+        back = F.cross_entropy(cosines.T, own, reduction="sum")
+        return (there + back) / 2, len(own)
+
+    return objective
+
+
+def sentence_vectors(model: Encoder, tokens: Tensor, valid: Tensor) -> Tensor:
+    """(B, D) float32, of length one: the mean of the real tokens' features."""
+    return F.normalize(Mean()(model(tokens, valid), valid).float(), dim=1)

@@ -1,0 +1,1 @@
+"""An encoder tuned on questions and the passages that answer them."""

@@ -1,0 +1,68 @@
+"""The contrastive loss, beside one written out by hand, and what is no negative."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from hornbook.batches.questions import QuestionBatches
+from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.training.contrastive import contrast, sentence_vectors
+
+
+@pytest.fixture(scope="module")
+def model():
+    sizes = BertSizes(vocab=50, width=16, depth=1, context=12, heads=2, hidden=24)
+    return bert(sizes).build(1)
+
+
+def batches(numbers, rows=4):
+    draw = np.random.default_rng(0)
+    texts = [draw.integers(1, 50, draw.integers(2, 9)) for _ in range(2 * len(numbers))]
+    half = len(numbers)
+    numbers = np.array(numbers, np.int64)
+    return QuestionBatches(texts[:half], texts[half:], numbers, rows, 0, 0)
+
+
+def by_hand(model, batch, temperature):
+    """The loss sum, pair by pair; a passage that comes twice is no negative of itself."""
+    q = sentence_vectors(model, batch.questions, batch.questions_valid)
+    p = sentence_vectors(model, batch.passages, batch.passages_valid)
+    cosines, total, count = (q @ p.T).tolist(), 0.0, len(q)
+    for i in range(count):
+        for line in ([cosines[i][j] for j in range(count)], [cosines[j][i] for j in range(count)]):
+            others = [
+                math.exp(line[j] / temperature)
+                for j in range(count)
+                if j == i or batch.numbers[j] != batch.numbers[i]
+            ]
+            total -= math.log(math.exp(line[i] / temperature) / sum(others)) / 2
+    return total
+
+
+@pytest.mark.parametrize("numbers", [[0, 1, 2, 3], [0, 1, 0, 2]])
+def test_the_loss_is_that_of_the_equation(model, numbers):
+    batch = batches(numbers).batch(0)
+    loss, count = contrast(0.1)(model, batch)
+    assert count == 4
+    assert loss.item() == pytest.approx(by_hand(model, batch, 0.1), rel=1e-5)
+
+
+def test_padding_moves_no_vector(model):
+    batch = batches([0, 1, 2, 3]).batch(0)
+    vectors = sentence_vectors(model, batch.questions, batch.questions_valid)
+    for row, tokens in enumerate(batch.questions):
+        alone = tokens[batch.questions_valid[row]][None]
+        found = sentence_vectors(model, alone, torch.ones_like(alone, dtype=torch.bool))
+        assert torch.allclose(found[0], vectors[row], atol=1e-6)
+
+
+def test_every_pair_comes_once_an_epoch_and_stays_together():
+    all_pairs = batches(range(10), rows=4)
+    seen = torch.cat([all_pairs.batch(step).numbers for step in range(5)])
+    assert sorted(seen[:10].tolist()) == sorted(seen[10:].tolist()) == list(range(10))
+    batch = all_pairs.batch(1)
+    for i, number in enumerate(batch.numbers.tolist()):
+        passage = batch.passages[i][batch.passages_valid[i]]
+        assert passage.tolist() == all_pairs.passages[number].tolist()
