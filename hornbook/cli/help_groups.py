@@ -22,7 +22,8 @@ OPTIONS = {
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
     "Training": "method rate beta class_weights rows micro_rows isolate",
-    "Generation": "max_tokens temperature top_k top_p min_p stop beam length_penalty part lead",
+    "Generation": "max_tokens temperature top_k top_p min_p stop beam length_penalty part lead "
+    "sentences",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
     "bench.tokens rounds",
@@ -46,7 +47,7 @@ VALUES = {
     "PARTS": "folds",
     "ITEMS": "test_limit limit each",
     "EXAMPLES": "shots",
-    "SENTENCES": "lead",
+    "SENTENCES": "lead sentences",
     "STREAMS": "streams",
     "ROUNDS": "rounds",
     "KEY=VALUE": "set_ metadata",

@@ -74,7 +74,7 @@ def _pieces(text: str, language: str, size: int) -> Iterator[Block]:
     heading: Block | None = None
     for block in blocks(text):
         opens = block.opens and heading is None
-        if _is_heading(text, block) and block.end - block.start <= size // 2:
+        if is_heading(text, block) and block.end - block.start <= size // 2:
             heading = heading or block
             yield Block(block.start, block.end, opens)
             continue
@@ -120,11 +120,11 @@ def _block(text: str, start: int, end: int) -> Iterator[Block]:
     if bare := piece.strip():
         start += len(piece) - len(piece.lstrip())
         block = Block(start, start + len(bare), True)
-        opens = _SECTION.match(text, start) is not None or _is_heading(text, block)
+        opens = _SECTION.match(text, start) is not None or is_heading(text, block)
         yield block._replace(opens=opens)
 
 
-def _is_heading(text: str, block: Block) -> bool:
+def is_heading(text: str, block: Block) -> bool:
     """Whether a paragraph is a line of few words that is no sentence."""
     if _MARKED_HEADING.match(text, block.start):
         return True

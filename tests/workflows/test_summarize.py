@@ -5,7 +5,11 @@ import json
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.progress import Progress
 from hornbook.tokenize.chat import CHATML
+from hornbook.workflows.documents import summarize as documents
+from hornbook.workflows.documents.source_texts import source_texts
+from hornbook.workflows.documents.summarize import SourceText, summarize_documents
 from hornbook.workflows.use import summarize as module
 from hornbook.workflows.use.summarize import SummarizeConfig, summarize
 from tests.in_process import hornbook as run
@@ -19,6 +23,12 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("summarize")
     text = " ".join(SENTENCES[:40]) + "春眠不覺曉。處處聞啼鳥。TL;DR: Summarize the text"
     return decoder_folder(folder, text * 4, depth=1, context=160)
+
+
+@pytest.fixture(autouse=True)
+def no_encoder(monkeypatch):
+    """By words alone: what was pulled on this machine must not count."""
+    monkeypatch.setattr(documents, "fitting_encoder", lambda languages: None)
 
 
 @pytest.fixture
@@ -98,7 +108,8 @@ def test_the_commands(model, tmp_path):
     )
     assert code == 0, err
     found = json.loads(out)
-    assert found.keys() == {"model", "summary", "lead", "parts", "characters"}
+    assert found.keys() >= {"model", "summary", "lead", "parts", "characters", "reason"}
+    assert found["by"] == "words" and found["summary"] == found["extractive"]
     code, out, err = run("summarize", model, tmp_path / "none.txt")
     assert (code, err.count("\n")) == (2, 1) and "does not exist" in err
     (tmp_path / "d.txt").write_text("\n".join(SENTENCES[:6]))
@@ -110,3 +121,83 @@ def test_the_commands(model, tmp_path):
     assert (tmp_path / "o" / "results_perplexity.json").is_file()
     code, out, err = run("evaluate", model, "--task", "perplexitty")
     assert code == 2 and "Did you mean 'perplexity'" in err
+
+
+REPORT = """# The report
+
+The tablet was found in 1843 beside the river. It was made of oak and weighed two pounds.
+A child had written letters on it.
+
+2. What was learned
+
+The oak tablet shows how children learned letters. Teachers wrote the letters first, and
+children wrote below them. The museum in Bath keeps the tablet today.
+"""
+
+
+SHORT = "The tablet was found in 1843 beside the river. It was made of oak. A child wrote on it."
+
+
+def quoted(found, text):
+    """All sentences of a result, each of which stands where it says."""
+    parts = [one for section in found["sections"] for one in section["sentences"]]
+    for one in [*found["sentences"], *parts]:
+        assert one["text"] == text[one["start"] : one["end"]] and one["verified"]
+    return [one["text"] for one in found["sentences"]]
+
+
+def test_each_sentence_says_where_it_stands():
+    found = summarize_documents(None, [SourceText(1, "r.md", REPORT)], SummarizeConfig(), QUIET)
+    assert len(quoted(found, REPORT)) == 3
+    assert [section["heading"] for section in found["sections"]] == [
+        "The report", "2. What was learned"
+    ]  # fmt: skip
+    assert found["lead"].startswith("The tablet was found in 1843")
+    assert "report" not in found["summary"] and found["by"] == "words"
+    assert found["characters"] == {"text": len(REPORT), "summary": len(found["summary"])}
+
+
+@pytest.mark.parametrize(
+    ("answer", "by", "reason"),
+    [
+        ("The oak tablet was found in 1843 beside the river.", "decoder", None),
+        ("The oak tablet was found in 1943 beside the river.", "encoder", "does not hold"),
+        ("The tablet was found by Napoleon beside the river.", "encoder", "does not hold"),
+        ("It is a good day for a walk in town.", "encoder", "does not hold"),
+        ("The tablet was made of oak. " * 9, "encoder", "again and again"),
+        ("", "encoder", "it is empty"),
+    ],
+)
+def test_what_the_text_does_not_hold_is_no_summary(model, monkeypatch, answer, by, reason):
+    monkeypatch.setattr(module, "greedy_answers", lambda m, t, ids, *a: [answer] * len(ids))
+    config = SummarizeConfig(max_tokens=8, device="cpu")
+    found = summarize_documents(model, [SourceText(1, "r.md", SHORT)], config, QUIET)
+    assert (found["by"] == "decoder") == (by == "decoder")
+    assert reason is None or reason in found["reason"]
+    if by == "decoder":
+        assert found["summary"] == answer and found["sentences"][0]["supported"]
+    else:
+        assert found["summary"] == found["extractive"] and quoted(found, SHORT)
+    assert found["decoder"]["summary"].strip() == answer.strip()
+
+
+def test_a_cut_is_marked(model, monkeypatch):
+    answer = "The tablet was made of oak. A child"
+    monkeypatch.setattr(module, "greedy_answers", lambda m, t, ids, *a: [answer] * len(ids))
+    config = SummarizeConfig(max_tokens=8, device="cpu")
+    found = summarize_documents(model, [SourceText(1, "r.md", SHORT)], config, QUIET)
+    assert found["summary"] == f"{answer} …" and found["decoder"]["cut"]
+
+
+def test_a_folder(tmp_path):
+    (tmp_path / "a.md").write_text(REPORT)
+    (tmp_path / "b.txt").write_text("春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。")
+    texts = source_texts(tmp_path, Progress(True))
+    found = summarize_documents(None, texts, SummarizeConfig(sentences=2), QUIET)
+    assert {section["document"] for section in found["sections"]} == {1, 2}
+    assert len(found["sentences"]) == 2
+    code, out, err = run("summarize", tmp_path / "a.md", "--sentences", 1, "--json")
+    assert code == 0, err
+    assert json.loads(out)["model"] is None
+    code, out, err = run("summarize", tmp_path / "a.md")
+    assert code == 0 and "By parts:" in out and "hornbook pull" in err

@@ -1,4 +1,4 @@
-"""`hornbook summarize`: a shorter text in the model's words, always beside the first sentences.
+"""A shorter text in a decoder's words, beside the first sentences.
 
 What is longer than the context is summarised part by part, and then its summaries are. Knows models
 through generation; trains nothing.
@@ -34,12 +34,14 @@ PROMPTS = {
 
 
 class SummarizeConfig(Config):
-    """lead: sentences of the text's beginning shown beside. max_tokens: of a summary. prompt: what
+    """lead: sentences of the text's beginning shown beside. sentences: of an extractive summary, by
+    the text's length if not given. max_tokens: of a summary. prompt: what
     is asked, with {text} in it, for models tuned on one of their own. part: tokens of text read at
     once; half of the context if not given.
     """
 
     lead: int = Field(default=3, ge=1)
+    sentences: int | None = Field(default=None, ge=1)
     max_tokens: int = Field(default=160, ge=1)
     prompt: str | None = None
     part: int | None = Field(default=None, ge=16)
@@ -64,8 +66,7 @@ def summarize(path: Path, text: str, config: SummarizeConfig, progress: Progress
     """
     if not text.strip():
         raise UsageError("There is nothing to summarise: the text is empty.")
-    if config.prompt is not None and "{text}" not in config.prompt:
-        raise UsageError(f"--prompt {config.prompt!r} has no place for the text: {{text}}.")
+    check(config)
     opened = load(path, Decoder, device=config.device, say=progress.say)
     chat = opened.tokenizer.chat_template is not None
     language = "zh" if len(_HAN.findall(text)) > len(text) / 4 else "en"
@@ -79,6 +80,12 @@ def summarize(path: Path, text: str, config: SummarizeConfig, progress: Progress
         "parts": work.levels,
         "characters": {"text": len(text), "summary": len(summary)},
     }
+
+
+def check(config: SummarizeConfig) -> None:
+    """Raises UsageError for a prompt without a place for the text."""
+    if config.prompt is not None and "{text}" not in config.prompt:
+        raise UsageError(f"--prompt {config.prompt!r} has no place for the text: {{text}}.")
 
 
 def _shorten(work: _Work, text: str) -> str:
