@@ -62,7 +62,7 @@ def our_greedy(model, ids, count):
     return [step.id for step in decode(model, [ids], config, frozenset())]
 
 
-@pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3", "gpt2"])
+@pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3", "qwen3-moe", "qwen3.5", "gpt2"])
 def folder(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     tokenizer = train_tokenizer(TEXTS, 400, folder / "t", QUIET)
@@ -74,6 +74,7 @@ def folder(request, tmp_path_factory):
         kv_heads=4 if request.param == "gpt2" else 2,
         head=16,
         hidden=96,
+        depth=4,
         tied=True,
     )
     model = loud(PRESETS[request.param](sizes).build())

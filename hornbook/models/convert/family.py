@@ -38,10 +38,10 @@ class TensorRule:
     """One of their tensors: our parameters one below the other, transposed when they say so.
 
     row: theirs is a matrix of one row where ours is a vector. Names may hold {block}, and ours {0},
-    {1} and so on: the places of the block's layers in our stack. Both may hold {part}, the number
-    of one of several like parts of a layer. A rule whose parameters a model
-    does not have does not apply to it, nor does one that stands beside a parameter of ours that is
-    not there.
+    {1} and so on: the places of the block's layers in our stack. Ours may hold {part}, the number
+    of one of several like parts of a layer; theirs too, unless all parts are one tensor. A rule
+    whose parameters a model does not have does not apply to it, nor does one that stands beside a
+    parameter of ours that is not there.
     """
 
     theirs: str
@@ -62,9 +62,14 @@ class TensorRule:
     def parts(
         self, block: int, layers: int, parameters: Mapping[str, Tensor]
     ) -> Iterator["TensorRule"]:
-        """The rule for one block, once for each of the like parts that the layer has."""
+        """The rule for one block, once for each of the like parts that the layer has, or once for
+        all where their name has no number."""
         rules = (self.named(block, layers, part) for part in count())
-        return takewhile(lambda rule: rule.applies(parameters), rules)
+        found = takewhile(lambda rule: rule.applies(parameters), rules)
+        if "{part}" in self.theirs:
+            yield from found
+        elif parts := list(found):
+            yield replace(parts[0], ours=tuple(name for rule in parts for name in rule.ours))
 
     def applies(self, parameters: Mapping[str, Tensor]) -> bool:
         """Whether a model with these parameters has the tensor."""
@@ -172,7 +177,7 @@ class Family:
             stack = stacks[rule.ours[0].split(".")[0]]
             layers = len(stack.pattern[0])
             for block in range(stack.depth):
-                if "{part}" in rule.theirs:
+                if "{part}" in rule.ours[0]:
                     yield from rule.parts(block, layers, parameters)
                 else:
                     yield rule.named(block, layers)

@@ -14,7 +14,8 @@ from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Family
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.names import ARCHITECTURES
+from hornbook.models.gguf.names import ARCHITECTURES, architecture_of
+from hornbook.models.gguf.qwen import read_hybrid, read_moe, write_hybrid, write_moe
 from hornbook.models.gguf.rotary import interleaved
 from hornbook.models.gguf.sizes import (
     ARCHITECTURE,
@@ -64,10 +65,11 @@ def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
     Raises HornbookError when no architecture of GGUF does.
     """
     family, values = to_hf(config)
-    name = family.model_type
-    if name not in ARCHITECTURES:
+    name = architecture_of(family)
+    if name is None:
         raise HornbookError(
-            f"A {name} model cannot be written as GGUF. Valid: {', '.join(ARCHITECTURES)}."
+            f"A {family.model_type} model cannot be written as GGUF. Valid: "
+            f"{', '.join(ARCHITECTURES)}."
         )
     fields = Fields(values, f"GGUF has no key for what a {name} model of this kind needs")
     found = _write_gpt2(fields) if name == "gpt2" else _write_rotary(fields, name)
@@ -98,16 +100,18 @@ def _read_gpt2(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
 
 def _write_rotary(fields: Fields, name: str) -> dict[str, Any]:
     fields.only("hidden_act", "silu")
-    if name == "qwen3":
+    if name in ("qwen3", "qwen3moe"):
         fields.only("attention_bias", False)
     head = fields.size("head_dim")
+    more = _WRITE[name](fields, head) if name in _WRITE else {}
     return {
         **_written(fields, _ROTARY_KEYS),
         "attention.key_length": head,
         "attention.value_length": head,
         "rope.dimension_count": head,
-        "rope.freq_base": fields.number("rope_theta"),
         "attention.layer_norm_rms_epsilon": fields.number("rms_norm_eps"),
+        **more,
+        "rope.freq_base": more.get("rope.freq_base") or fields.number("rope_theta"),
     }
 
 
@@ -143,4 +147,11 @@ _GPT2_KEYS = {
 _READ: dict[str, Callable[[Fields, str, int, Collection[str]], CausalLMConfig]] = {
     **dict.fromkeys(ROTARY, _read_rotary),
     "gpt2": _read_gpt2,
+    "qwen3moe": read_moe,
+    "qwen35": read_hybrid,
 }
+_WRITE: dict[str, Callable[[Fields, int], dict[str, Any]]] = {
+    "qwen3moe": write_moe,
+    "qwen35": write_hybrid,
+}
+"""What an architecture has besides the keys of all rotary ones."""

@@ -4,6 +4,7 @@ Token vectors stay in the file, which is mapped.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -105,7 +106,8 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
 
     def made(part: str) -> Tiles:
         own = heads.get(part)
-        matrix = quantised.matrix(file, f"{block}.{part}.weight", heads=own)
+        order = None if own is None else partial(to_halves, heads=own)
+        matrix = quantised.matrix(file, f"{block}.{part}.weight", order=order)
         name = f"{block}.{part}.bias"
         if name not in file.tensors:
             return tiles(matrix)

@@ -7,7 +7,7 @@ architecture, so that nothing is transposed.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hornbook.models.convert import gpt2, llama, qwen2, qwen3
+from hornbook.models.convert import gpt2, llama, qwen2, qwen3, qwen3_5, qwen3_moe
 from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.gguf.sizes import HEAD
 
@@ -27,6 +27,29 @@ _LLAMA = {
     "model.norm": "output_norm",
     "lm_head": "output",
 }
+_MOE = {
+    **_LLAMA,
+    "model.layers.{block}.mlp.gate": "blk.{block}.ffn_gate_inp",
+    "model.layers.{block}.mlp.experts.{part}.gate_proj": "blk.{block}.ffn_gate_exps",
+    "model.layers.{block}.mlp.experts.{part}.up_proj": "blk.{block}.ffn_up_exps",
+    "model.layers.{block}.mlp.experts.{part}.down_proj": "blk.{block}.ffn_down_exps",
+}
+_HYBRID = {
+    **_LLAMA,
+    "model.layers.{block}.post_attention_layernorm": "blk.{block}.post_attention_norm",
+    "model.layers.{block}.linear_attn.in_proj_qkv": "blk.{block}.attn_qkv",
+    "model.layers.{block}.linear_attn.in_proj_z": "blk.{block}.attn_gate",
+    "model.layers.{block}.linear_attn.in_proj_b": "blk.{block}.ssm_beta",
+    "model.layers.{block}.linear_attn.in_proj_a": "blk.{block}.ssm_alpha",
+    "model.layers.{block}.linear_attn.conv1d": "blk.{block}.ssm_conv1d",
+    "model.layers.{block}.linear_attn.norm": "blk.{block}.ssm_norm",
+    "model.layers.{block}.linear_attn.out_proj": "blk.{block}.ssm_out",
+}
+_WHOLE = {
+    "model.layers.{block}.linear_attn.dt_bias": "blk.{block}.ssm_dt.bias",
+    "model.layers.{block}.linear_attn.A_log": "blk.{block}.ssm_a",
+}
+"""Names whose ends are others, too."""
 _GPT2 = {
     "transformer.wte": "token_embd",
     "transformer.wpe": "position_embd",
@@ -50,16 +73,25 @@ def _renamed(family: Family, table: Mapping[str, str]) -> Family:
 
 def _rename(rule: TensorRule, table: Mapping[str, str]) -> TensorRule:
     module, _, kind = rule.theirs.rpartition(".")
-    return TensorRule(f"{table[module]}.{kind}", rule.ours)
+    theirs = _WHOLE.get(rule.theirs) or f"{table[module]}.{kind}"
+    return TensorRule(theirs, rule.ours, beside=rule.beside)
 
 
 ARCHITECTURES: dict[str, Family] = {
-    family.model_type: _renamed(family, table)
-    for family, table in (
-        (llama.FAMILY, _LLAMA),
-        (qwen2.FAMILY, _LLAMA),
-        (qwen3.FAMILY, _LLAMA),
-        (gpt2.FAMILY, _GPT2),
+    name: _renamed(family, table)
+    for name, family, table in (
+        ("llama", llama.FAMILY, _LLAMA),
+        ("qwen2", qwen2.FAMILY, _LLAMA),
+        ("qwen3", qwen3.FAMILY, _LLAMA),
+        ("qwen3moe", qwen3_moe.FAMILY, _MOE),
+        ("qwen35", qwen3_5.FAMILY, _HYBRID),
+        ("gpt2", gpt2.FAMILY, _GPT2),
     )
 }
-"""By `general.architecture`, which for these is called as the `model_type` is."""
+"""By `general.architecture`."""
+
+
+def architecture_of(family: Family) -> str | None:
+    """What GGUF calls a family, None where it has none."""
+    types = {one.model_type: name for name, one in ARCHITECTURES.items()}
+    return types.get(family.model_type)

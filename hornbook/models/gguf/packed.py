@@ -4,6 +4,7 @@ No matrix becomes floats on the way, and token vectors stay in the file, which i
 of the tokens that come are turned into floats when they come.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -14,11 +15,15 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
 from hornbook.kernels.quantised import Matrix
 from hornbook.models.causal_lm import CausalLM
+from hornbook.models.convert.family import TensorRule
 from hornbook.models.folder import check_size, match
 from hornbook.models.gguf import quantised
 from hornbook.models.gguf.config import read_config, reordered
+from hornbook.models.gguf.names import architecture_of
 from hornbook.models.gguf.read import GGUFTensors
+from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.gguf.sizes import EMBEDDING
+from hornbook.models.gguf.turns import part_of, turns_of
 from hornbook.models.pack import pack
 from hornbook.nn.packed import takes
 
@@ -35,6 +40,11 @@ class FileEmbedding(nn.Module):
         return rows.view(*tokens.shape, -1)
 
 
+def _are_matrices(rule: TensorRule) -> bool:
+    """Whether they are weights of linear maps or of tokens, and not a parameter of a layer."""
+    return all(name.endswith(".weight") for name in rule.ours)
+
+
 def load_packed(path: Path) -> CausalLM:
     """The decoder of a GGUF file for the CPU. Matrices that the kernels do not take become float32.
 
@@ -47,9 +57,12 @@ def load_packed(path: Path) -> CausalLM:
     model = cast(CausalLM, config.outline())
     match(family, model, tensors)  # before anything is read that is not what it should be
     parameters = dict(model.named_parameters())
+    turns = turns_of(architecture_of(family) or "", config)
     stored: dict[str, tuple[str, slice]] = {}
     for rule in family.table(config, parameters):
-        if quantised.is_quantised(file, rule.theirs, takes):
+        turn = turns.get(part_of(rule.theirs))
+        kept = turn is None or turn.of_rows
+        if kept and _are_matrices(rule) and quantised.is_quantised(file, rule.theirs, takes):
             start = 0
             for name in rule.ours:
                 stop = start + parameters[name].shape[0]
@@ -70,7 +83,9 @@ def load_packed(path: Path) -> CausalLM:
         if name not in stored:
             return None
         theirs, rows = stored[name]
-        return quantised.matrix(file, theirs, rows, heads.get(theirs.split(".")[-2]))
+        turn, own = turns.get(part_of(theirs)), heads.get(theirs.split(".")[-2])
+        halves = None if own is None else partial(to_halves, heads=own)
+        return quantised.matrix(file, theirs, rows, turn.to_model if turn else halves)
 
     pack(model, source)
     return_freed_memory()

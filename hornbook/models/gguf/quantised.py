@@ -3,6 +3,7 @@
 Knows types of tensors; knows nothing of models.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,16 +13,16 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.quantised import ROWS, Matrix, can_pack
 from hornbook.models.gguf.blocks import FORMS, are_numbers, decode
-from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.place import no_numbers
 
+Order = Callable[[np.ndarray], np.ndarray]
 Takes = Callable[[Form], bool]
 
 
 def is_quantised(file: GGUFFile, name: str, takes: Takes = lambda form: True) -> bool:
     """Whether a tensor is a matrix in a form that the kernels have, and `takes` says yes to."""
     place = file.tensors[name]
-    known = place.kind in FORMS and len(place.shape) == 2 and can_pack(*place.shape)
+    known = place.kind in FORMS and len(place.shape) >= 2 and can_pack(*_flat(place.shape))
     return known and takes(FORMS[place.kind])
 
 
@@ -33,12 +34,18 @@ def is_mostly_quantised(file: GGUFFile, takes: Takes = lambda form: True) -> boo
 
 
 def matrix(
-    file: GGUFFile, name: str, rows: slice = slice(None), heads: int | None = None
+    file: GGUFFile, name: str, rows: slice = slice(None), order: Order | None = None
 ) -> Matrix:
-    """Some rows of a matrix of codes; those of `heads` in our order, which mixes all of them."""
-    outputs, inputs = file.tensors[name].shape
+    """Some rows of a matrix of codes, or of several one below the other. order: puts rows as they
+    are stored into ours, which mixes all of them."""
+    outputs, inputs = _flat(file.tensors[name].shape)
     count = len(range(outputs)[rows])
-    return Matrix(count, inputs, FORMS[file.tensors[name].kind], _parts(file, name, rows, heads))
+    return Matrix(count, inputs, FORMS[file.tensors[name].kind], _parts(file, name, rows, order))
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of a matrix, or of several one below the other."""
+    return math.prod(shape[:-1]), shape[-1]
 
 
 def floats(file: GGUFFile, name: str) -> np.ndarray:
@@ -82,10 +89,11 @@ def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
     return found
 
 
-def _parts(file: GGUFFile, name: str, rows: slice, heads: int | None) -> Iterator[Codes]:
-    stored, kind = file.read(name)[rows], file.tensors[name].kind
-    if heads is not None:
-        stored = to_halves(stored, heads)
+def _parts(file: GGUFFile, name: str, rows: slice, order: Order | None) -> Iterator[Codes]:
+    stored, kind = file.read(name), file.tensors[name].kind
+    stored = stored.reshape(-1, stored.shape[-1])[rows]
+    if order is not None:
+        stored = order(stored)
     for start in range(0, len(stored), ROWS):
         part = stored[start : start + ROWS]
         if not are_numbers(part, kind):

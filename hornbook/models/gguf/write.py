@@ -18,9 +18,11 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.config import reordered, write_config
 from hornbook.models.gguf.mixture import FILE_TYPES, ModelShape, stored_as
+from hornbook.models.gguf.names import architecture_of
 from hornbook.models.gguf.quantise.encode import quantise
 from hornbook.models.gguf.rotary import to_neighbours
 from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
+from hornbook.models.gguf.turns import Turn, part_of, turns_of
 
 _QUANTISATION_VERSION = 2
 _HALF = float(np.finfo(np.float16).max)
@@ -65,11 +67,14 @@ def write_gguf(
     """
     family, sizes = write_config(model.config)
     parameters = dict(model.named_parameters())
+    turns = turns_of(architecture_of(family) or "", model.config)
     shape = _shape_of(sizes, model.config.tied, importance is not None)
     stored = [
         StoredTensor(rule, shaped, stored_as(rule.theirs, shaped, FILE_TYPES[kind], shape))
         for rule in family.table(model.config, parameters)
-        for shaped in [rule.shape(parameters)]
+        for ours in [rule.shape(parameters)]
+        for turn in [turns.get(part_of(rule.theirs))]
+        for shaped in [turn.shape(ours) if turn else ours]
     ]
     for tensor in stored:
         _check(tensor, parameters)
@@ -82,7 +87,8 @@ def write_gguf(
         **metadata,
     }
     with atomic_file(path) as aside:
-        _write(aside, said, stored, _rows(stored, parameters, heads), importance or {})
+        rows = _rows(stored, parameters, heads, turns)
+        _write(aside, said, stored, rows, importance or {})
     return stored
 
 
@@ -121,7 +127,10 @@ def _shape_of(sizes: Mapping[str, Any], tied: bool, weighed: bool) -> ModelShape
 
 
 def _rows(
-    stored: Sequence[StoredTensor], parameters: Mapping[str, Tensor], heads: Mapping[str, int]
+    stored: Sequence[StoredTensor],
+    parameters: Mapping[str, Tensor],
+    heads: Mapping[str, int],
+    turns: Mapping[str, Turn],
 ) -> Iterator[np.ndarray]:
     """Each tensor's numbers in the order of the file, rows of float32."""
     for tensor in stored:
@@ -129,6 +138,8 @@ def _rows(
         module = tensor.name.split(".")[-2]
         if module in heads:
             rows = to_neighbours(rows, heads[module])
+        if (turn := turns.get(part_of(tensor.name))) is not None:
+            rows = turn.to_file(rows)
         yield np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
 
 
