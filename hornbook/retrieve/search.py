@@ -148,22 +148,26 @@ class Searching:
         if self.vectors is None or self.encode is None or not len(self.vectors):
             raise UsageError("This index has no vectors that can be asked; search by words.")
         vector = self.encode(asked.question)
-        by_vectors = self.vectors.search(vector, count, self._passages(documents))
+        by_vectors = self.vectors.search(vector, count, self._passages(asked.where))
         if asked.by == "vectors":
             return [Candidate(*one, None, one.score) for one in by_vectors]
         weight = self.store.setting(WEIGHT)
         more = self.vectors.scores_of(vector, [one.passage for one in by_words])
         return fused(by_words, by_vectors, more, _DEFAULT_WEIGHT if weight is None else weight)
 
-    def _passages(self, documents: list[int] | None) -> "np.ndarray | None":
-        """The passages of documents; None for all."""
-        if documents is None:
+    def _passages(self, where: Where) -> "np.ndarray | None":
+        """The passages that may be found; None for all."""
+        if not where:
             return None
         import numpy as np
 
-        chosen = set(documents)
-        rows = self.store.execute("SELECT id, document FROM passages")
-        return np.array([id for id, document in rows if document in chosen], np.int64)
+        clause, values = where.clause()
+        rows = self.store.execute(
+            "SELECT passages.id FROM passages JOIN documents ON documents.id = document "
+            f"JOIN files ON files.id = file WHERE {clause}",
+            values,
+        )
+        return np.fromiter((row[0] for row in rows), np.int64)
 
     def _shown(self, ranked: list[Candidate], asked: SearchRequest, words: AskedWords) -> list[Hit]:
         """As hits, those that say the same together."""
@@ -224,7 +228,8 @@ class _Places:
         if row is None:
             return True
         path, root = row
-        return os.path.isdir(root) and not os.path.lexists(path)  # noqa: PTH112
+        folder = os.path.dirname(path) if root == path else root  # noqa: PTH120
+        return os.path.isdir(folder) and not os.path.lexists(path)  # noqa: PTH112
 
 
 def _hit(

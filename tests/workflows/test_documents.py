@@ -11,6 +11,7 @@ import pytest
 from hornbook.core.progress import Progress
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
+from hornbook.workflows.documents.watching import keep_up
 from tests.in_process import hornbook
 
 OLD = 1_600_000_000
@@ -86,6 +87,32 @@ def test_sources_add_up_and_are_removed(docs, tmp_path):
     (more / "heron.txt").unlink()
     more.rmdir()
     assert index(out).documents == 0
+
+
+def test_what_was_taken_out_of_a_source_stays_out_until_it_is_named(docs, tmp_path):
+    out = tmp_path / "out"
+    index(out, docs)
+    index(out, remove=(str(docs / "lease.txt"),))
+    assert index(out).documents == index(out, docs).documents == 1
+    assert not found(out, "tenant")
+    assert index(out, docs / "lease.txt").documents == 2
+    assert index(out).documents == 2 and found(out, "tenant") == ["lease.txt"]
+
+
+def test_changes_are_followed(docs, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    index(out, docs)
+    told = []
+
+    def sleep(seconds):
+        if len(told) == 1:
+            raise KeyboardInterrupt
+        write(docs, new="A heron stands in the water.")
+
+    monkeypatch.setattr("hornbook.workflows.documents.watching.time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        keep_up(IndexRequest(encoder="none"), out, Progress(quiet=True), told.append)
+    assert told[0].read == 1 and found(out, "heron") == ["new.txt"]
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):

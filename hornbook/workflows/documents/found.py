@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hornbook.core.errors import UsageError
 from hornbook.read.locations import AnyPath, RemoteFile, is_local, local_path
 from hornbook.read.sources import content_mark, find_files, name_of, size_of
+from hornbook.retrieve.store import FILE, Store
 from hornbook.retrieve.writer import FoundFile
 
 _YOUNG_NS = 2 * 10**9
@@ -36,6 +37,50 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/" + os.sep) + os.sep)
 
 
+class KeptSources(NamedTuple):
+    """What an index was made from. excluded: what was taken out of a source that stays."""
+
+    places: list[str]
+    excluded: list[str]
+
+    @classmethod
+    def of(cls, store: Store) -> "KeptSources":
+        """Those of an index."""
+        return cls(*(store.setting(_KEPT) or ([], [])))
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "KeptSources":
+        """Those of the index in a folder; none where there is no index."""
+        if not (folder / FILE).is_file():
+            return cls([], [])
+        store = Store.open(folder)
+        try:
+            return cls.of(store)
+        finally:
+            store.close()
+
+    def keep(self, store: Store) -> None:
+        """Note them in an index."""
+        store.keep(_KEPT, self)
+
+    def added(self, asked: Sequence["DocumentSource"]) -> "KeptSources":
+        """With more sources; what is named is excluded no longer."""
+        roots = [source.root for source in asked]
+        excluded = [one for one in self.excluded if not any(is_below(r, one) for r in roots)]
+        places = dict.fromkeys([*self.places, *(source.place for source in asked)])
+        return KeptSources(list(places), excluded)
+
+    def without(self, removed: Sequence[str]) -> "KeptSources":
+        """Without what was taken out."""
+        roots = [source_of(given).root for given in removed]
+        places = [place for place in self.places if not any(is_below(place, r) for r in roots)]
+        inside = [root for root in roots if any(is_below(root, place) for place in places)]
+        return KeptSources(places, list(dict.fromkeys([*self.excluded, *inside])))
+
+
+_KEPT = "sources"
+
+
 class FileNow(NamedTuple):
     """A file that is there. file: to read it."""
 
@@ -54,24 +99,27 @@ class FileNow(NamedTuple):
 
 
 def files_now(
-    sources: Sequence[DocumentSource], known: Sequence[str], pass_over: Callable[[Path], None]
+    sources: Sequence[DocumentSource],
+    known: Sequence[str],
+    excluded: Sequence[str],
+    pass_over: Callable[[Path], None],
 ) -> list[FileNow]:
-    """All files of the sources. known: sources that the index has files of already.
+    """The files of sources that are there now, but for those that are excluded.
 
-    Such a source may hold no files any more, or be gone itself. Raises UsageError for others.
+    known: sources that may hold no files any more, or be gone. Raises UsageError for others.
     """
     found: dict[str, FileNow] = {}
     for place, root in sources:
         try:
             files = find_files([place], pass_over)
         except UsageError:
-            if root not in known:
+            if place not in known:
                 raise
             files = []
         for file in files:
             one = _now(file, root)
             found.setdefault(one.path, one)
-    return list(found.values())
+    return [file for file in found.values() if not any(is_below(file.path, e) for e in excluded)]
 
 
 def _now(file: AnyPath, root: str) -> FileNow:

@@ -29,6 +29,7 @@ from hornbook.workflows.documents.encoders import check_encoder, settle_encoder
 from hornbook.workflows.documents.found import (
     DocumentSource,
     FileNow,
+    KeptSources,
     files_now,
     is_below,
     source_of,
@@ -105,13 +106,17 @@ def make_index(request: IndexRequest, folder: Path, progress: Progress) -> Index
     asked = [source_of(source) for source in request.sources]
     if not asked and not (folder / FILE).is_file():
         raise UsageError("Name the files or folders to be indexed.")
-    known = sources_of(folder)
-    for source in asked:
-        files_now([source], known, lambda path: None)
+    before = KeptSources.in_folder(folder)
+    kept = before.without(request.remove).added(asked)
+    passed: list[str] = []
+    sources = asked or ([] if request.remove else [source_of(place) for place in kept.places])
+    now = files_now(sources, before.places, kept.excluded, lambda path: passed.append(str(path)))
     check_encoder(request.encoder)
     with entering(folder, Claim("index"), *_OWN):
         with IndexWriter(folder) as writer:
-            report = _Run(writer, progress, request.text_field).all(asked, request.remove)
+            run = _Run(writer, progress, request.text_field)
+            report = run.all(SourcesNow(kept, sources, now, request.remove))
+            report.passed_over = passed
             report.encoder = settle_encoder(writer.store, request.encoder)
             writer.commit()
         if request.wait:
@@ -124,15 +129,14 @@ def make_index(request: IndexRequest, folder: Path, progress: Progress) -> Index
     return report
 
 
-def sources_of(folder: Path) -> list[str]:
-    """What an index was made from; nothing where there is none."""
-    if not (folder / FILE).is_file():
-        return []
-    store = Store.open(folder)
-    try:
-        return list(store.setting("sources") or [])
-    finally:
-        store.close()
+class SourcesNow(NamedTuple):
+    """What the index is made from now on; where was looked, and the files there; what is to be
+    taken out."""
+
+    kept: KeptSources
+    sources: list[DocumentSource]
+    files: list[FileNow]
+    remove: tuple[str, ...]
 
 
 class _Run:
@@ -143,33 +147,24 @@ class _Run:
         self.report = IndexReport()
         self._committed = self._searchable = time.monotonic()
 
-    def all(self, asked: list[DocumentSource], remove: Sequence[str]) -> IndexReport:
-        """Remove, look, read; the word index last."""
+    def all(self, asked: SourcesNow) -> IndexReport:
+        """Remove, compare, read; the word index last."""
         had = self.writer.files()
-        sources: list[str] = self.writer.store.setting("sources") or []
-        if remove:
-            gone = self._removed(remove, had, sources)
-            had = {path: file for path, file in had.items() if path not in gone}
-            sources = [
-                s for s in sources if not any(is_below(s, source_of(r).root) for r in remove)
-            ]
-        sources = list(dict.fromkeys([*sources, *(source.place for source in asked)]))
-        self.writer.store.keep("sources", sources)
+        gone = self._removed(asked.remove, had)
+        asked.kept.keep(self.writer.store)
         self.writer.commit()
-        if asked or not remove:
-            self._update(asked or [source_of(source) for source in sources], had)
+        had = {path: file for path, file in had.items() if path not in gone}
+        self._update(asked, had)
         self._find()
         return self._told()
 
-    def _removed(
-        self, remove: Sequence[str], had: dict[str, IndexedFile], sources: list[str]
-    ) -> set[str]:
+    def _removed(self, remove: Sequence[str], had: dict[str, IndexedFile]) -> set[str]:
         """Take out what was asked for."""
         found: set[str] = set()
         for given in remove:
             root = source_of(given).root
             own = {path for path in had if is_below(path, root)}
-            if not own and root not in sources:
+            if not own and root not in KeptSources.of(self.writer.store).places:
                 raise UsageError(f"{given} is not in the index. {nearest(root, had, 10)}")
             found |= own
         self._remove(found)
@@ -180,28 +175,22 @@ class _Run:
         self.report.removed += len(paths)
         self.writer.commit()
 
-    def _update(self, sources: list[DocumentSource], had: dict[str, IndexedFile]) -> None:
+    def _update(self, asked: SourcesNow, had: dict[str, IndexedFile]) -> None:
         """Compare what is there with what the index has, and read what is new."""
-        roots = {file.root for file in had.values()} | set(self.writer.store.setting("sources"))
-        now = files_now(sources, list(roots), self._pass_over)
-        self.report.files = len(now)
-        here = {file.path for file in now}
-        searched = [source.root for source in sources]
+        self.report.files = len(asked.files)
+        here = {file.path for file in asked.files}
+        searched = [source.root for source in asked.sources]
         gone = {
             path: file
             for path, file in had.items()
             if path not in here and any(is_below(path, root) for root in searched)
         }
-        wanted = self._changed(now, had, gone)
+        wanted = self._changed(asked.files, had, gone)
         self._remove(set(gone))
-        with self.progress.bar(
-            "reading", sum(size_of(f.file) for f, _, _ in wanted) / 1e6, "MB"
-        ) as go:
+        size = sum(size_of(file.file) for file, _, _ in wanted) / 1e6
+        with self.progress.bar("reading", size, "MB") as go:
             for file, found, known in wanted:
                 self._read(file, found, known, go)
-
-    def _pass_over(self, folder: Path) -> None:
-        self.report.passed_over.append(str(folder))
 
     def _changed(
         self, now: list[FileNow], had: dict[str, IndexedFile], gone: dict[str, IndexedFile]
@@ -233,18 +222,21 @@ class _Run:
     ) -> None:
         """Take the records of a file over. known: where a run that was stopped began with it."""
         number, done = (known.id, known.records) if known else (self.writer.begin(found), 0)
-        whole = True
+        whole, left = True, size_of(file.file) / 1e6
         for item in islice(self._items(file), done, None):
             whole = whole and not (isinstance(item, Rejection) and item.reason == _AWAY)
             self.writer.take(number, item)
             if isinstance(item, Document):
                 self.report.pages_read_by_ocr += item.metadata.get(READ_BY_OCR, 0)
+                step = min(left, len(item.text) / 1e6)  # of one file, about
+                left -= step
+                go(step)
             if time.monotonic() - self._committed > _COMMIT_S:
                 self._commit()
         if whole:
             self.writer.end(number, found)
         self.report.read += 1
-        go(size_of(file.file) / 1e6)
+        go(left)
 
     def _items(self, file: FileNow) -> Iterator[Document | Rejection]:
         try:

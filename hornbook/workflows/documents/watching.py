@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hornbook.core.progress import Progress
-from hornbook.workflows.documents.found import files_now, source_of
-from hornbook.workflows.documents.indexing import IndexReport, IndexRequest, make_index, sources_of
+from hornbook.workflows.documents.found import KeptSources, files_now, source_of
+from hornbook.workflows.documents.indexing import IndexReport, IndexRequest, make_index
 
 _EVERY_S = 2.0
 
@@ -33,6 +33,7 @@ def keep_up(
 
 def _stamps(folder: Path) -> dict[str, str]:
     """What tells a change, by path. A file that is too young to tell is looked at again."""
-    roots = sources_of(folder)
-    found = files_now([source_of(root) for root in roots], roots, lambda path: None)
+    places, excluded = KeptSources.in_folder(folder)
+    sources = [source_of(place) for place in places]
+    found = files_now(sources, places, excluded, lambda path: None)
     return {file.path: file.stamp or f"{time.monotonic()}" for file in found}
