@@ -13,11 +13,15 @@ from hornbook.core.files import write_json
 from hornbook.core.gguf import GGUFFile
 from hornbook.corpus.build import build
 from hornbook.models.folder import load_model
+from hornbook.models.gguf import write
 from hornbook.models.gguf.importance import measured_importance, read_importance
+from hornbook.models.gguf.mixture import FILE_TYPES
+from hornbook.models.gguf.quantise.encode import quantise
 from hornbook.models.gguf.write import write_gguf
 from hornbook.nn.contract import Context, Mask
 from hornbook.workflows.exchange import importance
 from hornbook.workflows.exchange.export import export
+from hornbook.workflows.exchange.parity import TOLERANCES, tolerance
 from hornbook.workflows.open.model import open_model
 from tests.schemas import check
 from tests.tiny import QUIET, Heard, decoder_folder, sentences
@@ -55,6 +59,7 @@ def test_a_file_of_floats_and_a_folder_from_it_are_the_same_model(model, text, t
         "bits_per_byte_interval": [0.0, 0.0], "divergence": 0.0,
     }  # fmt: skip
     assert found["same_tokens"]
+    assert found["tolerance"] == {"share": 1e-5, "met": True}
     assert found["bytes"]["after"] == (tmp_path / "m.gguf").stat().st_size
     written = json.loads((tmp_path / "m.gguf.parity.json").read_text())
     assert {"path": str(tmp_path / "m.gguf"), **written} == found
@@ -79,6 +84,27 @@ def test_the_certificate_sees_what_quantising_costs(model, text, tmp_path):
         assert found["tensors"].keys() <= {"F32", "F16", kind.upper(), "Q8_0"}
         assert sum(one["bytes"] for one in found["tensors"].values()) < found["bytes"]["after"]
     assert 0 < differences[0] < differences[1] < differences[2]
+
+
+def test_a_cost_above_that_of_the_type_is_told_apart_from_noise():
+    assert TOLERANCES.keys() == FILE_TYPES.keys()
+    for change, interval, met in (
+        (0.04, [0.03, 0.05], True),
+        (0.06, [0.055, 0.065], False),
+        (0.06, [0.04, 0.08], True),  # may be noise
+        (0.06, None, False),
+    ):
+        parity = {"bits_per_byte_change": change, "bits_per_byte_interval": interval}
+        compared = {"parity": parity, "bits_per_byte": {"before": 1.0, "after": 1 + change}}
+        assert tolerance(compared, "q4_k_m") == {"share": 0.05, "met": met}
+
+
+def test_a_file_with_wrong_scales_is_not_certified(llama, text, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "quantise", lambda rows, *other: quantise(rows * 3, *other))
+    heard = Heard()
+    found = export(llama, "gguf", "q8_0", tmp_path / "m.gguf", text, heard)
+    assert not found["tolerance"]["met"]
+    assert any("more than q8_0 should cost" in line for line in heard.lines)
 
 
 def test_a_file_says_what_it_is(llama, text, tmp_path):

@@ -6,7 +6,7 @@ The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.j
 import itertools
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.exchange.gguf_file import write_gguf_file
 from hornbook.workflows.exchange.importance import importance_source
-from hornbook.workflows.exchange.parity import ModelWithTokenizer, compare
+from hornbook.workflows.exchange.parity import ModelWithTokenizer, compare, tolerance
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.runs import folder as layout
 
@@ -74,12 +74,14 @@ def export(
         after = (
             _with_adapter(written) if adapter else ModelWithTokenizer(*open_model(written, "cpu"))
         )
+        compared = compare(before, after, sample)
         return {
             "from": source.name,
             "to": out.name,
             "type": chosen,
             **more,
-            **compare(before, after, sample),
+            **compared,
+            "tolerance": tolerance(compared, chosen),
             "bytes": {"before": _bytes(source), "after": _bytes(written)},
             "versions": versions(),
         }
@@ -102,7 +104,7 @@ def export(
                 _write_folder(before, source, aside)
             certificate = certify(aside, {})
             write_json(aside / PARITY[1:], certificate)
-    progress.say(_summary(certificate))
+    progress.say(*_summary(certificate))
     return {"path": str(out), **certificate}
 
 
@@ -184,11 +186,17 @@ def _bytes(place: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _summary(certificate: dict[str, Any]) -> str:
+def _summary(certificate: dict[str, Any]) -> Iterator[str]:
     parity, size = certificate["parity"], certificate["bytes"]
     greedy = "the same" if parity["same_greedy"] else "other"
-    return (
+    yield (
         f"Largest difference of a logit {parity['max_logit_difference']:.2g}; {greedy} greedy "
         f"text; {parity['bits_per_byte_change']:+.4f} bits per byte; "
         f"{size['before'] / 1e6:,.1f} MB before, {size['after'] / 1e6:,.1f} MB after."
     )
+    if not certificate["tolerance"]["met"]:
+        yield (
+            f"That is more than {certificate['type']} should cost, "
+            f"{certificate['tolerance']['share']:.3g} of the bits: take a type with more bits, or "
+            "say with --importance what text matters."
+        )

@@ -4,7 +4,7 @@ Knows opened models and their tokenizers; knows nothing of files.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,18 @@ PROMPTS = (
 GREEDY_TOKENS = 32
 _WINDOW, _PART = 512, 64
 """Tokens of the text that are scored together, and of a part that may be drawn on its own."""
+
+
+TOLERANCES = {
+    "f32": 1e-5, "f16": 1e-3, "bf16": 0.01, "q8_0": 0.005, "q6_k": 0.01,
+    "q5_k_m": 0.02, "q5_k_s": 0.02, "q5_1": 0.02, "q5_0": 0.02,
+    "q4_k_m": 0.05, "q4_k_s": 0.05, "iq4_nl": 0.05, "iq4_xs": 0.05, "q4_1": 0.08, "q4_0": 0.08,
+    "q3_k_l": 0.12, "q3_k_m": 0.12, "q3_k_s": 0.2, "q2_k": 0.4, "q2_k_s": 0.5,
+    "tq2_0": 0.05, "tq1_0": 0.05,
+}  # fmt: skip
+"""The share by which bits per byte of a type of file may grow: about twice what it costs a model of
+135 million weights, to which it costs more than to a larger one; of the ternary types, a model that
+was trained for them. A wrong order of bytes or scale costs several times the largest."""
 
 
 class ModelWithTokenizer(NamedTuple):
@@ -69,6 +81,14 @@ def compare(before: ModelWithTokenizer, after: ModelWithTokenizer, text: str) ->
         ],
         "bits_per_byte": {"before": bits[0], "after": bits[1], "bytes": len(text.encode("utf-8"))},
     }
+
+
+def tolerance(compared: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """share: that bits per byte may grow by for a type. met: that they did not grow by more, which
+    is said only of what the interval of the change leaves no doubt of."""
+    share, parity = TOLERANCES[kind], compared["parity"]
+    least = (parity["bits_per_byte_interval"] or [parity["bits_per_byte_change"]])[0]
+    return {"share": share, "met": least <= share * compared["bits_per_byte"]["before"]}
 
 
 class _Scored(NamedTuple):
