@@ -11,6 +11,7 @@ import typer
 
 from hornbook import __version__
 from hornbook.cli import (
+    ask,
     bench,
     chat,
     classify,
@@ -20,6 +21,7 @@ from hornbook.cli import (
     embed,
     evaluate,
     export,
+    filter,
     finetune,
     generate,
     index,
@@ -52,6 +54,8 @@ app.command("decide")(decide.command)
 app.command("embed")(embed.command)
 app.command("index")(index.command)
 app.command("search")(search.command)
+app.command("ask")(ask.command)
+app.command("filter")(filter.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

@@ -5,7 +5,7 @@ One table for all commands, so that an option stands under the same heading ever
 
 COMMANDS = {
     "Data": "corpus tokenizer",
-    "Documents": "index search",
+    "Documents": "index search ask filter",
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed",
     "Measurement": "evaluate bench",
@@ -17,7 +17,7 @@ OPTIONS = {
     "Data": "corpus pairs validation test images data text file column text_column label_column "
     "text_field domain general good bad against group validation_share strict longest",
     "Documents": "remove encoder wait watch",
-    "Search": "count by source folder since until in_language metadata",
+    "Search": "ask.strict quotes count by source folder since until in_language metadata",
     "Budget": "minutes tokens epochs",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
@@ -29,7 +29,7 @@ OPTIONS = {
     "bench.tokens rounds",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
-    "Output": "to type_ importance out resume json",
+    "Output": "to type_ importance out html resume json",
 }
 """By heading, in the order of a page. command.option: an option that means something else there."""
 
@@ -45,7 +45,7 @@ VALUES = {
     "ROWS": "rows micro_rows",
     "EPOCHS": "epochs",
     "PARTS": "folds",
-    "ITEMS": "test_limit limit each",
+    "ITEMS": "test_limit limit each quotes",
     "EXAMPLES": "shots",
     "SENTENCES": "lead sentences",
     "STREAMS": "streams",

@@ -7,11 +7,13 @@
 Whatever is given out of it was in the store at that moment.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.retrieve.question import asked_words
 from hornbook.retrieve.search import BY, By, Encode, Hit, Searching, SearchRequest, page_of
 from hornbook.retrieve.sentences import Span, sentences
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
@@ -20,6 +22,9 @@ from hornbook.retrieve.vectors import FOLDER as VECTORS
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.words import FOLDER as WORDS
 from hornbook.retrieve.words import WordIndex
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class IndexState(NamedTuple):
@@ -125,6 +130,19 @@ class DocumentIndex:
         if by == "both" and (searching.encode is None or not searching.vectors):
             by = "words"
         return searching.hits(SearchRequest(query, count, by, where))
+
+    def asked_words(self, question: str) -> list[tuple[str, ...]]:
+        """The words of a question, each as the terms that it may stand for in this index."""
+        return asked_words(question, self._search().languages()).words
+
+    def rarity(self, terms: Iterable[str]) -> dict[str, float]:
+        """How rare each term is among the passages, by inverse document frequency."""
+        return self._search().words.rarity(terms)
+
+    def cosines(self, vector: "np.ndarray", passages: Sequence[int]) -> dict[int, float]:
+        """How near passages are to a vector, of those that have one."""
+        vectors = self._search().vectors
+        return {} if vectors is None else vectors.scores_of(vector, passages)
 
     def state(self) -> IndexState:
         """How far the index is, now."""

@@ -6,6 +6,7 @@ folder that is lost or broken is made anew. Knows terms and numbers of passages.
 """
 
 import contextlib
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -106,6 +107,12 @@ class WordIndex:
         hits = self._searcher.search(query, count, count=False).hits
         numbers = self._numbers([address for _, address in hits])
         return [Ranked(number, score) for number, (score, _) in zip(numbers, hits, strict=True)]
+
+    def rarity(self, terms: Iterable[str]) -> dict[str, float]:
+        """The inverse document frequency of terms, as BM25 has it."""
+        count = self._searcher.num_docs
+        seen = {term: self._searcher.doc_freq(_TERMS, term) for term in terms}
+        return {term: math.log(1 + (count - n + 0.5) / (n + 0.5)) for term, n in seen.items()}
 
     def catch_up(
         self, store: Store, advance: Callable[[float], None] = lambda passages: None

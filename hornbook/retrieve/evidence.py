@@ -1,0 +1,116 @@
+"""Which sentences answer a question: those of the passages that were found, the best first.
+
+A sentence counts by how well its passage fits, by the rare words of the question that stand in it
+and around it, by how near its vector is, and by a number where one is asked for. The weights were
+chosen on the Chinese half of XQuAD by the other half. Knows an index and vectors; no model.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.quotes import TextPlace
+from hornbook.retrieve.search import Hit
+from hornbook.retrieve.terms import analyser
+
+_FITS, _SAYS, _AROUND, _NEAR, _NUMBER = 6.0, 4.0, 7.0, 1.0, 1.5
+_NUMBER_ASKED = re.compile(
+    r"\b(?:when|what year|how (?:many|much|long|old|far|high|large|often)|what (?:percent|number|"
+    r"date|age)|wann|wie ?viele?|combien|cuánt[oa]s?|quando|quanti)\b"
+    r"|什么时候|何时|哪一?年|多少|几[个名人年次岁位]|多大|多长|多久|多高",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"\d+|[一二三四五六七八九十百千万亿]{2,}")
+
+
+class AnswerCandidate(NamedTuple):
+    """A sentence of a passage that was found. fits: how well the passage does, 0 to 1.
+
+    around: the sentence with those beside it.
+    """
+
+    place: TextPlace
+    text: str
+    around: str
+    language: str
+    fits: float
+
+
+class Evidence(NamedTuple):
+    """A sentence with what speaks for it. says, around: the share of the question's words, by
+    rarity, that stand in it, and in it and beside it. near: cosine, None without an encoder."""
+
+    place: TextPlace
+    text: str
+    score: float
+    fits: float
+    says: float
+    around: float
+    near: float | None
+
+
+class Asking:
+    """A question to an index: its words and how rare each is there."""
+
+    def __init__(self, index: DocumentIndex, question: str) -> None:
+        self.question = question
+        self.words = index.asked_words(question)
+        rarity = index.rarity([term for terms in self.words for term in terms])
+        self._weights = [max(rarity[term] for term in terms) for terms in self.words]
+        self._total = sum(self._weights) or 1.0
+        self.wants_number = _NUMBER_ASKED.search(question) is not None
+
+    def share(self, text: str, language: str) -> float:
+        """Of the question's words, by rarity, those that stand in a text."""
+        there = set(analyser(language).terms(text))
+        pairs = zip(self.words, self._weights, strict=True)
+        return sum(w for terms, w in pairs if any(t in there for t in terms)) / self._total
+
+    def answers_number(self, text: str) -> bool:
+        """Whether a number is asked for, and a text has one that the question has not."""
+        given = set(_DIGITS.findall(self.question))
+        return self.wants_number and bool(set(_DIGITS.findall(text)) - given)
+
+
+def candidates(index: DocumentIndex, hits: Sequence[Hit]) -> list[AnswerCandidate]:
+    """The sentences of passages that were found, each once."""
+    best = max((hit.score for hit in hits), default=0.0) or 1.0
+    found: dict[TextPlace, AnswerCandidate] = {}
+    for hit in hits:
+        spans = index.sentences(hit.document, hit.start, hit.end)
+        texts = [index.text(hit.document, span.start, span.end) for span in spans]
+        for i, span in enumerate(spans):
+            place = TextPlace(hit.document, span.start, span.end)
+            around = " ".join(texts[max(0, i - 1) : i + 2])
+            one = AnswerCandidate(place, texts[i], around, hit.language, hit.score / best)
+            found.setdefault(place, one)
+    return list(found.values())
+
+
+def ranked(
+    asking: Asking, sentences: Sequence[AnswerCandidate], near: Sequence[float] | None
+) -> list[Evidence]:
+    """The sentences, those that most likely answer the question first.
+
+    near: the cosine of each to the question, by one encoder; None without.
+    """
+    apart = _standard(near) if near else [0.0] * len(sentences)
+    found = []
+    for i, one in enumerate(sentences):
+        says = asking.share(one.text, one.language)
+        around = asking.share(one.around, one.language)
+        score = _FITS * one.fits + _SAYS * says + _AROUND * around + _NEAR * apart[i]
+        score += _NUMBER * asking.answers_number(one.text)
+        found.append(
+            Evidence(one.place, one.text, score, one.fits, says, around, near[i] if near else None)
+        )
+    return sorted(found, key=lambda one: (-one.score, one.place))
+
+
+def _standard(values: Sequence[float]) -> list[float]:
+    """In standard deviations from the mean: encoders differ in how far apart cosines are."""
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values)) or 1.0
+    return [(value - mean) / spread for value in values]

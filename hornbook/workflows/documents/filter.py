@@ -1,0 +1,176 @@
+"""`hornbook filter`: which documents meet a criterion. Every document is looked at.
+
+Of each document the passages that say most of the criterion are judged: by a decoder's likelihood,
+by a classifier of one's own, or without a model by the share of the criterion's words.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hornbook.core.errors import UsageError, unknown
+from hornbook.generate.decide import question_of
+from hornbook.retrieve.all_of_it import bare
+from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, ranked
+from hornbook.retrieve.quotes import TextPlace, quote
+from hornbook.retrieve.store import IndexedDocument
+from hornbook.workflows.documents.asking import OpenIndex
+from hornbook.workflows.documents.strength import Strength, strength
+from hornbook.workflows.open.decoder import Decoder
+from hornbook.workflows.use.decide import open_judge
+
+if TYPE_CHECKING:
+    from hornbook.workflows.open.classifier import Classifier
+
+_PASSAGES = 3
+"""Of a document, those that are judged."""
+_ENOUGH = 0.6
+"""Share of a criterion's words, by rarity, that must stand in a passage where no model judges."""
+_ASKED = {
+    False: "Does the text meet this criterion: {}?",
+    True: "这段文字符合这个条件吗：{}？",
+}
+
+
+class Best(NamedTuple):
+    """What of a document says most of a criterion. share, near: of the best passage."""
+
+    passages: list[TextPlace]
+    share: float
+    near: float
+    sentence: Evidence | None
+
+
+Judged = Callable[[IndexedDocument, Best], float]
+"""The probability that a document meets the criterion."""
+
+
+class _By(NamedTuple):
+    """Who judges. calibration: what the probabilities were corrected by. strength: of a decoder."""
+
+    name: str
+    calibration: str
+    judged: Judged
+    strength: Strength | None = None
+
+
+def filter_documents(
+    opened: OpenIndex, criterion: str, model: Path | None = None, device: str | None = None
+) -> dict[str, Any]:
+    """rows, the likeliest first, one for every document; by, calibration, looked_at.
+
+    Raises UsageError for an empty criterion, a model that cannot judge, or a classifier that has
+    no such label.
+    """
+    if not criterion.strip():
+        raise UsageError("There is nothing to filter by: the criterion is empty.")
+    by = _by(opened, criterion, model, device)
+    asking, rows = Asking(opened.index, bare(criterion)), []
+    with opened.progress.bar("filtering", len(opened.documents), "documents") as advance:
+        for document in opened.documents:
+            best = best_of(opened, asking, document)
+            rows.append(_row(opened, document, best, by.judged(document, best)))
+            advance(1)
+    rows.sort(key=lambda row: (-row["probability"], row["document"]))
+    found = {
+        "criterion": criterion,
+        "model": None if model is None else str(model),
+        "by": by.name,
+        "calibration": by.calibration,
+        "rows": rows,
+        "looked_at": {"documents": len(rows), "of": opened.state.documents},
+    }
+    return found if by.strength is None else {**found, "strength": by.strength.plain()}
+
+
+def best_of(opened: OpenIndex, asking: Asking, document: IndexedDocument) -> Best:
+    """The passages of a document that say most of what is asked, and the best sentence of them."""
+    passages = opened.index.passages(document.id)
+    near = opened.near(asking.question, [one.id for one in passages])
+    scored = []
+    for one in passages:
+        place = TextPlace(one.document, one.start, one.end)
+        share = asking.share(f"{document.title} {opened.index.text(*place)}", document.language)
+        scored.append((share, near.get(one.id, 0.0), place))
+    scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
+    top = scored[:_PASSAGES]
+    if not top:
+        return Best([], 0.0, 0.0, None)
+    sentences = [
+        one for share, _, place in top for one in _sentences(opened, document, place, share)
+    ]
+    evidence = ranked(asking, sentences, None)
+    nearest = max(one[1] for one in scored)
+    return Best([place for *_, place in top], top[0][0], nearest, evidence[0] if evidence else None)
+
+
+def _sentences(
+    opened: OpenIndex, document: IndexedDocument, place: TextPlace, fits: float
+) -> list[AnswerCandidate]:
+    spans = opened.index.sentences(*place)
+    places = [TextPlace(document.id, span.start, span.end) for span in spans]
+    texts = [opened.index.text(*one) for one in places]
+    return [
+        AnswerCandidate(one, text, text, document.language, fits)
+        for one, text in zip(places, texts, strict=True)
+    ]
+
+
+def _row(
+    opened: OpenIndex, document: IndexedDocument, best: Best, probability: float
+) -> dict[str, Any]:
+    sentence = best.sentence
+    return {
+        "document": document.id,
+        "source": document.source,
+        "title": document.title,
+        "characters": document.characters,
+        "meets": probability >= 0.5,
+        "probability": probability,
+        "evidence": None if sentence is None else quote(opened.index, sentence.place).plain(),
+    }
+
+
+def _by(opened: OpenIndex, criterion: str, model: Path | None, device: str | None) -> _By:
+    """Who judges, and how."""
+    if model is None:
+        return _by_words(opened)
+    judge = open_judge(model, device, opened.progress)
+    if not isinstance(judge, Decoder):
+        return _by_label(opened, criterion, judge)
+    decider = judge.decider
+
+    def likely(text: str, asked: str) -> float:
+        question = question_of(_ASKED["\u3400" <= max(asked) <= "\u9fff"].format(asked))
+        (found,) = decider.decide(text, [question])
+        return found.probabilities[question.choices[0]]
+
+    def judged(document: IndexedDocument, best: Best) -> float:
+        return likely(_text(opened, document, best), criterion) if best.passages else 0.0
+
+    measured = strength(opened, model, "filter", likely)
+    if measured is not None and measured.is_weak:
+        return _by_words(opened)._replace(strength=measured)
+    return _By("decoder", "content-free", judged, measured)
+
+
+def _by_label(opened: OpenIndex, label: str, judge: "Classifier") -> _By:
+    """By a classifier, whose label is the criterion; the whole document is read."""
+    if label not in judge.labels:
+        raise unknown("label", label, judge.labels)
+
+    def judged(document: IndexedDocument, best: Best) -> float:
+        return judge.classify(opened.index.text(document.id)).probabilities[label]
+
+    return _By("classifier", "classifier", judged)
+
+
+def _by_words(opened: OpenIndex) -> _By:
+    """By the share of the criterion's words that the best passage has."""
+    return _By("words", "none", lambda document, best: min(1.0, 0.5 * best.share / _ENOUGH))
+
+
+def _text(opened: OpenIndex, document: IndexedDocument, best: Best) -> str:
+    """What is judged of a document: its title, and the passages in their order."""
+    parts: Sequence[str] = [opened.index.text(*place) for place in sorted(best.passages)]
+    return "\n\n".join([*([document.title] if document.title else []), *parts])
