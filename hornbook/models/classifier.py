@@ -17,7 +17,7 @@ from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import Initialiser, fan_in, initialise
 from hornbook.nn.patches import PatchesConfig
-from hornbook.nn.pooling import DenseFirstConfig, LastConfig, PoolingConfig
+from hornbook.nn.pooling import LastConfig, PoolingConfig
 from hornbook.nn.residual import PostNormConfig
 from hornbook.nn.stack import StackConfig
 
@@ -72,7 +72,7 @@ class ClassifierConfig(ModelConfig):
 
 
 def on_encoder(backbone: EncoderConfig | MaskedLMConfig, labels: Sequence[str]) -> ClassifierConfig:
-    """BERT's classifier: its pooler on the first token, and a head (Devlin et al. 2019)."""
+    """The classifier of the backbone's family: its pooler, and a head (Devlin et al. 2019)."""
     return ClassifierConfig(
         width=backbone.width,
         context=backbone.context,
@@ -80,7 +80,7 @@ def on_encoder(backbone: EncoderConfig | MaskedLMConfig, labels: Sequence[str]) 
         embedding=backbone.embedding,
         stack=backbone.stack,
         causal=False,
-        pooling=DenseFirstConfig(),
+        pooling=backbone.pooling,
         bias=True,
         labels=tuple(labels),
     )

@@ -9,15 +9,17 @@ from hornbook.models.model import Model, ModelConfig
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import Initialiser, constant, fan_in, initialise, normal
+from hornbook.nn.pooling import DenseFirstConfig, PoolingConfig
 from hornbook.nn.stack import StackConfig
 
 
 class EncoderConfig(ModelConfig):
-    """An encoder without a head."""
+    """An encoder without a head. pooling: what a classifier made of it has."""
 
     vocab: int
     embedding: EmbeddingConfig
     stack: StackConfig
+    pooling: PoolingConfig = DenseFirstConfig()
 
     def empty(self) -> "Encoder":
         return Encoder(self)

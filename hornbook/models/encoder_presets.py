@@ -11,10 +11,11 @@ from hornbook.models.encoder import EncoderConfig
 from hornbook.models.masked_lm import MaskedLMConfig, TransformConfig
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
-from hornbook.nn.mlp import Activation, MLPConfig
-from hornbook.nn.norm import LayerNormConfig
+from hornbook.nn.frequencies import RotaryConfig
+from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
+from hornbook.nn.norm import LayerNormConfig, NoNormConfig
 from hornbook.nn.patches import PatchesConfig
-from hornbook.nn.pooling import FirstConfig
+from hornbook.nn.pooling import DenseFirstConfig, FirstConfig
 from hornbook.nn.residual import PostNormConfig, PreNormConfig
 from hornbook.nn.stack import StackConfig
 
@@ -61,14 +62,83 @@ def bert_masked_lm(
     sizes: BertSizes, epsilon: float = 1e-12, activation: Activation = "gelu"
 ) -> MaskedLMConfig:
     """BERT with the head that fills in words."""
+    norm = LayerNormConfig(epsilon=epsilon)
     backbone = bert(sizes, epsilon, activation)
+    return with_words(backbone, TransformConfig(activation=activation, norm=norm))
+
+
+def roberta(
+    sizes: BertSizes, first: int = 2, epsilon: float = 1e-5, activation: Activation = "gelu"
+) -> EncoderConfig:
+    """BERT whose positions are counted from `first` on (Liu et al. 2019; Conneau et al. 2020)."""
+    backbone = bert(sizes, epsilon, activation)
+    moved = {"positions": sizes.context + first, "first": first}
+    return backbone.model_copy(update={"embedding": backbone.embedding.model_copy(update=moved)})
+
+
+def distilbert(sizes: BertSizes, activation: Activation = "gelu") -> EncoderConfig:
+    """BERT without types, whose classifier's pooler is rectified (Sanh et al. 2019)."""
+    backbone = bert(sizes.model_copy(update={"types": 0}), 1e-12, activation)
+    return backbone.model_copy(update={"pooling": DenseFirstConfig(activation="relu")})
+
+
+class ModernBertShape(Config):
+    """everywhere: of each block, whether its tokens see all others or those near them. window: a
+    token that is so far away is no longer near. thetas: the bases of the rotary wavelengths of
+    both kinds. mean: whether classifiers pool all tokens, not the first."""
+
+    everywhere: tuple[bool, ...]
+    window: int = 65
+    thetas: tuple[float, float] = (160_000.0, 10_000.0)
+    mean: bool = False
+
+
+def modernbert(
+    sizes: BertSizes,
+    shape: ModernBertShape,
+    epsilon: float = 1e-5,
+    activation: Activation = "gelu",
+    head: Activation = "gelu",
+) -> EncoderConfig:
+    """Rotary attention, near and everywhere by turns, and gated MLPs, pre-norm, without biases
+    (Warner et al. 2024)."""
+    norm = LayerNormConfig(epsilon=epsilon, bias=False)
+    attention = [
+        AttentionConfig(
+            heads=sizes.heads,
+            kv_heads=sizes.heads,
+            head=sizes.width // sizes.heads,
+            rotary=RotaryConfig(theta=theta),
+            window=window,
+        )
+        for theta, window in zip(shape.thetas, (None, shape.window), strict=True)
+    ]
+    mlp = PreNormConfig(norm=norm, layer=GatedMLPConfig(hidden=sizes.hidden, activation=activation))
+    # The embedding is normed, so that the first attention reads it as it is.
+    blocks = tuple(
+        (PreNormConfig(norm=norm if i else NoNormConfig(), layer=attention[not everywhere]), mlp)
+        for i, everywhere in enumerate(shape.everywhere)
+    )
+    return EncoderConfig(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        embedding=EmbeddingConfig(norm=norm),
+        stack=StackConfig(pattern=blocks, depth=sizes.depth, norm=norm),
+        pooling=DenseFirstConfig(activation=head, bias=False, norm=norm, mean=shape.mean),
+    )
+
+
+def with_words(backbone: EncoderConfig, transform: TransformConfig) -> MaskedLMConfig:
+    """The backbone with the head that fills in words."""
     return MaskedLMConfig(
         vocab=backbone.vocab,
         width=backbone.width,
         context=backbone.context,
         embedding=backbone.embedding,
         stack=backbone.stack,
-        transform=TransformConfig(activation=activation, norm=LayerNormConfig(epsilon=epsilon)),
+        transform=transform,
+        pooling=backbone.pooling,
     )
 
 

@@ -124,7 +124,7 @@ def write_model(
     parameters = dict(model.named_parameters())
     kind = str(next(iter(parameters.values())).dtype).removeprefix("torch.")
     # `torch_dtype`, not `dtype`: every version of `transformers` reads it.
-    write_json(folder / CONFIG, {**values, **ids, "torch_dtype": kind})
+    write_json(folder / CONFIG, {**ids, **values, "torch_dtype": kind})
     start = {key: values[key] for key in values if key == "decoder_start_token_id"}
     write_json(folder / "generation_config.json", {**stops, **start, **(generation or {})})
     rules = family.table(model.config, parameters)

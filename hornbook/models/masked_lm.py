@@ -12,6 +12,7 @@ from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.initialise import initialise
 from hornbook.nn.mlp import Activation, activation
 from hornbook.nn.norm import NormConfig
+from hornbook.nn.pooling import DenseFirstConfig, PoolingConfig
 from hornbook.nn.stack import StackConfig
 
 
@@ -20,12 +21,13 @@ class TransformConfig(Config):
 
     activation: Activation
     norm: NormConfig
+    bias: bool = True
 
     def build(self, width: int) -> "Transform":
         return Transform(self, width)
 
     def parameters(self, width: int) -> int:
-        return width * width + width + self.norm.parameters(width)
+        return width * (width + self.bias) + self.norm.parameters(width)
 
 
 class Transform(nn.Module):
@@ -33,7 +35,7 @@ class Transform(nn.Module):
 
     def __init__(self, config: TransformConfig, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
+        self.dense = nn.Linear(width, width, bias=config.bias)
         self.activation = activation(config.activation)
         self.norm = config.norm.build(width)
 
@@ -43,12 +45,16 @@ class Transform(nn.Module):
 
 
 class MaskedLMConfig(ModelConfig):
-    """An encoder whose head is the token embedding transposed, with a bias of its own."""
+    """An encoder whose head is the token embedding transposed, with a bias of its own.
+
+    pooling: what a classifier made of it has, as its family's do.
+    """
 
     vocab: int
     embedding: EmbeddingConfig
     stack: StackConfig
     transform: TransformConfig
+    pooling: PoolingConfig = DenseFirstConfig()
 
     def empty(self) -> "MaskedLM":
         return MaskedLM(self)

@@ -19,13 +19,15 @@ class EmbeddingConfig(Config):
 
     positions: how many learned position vectors are added (Radford et al. 2019), "sinusoidal" for
     fixed ones (Vaswani et al. 2017), or None. scaled: token vectors are multiplied by the square
-    root of the width (ibid., 3.4). multiplier: of token vectors besides. types: how many learned
-    segment vectors (Devlin et al. 2019). dropout: the share of channels dropped while training.
+    root of the width (ibid., 3.4). multiplier: of token vectors besides. first: which position
+    vector is that of position 0. types: how many learned segment vectors (Devlin et al. 2019).
+    dropout: the share of channels dropped while training.
     """
 
     positions: int | Literal["sinusoidal"] | None = None
     scaled: bool = False
     multiplier: float = 1.0
+    first: int = 0
     types: int = 0
     norm: NormConfig | None = None
     dropout: float = 0.0
@@ -61,7 +63,7 @@ class Embedding(nn.Module):
         if (scale := self.config.scale(x.shape[-1])) != 1:
             x = x * scale
         if self.position is not None:
-            x = x + self.position(pos)
+            x = x + self.position(pos + self.config.first)
         elif self.config.positions == "sinusoidal":
             x = x + sinusoids(pos, x.shape[-1]).to(x.dtype)
         if self.segment is not None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 
-Activation = Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu"]
+Activation = Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu", "tanh"]
 
 
 def activation(name: Activation) -> Callable[[Tensor], Tensor]:
@@ -19,6 +19,7 @@ def activation(name: Activation) -> Callable[[Tensor], Tensor]:
         "relu": F.relu,
         "relu_squared": lambda x: F.relu(x).square(),
         "silu": F.silu,
+        "tanh": F.tanh,
     }[name]
 
 

@@ -56,16 +56,29 @@ class CentredRMSNorm(RMSNorm):
 
 
 class LayerNormConfig(Config):
-    """(x - mean) / std * weight + bias (Ba et al. 2016)."""
+    """(x - mean) / std * weight + bias (Ba et al. 2016), or without the bias."""
 
     kind: Literal["layer"] = "layer"
     epsilon: float = 1e-5
+    bias: bool = True
 
     def build(self, width: int) -> nn.Module:
-        return nn.LayerNorm(width, eps=self.epsilon)
+        return nn.LayerNorm(width, eps=self.epsilon, bias=self.bias)
 
     def parameters(self, width: int) -> int:
-        return 2 * width
+        return (1 + self.bias) * width
 
 
-NormConfig = RMSNormConfig | LayerNormConfig
+class NoNormConfig(Config):
+    """x, where others normalise: the first block of a model whose embedding is normed already."""
+
+    kind: Literal["none"] = "none"
+
+    def build(self, width: int) -> nn.Module:
+        return nn.Identity()
+
+    def parameters(self, width: int) -> int:
+        return 0
+
+
+NormConfig = RMSNormConfig | LayerNormConfig | NoNormConfig

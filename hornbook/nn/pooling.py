@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
+from hornbook.nn.mlp import Activation, activation
+from hornbook.nn.norm import NoNormConfig, NormConfig
 
 
 class FirstConfig(Config):
@@ -48,27 +50,38 @@ class First(Pooling):
 
 
 class DenseFirstConfig(Config):
-    """tanh(W first + b), BERT's pooler (Devlin et al. 2019)."""
+    """norm(activation(W first + b)); BERT's pooler is tanh(W first + b) (Devlin et al. 2019).
+
+    mean: of all real vectors, not the first.
+    """
 
     kind: Literal["dense_first"] = "dense_first"
+    activation: Activation = "tanh"
+    bias: bool = True
+    norm: NormConfig = NoNormConfig()
+    mean: bool = False
 
     def build(self, width: int) -> "Pooling":
-        return DenseFirst(width)
+        return DenseFirst(self, width)
 
     def parameters(self, width: int) -> int:
-        return width * width + width
+        return width * (width + self.bias) + self.norm.parameters(width)
 
 
 class DenseFirst(Pooling):
-    def __init__(self, width: int) -> None:
+    def __init__(self, config: DenseFirstConfig, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
+        self.dense = nn.Linear(width, width, bias=config.bias)
+        self.activation = activation(config.activation)
+        self.norm = config.norm.build(width)
+        self._gathers: Pooling = Mean() if config.mean else First()
 
     def gather(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        return x[:, 0]
+        return self._gathers.gather(x, valid)
 
     def transform(self, gathered: Tensor) -> Tensor:
-        return torch.tanh(self.dense(gathered))
+        y: Tensor = self.norm(self.activation(self.dense(gathered)))
+        return y
 
 
 class LastConfig(Config):

@@ -13,7 +13,17 @@ import transformers
 
 from hornbook.core.errors import HornbookError
 from hornbook.models.classifier import on_decoder, on_encoder
-from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
+from hornbook.models.encoder_presets import (
+    BertSizes,
+    ModernBertShape,
+    ViTSizes,
+    bert,
+    bert_masked_lm,
+    distilbert,
+    modernbert,
+    roberta,
+    vit,
+)
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.pixels import PREPROCESSOR, PixelsConfig, load_pixels
 from hornbook.models.presets import PRESETS
@@ -36,6 +46,13 @@ BERT = {
 VIT = {key: BERT[key] for key in list(BERT)[1:5]} | {"layer_norm_eps": 1e-3, **NAMES}
 ROTARY = {key: BERT[key] for key in list(BERT)[:6]} | {"pad_token_id": PAD, **NAMES}
 ROTARY |= {"num_key_value_heads": 2, "head_dim": 8}
+ROBERTA = BERT | {"pad_token_id": 1, "max_position_embeddings": CONTEXT + 2, "type_vocab_size": 1}
+FAR = {"pad_token_id": 4, "max_position_embeddings": CONTEXT + 5}
+DISTIL = {"vocab_size": VOCAB, "dim": 24, "n_layers": 3, "n_heads": 4, "hidden_dim": 40}
+DISTIL |= {"max_position_embeddings": CONTEXT, "pad_token_id": PAD}
+MODERN = {key: BERT[key] for key in list(BERT)[:6]} | {"norm_eps": 1e-3, "local_attention": 6}
+MODERN |= dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id"), 3)
+MODERN |= {"sep_token_id": 3, "num_hidden_layers": 5}
 GPT2 = {"vocab_size": VOCAB, "n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT}
 
 t = transformers
@@ -44,6 +61,32 @@ TEXT = {
     "bert-relu": t.BertForMaskedLM(t.BertConfig(**BERT, hidden_act="relu", type_vocab_size=1)),
     "bert-body": t.BertModel(t.BertConfig(**BERT)),
     "bert-labels": t.BertForSequenceClassification(t.BertConfig(**BERT, **NAMES)),
+    "roberta": t.RobertaForMaskedLM(t.RobertaConfig(**ROBERTA)),
+    "roberta-body": t.RobertaModel(t.RobertaConfig(**ROBERTA)),
+    "roberta-labels": t.RobertaForSequenceClassification(t.RobertaConfig(**ROBERTA, **NAMES)),
+    "xlm-roberta": t.XLMRobertaForMaskedLM(t.XLMRobertaConfig(**(ROBERTA | FAR))),
+    "xlm-roberta-body": t.XLMRobertaModel(t.XLMRobertaConfig(**ROBERTA, hidden_act="relu")),
+    "xlm-roberta-labels": t.XLMRobertaForSequenceClassification(
+        t.XLMRobertaConfig(**ROBERTA, **NAMES)
+    ),
+    "camembert": t.CamembertForMaskedLM(t.CamembertConfig(**ROBERTA)),
+    "distilbert": t.DistilBertForMaskedLM(t.DistilBertConfig(**DISTIL)),
+    "distilbert-relu": t.DistilBertForMaskedLM(t.DistilBertConfig(**DISTIL, activation="relu")),
+    "distilbert-body": t.DistilBertModel(t.DistilBertConfig(**DISTIL)),
+    "distilbert-labels": t.DistilBertForSequenceClassification(
+        t.DistilBertConfig(**DISTIL, **NAMES)
+    ),
+    "modernbert": t.ModernBertForMaskedLM(t.ModernBertConfig(**MODERN)),
+    "modernbert-every-second": t.ModernBertForMaskedLM(
+        t.ModernBertConfig(**MODERN, global_attn_every_n_layers=2, global_rope_theta=500.0)
+    ),
+    "modernbert-body": t.ModernBertModel(t.ModernBertConfig(**MODERN, hidden_activation="silu")),
+    "modernbert-labels": t.ModernBertForSequenceClassification(
+        t.ModernBertConfig(**MODERN, **NAMES)
+    ),
+    "modernbert-labels-mean": t.ModernBertForSequenceClassification(
+        t.ModernBertConfig(**MODERN, **NAMES, classifier_pooling="mean")
+    ),
     "qwen3-labels": t.Qwen3ForSequenceClassification(t.Qwen3Config(**ROTARY)),
     "qwen2-labels": t.Qwen2ForSequenceClassification(t.Qwen2Config(**ROTARY)),
     "llama-labels": t.LlamaForSequenceClassification(t.LlamaConfig(**ROTARY)),
@@ -133,10 +176,17 @@ DECODER = DecoderSizes(
     tied=True,
 )  # fmt: skip
 SQUARES = ViTSizes(size=8, patch=4, channels=3, width=16, depth=2, heads=2, hidden=24)
+SHAPE = ModernBertShape(everywhere=(True, False), window=4)
 OURS = {
     "BertForMaskedLM": bert_masked_lm(SIZES),
     "BertModel": bert(SIZES),
     "BertForSequenceClassification": on_encoder(bert(SIZES), LABELS.values()),
+    "RobertaModel": roberta(SIZES),
+    "RobertaForSequenceClassification": on_encoder(roberta(SIZES), LABELS.values()),
+    "DistilBertModel": distilbert(SIZES),
+    "DistilBertForSequenceClassification": on_encoder(distilbert(SIZES), LABELS.values()),
+    "ModernBertModel": modernbert(SIZES, SHAPE),
+    "ModernBertForSequenceClassification": on_encoder(modernbert(SIZES, SHAPE), LABELS.values()),
     "Qwen3ForSequenceClassification": on_decoder(PRESETS["qwen3"](DECODER), LABELS.values()),
     "LlamaForSequenceClassification": on_decoder(PRESETS["llama"](DECODER), LABELS.values()),
     "GPT2ForSequenceClassification": on_decoder(PRESETS["gpt2"](DECODER), LABELS.values()),
@@ -188,6 +238,7 @@ def test_names_of_the_first_release_and_leftovers_of_other_heads(tmp_path):
         ({"tie_word_embeddings": False}, "tie_word_embeddings = false"),
         ({"num_attention_heads": 5}, "num_attention_heads = 5"),
         ({"embedding_size": 12}, "embedding_size = 12"),
+        ({"hidden_act": "mish"}, 'hidden_act = "mish"'),
     ],
 )
 def test_what_we_would_compute_otherwise_is_refused(change, message, tmp_path):

@@ -12,6 +12,7 @@ import pydantic
 from hornbook.core.errors import HornbookError, nearest
 from hornbook.models.convert import (
     bert,
+    distilbert,
     gemma,
     gpt2,
     granite,
@@ -20,6 +21,7 @@ from hornbook.models.convert import (
     mamba2,
     marian,
     mistral,
+    modernbert,
     olmo2,
     own,
     phi3,
@@ -27,6 +29,7 @@ from hornbook.models.convert import (
     qwen3,
     qwen3_5,
     qwen3_moe,
+    roberta,
     smollm3,
     vit,
 )
@@ -64,6 +67,9 @@ FAMILIES: tuple[Family, ...] = (
     bert.MASKED_LM,
     bert.BODY,
     bert.CLASSIFIER,
+    *roberta.FAMILIES,
+    *distilbert.FAMILIES,
+    *modernbert.FAMILIES,
     vit.FAMILY,
     marian.FAMILY,
     *own.FAMILIES,

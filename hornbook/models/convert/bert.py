@@ -23,13 +23,13 @@ from hornbook.nn.residual import PostNormConfig
 
 def read(fields: Fields) -> EncoderConfig:
     """BERT's keys; what they leave out is what `transformers` assumes."""
-    return bert(*_read(fields))
+    return bert(*keys(fields))
 
 
 def read_masked_lm(fields: Fields) -> MaskedLMConfig:
     """The same keys, and a head that must be tied."""
     fields.only("tie_word_embeddings", True)
-    return bert_masked_lm(*_read(fields))
+    return bert_masked_lm(*keys(fields))
 
 
 def read_classifier(fields: Fields) -> ClassifierConfig:
@@ -38,7 +38,7 @@ def read_classifier(fields: Fields) -> ClassifierConfig:
     return on_encoder(read(fields), labels)
 
 
-def _read(fields: Fields) -> tuple[BertSizes, float, Activation]:
+def keys(fields: Fields) -> tuple[BertSizes, float, Activation]:
     """What the presets take."""
     fields.only("is_decoder", False)
     fields.only("add_cross_attention", False)
@@ -92,7 +92,7 @@ def write_classifier(config: ClassifierConfig) -> dict[str, Any] | None:
     return keys and {**keys, **write_labels(config.labels)}
 
 
-def _backbone(base: str) -> tuple[TensorRule, ...]:
+def backbone(base: str) -> tuple[TensorRule, ...]:
     """The tensors of the backbone, behind the prefix `base`."""
     block, mixer, mlp = f"{base}encoder.layer.{{block}}", "stack.layers.{0}", "stack.layers.{1}"
     return (
@@ -118,8 +118,8 @@ def _backbone(base: str) -> tuple[TensorRule, ...]:
     )
 
 
-_POSITIONS = "*embeddings.position_ids"  # 0, 1, 2 and so on, which old versions stored
-_POOLER, _HEADS = "*pooler.dense.*", "cls.*"
+POSITIONS = "*embeddings.position_ids"  # 0, 1, 2 and so on, which old versions stored
+POOLER, HEADS = "*pooler.dense.*", "cls.*"
 _RENAMED = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 """What files call them that were made from the first release."""
 
@@ -130,7 +130,7 @@ MASKED_LM = Family(
     read=read_masked_lm,
     write=write,
     rules=(
-        *_backbone("bert."),
+        *backbone("bert."),
         *both("cls.predictions.transform.dense", "transform.dense"),
         *both("cls.predictions.transform.LayerNorm", "transform.norm"),
         TensorRule("cls.predictions.bias", ("head.bias",)),
@@ -141,7 +141,7 @@ MASKED_LM = Family(
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
-    obsolete=(_POSITIONS, _POOLER, "cls.seq_relationship.*"),
+    obsolete=(POSITIONS, POOLER, "cls.seq_relationship.*"),
     renamed=_RENAMED,
 )
 
@@ -152,9 +152,9 @@ BODY = Family(
     config=EncoderConfig,
     read=read,
     write=write,
-    rules=_backbone(""),
+    rules=backbone(""),
     base="",
-    obsolete=(_POSITIONS, _POOLER, _HEADS),
+    obsolete=(POSITIONS, POOLER, HEADS),
     renamed=_RENAMED,
 )
 
@@ -165,12 +165,12 @@ CLASSIFIER = Family(
     read=read_classifier,
     write=write_classifier,
     rules=(
-        *_backbone("bert."),
+        *backbone("bert."),
         *both("bert.pooler.dense", "pooling.dense"),
         *both("classifier", "head"),
     ),
     base="bert.",
     head=("classifier.*",),
-    obsolete=(_POSITIONS, _HEADS),
+    obsolete=(POSITIONS, HEADS),
     renamed=_RENAMED,
 )

@@ -24,6 +24,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
     "relu2": "relu_squared",
+    "tanh": "tanh",
 }
 """Their activation names to ours; the first of several is the one we write."""
 

@@ -113,7 +113,7 @@ def _opened(path: Path, device: str, dtype: torch.dtype) -> Encoder:
 
 
 def _without_head(model: MaskedLM) -> Network:
-    names = ("vocab", "width", "context", "embedding", "stack")
+    names = ("vocab", "width", "context", "embedding", "stack", "pooling")
     config = EncoderConfig(**{name: getattr(model.config, name) for name in names})
     found = config.outline()
     assert isinstance(found, Network)
