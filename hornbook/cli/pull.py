@@ -11,7 +11,11 @@ from hornbook.cli.options import Json
 def command(
     name: Annotated[
         str,
-        typer.Argument(help="smollm2-135m-instruct, all-minilm-l6-v2 or multilingual-e5-small."),
+        typer.Argument(
+            help="A name of docs/models.md, such as qwen3-0.6b or multilingual-e5-small, or any "
+            "model of the Hugging Face hub: hf://OWNER/NAME, with @REVISION and /FILE.gguf behind "
+            "it if wanted."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -22,7 +26,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch a small open model; every file is checked by its hash."""
+    """Fetch an open model; its licence is shown before, and every file checked by its hash."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
     from hornbook.workflows.exchange.pull import pull

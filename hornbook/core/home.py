@@ -6,6 +6,9 @@ from pathlib import Path
 
 from hornbook.core.errors import UsageError
 
+HUB = "hf:/"
+"""What the names of models of the Hugging Face hub begin with; a path has one slash of two."""
+
 
 def home() -> Path:
     """Hornbook's own folder, which may not exist yet.
@@ -35,5 +38,5 @@ def _absolute(name: str) -> str | None:
 
 
 def pulled(name: str) -> Path:
-    """The folder of the model that `hornbook pull` calls `name`."""
-    return home() / "models" / name
+    """The folder of the model that `hornbook pull` calls `name`, of the hub or of its own list."""
+    return home() / "models" / name.removeprefix(HUB).strip("/").replace("/", "--")

