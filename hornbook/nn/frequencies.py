@@ -164,7 +164,10 @@ class RotaryConfig(Config):
 
     def switches_at(self) -> int | None:
         """The reach beyond which other frequencies hold, if there is one."""
-        return self.scaling.original if isinstance(self.scaling, LongScaling) else None
+        scaling = self.scaling
+        if not isinstance(scaling, LongScaling) or scaling.short == scaling.long:
+            return None
+        return scaling.original
 
     def frequencies(self, head: int, reach: int = 0) -> np.ndarray:
         """Radians a token, (pairs,) float32, for sequences that may come to have `reach` tokens."""

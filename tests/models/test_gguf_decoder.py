@@ -19,10 +19,16 @@ from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.pack import decoder_weights
 from hornbook.models.presets import PRESETS, llama
+from hornbook.nn.frequencies import Llama3Scaling, RotaryConfig
 from tests.tiny import decoder_sizes, loud
 
 SIZES = decoder_sizes(vocab=96, width=64, heads=4, head=16, hidden=96)
-PRESETS_OF = {**PRESETS, "biased": lambda sizes: llama(sizes, biased=True)}
+FAR = RotaryConfig(theta=5e5, scaling=Llama3Scaling(factor=32.0, original=8192))
+PRESETS_OF = {
+    **PRESETS,
+    "biased": lambda sizes: llama(sizes, biased=True),
+    "far": lambda sizes: llama(sizes, rotary=FAR),
+}
 
 
 def written(folder, name, kind, tied=False):
@@ -41,7 +47,7 @@ def flat(value):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("kind", ["q4_0", "q8_0", "f16"])
-@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "biased"])
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "biased", "far"])
 def test_it_is_what_the_layers_of_the_file_hold(name, kind, tied, tmp_path):
     native.build()
     if native.library() is None:

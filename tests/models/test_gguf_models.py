@@ -9,13 +9,20 @@ import transformers
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
-from hornbook.models.convert import FAMILIES
 from hornbook.models.folder import load_config, load_model
 from hornbook.models.gguf.mixture import FILE_TYPES
-from hornbook.models.gguf.names import _GPT2, _HYBRID, _LLAMA, _MOE, ARCHITECTURES
+from hornbook.models.gguf.names import _NAMES, ARCHITECTURES
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.place import resolve
-from hornbook.models.presets import PRESETS
+from hornbook.models.presets import PRESETS, qwen3
+from hornbook.models.variants import gemma2, mistral, phi3, smollm3
+from hornbook.nn.frequencies import (
+    LinearScaling,
+    Llama3Scaling,
+    LongScaling,
+    RotaryConfig,
+    YarnScaling,
+)
 from tests.tiny import decoder_sizes, loud
 
 SIZES = decoder_sizes(vocab=70, width=64, heads=4, head=16, hidden=96)
@@ -24,7 +31,6 @@ TOKENS = torch.randint(70, (2, 20), generator=torch.Generator().manual_seed(1))
 
 PRESET = {"qwen3moe": "qwen3-moe", "qwen35": "qwen3.5"}
 """Architectures that we call otherwise."""
-TABLES = {"gpt2": _GPT2, "qwen3moe": _MOE, "qwen35": _HYBRID}
 
 
 def made(name, **sizes):
@@ -51,6 +57,10 @@ def refused(path, *parts):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_what_is_written_is_what_is_read(name, tied, tmp_path):
     model = made(name, tied=tied)
+    if (name, tied) in (("gemma2", False), ("olmo2", True)):
+        with pytest.raises(HornbookError, match=f"a {name} model of this kind needs: a head"):
+            write_gguf(model, tmp_path / "m.gguf", "f32", {})
+        return
     write_gguf(model, tmp_path / "m.gguf", "f32", {})
     back = load_model(tmp_path / "m.gguf")
     assert back.config == model.config == load_config(tmp_path / "m.gguf")
@@ -85,6 +95,24 @@ def test_transformers_reads_the_same(name, sizes, tmp_path):
     write_gguf(model, tmp_path / "m.gguf", "f32", {"tokenizer.ggml.tokens": tokens})
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="m.gguf").eval()
     torch.testing.assert_close(model(TOKENS), theirs(TOKENS).logits, atol=1e-4, rtol=0)
+
+
+SCALINGS = {
+    "linear": LinearScaling(factor=4.0),
+    "llama3": Llama3Scaling(factor=32.0, original=8192),
+    "llama3-own": Llama3Scaling(factor=32.0, original=128),
+    "yarn": YarnScaling(factor=4.0, original=8, attention=1.3),
+    "long": LongScaling(short=(1.0, 1.2) * 4, long=(2.0, 3.1) * 4, original=16, attention=1.1),
+}
+
+
+@pytest.mark.parametrize("kind", SCALINGS)
+def test_what_stretches_a_context_is_in_the_file(kind, tmp_path):
+    model = loud(PRESETS["llama"](SIZES, rotary=RotaryConfig(scaling=SCALINGS[kind])).build())
+    write_gguf(model, tmp_path / "m.gguf", "f32", {})
+    back = load_model(tmp_path / "m.gguf")
+    torch.testing.assert_close(back(TOKENS), model(TOKENS), atol=1e-5, rtol=0)
+    assert (back.config == model.config) == (kind != "llama3-own")  # known by its divisors alone
 
 
 def test_biases_of_queries_and_keys_are_reordered_too(tmp_path):
@@ -147,13 +175,14 @@ def test_types_that_others_write(kind, llama):
 def test_names_are_those_of_the_library(name):
     architecture = {value: key for key, value in gguf.MODEL_ARCH_NAMES.items()}[name]
     names = gguf.get_tensor_name_map(architecture, 2)
-    family = next(one for one in FAMILIES if one.model_type == ARCHITECTURES[name].model_type)
-    modules = {rule.theirs.rpartition(".")[0] for rule in family.rules}
-    for theirs, ours in TABLES.get(name, _LLAMA).items():
-        known = "_norm" not in theirs or name.startswith("qwen3")
-        if known and theirs in modules:
-            merged = theirs.replace(".{part}", "").format(block=1)
-            assert names.get_name(merged) == ours.format(block=1)
+    family, table = _NAMES[name]
+    used = {rule.theirs.rpartition(".")[0] for rule in family.rules}
+    for theirs, ours in table.items():
+        if theirs in used:
+            found = names.get_name(theirs.replace(".{part}", "").format(block=1))
+            # The rules have norms of queries and keys, and heads, for families that have none.
+            absent = found is None and ("_norm" in theirs or theirs == "lm_head")
+            assert absent or found == ours.format(block=1)
 
 
 def test_a_file_cut_short_is_named_at_any_length(llama):
@@ -180,7 +209,8 @@ def test_what_is_wrong_is_named(llama, old, new, reason):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("llama.rope.scaling.type", "yarn"),
+        ("llama.rope.scaling.type", "yarm"),
+        ("llama.rope.scaling.attn_factor", 2.0),
         ("llama.expert_count", 8),
         ("llama.rope.dimension_count", 8),
         ("llama.vocab_size", 71),
@@ -197,6 +227,17 @@ def test_what_would_be_computed_otherwise_is_refused(key, value, tmp_path):
 
 
 def test_what_gguf_cannot_say_is_refused_before_anything_is_written(tmp_path):
+    far = RotaryConfig(scaling=Llama3Scaling(factor=8, original=8192))
+    for config, said in (
+        (qwen3(SIZES, rotary=far), "qwen3 computes no positions scaled as llama3"),
+        (mistral(SIZES), "mistral model cannot be written"),
+        (smollm3(SIZES, without=(0,)), "every fourth"),
+        (gemma2(SIZES, scale=0.5), "scale of scores of 0.5"),
+        (gemma2(SIZES.model_copy(update={"tied": True}), cap=None), "without a cap"),
+        (phi3(SIZES.model_copy(update={"head": 32})), "as wide as the model"),
+    ):
+        with pytest.raises(HornbookError, match=said):
+            write_gguf(config.build(), tmp_path / "m.gguf", "f16", {})
     relu = PRESETS["llama"](SIZES, activation="relu").build()
     biased = PRESETS["qwen3"](SIZES, biased=True).build()
     for model, reason in ((relu, "hidden_act"), (biased, "attention_bias")):

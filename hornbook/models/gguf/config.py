@@ -3,9 +3,10 @@
 Keys are those of llama.cpp. One that is not known here is refused: it may change what is computed.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pydantic
 
 from hornbook.core.errors import HornbookError, nearest
@@ -13,22 +14,14 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Family
+from hornbook.models.convert.llama import attention_of, parts_of
 from hornbook.models.fields import Fields
+from hornbook.models.gguf.architectures import READ, WRITE, attentions_of, without_windows
 from hornbook.models.gguf.names import ARCHITECTURES, architecture_of
-from hornbook.models.gguf.qwen import read_hybrid, read_moe, write_hybrid, write_moe
+from hornbook.models.gguf.qwen import write_hybrid, write_moe
 from hornbook.models.gguf.rotary import interleaved
-from hornbook.models.gguf.sizes import (
-    ARCHITECTURE,
-    HEADS,
-    ROTARY,
-    close_fields,
-    open_fields,
-    read_rotary,
-    read_sizes,
-)
-from hornbook.models.presets import gpt2, llama, qwen2, qwen3
-from hornbook.nn.attention import AttentionConfig
-from hornbook.nn.residual import PreNormConfig
+from hornbook.models.gguf.scaling import write_turning
+from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS, close_fields, open_fields
 
 
 def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
@@ -44,7 +37,7 @@ def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
         )
     fields, vocab = open_fields(file, name)
     try:
-        config = _READ[name](fields, name, vocab, file.tensors)
+        config = READ[name](fields, name, vocab, file)
     except pydantic.ValidationError as error:
         raise HornbookError(f"{file.path}: {error.errors()[0]['msg']}.") from None
     close_fields(fields, name, vocab, config.stack.depth, len(file.tensors))
@@ -53,17 +46,19 @@ def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
 
 def reordered(architecture: str, config: CausalLMConfig) -> dict[str, int]:
     """The modules whose rows GGUF has in another order, with their heads."""
-    match config.stack.pattern:
-        case ((PreNormConfig(layer=AttentionConfig() as attention), _),):
-            return interleaved(architecture, attention.heads, attention.kv_heads)
-    return {}
+    attention = attention_of(config.stack.blocks()[0])
+    return interleaved(architecture, attention.heads, attention.kv_heads) if attention else {}
 
 
-def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
-    """The family with GGUF's names that computes what `config` does, and its keys.
+def write_config(
+    config: CausalLMConfig,
+) -> tuple[Family, dict[str, Any], Mapping[str, np.ndarray]]:
+    """The family with GGUF's names that computes what `config` does, its keys, and tensors that
+    are none of the weights.
 
     Raises HornbookError when no architecture of GGUF does.
     """
+    config = without_windows(config)
     family, values = to_hf(config)
     name = architecture_of(family)
     if name is None:
@@ -72,38 +67,46 @@ def write_config(config: CausalLMConfig) -> tuple[Family, dict[str, Any]]:
             f"{', '.join(ARCHITECTURES)}."
         )
     fields = Fields(values, f"GGUF has no key for what a {name} model of this kind needs")
-    found = _write_gpt2(fields) if name == "gpt2" else _write_rotary(fields, name)
-    return ARCHITECTURES[name], {
-        ARCHITECTURE: name,
-        **{f"{name}.{key}": value for key, value in found.items()},
-    }
+    tensors: Mapping[str, np.ndarray] = {}
+    if name in WRITE:
+        found, tensors = _write_turned(config, name)
+    else:
+        found = _write_gpt2(fields) if name == "gpt2" else _write_mixed(fields, name)
+    keys = {ARCHITECTURE: name, **{f"{name}.{key}": value for key, value in found.items()}}
+    return ARCHITECTURES[name], keys, tensors
 
 
-def _read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
-    sizes, rotary, epsilon, biased = read_rotary(fields, name, vocab, tensors)
-    if name == "qwen2":
-        return qwen2(sizes, rotary, epsilon)
-    return (llama if name == "llama" else qwen3)(sizes, rotary, epsilon, biased=biased)
+def _write_turned(
+    config: CausalLMConfig, name: str
+) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
+    parts = parts_of(config)
+    assert parts is not None, name
+    attention, head = parts.attention, parts.attention.head
+    whole = [each.rotary for each in attentions_of(config) if each.window is None and each.rotary]
+    turning, tensors = write_turning(whole[0] if whole else parts.rotary, head, name)
+    return {
+        "embedding_length": config.width,
+        "block_count": config.stack.depth,
+        "context_length": config.context,
+        HEADS: attention.heads,
+        f"{HEADS}_kv": attention.kv_heads,
+        "feed_forward_length": parts.mlp.hidden,
+        "vocab_size": config.vocab,
+        "attention.key_length": head,
+        "attention.value_length": head,
+        "attention.layer_norm_rms_epsilon": parts.norm.epsilon,
+        **turning,
+        **WRITE[name](config, parts, name),
+    }, tensors
 
 
-def _read_gpt2(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
-    sizes = read_sizes(fields, name, vocab, tensors)
-    if sizes.kv_heads != sizes.heads:
-        fields.refuse(f"{name}.{HEADS}_kv", sizes.kv_heads, f"Only {sizes.heads} is supported.")
-    if sizes.head != sizes.width // sizes.heads:
-        only = sizes.width // sizes.heads
-        fields.refuse(f"{name}.attention.key_length", sizes.head, f"Only {only} is supported.")
-    # Positions are learned; what is said of rotary ones has no effect.
-    fields.ignore(f"{name}.rope.*")
-    return gpt2(sizes, fields.number(f"{name}.attention.layer_norm_epsilon"))
-
-
-def _write_rotary(fields: Fields, name: str) -> dict[str, Any]:
+def _write_mixed(fields: Fields, name: str) -> dict[str, Any]:
+    """Of what has other layers than attentions and gated MLPs."""
     fields.only("hidden_act", "silu")
-    if name in ("qwen3", "qwen3moe"):
-        fields.only("attention_bias", False)
+    fields.only("attention_bias", False)
+    fields.only("rope_scaling")
     head = fields.size("head_dim")
-    more = _WRITE[name](fields, head) if name in _WRITE else {}
+    more = _MIXED[name](fields, head)
     return {
         **_written(fields, _ROTARY_KEYS),
         "attention.key_length": head,
@@ -125,6 +128,10 @@ def _written(fields: Fields, keys: Mapping[str, str]) -> dict[str, int]:
     return {ours: fields.size(theirs) for ours, theirs in keys.items()}
 
 
+_MIXED: dict[str, Callable[[Fields, int], dict[str, Any]]] = {
+    "qwen3moe": write_moe,
+    "qwen35": write_hybrid,
+}
 _ROTARY_KEYS = {
     "embedding_length": "hidden_size",
     "block_count": "num_hidden_layers",
@@ -134,6 +141,8 @@ _ROTARY_KEYS = {
     "feed_forward_length": "intermediate_size",
     "vocab_size": "vocab_size",
 }
+
+
 _GPT2_KEYS = {
     "embedding_length": "n_embd",
     "block_count": "n_layer",
@@ -143,15 +152,3 @@ _GPT2_KEYS = {
     "vocab_size": "vocab_size",
 }
 """GGUF's keys to those of config.json."""
-
-_READ: dict[str, Callable[[Fields, str, int, Collection[str]], CausalLMConfig]] = {
-    **dict.fromkeys(ROTARY, _read_rotary),
-    "gpt2": _read_gpt2,
-    "qwen3moe": read_moe,
-    "qwen35": read_hybrid,
-}
-_WRITE: dict[str, Callable[[Fields, int], dict[str, Any]]] = {
-    "qwen3moe": write_moe,
-    "qwen35": write_hybrid,
-}
-"""What an architecture has besides the keys of all rotary ones."""

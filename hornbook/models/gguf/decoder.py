@@ -13,6 +13,7 @@ from hornbook.core.machine import return_freed_memory
 from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, tiles
 from hornbook.models.gguf import quantised
 from hornbook.models.gguf.rotary import interleaved, to_halves
+from hornbook.models.gguf.scaling import DIVISORS
 from hornbook.models.gguf.sizes import (
     ARCHITECTURE,
     EMBEDDING,
@@ -37,9 +38,9 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
     if name not in ROTARY:
         return None
     fields, vocab = open_fields(file, name)
-    rotary = read_rotary(fields, name, vocab, file.tensors)
+    rotary = read_rotary(fields, name, vocab, file)
     close_fields(fields, name, vocab, rotary.sizes.depth, len(file.tensors))
-    if not _is_plain(file, name, rotary):
+    if not _is_plain(file, name, rotary) or rotary.rotary.switches_at():
         return None
     sizes = rotary.sizes
     heads = interleaved(name, sizes.heads, sizes.kv_heads)
@@ -72,7 +73,7 @@ def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
     """
     expected = dict(_shapes(name, rotary))
     matrices = [each for each, shape in expected.items() if len(shape) == 2]
-    shapes = {each: place.shape for each, place in file.tensors.items()}
+    shapes = {each: place.shape for each, place in file.tensors.items() if each != DIVISORS}
     return shapes == expected and all(quantised.is_quantised(file, each) for each in matrices)
 
 

@@ -64,7 +64,7 @@ class _MeanSquare:
 
 def _readers(model: CausalLM) -> dict[str, nn.Linear | FastLinear]:
     """By the name of a matrix in the file, the layer that multiplies with it."""
-    family, _ = write_config(model.config)
+    family, *_ = write_config(model.config)
     found = {}
     for rule in family.table(model.config, dict(model.named_parameters())):
         module, _, kind = rule.ours[0].rpartition(".")

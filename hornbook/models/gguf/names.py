@@ -1,14 +1,28 @@
 """What tensors are called in a GGUF file, as families whose rules say those names.
 
 The rules of `convert` are kept and only renamed: matrices lie as (outputs, inputs) for every
-architecture, so that nothing is transposed.
+architecture, so that nothing is transposed. Weights of norms are stored as they are multiplied
+with.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hornbook.models.convert import gpt2, llama, qwen2, qwen3, qwen3_5, qwen3_moe
+from hornbook.models.convert import (
+    gemma,
+    gpt2,
+    granite,
+    llama,
+    olmo2,
+    phi3,
+    qwen2,
+    qwen3,
+    qwen3_5,
+    qwen3_moe,
+    smollm3,
+)
 from hornbook.models.convert.family import Family, TensorRule
+from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
 from hornbook.models.gguf.sizes import HEAD
 
 _LLAMA = {
@@ -50,6 +64,18 @@ _WHOLE = {
     "model.layers.{block}.linear_attn.A_log": "blk.{block}.ssm_a",
 }
 """Names whose ends are others, too."""
+_BEHIND = {
+    **_LLAMA,
+    "model.layers.{block}.post_attention_layernorm": "blk.{block}.post_attention_norm",
+    "model.layers.{block}.pre_feedforward_layernorm": "blk.{block}.ffn_norm",
+    "model.layers.{block}.post_feedforward_layernorm": "blk.{block}.post_ffw_norm",
+}
+"""Of families with norms behind their layers."""
+_PHI3 = {
+    **_LLAMA,
+    "model.layers.{block}.self_attn.qkv_proj": "blk.{block}.attn_qkv",
+    "model.layers.{block}.mlp.gate_up_proj": "blk.{block}.ffn_up",
+}
 _GPT2 = {
     "transformer.wte": "token_embd",
     "transformer.wpe": "position_embd",
@@ -68,7 +94,9 @@ def _renamed(family: Family, table: Mapping[str, str]) -> Family:
     """The family with GGUF's names in its rules."""
     rules = tuple(_rename(rule, table) for rule in family.rules)
     # A file without a head is tied; one with a head is not, so nothing is stored twice.
-    return replace(family, rules=rules, base="", head=(HEAD,), copies={}, obsolete=())
+    # Divisors of frequencies are the config's.
+    constant = (DIVISORS, LONG, SHORT)
+    return replace(family, rules=rules, base="", head=(HEAD,), copies={}, obsolete=constant)
 
 
 def _rename(rule: TensorRule, table: Mapping[str, str]) -> TensorRule:
@@ -77,17 +105,21 @@ def _rename(rule: TensorRule, table: Mapping[str, str]) -> TensorRule:
     return TensorRule(theirs, rule.ours, beside=rule.beside)
 
 
-ARCHITECTURES: dict[str, Family] = {
-    name: _renamed(family, table)
-    for name, family, table in (
-        ("llama", llama.FAMILY, _LLAMA),
-        ("qwen2", qwen2.FAMILY, _LLAMA),
-        ("qwen3", qwen3.FAMILY, _LLAMA),
-        ("qwen3moe", qwen3_moe.FAMILY, _MOE),
-        ("qwen35", qwen3_5.FAMILY, _HYBRID),
-        ("gpt2", gpt2.FAMILY, _GPT2),
-    )
+_NAMES: dict[str, tuple[Family, Mapping[str, str]]] = {
+    "llama": (llama.FAMILY, _LLAMA),
+    "qwen2": (qwen2.FAMILY, _LLAMA),
+    "qwen3": (qwen3.FAMILY, _LLAMA),
+    "qwen3moe": (qwen3_moe.FAMILY, _MOE),
+    "qwen35": (qwen3_5.FAMILY, _HYBRID),
+    "phi3": (phi3.FAMILY, _PHI3),
+    "gemma2": (gemma.GEMMA2, _BEHIND),
+    "gemma3": (gemma.GEMMA3, _BEHIND),
+    "olmo2": (olmo2.FAMILY, _BEHIND),
+    "smollm3": (smollm3.FAMILY, _LLAMA),
+    "granite": (granite.FAMILY, _LLAMA),
+    "gpt2": (gpt2.FAMILY, _GPT2),
 }
+ARCHITECTURES = {name: _renamed(family, table) for name, (family, table) in _NAMES.items()}
 """By `general.architecture`."""
 
 

@@ -3,9 +3,9 @@
 Keys are those of llama.cpp. One that is not known here is refused: it may change what is computed.
 """
 
-from collections.abc import Collection
 from typing import Any
 
+from hornbook.core.gguf import GGUFFile
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.fields import Fields
 from hornbook.models.gguf.sizes import read_rotary, read_sizes
@@ -17,9 +17,9 @@ from hornbook.nn.mixture import MixtureConfig
 _ATTENTION = "full_attention"
 
 
-def read_moe(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
+def read_moe(fields: Fields, name: str, vocab: int, file: GGUFFile) -> CausalLMConfig:
     """A mixture's weights always come to 1 there."""
-    sizes, rotary, epsilon, biased = read_rotary(fields, name, vocab, tensors)
+    sizes, rotary, epsilon, biased = read_rotary(fields, name, vocab, file)
     mixture = MixtureConfig(
         experts=fields.size(f"{name}.expert_count"),
         chosen=fields.size(f"{name}.expert_used_count"),
@@ -38,13 +38,13 @@ def write_moe(fields: Fields, head: int) -> dict[str, Any]:
     }
 
 
-def read_hybrid(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> CausalLMConfig:
+def read_hybrid(fields: Fields, name: str, vocab: int, file: GGUFFile) -> CausalLMConfig:
     """Attention stands in every so many blocks. Positions of text are one number, of images three:
     which pairs of channels belong to which is said by what is left out here."""
     fields.ignore(f"{name}.rope.dimension_sections")
     fields.only(f"{name}.nextn_predict_layers", 0)
     fields.only(f"{name}.rope.scaling.type", "none")
-    sizes = read_sizes(fields, name, vocab, tensors)
+    sizes = read_sizes(fields, name, vocab, file.tensors)
     epsilon = fields.number(f"{name}.attention.layer_norm_rms_epsilon")
     heads, inner = fields.size(f"{name}.ssm.time_step_rank"), fields.size(f"{name}.ssm.inner_size")
     if inner % heads:

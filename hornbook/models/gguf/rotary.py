@@ -1,4 +1,4 @@
-"""The order of query and key rows in GGUF's `llama`, which rotates neighbouring channels together.
+"""The order of query and key rows where GGUF's models rotate neighbouring channels together.
 
 Ours, as Hugging Face's, rotates channel i with channel i + C/2 of a head. Both are the same when
 the rows of the two projections are reordered within each head.
@@ -8,8 +8,9 @@ import numpy as np
 
 
 def interleaved(architecture: str, heads: int, kv_heads: int) -> dict[str, int]:
-    """The modules whose rows are reordered, with their heads; none but in `llama`."""
-    return {"attn_q": heads, "attn_k": kv_heads} if architecture == "llama" else {}
+    """The modules whose rows are reordered, with their heads; none in most architectures."""
+    turned = architecture in ("llama", "smollm3", "granite")
+    return {"attn_q": heads, "attn_k": kv_heads} if turned else {}
 
 
 def to_neighbours(rows: np.ndarray, heads: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.fields import Fields
+from hornbook.models.gguf.scaling import read_turning
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.tokenize.gguf import TOKENS
@@ -72,16 +73,14 @@ def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
     )
 
 
-def read_rotary(fields: Fields, name: str, vocab: int, tensors: Collection[str]) -> Rotary:
+def read_rotary(fields: Fields, name: str, vocab: int, file: GGUFFile) -> Rotary:
     """Of one of `ROTARY`; the tensors that are there say whether it has biases."""
-    sizes = read_sizes(fields, name, vocab, tensors)
+    sizes = read_sizes(fields, name, vocab, file.tensors)
     if sizes.head % 2:
         fields.refuse(f"{name}.attention.key_length", sizes.head, "It must be even, to be turned.")
-    fields.only(f"{name}.rope.dimension_count", sizes.head)
-    fields.only(f"{name}.rope.scaling.type", "none")
     return Rotary(
         sizes,
-        rotary=RotaryConfig(theta=fields.number(f"{name}.rope.freq_base", 10_000.0)),
+        rotary=read_turning(file, fields, name, sizes),
         epsilon=fields.number(f"{name}.attention.layer_norm_rms_epsilon"),
-        biased="blk.0.attn_q.bias" in tensors,
+        biased="blk.0.attn_q.bias" in file.tensors,
     )

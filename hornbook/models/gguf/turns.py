@@ -52,13 +52,15 @@ def turns_of(architecture: str, config: CausalLMConfig) -> Mapping[str, Turn]:
         case "qwen35":
             delta = next(x for x in layers_of(config) if isinstance(x, GatedDeltaConfig))
             return _hybrid(delta)
+        case "gemma2" | "gemma3":
+            return dict.fromkeys((*_NORMS, "ffn_norm.weight", "post_ffw_norm.weight"), _WHOLE_NORM)
     return {}
 
 
 def _hybrid(delta: GatedDeltaConfig) -> dict[str, Turn]:
     """Norms are whole, decays are what they come to, and heads of values that share a key lie
     apart: the first of each key, then the second of each."""
-    found = dict.fromkeys(_NORMS, Turn(lambda x: x + 1, lambda x: x - 1))
+    found = dict.fromkeys(_NORMS, _WHOLE_NORM)
     found["ssm_a"] = Turn(lambda x: -np.exp(x), lambda x: np.log(-x))
     found["ssm_conv1d.weight"] = Turn(
         lambda x: x[:, 0], lambda x: x[:, None], lambda s: (s[0], s[2]), lambda s: (s[0], 1, s[-1])
@@ -83,6 +85,10 @@ _NORMS = (
     "attn_k_norm.weight",
     "output_norm.weight",
 )
+
+
+_WHOLE_NORM = Turn(lambda x: x + 1, lambda x: x - 1)
+"""What is learned is how far it is from 1."""
 
 
 def _stacked(parts: int) -> Turn:

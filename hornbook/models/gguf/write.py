@@ -5,6 +5,7 @@ Tensors are turned and written one at a time. Knows parameters; tokens come as m
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def write_gguf(
     columns count the same. Raises HornbookError when GGUF has no architecture for the model, a
     weight is no number or too large for the type, or the disk is full.
     """
-    family, sizes = write_config(model.config)
+    family, sizes, constant = write_config(model.config)
     parameters = dict(model.named_parameters())
     turns = turns_of(architecture_of(family) or "", model.config)
     shape = _shape_of(sizes, model.config.tied, importance is not None)
@@ -78,8 +79,13 @@ def write_gguf(
     ]
     for tensor in stored:
         _check(tensor, parameters)
-    require_space(path.parent, sum(tensor.bytes for tensor in stored), "The GGUF file")
     heads = reordered(family.model_type, model.config)
+    rows = _rows(stored, parameters, heads, turns)
+    stored = stored + [
+        StoredTensor(TensorRule(name, ()), numbers.shape, "F32")
+        for name, numbers in constant.items()
+    ]
+    require_space(path.parent, sum(tensor.bytes for tensor in stored), "The GGUF file")
     said = {
         "general.file_type": FILE_TYPES[kind].number,
         "general.quantization_version": _QUANTISATION_VERSION,
@@ -87,8 +93,8 @@ def write_gguf(
         **metadata,
     }
     with atomic_file(path) as aside:
-        rows = _rows(stored, parameters, heads, turns)
-        _write(aside, said, stored, rows, importance or {})
+        every = chain(rows, (numbers[None] for numbers in constant.values()))
+        _write(aside, said, stored, every, importance or {})
     return stored
 
 
