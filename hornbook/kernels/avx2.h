@@ -124,28 +124,31 @@ Floats upper_steps(const int8_t* x) {
 }
 
 // See `vector.h`.
-template <int kBits, int kCount>
-Ints products_of_bytes(const Ints* w, const int32_t* x) {
+template <int kBits, int kCount, int M>
+void products_of_bytes(const Ints* w, const int32_t* x, int step, Ints* found) {
 #ifdef __AVXVNNI__
-  Ints found = no_ints();
-  for (int j = 0; j < kCount; j++) found = _mm256_dpbusd_avx_epi32(found, w[j], all_ints(x[j]));
-  return found;
+  for (int m = 0; m < M; m++) found[m] = no_ints();
+  for (int j = 0; j < kCount; j++)
+    for (int m = 0; m < M; m++) found[m] = _mm256_dpbusd_avx_epi32(found[m], w[j], all_ints(x[m * step + j]));
 #else
   // Two products side by side in 16 bits, where eight such sums of four-bit codes have room.
   const Ints ones = _mm256_set1_epi16(1);
-  Ints lower = no_ints(), upper = no_ints();
-  for (int j = 0; j < kCount; j++) {
-    const Ints four = all_ints(x[j]);
-    if constexpr (kBits <= 4) {
-      lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(w[j], four));
-    } else {
-      lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(both(w[j], all_bytes(15)), four));
-      upper = _mm256_add_epi16(upper, _mm256_maddubs_epi16(both(shifted<4>(w[j]), all_bytes(15)), four));
+  for (int m = 0; m < M; m++) {
+    Ints lower = no_ints(), upper = no_ints();
+    for (int j = 0; j < kCount; j++) {
+      const Ints four = all_ints(x[m * step + j]);
+      if constexpr (kBits <= 4) {
+        lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(w[j], four));
+      } else {
+        const Ints high = both(shifted<4>(w[j]), all_bytes(15));
+        lower = _mm256_add_epi16(lower, _mm256_maddubs_epi16(both(w[j], all_bytes(15)), four));
+        upper = _mm256_add_epi16(upper, _mm256_maddubs_epi16(high, four));
+      }
     }
+    found[m] = _mm256_madd_epi16(lower, ones);
+    if constexpr (kBits > 4)
+      found[m] = add(found[m], times_power<4>(_mm256_madd_epi16(upper, ones)));
   }
-  const Ints found = _mm256_madd_epi16(lower, ones);
-  if constexpr (kBits <= 4) return found;
-  return add(found, times_power<4>(_mm256_madd_epi16(upper, ones)));
 #endif
 }
 

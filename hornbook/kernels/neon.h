@@ -218,20 +218,23 @@ Ints dots(const Ints* w, const int8_t* x) {
 
 // See `vector.h`. Where bytes are only multiplied that have a sign, w of eight bits is taken as 128
 // less, and 128 times the sum of x comes on top.
-template <int kBits, int kCount>
-Ints products_of_bytes(const Ints* w, const int32_t* x) {
-  const int8_t* bytes = reinterpret_cast<const int8_t*>(x);
-  if constexpr (kBits < 8 || kMixes) {
-    return dots<kBits < 8, kCount>(w, bytes);
-  } else {
-    Ints less[kCount];
-    int x_sum = 0;
-    for (int j = 0; j < kCount; j++) {
-      const int32x4_t sign = vreinterpretq_s32_u8(vdupq_n_u8(128));
-      less[j] = {veorq_s32(w[j].low, sign), veorq_s32(w[j].high, sign)};
-      if (j % 4 == 0) x_sum += vaddlvq_s8(vld1q_s8(bytes + 4 * j));
+template <int kBits, int kCount, int M>
+void products_of_bytes(const Ints* w, const int32_t* x, int step, Ints* found) {
+  Ints less[kCount];
+  constexpr bool kLess = kBits == 8 && !kMixes;
+  if constexpr (kLess) {
+    const int32x4_t sign = vreinterpretq_s32_u8(vdupq_n_u8(128));
+    for (int j = 0; j < kCount; j++) less[j] = {veorq_s32(w[j].low, sign), veorq_s32(w[j].high, sign)};
+  }
+  for (int m = 0; m < M; m++) {
+    const int8_t* bytes = reinterpret_cast<const int8_t*>(x + m * step);
+    if constexpr (kLess) {
+      int sum = 0;
+      for (int j = 0; j < kCount; j += 4) sum += vaddlvq_s8(vld1q_s8(bytes + 4 * j));
+      found[m] = add(dots<true, kCount>(less, bytes), all_ints(128 * sum));
+    } else {
+      found[m] = dots<kBits < 8, kCount>(w, bytes);
     }
-    return add(dots<true, kCount>(less, bytes), all_ints(128 * x_sum));
   }
 }
 

@@ -30,20 +30,24 @@ struct Matrix {
   int32_t outputs, inputs, form;
 };
 
-// found += the inputs of a row times the codes of a group.
-template <class F>
-void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats& found) {
+// found (M,) += the inputs of M rows times the codes of a group.
+template <class F, int M>
+void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats* found) {
   constexpr int kWords = kGroup / F::kParts / 4;
-  const Facts& facts = x.facts[row * x.groups() + g];
+  const Facts* facts = x.facts + row * x.groups() + g;
   const int32_t* high = (const int32_t*)(x.values + 2 * (row * x.inputs + g * kGroup));
+  const int step = x.inputs / 2;  // words of a row
   for (int p = 0; p < F::kParts; p++) {
     const int at = kWords * p;
-    const Ints a = products_of_bytes<F::kByteBits, kWords>(w.codes + at, high + at);
-    const Ints b = products_of_bytes<F::kByteBits, kWords>(w.codes + at, high + kGroup / 4 + at);
-    const float sum = F::kParts == 1 ? facts.sum : facts.sums[p];
-    const Floats by = multiply(w.scale[p], all(facts.scale));
-    found = multiply_add(to_floats(add(times_power<7>(a), b)), by, found);
-    found = multiply_add(w.offset[p], all(sum), found);
+    Ints upper[M], lower[M];
+    products_of_bytes<F::kByteBits, kWords, M>(w.codes + at, high + at, step, upper);
+    products_of_bytes<F::kByteBits, kWords, M>(w.codes + at, high + at + kGroup / 4, step, lower);
+    for (int m = 0; m < M; m++) {
+      const Facts& own = facts[m * x.groups()];
+      const Floats by = multiply(w.scale[p], all(own.scale));
+      found[m] = multiply_add(to_floats(add(times_power<7>(upper[m]), lower[m])), by, found[m]);
+      found[m] = multiply_add(w.offset[p], all(F::kParts == 1 ? own.sum : own.sums[p]), found[m]);
+    }
   }
 }
 
@@ -63,7 +67,7 @@ void one_row(const uint8_t* tile, const Inputs& x, int64_t row, float* out) {
       found = add(found, odd);
     } else {
       each_group<F>(tile, lane, x.groups(),
-                    [&](int g, const Group<F>& w) { add_group<F>(w, x, row, g, found); });
+                    [&](int g, const Group<F>& w) { add_group<F, 1>(w, x, row, g, &found); });
     }
     store(out + lane, found);
   }
@@ -106,7 +110,7 @@ void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) 
     } else {
       for (int g = 0; g < x.groups(); g++) {
         const Group<F> w(opened + g * Group<F>::kBytes, lane);
-        for (int m = 0; m < M; m++) add_group<F>(w, x, row + m, g, found[m]);
+        add_group<F, M>(w, x, row, g, found);
       }
     }
     for (int m = 0; m < M; m++) store(out + m * kTile + lane, found[m]);

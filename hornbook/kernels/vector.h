@@ -4,9 +4,10 @@
 // The only headers with a processor's own instructions are those included here. They offer the same
 // functions, and those of eight lanes make every sum in the same order: the same bits.
 //
-// Of each as well: products_of_bytes<kBits, kCount>(w, x), sums of 4 or 8 products of four bytes
-// each: w without a sign and of at most kBits bits, x with one and above -128, four of it at a time
-// for all lanes.
+// Of each as well: products_of_bytes<kBits, kCount, M>(w, x, step, found): found[m] = the sums of 4 or
+// 8 products of four bytes each: w without a sign and of at most kBits bits, x + m step with one and
+// above -128, four of it at a time for all lanes. Of several rows sums are made side by side, as each
+// waits for the one before.
 #pragma once
 
 #if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
