@@ -1,0 +1,133 @@
+"""Vectors of an index: made until all passages have one, by whoever goes on with it."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.isolation import python
+from hornbook.core.progress import Progress
+from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.models.folder import save_model
+from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.lock import locked
+from hornbook.retrieve.store import Store
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows.documents import embedding
+from hornbook.workflows.documents.encoders import question_encoder, settle_encoder
+from hornbook.workflows.documents.indexing import IndexRequest, make_index
+from tests.in_process import hornbook
+
+TEXTS = [f"Number {i} says that otters hold hands while they sleep." for i in range(150)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    words = train_tokenizer([" ".join(TEXTS)], 300, folder / "t", Progress(True))
+    sizes = BertSizes(vocab=words.vocab_size, width=16, depth=1, context=48, heads=2, hidden=16)
+    save_model(bert(sizes).build(), folder / "encoder", tokenizer_folder=folder / "t")
+    return folder / "encoder"
+
+
+@pytest.fixture
+def docs(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for number, text in enumerate(TEXTS):
+        (tmp_path / "docs" / f"{number}.txt").write_text(text)
+    return tmp_path / "docs"
+
+
+def index(out, *sources, encoder=None, wait=True):
+    request = IndexRequest(tuple(map(str, sources)), encoder=encoder and str(encoder), wait=wait)
+    return make_index(request, out, Progress(quiet=True))
+
+
+def settled(out, model):
+    """As `index --encoder`, which makes none yet."""
+    store = Store.create(out)
+    settle_encoder(store, str(model))
+    store.close()
+
+
+def vectors(out):
+    with DocumentIndex.open(out) as opened:
+        return opened.state().vectors
+
+
+def test_all_passages_get_one_and_only_new_ones_are_made(docs, tmp_path, model, monkeypatch):
+    out = tmp_path / "out"
+    report = index(out, docs, encoder=model)
+    assert report.vectors == report.passages == len(TEXTS)
+    with DocumentIndex.open(out, question_encoder(out)) as opened:
+        hit = opened.search(TEXTS[70], 3, by="vectors")[0]
+        assert hit.text == TEXTS[70] and hit.vector == pytest.approx(1, abs=2e-3)
+        assert opened.search(TEXTS[70], 3)[0].text == TEXTS[70]
+    made = []
+    add = embedding.add_vectors
+    monkeypatch.setattr(
+        embedding, "add_vectors", lambda *given: (made.extend(given[1]), add(*given))
+    )
+    (docs / "3.txt").write_text("A heron stands in the water.")
+    (docs / "4.txt").unlink()
+    report = index(out)
+    assert len(made) == 1 and report.vectors == report.passages == len(TEXTS) - 1
+    code, said, err = hornbook("search", out, "heron", "--by", "both", "--json")
+    assert code == 0 and "heron" in said and not err
+
+
+def test_what_goes_while_vectors_are_made_takes_them_with_it(docs, tmp_path, model, monkeypatch):
+    out = tmp_path / "out"
+    index(out, docs, encoder="none")
+    settled(out, model)
+    add = embedding.add_vectors
+    gone = []
+
+    def late(store, passages, rows):
+        """Between reading the passages and keeping their vectors, one is taken out."""
+        if not gone:
+            store.execute("DELETE FROM documents WHERE id = 5")
+            gone.append(5)
+        add(store, passages, rows)
+
+    monkeypatch.setattr(embedding, "add_vectors", late)
+    embedding.embed_index(out, Progress(quiet=True))
+    with DocumentIndex.open(out) as opened:
+        assert opened.state()[:3] == (len(TEXTS) - 1,) * 3
+
+
+def test_another_model_makes_them_anew(docs, tmp_path, model):
+    out = tmp_path / "out"
+    index(out, docs, encoder=model)
+    assert index(out, encoder="none").vectors == 0
+    with pytest.raises(UsageError):
+        index(out, encoder=tmp_path / "nothing")
+    assert question_encoder(out) is None
+
+
+def test_one_process_makes_them_at_a_time(docs, tmp_path, model):
+    out = tmp_path / "out"
+    index(out, docs, encoder="none")
+    lock = locked(out / embedding.LOCK)
+    with pytest.raises(HornbookError, match="another process"):
+        embedding.embed_index(out, Progress(quiet=True))
+    lock.close()
+
+
+@pytest.mark.slow
+def test_vectors_follow_in_the_background_and_a_kill_loses_none(docs, tmp_path, model):
+    out = tmp_path / "out"
+    index(out, docs, encoder="none")
+    settled(out, model)
+    command = python("hornbook.workflows.documents", str(out))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+        while process.poll() is None and vectors(out) == 0:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    there = vectors(out)
+    assert there > 0
+    assert embedding.embed_index(out, Progress(quiet=True)) == len(TEXTS) - there
+    assert vectors(out) == len(TEXTS)
