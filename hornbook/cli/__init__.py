@@ -134,6 +134,8 @@ def main() -> None:
             sys.exit(0)  # `hornbook ... | head`: nothing is wrong and nobody listens
         raise
     except Exception as error:
+        if type(error).__module__ == "sqlite3":
+            fail(f"The index cannot be read or written: {error}.", 1, json_wanted)
         if hasattr(error, "format_message"):
             _wrong_usage(error, json_wanted)
         # A fault of ours keeps its traceback.

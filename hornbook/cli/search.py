@@ -50,7 +50,7 @@ def command(
     started = time.perf_counter()
     way = way_of(by)
     where = where_of(source, folder, (since, until), in_language, metadata)
-    with DocumentIndex.open(index, asking(index, way)) as opened:
+    with DocumentIndex.open(index, asking(index, way, note)) as opened:
         hits = opened.search(query, count, way, where)
         state = opened.state()
     if state.encoder and by != "words" and state.vectors < state.passages:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from hornbook.retrieve.terms import analyser, runs, stemmed, stop_words
 
+_LONGEST = 4000
+"""Characters of a question; what is longer is a document."""
+
 
 class AskedWords(NamedTuple):
     """words: for each word the terms that it may stand for. terms: all of them."""
@@ -20,7 +23,8 @@ class AskedWords(NamedTuple):
 
 def asked_words(question: str, languages: Sequence[str]) -> AskedWords:
     """The words of a question. languages: of the documents of the index, by ISO code."""
-    found = list(dict.fromkeys(runs(unicodedata.normalize("NFKC", question))))
+    normal = unicodedata.normalize("NFKC", question[:_LONGEST])
+    found = list(dict.fromkeys(runs(normal)))
     analysers = [analyser(language) for language in stemmed([*languages, ""])]
     low = [word.casefold() for word in found]
     stops = max(

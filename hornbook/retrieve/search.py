@@ -16,7 +16,7 @@ from hornbook.retrieve.sentences import Span
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
 from hornbook.retrieve.vectors import VectorIndex
 from hornbook.retrieve.where import Where
-from hornbook.retrieve.words import Ranked, WordIndex
+from hornbook.retrieve.words import Among, Ranked, WordIndex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,8 @@ class Hit:
 
     def highlights(self) -> list[Span]:
         """Where the words of the question stand, in characters of `text`."""
-        return highlights(self.text, self.language, self.asked)
+        found = highlights(self.text, self.language, self.asked)
+        return found or highlights(self.text, "", self.asked)  # of a short text it is not sure
 
     def snippet(self) -> Shown:
         """The part of `text` to show, in characters of it."""
@@ -128,19 +129,21 @@ class Searching:
             self._languages = generation, [row[0] for row in rows]
         return self._languages[1]
 
-    def _documents(self, where: Where) -> list[int] | None:
-        """The documents that may be found; None for all."""
+    def _documents(self, where: Where) -> Among | None:
+        """The documents that may be found, or that may not, whatever is less; None for all."""
         if not where:
             return None
         clause, values = where.clause()
-        rows = self.store.execute(
-            f"SELECT documents.id FROM documents JOIN files ON files.id = file WHERE {clause}",
-            values,
-        )
-        return [row[0] for row in rows]
+        select = "SELECT documents.id FROM documents JOIN files ON files.id = file WHERE"
+        found = [row[0] for row in self.store.execute(f"{select} {clause}", values)]
+        (count,) = self.store.execute("SELECT count(*) FROM documents").fetchone()
+        if 2 * len(found) <= count:
+            return Among(found, True)
+        rows = self.store.execute(f"{select} NOT coalesce({clause}, 0)", values)
+        return Among([row[0] for row in rows], False)
 
     def _ranked(
-        self, asked: SearchRequest, words: AskedWords, documents: list[int] | None, count: int
+        self, asked: SearchRequest, words: AskedWords, documents: Among | None, count: int
     ) -> list[Candidate]:
         by_words = [] if asked.by == "vectors" else self.words.search(words.words, count, documents)
         if asked.by == "words":

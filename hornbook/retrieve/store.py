@@ -16,7 +16,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.retrieve.sentences import Span
 
 FILE = "index.sqlite"
-FORMAT = 1
+FORMAT = 2
 PIECE = 2**14
 """Characters of a row of text: a quote is read without its book."""
 _PATIENCE_S = 30.0
@@ -196,7 +196,7 @@ class Store:
 
     def text(self, document: int, start: int = 0, end: int | None = None) -> str:
         """The characters of a document from `start` up to `end`; fewer where it ends before."""
-        stop = 2**62 if end is None else end
+        start, stop = max(0, start), 2**62 if end is None else end
         rows = self.execute(
             "SELECT start, text FROM pieces WHERE document = ? AND start > ? AND start < ? "
             "ORDER BY start",

@@ -32,6 +32,13 @@ class Ranked(NamedTuple):
     score: float
 
 
+class Among(NamedTuple):
+    """Documents that alone are searched, or that are not."""
+
+    documents: list[int]
+    only: bool
+
+
 class WordIndex:
     """The word index in a folder. Searches see the last commit."""
 
@@ -85,25 +92,26 @@ class WordIndex:
         return [int(value or 0) for value in values]
 
     def search(
-        self, words: Iterable[Sequence[str]], count: int, documents: Sequence[int] | None = None
+        self, words: Iterable[Sequence[str]], count: int, among: Among | None = None
     ) -> list[Ranked]:
         """The best passages for words, each given as the terms that it may stand for.
 
-        documents: the only ones that are searched.
+        among: the documents that are searched.
         """
         query_of, should = self._library.Query, self._library.Occur.Should
         parts = []
         for terms in words:
             each = [query_of.term_query(self._schema, _TERMS, term, "freq") for term in terms]
             parts.append(each[0] if len(each) == 1 else query_of.disjunction_max_query(each))
-        if not parts or count < 1 or (documents is not None and not len(documents)):
+        if not parts or count < 1 or among == ([], True):
             return []
         query = query_of.boolean_query([(should, part) for part in parts])
-        if documents is not None:
-            must = self._library.Occur.Must
-            allowed = query_of.term_set_query(self._schema, _DOCUMENT, list(documents))
-            silent = query_of.const_score_query(allowed, 0.0)
-            query = query_of.boolean_query([(must, query), (must, silent)])
+        if among and among.documents:
+            must, occur = self._library.Occur.Must, self._library.Occur
+            named = query_of.term_set_query(self._schema, _DOCUMENT, among.documents)
+            silent = query_of.const_score_query(named, 0.0)
+            how = must if among.only else occur.MustNot
+            query = query_of.boolean_query([(must, query), (how, silent)])
         hits = self._searcher.search(query, count, count=False).hits
         numbers = self._numbers([address for _, address in hits])
         return [Ranked(number, score) for number, (score, _) in zip(numbers, hits, strict=True)]

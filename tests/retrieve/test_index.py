@@ -106,6 +106,9 @@ def test_conditions_hold(out, tmp_path):
         assert names(since="2024-06") == []
         german = index.search("drei Monate three months 三个月", where=Where(languages=["de"]))
         assert {hit.language for hit in german} == {"de"}
+        most = index.search("drei Monate three months 三个月", where=Where(languages=["de", "zh"]))
+        assert {hit.language for hit in most} == {"de", "zh"}
+        assert not index.search("three months", where=Where(languages=["fr"]))
 
 
 def test_what_was_not_committed_is_not_there(out, tmp_path):

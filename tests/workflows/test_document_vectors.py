@@ -1,6 +1,7 @@
 """Vectors of an index: made until all passages have one, by whoever goes on with it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -97,6 +98,16 @@ def test_what_goes_while_vectors_are_made_takes_them_with_it(docs, tmp_path, mod
     embedding.embed_index(out, Progress(quiet=True))
     with DocumentIndex.open(out) as opened:
         assert opened.state()[:3] == (len(TEXTS) - 1,) * 3
+
+
+def test_without_its_model_words_are_searched(docs, tmp_path, model):
+    out = tmp_path / "out"
+    shutil.copytree(model, tmp_path / "copy")
+    index(out, docs, encoder=tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy")
+    code, said, err = hornbook("search", out, "number 3", "--count", 1)
+    assert code == 0 and "3.txt" in said and "Only words are searched" in err
+    assert hornbook("search", out, "number 3", "--by", "vectors")[0] == 2
 
 
 def test_another_model_makes_them_anew(docs, tmp_path, model):

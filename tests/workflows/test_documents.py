@@ -170,6 +170,16 @@ def test_search_prints_where_and_what(docs, tmp_path):
     assert code == 0 and "Nothing was found" in err
 
 
+def test_a_broken_file_is_said(docs, tmp_path):
+    out = tmp_path / "out"
+    index(out, docs)
+    data = bytearray((out / "index.sqlite").read_bytes())
+    data[4096 * 3 :] = bytes(len(data) - 4096 * 3)
+    (out / "index.sqlite").write_bytes(data)
+    code, _, err = hornbook("search", out, "notice", "--by", "words")
+    assert code == 1 and "error: " in err and "Traceback" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -80,7 +80,7 @@ def open_encoder(settings: dict[str, Any]) -> "Encoder":
 def question_encoder(folder: Path) -> Encode | None:
     """What makes vectors of questions to an index; None where it has no vectors.
 
-    The model is loaded when the first question comes.
+    The model is loaded when the first question comes. Raises UsageError where it is not there.
     """
     store = Store.open(folder)
     try:
@@ -89,6 +89,7 @@ def question_encoder(folder: Path) -> Encode | None:
             return None
     finally:
         store.close()
+    resolve(Path(settings["model"]))
     loaded: list[Encoder] = []
 
     def encode(question: str) -> Any:

@@ -34,7 +34,8 @@ def source_of(given: str) -> DocumentSource:
 
 def is_below(path: str, root: str) -> bool:
     """Whether a file is a source or in it."""
-    return path == root or path.startswith(root.rstrip("/" + os.sep) + os.sep)
+    bare = root.rstrip("/" + os.sep)
+    return path == root or path.startswith((f"{bare}/", bare + os.sep))
 
 
 class KeptSources(NamedTuple):

@@ -145,6 +145,7 @@ class _Run:
     def __init__(self, writer: IndexWriter, progress: Progress, text_field: str | None) -> None:
         self.writer, self.progress, self.text_field = writer, progress, text_field
         self.report = IndexReport()
+        self._away: list[Refused] = []
         self._committed = self._searchable = time.monotonic()
 
     def all(self, asked: SourcesNow) -> IndexReport:
@@ -224,7 +225,10 @@ class _Run:
         number, done = (known.id, known.records) if known else (self.writer.begin(found), 0)
         whole, left = True, size_of(file.file) / 1e6
         for item in islice(self._items(file), done, None):
-            whole = whole and not (isinstance(item, Rejection) and item.reason == _AWAY)
+            if isinstance(item, Rejection) and item.reason == _AWAY:
+                self._away.append(Refused(item.file, None, item.reason, item.detail))
+                whole = False
+                continue
             self.writer.take(number, item)
             if isinstance(item, Document):
                 self.report.pages_read_by_ocr += item.metadata.get(READ_BY_OCR, 0)
@@ -277,10 +281,10 @@ class _Run:
         rows = ask(
             "SELECT path, line, reason, detail FROM quarantine JOIN files ON files.id = file "
             "ORDER BY path, line"
-        ).fetchall()
-        report.refused = len(rows)
-        report.refused_first = [Refused(*row) for row in rows[:_NAMED]]
-        report.refused_by = dict(Counter(row[2] for row in rows).most_common())
+        )
+        refused = [*self._away, *(Refused(*row) for row in rows)]
+        report.refused, report.refused_first = len(refused), refused[:_NAMED]
+        report.refused_by = dict(Counter(one.reason for one in refused).most_common())
         report.languages = dict(
             ask("SELECT language, count(*) FROM documents GROUP BY language ORDER BY 2 DESC")
         )

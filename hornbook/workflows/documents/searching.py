@@ -1,5 +1,6 @@
 """What a question to an index needs besides the index: a model for its vector."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hornbook.core.errors import UsageError, unknown
@@ -14,16 +15,23 @@ def way_of(by: str) -> By:
     raise unknown("way of searching", by, BY)
 
 
-def asking(folder: Path, by: By) -> Encode | None:
+def asking(folder: Path, by: By, say: Callable[[str], object] = str) -> Encode | None:
     """What makes the vector of a question; None where words are all that is asked for, or there is.
 
-    Raises UsageError for vectors where the index has none.
+    say: is told that the model of the vectors is gone. Raises UsageError for vectors where the
+    index has none, or their model is gone.
     """
     if by == "words":
         return None
     from hornbook.workflows.documents.encoders import question_encoder
 
-    encode = question_encoder(folder)
+    try:
+        encode = question_encoder(folder)
+    except UsageError as error:
+        if by == "vectors":
+            raise
+        say(f"Only words are searched: {error}")
+        return None
     if encode is None and by == "vectors":
         raise UsageError(f"{folder} has no vectors yet; search by words.")
     return encode
