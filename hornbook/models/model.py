@@ -45,6 +45,12 @@ class ModelConfig(Config, ABC):
     def parameters(self) -> int:
         """How many parameters the model has, without building it."""
 
+    def active(self) -> int:
+        """How many parameters a token meets: all, but in a mixture of experts."""
+        stacks = self.stacks().values()
+        spared = sum(each.parameters(self.width) - each.active(self.width) for each in stacks)
+        return self.parameters() - spared
+
     @abstractmethod
     def stacks(self) -> Mapping[str, StackConfig]:
         """The stacks by the name under which the model holds them."""

@@ -104,7 +104,10 @@ class Mixture(Layer):
         experts = chosen.flatten()
         order = experts.argsort(stable=True)
         counts = experts.bincount(minlength=len(self.experts)).tolist()
-        parts = rows[order // self.config.chosen].split(counts)
+        # Repeated first: gradients of a row that is taken twice would be added up in the order in
+        # which threads come.
+        repeated = rows[:, None].expand(-1, self.config.chosen, -1).flatten(0, 1)
+        parts = repeated[order].split(counts)
         made = [
             expert(part, ctx) for expert, part in zip(self.experts, parts, strict=True) if len(part)
         ]

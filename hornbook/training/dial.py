@@ -220,12 +220,13 @@ def _shape(budget: float, preset: str, vocab: int, context: int) -> tuple[int, i
         targets = budget / flops_per_token(config)
         if preset in MASKED_PRESETS:
             targets *= SHARE
-        weights = sum(stack.parameters(width) for stack in config.stacks().values())
+        weights = sum(stack.active(width) for stack in config.stacks().values())
         if targets >= _TARGETS_PER_PARAMETER * weights:
             best = (
                 depth,
                 width,
-                f"{targets / 1e6:,.1f} M targets for {weights / 1e6:,.1f} M weights in its blocks",
+                f"{targets / 1e6:,.1f} M targets for {weights / 1e6:,.1f} M weights that a token "
+                "meets in its blocks",
             )
     return best
 

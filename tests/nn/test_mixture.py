@@ -68,6 +68,21 @@ def test_the_auxiliary_loss_comes_with_the_gradient_in_training_alone():
         assert torch.equal(layer(x, context(x)), layer.eval()(x, context(x)))
 
 
+def test_gradients_are_the_same_bits_again():
+    """So many tokens that threads share the work."""
+    config, x = MixtureConfig(experts=8, chosen=4, hidden=8), noise(4, 1024, WIDTH)
+    weights, found = torch.logspace(-5, 3, 1024)[:, None], []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    for _ in range(3):
+        layer, inputs = made(config), x.clone().requires_grad_(True)
+        (layer(inputs, context(x)).sin() * weights).sum().backward()
+        found.append([inputs.grad, *(weight.grad for weight in layer.parameters())])
+    torch.set_num_threads(threads)
+    for again in found[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(found[0], again, strict=True))
+
+
 def test_experts_that_nobody_chose_have_no_gradient_and_cost_nothing():
     layer = made(MixtureConfig(experts=4, chosen=1, hidden=8))
     with torch.no_grad():

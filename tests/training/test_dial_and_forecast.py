@@ -20,6 +20,7 @@ from hornbook.training.objective import next_token
 from hornbook.training.pair_dial import PairPlan, WantedPairs, choose_pairs
 from hornbook.training.problem import Problem
 from hornbook.training.vocabulary import TextSize
+from tests.tiny import decoder_sizes
 
 MACHINE = Machine(
     device="cpu", name="x", threads=2, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
@@ -45,6 +46,15 @@ def test_whatever_is_chosen_can_be_built(seconds, text_bytes, preset):
     assert plan.config(plan.vocab).parameters() > 0
     assert {choice.name for choice in choices} == set(Plan.model_fields)
     assert all(choice.reason for choice in choices)
+
+
+def test_of_a_mixture_what_a_token_meets_is_counted():
+    sizes = decoder_sizes(width=64, hidden=96)
+    dense, mixture = PRESETS["qwen3"](sizes), PRESETS["qwen3-moe"](sizes)
+    router = 2 * 8 * 64
+    assert mixture.active() == dense.parameters() + router == dense.active() + router
+    assert mixture.parameters() == dense.parameters() + router + 2 * 3 * 3 * 64 * 96
+    assert flops_per_token(mixture) == flops_per_token(dense) + 6 * router
 
 
 def test_a_character_that_the_text_is_full_of_has_a_token():

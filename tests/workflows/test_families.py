@@ -42,6 +42,8 @@ def test_trained_measured_saved_and_reported(project, preset, tmp_path):
     assert result["floors"].keys() in ({"unigram"}, {"gzip", "xz", "xz_given", "ngram"})
     model = load_model(run)
     assert sum(w.numel() for w in model.parameters()) == result["parameters"]["all"]
+    met = result["parameters"]["active"]
+    assert (met < result["parameters"]["all"]) == (preset == "qwen3-moe") and met > 0
     kind = json.loads((run / "model" / "config.json").read_text())["model_type"]
     assert kind.removeprefix("hornbook_") == model_type(preset)
     assert f"{bits['value']:.3f}" in (run / "report.html").read_text()

@@ -12,6 +12,12 @@ _TASKS = {
 """What hubs call a task, and what a model of it does."""
 
 
+def _size(parameters: dict[str, int]) -> str:
+    """How many parameters, and what a token meets of them where that is less."""
+    whole, met = parameters["all"], parameters["active"]
+    return f"{whole:,} parameters" + (f", of which a token meets {met:,}" if met < whole else "")
+
+
 def model_card(recipe: TextRecipe, result: dict[str, Any], corpus: Corpus) -> str:
     """Markdown with the front matter that model hubs read."""
     plan, bits, text = recipe.plan, result["bits_per_byte"], corpus.facts["split"]["train"]
@@ -25,7 +31,7 @@ tags: [hornbook]
 ---
 # A base model trained with Hornbook
 
-{result["parameters"]["all"]:,} parameters: {plan.preset}, {plan.depth} blocks of width
+{_size(result["parameters"])}: {plan.preset}, {plan.depth} blocks of width
 {plan.width}, {result["tokenizer"]["vocabulary"]:,} tokens, context {plan.context}. {does}
 
 Trained on {text["documents"]:,} documents, {text["bytes"]:,} bytes ({scripts}),

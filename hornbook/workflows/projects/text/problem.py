@@ -172,6 +172,12 @@ def prepare(
 def described(model: Model) -> str:
     """The model that was built, for people: with the vocabulary that its tokenizer really has."""
     config, weights = model.config, sum(w.numel() for w in model.parameters())
+    met = config.active()
+    if met < weights:
+        return (
+            f"Model: {weights:,} weights, of which a token meets {met:,}; vocabulary "
+            f"{config.vocab:,}, width {config.width}, context {config.context}."
+        )
     return (
         f"Model: {weights:,} weights; vocabulary {config.vocab:,}, width {config.width}, "
         f"context {config.context}."

@@ -26,6 +26,7 @@ def finish(
     found = _measured(problem, place)
     result = {
         **facts,
+        "parameters": {**facts["parameters"], "active": problem.model.config.active()},
         "tokens": state.tokens,
         "tokens_per_second": state.tokens / state.elapsed_s if state.elapsed_s else 0.0,
         "bits_per_byte": found.bits_per_byte._asdict(),
