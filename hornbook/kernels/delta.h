@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr int kValues = 4;     // rows of a memory that are computed together
+constexpr int kValues = 4;     // rows of a memory that are computed together, as sums are stored
 constexpr int kChannels = 64;  // that are convolved together
 
 // Of each row the first `count` tokens are real. mixed: (rows, time, convolved), queries, keys and
@@ -36,12 +36,14 @@ struct Delta {
   int64_t token(int64_t row, int64_t t) const { return row * time + t; }
 };
 
-// Memory of a call. mixed: convolved. kept, written: of each token's head, e^decay and the rate.
+// Memory of a call. conv: (taps, convolved). mixed: convolved. kept, written: of each token's head,
+// e^decay and the rate.
 struct DeltaWork {
-  float *mixed, *kept, *written;
+  float *conv, *mixed, *kept, *written;
 
   DeltaWork(Arena& arena, const Delta& d) {
     const size_t tokens = size_t(d.rows) * d.time;
+    conv = arena.take<float>(size_t(d.rows) * d.taps * d.convolved());
     mixed = arena.take<float>(tokens * d.convolved());
     kept = arena.take<float>(tokens * d.heads);
     written = arena.take<float>(tokens * d.heads);
@@ -60,14 +62,17 @@ void convolve(const Delta& d, const DeltaWork& work, int64_t row, int first, int
   float* past = d.past + row * lags * size;
   const float* x = d.mixed + d.token(row, 0) * size;
   const auto at = [&](int64_t t) { return t < 0 ? past + (lags + t) * size : x + t * size; };
+  float* weight = work.conv + row * d.taps * size;
+  for (int c = first; c < stop; c++)
+    for (int k = 0; k < d.taps; k++) weight[k * size + c] = d.conv[c * d.taps + k];
   for (int t = 0; t < d.count[row]; t++) {
     float* to = work.mixed + d.token(row, t) * size;
-    for (int c = first; c < stop; c++) to[c] = 0;
-    for (int k = 0; k < d.taps; k++) {
-      const float* from = at(t - lags + k);
-      for (int c = first; c < stop; c++) to[c] += d.conv[c * d.taps + k] * from[c];
+    for (int c = first; c < stop; c += kLanes) {
+      Floats found = zeros();
+      for (int k = 0; k < d.taps; k++)
+        found = multiply_add(load(weight + k * size + c), load(at(t - lags + k) + c), found);
+      store(to + c, silu(found));
     }
-    for (int c = first; c < stop; c += kLanes) store(to + c, silu(load(to + c)));
   }
   for (int i = 0; i < lags; i++) {
     const float* from = at(d.count[row] - lags + i);
@@ -121,7 +126,9 @@ void remember(const Delta& d, const DeltaWork& work, int64_t row, int64_t h, int
       for (int v = 0; v < kValues; v++)
         known[v] = multiply_add(load(state + v * size + i), k, known[v]);
     }
-    for (int v = 0; v < kValues; v++) written[v] = all(rate * (value[v] - kept * sum(known[v])));
+    float had[kValues];
+    store_sums(had, known, kept);
+    for (int v = 0; v < kValues; v++) written[v] = all(rate * (value[v] - had[v]));
     const Floats lasting = all(kept);
     for (int i = 0; i < size; i += kLanes) {
       const Floats k = load(key + i), q = load(query + i);
@@ -132,8 +139,7 @@ void remember(const Delta& d, const DeltaWork& work, int64_t row, int64_t h, int
         found[v] = multiply_add(now, q, found[v]);
       }
     }
-    float* to = d.y + token * d.inner() + h * d.head + first;
-    for (int v = 0; v < kValues; v++) to[v] = sum(found[v]);
+    store_sums(d.y + token * d.inner() + h * d.head + first, found, 1);
   }
 }
 
