@@ -6,7 +6,8 @@ ifneq ($(wildcard ../shared/data),)
 export HORNBOOK_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz test-sanitize docs clean
+.PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz test-sanitize test-arm docs \
+	clean
 
 quickstart: .venv/installed
 	$(BIN)/hornbook quickstart --out runs/quickstart $(ARGS)
@@ -14,7 +15,7 @@ quickstart: .venv/installed
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
-test-slow test-data test-browser test-gpu test-fuzz test-sanitize: test-%: .venv/installed-dev
+test-slow test-data test-browser test-gpu test-fuzz test-sanitize test-arm: test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -m $* || test $$? -eq 5
 
 docs: .venv/installed-docs
