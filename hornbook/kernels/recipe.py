@@ -10,12 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
-OPTIONS = (
-    *("-O3", "-std=c++17", "-fPIC", "-shared", "-pthread", "-fno-exceptions"),
-    # No sum may be made in another order, nor rounded once instead of twice, because of what is
-    # beside.
-    "-ffp-contract=off",
-)
+# No sum may be made in another order, nor rounded once instead of twice, because of what is beside.
+OPTIONS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-pthread", "-ffp-contract=off")
 _X86, _ARM = "x86_64", "aarch64"
 _SAME = {"amd64": _X86, "arm64": _ARM}
 
