@@ -109,7 +109,8 @@ def test_a_file_with_wrong_scales_is_not_certified(llama, text, tmp_path, monkey
 
 def test_a_file_says_what_it_is(llama, text, tmp_path):
     heard = Heard()
-    export(llama, "gguf", "q4_k_m", tmp_path / "m.gguf", text, heard)
+    found = export(llama, "gguf", "Q4_K", tmp_path / "m.gguf", text, heard)
+    assert found["type"] == "q4_k_m"
     values = GGUFFile(tmp_path / "m.gguf").values
     assert values["general.name"] == llama.name
     assert values["general.file_type"] == 15
@@ -209,7 +210,7 @@ def test_all_files_say_what_is_important(tmp_path, monkeypatch):
 def test_what_does_not_go_together_is_refused_before_work(llama, tmp_path):
     for arguments, reason in (
         (("onnx", None, "x"), "Unknown form 'onnx'"),
-        (("gguf", "q4_k", "x.gguf"), "Unknown type 'q4_k'"),
+        (("gguf", "q4_k_x", "x.gguf"), "Unknown type 'q4_k_x'. Did you mean 'q4_k_s'"),
         (("gguf", None, "x"), "ends with .gguf"),
         (("hf", "q8_0", "x"), "--type q8_0 goes with --to gguf"),
         (("hf", None, "x", "t.txt"), "--importance goes with --to gguf"),

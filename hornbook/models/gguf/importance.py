@@ -29,9 +29,12 @@ def measured_importance(model: CausalLM, windows: Iterable[Tensor]) -> dict[str,
     windows: (B, T) int64 tokens each. Token vectors that no head reads are looked up, not
     multiplied, so they have none. Raises HornbookError where the model computes no numbers.
     """
-    sums = {name: _MeanSquare() for name in _readers(model)}
+    readers = _readers(model)
+    sums = {name: _MeanSquare() for name in readers}
     hooks = [
-        module.register_forward_pre_hook(sums[name].add) for name, module in _readers(model).items()
+        layer.register_forward_pre_hook(sums[name].add)
+        for name, layers in readers.items()
+        for layer in layers
     ]
     try:
         for tokens in windows:
@@ -62,16 +65,17 @@ class _MeanSquare:
         return mean
 
 
-def _readers(model: CausalLM) -> dict[str, nn.Linear | FastLinear]:
-    """By the name of a matrix in the file, the layer that multiplies with it."""
+def _readers(model: CausalLM) -> dict[str, list[nn.Linear | FastLinear]]:
+    """By the name of a matrix in the file, the layers that multiply with its rows."""
     family, *_ = write_config(model.config)
     found = {}
     for rule in family.table(model.config, dict(model.named_parameters())):
-        module, _, kind = rule.ours[0].rpartition(".")
         tied = rule.theirs == EMBEDDING and model.config.tied
-        layer = model.head if tied else model.get_submodule(module)
-        if kind == "weight" and isinstance(layer, nn.Linear | FastLinear):
-            found[rule.theirs] = layer
+        weights = [name.rpartition(".") for name in rule.ours if name.endswith(".weight")]
+        modules = [model.head if tied else model.get_submodule(name) for name, _, _ in weights]
+        layers = [each for each in modules if isinstance(each, nn.Linear | FastLinear)]
+        if layers:
+            found[rule.theirs] = layers
     return found
 
 
@@ -83,7 +87,7 @@ def read_importance(file: GGUFFile, model: CausalLM) -> dict[str, np.ndarray]:
     if file.values.get(_TYPE) != "imatrix":
         raise HornbookError(f"{file.path} is no importance matrix: {_TYPE} is not 'imatrix'.")
     found = {}
-    for name, layer in _readers(model).items():
+    for name, (layer, *_) in _readers(model).items():
         count = layer.in_features
         if name + _SUMS not in file.tensors or name + _COUNTS not in file.tensors:
             continue

@@ -186,3 +186,5 @@ FILE_TYPES: dict[str, FileType] = {
     "tq1_0": FileType(36, "TQ1_0", "Q6_K", (Raised("token_embd", "Q4_K"),)),
 }  # fmt: skip
 """By the name that users give, the fewest bits last."""
+SHORT_NAMES = {"q5_k": "q5_k_m", "q4_k": "q4_k_m", "q3_k": "q3_k_m"}
+"""What is meant by a name without a size."""

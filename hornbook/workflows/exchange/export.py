@@ -22,7 +22,7 @@ from hornbook.core.outputs import check_file, output_file
 from hornbook.core.progress import Progress
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model, write_model
-from hornbook.models.gguf.mixture import FILE_TYPES, takes_importance
+from hornbook.models.gguf.mixture import FILE_TYPES, SHORT_NAMES, takes_importance
 from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
 from hornbook.tokenize.gguf import unpack_tokenizer
@@ -119,6 +119,7 @@ def _check(form: str, kind: str | None, out: Path, importance: str | None) -> st
             raise UsageError("--importance goes with --to gguf and a quantised --type.")
         return "f32"
     kind = (kind or "f16").lower()
+    kind = SHORT_NAMES.get(kind, kind)
     if kind not in FILE_TYPES:
         raise unknown("type", kind, FILE_TYPES)
     if importance and not takes_importance(FILE_TYPES[kind]):
