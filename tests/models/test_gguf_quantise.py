@@ -4,8 +4,11 @@ import gguf
 import numpy as np
 import pytest
 
+from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.mixture import FILE_TYPES, ModelShape, stored_as
 from hornbook.models.gguf.quantise.encode import quantise
+from hornbook.models.gguf.turns import Turn
+from hornbook.models.gguf.write import StoredTensor, _turned
 
 OURS = {
     "Q2_K": 0.1066, "Q3_K": 0.0293, "Q4_K": 0.00652, "Q5_K": 0.00167, "Q6_K": 0.00043,
@@ -145,3 +148,16 @@ def test_numbers_and_types_are_those_of_the_library():
         assert gguf.LlamaFileType[word] == type_.number
         for kind in (type_.kind, type_.head, *(raised.kind for raised in type_.raised)):
             assert kind is None or kind in gguf.GGMLQuantizationType.__members__
+
+
+def test_importance_follows_the_order_of_columns_in_the_file():
+    backwards = Turn(lambda x: x[:, ::-1], lambda x: x[:, ::-1])
+    stacked = Turn(lambda x: x.reshape(2, 3, 4), lambda x: x, ours=lambda s: (s[0] * s[1], s[2]))
+    stored = [
+        StoredTensor(TensorRule("blk.0.ssm_out.weight", ()), (3, 4), "F32"),
+        StoredTensor(TensorRule("blk.0.ffn_up_exps.weight", ()), (2, 3, 4), "F32"),
+        StoredTensor(TensorRule("output.weight", ()), (3, 4), "F32"),
+    ]
+    turns = {"ssm_out.weight": backwards, "ffn_up_exps.weight": stacked}
+    found = _turned({tensor.name: np.arange(4.0) for tensor in stored}, stored, turns)
+    assert [columns.tolist() for columns in found.values()] == [[3, 2, 1, 0], *[[0, 1, 2, 3]] * 2]

@@ -94,7 +94,7 @@ def write_gguf(
     }
     with atomic_file(path) as aside:
         every = chain(rows, (numbers[None] for numbers in constant.values()))
-        _write(aside, said, stored, every, importance or {})
+        _write(aside, said, stored, every, _turned(importance or {}, stored, turns))
     return stored
 
 
@@ -147,6 +147,19 @@ def _rows(
         if (turn := turns.get(part_of(tensor.name))) is not None:
             rows = turn.to_file(rows)
         yield np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
+
+
+def _turned(
+    importance: Mapping[str, np.ndarray], stored: Sequence[StoredTensor], turns: Mapping[str, Turn]
+) -> dict[str, np.ndarray]:
+    """Importance in the order that columns have in the file."""
+    found = dict(importance)
+    for name, columns in importance.items():
+        if (turn := turns.get(part_of(name))) is not None:
+            ours = next(turn.ours(tensor.shape) for tensor in stored if tensor.name == name)
+            rows = turn.to_file(np.broadcast_to(columns, ours))
+            found[name] = rows.reshape(-1, rows.shape[-1])[0]
+    return found
 
 
 def _check(tensor: StoredTensor, parameters: Mapping[str, Tensor]) -> None:
