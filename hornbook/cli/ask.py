@@ -73,6 +73,7 @@ def _tell(found: dict[str, Any]) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     from hornbook.cli.output import show
+    from hornbook.retrieve.quotes import one_line
 
     if found["refused"]:
         show("Nothing in these documents answers that.")
@@ -83,5 +84,5 @@ def _show(found: dict[str, Any]) -> None:
         print(f"  {mark} {one['text']}")
     for number, one in enumerate(found["quotes"], 1):
         page = "" if one["page"] is None else f", page {one['page']:,}"
-        print(f"\n[{number}] {' '.join(one['text'].split())}")
+        print(f"\n[{number}] {one_line(one['text'])}")
         show(f"    {one['source']}{page}, characters {one['start']:,} to {one['end']:,}")

@@ -25,6 +25,7 @@ def command(
     """Look at every document of an index: which meet a criterion, how likely, by what sentence."""
     from hornbook.cli.output import note, print_json
     from hornbook.core.progress import Progress
+    from hornbook.retrieve.quotes import one_line
     from hornbook.workflows.documents.asking import OpenIndex
     from hornbook.workflows.documents.filter import filter_documents
 
@@ -33,7 +34,7 @@ def command(
         found = filter_documents(opened, criterion, model, device)
     if not json:
         for row in found["rows"]:
-            evidence = " ".join((row["evidence"] or {"text": ""})["text"].split())
+            evidence = one_line((row["evidence"] or {"text": ""})["text"])
             mark, name = "+" if row["meets"] else "-", row["title"] or row["source"]
             print(f"{mark} {row['probability']:.2f}\t{name}\t{evidence[:160]}")
     meets = sum(row["meets"] for row in found["rows"])

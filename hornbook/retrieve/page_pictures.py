@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from hornbook.core.guarded import step
 from hornbook.retrieve.matching import find, plain
 
-_FINE = 1000
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top, in points of the page as it lies in the file."""
+_FINE = 10_000
 """Steps that a page's side is measured in."""
 _SCALE, _WIDEST = 1.5, 1600
 """Pixels a point, and of a picture's longer side at most."""
@@ -63,21 +65,48 @@ def rectangles(page: Any, quote: str, near: float = 0.0) -> list[Rectangle]:
         # A character each, so that places in the text are numbers of characters.
         codes = (raw.FPDFText_GetUnicode(textpage, i) for i in range(count))
         text = "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes)
-        span = find(plain(text.replace("\x02", "-")), quote, round(near * count))
-        if span is None:
-            return []
+        here, goal = plain(text), round(near * count)
+        whole = find(here, quote, goal)
+        # On pages that are turned the library may give lines in another order than readers saw.
+        parts = [whole] if whole else [find(here, line, goal) for line in quote.split("\n")]
         boxes = [
-            _box(page, textpage.get_charbox(i, loose=True))
+            textpage.get_charbox(i, loose=True)
+            for span in filter(None, parts)
             for i in range(span.start, span.end)
             if not text[i].isspace()
         ]
-        return _lines(boxes)
+        return [_seen(page, line) for line in _lines(boxes)]
     finally:
         textpage.close()
 
 
-def _box(page: Any, box: tuple[float, float, float, float]) -> Rectangle:
-    """A character's box as the page is shown: turned, and cut to what is seen."""
+def _lines(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes of characters in their order, those of a line together."""
+    found: list[Box] = []
+    for box in boxes:
+        left, bottom, right, top = box
+        if right <= left or top <= bottom:
+            continue
+        if found and _goes_on(found[-1], box):
+            last = found[-1]
+            found[-1] = (
+                min(last[0], left), min(last[1], bottom), max(last[2], right), max(last[3], top)
+            )  # fmt: skip
+        else:
+            found.append(box)
+    return found
+
+
+def _goes_on(line: Box, box: Box) -> bool:
+    """Whether a box stands in the line, not far behind its end."""
+    left, bottom, _, top = box
+    height = top - bottom
+    behind = left - line[2]
+    return line[1] <= (bottom + top) / 2 <= line[3] and -height <= behind <= 4 * height
+
+
+def _seen(page: Any, box: Box) -> Rectangle:
+    """A box as the page is shown: turned, and cut to what is seen."""
     import ctypes
 
     import pypdfium2.raw as raw
@@ -91,30 +120,6 @@ def _box(page: Any, box: tuple[float, float, float, float]) -> Rectangle:
         corners.append((across.value / _FINE, down.value / _FINE))
     (x0, y0), (x1, y1) = corners
     return Rectangle(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-
-
-def _lines(boxes: Sequence[Rectangle]) -> list[Rectangle]:
-    """The boxes of characters in their order, those of a line together."""
-    found: list[Rectangle] = []
-    for box in boxes:
-        if box.right <= box.left or box.bottom <= box.top:
-            continue
-        if found and _goes_on(found[-1], box):
-            last = found[-1]
-            found[-1] = Rectangle(
-                min(last.left, box.left), min(last.top, box.top),
-                max(last.right, box.right), max(last.bottom, box.bottom),
-            )  # fmt: skip
-        else:
-            found.append(box)
-    return found
-
-
-def _goes_on(line: Rectangle, box: Rectangle) -> bool:
-    """Whether a box stands in the line, not far behind its end."""
-    middle = (box.top + box.bottom) / 2
-    height = box.bottom - box.top
-    return line.top <= middle <= line.bottom and -height <= box.left - line.right <= 4 * height
 
 
 def _picture(page: Any, width: float, height: float) -> str:

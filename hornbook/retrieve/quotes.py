@@ -4,6 +4,7 @@ What a model points at are places, so that a quote cannot be false: `quote` read
 `verified` because the same characters were read again where the quote says that they stand.
 """
 
+import re
 from typing import Any, NamedTuple, Protocol
 
 from hornbook.retrieve.matching import find, plain
@@ -50,6 +51,16 @@ class Quote(NamedTuple):
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
         return self._asdict()
+
+
+_BREAK = re.compile(r"\s+")
+_CLOSE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
+_SPACE_INSIDE = re.compile(f"(?<=[{_CLOSE}]) (?=[{_CLOSE}])")
+
+
+def one_line(text: str) -> str:
+    """A text as it is shown to people: on one line, without breaks inside of Chinese."""
+    return _SPACE_INSIDE.sub("", _BREAK.sub(" ", text).strip())
 
 
 def quote(index: QuotedTexts, place: TextPlace) -> Quote:

@@ -11,6 +11,7 @@ from typing import Any
 from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
 from hornbook.core.guard import GaveUp, guarded
+from hornbook.core.language import spoken
 from hornbook.core.outputs import check_file, output_file
 from hornbook.retrieve.index import DocumentIndex
 
@@ -31,7 +32,9 @@ def write_page(path: Path, folder: Path, found: dict[str, Any]) -> None:
 
     with DocumentIndex.open(folder) as index:
         views = _views(index, found["quotes"])
-    text = render("answer.html.jinja", title=found["question"], found=found, views=views)
+    text = render(
+        "answer.html.jinja", title=found["question"], found=found, views=views, language=spoken()
+    )
     with output_file(path, ANSWER) as aside:
         aside.write_text(text, encoding="utf-8")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hornbook.core.errors import UsageError
 from hornbook.retrieve.all_of_it import AllOfIt, all_of_it
 from hornbook.retrieve.evidence import Evidence
-from hornbook.retrieve.quotes import Quote, quote
+from hornbook.retrieve.quotes import Quote, one_line, quote
 from hornbook.workflows.documents.asking import Finding, OpenIndex
 from hornbook.workflows.documents.filter import filter_documents
 from hornbook.workflows.documents.pointing import (
@@ -25,6 +25,8 @@ from hornbook.workflows.documents.strength import Strength, strength
 from hornbook.workflows.open.decoder import Decoder
 from hornbook.workflows.open.load import load
 
+_NEARLY = 0.6
+"""Share of what the best sentence says of the question, from which another is quoted as well."""
 _LISTED = 20
 """Documents that an answer about all of them quotes."""
 
@@ -99,9 +101,9 @@ def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult
     if refused:
         return AskResult(question, "", [], True, looked_at, by, verdict)
     evidence, said, about = _pointed(opened, question, request, found)
-    quotes = [quote(opened.index, one.place) for one in evidence[: request.quotes]]
+    quotes = [quote(opened.index, one.place) for one in _worth(evidence, request.quotes)]
     kept = _kept(said, request.strict)
-    text = " ".join(one.text for one in kept) if kept else " ".join(quotes[0].text.split())
+    text = " ".join(one.text for one in kept) if kept else one_line(quotes[0].text)
     own = {"sentences": plain(kept), "own_words": bool(kept)}
     by = about.pop("by", by)
     return AskResult(question, text, quotes, False, looked_at, by, {**verdict, **about, **own})
@@ -136,6 +138,12 @@ def _pointed(
     said, why = in_own_words(decoder, texts, question, language)
     about["by"] = "model"
     return evidence, said, about if why is None else {**about, "left_out": why}
+
+
+def _worth(evidence: list[Evidence], most: int) -> list[Evidence]:
+    """The best sentence, and others that say as much of the question, nearly."""
+    best = evidence[0]
+    return [one for one in evidence[:most] if one is best or one.says >= _NEARLY * best.says > 0]
 
 
 def _kept(said: list[Said], strict: bool) -> list[Said]:
