@@ -1,10 +1,11 @@
 """An index made ready to answer: its encoder, what was learned of it, and what a question finds.
 
-What is learned of an index (whether a model is any good for it) is kept beside it, with the
-generation that it is of, and learned again where that differs.
+What is learned of an index (whether a model is any good for it) is kept in its settings, with
+the generation that it is of, and learned again where that differs.
 """
 
 import contextlib
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,21 +13,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.core.files import read_json, write_json
 from hornbook.core.progress import Progress
 from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, candidates, ranked
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.made_questions import MadeQuestion, made_questions
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.search import Hit
+from hornbook.retrieve.store import Store
 from hornbook.retrieve.vectors import ENCODER
 from hornbook.workflows.documents.encoders import open_encoder, question_encoder
 
 if TYPE_CHECKING:
     from hornbook.workflows.open.encoder import Encoder
 
-LEARNED = "asked.json"
-"""The file of an index that holds what was learned of it."""
+_LEARNED = "learned"
+"""The setting of an index that holds what was learned of it."""
 _HITS, _QUESTIONS = 5, 80
 _WHOLE = 12_000
 """Characters of a collection that is read whole."""
@@ -118,16 +119,17 @@ class OpenIndex:
 
     def learned(self) -> dict[str, Any]:
         """What was learned of the index as it is now."""
-        with contextlib.suppress(HornbookError):
-            values: dict[str, Any] = read_json(self.folder / LEARNED)
-            if values.get("of") == self._of():
-                return values
-        return {"of": self._of()}
+        values: dict[str, Any] | None = self.index.store.setting(_LEARNED)
+        return values if values and values["of"] == self._of() else {"of": self._of()}
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep what was learned; where the folder cannot be written, it is learned again."""
-        with contextlib.suppress(OSError):
-            write_json(self.folder / LEARNED, {**self.learned(), name: value})
+        """Keep what was learned; where the index cannot be written, it is learned again."""
+        with contextlib.suppress(sqlite3.OperationalError, HornbookError):
+            store = Store.create(self.folder)
+            try:
+                store.keep(_LEARNED, {**self.learned(), name: value})
+            finally:
+                store.close()
 
     def _of(self) -> list[Any]:
         return [self.state.generation, self.state.vectors, self._settings]
