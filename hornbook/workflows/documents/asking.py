@@ -21,7 +21,8 @@ from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.search import Hit
 from hornbook.retrieve.store import Store
 from hornbook.retrieve.vectors import ENCODER
-from hornbook.workflows.documents.encoders import open_encoder, question_encoder
+from hornbook.workflows.documents.encoders import open_encoder
+from hornbook.workflows.documents.searching import asking
 
 if TYPE_CHECKING:
     from hornbook.workflows.open.encoder import Encoder
@@ -52,7 +53,8 @@ class OpenIndex:
         self._encoder: Encoder | None = None
         self._known: dict[str, np.ndarray] = {}
         self._asked: dict[str, np.ndarray] = {}
-        encode = self._vector if question_encoder(folder) is not None else None
+        there = asking(folder, "both", progress.say) is not None
+        encode = self._vector if there else None
         self.index = DocumentIndex.open(folder, encode)
         self._settings: Any = self.index.store.setting(ENCODER)
         self.encodes = encode is not None
