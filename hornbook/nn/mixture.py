@@ -7,14 +7,14 @@ Shapes besides the package's: N tokens, E experts, K that a token goes to.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pydantic
 import torch
 from torch import Tensor, nn
 
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
-from hornbook.nn.mlp import Activation, GatedMLPConfig
+from hornbook.nn.mlp import Activation, GatedMLP, GatedMLPConfig
 
 
 @register("mixture")
@@ -61,6 +61,13 @@ class MixtureConfig(LayerConfig):
         )
 
 
+class Expert(GatedMLP):
+    """One of them. The ecosystem holds all experts of a layer as one tensor, beside which LoRA puts
+    nothing."""
+
+    unadapted: ClassVar[frozenset[str]] = frozenset({"gate", "up", "down"})
+
+
 class Mixture(Layer):
     """The sum of weight_e(x) expert_e(x) over the chosen experts."""
 
@@ -70,7 +77,7 @@ class Mixture(Layer):
         super().__init__()
         self.config = config
         self.router = nn.Parameter(torch.zeros(config.experts, width))
-        self.experts = nn.ModuleList(config.expert.build(width) for _ in range(config.experts))
+        self.experts = nn.ModuleList(Expert(config.expert, width) for _ in range(config.experts))
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         rows = x.flatten(0, -2)

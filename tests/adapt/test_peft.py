@@ -34,7 +34,7 @@ CLASSES = {
     None: transformers.AutoModelForMaskedLM,
 }
 SAVED = (
-    "qwen3", "tied", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "bert",
+    "qwen3", "tied", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "qwen3-moe", "bert",
     "decoder classifier", "gpt2 classifier", "encoder classifier", "pair transformer",
 )  # fmt: skip
 

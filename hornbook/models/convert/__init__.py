@@ -61,6 +61,7 @@ FAMILIES: tuple[Family, ...] = (
     mamba2.FAMILY,
     lfm2.FAMILY,
     qwen3_moe.FAMILY,
+    qwen3_moe.CLASSIFIER,
     qwen3_5.FAMILY,
     qwen3_5.CLASSIFIER,
     qwen3_5.WITH_IMAGES,

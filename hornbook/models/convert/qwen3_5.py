@@ -93,10 +93,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
             pass
         case _:
             return None
-    if len(attention) + len(delta) < len(blocks) or not attention or not delta:
-        return None
-    first, rotary = attention[0], attention[0].rotary
-    if rotary is None:
+    if len(attention) + len(delta) < len(blocks) or not all(mixer.gated for mixer in attention):
         return None
     return {
         "vocab_size": config.vocab,
@@ -107,17 +104,33 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
         "hidden_act": "silu",
         "rms_norm_eps": norm.epsilon,
         "layer_types": [_ATTENTION if mixer in attention else _DELTA for mixer in mixers],
-        "num_attention_heads": first.heads,
-        "num_key_value_heads": first.kv_heads,
-        "head_dim": first.head,
-        "attention_bias": first.bias.inputs,
-        "rope_parameters": {"partial_rotary_factor": 1.0, **parameters(rotary, first.head)},
-        "linear_num_value_heads": delta[0].heads,
-        "linear_value_head_dim": delta[0].head,
-        "linear_num_key_heads": delta[0].key_heads,
-        "linear_key_head_dim": delta[0].key,
-        "linear_conv_kernel_dim": delta[0].kernel,
         "tie_word_embeddings": config.tied,
+        # The cache of `transformers` 5 fails without attention.
+        **(_write_attention(attention[0]) if attention else {"use_cache": False}),
+        **(_write_delta(delta[0]) if delta else {}),
+    }
+
+
+def _write_attention(attention: AttentionConfig) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "num_attention_heads": attention.heads,
+        "num_key_value_heads": attention.kv_heads,
+        "head_dim": attention.head,
+        "attention_bias": attention.bias.inputs,
+    }
+    if attention.rotary is not None:
+        turning = parameters(attention.rotary, attention.head)
+        found["rope_parameters"] = {"partial_rotary_factor": 1.0, **turning}
+    return found
+
+
+def _write_delta(delta: GatedDeltaConfig) -> dict[str, Any]:
+    return {
+        "linear_num_value_heads": delta.heads,
+        "linear_value_head_dim": delta.head,
+        "linear_num_key_heads": delta.key_heads,
+        "linear_key_head_dim": delta.key,
+        "linear_conv_kernel_dim": delta.kernel,
     }
 
 

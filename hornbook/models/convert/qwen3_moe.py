@@ -5,6 +5,7 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
 from hornbook.models.convert.family import Family, TensorRule
+from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.qwen3 import read_window
 from hornbook.models.fields import Fields
 from hornbook.models.presets import qwen3_moe
@@ -78,3 +79,4 @@ FAMILY = Family(
     base="model.",
     copies=llama.COPIES,
 )
+CLASSIFIER = decoder_classifier(FAMILY, "Qwen3MoeForSequenceClassification")

@@ -73,9 +73,13 @@ def write_hybrid(fields: Fields, head: int) -> dict[str, Any]:
     """What `qwen3` has not, or has otherwise."""
     fields.only("attention_bias", False)
     kinds = fields.sequence("layer_types", [])
-    every = kinds.index(_ATTENTION) + 1
-    if any((kind == _ATTENTION) == bool((i + 1) % every) for i, kind in enumerate(kinds)):
-        fields.refuse("layer_types", kinds, "Attention must stand in every so many blocks.")
+    every = kinds.index(_ATTENTION) + 1 if _ATTENTION in kinds else 1
+    if every < 2 or any(
+        (kind == _ATTENTION) == bool((i + 1) % every) for i, kind in enumerate(kinds)
+    ):
+        fields.refuse(
+            "layer_types", kinds, "Attention must stand in every so many blocks, and in no others."
+        )
     key, value = fields.size("linear_key_head_dim"), fields.size("linear_value_head_dim")
     if key != value:
         fields.refuse("linear_key_head_dim", key, f"Only {value} is supported.")

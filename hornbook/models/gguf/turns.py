@@ -50,8 +50,8 @@ def turns_of(architecture: str, config: CausalLMConfig) -> Mapping[str, Turn]:
             names = ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
             return {f"{name}.weight": _stacked(mixture.experts) for name in names}
         case "qwen35":
-            delta = next(x for x in layers_of(config) if isinstance(x, GatedDeltaConfig))
-            return _hybrid(delta)
+            delta = [x for x in layers_of(config) if isinstance(x, GatedDeltaConfig)]
+            return _hybrid(delta[0]) if delta else dict.fromkeys(_NORMS, _WHOLE_NORM)
         case "gemma2" | "gemma3":
             return dict.fromkeys((*_NORMS, "ffn_norm.weight", "post_ffw_norm.weight"), _WHOLE_NORM)
     return {}
