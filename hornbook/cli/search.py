@@ -72,10 +72,12 @@ def _show(number: int, hit: "Hit") -> None:
     from hornbook.cli.output import show
 
     place = f"characters {hit.start:,} to {hit.end:,}"
-    page = "" if hit.page is None else f"page {hit.page:,}, "
-    print(f"{number}. {_near(hit.source)}", f"({hit.title})" if hit.title else "")
-    show(f"   {page}{place}, score {hit.score:.3f}")
     shown = hit.snippet()
+    first = shown.highlights[0].start if shown.highlights else shown.start
+    page = "" if hit.page is None else f"page {hit.page_at(hit.start + first):,}, "
+    record = "" if hit.record == 1 else f"record {hit.record:,}, "
+    print(f"{number}. {_near(hit.source)}", f"({hit.title})" if hit.title else "")
+    show(f"   {record}{page}{place}, score {hit.score:.3f}")
     text, at = "", shown.start
     for start, end in shown.highlights:
         text += f"{hit.text[at:start]}**{hit.text[start:end]}**"
@@ -104,6 +106,7 @@ def _plain(hit: "Hit") -> dict[str, object]:
         "source": hit.source,
         "title": hit.title,
         "language": hit.language,
+        "record": hit.record,
         "page": hit.page,
         "start": hit.start,
         "end": hit.end,
@@ -113,7 +116,11 @@ def _plain(hit: "Hit") -> dict[str, object]:
         "vector": hit.vector,
         "snippet": {"start": hit.start + shown.start, "end": hit.start + shown.end},
         "highlights": [
-            {"start": hit.start + span.start, "end": hit.start + span.end}
+            {
+                "start": hit.start + span.start,
+                "end": hit.start + span.end,
+                "page": hit.page_at(hit.start + span.start),
+            }
             for span in hit.highlights()
         ],
         "copies": [copy._asdict() for copy in hit.copies],

@@ -5,6 +5,7 @@ the vectors between the worst and the best of all that either found. Knows an op
 """
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -48,15 +49,17 @@ class Hit:
     """A passage that was found: `text` is the document's from `start` up to `end`, character by
     character.
 
-    document: its number. page: from 1, where the document has pages. score: of one search, larger
-    is better; words and vector: BM25 and cosine, None where one did not look. asked: the terms of
-    the question. copies: passages of about the same words.
+    document: its number. record: that of the document in its file, from 1. page: that of `start`,
+    from 1, where the document has pages; page_starts: where others begin in the passage. score: of
+    one search, larger is better; words and vector: BM25 and cosine, None where one did not look.
+    asked: the terms of the question. copies: passages of about the same words.
     """
 
     document: int
     source: str
     title: str
     language: str
+    record: int
     page: int | None
     start: int
     end: int
@@ -66,7 +69,12 @@ class Hit:
     vector: float | None
     passage: int
     asked: frozenset[str]
+    page_starts: tuple[int, ...] = ()
     copies: list[Copy] = field(default_factory=list)
+
+    def page_at(self, place: int) -> int | None:
+        """The page of a character of the document that is in the passage."""
+        return None if self.page is None else self.page + bisect_right(self.page_starts, place)
 
     def highlights(self) -> list[Span]:
         """Where the words of the question stand, in characters of `text`."""
@@ -243,6 +251,7 @@ def _hit(
         source=document.source,
         title=document.title,
         language=document.language,
+        record=document.record,
         page=page_of(document, passage.start),
         start=passage.start,
         end=passage.end,
@@ -252,13 +261,12 @@ def _hit(
         vector=one.vector,
         passage=passage.id,
         asked=words.terms,
+        page_starts=tuple(at for at in document.pages if passage.start < at < passage.end),
     )
 
 
 def page_of(document: IndexedDocument, place: int) -> int | None:
     """The page that a character is on, from 1; None where the document has no pages."""
-    from bisect import bisect_right
-
     return bisect_right(document.pages, place) if document.pages else None
 
 

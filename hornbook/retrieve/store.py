@@ -16,7 +16,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.retrieve.sentences import Span
 
 FILE = "index.sqlite"
-FORMAT = 2
+FORMAT = 3
 PIECE = 2**14
 """Characters of a row of text: a quote is read without its book."""
 _PATIENCE_S = 30.0
@@ -32,7 +32,8 @@ CREATE TABLE files (
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     file INTEGER NOT NULL REFERENCES files ON DELETE CASCADE,
-    source TEXT NOT NULL, title TEXT NOT NULL, language TEXT NOT NULL, created TEXT NOT NULL,
+    record INTEGER NOT NULL, source TEXT NOT NULL, title TEXT NOT NULL,
+    language TEXT NOT NULL, created TEXT NOT NULL,
     characters INTEGER NOT NULL, pages TEXT NOT NULL, metadata TEXT NOT NULL,
     generation INTEGER NOT NULL
 );
@@ -67,7 +68,7 @@ CREATE INDEX quarantine_of_file ON quarantine (file);
 class IndexedDocument(NamedTuple):
     """A document as it is listed. source: the file it was read from. pages: the character at which
     each page begins; empty where its format has none. created: an ISO date or "". language: ISO
-    639-1 or ""."""
+    639-1 or "". record: its number in the file, from 1."""
 
     id: int
     source: str
@@ -77,6 +78,7 @@ class IndexedDocument(NamedTuple):
     pages: list[int]
     metadata: dict[str, Any]
     characters: int
+    record: int = 1
 
 
 class StoredPassage(NamedTuple):
@@ -88,11 +90,11 @@ class StoredPassage(NamedTuple):
     end: int
 
 
-_DOCUMENT = "id, source, title, language, created, pages, metadata, characters"
+_DOCUMENT = "id, source, title, language, created, pages, metadata, characters, record"
 
 
 def _document(row: tuple[Any, ...]) -> IndexedDocument:
-    return IndexedDocument._make((*row[:5], json.loads(row[5]), json.loads(row[6]), row[7]))
+    return IndexedDocument._make((*row[:5], json.loads(row[5]), json.loads(row[6]), *row[7:]))
 
 
 class Store:

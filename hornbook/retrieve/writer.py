@@ -125,8 +125,9 @@ class IndexWriter:
         language = language_of(item.text).code
         title = metadata.get("title")
         row = self.store.execute(
-            "INSERT INTO documents (file, source, title, language, created, characters, pages, "
-            "metadata, generation) SELECT id, path, ?, ?, ?, ?, ?, ?, ? FROM files WHERE id = ?",
+            "INSERT INTO documents (file, record, source, title, language, created, characters, "
+            "pages, metadata, generation) SELECT id, records, path, ?, ?, ?, ?, ?, ?, ? FROM files "
+            "WHERE id = ?",
             (
                 title.strip() if isinstance(title, str) else "",
                 language,

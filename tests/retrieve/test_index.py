@@ -133,6 +133,23 @@ def test_same_passages_are_one_hit(tmp_path):
         assert len(hit.copies) == 2
 
 
+def test_what_is_found_has_its_own_page(tmp_path):
+    """A passage may go on behind the end of a page."""
+    out, first = tmp_path / "out", "The tenant gives notice in time. "
+    text = f"{first}\n\nOn the next page the landlord repairs the roof."
+    out.mkdir()
+    with IndexWriter(out) as writer:
+        number = writer.begin(found_file(tmp_path, "a.pdf"))
+        metadata = {"pages": [0, len(first) + 2]}
+        writer.take(number, Document("a", text, "a.pdf", metadata=metadata))
+    (tmp_path / "a.pdf").touch()
+    with DocumentIndex.open(out) as index:
+        (hit,) = index.search("landlord")
+        (span,) = hit.highlights()
+        assert hit.page == 1 and hit.page_at(hit.start + span.start) == 2
+        assert index.page(hit.document, hit.start + span.start) == 2
+
+
 def test_a_long_text_is_given_by_its_characters(tmp_path):
     text = "".join(f"{i} wörd。" for i in range(20_000))
     out = fill(tmp_path, {"long.txt": text}, tmp_path / "out")

@@ -140,6 +140,9 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
         assert opened.search("otters", 20) and opened.state().words
     assert index(out).documents == 20
     assert len(taken) == 8 + 13
+    with DocumentIndex.open(out) as opened:
+        for document in opened.documents():
+            assert opened.text(document.id) == f"Record {document.record - 1} is about otters."
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_there(docs, tmp_path):
