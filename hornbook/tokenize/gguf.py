@@ -5,7 +5,7 @@ knows nothing of tensors.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hornbook.core.files import hash_file, write_json
 from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.stages import run_stage
 from hornbook.tokenize.begin import begin_with, prefix_of
+from hornbook.tokenize.pieces import begins_with_space, is_byte, is_pieces, parts, scores_of
 from hornbook.tokenize.pretokenizers import name_of, named
 from hornbook.tokenize.settings import CONFIG, Settings
 
@@ -25,8 +26,10 @@ TEMPLATE = "tokenizer.chat_template"
 ADD_BOS = "tokenizer.ggml.add_bos_token"
 _BEGINNING = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral")
 """Ways of cutting text that belong to models whose texts begin with a token."""
-_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
-"""Types of tokens: of the merges, special, added as they are spelled, no token at all."""
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
+"""Types of tokens: of the merges, for what no token has, special, added as they are spelled, no
+token at all, of a byte."""
+SCORES, SPACE_PREFIX = "tokenizer.ggml.scores", "tokenizer.ggml.add_space_prefix"
 
 _ROLES = {
     "eos_token": "eos_token_id",
@@ -44,19 +47,19 @@ _GENERATION = re.compile(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})")
 def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
     """What tokenizer.json and the files beside it would hold.
 
-    Raises HornbookError naming the file when it has no byte-level BPE tokenizer, or one that cuts
+    Raises HornbookError naming the file when it has a tokenizer of another kind, or one that cuts
     text in a way not known here.
     """
-    values, where = file.values, str(file.path)
-    if values.get(MODEL) != "gpt2":
+    where, kind = str(file.path), file.values.get(MODEL)
+    if kind not in ("gpt2", "llama"):
         raise HornbookError(
-            f"{where}: {MODEL} = {values.get(MODEL)!r}. Only 'gpt2', byte-level BPE, can be opened."
+            f"{where}: {MODEL} = {kind!r}. Only 'gpt2', byte-level BPE, and 'llama', pieces with "
+            "scores, can be opened."
         )
     tokens, types = _list(file, TOKENS, str), _list(file, TYPES, int)
-    merges = _list(file, MERGES, str)
     if len(types) != len(tokens):
         raise HornbookError(f"{where} has {len(tokens)} tokens, but {len(types)} types of tokens.")
-    pre = named(str(values.get(PRE, "default")), where)
+    added = (_CONTROL, _USER_DEFINED) if kind == "gpt2" else (_CONTROL, _USER_DEFINED, _UNKNOWN)
     settings = Settings(
         names={role: tokens[i] for role, key in _ROLES.items() for i in _ids(file, key)},
         eos=next(iter(_ids(file, "eos_token_id")), None),
@@ -70,13 +73,23 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            _added(i, token, kind == _CONTROL)
-            for i, (token, kind) in enumerate(typed)
-            if kind in (_CONTROL, _USER_DEFINED)
+            _added(i, token, type_ != _USER_DEFINED, _strips(file, token))
+            for i, (token, type_) in enumerate(typed)
+            if type_ in added
         ],
+        "post_processor": begin_with(bos, tokens.index(bos)) if bos is not None else None,
+        **(_merged(file, typed) if kind == "gpt2" else _scored(file, typed)),
+    }
+    return made, settings
+
+
+def _merged(file: GGUFFile, typed: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """The parts of a byte-level BPE."""
+    merges = _list(file, MERGES, str)
+    pre = named(str(file.values.get(PRE, "default")), str(file.path))
+    return {
         "normalizer": None,
         "pre_tokenizer": pre.values,
-        "post_processor": begin_with(bos, tokens.index(bos)) if bos is not None else None,
         "decoder": _DECODER,
         "model": {
             "type": "BPE",
@@ -91,13 +104,34 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
             "merges": [merge.split(" ", 1) for merge in merges],
         },
     }
-    return made, settings
+
+
+def _scored(file: GGUFFile, typed: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """The parts of a tokenizer of pieces. Of two tokens that are spelled alike the first counts."""
+    scores = _list(file, SCORES, float)
+    if len(scores) != len(typed):
+        raise HornbookError(f"{file.path} has {len(typed)} tokens, but {len(scores)} scores.")
+    own = {token: i for i, (token, kind) in reversed(list(enumerate(typed))) if kind in _OF_MODEL}
+    pieces = {token: scores[i] for token, i in own.items() if typed[i][1] == _NORMAL}
+    unknown = next((token for token, kind in typed if kind == _UNKNOWN), None)
+    return parts(pieces, own, unknown, bool(file.values.get(SPACE_PREFIX, True)))
+
+
+_OF_MODEL = (_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _BYTE)
+
+
+def _strips(file: GGUFFile, token: str) -> bool:
+    """Whether a token takes white space behind it away, which llama.cpp knows of Phi-3's alone."""
+    phi3 = file.values.get("general.architecture") == "phi3" and file.values.get(MODEL) == "llama"
+    return phi3 and token not in ("<unk>", "<s>", "<|endoftext|>")
 
 
 def _says_bos(file: GGUFFile) -> bool:
     """Whether texts begin with a token; where nothing is said, as llama.cpp has it."""
     said = file.values.get(ADD_BOS)
-    return bool(said) if said is not None else file.values.get(PRE) in _BEGINNING
+    if said is None:
+        return file.values.get(MODEL) == "llama" or file.values.get(PRE) in _BEGINNING
+    return bool(said)
 
 
 def _template(file: GGUFFile) -> str | None:
@@ -119,7 +153,7 @@ def tokenizer_folder(place: Path, folder: Path, claim: Claim) -> Path:
     """`place`, or where it is a GGUF file `folder` with its tokenizer, written by `claim`."""
     if not is_gguf(place):
         return place
-    inputs = {"stage": "gguf-tokenizer-2", "file": hash_file(place)}
+    inputs = {"stage": "gguf-tokenizer-3", "file": hash_file(place)}
     run_stage(folder, claim, inputs, lambda aside: unpack_tokenizer(GGUFFile(place), aside))
     return folder
 
@@ -141,8 +175,8 @@ def _ids(file: GGUFFile, key: str) -> list[int]:
     return [found]
 
 
-def _added(i: int, token: str, special: bool) -> dict[str, Any]:
-    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+def _added(i: int, token: str, special: bool, strips: bool) -> dict[str, Any]:
+    plain = {"single_word": False, "lstrip": False, "rstrip": strips, "normalized": False}
     return {"id": i, "content": token, **plain, "special": special}
 
 
@@ -154,34 +188,53 @@ def write_tokenizer(
     Rows of the embedding without a token get unused ones. Where texts are normalised (NFC),
     llama.cpp leaves them as they are. Raises HornbookError when llama.cpp cannot cut text so.
     """
-    model, normalizer = values["model"], values.get("normalizer")
-    if normalizer and normalizer["type"] != "NFC":
-        raise HornbookError(f"{where}: GGUF cannot say the normaliser {normalizer['type']}.")
-    pre = name_of(values["pre_tokenizer"], bool(model.get("ignore_merges")), where)
+    model, pieces = values["model"], is_pieces(values)
+    said = _say_pieces(values, where) if pieces else _say_merges(values, where)
     tokens = [f"[PAD{i}]" for i in range(vocabulary)]
     types = [_UNUSED] * vocabulary
     for token, i in model["vocab"].items():
-        tokens[i], types[i] = token, _NORMAL
+        tokens[i], types[i] = token, _BYTE if pieces and is_byte(token) else _NORMAL
     special = set(settings.names.values())
     for token in values["added_tokens"]:
         i, content = token["id"], token["content"]
         control = token["special"] or content in special
         tokens[i], types[i] = content, _CONTROL if control else _USER_DEFINED
-    merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
+        if pieces and content == model.get("unk_token"):
+            types[i] = _UNKNOWN
+    if pieces:
+        said[SCORES] = [float(said[SCORES].get(token, 0.0)) for token in tokens]
     prefix = prefix_of(values, settings, {token: i for i, token in enumerate(tokens)})
     if len(prefix) > 1:
         raise HornbookError(f"{where}: GGUF cannot say that {len(prefix)} tokens begin a text.")
     return {
-        MODEL: "gpt2",
-        PRE: pre,
+        **said,
         TOKENS: tokens,
         TYPES: types,
-        MERGES: merges,
         **_special(tokens, settings, prefix),
         ADD_BOS: bool(prefix),
-        "tokenizer.ggml.add_space_prefix": False,
         # Programs that find an empty template write empty prompts.
         **({TEMPLATE: _plain(settings.template)} if settings.template else {}),
+    }
+
+
+def _say_merges(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    model, normalizer = values["model"], values.get("normalizer")
+    if normalizer and normalizer["type"] != "NFC":
+        raise HornbookError(f"{where}: GGUF cannot say the normaliser {normalizer['type']}.")
+    return {
+        MODEL: "gpt2",
+        PRE: name_of(values["pre_tokenizer"], bool(model.get("ignore_merges")), where),
+        MERGES: [m if isinstance(m, str) else " ".join(m) for m in model["merges"]],
+        SPACE_PREFIX: False,
+    }
+
+
+def _say_pieces(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    return {
+        MODEL: "llama",
+        PRE: "default",
+        SCORES: scores_of(values, where),
+        SPACE_PREFIX: begins_with_space(values, where),
     }
 
 

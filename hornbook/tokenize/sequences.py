@@ -16,7 +16,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
 from hornbook.tokenize.guard import check_parts, panics_are_errors
 from hornbook.tokenize.settings import Settings, read_settings
-from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_byte_level
+from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_lossless
 
 _NO_TEXT = "\ufdd0"
 """A code point that is no character, and that normalisers leave alone."""
@@ -100,8 +100,8 @@ class SequenceTokenizer:
 
 
 def open_tokenizer(folder: Path) -> Tokenizer | SequenceTokenizer:
-    """The tokenizer of a folder as what it can be: byte-level, or one that only encodes."""
-    if is_byte_level(folder):
+    """The tokenizer of a folder as what it can be: one that says every byte, or only encodes."""
+    if is_lossless(folder):
         return Tokenizer.load(folder)
     return SequenceTokenizer.load(folder)
 

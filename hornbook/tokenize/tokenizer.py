@@ -1,4 +1,5 @@
-"""One class for any byte-level tokenizer on disk: ids, text, bytes, streams and conversations.
+"""One class for any tokenizer on disk that can say every byte: ids, text, bytes, streams and
+conversations.
 
 Ordinary text never becomes a special token, whatever it spells: only templates and the program
 itself place those.
@@ -7,7 +8,7 @@ itself place those.
 import codecs
 import itertools
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
 from hornbook.tokenize.gguf import read_tokenizer
 from hornbook.tokenize.guard import check_parts, panics_are_errors
+from hornbook.tokenize.pieces import is_pieces, piece_bytes, without_first_space
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.special import TURN_END
 
@@ -55,8 +57,12 @@ class Tokenizer:
         self._special: dict[str, int] = {token["content"]: token["id"] for token in special}
         self._json = json.dumps(_without(special, values))
         self.reference = tokenizers.Tokenizer.from_str(self._json)
+        inside = without_first_space(json.loads(self._json)) if is_pieces(values) else None
+        self._inside = tokenizers.Tokenizer.from_str(json.dumps(inside)) if inside else None
+        self._strips = frozenset(t["content"] for t in special if t.get("rstrip"))
         vocabulary = self.reference.get_vocab()
-        self._bytes = _table(vocabulary, {token["content"] for token in added})
+        own = piece_bytes if is_pieces(values) else to_bytes
+        self._bytes = _table(vocabulary, {token["content"] for token in added}, own)
         self.vocab_size = len(self._bytes)
         self.special_ids = frozenset(self._special.values())
         eos = vocabulary.get(settings.names.get("eos_token", ""), settings.eos)
@@ -80,8 +86,10 @@ class Tokenizer:
         path = folder if is_gguf(folder) else folder / TOKENIZER
         values, settings = read_tokenizer(file) if file else read_files(folder)
         try:
-            if not _is_byte_level(values):
-                raise HornbookError(f"{path} is not a byte-level BPE tokenizer.")
+            if not _is_lossless(values):
+                raise HornbookError(
+                    f"{path} is not a byte-level BPE tokenizer, nor one of pieces and bytes."
+                )
             check_parts(values)
             with panics_are_errors(path):
                 return cls(values, settings, path)
@@ -166,25 +174,32 @@ class Tokenizer:
         pieces = render(
             self.chat_template, messages, add_generation_prompt, self._names, self._special
         )
+        strip = False
         for special, run in itertools.groupby(pieces, key=lambda piece: piece.special):
             if special:
                 for piece in run:
                     ids.append(self._special[piece.text])
                     trained.append(piece.trained)
+                strip = piece.text in self._strips
             else:
-                self._encode_run(list(run), ids, trained)
+                self._encode_run(list(run), ids, trained, strip)
         return np.array(ids, np.int64), np.array(trained, bool)
 
-    def _encode_run(self, run: list[Piece], ids: list[int], trained: list[bool]) -> None:
+    def _encode_run(
+        self, run: list[Piece], ids: list[int], trained: list[bool], strip: bool
+    ) -> None:
         """Encode pieces of ordinary text as one text: merges do not stop where a message begins.
 
-        A token is learned when any of its characters is, as in `transformers`.
+        strip: whether the special token before it takes white space behind it away. A token is
+        learned when any of its characters is, as in `transformers`.
         """
-        text = "".join(piece.text for piece in run)
-        flags = [piece.trained for piece in run for _ in piece.text]
+        whole = "".join(piece.text for piece in run)
+        text = whole.lstrip() if strip else whole
+        flags = [piece.trained for piece in run for _ in piece.text][len(whole) - len(text) :]
         _require_unicode(text)
+        reference = self._inside if ids and self._inside else self.reference
         with panics_are_errors(self.where):
-            encoding = self.reference.encode(text, add_special_tokens=False)
+            encoding = reference.encode(text, add_special_tokens=False)
         ids += encoding.ids
         trained += [any(flags[start:stop]) for start, stop in encoding.offsets]
 
@@ -215,20 +230,21 @@ class StreamDecoder:
         return self._decoder.decode(b"", final=True)
 
 
-def is_byte_level(folder: Path) -> bool:
+def is_lossless(folder: Path) -> bool:
     """Whether `Tokenizer` can open the tokenizer of a folder, if it has one that is whole.
 
     One in a GGUF file is nothing else.
     """
     path = folder / TOKENIZER
     try:
-        return is_gguf(folder) or (path.is_file() and _is_byte_level(read_json(path)))
+        return is_gguf(folder) or (path.is_file() and _is_lossless(read_json(path)))
     except (KeyError, TypeError):
         return False
 
 
-def _is_byte_level(values: dict[str, Any]) -> bool:
-    return values["model"]["type"] == "BPE" and "ByteLevel" in json.dumps(values["decoder"])
+def _is_lossless(values: dict[str, Any]) -> bool:
+    byte_level = values["model"]["type"] == "BPE" and "ByteLevel" in json.dumps(values["decoder"])
+    return byte_level or is_pieces(values)
 
 
 def _without(special: Sequence[Mapping[str, Any]], values: dict[str, Any]) -> dict[str, Any]:
@@ -243,12 +259,14 @@ def _without(special: Sequence[Mapping[str, Any]], values: dict[str, Any]) -> di
     return {**values, "model": model, "added_tokens": ordinary, "post_processor": None}
 
 
-def _table(vocabulary: Mapping[str, int], verbatim: Collection[str]) -> list[bytes]:
-    """The bytes of each id's token; `verbatim` tokens are not in the byte-level alphabet."""
+def _table(
+    vocabulary: Mapping[str, int], verbatim: Collection[str], own: Callable[[str], bytes]
+) -> list[bytes]:
+    """The bytes of each id's token, `own` of what is not `verbatim`."""
     table = [b""] * (max(vocabulary.values()) + 1)
     for token, i in vocabulary.items():
         try:
-            table[i] = token.encode() if token in verbatim else to_bytes(token)
+            table[i] = token.encode() if token in verbatim else own(token)
         except ValueError:  # it is in no byte-level alphabet
             table[i] = token.encode()
     return table

@@ -82,7 +82,7 @@ def test_what_is_not_known_is_refused_by_name(folder, tmp_path):
     for changed, reason in (
         ({"tokenizer.ggml.pre": "qwen3000"}, "'qwen3000' is not known here. Did you mean 'qwen2'"),
         ({"tokenizer.ggml.pre": ""}, "the pre-tokenizer 'default' is not known here"),
-        ({"tokenizer.ggml.model": "llama"}, "tokenizer.ggml.model = 'llama'"),
+        ({"tokenizer.ggml.model": "bert"}, "tokenizer.ggml.model = 'bert'"),
         ({"tokenizer.ggml.merges": []}, "tokenizer.ggml.merges is missing"),
         ({"tokenizer.ggml.token_type": [1, 1]}, "2 types of tokens"),
         ({"tokenizer.ggml.tokens": [1, 1]}, "tokenizer.ggml.tokens holds other things than str"),
