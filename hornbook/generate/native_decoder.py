@@ -16,8 +16,8 @@ from hornbook.kernels.pointers import Rows
 from hornbook.kernels.quantised import DecoderWeights
 from hornbook.nn.capacity import no_memory_for, require_capacity
 
-PASS = 512
-"""Rows of a call: large enough to be fast, small enough for memory."""
+PASS = 128
+"""Rows of a call: enough to be fast, and few enough that what they need stays in the cache."""
 
 
 class NativeDecoder:

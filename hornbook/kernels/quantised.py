@@ -173,7 +173,9 @@ def _fields(codes: Codes, count: int) -> np.ndarray:
         if codes.form.bits & width:
             mask = np.uint32(0x01010101 * (2**width - 1))
             fields = (words >> at & mask).reshape(*words.shape[:2], 8 // width, width, _TILE)
-            above = np.arange(0, 8, width, dtype=np.uint32)[:, None, None]
-            rows.append(np.bitwise_or.reduce(fields << above, 2))
+            found = fields[:, :, 0].copy()
+            for i in range(1, 8 // width):
+                found |= fields[:, :, i] << i * width
+            rows.append(found)
             at += width
     return np.ascontiguousarray(np.concatenate(rows, 2))

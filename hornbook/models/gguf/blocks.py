@@ -118,10 +118,11 @@ def are_numbers(stored: np.ndarray, kind: str) -> bool:
 def split(packed: np.ndarray, bits: int, width: int) -> np.ndarray:
     """(..., B) bytes of 8 / bits codes each as (..., 8 B / bits): from `width` bytes their lowest
     bits, then their next ones, and so on; then from the next bytes."""
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
-    parts = packed.reshape(*packed.shape[:-1], -1, 1, width) >> shifts
-    found: np.ndarray = (parts & np.uint8(2**bits - 1)).reshape(*packed.shape[:-1], -1)
-    return found
+    lying = packed.reshape(*packed.shape[:-1], -1, width)
+    found = np.empty((*lying.shape[:-1], 8 // bits, width), np.uint8)
+    for i in range(8 // bits):
+        np.bitwise_and(lying >> i * bits, 2**bits - 1, out=found[..., i, :])
+    return found.reshape(*packed.shape[:-1], -1)
 
 
 def merge(codes: np.ndarray, bits: int, width: int) -> np.ndarray:
@@ -137,15 +138,14 @@ def _values(blocks: np.ndarray, kind: str) -> np.ndarray:
         signed: np.ndarray = blocks["eight"] ^ 128
         return signed
     widths = _WIDTHS.get(kind, {})
-    at, parts = 0, list[np.ndarray]()
+    at, found = 0, np.empty(0, np.uint8)
     for name in (name for name in _BITS if name in _names(kind)):
         if name == "one" and name not in widths:  # the bits of a number, the lowest one first
             part = np.unpackbits(blocks[name], axis=-1, bitorder="little")
         else:
             part = split(blocks[name], _BITS[name], widths.get(name, 16))
-        parts.append(part << at)
+        found = part if at == 0 else np.bitwise_or(found, part << at, out=found)
         at += _BITS[name]
-    found: np.ndarray = np.bitwise_or.reduce(parts)
     return found
 
 

@@ -99,7 +99,7 @@ def _parts(file: GGUFFile, name: str, rows: slice, order: Order | None) -> Itera
         if not are_numbers(part, kind):
             raise no_numbers(file.path, name)
         yield decode(part, kind)
-    file.forget()
+        file.forget()
 
 
 def _check_rows(file: GGUFFile, name: str) -> None:
@@ -113,3 +113,4 @@ def _check_rows(file: GGUFFile, name: str) -> None:
             right = bool(np.isfinite(_floats(file, name, rows)).all())
         if not right:
             raise no_numbers(file.path, name)
+        file.forget()

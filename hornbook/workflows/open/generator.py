@@ -1,7 +1,7 @@
 """Open MODEL to generate with it, as fast and as small as this machine can.
 
-A GGUF file of codes goes through our own kernels, and torch is not even imported; whatever else it
-is, torch computes.
+A GGUF file of codes or of floats of 16 bits goes through our own kernels, and torch is not even
+imported; whatever else it is, torch computes.
 """
 
 from collections.abc import Callable
@@ -40,10 +40,14 @@ def open_generator(
         raise unknown("weights", weights, WEIGHTS)
     if weights is None and is_gguf(place) and _is_cpu(device):
         file = GGUFFile(place)
-        if is_mostly_quantised(file) and native.library() and (found := read_decoder(file)):
+        if is_mostly_quantised(file) and native.library():
+            # First, as it takes for a moment much more than it keeps.
             tokenizer = Tokenizer.load(place, file)
             return_freed_memory()
-            return NativeDecoder(found), tokenizer
+            if found := read_decoder(file):
+                del file  # the texts of its header
+                return_freed_memory()
+                return NativeDecoder(found), tokenizer
     from hornbook.workflows.open.model import open_with_torch
 
     return open_with_torch(place, device, weights, say)
