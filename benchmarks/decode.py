@@ -1,10 +1,12 @@
-"""Generation on one machine: ours against `llama-cpp-python` on the same GGUF file.
+"""Generation on one machine: ours against `llama-cpp-python` on the same GGUF files.
 
-Run as `python -m benchmarks.decode --model FILE.gguf`, with `llama-cpp-python` built for this
-processor (`CMAKE_ARGS=-DGGML_NATIVE=ON`) here, or in a Python named by `--peer-python`. Two
-threads, medians of `--rounds`: one stream (greedy), a prompt, eight requests together, memory; with
-HORNBOOK_DATA also the bits per byte of `text_wiki_en` with the file's codes against all digits. The
-peer answers eight requests one after the other, as its Python interface does.
+Run as `python -m benchmarks.decode --model FILE.gguf ...`, with `llama-cpp-python` built for this
+processor (`CMAKE_ARGS=-DGGML_NATIVE=ON`) here, or in a Python named by `--peer-python`. `--types
+q4_k_m q6_k f16` takes the (one) file in each of these types instead, as llama.cpp's own quantiser
+makes them, kept in `--folder`. Two threads, medians of `--rounds`: one stream (greedy), a prompt,
+eight requests together, memory; with HORNBOOK_DATA also the bits per byte of `text_wiki_en` as we
+compute with a file against float32. The peer answers eight requests one after the other, as its
+Python interface does.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,49 +27,100 @@ from benchmarks.common import report
 
 PROMPT = "The history of the town begins with a river crossing and a market. "
 _TOKENS, _PROMPT_TOKENS, _STREAMS, _ROOM = 128, 512, 8, 1024
+_SAMPLE = 30_000
+"""Characters whose bits are counted."""
 _THREADS = 2
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
+    parser.add_argument("--model", type=Path, nargs="+", required=True, help="GGUF files")
+    parser.add_argument("--types", nargs="+", default=(), help="types to make of the file")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where these files are kept")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument(
-        "--processor", help="build ours for this one (-march, or a name of `kernels.recipe.levels`)"
-    )
-    parser.add_argument("--only", choices=("ours", "peer", "quality"), help=argparse.SUPPRESS)
+    parser.add_argument("--processor", help="build ours for this one (-march) instead of this here")
+    parser.add_argument("--only", choices=(*_WORK, "make"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.processor:
         _build_for(arguments.processor)
-    if arguments.only:
-        print(json.dumps(_WORK[arguments.only](arguments.model, arguments.rounds)))
+    if arguments.only == "make":
+        _make(arguments.model[0], _made(arguments), arguments.types)
         return
-    ours = _run(sys.executable, "ours", arguments)
-    peer = _run(arguments.peer_python, "peer", arguments)
-    quality = _run(sys.executable, "quality", arguments) if "HORNBOOK_DATA" in os.environ else None
+    if arguments.only:
+        print(json.dumps(_WORK[arguments.only](arguments.model[0], arguments.rounds)))
+        return
+    if arguments.types:
+        _run(arguments.peer_python, "make", arguments.model[0], arguments)
+    files = _made(arguments) if arguments.types else arguments.model
+    found = {path.name: _compare(path, arguments) for path in files}
     report(
-        ours=ours,
-        peers={"llama-cpp-python": peer},
-        ratio=ours["tokens_per_second"] / peer["tokens_per_second"],
-        ratio_prompt=ours["prompt_tokens_per_second"] / peer["prompt_tokens_per_second"],
-        ratio_streams=ours["streams_tokens_per_second"] / peer["streams_tokens_per_second"],
-        ratio_memory=ours["peak_bytes"] / peer["peak_bytes"],
-        quality=quality,
+        ours={name: each["ours"] for name, each in found.items()},
+        peers={"llama-cpp-python": {name: each["peer"] for name, each in found.items()}},
+        ratio=min(each["ratio"] for each in found.values()),
+        files={
+            name: {key: each[key] for key in each if key not in ("ours", "peer")}
+            for name, each in found.items()
+        },
     )
 
 
-def _run(python: str, what: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def _compare(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Both sides and their ratios, larger than 1 where ours is faster, or takes more memory."""
+    ours = _run(sys.executable, "ours", path, arguments)
+    peer = _run(arguments.peer_python, "peer", path, arguments)
+    measured = "HORNBOOK_DATA" in os.environ
+    found = {
+        "ours": ours,
+        "peer": peer,
+        "bytes": path.stat().st_size,
+        "ratio": ours["tokens_per_second"] / peer["tokens_per_second"],
+        "ratio_prompt": ours["prompt_tokens_per_second"] / peer["prompt_tokens_per_second"],
+        "ratio_streams": ours["streams_tokens_per_second"] / peer["streams_tokens_per_second"],
+        "ratio_memory": ours["peak_bytes"] / peer["peak_bytes"],
+        "quality": _run(sys.executable, "quality", path, arguments) if measured else None,
+    }
+    ratios = (f"{key} {value:.2f}" for key, value in found.items() if key.startswith("ratio"))
+    print(path.name, *ratios, file=sys.stderr)
+    return found
+
+
+def _made(arguments: argparse.Namespace) -> list[Path]:
+    stem = arguments.model[0].stem
+    return [arguments.folder / f"{stem}.{each.upper()}.gguf" for each in arguments.types]
+
+
+def _make(source: Path, files: list[Path], types: list[str]) -> None:
+    """The file in other types, by the peer's quantiser; what is there is left as it is."""
+    import ctypes
+
+    import llama_cpp
+
+    for path, name in zip(files, types, strict=True):
+        options = llama_cpp.llama_model_quantize_default_params()
+        options.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{name.upper()}")
+        options.allow_requantize = True
+        aside = path.with_suffix(".part")
+        names = str(source).encode(), str(aside).encode()
+        if not path.exists():
+            if llama_cpp.llama_model_quantize(*names, ctypes.byref(options)):
+                raise SystemExit(f"llama.cpp cannot make {name} of {source}")
+            aside.replace(path)
+
+
+def _run(python: str, what: str, path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """One side in a process of its own."""
-    command = [python, "-m", "benchmarks.decode", "--model", str(arguments.model)]
-    command += ["--rounds", str(arguments.rounds), "--only", what]
+    command = [python, "-m", "benchmarks.decode", "--model", str(path), "--only", what]
+    command += ["--rounds", str(arguments.rounds), "--folder", str(arguments.folder)]
+    if what == "make":
+        command += ["--types", *arguments.types]
     if arguments.processor:
         command += ["--processor", arguments.processor]
     environment = {**os.environ, "OMP_NUM_THREADS": str(_THREADS)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        raise SystemExit(f"{what} failed: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        raise SystemExit(f"{what} failed ({done.returncode}): {done.stderr[-2000:]}")
+    found: dict[str, Any] = {} if what == "make" else json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -195,44 +249,36 @@ def _peer(path: Path, rounds: int) -> dict[str, Any]:
 
 
 def _quality(path: Path, rounds: int) -> dict[str, Any]:
-    """Bits per byte of encyclopedia text with the file's codes, ours in eight bits, and floats."""
+    """Bits per byte of encyclopedia text as we compute with the file, and with its floats."""
+    import numpy as np
     import torch
 
     from hornbook.models.causal_lm import CausalLM
     from hornbook.models.folder import load_model
-    from hornbook.models.gguf.packed import load_packed
-    from hornbook.models.pack import from_weights, pack
-    from hornbook.tokenize.tokenizer import Tokenizer
+    from hornbook.workflows.open.generator import open_generator
 
     torch.set_num_threads(_THREADS)
     folder = Path(os.environ["HORNBOOK_DATA"]) / "text_wiki_en"
     with gzip.open(next(folder.glob("wiki_demo*.gz")), "rt", encoding="utf-8") as text:
-        sample = text.read(60_000)
-    tokenizer = Tokenizer.load(path)
-    ids = torch.tensor(tokenizer.encode(sample))
-    windows = ids[: len(ids) // 512 * 512].view(-1, 512)
+        sample = text.read(_SAMPLE)
+    model, tokenizer = open_generator(path, "cpu")
+    ids = np.array(tokenizer.encode(sample))
+    windows = ids[: len(ids) // _PROMPT_TOKENS * _PROMPT_TOKENS].reshape(-1, _PROMPT_TOKENS)
     size = len(tokenizer.decode_bytes(windows.flatten().tolist()))
 
-    def bits(model: Any) -> float:
+    def bits(logits: Callable[[np.ndarray], torch.Tensor]) -> float:
         nats = 0.0
-        with torch.inference_mode():
-            for row in windows:
-                logits = model(row[None, :-1]).float().log_softmax(-1)
-                nats -= float(logits[0].gather(1, row[1:, None]).sum())
+        for row in windows:
+            wanted = torch.from_numpy(row[1:, None])
+            nats -= float(logits(row[:-1]).log_softmax(-1).gather(1, wanted).sum())
         return nats / math.log(2) / size
 
+    ours = bits(lambda row: torch.from_numpy(model.sequences(1).check(0, row.tolist())))
     floats = load_model(path)
     assert isinstance(floats, CausalLM)
-    exact, coded = bits(floats), bits(load_packed(path))
-    eight = bits(pack(floats, from_weights(8)))
-    return {
-        "float32": exact,
-        "codes": coded,
-        "codes_change": coded / exact - 1,
-        "eight_bits": eight,
-        "eight_bits_change": eight / exact - 1,
-        "bytes": size,
-    }
+    with torch.inference_mode():
+        exact = bits(lambda row: floats(torch.from_numpy(row)[None])[0].float())
+    return {"float32": exact, "ours": ours, "change": ours / exact - 1, "bytes": size}
 
 
 _WORK = {"ours": _ours, "peer": _peer, "quality": _quality}

@@ -82,8 +82,9 @@ class PackedLinear(nn.Module):
         values, scale, offset = (torch.from_numpy(np.concatenate(each)) for each in columns)
         self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
         if self.halves == 2:
-            self._pack("upper", values >> 4, 16 * scale, offset)
-            self._pack("lower", values & 15, scale, torch.zeros_like(offset))
+            below = _bits(form) - 4  # so that the middle code is the middle of the upper half
+            self._pack("upper", values >> below, 2**below * scale, offset)
+            self._pack("lower", values & 2**below - 1, scale, torch.zeros_like(offset))
         else:
             self._pack("upper", values, scale, offset)
 
