@@ -12,6 +12,9 @@ from hornbook.models.folder import load_model
 from hornbook.models.gguf.blocks import BLOCKS, FORMS, decode
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.packed import load_packed
+from hornbook.nn.packed import NativeLinear, PackedLinear
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows.open.model import open_to_score
 from tests.models.test_gguf_blocks import random_blocks
 
 WIDTH, HIDDEN, HEADS, KV_HEADS, HEAD, VOCAB = 256, 256, 4, 2, 64, 64
@@ -116,3 +119,15 @@ def test_layers_of_torch_read_it_too(path, ours, kernels, monkeypatch):
     with torch.inference_mode():
         found = load_packed(path)(torch.tensor([IDS]))[0].numpy()
     assert np.square(found - wanted).mean() < (1e-6 if ours else 1e-3) * np.square(wanted).mean()
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_is_scored_is_computed_as_what_is_generated(ours, kernels, tmp_path, monkeypatch):
+    """Or with floats, where our kernels cannot be had: torch's would round the codes."""
+    path = written(tmp_path / "m.gguf", MIXED)
+    monkeypatch.setattr(Tokenizer, "load", lambda *place: None)
+    if not ours:
+        monkeypatch.setattr(native, "_found", lambda: "none here")
+    model, _ = open_to_score(path, "cpu")
+    assert isinstance(model.head, NativeLinear) == ours
+    assert not isinstance(model.head, PackedLinear)

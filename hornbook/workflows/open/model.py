@@ -32,6 +32,22 @@ def open_model(path: Path, device: str | None = None) -> tuple[CausalLM, Tokeniz
     return model, tokenizer
 
 
+def open_to_score(path: Path, device: str | None = None) -> tuple[CausalLM, Tokenizer]:
+    """As `open_model`, but a GGUF file on a CPU is computed with as when it generates: its own
+    codes in our kernels, where they can be had."""
+    folder, device = resolve(path), pick_device(device)
+    if native.library() and _has_codes(folder, device):
+        return load_packed(folder), Tokenizer.load(folder)
+    return open_model(path, device)
+
+
+def _has_codes(folder: Path, device: str) -> bool:
+    """Whether this is a file of codes that there are kernels for."""
+    if device != "cpu" or not is_gguf(folder):
+        return False
+    return is_mostly_quantised(GGUFFile(folder), takes) and kernel_works()
+
+
 def _decoder(path: Path, device: str | None) -> tuple[CausalLM, Tokenizer]:
     folder, device = resolve(path), pick_device(device)
     model = load_model(folder, device).eval()
@@ -52,8 +68,7 @@ def open_with_torch(
         if not kernel_works():
             raise UsageError(f"This torch has no kernel for --weights {weights} on this machine.")
         return _fastest(pack(model, from_weights(4 if weights == "int4" else 8)), say), tokenizer
-    coded = weights is None and device == "cpu" and is_gguf(folder)
-    if coded and is_mostly_quantised(GGUFFile(folder), takes) and kernel_works():
+    if weights is None and _has_codes(folder, device):
         tokenizer = Tokenizer.load(folder)
         return _fastest(load_packed(folder), say), tokenizer
     return open_model(path, device)

@@ -28,7 +28,7 @@ from hornbook.read.documents import Rejection
 from hornbook.workflows.documents.evaluate import RETRIEVAL, evaluate_retrieval, is_index
 from hornbook.workflows.open.classifier import Classifier, open_classifier
 from hornbook.workflows.open.load import kind_of
-from hornbook.workflows.open.model import open_model
+from hornbook.workflows.open.model import open_to_score
 
 _SHORTENED = {"fewer_shots": "had room for fewer shots", "cut": "were cut to fit"}
 
@@ -149,7 +149,7 @@ def _open(
 ) -> EvaluatedModel | Classifier:
     """The decoder, or the classifier where the model is one: that is told the texts as they are."""
     if kind_of(path) is not Classifier:
-        return EvaluatedModel(*open_model(path, config.device), progress)
+        return EvaluatedModel(*open_to_score(path, config.device), progress)
     for loaded, _, items, _ in ready:
         if not isinstance(loaded.task, ClassifyTask):
             raise UsageError(
