@@ -55,8 +55,15 @@ def is_gguf(path: Path) -> bool:
     return path.suffix == SUFFIX and path.is_file()
 
 
+def forget(mapped: mmap.mmap) -> None:
+    """Give back the memory of what was read of a file; read again, it comes from there."""
+    if hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 class GGUFFile:
-    """values: the metadata, strings and numbers and lists of them. tensors: places by name.
+    """values: the metadata, strings and numbers and lists of them. tensors: places by name. mapped:
+    the whole file.
 
     float32 numbers are the shortest decimals that mean the same, so 1e-5 is 1e-05. Raises
     HornbookError naming the file when it is not GGUF, is cut short, or holds a type of tensor
@@ -69,7 +76,7 @@ class GGUFFile:
             self._size = path.stat().st_size
             if self._size < 24 or stream.read(4) != b"GGUF":
                 raise HornbookError(f"{path} is not a GGUF file: it does not begin like one.")
-            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            self.mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self._at = 4
         version = self._number("I")
         if version not in _VERSIONS:
@@ -87,13 +94,12 @@ class GGUFFile:
     def read(self, name: str) -> np.ndarray:
         """The bytes of a tensor as they are stored, one row below the other, (..., bytes) uint8."""
         place = self.tensors[name]
-        stored = np.frombuffer(self._map, np.uint8, place.bytes, place.start)
+        stored = np.frombuffer(self.mapped, np.uint8, place.bytes, place.start)
         return stored.reshape(*place.shape[:-1], -1)
 
     def forget(self) -> None:
-        """Give back the memory of what was read; it comes from the file when it is read again."""
-        if hasattr(self._map, "madvise"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+        """As the function of this name."""
+        forget(self.mapped)
 
     def _places(self, count: int) -> dict[str, TensorPlace]:
         """Read the table of tensors; what it says must fit into the file."""
@@ -167,7 +173,7 @@ class GGUFFile:
         size = struct.calcsize(form)
         if count * size > self._size - self._at:
             self._cut_short()
-        values = np.frombuffer(self._map, f"<{form}", count, self._at)
+        values = np.frombuffer(self.mapped, f"<{form}", count, self._at)
         self._at += count * size
         return list(values.tolist())
 
@@ -176,7 +182,7 @@ class GGUFFile:
 
     def _strings(self, count: int) -> list[str]:
         """One after the other; vocabularies hold a hundred thousand, so in one loop of its own."""
-        found, at, stored = list[str](), self._at, self._map
+        found, at, stored = list[str](), self._at, self.mapped
         try:
             for _ in range(count):
                 start = at + 8
@@ -193,7 +199,7 @@ class GGUFFile:
 
     def _number(self, form: str) -> Any:
         try:
-            (value,) = struct.unpack_from(f"<{form}", self._map, self._at)
+            (value,) = struct.unpack_from(f"<{form}", self.mapped, self._at)
         except struct.error:
             self._cut_short()
         self._at += struct.calcsize(form)

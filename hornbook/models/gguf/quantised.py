@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from hornbook.core.errors import HornbookError
-from hornbook.core.gguf import GGUFFile
+from hornbook.core.gguf import GGUFFile, forget
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.quantised import ROWS, Matrix, can_pack
 from hornbook.models.gguf.blocks import FORMS, are_numbers, decode
@@ -64,11 +64,17 @@ def floats(file: GGUFFile, name: str) -> np.ndarray:
 def row_reader(file: GGUFFile, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """Rows (R,) of a matrix as (R, K) float32: the file is mapped, and read when they are asked
     for."""
-    stored, kind = file.read(name), file.tensors[name].kind
+    stored, kind, mapped = file.read(name), file.tensors[name].kind, file.mapped
     _check_rows(file, name)
-    if kind in FORMS:
-        return lambda rows: decode(stored[rows], kind).dequantised()
-    return lambda rows: _floats(file, name, stored[rows])
+    if kind not in FORMS:
+        return lambda rows: _floats(file, name, stored[rows])
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        found = decode(stored[rows], kind).dequantised()
+        forget(mapped)  # the system keeps much more than the rows
+        return found
+
+    return read
 
 
 def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
