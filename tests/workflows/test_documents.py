@@ -247,7 +247,7 @@ def written_and_killed(out, seconds):
         return int(process.stdout.read().split()[-1]) + 1
 
 
-@pytest.mark.parametrize("seconds", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [0.5, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path, seconds):
     out = tmp_path / "out"
     count = written_and_killed(out, seconds)
