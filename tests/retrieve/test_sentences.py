@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from hornbook.retrieve.passages import passages
@@ -71,6 +71,7 @@ TEXTS = some.lists(
 ).map("".join)
 
 
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, some.sampled_from(["en", "de", "zh", ""]))
 def test_all_that_is_no_white_space_is_in_one_sentence_and_in_one_passage(text, language):
     for cut in (sentences, passages):
