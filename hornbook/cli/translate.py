@@ -37,6 +37,13 @@ def command(
             "default twice the sentence and 10 more."
         ),
     ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="The task of a model that knows several, by its name in the model's folder: "
+            "summarization, translation_en_to_de and so on."
+        ),
+    ] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -47,6 +54,7 @@ def command(
 
     search: SearchOptions = {
         "beam": beam, "length_penalty": length_penalty, "max_tokens": max_tokens,
+        "prompt": prompt,
     }  # fmt: skip
     search_config(search)
     opened = load(model, Translator, device=device)

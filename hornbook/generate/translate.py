@@ -10,6 +10,7 @@ from hornbook.generate.beam import BeamConfig, Hypothesis, search
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn.padding import padded
 from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.unigram import UnigramTokenizer
 
 _TOKENS = 4096
 """Of the sources of a batch, padding and beams counted."""
@@ -25,16 +26,22 @@ class Translation(NamedTuple):
 
 
 def translate(
-    model: Seq2Seq, tokenizer: Tokenizer, texts: Sequence[str], config: BeamConfig
+    model: Seq2Seq,
+    tokenizer: Tokenizer | UnigramTokenizer,
+    texts: Sequence[str],
+    config: BeamConfig,
+    prompt: str = "",
 ) -> list[Translation]:
     """The translation of every text, in their order; nothing for an empty one.
 
+    prompt: stands before each text, for a model that knows several tasks by such words.
     Raises HornbookError, before any work, for a text that does not fit into the context.
     """
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token.")
     end = tokenizer.eos_id
-    sources = [np.append(ids, end) for ids in tokenizer.encode_batch(texts)]
+    asked = [prompt + text if text.strip() else "" for text in texts]
+    sources = [np.append(ids, end) for ids in tokenizer.encode_batch(asked)]
     for text, ids in zip(texts, sources, strict=True):
         if len(ids) > model.config.context:
             raise HornbookError(
@@ -62,6 +69,6 @@ def _batches(lengths: Sequence[int], beams: int) -> Iterator[list[int]]:
         first += count
 
 
-def _decoded(tokenizer: Tokenizer, found: Hypothesis) -> Translation:
+def _decoded(tokenizer: Tokenizer | UnigramTokenizer, found: Hypothesis) -> Translation:
     ids = [i for i in found.ids if i not in tokenizer.special_ids]
     return Translation(tokenizer.decode(ids).strip(), found.ids, found.score)

@@ -30,10 +30,12 @@ from hornbook.models.gguf.config import read_config as read_gguf_config
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.model import Model, ModelConfig
 from hornbook.models.place import CONFIG, WEIGHTS, resolve
+from hornbook.models.seq2seq import Seq2SeqConfig
 from hornbook.models.tensors import TensorFiles, weight_files, write_tensors
 from hornbook.tokenize.sequences import SequenceTokenizer, open_tokenizer
 from hornbook.tokenize.settings import CONFIG as TOKENIZER_CONFIG
 from hornbook.tokenize.tokenizer import TOKENIZER
+from hornbook.tokenize.unigram import open_writer
 
 _TOKENIZER_EXTRAS = ("special_tokens_map.json", "chat_template.jinja", "vocab.txt")
 MODEL = Claim("a program that saves models")
@@ -141,8 +143,8 @@ def _token_ids(
         return {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}, {}
     _check_tokenizer(tokenizer_folder, config)
     # What writes no text may fill up with the token that ends one, as classifiers elsewhere do.
-    reads_only = isinstance(config, ClassifierConfig)
-    tokenizer = (SequenceTokenizer.load if reads_only else open_tokenizer)(tokenizer_folder)
+    openers = {ClassifierConfig: SequenceTokenizer.load, Seq2SeqConfig: open_writer}
+    tokenizer = openers.get(type(config), open_tokenizer)(tokenizer_folder)
     pad = {"pad_token_id": tokenizer.pad_id}
     return (
         {"bos_token_id": None, "eos_token_id": tokenizer.eos_id, **pad},

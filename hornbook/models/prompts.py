@@ -1,6 +1,7 @@
-"""What must stand before a text that an encoder reads, by the text's role; imports no torch.
+"""What must stand before a text that a model reads, by the text's role or the task.
 
-As sentence-transformers says it in a model's folder.
+As sentence-transformers says it in a model's folder, or T5's config.json by tasks; imports no
+torch.
 """
 
 from collections.abc import Mapping
@@ -46,13 +47,23 @@ def read_prompts(folder: Path) -> Prompts:
     path = folder / SETTINGS
     values = read_json(path) if path.is_file() else {}
     texts = values.get("prompts") if isinstance(values, dict) else None
+    texts = _of_tasks(folder) if texts is None else texts
     default = values.get("default_prompt_name") if isinstance(values, dict) else None
-    texts = {} if texts is None else texts
     if not isinstance(texts, dict) or not all(type(text) is str for text in texts.values()):
         raise HornbookError(f"{path}: prompts are not texts by name.")
     if default is not None and default not in texts:
         raise HornbookError(f"{path}: default_prompt_name = {default!r} is none of its prompts.")
     return Prompts(texts, default)
+
+
+def _of_tasks(folder: Path) -> dict[str, str]:
+    path = folder / "config.json"
+    values = read_json(path) if path.is_file() else {}
+    tasks = values.get("task_specific_params") if isinstance(values, dict) else None
+    found = tasks.items() if isinstance(tasks, dict) else ()
+    return {
+        name: task["prefix"] for name, task in found if isinstance(task, dict) and "prefix" in task
+    }
 
 
 def write_prompts(folder: Path, texts: Mapping[str, str]) -> None:

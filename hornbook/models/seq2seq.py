@@ -14,8 +14,10 @@ from hornbook.nn.stack import StackConfig
 
 
 class Seq2SeqConfig(ModelConfig):
-    """An encoder and a decoder that share their token vectors, and the head shares them too.
+    """An encoder and a decoder that share their token vectors.
 
+    tied: the head shares them too. bias: the head adds one. shrunk: what the head reads is divided
+    by the root of the width.
     bidirectional: tokens of the source see those after them; a recurrence reads one way. start:
     the id that stands before every target.
     """
@@ -26,6 +28,9 @@ class Seq2SeqConfig(ModelConfig):
     decoder: StackConfig
     bidirectional: bool
     start: int
+    tied: bool = True
+    bias: bool = True
+    shrunk: bool = False
 
     def empty(self) -> "Seq2Seq":
         return Seq2Seq(self)
@@ -35,7 +40,7 @@ class Seq2SeqConfig(ModelConfig):
             self.embedding.parameters(self.vocab, self.width)
             + self.encoder.parameters(self.width)
             + self.decoder.parameters(self.width)
-            + self.vocab
+            + self.vocab * (self.bias + (0 if self.tied else self.width))
         )
 
     def stacks(self) -> Mapping[str, StackConfig]:
@@ -75,28 +80,33 @@ class Seq2Seq(Model):
         self.embedding = config.embedding.build(config.vocab, config.width)
         self.encoder = config.encoder.build(config.width)
         self.decoder = config.decoder.build(config.width)
-        self.head = nn.Linear(config.width, config.vocab)
+        self.head = nn.Linear(config.width, config.vocab, bias=config.bias)
         self.tie()
 
     def reset(self, seed: int) -> None:
         initialise(self, initial(self.config.width), seed)
 
     def tie(self) -> None:
-        self.head.weight = self.embedding.token.weight
+        if self.config.tied:
+            self.head.weight = self.embedding.token.weight
 
     def encode(self, source: Tensor, valid: Tensor | None = None) -> Memory:
         """Read sources (B, S) int64; valid: (B, S) bool, True = real."""
         if valid is None:
             valid = torch.ones_like(source, dtype=torch.bool)
-        ctx = Context(_positions(source), Mask(not self.config.bidirectional, valid))
+        ctx = Context(_positions(source), Mask(not self.config.bidirectional, valid), shared={})
         return Memory(self.encoder(self.embedding(source, ctx.pos), ctx), valid)
 
     def features(self, tokens: Tensor, memory: Memory, valid: Tensor | None = None) -> Tensor:
         """What the head reads, (B, T, D), for whole targets: `start` and all but the last id."""
         mask = Mask(causal=True, valid=valid)
-        ctx = Context(_positions(tokens), mask, memory=memory.vectors, memory_valid=memory.valid)
-        y: Tensor = self.decoder(self.embedding(tokens, ctx.pos), ctx)
-        return y
+        ctx = Context(
+            _positions(tokens), mask, memory=memory.vectors, memory_valid=memory.valid, shared={}
+        )
+        return self._shrunk(self.decoder(self.embedding(tokens, ctx.pos), ctx))
+
+    def _shrunk(self, x: Tensor) -> Tensor:
+        return x * self.config.width**-0.5 if self.config.shrunk else x
 
     def forward(self, tokens: Tensor, state: State, valid: Tensor | None = None) -> Tensor:
         """Logits of the token after each of `tokens` (B, T) int64, which continue `state`'s rows.
@@ -108,7 +118,7 @@ class Seq2Seq(Model):
         ctx = state.context(time, valid)
         x = self.decoder(self.embedding(tokens, ctx.pos), ctx, state.caches)
         state.advance(time if valid is None else valid.sum(1))
-        logits: Tensor = self.head(x)
+        logits: Tensor = self.head(self._shrunk(x))
         return logits
 
     def new_state(

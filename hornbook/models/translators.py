@@ -9,8 +9,9 @@ from hornbook.nn.contract import LayerConfig
 from hornbook.nn.cross_attention import CrossAttentionConfig, SummaryConfig
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.lstm import LSTMConfig
-from hornbook.nn.mlp import Activation, MLPConfig
-from hornbook.nn.norm import LayerNormConfig
+from hornbook.nn.mlp import Activation, GatedMLPConfig, MLPConfig
+from hornbook.nn.norm import LayerNormConfig, RMSNormConfig
+from hornbook.nn.relative import RelativeBiasConfig
 from hornbook.nn.residual import PostNormConfig, PreNormConfig
 from hornbook.nn.stack import Block, StackConfig
 
@@ -67,6 +68,63 @@ def transformer(
         decoder=side(sizes.decoder, looks_at_memory=True),
         bidirectional=True,
         start=sizes.start,
+    )
+
+
+class T5Shape(Config):
+    """head: channels of an attention's head. buckets, distance: of relative positions. gated: MLPs
+    have three matrices. tied: the head is the token vectors, and what it reads is shrunk."""
+
+    head: int
+    buckets: int = 32
+    distance: int = 128
+    activation: Activation = "relu"
+    gated: bool = False
+    tied: bool = True
+    epsilon: float = 1e-6
+
+
+def t5(sizes: PairSizes, shape: T5Shape) -> Seq2SeqConfig:
+    """Relative positions, RMSNorm before each layer, no biases, scores that are not scaled (Raffel
+    et al. 2020; gated MLPs: Shazeer 2020)."""
+    norm = RMSNormConfig(epsilon=shape.epsilon)
+
+    def side(of: SideSizes, looks_at_memory: bool) -> StackConfig:
+        attention = AttentionConfig(heads=of.heads, kv_heads=of.heads, head=shape.head, scale=1.0)
+        cross = CrossAttentionConfig(heads=of.heads, head=shape.head, scale=1.0)
+        if shape.gated:
+            mixes: LayerConfig = GatedMLPConfig(hidden=of.hidden, activation=shape.activation)
+        else:
+            mixes = MLPConfig(hidden=of.hidden, activation=shape.activation, bias=False)
+        layers = [attention, *([cross] if looks_at_memory else []), mixes]
+        return StackConfig(
+            pattern=(
+                tuple(
+                    PreNormConfig(norm=norm, layer=layer, dropout=sizes.dropout) for layer in layers
+                ),
+            ),
+            depth=of.depth,
+            norm=norm,
+            relative=RelativeBiasConfig(
+                heads=of.heads,
+                buckets=shape.buckets,
+                distance=shape.distance,
+                both_ways=not looks_at_memory,
+            ),
+        )
+
+    return Seq2SeqConfig(
+        vocab=sizes.vocab,
+        width=sizes.width,
+        context=sizes.context,
+        embedding=EmbeddingConfig(dropout=sizes.dropout),
+        encoder=side(sizes.encoder, looks_at_memory=False),
+        decoder=side(sizes.decoder, looks_at_memory=True),
+        bidirectional=True,
+        start=sizes.start,
+        tied=shape.tied,
+        bias=False,
+        shrunk=shape.tied,
     )
 
 

@@ -34,6 +34,8 @@ def attend(
         return F.scaled_dot_product_attention(
             q, k, v, attn_mask=attn_mask, is_causal=is_causal, enable_gqa=enable_gqa, scale=scale
         )
+    if attn_mask is not None and attn_mask.is_floating_point():
+        attn_mask = attn_mask.float()
     with torch.autocast("cpu", enabled=False):
         y = F.scaled_dot_product_attention(
             q.float(),

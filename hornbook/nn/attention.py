@@ -14,7 +14,7 @@ from hornbook.core.config import Config
 from hornbook.nn.attend import attend, attend_capped
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.frequencies import LongScaling, RotaryConfig
-from hornbook.nn.masks import KernelMask, cached_attention_mask, self_attention_mask
+from hornbook.nn.masks import KernelMask, biased, cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.rotary import RotaryAngles, rotate
 
@@ -144,14 +144,16 @@ class Attention(Layer):
         if cache is None:
             mask = ctx.once(
                 ("mask", window),
-                lambda: self_attention_mask(ctx.mask, x.shape[1], window, x.device),
+                lambda: biased(
+                    self_attention_mask(ctx.mask, x.shape[1], window, x.device), ctx.bias
+                ),
             )
         else:
             k, v = _remember(cache, k, v, ctx)
             keys = k.shape[2]
             mask = ctx.once(
                 ("mask", keys, window),
-                lambda: cached_attention_mask(ctx.mask, ctx.pos, keys, window),
+                lambda: biased(cached_attention_mask(ctx.mask, ctx.pos, keys, window), ctx.bias),
             )
         y = self._look(q, k, v, mask)
         if self.config.gated:

@@ -47,6 +47,7 @@ class Context(NamedTuple):
         they are absent: the layers that look at a memory have remembered it.
     shared: what layers of one pass have computed and others can take; None where nothing is kept.
     room: with a cache, how many tokens each row may come to have.
+    bias: (B or 1, H, T, S), added to the scores of self-attention; the stack's relative positions.
     """
 
     pos: Tensor
@@ -56,6 +57,7 @@ class Context(NamedTuple):
     memory_valid: Tensor | None = None
     shared: dict[Any, Any] | None = None
     room: int = 0
+    bias: Tensor | None = None
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
         """What `compute` gives, computed once for all layers of a pass that name it alike."""

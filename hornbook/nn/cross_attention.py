@@ -18,11 +18,15 @@ from hornbook.nn.pooling import last_real
 
 @register("cross_attention")
 class CrossAttentionConfig(LayerConfig):
-    """heads of `head` channels each; the memory is as wide as the stream."""
+    """heads of `head` channels each; the memory is as wide as the stream.
+
+    scale: of the scores, 1 / sqrt(head) if None.
+    """
 
     heads: int
     head: int
     bias: Bias = Bias()
+    scale: float | None = None
 
     def build(self, width: int) -> Layer:
         return CrossAttention(self, width)
@@ -33,7 +37,10 @@ class CrossAttentionConfig(LayerConfig):
 
     @classmethod
     def examples(cls) -> Sequence[Self]:
-        return (cls(heads=2, head=8), cls(heads=4, head=4, bias=Bias(inputs=True, output=True)))
+        return (
+            cls(heads=2, head=8, scale=1.0),
+            cls(heads=4, head=4, bias=Bias(inputs=True, output=True)),
+        )
 
 
 class CrossAttention(Layer):
@@ -55,7 +62,7 @@ class CrossAttention(Layer):
             self.remember(memory, valid, cache)
         q = self._heads(self.query(x))  # (B, H, T, C)
         seen = cache["valid"][:, None, None]  # (B, 1, 1, S)
-        y = attend(q, cache["key"], cache["value"], attn_mask=seen)
+        y = attend(q, cache["key"], cache["value"], attn_mask=seen, scale=self.config.scale)
         out: Tensor = self.output(y.transpose(1, 2).flatten(2))
         return out
 

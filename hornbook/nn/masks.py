@@ -47,6 +47,17 @@ def self_attention_mask(
     return KernelMask(attn_mask=(seen | itself)[:, None], is_causal=False)
 
 
+def biased(mask: KernelMask, bias: Tensor | None) -> KernelMask:
+    """The mask with what is added to the scores, (B or 1, H, T, S), if there is such."""
+    seen = mask["attn_mask"]
+    if bias is None:
+        return mask
+    if mask["is_causal"]:
+        seen = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).tril()
+    added = bias if seen is None else bias.masked_fill(~seen, float("-inf"))
+    return KernelMask(attn_mask=added, is_causal=False)
+
+
 def cached_attention_mask(
     mask: Mask, pos: Tensor, keys: int, window: int | None = None
 ) -> KernelMask:

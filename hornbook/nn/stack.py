@@ -11,16 +11,21 @@ from torch import Tensor, nn
 from hornbook.core.config import Config
 from hornbook.nn.contract import AnyLayer, Cache, Context, Layer
 from hornbook.nn.norm import NormConfig
+from hornbook.nn.relative import RelativeBiasConfig
 
 Block = tuple[AnyLayer, ...]
 
 
 class StackConfig(Config):
-    """`depth` blocks, the pattern over and over, then one normalisation unless norm is None."""
+    """`depth` blocks, the pattern over and over, then one normalisation unless norm is None.
+
+    relative: positions as a bias of all its attentions, or None.
+    """
 
     pattern: tuple[Block, ...]
     depth: int
     norm: NormConfig | None
+    relative: RelativeBiasConfig | None = None
 
     def blocks(self) -> list[Block]:
         """The blocks in order."""
@@ -31,12 +36,16 @@ class StackConfig(Config):
 
     def parameters(self, width: int) -> int:
         layers = sum(layer.parameters(width) for block in self.blocks() for layer in block)
-        return layers + (self.norm.parameters(width) if self.norm else 0)
+        return layers + self._shared(width)
 
     def active(self, width: int) -> int:
         """How many parameters a token meets."""
         layers = sum(layer.active(width) for block in self.blocks() for layer in block)
-        return layers + (self.norm.parameters(width) if self.norm else 0)
+        return layers + self._shared(width)
+
+    def _shared(self, width: int) -> int:
+        norm = self.norm.parameters(width) if self.norm else 0
+        return norm + (self.relative.parameters() if self.relative else 0)
 
     def mixing(self, context: int) -> int:
         """Multiply-adds of a token between positions, forward."""
@@ -52,8 +61,12 @@ class Stack(nn.Module):
             layer.build(width) for block in config.blocks() for layer in block
         )
         self.norm = config.norm.build(width) if config.norm else nn.Identity()
+        self.relative = config.relative.build() if config.relative else None
 
     def forward(self, x: Tensor, ctx: Context, caches: list[Cache] | None = None) -> Tensor:
+        if self.relative is not None:
+            keys = x.shape[1] if caches is None else ctx.reach
+            ctx = ctx._replace(bias=self.relative(ctx.pos, keys))
         for i, layer in enumerate(self.layers):
             x = layer(x, ctx, caches[i] if caches is not None else None)
         y: Tensor = self.norm(x)

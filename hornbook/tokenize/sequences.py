@@ -42,9 +42,9 @@ class SequenceTokenizer:
         added = values["added_tokens"]
         vocabulary = self.reference.get_vocab() | {t["content"]: t["id"] for t in added}
         self.vocab_size = max(vocabulary.values()) + 1
-        roles = ("cls_token", "sep_token", "mask_token", "pad_token")
-        ids = (vocabulary.get(settings.names.get(role, "")) for role in roles)
-        self.cls_id, self.sep_id, self.mask_id, self.pad_id = ids
+        self._roles = {role: vocabulary.get(name) for role, name in settings.names.items()}
+        self.cls_id, self.sep_id = self.role("cls_token"), self.role("sep_token")
+        self.mask_id, self.pad_id = self.role("mask_token"), self.role("pad_token")
         self.special_ids = frozenset(token["id"] for token in added if token["special"])
 
     @cached_property
@@ -80,18 +80,33 @@ class SequenceTokenizer:
     ) -> tuple[list[np.ndarray], np.ndarray]:
         """As `encode_batch`, and (N,) int64 how many ids each text would have uncut."""
         self.reference.enable_truncation(longest)
+        encodings = self._encoded(texts, True)
+        sequences = [np.array(encoding.ids, np.int64) for encoding in encodings]
+        extra = self.reference.num_special_tokens_to_add(False)
+        over = [sum(len(rest.ids) - extra for rest in e.overflowing) for e in encodings]
+        return sequences, np.array([len(s) for s in sequences], np.int64) + np.array(over, np.int64)
+
+    def encode_bare(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """int64 arrays of all ids of each text, without special tokens.
+
+        Raises HornbookError for half a surrogate pair.
+        """
+        self.reference.no_truncation()
+        return [np.array(encoding.ids, np.int64) for encoding in self._encoded(texts, False)]
+
+    def _encoded(self, texts: Sequence[str], special: bool) -> Any:
         try:
             with panics_are_errors(self.where):
-                encodings = self.reference.encode_batch_fast(list(texts))
+                return self.reference.encode_batch_fast(list(texts), add_special_tokens=special)
         except (UnicodeEncodeError, TypeError):
             raise HornbookError(
                 "A text holds half a surrogate pair, which is no Unicode text; read the file with "
                 "its right encoding."
             ) from None
-        sequences = [np.array(encoding.ids, np.int64) for encoding in encodings]
-        extra = self.reference.num_special_tokens_to_add(False)
-        over = [sum(len(rest.ids) - extra for rest in e.overflowing) for e in encodings]
-        return sequences, np.array([len(s) for s in sequences], np.int64) + np.array(over, np.int64)
+
+    def role(self, name: str) -> int | None:
+        """The id of the token that the folder names for a role, as "eos_token", or None."""
+        return self._roles.get(name)
 
     @property
     def padding(self) -> int:

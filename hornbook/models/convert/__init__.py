@@ -31,6 +31,7 @@ from hornbook.models.convert import (
     qwen3_moe,
     roberta,
     smollm3,
+    t5,
     vit,
 )
 from hornbook.models.convert.family import Family
@@ -73,6 +74,7 @@ FAMILIES: tuple[Family, ...] = (
     *modernbert.FAMILIES,
     vit.FAMILY,
     marian.FAMILY,
+    t5.FAMILY,
     *own.FAMILIES,
 )
 """The first architecture of a `model_type` is meant where a file names none."""

@@ -42,13 +42,14 @@ class TensorRule:
     {1} and so on: the places of the block's layers in our stack. Ours may hold {part}, the number
     of one of several like parts of a layer; theirs too, unless all parts are one tensor. A rule
     whose parameters a model does not have does not apply to it, nor does one that stands beside a
-    parameter of ours that is not there.
+    parameter of ours that is not there, or must be without one that is.
     """
 
     theirs: str
     ours: tuple[str, ...]
     transposed: bool = False
     beside: str | None = None
+    without: str | None = None
     row: bool = False
 
     def named(self, block: int, layers: int, part: int = 0) -> "TensorRule":
@@ -57,8 +58,9 @@ class TensorRule:
         places = range(layers * block, layers * (block + 1))
         ours = tuple(name.format(*places, part=part) for name in self.ours)
         beside = self.beside and self.beside.format(*places)
+        without = self.without and self.without.format(*places)
         theirs = self.theirs.format(block=block, part=part)
-        return replace(self, theirs=theirs, ours=ours, beside=beside)
+        return replace(self, theirs=theirs, ours=ours, beside=beside, without=without)
 
     def parts(
         self, block: int, layers: int, parameters: Mapping[str, Tensor]
@@ -74,7 +76,11 @@ class TensorRule:
 
     def applies(self, parameters: Mapping[str, Tensor]) -> bool:
         """Whether a model with these parameters has the tensor."""
-        return self.ours[0] in parameters and self.beside in (None, *parameters)
+        return (
+            self.ours[0] in parameters
+            and self.beside in (None, *parameters)
+            and self.without not in parameters
+        )
 
     def shape(self, parameters: Mapping[str, Tensor]) -> tuple[int, ...]:
         """The shape that their tensor must have."""

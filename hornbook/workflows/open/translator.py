@@ -10,9 +10,11 @@ from hornbook.generate.beam import BeamConfig
 from hornbook.generate.translate import Translation, translate
 from hornbook.models.folder import load_model
 from hornbook.models.place import resolve
+from hornbook.models.prompts import Prompts, read_prompts
 from hornbook.models.seq2seq import Seq2Seq
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.tokenize.unigram import UnigramTokenizer, open_writer
 from hornbook.workflows.open.opened import Opened, texts_of
 
 
@@ -21,22 +23,31 @@ class SearchOptions(TypedDict, total=False):
 
     beam: translations kept while searching; 1 is greedy (4). length_penalty: above 0 favours longer
     translations, below 0 shorter ones (1). max_tokens: of a text, at most (twice the longest
-    source and 10 more).
+    source and 10 more). prompt: the task, by the name that the model's folder has for it; the words
+    that it wants stand before each text.
     """
 
     beam: int
     length_penalty: float
     max_tokens: int | None
+    prompt: str | None
 
 
 class Translator(Opened):
-    """A model that translates. tokenizer: of both languages."""
+    """A model that translates. tokenizer: of both languages. prompts: of its tasks, if it knows
+    several."""
 
     kind, abilities = "a translator", ("translate",)
 
-    def __init__(self, path: Path, model: Seq2Seq, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        path: Path,
+        model: Seq2Seq,
+        tokenizer: Tokenizer | UnigramTokenizer,
+        prompts: Prompts | None = None,
+    ) -> None:
         super().__init__(path)
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.prompts = model, tokenizer, prompts or Prompts({})
 
     @overload
     def translate(self, texts: str, **options: Unpack[SearchOptions]) -> str: ...  # type: ignore[overload-overlap]
@@ -58,9 +69,9 @@ class Translator(Opened):
         self, texts: Iterable[str], **options: Unpack[SearchOptions]
     ) -> list[Translation]:
         """As `translate`: text, ids and score of each."""
-        config = search_config(options)
+        config, prompt = search_config(options), self.prompts.of(options.get("prompt"))
         lines = [" ".join(text.split("\n")) for text in texts_of(texts)]
-        return translate(self.model, self.tokenizer, lines, config)
+        return translate(self.model, self.tokenizer, lines, config, prompt)
 
 
 def search_config(options: SearchOptions) -> BeamConfig:
@@ -69,7 +80,7 @@ def search_config(options: SearchOptions) -> BeamConfig:
         raise unknown("option", name, SearchOptions.__annotations__)
     names = {"beam": "beams", "length_penalty": "penalty"}
     return BeamConfig.parse(
-        {names.get(key, key): value for key, value in options.items()}, "search"
+        {names.get(key, key): value for key, value in options.items() if key != "prompt"}, "search"
     )
 
 
@@ -83,4 +94,4 @@ def open_translator(path: Path, device: str | None = None) -> Translator:
     model = load_model(folder, pick_device(device)).eval()
     assert isinstance(model, Seq2Seq)
     with_fast_linear(model)
-    return Translator(path, model, Tokenizer.load(folder))
+    return Translator(path, model, open_writer(folder), read_prompts(folder))
