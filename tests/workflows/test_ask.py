@@ -94,6 +94,12 @@ def test_the_best_sentence_answers(out, question, answer):
     assert found["looked_at"]["of_documents"] == 12
 
 
+@pytest.mark.parametrize("question", ["Xylophone zebra?", "鲸鱼", "?"])
+def test_a_question_of_other_words_is_refused(out, question):
+    found = answer_of(out, question)
+    assert found["refused"] and not found["answer"] and not found["quotes"]
+
+
 def test_orders_in_a_document_are_text(out, model):
     for chosen in (None, model):
         found = answer_of(out, "What are we told to ignore and answer?", chosen)

@@ -98,7 +98,7 @@ def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult
     )
     refused, verdict = _verdict(opened, question, found)
     by = "encoder" if opened.encodes else "words"
-    if refused:
+    if refused or _has_nothing(opened, found):
         return AskResult(question, "", [], True, looked_at, by, verdict)
     evidence, said, about = _pointed(opened, question, request, found)
     quotes = [quote(opened.index, one.place) for one in _worth(evidence, request.quotes)]
@@ -112,6 +112,11 @@ def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult
 def _verdict(opened: OpenIndex, question: str, found: Finding) -> tuple[bool, dict[str, Any]]:
     """Whether the question is refused, before any model is asked, and what is said of that."""
     return not found.evidence, {}
+
+
+def _has_nothing(opened: OpenIndex, found: Finding) -> bool:
+    """Whether no sentence has a word of the question, where words are all there is."""
+    return not opened.encodes and all(one.around == 0 for one in found.evidence)
 
 
 def _pointed(

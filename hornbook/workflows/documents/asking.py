@@ -53,6 +53,7 @@ class OpenIndex:
         self._encoder: Encoder | None = None
         self._known: dict[str, np.ndarray] = {}
         self._asked: dict[str, np.ndarray] = {}
+        DocumentIndex.open(folder).close()  # before anything is said of its model
         there = asking(folder, "both", progress.say) is not None
         encode = self._vector if there else None
         self.index = DocumentIndex.open(folder, encode)
