@@ -18,6 +18,7 @@ from hornbook.core.files import atomic_file, place_errors
 
 _DIGEST = hashlib.sha256
 _SIZE = _DIGEST().digest_size
+_OPEN = Path("/proc/self/fd")
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -96,8 +97,10 @@ def load(path: Path) -> ctypes.CDLL:
         if not _is_whole(path.name, folder):
             raise OSError(f"{path} is not whole")
         # By the open folder: what is checked is what is loaded, whoever renames folders above it.
-        # It stays open, as the loader takes a path that it has seen for the same library.
-        return ctypes.CDLL(f"/proc/self/fd/{os.dup(folder)}/{path.name}")
+        # It stays open, as the loader takes a path that it has seen for the same library. macOS has
+        # no paths of open folders.
+        held = _OPEN / str(os.dup(folder)) if _OPEN.is_dir() else path.parent
+        return ctypes.CDLL(str(held / path.name))
 
 
 @contextlib.contextmanager

@@ -126,6 +126,17 @@ def test_a_library_of_other_structures_is_built_anew(empty_home, tools, monkeypa
     assert native.build() == place and native.missing() is None
 
 
+@pytest.mark.usefixtures("tools")
+def test_a_system_without_paths_of_open_folders_loads_by_the_path_itself(monkeypatch, tmp_path):
+    place = native.build()
+    kept = tmp_path / "kernels" / "copy.so"  # not yet loaded by another path
+    store.keep(place, kept)
+    monkeypatch.setattr(store, "_OPEN", tmp_path / "none")
+    assert store.load(kept)._name == str(kept)
+    monkeypatch.undo()
+    assert store.load(kept)._name.startswith("/proc/self/fd/")
+
+
 def test_a_folder_in_which_nothing_can_be_written_is_said(empty_home, tools, tmp_path):
     (tmp_path / "kernels").write_text("a file")
     assert native.library() is None and not empty_home
