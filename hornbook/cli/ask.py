@@ -67,6 +67,12 @@ def _tell(found: dict[str, Any]) -> None:
     )
     if seen["vectors"] < seen["of_passages"]:
         note(f"vectors: {seen['vectors']:,} of {seen['of_passages']:,} passages have one")
+    if (rates := found.get("refusal")) is not None:
+        note(
+            f"of {rates['questions']:,} questions made of these documents, "
+            f"{rates['false_refusals']:.1%} are refused wrongly, and {rates['false_answers']:.1%} "
+            "would be answered without their passage"
+        )
     if "left_out" in found:
         note(f"The model's own words are left out: {found['left_out']}.")
 

@@ -59,14 +59,14 @@ class Asking:
         self.words = index.asked_words(question)
         rarity = index.rarity([term for terms in self.words for term in terms])
         self._weights = [max(rarity[term] for term in terms) for terms in self.words]
-        self._total = sum(self._weights) or 1.0
+        self.total = sum(self._weights) or 1.0
         self.wants_number = _NUMBER_ASKED.search(question) is not None
 
     def share(self, text: str, language: str) -> float:
         """Of the question's words, by rarity, those that stand in a text."""
         there = set(analyser(language).terms(text))
         pairs = zip(self.words, self._weights, strict=True)
-        return sum(w for terms, w in pairs if any(t in there for t in terms)) / self._total
+        return sum(w for terms, w in pairs if any(t in there for t in terms)) / self.total
 
     def answers_number(self, text: str) -> bool:
         """Whether a number is asked for, and a text has one that the question has not."""

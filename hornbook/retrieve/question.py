@@ -4,6 +4,7 @@ Stop words are those of the language that the question is most likely in, by the
 has; they are asked for only where nothing else is left ("to be or not to be").
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,6 +13,15 @@ from hornbook.retrieve.terms import analyser, runs, stemmed, stop_words
 
 _LONGEST = 4000
 """Characters of a question; what is longer is a document."""
+_ADDRESS = re.compile(
+    r"^\s*(?:(?:please|bitte|can you|could you|kannst du|können sie|请问|请你?|能否|能不能)"
+    r"[,，\s]*)*"
+    r"(?:(?:tell|show|give) (?:me|us)|explain|describe|i (?:want|would like) to know|"
+    r"(?:sag|sage|zeig|zeige|erklär|erkläre|beschreib|beschreibe)\b(?: mir)?|erzähle? mir|"
+    r"告诉我|介绍(?:一下)?|说明(?:一下)?|我想知道)?",
+    re.IGNORECASE,
+)
+"""How whoever answers is addressed: no word of what is asked for."""
 
 
 class AskedWords(NamedTuple):
@@ -23,8 +33,8 @@ class AskedWords(NamedTuple):
 
 def asked_words(question: str, languages: Sequence[str]) -> AskedWords:
     """The words of a question. languages: of the documents of the index, by ISO code."""
-    normal = unicodedata.normalize("NFKC", question[:_LONGEST])
-    found = list(dict.fromkeys(runs(normal)))
+    plain = unicodedata.normalize("NFKC", question[:_LONGEST])
+    found = list(dict.fromkeys(runs(_ADDRESS.sub("", plain)) or runs(plain)))
     analysers = [analyser(language) for language in stemmed([*languages, ""])]
     low = [word.casefold() for word in found]
     stops = max(

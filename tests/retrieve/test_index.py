@@ -9,6 +9,7 @@ import pytest
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.read.documents import Document, Rejection
 from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.question import asked_words
 from hornbook.retrieve.store import Store
 from hornbook.retrieve.vectors import ENCODER, FOLDER, add_vectors, without_vectors, write_map
 from hornbook.retrieve.where import Where
@@ -257,3 +258,17 @@ def test_a_passage_without_a_vector_is_judged_by_its_words(out, tmp_path):
     fill(tmp_path, {"late.txt": "A notice period, a notice, another notice."}, out)
     with DocumentIndex.open(out, encode=letters) as index:
         assert index.search("notice", 1)[0].source.endswith("late.txt")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Tell me of the otters.", "Please explain otters", "Describe otters!", "Bitte, otters",
+     "Could you tell me otters"],
+)  # fmt: skip
+def test_how_somebody_is_addressed_is_not_asked_for(question):
+    assert asked_words(question, ["en"]) == asked_words("otters", ["en"])
+
+
+def test_chinese_is_addressed_as_well():
+    assert asked_words("请告诉我水獭", ["zh"]).terms == asked_words("水獭", ["zh"]).terms
+    assert asked_words("describe", ["en"]).words

@@ -257,3 +257,13 @@ def test_the_commands(out, tmp_path):
     assert code == 2 and "the question is empty" in err
     code, printed, err = run("ask", tmp_path, "x")
     assert code == 2 and "holds no index" in err
+
+
+def test_what_is_not_there_is_refused_by_a_threshold_of_this_index(out):
+    there = answer_of(out, "Who built the old bridge of Truro?")
+    assert not there["refused"]
+    rates = there["refusal"]
+    assert rates["score"] >= rates["threshold"]
+    assert 0 <= rates["false_refusals"] <= 0.1 and rates["questions"] >= 30
+    gone = answer_of(out, "Which symphony did the composer finish in Vienna?")
+    assert gone["refused"] and gone["quotes"] == [] and gone["answer"] == ""

@@ -21,6 +21,7 @@ from hornbook.workflows.documents.pointing import (
     pointed,
     question_likelihoods,
 )
+from hornbook.workflows.documents.refusal import judge
 from hornbook.workflows.documents.strength import Strength, strength
 from hornbook.workflows.open.decoder import Decoder
 from hornbook.workflows.open.load import load
@@ -111,7 +112,10 @@ def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult
 
 def _verdict(opened: OpenIndex, question: str, found: Finding) -> tuple[bool, dict[str, Any]]:
     """Whether the question is refused, before any model is asked, and what is said of that."""
-    return not found.evidence, {}
+    verdict = judge(opened, question, found) if found.evidence else None
+    if verdict is None:
+        return not found.evidence, {}
+    return verdict.refused, {"refusal": verdict.plain()}
 
 
 def _has_nothing(opened: OpenIndex, found: Finding) -> bool:
