@@ -16,13 +16,21 @@ from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.core.threads import use
 from hornbook.datasets.labelled import LabelledText
-from hornbook.models.encoder_presets import BertSizes, bert
+from hornbook.models.encoder_presets import (
+    BertSizes,
+    ModernBertShape,
+    bert,
+    distilbert,
+    modernbert,
+    roberta,
+)
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import llama, lstm
 from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.nn.pooling import DenseFirstConfig, MeanConfig
 from hornbook.tokenize.masking import add_mask
+from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import forecast
 from hornbook.training.optimiser import OptimiserConfig
@@ -143,6 +151,34 @@ def test_every_method_learns_and_what_is_frozen_stays(bodies, tmp_path, body, me
         else 0
     )
     assert (counts["trained"] == counts["all"]) == (method == "full")
+
+
+SHAPE = ModernBertShape(everywhere=(True, False), window=5)
+FAMILIES = {
+    "roberta": roberta,
+    "distilbert": distilbert,
+    "modernbert": lambda sizes: modernbert(sizes, SHAPE),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_classifier_made_of_any_encoder_is_one_of_its_family(bodies, tmp_path, family):
+    tokenizer = bodies / "masked"
+    vocab = SequenceTokenizer.load(tokenizer).vocab_size
+    sizes = BertSizes(vocab=vocab, width=16, depth=2, context=32, heads=2, hidden=32)
+    save_model(FAMILIES[family](sizes).build(), tmp_path / "m", tokenizer_folder=tokenizer)
+    found = fitted(tmp_path / "m", tmp_path / "run", epochs=12)
+    assert right(found) > 0.75
+    stored = json.loads((tmp_path / "run/model/config.json").read_text())
+    assert stored["model_type"] == family
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run/model")
+    ids = found.classifier.read([row.text for row in TEST[:3]]).sequences
+    for one in ids:
+        with torch.no_grad():
+            logits = theirs.eval()(torch.from_numpy(one)[None]).logits
+        ours = found.classifier.logits([one])
+        torch.testing.assert_close(torch.from_numpy(ours), logits, atol=1e-3, rtol=0)
 
 
 def test_a_head_on_vectors_is_a_head_on_texts(bodies, tmp_path, monkeypatch):
