@@ -3,12 +3,17 @@
 import gguf
 import numpy as np
 import pytest
+import torch
 
+from hornbook.core.gguf import GGUFFile
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.mixture import FILE_TYPES, ModelShape, stored_as
 from hornbook.models.gguf.quantise.encode import quantise
+from hornbook.models.gguf.quantised import floats
 from hornbook.models.gguf.turns import Turn
-from hornbook.models.gguf.write import StoredTensor, _turned
+from hornbook.models.gguf.write import StoredTensor, _turned, write_gguf
+from hornbook.models.presets import PRESETS
+from tests.tiny import decoder_sizes, loud
 
 OURS = {
     "Q2_K": 0.1066, "Q3_K": 0.0293, "Q4_K": 0.00652, "Q5_K": 0.00167, "Q6_K": 0.00043,
@@ -161,3 +166,17 @@ def test_importance_follows_the_order_of_columns_in_the_file():
     turns = {"ssm_out.weight": backwards, "ffn_up_exps.weight": stacked}
     found = _turned({tensor.name: np.arange(4.0) for tensor in stored}, stored, turns)
     assert [columns.tolist() for columns in found.values()] == [[3, 2, 1, 0], *[[0, 1, 2, 3]] * 2]
+
+
+def test_what_stands_in_for_a_k_quant_is_chosen_as_carefully(tmp_path):
+    """Weights of sixteen even steps: from the largest to the smallest alone, 31 steps miss them."""
+    model = loud(PRESETS["llama"](decoder_sizes(width=64, heads=4, head=16, hidden=64)).build())
+    grid = np.random.default_rng(0).integers(0, 16, (64, 64)).astype(np.float32) * 0.01 - 0.07
+    model.get_parameter("stack.layers.1.layer.up.weight").copy_(torch.from_numpy(grid))
+    errors = []
+    for kind in ("q5_1", "q5_k_s"):
+        write_gguf(model, tmp_path / "m.gguf", kind, {})
+        file = GGUFFile(tmp_path / "m.gguf")
+        assert file.tensors["blk.0.ffn_up.weight"].kind == "Q5_1"
+        errors.append(np.abs(floats(file, "blk.0.ffn_up.weight") - grid).max())
+    assert errors[1] < errors[0] / 2

@@ -18,9 +18,9 @@ from hornbook.core.files import atomic_file, require_space
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.config import reordered, write_config
-from hornbook.models.gguf.mixture import FILE_TYPES, ModelShape, stored_as
+from hornbook.models.gguf.mixture import FILE_TYPES, FileType, ModelShape, stored_as
 from hornbook.models.gguf.names import architecture_of
-from hornbook.models.gguf.quantise.encode import quantise
+from hornbook.models.gguf.quantise.encode import EITHER, quantise
 from hornbook.models.gguf.rotary import to_neighbours
 from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
 from hornbook.models.gguf.turns import Turn, part_of, turns_of
@@ -94,7 +94,8 @@ def write_gguf(
     }
     with atomic_file(path) as aside:
         every = chain(rows, (numbers[None] for numbers in constant.values()))
-        _write(aside, said, stored, every, _turned(importance or {}, stored, turns))
+        columns = _even(stored, FILE_TYPES[kind]) | _turned(importance or {}, stored, turns)
+        _write(aside, said, stored, every, columns)
     return stored
 
 
@@ -147,6 +148,19 @@ def _rows(
         if (turn := turns.get(part_of(tensor.name))) is not None:
             rows = turn.to_file(rows)
         yield np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
+
+
+def _even(stored: Sequence[StoredTensor], type_: FileType) -> dict[str, np.ndarray]:
+    """The same importance for all columns of matrices that are stored in place of a K-quant: their
+    codes are chosen as those of the others. A file of such a type as a whole is as others write it.
+    """
+    if type_.kind in EITHER:
+        return {}
+    return {
+        tensor.name: np.ones(tensor.shape[-1], np.float32)
+        for tensor in stored
+        if tensor.kind in EITHER
+    }
 
 
 def _turned(

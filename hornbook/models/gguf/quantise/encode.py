@@ -21,8 +21,8 @@ _LEAST = np.float32(0.01)
 """The importance of a column that had none, of the mean."""
 _OURS = {"Q2_K": 15, "Q3_K": 31, "Q4_K": 63, "Q5_K": 63, "Q6_K": 127, "IQ4_NL": 0, "IQ4_XS": 31}
 """Types whose codes are chosen here, and the largest step of a scale, where scales have steps."""
-_EITHER = ("Q4_0", "Q4_1", "Q5_0", "Q5_1")
-"""Types whose codes are chosen here where importance is given."""
+EITHER = ("Q4_0", "Q4_1", "Q5_0", "Q5_1")
+"""Types whose codes are chosen here where importance is given, be it the same for all columns."""
 
 
 def quantise(rows: np.ndarray, kind: str, importance: np.ndarray | None = None) -> np.ndarray:
@@ -49,7 +49,7 @@ def _steadied(importance: np.ndarray) -> np.ndarray:
 
 
 def _encoded(rows: np.ndarray, kind: str, importance: np.ndarray | None) -> np.ndarray:
-    if kind in _OURS or (kind in _EITHER and importance is not None):
+    if kind in _OURS or (kind in EITHER and importance is not None):
         groups = _groups(rows, FORMS[kind].group, importance)
         made = encode(choose(groups, FORMS[kind], _OURS.get(kind, 0)), kind)
         return made.reshape(len(rows), -1)
