@@ -41,6 +41,6 @@ def command(
     note(f"{meets:,} of {len(found['rows']):,} documents meet it.")
     if found.get("strength", {}).get("weak"):
         note("The model is too weak for these documents: words and vectors judged instead.")
-    if found["by"] == "words":
+    if found["calibration"] == "none":
         note("No model judged: what is shown is the share of the criterion's words, 0.5 is enough.")
     print_json(found, json)

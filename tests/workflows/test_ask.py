@@ -198,7 +198,10 @@ def test_all_documents_are_looked_at(out):
 def test_filter_says_why(out, model):
     opened = OpenIndex(out, QUIET)
     with opened.index:
-        rows = filter_documents(opened, "the castle of Derby")["rows"]
+        found = filter_documents(opened, "the castle of Derby")
+        rows = found["rows"]
+        assert (found["by"], found["calibration"]) == ("words", "made questions")
+        assert rows[0]["probability"] > 0.7 and rows[-1]["probability"] < 0.2
         assert rows[0]["source"].endswith("Derby.txt") and rows[0]["meets"]
         assert "castle of Derby" in rows[0]["evidence"]["text"]
         assert [r["probability"] for r in rows] == sorted(r["probability"] for r in rows)[::-1]

@@ -1,18 +1,23 @@
 """`hornbook filter`: which documents meet a criterion. Every document is looked at.
 
 Of each document the passages that say most of the criterion are judged: by a decoder's likelihood,
-by a classifier of one's own, or without a model by the share of the criterion's words.
+by a classifier of one's own, or without a model by the criterion's words and its vector, weighed by
+what tells documents apart for questions made of this index.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from hornbook.core.errors import UsageError, unknown
 from hornbook.generate.decide import question_of
 from hornbook.retrieve.all_of_it import bare
 from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, ranked
 from hornbook.retrieve.quotes import TextPlace, quote
+from hornbook.retrieve.refusal import Refusal, fit_refusal
 from hornbook.retrieve.store import IndexedDocument
 from hornbook.workflows.documents.asking import OpenIndex
 from hornbook.workflows.documents.strength import Strength, strength
@@ -24,8 +29,11 @@ if TYPE_CHECKING:
 
 _PASSAGES = 3
 """Of a document, those that are judged."""
+_NAME, _FEWEST, _DIFFERENT = "relevance", 30, 5
+"""The name of what is learned; made questions and documents without which nothing is."""
 _ENOUGH = 0.6
-"""Share of a criterion's words, by rarity, that must stand in a passage where no model judges."""
+"""Share of a criterion's words, by rarity, that must stand in a passage, where no model judges and
+the index is too small to learn from."""
 _ASKED = {
     False: "Does the text meet this criterion: {}?",
     True: "这段文字符合这个条件吗：{}？",
@@ -166,8 +174,44 @@ def _by_label(opened: OpenIndex, label: str, judge: "Classifier") -> _By:
 
 
 def _by_words(opened: OpenIndex) -> _By:
-    """By the share of the criterion's words that the best passage has."""
-    return _By("words", "none", lambda document, best: min(1.0, 0.5 * best.share / _ENOUGH))
+    """By the share of the criterion's words, and how near its vector is: what tells the document
+    that a question was made of from another, where the index is large enough to learn that."""
+    learned = _relevance(opened)
+    if learned is None:
+        return _By("words", "none", lambda document, best: min(1.0, 0.5 * best.share / _ENOUGH))
+
+    def judged(document: IndexedDocument, best: Best) -> float:
+        return 1 / (1 + math.exp(-learned.score(_signs(best))))
+
+    return _By("encoder" if opened.encodes else "words", "made questions", judged)
+
+
+def _relevance(opened: OpenIndex) -> Refusal | None:
+    """What was learned of this index, or is now: each of its questions beside the document that it
+    was made of and another. Both are as many, so half of all is where the score is 0."""
+    if (kept := opened.learned().get(_NAME)) is not None:
+        return Refusal(**kept)
+    made = opened.made()
+    if len(made) < _FEWEST or len(opened.documents) < _DIFFERENT:
+        return None
+    own, others = [], []
+    with opened.progress.bar("learning what is enough", len(made), "questions") as advance:
+        for number, one in enumerate(made):
+            asking = Asking(opened.index, one.question)
+            rest = [each for each in opened.documents if each.id != one.place.document]
+            document = opened.index.document(one.place.document)
+            own.append(_signs(best_of(opened, asking, document)))
+            others.append(_signs(best_of(opened, asking, rest[number % len(rest)])))
+            advance(1)
+    learned = fit_refusal(np.array(own), np.array(others))
+    opened.keep(_NAME, learned._asdict())
+    return learned
+
+
+def _signs(best: Best) -> list[float]:
+    """What tells a document that holds a question's words from others."""
+    says = 0.0 if best.sentence is None else best.sentence.says
+    return [best.share, best.near, says]
 
 
 def _text(opened: OpenIndex, document: IndexedDocument, best: Best) -> str:
