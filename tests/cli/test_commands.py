@@ -90,7 +90,7 @@ def test_chat_through_a_pipe(model):
         (["corpus", "report", "nowhere"], 1, "not a corpus"),
         (["tokenizer", "measure", "nowhere", "nowhere"], 1, "tokenizer.json is missing"),
         (["export", "MODEL", "--to", "gguff", "--out", "x"], 2, "Did you mean 'gguf'"),
-        (["pull", "smollm2"], 2, "Did you mean 'smollm2-135m-instruct'"),
+        (["pull", "smollm2-135m"], 2, "Did you mean 'smollm2-135m-instruct'"),
         (["frobnicate"], 2, "frobnicate"),
     ],
 )

@@ -54,6 +54,7 @@ CALLS = {
     "export": ["model", "--to", "hf", "--text", "text/0.txt"],
     "export, gguf": ["model", "--to", "gguf", "--type", "f32", "--text", "text/0.txt"],
     "export, peft": ["tuned", "--to", "peft", "--text", "text/0.txt"],
+    "index": ["text", "--encoder", "none"],
     "pull": ["all-minilm-l6-v2"],
 }  # fmt: skip
 """How each is called, in a folder of small inputs; what comes after a comma is a way of it."""

@@ -336,7 +336,7 @@ def test_threads_follow_what_is_free_where_minutes_are_given(
 ):
     found = []
 
-    def busy(work, most):
+    def busy(work, most, most_s):
         work()
         found.append(most)
         use(1)

@@ -243,7 +243,7 @@ def test_one_text_has_a_score_without_an_interval(place, tmp_path):
 )
 def test_mistakes_are_found_before_any_work(place, monkeypatch, values, error, message):
     monkeypatch.setattr(
-        "hornbook.workflows.use.evaluate.open_model", lambda *a: pytest.fail("opened")
+        "hornbook.workflows.use.evaluate.open_to_score", lambda *a: pytest.fail("opened")
     )
     with pytest.raises(error, match=message):
         run(place, "classify", **values)
