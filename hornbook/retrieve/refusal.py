@@ -1,7 +1,9 @@
-"""Whether a question is answered in the documents at all: a line drawn between signs.
+"""Two kinds of findings told apart by a few signs, and a threshold between them.
 
-Logistic regression on a few signs of what was found, fitted to questions whose answer is there and
-to the same questions with their passage left out. Small, so that it is fitted for each index.
+Whether a question is answered in the documents is told by signs whose weights were fitted to
+people's questions (benchmarks/answers.py: XQuAD, English and Chinese, each question with its
+passage and without it). How large the signs are, and where the line is, differs between indexes:
+that is found on questions made of the index's own sentences.
 """
 
 from collections.abc import Sequence
@@ -9,18 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-_RIDGE, _ROUNDS = 1.0, 50
-"""Strength of the penalty on weights of standardised signs; steps of Newton's method, at most."""
-_FOLDS = 5
 FALSE_REFUSALS = 0.05
 """Of the questions whose answer is there, how many may be refused."""
+WORDS = (0.49, 0.63, 0.48, 0.05, 1.23)
+VECTORS = (0.13, 0.38, 0.65, -0.52, 1.35, -0.15, 0.10, 1.03, 0.77)
+"""Weights of signs in standard deviations: of words alone, and with those of vectors."""
+_RIDGE, _ROUNDS = 1.0, 50
+"""Strength of the penalty on weights; steps of Newton's method."""
+_FOLDS = 5
 
 
 class Refusal(NamedTuple):
-    """Weights of standardised signs, and the score below which a question is refused.
+    """mean, spread: (F,) of the signs in this index. weights: (F,) of signs in standard deviations.
 
-    mean, spread, weights: (F,) each. false_refusals, false_answers: shares of the questions that it
-    was fitted to, each judged by weights fitted to others. questions: how many there were.
+    threshold: the score below which a question is refused. false_refusals, false_answers: shares of
+    the index's own questions that are judged wrongly. questions: how many there were.
     """
 
     mean: list[float]
@@ -37,37 +42,57 @@ class Refusal(NamedTuple):
         return float(values @ np.asarray(self.weights))
 
 
-def fit_refusal(answered: np.ndarray, removed: np.ndarray) -> Refusal:
-    """answered, removed: (N, F) signs of the same questions, with their passage and without it."""
-    count = len(answered)
-    held = np.zeros((2, count))
-    folds = np.arange(count) % min(_FOLDS, count)
-    for fold in np.unique(folds):
-        rest = folds != fold
-        mean, spread, weights = _fitted(answered[rest], removed[rest])
-        for side, signs in enumerate((answered, removed)):
-            held[side, ~rest] = (signs[~rest] - mean) / spread @ weights
-    threshold = float(np.quantile(held[0], FALSE_REFUSALS))
-    mean, spread, weights = _fitted(answered, removed)
+def settle_refusal(
+    answered: np.ndarray, removed: np.ndarray, weights: Sequence[float] | None = None
+) -> Refusal:
+    """answered, removed: (N, F) signs of the same questions, with their passage and without it.
+
+    weights: of signs in standard deviations; None to fit them to these, in which case the rates are
+    those of questions judged by weights fitted to others.
+    """
+    mean, spread = scale(answered, removed)
+    there, gone = ((side - mean) / spread for side in (answered, removed))
+    if weights is None:
+        scores, chosen = held_out_scores(there, gone), fitted_weights(there, gone)
+    else:
+        chosen = np.array(weights)
+        scores = np.stack([there @ chosen, gone @ chosen])
+    threshold = float(np.quantile(scores[0], FALSE_REFUSALS))
     return Refusal(
         mean.tolist(),
         spread.tolist(),
-        weights.tolist(),
+        chosen.tolist(),
         threshold,
-        float((held[0] < threshold).mean()),
-        float((held[1] >= threshold).mean()),
-        count,
+        float((scores[0] < threshold).mean()),
+        float((scores[1] >= threshold).mean()),
+        len(answered),
     )
 
 
-def _fitted(answered: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and spread of the signs, and weights (F,) by Newton's method. There is no constant: both
-    sides are of equal size, and the threshold is drawn afterwards."""
-    signs = np.concatenate([answered, removed])
-    mean, spread = signs.mean(0), signs.std(0)
-    spread[spread == 0] = 1.0
-    x = (signs - mean) / spread
-    y = np.repeat([1.0, 0.0], len(answered))
+def scale(answered: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (F,) of all signs, 1 where a sign is always the same."""
+    both = np.concatenate([answered, removed])
+    mean, spread = both.mean(0), both.std(0)
+    return mean, np.where(spread == 0, 1.0, spread)
+
+
+def held_out_scores(there: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """(2, N) scores of standardised signs (N, F), each by weights fitted to other questions."""
+    folds = np.arange(len(there)) % min(_FOLDS, len(there))
+    scores = np.zeros((2, len(there)))
+    for fold in np.unique(folds):
+        rest = folds != fold
+        weights = fitted_weights(there[rest], gone[rest])
+        for side, signs in enumerate((there, gone)):
+            scores[side, ~rest] = signs[~rest] @ weights
+    return scores
+
+
+def fitted_weights(there: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """(F,) of a logistic regression of standardised signs, by Newton's method. It has no constant:
+    both sides are of equal size, and the threshold is drawn afterwards."""
+    x = np.concatenate([there, gone])
+    y = np.repeat([1.0, 0.0], [len(there), len(gone)])
     weights = np.zeros(x.shape[1])
     for _ in range(_ROUNDS):
         guessed = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
@@ -77,4 +102,4 @@ def _fitted(answered: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.n
         weights -= step
         if np.abs(step).max() < 1e-6:
             break
-    return mean, spread, weights
+    return weights

@@ -17,7 +17,7 @@ from hornbook.generate.decide import question_of
 from hornbook.retrieve.all_of_it import bare
 from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, ranked
 from hornbook.retrieve.quotes import TextPlace, quote
-from hornbook.retrieve.refusal import Refusal, fit_refusal
+from hornbook.retrieve.refusal import Refusal, settle_refusal
 from hornbook.retrieve.store import IndexedDocument
 from hornbook.workflows.documents.asking import OpenIndex
 from hornbook.workflows.documents.strength import Strength, strength
@@ -203,7 +203,7 @@ def _relevance(opened: OpenIndex) -> Refusal | None:
             own.append(_signs(best_of(opened, asking, document)))
             others.append(_signs(best_of(opened, asking, rest[number % len(rest)])))
             advance(1)
-    learned = fit_refusal(np.array(own), np.array(others))
+    learned = settle_refusal(np.array(own), np.array(others))
     opened.keep(_NAME, learned._asdict())
     return learned
 

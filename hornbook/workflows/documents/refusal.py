@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hornbook.retrieve.refusal import Refusal, fit_refusal
+from hornbook.retrieve.refusal import VECTORS, WORDS, Refusal, settle_refusal
 from hornbook.workflows.documents.asking import Finding, OpenIndex
 
 _NAME = "refusal"
@@ -52,9 +52,12 @@ def judge(opened: OpenIndex, question: str, found: Finding) -> RefusalVerdict | 
 
 
 def signs(opened: OpenIndex, question: str, found: Finding) -> list[float]:
-    """What tells an answer from none: how much of the question, by rarity, stands in one passage
-    and in one sentence; how far the best passage is ahead of the others; and the same of
-    vectors, where there are some."""
+    """What tells an answer from none, in the order of the weights in `retrieve.refusal`.
+
+    How well the best passage fits and how far it is ahead of the others; how much of the question,
+    by rarity, stands in one passage, in one sentence, and in one with those beside it; and the
+    cosines of passages and of sentences, where there are vectors.
+    """
     words = sorted((hit.words or 0.0 for hit in found.hits), reverse=True)
     total = found.asking.total
     says = [one.says for one in found.evidence]
@@ -80,7 +83,7 @@ def _ahead(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _refusal(opened: OpenIndex) -> Refusal | None:
-    """What was fitted to this index, or is fitted now."""
+    """What was settled for this index, or is settled now."""
     if (kept := opened.learned().get(_NAME)) is not None:
         return Refusal(**kept)
     made = opened.made()
@@ -93,6 +96,7 @@ def _refusal(opened: OpenIndex) -> Refusal | None:
                 found = opened.find(one.question, without=without)
                 side.append(signs(opened, one.question, found))
             advance(1)
-    refusal = fit_refusal(np.array(sides[0]), np.array(sides[1]))
+    weights = VECTORS if opened.encodes else WORDS
+    refusal = settle_refusal(np.array(sides[0]), np.array(sides[1]), weights)
     opened.keep(_NAME, refusal._asdict())
     return refusal
