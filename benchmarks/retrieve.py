@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import bm25s
 import Stemmer
 import tantivy
 
@@ -179,6 +178,8 @@ def with_vectors(what: str, collection: Collection, encoder: str) -> dict[str, A
 
 def by_bm25s(collection: Collection, folder: Path) -> Side:
     """As its README does: its own tokeniser, an English stemmer and stop words."""
+    import bm25s  # of the extra `bench`, which the data tests do without
+
     stemmer = Stemmer.Stemmer("english")
     started = time.perf_counter()
     tokens = bm25s.tokenize(
