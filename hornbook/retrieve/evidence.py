@@ -2,7 +2,7 @@
 
 A sentence counts by how well its passage fits, by the rare words of the question that stand in it
 and around it, by how near its vector is, and by a number where one is asked for. The weights were
-chosen on the Chinese half of XQuAD by the other half. Knows an index and vectors; no model.
+chosen on Chinese questions of XQuAD, one of them on English ones as well.
 """
 
 import math

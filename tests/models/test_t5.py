@@ -86,7 +86,7 @@ def test_beams_of_their_own_generation(pair, beams):
     config = BeamConfig(beams=beams, penalty=1.0, max_tokens=10)
     found = [target.ids for target in search(ours, source, valid, START, END, config)]
     for ours_ids, row in zip(found, rows[:, 1:].tolist(), strict=True):
-        assert ours_ids == row[: row.index(END) + 1] if END in row else row
+        assert ours_ids == (row[: row.index(END) + 1] if END in row else row)
 
 
 def test_there_and_back_is_exact(pair, tmp_path):
