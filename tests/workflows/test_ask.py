@@ -5,6 +5,7 @@ import json
 import random
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -270,3 +271,16 @@ def test_what_is_not_there_is_refused_by_a_threshold_of_this_index(out):
     assert 0 <= rates["false_refusals"] <= 0.1 and rates["questions"] >= 30
     gone = answer_of(out, "Which symphony did the composer finish in Vienna?")
     assert gone["refused"] and gone["quotes"] == [] and gone["answer"] == ""
+
+
+def test_a_small_index_with_vectors_refuses_what_none_of_its_words_say(tmp_path, monkeypatch):
+    """However near vectors seem: of so few documents nobody can say what is near."""
+    folder = fill(tmp_path, {"a.txt": "The tenant pays on Monday."}, tmp_path / "out")
+    monkeypatch.setattr(OpenIndex, "near", lambda *asked: {})
+    monkeypatch.setattr(OpenIndex, "vectors", lambda self, texts: np.ones((len(texts), 2)))
+    monkeypatch.setattr(OpenIndex, "_vector", lambda *asked: np.ones(2))
+    opened = OpenIndex(folder, QUIET)
+    opened.encodes = True
+    with opened.index:
+        assert ask(opened, "Who won the football match?").refused
+        assert not ask(opened, "When does the tenant pay?").refused

@@ -99,7 +99,7 @@ def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult
     )
     refused, verdict = _verdict(opened, question, found)
     by = "encoder" if opened.encodes else "words"
-    if refused or _has_nothing(opened, found):
+    if refused:
         return AskResult(question, "", [], True, looked_at, by, verdict)
     evidence, said, about = _pointed(opened, question, request, found)
     quotes = [quote(opened.index, one.place) for one in _worth(evidence, request.quotes)]
@@ -111,16 +111,17 @@ def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult
 
 
 def _verdict(opened: OpenIndex, question: str, found: Finding) -> tuple[bool, dict[str, Any]]:
-    """Whether the question is refused, before any model is asked, and what is said of that."""
+    """Whether the question is refused, before any model is asked, and what is said of that.
+
+    A question none of whose words stands in the documents is refused where words are all there is,
+    and where the index is too small to say which vectors are near enough.
+    """
+    no_words = all(one.around == 0 for one in found.evidence)
     verdict = judge(opened, question, found) if found.evidence else None
     if verdict is None:
-        return not found.evidence, {}
-    return verdict.refused, {"refusal": verdict.plain()}
-
-
-def _has_nothing(opened: OpenIndex, found: Finding) -> bool:
-    """Whether no sentence has a word of the question, where words are all there is."""
-    return not opened.encodes and all(one.around == 0 for one in found.evidence)
+        return no_words, {}
+    refused = verdict.refused or (no_words and not opened.encodes)
+    return refused, {"refusal": verdict.plain()}
 
 
 def _pointed(

@@ -1,5 +1,6 @@
 """Which model makes the vectors of an index, and how a question gets its own."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,11 @@ def settle_encoder(store: Store, asked: str | None) -> str | None:
     before = store.setting(ENCODER)
     if asked:
         store.keep(_ASKED, asked)
-    name = asked or store.setting(_ASKED) or (before["model"] if before else _fitting(store))
+    name = (
+        asked
+        or store.setting(_ASKED)
+        or (before["model"] if before else fitting_encoder(_languages(store)))
+    )
     if name is None or name == NONE:
         chosen = None
     else:
@@ -49,10 +54,14 @@ def check_encoder(asked: str | None) -> None:
         resolve(Path(asked))
 
 
-def _fitting(store: Store) -> str | None:
-    """The pulled model that knows the languages of the documents."""
+def _languages(store: Store) -> list[str]:
     rows = store.execute("SELECT DISTINCT language FROM documents WHERE language != ''")
-    is_english = {row[0] for row in rows} <= {"en"}
+    return [row[0] for row in rows]
+
+
+def fitting_encoder(languages: Collection[str]) -> str | None:
+    """The pulled model that knows these languages (ISO 639-1, "" for unknown), or None."""
+    is_english = set(languages) <= {"en", ""}
     names = (ENGLISH, MANY_LANGUAGES) if is_english else (MANY_LANGUAGES,)
     return next((name for name in names if pulled(name).is_dir()), None)
 

@@ -1,10 +1,8 @@
 """Vectors of sentences, by the encoder that is there, or by words where there is none."""
 
-from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hornbook.core.home import pulled
 from hornbook.core.progress import Progress
 from hornbook.retrieve.word_vectors import word_vectors
 
@@ -13,7 +11,6 @@ if TYPE_CHECKING:
 
     from hornbook.workflows.open.encoder import Encoder
 
-MANY_LANGUAGES, ENGLISH = "multilingual-e5-small", "all-minilm-l6-v2"
 _LONGEST = 128
 """Tokens of a sentence that are read."""
 _AT_ONCE = 256
@@ -48,12 +45,3 @@ class SentenceVectors:
 
             self._encoder = load(name, Encoder)
         return self._encoder
-
-
-def fitting_encoder(
-    languages: Collection[str], is_there: Callable[[Path], bool] = Path.is_dir
-) -> str | None:
-    """The pulled encoder that knows these languages (ISO 639-1), or None."""
-    english = set(languages) <= {"en", ""}
-    names = (ENGLISH, MANY_LANGUAGES) if english else (MANY_LANGUAGES,)
-    return next((name for name in names if is_there(pulled(name))), None)

@@ -17,7 +17,8 @@ from hornbook.retrieve.sections import Section, sections
 from hornbook.retrieve.sentences import Span
 from hornbook.retrieve.sentences import sentences as sentences_of
 from hornbook.retrieve.support import Grounds, loops
-from hornbook.workflows.documents.sentence_vectors import SentenceVectors, fitting_encoder
+from hornbook.workflows.documents.encoders import fitting_encoder
+from hornbook.workflows.documents.sentence_vectors import SentenceVectors
 from hornbook.workflows.open.load import kind_of
 from hornbook.workflows.use.summarize import SummarizeConfig, check, summarize
 
