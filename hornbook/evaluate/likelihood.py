@@ -88,7 +88,7 @@ def _likelihoods(
     found: list[Likelihood] = [Likelihood(0.0, True, 0)] * len(requests)
     with torch.inference_mode():
         state = _read(model, prefix, max(map(len, rows))) if prefix else None
-        for batch in _batches(list(rows), len(prefix), model.head.weight.device.type):
+        for batch in _batches(list(rows), len(prefix), model.device.type):
             features = _features(model, batch, len(prefix), state)
             places = [(at, place) for at, row in enumerate(batch) for place in rows[row]]
             for place, likelihood in _scores(model, features, places, requests, len(prefix)):
@@ -134,7 +134,7 @@ def _features(
     model: CausalLM, rows: Sequence[Sequence[int]], prefix: int, state: State | None
 ) -> Tensor:
     """What the head reads (B, T, D) of rows, without the prefix that the state has read."""
-    device = model.head.weight.device
+    device = model.device
     rests = [torch.tensor(row[prefix:], dtype=torch.int64) for row in rows]
     # Padding is on the right, so causal layers need no mask to be untouched by it.
     tokens = torch.nn.utils.rnn.pad_sequence(rests, batch_first=True).to(device)

@@ -48,7 +48,7 @@ def translate(
                 f"A text has {len(ids)} tokens; this model takes {model.config.context}: "
                 f"{text[:60]!r}. Give a sentence at a time."
             )
-    device, start = model.head.weight.device, model.config.start
+    device, start = model.device, model.config.start
     found = [Hypothesis([], 0.0)] * len(texts)
     for rows in _batches([len(ids) for ids in sources], config.beams):
         source, valid = padded([sources[row] for row in rows], 0)

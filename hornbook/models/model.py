@@ -74,6 +74,11 @@ class Model(nn.Module, ABC):
 
     config: ModelConfig
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, codes among them."""
+        return next(self.parameters()).device
+
     @abstractmethod
     def reset(self, seed: int) -> None:
         """Give every parameter a fresh value; the same for the same seed."""

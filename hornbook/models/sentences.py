@@ -91,7 +91,7 @@ def embed(
 @torch.no_grad()
 def _vectors(model: Encoder, sequences: Sequence[np.ndarray]) -> np.ndarray:
     """(N, D) float32: the normalised mean of each sequence's features."""
-    device, mean = model.embedding.token.weight.device, Mean()
+    device, mean = model.device, Mean()
     found = np.zeros((len(sequences), model.config.width), np.float32)
     for rows in alike(sequences):
         tokens, valid = (t.to(device) for t in padded([sequences[i] for i in rows], 0))

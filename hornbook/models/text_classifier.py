@@ -68,7 +68,7 @@ class TextClassifier:
         """
         was_training = self.model.training
         self.model.eval()
-        device = self.model.head.weight.device
+        device = self.model.device
         found = np.zeros((len(sequences), columns), np.float32)
         for rows in alike(sequences):
             tokens, valid = (t.to(device) for t in padded([sequences[i] for i in rows], 0))

@@ -7,6 +7,8 @@ import torch
 
 from hornbook import kernels as native
 from hornbook.core.gguf import GGUFFile
+from hornbook.evaluate.likelihood import likelihoods
+from hornbook.generate.likelihoods import LikelihoodRequest
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.blocks import BLOCKS, FORMS, decode
@@ -131,3 +133,7 @@ def test_what_is_scored_is_computed_as_what_is_generated(ours, kernels, tmp_path
     model, _ = open_to_score(path, "cpu")
     assert isinstance(model.head, NativeLinear) == ours
     assert not isinstance(model.head, PackedLinear)
+    (found,) = likelihoods(model, [LikelihoodRequest(IDS[:4], IDS[4:])])
+    logits = torch.from_numpy(logits_of_floats(path))[3:-1].double()
+    wanted = logits.log_softmax(1)[range(len(IDS) - 4), IDS[4:]].sum()
+    assert found.logprob == pytest.approx(float(wanted), rel=1e-3)

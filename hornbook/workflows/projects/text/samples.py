@@ -72,7 +72,7 @@ class Filler:
         was_training = self._model.training
         self._model.eval()
         with uncompiled():
-            logits = self._model(tokens.to(self._model.head.weight.device))[0, at + 1]
+            logits = self._model(tokens.to(self._model.device))[0, at + 1]
         self._model.train(was_training)
         likeliest = [self._tokenizer.decode([i]) for i in logits.topk(3).indices.tolist()]
         before, after = (self._tokenizer.decode(part) for part in (ids[:at], ids[at + 1 :]))
