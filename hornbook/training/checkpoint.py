@@ -71,7 +71,7 @@ def _load(path: Path, state: TrainState) -> str | None:
     """Read a checkpoint, or say what is wrong with it before `state` is touched."""
     if fault := damage(path, whole=True):
         return fault
-    device = str(state.model.device)
+    device = str(next(state.model.parameters()).device)
     try:
         weights = read_tensors(path / "model.safetensors", device)
         moments = read_tensors(path / "optimiser.safetensors", device)

@@ -65,7 +65,7 @@ class KeepBest:
     @torch.no_grad()
     def restore(self, state: TrainState) -> None:
         """Give the model the best weights."""
-        device = str(state.model.device)
+        device = str(next(state.model.parameters()).device)
         weights = read_tensors(self.folder / _WEIGHTS, device)
         for name, weight in trainable(state.model):
             weight.copy_(weights[name])
