@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -53,6 +54,9 @@ def sustained(work, *given):
     return _seconds[name]
 
 
+# What tests write need not outlive a loss of power: each wait for the disk is milliseconds.
+os.fsync = lambda descriptor: None
+
 machine.sustained = sustained
 machine._matmul_rate = functools.cache(machine._matmul_rate)
 
@@ -76,6 +80,12 @@ LONGEST = (
     "test_classify.py", "test_finetune.py", "test_resume.py", "test_families.py", "test_life.py",
     "test_outputs.py", "test_compare.py", "test_tables.py", "test_learned_rules.py",
 )  # fmt: skip
+
+
+def pytest_collection_finish():
+    """What was imported stays: to look through it for garbage takes a tenth of the whole time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items):

@@ -7,11 +7,11 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "hornbook"
-CATALOGUE = PACKAGE / "core" / "chinese.json"
+from tests.sources import PACKAGE, ROOT, nodes, tree
+
+CLI = ROOT / "hornbook" / "cli"
+CATALOGUE = ROOT / "hornbook" / "core" / "chinese.json"
 
 SPOKEN = {"say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1, "doing": 1}
 """Functions that speak to people, and how many of their arguments are what they say."""
@@ -38,11 +38,11 @@ def patterns(node: ast.expr) -> Iterator[str]:
 def every_text() -> set[str]:
     """All texts of the package, said or not."""
     found = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in PACKAGE:
+        for node in nodes(path):
             if isinstance(node, ast.expr):
                 found.update(patterns(node))
-            elif isinstance(node, ast.FunctionDef) and path.is_relative_to(PACKAGE / "cli"):
+            elif isinstance(node, ast.FunctionDef) and path.is_relative_to(CLI):
                 found.update(paragraphs(ast.get_docstring(node) or ""))
     return found
 
@@ -50,14 +50,13 @@ def every_text() -> set[str]:
 def said() -> set[str]:
     """The texts that the package is seen to say: errors, progress, notes, choices, help."""
     found = set()
-    for path in PACKAGE.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
+    for path in PACKAGE:
+        for node in nodes(path):
             if isinstance(node, ast.Call):
                 for argument in _arguments(node):
                     found.update(patterns(argument))
-        if path.is_relative_to(PACKAGE / "cli"):
-            found |= _docstrings(tree)
+        if path.is_relative_to(CLI):
+            found |= _docstrings(tree(path))
     return {text for text in found if any(c.isalpha() for c in text.replace("{}", ""))}
 
 

@@ -4,14 +4,14 @@ Every import is read, those inside functions too. Packages of one rank do not kn
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "hornbook"
+from tests.sources import PACKAGE, ROOT, tree
+
 ORDER = """
 core < read, tokenize, kernels < datasets, nn < models < corpus, batches, adapt, generate
 < training, baselines < evaluate, retrieve, explain < workflows < serve < cli
@@ -47,9 +47,9 @@ LATE = {
 """Those of them that may import the library inside a function; no other may."""
 
 
-def imports(tree: ast.AST, package: str) -> Iterator[str]:
+def imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
     """The absolute names of all that is imported in a module of `package`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -70,18 +70,14 @@ def wrong(own: str, imported: str) -> str | None:
     return None if RANK[other] < RANK[own] else f"{own} is not above {other}"
 
 
-class Start(ast.NodeTransformer):
-    """Leaves of a module what runs when it is imported: no functions, nothing for types alone."""
-
-    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:
-        return ast.Pass()
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_If(self, node: ast.If) -> ast.AST:
-        if ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            node.body = [ast.Pass()]
-        return self.generic_visit(node)
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements that run when a module is imported: no functions, nothing for types alone."""
+    typing = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+    for part in node.orelse if typing else ast.iter_child_nodes(node):
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
+            continue
+        yield part
+        yield from running(part)
 
 
 class Module(NamedTuple):
@@ -91,11 +87,11 @@ class Module(NamedTuple):
     start: frozenset[str]
 
 
-def read(name: str, source: str, is_package: bool) -> Module:
+def read(name: str, tree: ast.Module, is_package: bool) -> Module:
     """A module of the dotted name `name`."""
-    package, tree = name if is_package else name.rpartition(".")[0], ast.parse(source)
+    package = name if is_package else name.rpartition(".")[0]
     return Module(
-        frozenset(imports(tree, package)), frozenset(imports(Start().visit(tree), package))
+        frozenset(imports(ast.walk(tree), package)), frozenset(imports(running(tree), package))
     )
 
 
@@ -103,10 +99,10 @@ def read(name: str, source: str, is_package: bool) -> Module:
 def modules() -> dict[str, Module]:
     """All of the package, by name."""
     found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for path in PACKAGE:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         name, is_package = name.removesuffix(".__init__"), path.stem == "__init__"
-        found[name] = read(name, path.read_text(encoding="utf-8"), is_package)
+        found[name] = read(name, tree(path), is_package)
     return found
 
 
@@ -147,9 +143,10 @@ def run_by(name: str, module: Module, found: dict[str, Module]) -> set[str]:
 
 
 def test_every_package_has_a_place_in_the_order():
-    found = {path.parent.name for path in PACKAGE.glob("*/*.py")}
+    top = ROOT / "hornbook"
+    found = {path.parent.name for path in PACKAGE if path.parent.parent == top}
     assert found <= set(RANK), found - set(RANK)
-    assert {path.stem for path in PACKAGE.glob("*.py")} <= TOP
+    assert {path.stem for path in PACKAGE if path.parent == top} <= TOP
 
 
 @pytest.mark.parametrize("own", sorted(RANK))
@@ -209,7 +206,7 @@ def late():
     from .contract import Layer
     import torch.nn
 """
-    module = read("hornbook.nn.some", source, is_package=False)
+    module = read("hornbook.nn.some", ast.parse(source), is_package=False)
     assert module.start == {"hornbook.training.loop", "hornbook.cli", "hornbook.nn.contract"}
     assert module.all - module.start == {
         "hornbook.models.folder",
@@ -222,12 +219,12 @@ def late():
     assert wrong("models", "hornbook.nn.contract.Layer") is None
     assert wrong("nn", "torch.nn") is None
     found = {
-        "h": read("h", "", True),
-        "h.a": read("h.a", "def late(): import torch", False),
-        "h.b": read("h.b", "class C:\n    import torch.nn", False),
-        "h.p": read("h.p", "from ..b import C", True),
-        "h.p.c": read("h.p.c", "from h import a", False),
-        "h.d": read("h.d", "import h.p.c", False),
+        "h": read("h", ast.parse(""), True),
+        "h.a": read("h.a", ast.parse("def late(): import torch"), False),
+        "h.b": read("h.b", ast.parse("class C:\n    import torch.nn"), False),
+        "h.p": read("h.p", ast.parse("from ..b import C"), True),
+        "h.p.c": read("h.p.c", ast.parse("from h import a"), False),
+        "h.d": read("h.d", ast.parse("import h.p.c"), False),
     }
     assert steps_to("torch", found) == {"h.b": "torch", "h.p": "h.b", "h.p.c": "h.p", "h.d": "h.p"}
     assert is_listed("a.b", "a") and is_listed("a.b.c", "a -a.b a.b.c")

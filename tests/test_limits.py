@@ -2,14 +2,11 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-FILES = [
-    p for d in ("hornbook", "tests", "benchmarks", "scripts") for p in (ROOT / d).rglob("*.py")
-]
-PACKAGE = [path for path in FILES if path.is_relative_to(ROOT / "hornbook")]
+from tests.sources import FILES, PACKAGE, ROOT, nodes, source, tree
+
 PARAMETERS = 8
 """Of a function, without self; more mean that a value lacks a name. A command has its options."""
 
@@ -40,9 +37,9 @@ def every(files: list[Path]) -> Callable[[Callable[[Path], None]], Callable[[], 
     return over_all
 
 
-def unsafe(tree: ast.AST) -> Iterator[str]:
+def unsafe(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """What in a module can run code that came with data."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -62,10 +59,10 @@ def unsafe(tree: ast.AST) -> Iterator[str]:
                     yield f"{name}({keyword.arg}={ast.unparse(value)})"
 
 
-def crowded(tree: ast.AST) -> set[str]:
+def crowded(nodes: Iterable[ast.AST]) -> set[str]:
     """Functions with more parameters than a reader can keep apart."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             if sum(argument.arg not in ("self", "cls") for argument in given) > PARAMETERS:
@@ -75,7 +72,7 @@ def crowded(tree: ast.AST) -> set[str]:
 
 @every([path for path in FILES if not path.is_relative_to(ROOT / "hornbook" / "cli")])
 def test_a_function_has_few_parameters(path):
-    found = crowded(ast.parse(path.read_text(encoding="utf-8")))
+    found = crowded(nodes(path))
     assert not found, "give the values that belong together a name"
 
 
@@ -89,7 +86,7 @@ SHARED_NAMES = {
 def test_a_name_belongs_to_one_class():
     places: dict[str, set[str]] = {}
     for path in PACKAGE:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
     shared = {name: sorted(found) for name, found in places.items() if len(found) > 1}
@@ -98,7 +95,7 @@ def test_a_name_belongs_to_one_class():
 
 @every(PACKAGE)
 def test_a_module_says_what_it_is(path):
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert ast.get_docstring(tree(path))
 
 
 @every(PACKAGE)
@@ -107,7 +104,7 @@ def test_lines_end_where_lines_end(path):
 
     Of bytes it cuts at line ends only; such a line says so by a comment that begins with "bytes".
     """
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(source(path).split("\n"), 1):
         code, _, comment = line.partition("#")
         if re.search(r"\.(splitlines|readlines)\(", code):
             assert comment.strip().startswith("bytes"), f"line {number}: {line.strip()}"
@@ -115,9 +112,8 @@ def test_lines_end_where_lines_end(path):
 
 @every(PACKAGE)
 def test_data_never_runs_and_nothing_is_fetched_unasked(path):
-    text = path.read_text(encoding="utf-8")
-    assert not list(unsafe(ast.parse(text)))
-    assert not REGISTRY.search(text)
+    assert not list(unsafe(nodes(path)))
+    assert not REGISTRY.search(source(path))
 
 
 STARTERS = {"subprocess", "pty", "os.exec", "os.spawn", "os.system", "os.popen", "os.posix_spawn"}
@@ -126,9 +122,8 @@ STARTERS = {"subprocess", "pty", "os.exec", "os.spawn", "os.system", "os.popen",
 @every([path for path in PACKAGE if path.name != "isolation.py"])
 def test_processes_are_started_in_one_place(path):
     """In `core.isolation`, where what lies in the current folder is kept from them."""
-    text = path.read_text(encoding="utf-8")
-    found = [name for name in STARTERS if re.search(rf"\b{re.escape(name)}", text)]
-    assert not found and "get_context(" not in text
+    found = [name for name in STARTERS if re.search(rf"\b{re.escape(name)}", source(path))]
+    assert not found and "get_context(" not in source(path)
 
 
 def test_these_limits_see_what_they_forbid():
@@ -142,7 +137,7 @@ model.eval()
 eval("1")
 run("ls", shell=yes)
 """
-    assert sorted(unsafe(ast.parse(source))) == [
+    assert sorted(unsafe(ast.walk(ast.parse(source)))) == [
         "eval",
         "joblib",
         "np.load(allow_pickle=True)",
@@ -153,5 +148,6 @@ run("ls", shell=yes)
     assert REGISTRY.search("https://files.pythonhosted.org/packages")
     many = ", ".join("abcdefghi")
     crowd = f"def f(self, {many}): ...\nasync def g(a, *, {many[3:]}): ...\ndef h({many}): ..."
-    assert crowded(ast.parse(crowd)) == {"f", "g", "h"}
-    assert not crowded(ast.parse(f"def f(cls, {many[3:]}, *rest, **more): ..."))
+    assert crowded(ast.walk(ast.parse(crowd))) == {"f", "g", "h"}
+    small = f"def f(cls, {many[3:]}, *rest, **more): ..."
+    assert not crowded(ast.walk(ast.parse(small)))

@@ -10,13 +10,13 @@ import importlib
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from re import _compiler, _parser  # type: ignore[attr-defined]
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "hornbook"
-SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+from tests.sources import PACKAGE, ROOT, nodes, source, tree
+
+SOURCES = {path: source(path) for path in PACKAGE}
 LENGTH = 6_000
 """Characters of an attack: a quadratic search takes 18 million steps."""
 SECONDS = 0.03
@@ -32,9 +32,9 @@ def patterns() -> Iterator[tuple[str, str]]:
     for path, text in SOURCES.items():
         if "re.compile" not in text:
             continue
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        parts = path.relative_to(ROOT).with_suffix("").parts
         module = ".".join(parts).removesuffix(".__init__")
-        for node in ast.parse(text).body:
+        for node in tree(path).body:
             if isinstance(node, ast.Assign | ast.AnnAssign) and "re.compile" in ast.unparse(node):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 for target in targets:
@@ -167,7 +167,7 @@ def inline() -> Iterator[tuple[str, str, str]]:
     """Module, method and pattern of each call such as re.split(r"\\s", text)."""
     calls = re.compile(rf"\bre\.({'|'.join(METHODS)})\(")
     for path, text in SOURCES.items():
-        for node in ast.walk(ast.parse(text)) if calls.search(text) else ():
+        for node in nodes(path) if calls.search(text) else ():
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 owner, _, method = ast.unparse(node.func).rpartition(".")
                 if owner == "re" and method in METHODS:

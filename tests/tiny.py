@@ -14,6 +14,14 @@ QUIET = Progress(quiet=True)
 NOUNS = ["tablet", "child", "letter", "teacher", "morning", "page", "bird", "river"]
 
 
+def slow(*variants: Any) -> list[Any]:
+    """Variants, each a value or a tuple, of a contract whose representatives the fast set has."""
+    import pytest
+
+    values = (one if isinstance(one, tuple) else (one,) for one in variants)
+    return [pytest.param(*one, marks=pytest.mark.slow) for one in values]
+
+
 class Heard(Progress):
     """Keeps what is said."""
 

@@ -19,23 +19,13 @@ from hornbook.datasets.labelled import (
     without_copies,
 )
 from hornbook.read.documents import content_hash
+from tests.tables import jsonl, write
 
 ROWS = [("Win a prize, now!", "spam"), ("See you at 8", "ham"), ("你好，明天见", "ham")]
 
 
-def jsonl(rows):
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
 def objects(text="text", label="label"):
     return [{text: t, label: c} for t, c in ROWS]
-
-
-def write(tmp_path, name, content):
-    path = tmp_path / name
-    data = content.encode("utf-8")
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    return path
 
 
 FILES = {

@@ -1,25 +1,15 @@
 """Pairs from every kind of file; what cannot be had is named by file, line and reason."""
 
 import gzip
-import json
 
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.datasets.pairs import Pair, read_pairs
 from hornbook.read.documents import Rejection
+from tests.tables import jsonl, write
 
 PAIRS = [Pair("Ein Hund läuft.", "A dog runs."), Pair("Zwei\u2028Katzen", 'Two "cats"')]
-
-
-def put(path, data):
-    data = data if isinstance(data, bytes) else data.encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return path
-
-
-def jsonl(rows):
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def rejected(found):
@@ -30,7 +20,7 @@ def rejected(found):
 def test_two_aligned_files(tmp_path, packed):
     sides = zip(*PAIRS, strict=True)
     files = [
-        put(tmp_path / f"{n}{packed}", "\r\n".join(side))
+        write(tmp_path, f"{n}{packed}", "\r\n".join(side))
         for n, side in zip(("train.de", "train.en"), sides, strict=True)
     ]
     assert list(read_pairs(files)) == PAIRS
@@ -49,13 +39,13 @@ def test_two_aligned_files(tmp_path, packed):
     ],
 )
 def test_one_file(tmp_path, name, data, columns):
-    assert list(read_pairs([put(tmp_path / name, data)], columns)) == PAIRS
+    assert list(read_pairs([write(tmp_path, name, data)], columns)) == PAIRS
 
 
 def test_a_broken_line_costs_its_pair(tmp_path):
     files = [
-        put(tmp_path / "de", b"eins\n \nDrei \xff\nvier\n"),
-        put(tmp_path / "en", b"one\ntwo\nthree\n\n"),
+        write(tmp_path, "de", b"eins\n \nDrei \xff\nvier\n"),
+        write(tmp_path, "en", b"one\ntwo\nthree\n\n"),
     ]
     found = list(read_pairs(files))
     de = str(files[0])
@@ -67,9 +57,9 @@ def test_a_broken_line_costs_its_pair(tmp_path):
 
 
 def test_broken_rows_and_records(tmp_path):
-    table = put(tmp_path / "a.tsv", "eins\tone\nzwei\ndrei\tthree\n")
+    table = write(tmp_path, "a.tsv", "eins\tone\nzwei\ndrei\tthree\n")
     assert rejected(read_pairs([table])) == [(str(table), 2, "broken row")]
-    lines = put(tmp_path / "a.jsonl", '{"source": "a", "target": "b"}\n{\n[1]\n{"source": "a"}\n')
+    lines = write(tmp_path, "a.jsonl", '{"source": "a", "target": "b"}\n{\n[1]\n{"source": "a"}\n')
     reasons = [reason for _, _, reason in rejected(read_pairs([lines]))]
     assert reasons == ["not JSON", "no row", "no pair"]
 
@@ -84,7 +74,7 @@ def test_a_cut_archive_keeps_what_was_whole(tmp_path):
 
 
 def test_files_of_different_lengths_are_refused(tmp_path):
-    files = [put(tmp_path / "de", "a\nb\nc\n"), put(tmp_path / "en", "a\nb\n")]
+    files = [write(tmp_path, "de", "a\nb\nc\n"), write(tmp_path, "en", "a\nb\n")]
     with pytest.raises(HornbookError, match=r"not aligned: .*en has only 2 lines"):
         list(read_pairs(files))
 
@@ -93,14 +83,14 @@ def test_what_holds_no_pairs_is_refused(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         read_pairs([tmp_path / "none"])
     with pytest.raises(UsageError, match="Name two aligned files"):
-        read_pairs([put(tmp_path / "text.txt", "a")])
+        read_pairs([write(tmp_path, "text.txt", "a")])
     with pytest.raises(UsageError, match="not in 3"):
-        read_pairs([put(tmp_path / "x.tsv", "a")] * 3)
-    table = put(tmp_path / "b.tsv", "de\tfr\nx\ty\n")
+        read_pairs([write(tmp_path, "x.tsv", "a")] * 3)
+    table = write(tmp_path, "b.tsv", "de\tfr\nx\ty\n")
     with pytest.raises(UsageError, match="no columns de and en; its first row is de, fr"):
         list(read_pairs([table], ("de", "en")))
     # Languages above the pairs are no pair themselves, whatever the format.
     for names in ("de\tfr", "German\tFrench", "zh-CN\ten_US"):
         with pytest.raises(UsageError, match="no columns source and target"):
-            list(read_pairs([put(tmp_path / "c.tsv", f"{names}\nHallo\tSalut\n")]))
-    assert list(read_pairs([put(tmp_path / "d.tsv", "it\tEs ist\n")])) == [Pair("it", "Es ist")]
+            list(read_pairs([write(tmp_path, "c.tsv", f"{names}\nHallo\tSalut\n")]))
+    assert list(read_pairs([write(tmp_path, "d.tsv", "it\tEs ist\n")])) == [Pair("it", "Es ist")]

@@ -12,8 +12,6 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from hornbook.read.documents import Document
@@ -39,6 +37,7 @@ from tests.read.test_word import (
     word,
 )
 from tests.read.test_word import char as field
+from tests.tables import parquet
 
 DOCS = Path(__file__).parents[2] / "docs"
 _numbers = count(1000)
@@ -168,12 +167,6 @@ def rows():
     return [{"text": kept("row")}, {"text": f"{kept('line')}\n{kept('line')}"}]
 
 
-def parquet():
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows()), out)
-    return out.getvalue()
-
-
 def plain():
     return "\n".join(kept("line") for _ in range(3)).encode()
 
@@ -189,7 +182,7 @@ FILES = {
     ".json": lambda: json.dumps(rows()).encode(),
     ".csv": lambda: table(","),
     ".tsv": lambda: table("\t"),
-    ".parquet": parquet,
+    ".parquet": lambda: parquet(rows()),
     ".pdf": pdf_file,
     ".epub": epub_file,
     ".eml": letter,

@@ -2,14 +2,11 @@
 
 import gzip
 import importlib.util
-import io
 import json
 import random
 import sys
 import zipfile
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
@@ -26,6 +23,7 @@ from hornbook.read.sources import (
     read_here,
     size_of,
 )
+from tests.tables import parquet
 
 
 def missing(*packages):
@@ -41,11 +39,9 @@ def lines(count, width=30):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def parquet(count):
-    file = io.BytesIO()
+def row_groups(count):
     rows = [json.loads(line) for line in lines(count).splitlines()]
-    pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=max(count // 4, 1))
-    return file.getvalue()
+    return parquet(rows, row_group_size=max(count // 4, 1))
 
 
 def archive(count):
@@ -68,7 +64,7 @@ MADE = {
     ".jsonl.gz": lambda count: gzip.compress(lines(count)),
     ".jsonl.zst": lambda count: packed._zstd().compress(lines(count)),
     ".warc.gz": archive,
-    ".parquet": parquet,
+    ".parquet": row_groups,
 }
 """Files by suffix; one of each way in which readers use a stream."""
 

@@ -17,6 +17,7 @@ from hornbook.read.formats import mail as mail_reader
 from hornbook.read.sources import format_of, read_here
 from tests.read.test_word import p as paragraph
 from tests.read.test_word import word
+from tests.tables import parquet
 
 TEXT = "Ein Text über Bücher.\n\nЕщё один абзац, 还有一段。\n"
 ALL = sorted({**READERS, **RECORD_READERS, **ARCHIVE_READERS})
@@ -96,12 +97,6 @@ def pdf(pages):
     return out + b"xref\n0 %d\n0000000000 65535 f \n" % count + table + tail
 
 
-def parquet(table, **options):
-    out = io.BytesIO()
-    pq.write_table(table, out, **options)
-    return out.getvalue()
-
-
 MAIL = (
     b"From: =?utf-8?q?J=C3=BCrgen?= <j@a.example>\nSubject: =?utf-8?b?w5xiZXI=?=\n"
     b"Date: Mon, 06 May 2024 07:08:09 +0200\nContent-Type: text/plain; charset=iso-8859-1\n\n"
@@ -117,7 +112,7 @@ GOOD = {
     ".json": json.dumps(ROWS).encode(),
     ".csv": b'text,n\n"eins, zwei",1\n',
     ".tsv": b"text\tn\neins\t1\n",
-    ".parquet": parquet(pa.Table.from_pylist(ROWS)),
+    ".parquet": parquet(ROWS),
     ".docx": WORD,
     ".docm": WORD,
     ".dotx": WORD,
@@ -348,7 +343,7 @@ def test_parquet_by_row_groups(tmp_path):
         for i in range(10)
     ]
     rows[3]["body"] = None
-    data = parquet(pa.Table.from_pylist(rows), row_group_size=2, compression="zstd")
+    data = parquet(rows, row_group_size=2, compression="zstd")
     found, rejected = read(tmp_path, "a.parquet", data)
     assert [d.text for d in found] == [f"Text {i}" for i in range(10) if i != 3]
     assert found[0].metadata == {"title": "t0", "id": 0, "text_field": "body"}
@@ -357,7 +352,7 @@ def test_parquet_by_row_groups(tmp_path):
 
 def test_a_broken_row_group_costs_itself(tmp_path):
     rows = [{"text": f"{i} {random.Random(i).random()}"} for i in range(1000)]
-    data = parquet(pa.Table.from_pylist(rows), row_group_size=100, compression="gzip")
+    data = parquet(rows, row_group_size=100, compression="gzip")
     place = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(4).column(0)
     middle = place.dictionary_page_offset + 300
     data = data[:middle] + b"\xff" * 300 + data[middle + 300 :]
