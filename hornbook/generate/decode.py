@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hornbook.generate.sampling import Constraint, SamplingConfig, choose
+from hornbook.generate.sampler import TokenLogprobs, TokenSampler
+from hornbook.generate.sampling import Constraint, SamplingConfig
 from hornbook.generate.scheduler import Finish, check_prompt, finish_reason
 
 
@@ -37,6 +38,9 @@ class Sequences(Protocol):
     def cut(self, row: int, length: int) -> None:
         """Let a row hold its first `length` tokens only, as if the others had never come."""
 
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let a row hold what another holds first, `length` tokens; only where `cuttable`."""
+
     def drop(self, rows: Sequence[int]) -> None:
         """These rows do not go on: their memory may be given back."""
 
@@ -59,11 +63,13 @@ class SequenceModel(Protocol):
 
 
 class RowToken(NamedTuple):
-    """A new token of a row; finished says why it is the row's last, or None."""
+    """A new token of a row; finished says why it is the row's last, or None. logprobs: where they
+    were asked for."""
 
     row: int
     id: int
     finished: Finish | None
+    logprobs: TokenLogprobs | None = None
 
 
 def decode(
@@ -85,28 +91,23 @@ def decode(
     sequences = model.sequences(len(prompts), max(map(len, prompts)) + config.max_tokens)
     for prompt in prompts:
         check_prompt(prompt, sequences.capacity)
-    draws = [config.draws() for _ in prompts]
-    limits = list(constraints) if constraints else [None] * len(prompts)
+    samplers = [
+        TokenSampler(config, prompt, model.vocab, limit)
+        for prompt, limit in zip(prompts, constraints or [None] * len(prompts), strict=True)
+    ]
     counts = [0] * len(prompts)
     new: dict[int, Sequence[int]] = dict(enumerate(prompts))
     while new:
         logits = sequences.go_on(new)
-        chosen = {
-            row: choose(logits[row], config, draws[row], _allowed(limits[row])) for row in new
-        }
+        chosen = {row: samplers[row].next(logits[row]) for row in new}
         new = {}
-        for row, token in chosen.items():
+        for row, (token, logprobs) in chosen.items():
             counts[row] += 1
             full = len(prompts[row]) + counts[row] >= sequences.capacity
             finished = finish_reason(token, counts[row], config.max_tokens, stop_ids, full)
-            ended = yield RowToken(row, token, finished)
+            ended = yield RowToken(row, token, finished, logprobs)
             if not (finished or ended):
                 new[row] = [token]
-                if (limit := limits[row]) is not None:
-                    limit.advance(token)
+                samplers[row].advance(token)
         if new and len(new) < len(chosen):
             sequences.drop([row for row in chosen if row not in new])
-
-
-def _allowed(constraint: Constraint | None) -> np.ndarray | None:
-    return None if constraint is None else constraint.allowed()

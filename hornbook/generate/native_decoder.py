@@ -104,6 +104,13 @@ class NativeSequences:
         assert 0 <= length <= self._lengths[row], (length, self._lengths[row])
         self._lengths[row] = length
 
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let a row hold what another holds first."""
+        assert 0 <= length <= self._lengths[source], (length, self._lengths[source])
+        for each in (self._caches.keys, self._caches.values):
+            each[:, target, :, :length] = each[:, source, :, :length]
+        self._lengths[target] = length
+
     def drop(self, rows: Sequence[int]) -> None:
         """Rows that do not go on cost nothing here."""
 

@@ -4,20 +4,36 @@ In numpy, on the CPU: the logits of a token are few numbers, and a process that 
 torch starts in a fraction of the time and memory.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError
 
+_Id = Annotated[int, Field(ge=0)]
+_Bias = Annotated[float, Field(ge=-100.0, le=100.0)]
+
 
 class SamplingConfig(Config):
-    """temperature: 0 is greedy. top_k: keep the k likeliest, None for all. top_p: keep the smallest
+    """How an answer is drawn, and how long it is.
+
+    temperature: 0 is greedy. top_k: keep the k likeliest, None for all. top_p: keep the smallest
     set that holds this probability (Holtzman et al. 2020). min_p: drop what is less likely than
-    this share of the likeliest (Nguyen et al. 2024). seed: of the draws. max_tokens: at most so
-    many. stop: texts that end the answer and are not shown.
+    this share of the likeliest (Nguyen et al. 2024). seed: of the draws. answer: which of several
+    to one prompt; each draws with random numbers of its own, the first with those of one alone.
+    max_tokens: at most so many. stop: texts that end the answer and are not shown.
+
+    logit_bias: by id, what is added to its logit, -100 to 100 (OpenAI's API). presence_penalty,
+    frequency_penalty: taken off the logit of an id that is in the answer so far, once and as often
+    as it is there; what was in the prompt does not count (OpenAI's API: "how often that token was
+    sampled"). repetition_penalty: divides the logit of an id among the last repetition_window ids
+    of prompt and answer, or multiplies it where it is below zero (Keskar et al. 2019; llama.cpp's
+    repeat_penalty and repeat_last_n, and its 64); 1 does nothing, None counts all ids, as
+    `transformers` does. top_logprobs: give the log-probability of each token and of so many of the
+    likeliest; None for neither.
     """
 
     temperature: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
@@ -25,12 +41,25 @@ class SamplingConfig(Config):
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     min_p: float = Field(default=0.0, ge=0.0, lt=1.0)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    answer: int = Field(default=0, ge=0)
     max_tokens: int = Field(default=200, ge=1)
     stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[_Id, _Bias], ...] = ()
+    presence_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
+    frequency_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
+    repetition_penalty: float = Field(default=1.0, ge=0.1, le=10.0)
+    repetition_window: int | None = Field(default=64, ge=0)
+    top_logprobs: int | None = Field(default=None, ge=0)
+
+    @field_validator("logit_bias", mode="before")
+    @classmethod
+    def _in_order(cls, value: Any) -> Any:
+        """A mapping as pairs: the order in which ids were written changes nothing."""
+        return tuple(sorted(value.items())) if isinstance(value, Mapping) else value
 
     def draws(self) -> np.random.Generator:
         """The random numbers of one answer."""
-        return np.random.default_rng(self.seed)
+        return np.random.default_rng([self.seed, self.answer] if self.answer else self.seed)
 
 
 _EQUAL = 2e-6

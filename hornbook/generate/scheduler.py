@@ -12,17 +12,21 @@ The rules:
   much as is left; if its prompt ends within that, the next one reads on, else it goes to the end.
 
 So nobody waits forever. With `slots` slots and a budget of `step_tokens`, a prompt of n tokens is
-read within slots * ceil(n / (step_tokens - slots + 1)) steps of its admission: at most slots - 1
-others are writing or in the circle before it. It then writes a token a step, of which there are at
-most `max_tokens`, and whoever is first in the queue takes its slot.
+read within slots * (ceil(n / (step_tokens - slots + 1)) + slots - 1) steps of its admission: at
+most slots - 1 others are writing or in the circle before it. It then writes a token a step, of
+which there are at most `max_tokens`, and whoever is first in the queue takes its slot.
 
-A slot keeps what its last request left in the cache, so that the next turn of a conversation only
-reads what is new (the idea of SGLang's RadixAttention, Zheng et al. 2024, without sharing between
-slots). A request goes on in the slot that saves it most, among those of which it keeps at least
-half: it never throws away more than it saves. If there is none, it takes the slot that was free
-longest, and keeps what it happens to share with it.
+Slots keep what their requests left in the cache, and `kept` more of them than are computed
+together, so that the next turn of a conversation only reads what is new (the idea of SGLang's
+RadixAttention, Zheng et al. 2024, with whole sequences in the place of a tree). A request goes on
+in the free slot that saves it most, among those of which it keeps at least half: it never throws
+away more than it saves. If there is none, it takes the slot that was free longest, and a copy of
+the longest beginning that any slot holds. Where another reads the same beginning just then, it
+waits for it, if that is half of what it has to read or as much as a step: many answers to one
+prompt read it once.
 """
 
+import bisect
 import itertools
 from collections import deque
 from collections.abc import Sequence
@@ -42,13 +46,17 @@ Finish = Literal["stop", "length", "context"]
 class SchedulerConfig(Config):
     """slots: requests that are computed together. step_tokens: at most so many tokens of prompts
     and answers go through the model in one step; fewer mean shorter waits between the tokens of
-    running streams, more mean prompts in larger and so faster pieces.
+    running streams, more mean prompts in larger and so faster pieces. kept: slots beyond those that
+    are computed, which hold what ended requests left. kept_tokens: that all slots without a request
+    may hold together; what was used longest ago is forgotten first. None for no limit.
     """
 
     slots: int = pydantic.Field(default=8, ge=1)
     # SmolLM2's shape in float32 on one core: 46 tokens/s in pieces of 128, 55 in pieces of 512,
     # which keep running streams waiting for four times as long.
     step_tokens: int = pydantic.Field(default=128, ge=1)
+    kept: int = pydantic.Field(default=0, ge=0)
+    kept_tokens: int | None = pydantic.Field(default=None, ge=0)
 
     @pydantic.model_validator(mode="after")
     def _leaves_something_for_prompts(self) -> Self:
@@ -80,6 +88,16 @@ class Admission(NamedTuple):
     kept: int
 
 
+class Takeover(NamedTuple):
+    """A slot gets a copy of the first `length` tokens of another, in the place of what it holds;
+    `new` of them it did not hold."""
+
+    source: int
+    slot: int
+    length: int
+    new: int
+
+
 class Chunk(NamedTuple):
     """The next ids of a slot's prompt; last: the token after them is wanted."""
 
@@ -89,9 +107,12 @@ class Chunk(NamedTuple):
 
 
 class StepPlan(NamedTuple):
-    """What one step computes, in this order. decode: the newest token of each writing slot."""
+    """What one step does, in this order. forgotten: slots that hold nothing any more. decode: the
+    newest token of each writing slot."""
 
+    forgotten: list[int]
     admitted: list[Admission]
+    takeovers: list[Takeover]
     decode: dict[int, int]
     chunks: list[Chunk]
 
@@ -101,15 +122,25 @@ class StepPlan(NamedTuple):
         return len(self.decode) + sum(len(chunk.ids) for chunk in self.chunks)
 
 
+class _Teacher(NamedTuple):
+    """A slot, its request (None for one that is free) and how much of it is wanted."""
+
+    slot: int
+    handle: int | None
+    length: int
+
+
 @dataclass
 class _Running:
-    """newest: the last token that was chosen, not in the cache yet; None while reading."""
+    """newest: the last token that was chosen, not in the cache yet; None while reading. teacher:
+    whose beginning it takes over, as soon as that is read."""
 
     handle: int
     request: GenerationRequest
     prompt: list[int]
     count: int = 0
     newest: int | None = None
+    teacher: _Teacher | None = None
 
 
 @dataclass
@@ -126,10 +157,9 @@ class Scheduler:
 
     def __init__(self, config: SchedulerConfig, capacity: int, cuttable: bool) -> None:
         """capacity: tokens a slot can hold. cuttable: whether its cache can be cut to any prefix,
-        as
-        that of attention; a recurrent one can only be kept whole."""
+        as that of attention; a recurrent one can only be kept whole."""
         self.config, self.capacity, self.cuttable = config, capacity, cuttable
-        self._slots = [_Slot() for _ in range(config.slots)]
+        self._slots = [_Slot() for _ in range(config.slots + config.kept)]
         self._queue: deque[tuple[int, GenerationRequest]] = deque()
         self._reading: deque[int] = deque()
         self._handles, self._clock = itertools.count(), itertools.count(1)
@@ -164,7 +194,8 @@ class Scheduler:
 
     def plan(self) -> StepPlan:
         """What to compute next. It counts as computed from now on."""
-        admitted = self._admit()
+        forgotten, admitted = self._forget(), self._admit()
+        takeovers = self._take_over()
         decode = {
             i: slot.running.newest
             for i, slot in enumerate(self._slots)
@@ -172,7 +203,18 @@ class Scheduler:
         }
         for i, newest in decode.items():
             self._slots[i].held.append(newest)
-        return StepPlan(admitted, decode, self._read(self.config.step_tokens - len(decode)))
+        chunks = self._read(self.config.step_tokens - len(decode))
+        return StepPlan(forgotten, admitted, takeovers, decode, chunks)
+
+    @property
+    def running(self) -> int:
+        """Requests that have a slot."""
+        return sum(slot.running is not None for slot in self._slots)
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return len(self._queue)
 
     def accept(self, slot: int, token: int) -> Finish | None:
         """The token that was chosen for a slot; says whether and why it is the last."""
@@ -189,21 +231,36 @@ class Scheduler:
             self._free(slot)
         return finished
 
+    def _forget(self) -> list[int]:
+        """Free slots beyond what may be kept, those that were used longest ago."""
+        most = self.config.kept_tokens
+        idle = [i for i, slot in enumerate(self._slots) if not slot.running and slot.held]
+        total, forgotten = sum(len(self._slots[i].held) for i in idle), list[int]()
+        for i in sorted(idle, key=lambda i: self._slots[i].freed):
+            if most is None or total <= most:
+                break
+            total -= len(self._slots[i].held)
+            self._slots[i].held = []
+            forgotten.append(i)
+        return forgotten
+
     def _admit(self) -> list[Admission]:
-        admitted = []
-        while self._queue and (free := [i for i, s in enumerate(self._slots) if not s.running]):
+        admitted, running = list[Admission](), self.running
+        while self._queue and running < self.config.slots:
             handle, request = self._queue.popleft()
             prompt = list(request.prompt)
-            chosen, kept = self._choose(free, prompt)
+            chosen, kept = self._choose(prompt)
             slot = self._slots[chosen]
-            slot.running = _Running(handle, request, prompt)
+            slot.running = _Running(handle, request, prompt, teacher=self._teacher(prompt, kept))
             del slot.held[kept:]
             self._reading.append(chosen)
             admitted.append(Admission(chosen, handle, request, kept))
+            running += 1
         return admitted
 
-    def _choose(self, free: list[int], prompt: list[int]) -> tuple[int, int]:
+    def _choose(self, prompt: list[int]) -> tuple[int, int]:
         """The slot that a prompt takes, and how many of its held tokens it keeps."""
+        free = [i for i, slot in enumerate(self._slots) if not slot.running]
         kept = {i: self._shared(self._slots[i].held, prompt) for i in free}
         going_on = [i for i in free if 0 < len(self._slots[i].held) <= 2 * kept[i]]
         if going_on:
@@ -216,16 +273,60 @@ class Scheduler:
         """How many held tokens a prompt can keep; one of its own is always left to compute."""
         most = min(len(held), len(prompt) - 1)
         if self.cuttable:
-            return next((i for i in range(most) if held[i] != prompt[i]), most)
+            return _in_common(held, prompt, most)
         return len(held) if most == len(held) and prompt[:most] == held else 0
+
+    def _teacher(self, prompt: list[int], kept: int) -> _Teacher | None:
+        """Who holds more of a prompt's beginning than the `kept` tokens that are there, or is about
+        to read so much more that waiting pays; None where nobody does."""
+        if not self.cuttable:
+            return None
+        pays = min(self.config.step_tokens, (len(prompt) - kept + 1) // 2)
+        best, found = kept, None
+        for i, slot in enumerate(self._slots):
+            shared, other = self._shared(slot.held, prompt), slot.running
+            if other is not None and other.newest is None:
+                later = self._shared(other.prompt, prompt)
+                shared = later if later - max(kept, shared) >= pays else shared
+            if shared > best:
+                best, found = shared, _Teacher(i, other.handle if other else None, shared)
+        return found
+
+    def _take_over(self) -> list[Takeover]:
+        """What slots get from their teachers, as soon as these have read it or are gone."""
+        found = []
+        for i in self._reading:
+            slot = self._slots[i]
+            running = slot.running
+            if running is None or running.teacher is None or self._learns(running.teacher):
+                continue
+            source = running.teacher.slot
+            length = self._shared(self._slots[source].held, running.prompt)
+            if length > len(slot.held):
+                found.append(Takeover(source, i, length, length - len(slot.held)))
+                slot.held = running.prompt[:length]
+            running.teacher = None
+        return found
+
+    def _learns(self, teacher: _Teacher) -> bool:
+        """Whether it has not read yet what is wanted of it."""
+        slot = self._slots[teacher.slot]
+        there = slot.running is not None and slot.running.handle == teacher.handle
+        return there and len(slot.held) < teacher.length
 
     def _read(self, budget: int) -> list[Chunk]:
         """Chunks of prompts, of at most `budget` tokens in all."""
         chunks = []
-        while budget and self._reading:
+        for _ in range(len(self._reading)):
             i = self._reading.popleft()
             slot = self._slots[i]
             assert slot.running is not None
+            if not budget:
+                self._reading.appendleft(i)
+                break
+            if slot.running.teacher is not None:
+                self._reading.append(i)
+                continue
             prompt = slot.running.prompt
             ids = prompt[len(slot.held) : len(slot.held) + budget]
             slot.held += ids
@@ -241,6 +342,13 @@ class Scheduler:
         slot.running, slot.freed = None, next(self._clock)
         if i in self._reading:
             self._reading.remove(i)
+
+
+def _in_common(one: list[int], other: list[int], most: int) -> int:
+    """How many ids two lists begin with together, at most `most` of them."""
+    if one[:most] == other[:most]:
+        return most
+    return bisect.bisect_left(range(most), True, key=lambda n: one[: n + 1] != other[: n + 1])
 
 
 def check_prompt(prompt: Sequence[int], capacity: int) -> None:

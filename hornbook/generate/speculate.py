@@ -12,7 +12,8 @@ from typing import Protocol
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import RowToken, SequenceModel, Sequences
-from hornbook.generate.sampling import Constraint, SamplingConfig, choose
+from hornbook.generate.sampler import TokenSampler
+from hornbook.generate.sampling import Constraint, SamplingConfig
 from hornbook.generate.scheduler import check_prompt, finish_reason
 
 LONGEST = 8
@@ -120,23 +121,21 @@ def decode_drafted(
     sequences = model.sequences(1, len(prompt) + config.max_tokens)
     check_prompt(prompt, sequences.capacity)
     require_cuttable(sequences)
-    draws = config.draws()
+    sampler = TokenSampler(config, prompt, model.vocab, constraint)
     ids, count, size = list(prompt), 0, LONGEST // 2
     logits, guesses = sequences.go_on({0: prompt})[0][None], list[int]()
     while True:
         right = 0
         for row, expected in zip(logits, [*guesses, None], strict=True):
-            allowed = None if constraint is None else constraint.allowed()
-            token = choose(row, config, draws, allowed)
+            token, logprobs = sampler.next(row)
             ids.append(token)
             count += 1
             full = len(ids) >= sequences.capacity
             finished = finish_reason(token, count, config.max_tokens, stop_ids, full)
-            yield RowToken(0, token, finished)
+            yield RowToken(0, token, finished, logprobs)
             if finished:
                 return
-            if constraint is not None:
-                constraint.advance(token)
+            sampler.advance(token)
             if token != expected:
                 break
             right += 1

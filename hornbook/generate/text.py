@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import RowToken, SequenceModel, decode
 from hornbook.generate.engine import Engine
+from hornbook.generate.sampler import TokenLogprobs
 from hornbook.generate.sampling import Constraint, SamplingConfig
 from hornbook.generate.scheduler import Finish, GenerationRequest, SchedulerConfig
 from hornbook.generate.speculate import Drafter, decode_drafted
@@ -19,9 +20,11 @@ from hornbook.tokenize.tokenizer import Tokenizer
 class Answer:
     """What was generated so far. Iterate over `stream` to fill it.
 
+    token_ids: the one that ended it included. logprobs: of each of them, where they were asked for.
     finish_reason: "stop", "length" or "context" once it is finished. elapsed_s: since the start.
     dropped_turns: messages that fell out of the context, oldest first. complete: whether it is all
-    of what it had to be, where that was asked for.
+    of what it had to be, where that was asked for. reused_tokens: of the prompt, those that were
+    not computed for it.
     """
 
     prompt_ids: list[int]
@@ -31,6 +34,8 @@ class Answer:
     elapsed_s: float = 0.0
     dropped_turns: int = 0
     complete: bool = True
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    reused_tokens: int = 0
 
     @property
     def tokens_per_second(self) -> float:
@@ -97,13 +102,15 @@ class Writing:
         """Time runs from here."""
         self._started = time.perf_counter()
 
-    def push(self, i: int, finished: Finish | None) -> str:
+    def push(self, i: int, finished: Finish | None, logprobs: TokenLogprobs | None = None) -> str:
         """The text that is sure with this token, maybe empty; finished: why it is the last.
 
         A stop text ends the answer as well: `answer.finish_reason` says it.
         """
         answer, stops = self.answer, self.request.config.stop
         answer.token_ids.append(i)
+        if logprobs is not None:
+            answer.logprobs.append(logprobs)
         answer.elapsed_s = time.perf_counter() - self._started
         if i not in self.request.stop_ids:
             self._held += self._decoder.push(i)
@@ -132,7 +139,7 @@ class Writing:
             else decode(model, [asked.prompt], asked.config, asked.stop_ids, [asked.constraint])
         )
         for step in steps:
-            if ready := self.push(step.id, step.finished):
+            if ready := self.push(step.id, step.finished, step.logprobs):
                 yield ready
             if self.answer.finish_reason:
                 return
@@ -170,7 +177,8 @@ def write_together(model: SequenceModel, writings: Sequence[Writing]) -> None:
         writing.begin()
     for token in engine.run():
         writing = running[token.handle]
-        writing.push(token.id, token.finished)
+        writing.push(token.id, token.finished, token.logprobs)
+        writing.answer.reused_tokens = token.reused
         if writing.answer.finish_reason and not token.finished:
             engine.cancel(token.handle)
 

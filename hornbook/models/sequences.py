@@ -64,6 +64,11 @@ class StateSequences:
         self._state.cut(self._places[row], length)
 
     @torch.inference_mode()
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let a row hold what another holds first."""
+        self._state.copy(self._places[source], self._places[target], length)
+
+    @torch.inference_mode()
     def drop(self, rows: Sequence[int]) -> None:
         """Go on with the other rows only."""
         kept = [row for row in self._places if row not in rows]

@@ -283,6 +283,16 @@ class State:
             assert self.cuttable, "a recurrent state is that of all tokens so far"
             self.length[row] = length
 
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let row `target` hold the first `length` tokens of row `source`; of a `cuttable` state
+        without a memory."""
+        assert self.cuttable and not any(self.remembered), "only what positions hold is copied"
+        assert 0 <= length <= int(self.length[source])
+        for cache, names in zip(self.caches, self.positional, strict=True):
+            for name in names:
+                cache[name][target, :, :length] = cache[name][source, :, :length]
+        self.length[target] = length
+
     def snapshot(self) -> "State":
         """A copy that later updates do not touch."""
         return self.take(torch.arange(len(self.length), device=self.length.device))

@@ -9,7 +9,7 @@ import torch
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.decode import decode
-from hornbook.generate.engine import Engine
+from hornbook.generate.engine import Engine, RequestFailed
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
 from hornbook.models.presets import gpt2, lfm2, lstm, mamba2, qwen3
@@ -122,13 +122,34 @@ def test_fifty_random_schedules_give_what_each_request_gives_alone(family):
     for seed in range(5):
         chance = random.Random(seed)
         slots = chance.randint(1, 4)
-        config = SchedulerConfig(slots=slots, step_tokens=slots + chance.choice((0, 1, 3, 9, 60)))
+        config = SchedulerConfig(
+            slots=slots,
+            step_tokens=slots + chance.choice((0, 1, 3, 9, 60)),
+            kept=2 * (seed == 3),
+            kept_tokens=60 if seed == 4 else None,
+        )
         engine = Engine(build(family), config)
         for _ in range(10):
             compared += play(engine, family, chance)
         reused += engine.reused_tokens
     assert compared > 250
     assert reused > 50
+
+
+@pytest.mark.parametrize("family", sorted(CUTTABLE))
+def test_a_beginning_that_others_hold_or_read_is_copied(family):
+    """Of a running request, of one that is done, and of one that is read just now."""
+    begin = tuple(range(20, 40))
+    engine = Engine(build(family), SchedulerConfig(slots=3, step_tokens=8, kept=1))
+    asked = [((*begin, n), SAMPLINGS[n % 3], 4) for n in range(3)]
+    found = run(engine, asked)
+    assert [found[handle] for handle in found] == [alone(family, *one) for one in asked]
+    assert engine.prompt_tokens == len(begin) + 3
+    assert engine.reused_tokens == 2 * len(begin)
+    last = ((*begin, 9), SAMPLINGS[1], 4)
+    (handle,) = (found := run(engine, [last]))
+    assert found[handle] == alone(family, *last)
+    assert engine.prompt_tokens == len(begin) + 4
 
 
 @every_family
@@ -245,13 +266,40 @@ def test_a_constraint_that_fails_ends_its_own_request_only():
     broken = engine.submit(ask((7, 8, 9), SAMPLINGS[0], 20, Even(fails=2)))
     last = engine.submit(ask(*two))
     engine.step()
-    with pytest.raises(HornbookError, match="cannot be followed"):
+    with pytest.raises(RequestFailed, match="cannot be followed") as failed:
         engine.step()
+    assert failed.value.handle == broken
     assert not engine.cancel(broken)
     found = run(engine)
     assert found.keys() == {first, last}
     assert found[first] == (alone("gpt2", *one)[0][1:], alone("gpt2", *one)[1])
     assert found[last] == (alone("gpt2", *two)[0][1:], alone("gpt2", *two)[1])
+
+
+def test_all_that_fail_in_one_step_are_named():
+    engine = Engine(build("gpt2"))
+    one = ((8, 9), SAMPLINGS[0], MOST)
+    broken = [engine.submit(ask((n, 8), SAMPLINGS[0], 20, Even(fails=1))) for n in (1, 2)]
+    kept = engine.submit(ask(*one))
+    failed = []
+    for _ in broken:
+        with pytest.raises(RequestFailed) as error:
+            engine.step()
+        failed.append(error.value.handle)
+    assert failed == broken
+    assert run(engine) == {kept: alone("gpt2", *one)}
+
+
+def test_it_begins_anew_with_nothing_left():
+    engine = Engine(build("qwen3"), SchedulerConfig(slots=2, step_tokens=8))
+    one = ((7, 8, 9), SAMPLINGS[1], MOST)
+    engine.submit(ask(*one))
+    engine.step()
+    engine.restart()
+    assert engine.idle
+    (handle,) = (found := run(engine, [one]))
+    assert found[handle] == alone("qwen3", *one)
+    assert engine.reused_tokens == 0
 
 
 def test_mistakes_are_named_before_any_work():

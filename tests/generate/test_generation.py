@@ -145,6 +145,7 @@ class Speller:
     """A model, and its only sequence, that says a text whatever it reads."""
 
     capacity = 10_000
+    vocab = 200
 
     def __init__(self, text):
         self.ids = iter([*map(ord, text), 0])

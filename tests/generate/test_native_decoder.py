@@ -147,10 +147,11 @@ def test_a_row_that_would_outgrow_its_room_changes_nothing():
 def test_an_engine_gives_every_request_the_ids_it_gets_alone():
     _, decoder = made("llama", seed=4)
     draw = random.Random(5)
+    begin = some_ids(20)
     for seed in range(40):
         requests = [
             GenerationRequest(
-                [draw.randrange(96) for _ in range(draw.randint(1, 50))],
+                [*begin[: draw.randint(0, 20)], *some_ids(draw.randint(1, 30), draw.random())],
                 SamplingConfig(
                     temperature=draw.choice([0, 0.9]), max_tokens=draw.randint(1, 20), seed=seed
                 ),
@@ -159,7 +160,10 @@ def test_an_engine_gives_every_request_the_ids_it_gets_alone():
             for _ in range(draw.randint(1, 7))
         ]
         slots = draw.randint(1, 4)
-        engine = Engine(decoder, SchedulerConfig(slots=slots, step_tokens=draw.randint(slots, 40)))
+        config = SchedulerConfig(
+            slots=slots, step_tokens=draw.randint(slots, 40), kept=draw.randint(0, 2)
+        )
+        engine = Engine(decoder, config)
         handles, found = [], {}
         pending = list(requests)
         while pending or not engine.idle:

@@ -16,8 +16,9 @@ def request(prompt, most=10):
     return GenerationRequest(prompt, SimpleNamespace(max_tokens=most))
 
 
-def scheduler(slots=2, step_tokens=8, capacity=ROOM, cuttable=True):
-    return Scheduler(SchedulerConfig(slots=slots, step_tokens=step_tokens), capacity, cuttable)
+def scheduler(slots=2, step_tokens=8, capacity=ROOM, cuttable=True, **other):
+    config = SchedulerConfig(slots=slots, step_tokens=step_tokens, **other)
+    return Scheduler(config, capacity, cuttable)
 
 
 def go(planner):
@@ -64,7 +65,7 @@ def test_prompts_are_read_in_turn():
 
 def bound(prompt, slots, step_tokens):
     """Steps within which a prompt is read, as the scheduler promises."""
-    return slots * math.ceil(prompt / (step_tokens - slots + 1))
+    return slots * (math.ceil(prompt / (step_tokens - slots + 1)) + slots - 1)
 
 
 class Watch:
@@ -74,7 +75,13 @@ class Watch:
         self.random = random.Random(seed)
         self.slots = self.random.randint(1, 5)
         self.tokens = self.slots + self.random.randint(0, 12)
-        self.planner = scheduler(self.slots, self.tokens, cuttable=self.random.random() < 0.5)
+        self.planner = scheduler(
+            self.slots,
+            self.tokens,
+            cuttable=self.random.random() < 0.5,
+            kept=self.random.choice((0, 2)),
+            kept_tokens=self.random.choice((None, 30)),
+        )
         self.sent, self.admitted, self.cancelled, self.done = {}, {}, set(), set()
         self.writing, self.owner, self.step = {}, {}, 0
 
@@ -189,6 +196,66 @@ def test_only_a_cache_that_can_be_cut_keeps_a_part():
         planner = scheduler(slots=1, step_tokens=50, cuttable=cuttable)
         serve(planner, [1, 2, 3, 4])
         assert serve(planner, [1, 2, 3, 5, 6]) == (0, expected)
+
+
+def test_what_another_holds_is_taken_over():
+    planner = scheduler(slots=2, step_tokens=4)
+    planner.submit(request([1, 2, 3, 4, 5, 6]))
+    go(planner)
+    planner.submit(request([1, 2, 3, 4, 9]))
+    plan, _ = go(planner)
+    assert plan.takeovers == [(0, 1, 4, 4)]
+    assert read(plan) == [(0, 2, True), (1, 1, True)]
+
+
+def test_who_reads_the_same_waits_for_it_if_that_pays():
+    for saved, expected in ((6, [(0, 4, False)]), (2, [(0, 4, False)])):
+        planner = scheduler(slots=2, step_tokens=4)
+        for last in (8, 9):
+            planner.submit(request([*range(saved), *[last] * (8 - saved)]))
+        assert read(go(planner)[0]) == expected
+        second, _ = go(planner)
+        if saved == 6:  # it waits, and the first goes on
+            assert read(second) == [(0, 4, True)]
+            third, _ = go(planner)
+            assert third.takeovers == [(0, 1, 6, 6)]
+            assert read(third) == [(1, 2, True)]
+        else:
+            assert read(second) == [(1, 4, False)]
+
+
+def test_who_waits_goes_on_when_the_other_leaves():
+    planner = scheduler(slots=2, step_tokens=4)
+    first = planner.submit(request([1] * 20))
+    planner.submit(request([*[1] * 15, 2]))
+    go(planner)
+    planner.cancel(first)
+    plan, _ = go(planner)
+    assert plan.takeovers == [(0, 1, 4, 4)]
+    assert read(plan) == [(1, 4, False)]
+
+
+def test_more_slots_than_are_computed_keep_what_was_read():
+    planner = scheduler(slots=1, step_tokens=50, kept=2)
+    assert serve(planner, [1, 2, 3]) == (0, 0)
+    assert serve(planner, [4, 5, 6]) == (1, 0)
+    assert serve(planner, [7, 8, 9]) == (2, 0)
+    assert serve(planner, [4, 5, 6, 1]) == (1, 3)
+    assert serve(planner, [1, 2, 3, 1]) == (0, 3)
+    for n in range(3):
+        planner.submit(request([n, n]))
+    assert len(go(planner)[0].admitted) == 1  # one at a time all the same
+
+
+def test_what_is_kept_is_bounded_in_tokens():
+    planner = scheduler(slots=1, step_tokens=50, kept=3, kept_tokens=7)
+    for n in range(3):
+        serve(planner, [n] * 3)
+    planner.submit(request([5], most=1))
+    plan, _ = go(planner)
+    assert plan.forgotten == [0]
+    finish_all(planner)
+    assert serve(planner, [2, 2, 2, 8]) == (2, 3)
 
 
 def test_one_token_is_always_left_to_compute():

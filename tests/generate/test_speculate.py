@@ -87,6 +87,8 @@ def test_right_guesses_save_passes_and_wrong_ones_become_few():
     answer = [1, 2] + [step.id for step in decode(model, [[1, 2]], config, frozenset())]
 
     class Counting:
+        vocab = 23
+
         def sequences(self, rows, capacity):
             found = model.sequences(rows, capacity)
             check = found.check
