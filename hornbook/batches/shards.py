@@ -127,7 +127,7 @@ def _map(path: Path, count: int) -> np.ndarray:
     """The memory-mapped shard, which must hold `count` ids."""
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise HornbookError(f"{path} is damaged: {error}.") from None
     if array.ndim != 1 or array.dtype not in (np.uint16, np.uint32):
         raise HornbookError(f"{path} holds {array.dtype} of shape {array.shape}, not token ids.")

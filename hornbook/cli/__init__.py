@@ -31,6 +31,7 @@ from hornbook.cli import (
     search,
     summarize,
     tokenizer,
+    trace,
     translate,
 )
 
@@ -56,6 +57,7 @@ app.command("index")(index.command)
 app.command("search")(search.command)
 app.command("ask")(ask.command)
 app.command("filter")(filter.command)
+app.command("trace")(trace.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

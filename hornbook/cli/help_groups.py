@@ -9,6 +9,7 @@ COMMANDS = {
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed",
     "Measurement": "evaluate bench",
+    "Understanding": "trace",
     "Exchange": "pull export",
 }
 
@@ -17,7 +18,8 @@ OPTIONS = {
     "Data": "corpus pairs validation test images data text file column text_column label_column "
     "text_field domain general good bad against group validation_share strict longest",
     "Documents": "remove encoder wait watch",
-    "Search": "ask.strict quotes count by source folder since until in_language metadata",
+    "Search": "ask.strict quotes least places count by source folder since until in_language "
+    "metadata",
     "Budget": "minutes tokens epochs",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
@@ -45,7 +47,7 @@ VALUES = {
     "ROWS": "rows micro_rows",
     "EPOCHS": "epochs",
     "PARTS": "folds",
-    "ITEMS": "test_limit limit each quotes",
+    "ITEMS": "test_limit limit each quotes places",
     "EXAMPLES": "shots",
     "SENTENCES": "lead sentences",
     "STREAMS": "streams",

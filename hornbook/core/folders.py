@@ -154,6 +154,20 @@ def sign(folder: Path, claim: Claim, *names: str) -> None:
     write_json(folder / MARKER, marker)
 
 
+def list_part(folder: Path, name: str) -> None:
+    """Say in the marker of a finished folder that `name` in it is its maker's, before it is
+    written. Raises UsageError where something of that name is there and is somebody else's.
+    """
+    found = marker_of(folder) or {}
+    files = found.get("files", {})
+    if name in files:
+        return
+    if os.path.lexists(folder / name):
+        raise UsageError(f"{folder / name} is not Hornbook's own and would be lost; move it away.")
+    with disk_errors(folder):
+        write_json(folder / MARKER, {**found, "files": {**files, name: None}})
+
+
 @contextlib.contextmanager
 def entering(folder: Path, claim: Claim, *names: str) -> Iterator[None]:
     """As `add`; when the block fails before anything was written, nothing is left."""

@@ -30,8 +30,10 @@ from hornbook.corpus.document_files import (
 from hornbook.corpus.measures import TextMeasures
 from hornbook.corpus.select import DROPPED, FORGOTTEN
 
-_MADE_OF_IT = ("shards", "card.html")
-"""What holds the text in another form: tokens, and a page that is written again."""
+TRACED = "traced"
+"""The folder in a corpus in which all places of its text are sorted."""
+_MADE_OF_IT = ("shards", TRACED, "card.html")
+"""What holds the text in another form: tokens, what finds it, and a page that is written again."""
 FORGOTTEN_FILE = "forgotten.json"
 
 
