@@ -1,18 +1,18 @@
-"""Answers and refusals on people's questions: `python -m benchmarks.answers en zh`.
+"""Answers and refusals on people's questions: `python -m benchmarks.answers xquad.en cmrc2018`.
 
-The paragraphs of XQuAD (HORNBOOK_DATA) become an index, and its questions are asked twice: with all
-paragraphs, and with their own left out. Printed are how often the best sentence holds the answer;
-how many questions are refused wrongly and rightly at the index's own threshold; and how many are
-refused rightly where 5 % are refused wrongly, as landed and with weights fitted to these questions
-by folds (the weights in `hornbook.retrieve.refusal` are those of `--fit` on en and zh).
+The paragraphs of a set of questions (HORNBOOK_DATA) become an index, and `evaluate --task answers`
+asks its questions with all paragraphs, and with their own left out. Beside its figures stands how
+many are refused rightly where 5 % are refused wrongly, with weights fitted to these questions by
+folds (the weights in `hornbook.retrieve.refusal` are those of `--fit` on xquad.en and xquad.zh).
+`--alone` makes an index of each paragraph alone, and asks it the questions of the next one, too.
 """
 
 import argparse
-import gzip
-import json
+import itertools
 import os
 import random
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +20,45 @@ import numpy as np
 
 from benchmarks.common import report
 from hornbook.core.progress import Progress
+from hornbook.evaluate.results import plain
+from hornbook.evaluate.rows import read_rows
 from hornbook.read.documents import Document
-from hornbook.retrieve.made_questions import MadeQuestion
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.refusal import FALSE_REFUSALS, fitted_weights, held_out_scores, scale
 from hornbook.retrieve.writer import FoundFile, IndexWriter
+from hornbook.workflows.documents.ask import AskRequest, ask
 from hornbook.workflows.documents.asking import OpenIndex
 from hornbook.workflows.documents.embedding import embed_index
 from hornbook.workflows.documents.encoders import settle_encoder
-from hornbook.workflows.documents.refusal import judge, signs
+from hornbook.workflows.documents.evaluate_answers import asked_twice, figures_of, metrics_of
+from hornbook.workflows.documents.queries import JudgedQuestion, read_questions
+from hornbook.workflows.documents.refusal import signs
+
+SETS = {
+    "cmrc2018": "qa_cmrc2018/cmrc2018_dev.json.gz",
+    **{f"xquad.{code}": f"qa_xquad/xquad.{code}.json.gz" for code in ("en", "de", "es", "zh")},
+}
+QUIET = Progress(quiet=True)
 
 
 def main() -> None:
     """Print the JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("languages", nargs="*", default=["en", "zh"])
+    parser.add_argument("sets", nargs="*", default=["xquad.en", "xquad.zh"])
     parser.add_argument("--questions", type=int, default=250)
     parser.add_argument("--encoder", default="multilingual-e5-small", help="none for words alone")
     parser.add_argument("--fit", action="store_true", help="print the weights of these questions")
+    parser.add_argument("--alone", action="store_true", help="an index of each paragraph")
     asked = parser.parse_args()
-    found = {}
+    found: dict[str, Any] = {}
     sides = []
-    for language in asked.languages:
+    for name in asked.sets:
+        file = Path(os.environ["HORNBOOK_DATA"]) / SETS[name]
+        if asked.alone:
+            found[name] = alone(file, asked)
+            continue
         with tempfile.TemporaryDirectory() as folder:
-            found[language], answered, removed = measured(language, Path(folder), asked)
+            found[name], answered, removed = measured(file, Path(folder), asked)
         mean, spread = scale(answered, removed)
         sides.append([(side - mean) / spread for side in (answered, removed)])
     if asked.fit:
@@ -52,59 +67,66 @@ def main() -> None:
     report(ours=found, peers={}, ratio=None, load=os.getloadavg())
 
 
-def measured(
-    language: str, folder: Path, asked: Any
-) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+def measured(file: Path, folder: Path, asked: Any) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """The figures, and the signs of the questions with their paragraph and without it."""
-    questions = fill(language, folder, asked.encoder)
-    random.Random(1).shuffle(questions)
-    opened = OpenIndex(folder, Progress(quiet=True))
-    rows: list[list[list[float]]] = [[], []]
-    refused: list[list[bool]] = [[], []]
-    right = 0
+    fill(dict.fromkeys(row["context"] for row in read_rows(file)), folder, asked.encoder)
+    opened = OpenIndex(folder, QUIET)
     with opened.index:
-        for question, document, answers in questions[: asked.questions]:
-            own = MadeQuestion(question, TextPlace(document, 0, 2**31))
-            for side, without in enumerate((None, own)):
-                finding = opened.find(question, without=without)
-                verdict = judge(opened, question, finding)
-                assert verdict is not None
-                refused[side].append(verdict.refused)
-                rows[side].append(signs(opened, question, finding))
-                if without is None and finding.evidence:
-                    right += any(answer in finding.evidence[0].text for answer in answers)
-    answered, removed = np.array(rows[0]), np.array(rows[1])
-    figures = {
-        "best_sentence": right / len(answered),
-        "false_refusals": float(np.mean(refused[0])),
-        "refused": float(np.mean(refused[1])),
-        "refused_at_5_percent_by_folds": by_folds(answered, removed),
-    }
+        questions = read_questions(file, opened.index)
+        random.Random(1).shuffle(questions)
+        rows = asked_twice(opened, questions[: asked.questions], AskRequest())
+        figures: dict[str, Any] = dict(
+            plain(metrics_of([figures_of(opened, row) for row in rows], 0))
+        )
+        sides = [_signs(opened, row.question) for row in rows]
+    answered, removed = (np.array(side) for side in zip(*sides, strict=True))
+    figures |= {"refused_at_5_percent_by_folds": by_folds(answered, removed)}
     return figures, answered, removed
 
 
-def fill(language: str, folder: Path, encoder: str) -> list[tuple[str, int, list[str]]]:
-    """Make the index; the questions with the number of their document and their answers."""
-    path = Path(os.environ["HORNBOOK_DATA"]) / "qa_xquad" / f"xquad.{language}.json.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        articles = json.load(stream)["data"]
-    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+def _signs(opened: OpenIndex, one: JudgedQuestion) -> tuple[list[float], list[float]]:
+    """What a question finds with its paragraph and without it."""
+
+    def its(place: TextPlace, text: str) -> bool:
+        return one.touches(place.document, text)
+
+    there, gone = (opened.find(one.question, without) for without in (None, its))
+    return signs(opened, one.question, there), signs(opened, one.question, gone)
+
+
+def alone(file: Path, asked: Any) -> dict[str, Any]:
+    """How many questions an index of one paragraph refuses: its own, and those of the next one."""
+    refused: tuple[list[bool], list[bool]] = ([], [])
+    several = itertools.groupby(read_rows(file), key=lambda row: row["context"])
+    paragraphs = [(context, list(rows)) for context, rows in several]
+    for (context, own), (_, other) in itertools.islice(
+        itertools.pairwise(paragraphs), asked.questions // 5
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            fill([context], Path(folder), asked.encoder)
+            opened = OpenIndex(Path(folder), QUIET)
+            with opened.index:
+                for side, rows in zip(refused, (own, other), strict=True):
+                    side += [ask(opened, row["question"]).refused for row in rows]
+    return {
+        "refused_wrongly": float(np.mean(refused[0])),
+        "refused_rightly": float(np.mean(refused[1])),
+        "questions": len(refused[0]),
+    }
+
+
+def fill(texts: Iterable[str], folder: Path, encoder: str) -> None:
+    """Make an index of texts, a document each."""
     with IndexWriter(folder) as writer:
         file = FoundFile("/nowhere/texts", "/nowhere/else", 1, "", "", "")
         number = writer.begin(file)
-        for paragraph in paragraphs:
-            writer.take(number, Document("", paragraph["context"], ""))
+        for text in texts:
+            writer.take(number, Document("", text, ""))
         writer.end(number, file)
         settle_encoder(writer.store, encoder)
         writer.catch_up()
-        ids = [row[0] for row in writer.store.execute("SELECT id FROM documents ORDER BY id")]
     if encoder != "none":
-        embed_index(folder, Progress(quiet=True))
-    return [
-        (one["question"], id, [answer["text"] for answer in one["answers"]])
-        for id, paragraph in zip(ids, paragraphs, strict=True)
-        for one in paragraph["qas"]
-    ]
+        embed_index(folder, QUIET)
 
 
 def by_folds(answered: np.ndarray, removed: np.ndarray) -> float:

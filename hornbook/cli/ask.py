@@ -66,12 +66,15 @@ def _tell(found: dict[str, Any]) -> None:
         f"{seen['documents']:,} of {seen['of_documents']:,} documents"
     )
     if seen["vectors"] < seen["of_passages"]:
-        note(f"vectors: {seen['vectors']:,} of {seen['of_passages']:,} passages have one")
+        note(
+            f"vectors: {seen['vectors']:,} of {seen['of_passages']:,} passages have one; while "
+            "most have none, words alone are compared"
+        )
     if (rates := found.get("refusal")) is not None:
         note(
-            f"of {rates['questions']:,} questions made of these documents, "
-            f"{rates['false_refusals']:.1%} are refused wrongly, and {rates['false_answers']:.1%} "
-            "would be answered without their passage"
+            f"of {rates['questions']:,} questions made of {rates['sentences']:,} sentences of "
+            f"these documents, {rates['false_refusals']:.1%} are refused wrongly, and "
+            f"{rates['false_answers']:.1%} would be answered without their passage"
         )
     if "left_out" in found:
         note(f"The model's own words are left out: {found['left_out']}.")

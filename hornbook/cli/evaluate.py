@@ -12,7 +12,9 @@ def command(
     model: options.Model,
     task: Annotated[
         list[str],
-        typer.Option(help="A built-in task, or a YAML file; retrieval, where MODEL is an index."),
+        typer.Option(
+            help="A built-in task, or a YAML file; retrieval or answers, where MODEL is an index."
+        ),
     ],
     shots: Annotated[
         int | None,
@@ -24,7 +26,7 @@ def command(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A file to use in place of the task's own, or a corpus; for retrieval, "
+            help="A file to use in place of the task's own, or a corpus; for an index, "
             "questions that say what answers them."
         ),
     ] = None,

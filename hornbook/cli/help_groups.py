@@ -17,7 +17,7 @@ OPTIONS = {
     "Task": "task prompt system words shots question questions score examples",
     "Data": "corpus pairs validation test images data text file column text_column label_column "
     "text_field domain general good bad against group validation_share strict longest",
-    "Documents": "remove encoder wait watch",
+    "Documents": "remove encoder wait watch make_questions index.questions",
     "Search": "ask.strict quotes least places count by source folder since until in_language "
     "metadata",
     "Budget": "minutes tokens epochs",

@@ -10,6 +10,7 @@ from hornbook.cli import options
 if TYPE_CHECKING:
     from hornbook.core.progress import Progress
     from hornbook.workflows.documents.indexing import IndexReport
+    from hornbook.workflows.documents.question_set import QuestionSet
 
 
 def command(
@@ -43,20 +44,45 @@ def command(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and take every change over until stopped.")
     ] = False,
+    make_questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a small test set to this file (JSON Lines): questions made of these "
+            "documents, with the passage and the sentence that answer each."
+        ),
+    ] = None,
+    questions: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Largest number of questions that are made.")
+    ] = 200,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A decoder that asks the questions. Without one they are made by rules."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Read documents into an index, or bring one up to date: only what changed is read."""
     import time
 
     from hornbook.cli.output import print_json, show
+    from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
     from hornbook.workflows.documents.indexing import IndexRequest, make_index
+    from hornbook.workflows.documents.question_set import check_questions, made_set
     from hornbook.workflows.documents.watching import keep_up
 
     started, progress = time.perf_counter(), Progress()
+    if make_questions is not None:
+        check_questions(make_questions, model)
+    elif model is not None:
+        raise UsageError("--model goes with --make-questions.")
     request = IndexRequest(tuple(sources or ()), tuple(remove or ()), text_field, encoder, wait)
     report = make_index(request, out, progress)
     _say(report, progress)
+    about = {}
+    if make_questions is not None:
+        made = made_set(out, make_questions, questions, model, progress)
+        about = {"made_questions": made.plain()}
+        _say_questions(made, progress)
     if watch:
         keep_up(request, out, progress, lambda more: _say(more, progress))
     if not json:
@@ -65,7 +91,20 @@ def command(
             f"{report.vectors:,} with vectors"
         )
     seconds = round(time.perf_counter() - started, 3)
-    print_json({"index": str(out), **report.plain(), "seconds": seconds}, json)
+    print_json({"index": str(out), **report.plain(), **about, "seconds": seconds}, json)
+
+
+def _say_questions(made: "QuestionSet", progress: "Progress") -> None:
+    """What was made, and how far it is to be trusted."""
+    progress.say(
+        f"{made.file}: {made.questions:,} questions made by {made.by}; {made.left_out:,} of "
+        f"{made.tried:,} were left out",
+        f"  {made.shared.value:.0%} of the words of a question stand in the sentence that answers "
+        f"it; words find the passage among the first five for {made.found.value:.0%} "
+        f"({made.found.low:.0%} to {made.found.high:.0%})",
+        "  nobody has asked them: they tell good settings from bad ones, and do not say how well "
+        "people will be answered",
+    )
 
 
 def _say(report: "IndexReport", progress: "Progress") -> None:

@@ -16,8 +16,9 @@ def command(
     model: Annotated[
         Path,
         typer.Argument(
-            help="A decoder, or an encoder that chooses sentences. A document, a folder or an "
-            "index in its place is summarised by the encoder that was pulled."
+            help="A decoder, an encoder-decoder such as T5, or an encoder that chooses sentences. "
+            "A document, a folder or an index in its place is summarised by the encoder that was "
+            "pulled."
         ),
     ],
     file: Annotated[
@@ -41,7 +42,8 @@ def command(
     part: Annotated[
         int | None,
         typer.Option(
-            help="Tokens of the text that are read at once. By default half of the context."
+            help="Tokens of the text that are read at once. By default half of a decoder's "
+            "context, and all of T5's."
         ),
     ] = None,
     device: options.Device = None,

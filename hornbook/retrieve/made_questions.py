@@ -30,8 +30,13 @@ class MadeQuestion(NamedTuple):
     place: TextPlace
 
 
-def made_questions(index: DocumentIndex, count: int, seed: int = 0) -> list[MadeQuestion]:
-    """At most `count` questions of sentences all over an index; the same ones by the same seed."""
+def made_questions(
+    index: DocumentIndex, count: int, seed: int = 0, repeated: bool = False
+) -> list[MadeQuestion]:
+    """At most `count` questions of sentences all over an index; the same ones by the same seed.
+
+    repeated: where it has fewer such sentences, several questions are made of each.
+    """
     draw = random.Random(seed)
     passages = index.store.execute("SELECT document, start, end FROM passages ORDER BY id")
     order = passages.fetchall()
@@ -42,6 +47,8 @@ def made_questions(index: DocumentIndex, count: int, seed: int = 0) -> list[Made
         found = [next(sentences, None) for sentences in waiting]
         words += [one for one in found if one is not None]
         waiting = [rest for rest, one in zip(waiting, found, strict=True) if one is not None]
+    if repeated and words:
+        words *= -(-count // len(words))
     del words[count:]
     return [
         MadeQuestion(_question(own, words[draw.randrange(len(words))][1], draw), place)

@@ -25,7 +25,8 @@ class Refusal(NamedTuple):
     """mean, spread: (F,) of the signs in this index. weights: (F,) of signs in standard deviations.
 
     threshold: the score below which a question is refused. false_refusals, false_answers: shares of
-    the index's own questions that are judged wrongly. questions: how many there were.
+    the index's own questions that are judged wrongly. questions: how many there were; sentences: of
+    how many they were made.
     """
 
     mean: list[float]
@@ -35,6 +36,7 @@ class Refusal(NamedTuple):
     false_refusals: float
     false_answers: float
     questions: int
+    sentences: int
 
     def score(self, signs: Sequence[float]) -> float:
         """Of what a question found: the larger, the likelier its answer is there."""
@@ -43,9 +45,14 @@ class Refusal(NamedTuple):
 
 
 def settle_refusal(
-    answered: np.ndarray, removed: np.ndarray, weights: Sequence[float] | None = None
+    answered: np.ndarray,
+    removed: np.ndarray,
+    weights: Sequence[float] | None = None,
+    sentences: int | None = None,
 ) -> Refusal:
     """answered, removed: (N, F) signs of the same questions, with their passage and without it.
+
+    sentences: of how many the questions were made; each of its own if not given.
 
     weights: of signs in standard deviations; None to fit them to these, in which case the rates are
     those of questions judged by weights fitted to others.
@@ -66,6 +73,7 @@ def settle_refusal(
         float((scores[0] < threshold).mean()),
         float((scores[1] >= threshold).mean()),
         len(answered),
+        sentences or len(answered),
     )
 
 

@@ -1,7 +1,7 @@
 """The main job: from text to a trained, measured, talking model and a report, in one go.
 
-Calls corpus, pretraining, instruction tuning and the report in order; each reuses what is
-unchanged from an earlier run. Computes nothing itself.
+Calls corpus, index, pretraining, instruction tuning, a question to the index and the report in
+order; each reuses what is unchanged from an earlier run. Computes nothing itself.
 """
 
 import shlex
@@ -17,7 +17,10 @@ from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
+from hornbook.corpus.document_files import DOCUMENTS
+from hornbook.workflows.documents.first_answer import first_answer, index_text
 from hornbook.workflows.projects.answers.instruct import mined
+from hornbook.workflows.projects.answers.mined import pairs_of
 from hornbook.workflows.projects.answers.split import NothingToLearn
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.report import write_report
@@ -36,7 +39,9 @@ each, and until when they must be done."""
 _RATE = 0.003
 """Of learning to answer: a model that has hardly learned bears what fresh weights do."""
 _LEAST_MINUTES = 0.5
-_PARTS = ("corpus", "pretrain", "questions", "instruct")
+_INDEXING = 0.05
+"""Of the minutes, what reading the text into an index may take."""
+_PARTS = ("corpus", "index", "pretrain", "questions", "instruct")
 """Folders of the results."""
 
 
@@ -66,18 +71,44 @@ def _quickstart(
 ) -> dict[str, Any]:
     progress.say("1. Reading the text")
     corpus = build(sources, out / "corpus", progress=progress, place=out)
+    no_index = index_text(_texts(sources, out), out / "index", _INDEXING * clock.given_s, progress)
     progress.say("2. Training")
     run = out / "pretrain"
     result = _learned(Text(corpus), run, {"seed": seed}, _TRAINING, clock, progress)
     progress.say("3. Learning to answer")
     tuned = _tuned(corpus, out, seed, clock, progress)
+    progress.say("4. Asking the text")
+    asked = _asked(corpus, out / "index", no_index, progress)
     report = out / layout.REPORT
-    following = _following(out, corpus, tuned is not None)
-    write_report(report, corpus, run, result, tuned, following)
-    progress.say(f"4. Done: {_verdict(result)}", f"The report: {report}", "What to try next:")
+    following = _following(out, corpus, tuned is not None, asked)
+    write_report(report, corpus, run, result, tuned, following, asked)
+    progress.say(f"5. Done: {_verdict(result)}", f"The report: {report}", "What to try next:")
     for command, meaning, _ in following:
         progress.say(f"  {command}    # {meaning}")
-    return {**result, "report": str(report)}
+    return {**result, "report": str(report), "asked": asked}
+
+
+def _texts(sources: Sequence[str | Path], out: Path) -> list[str]:
+    """What the index is made of: the user's own files, so that these are quoted; of a text that
+    lies in none, the corpus."""
+    own = [str(source) for source in sources]
+    return [str(out / "corpus" / DOCUMENTS)] if own == [DEFAULT_TEXT] else own
+
+
+def _asked(
+    corpus: Corpus, index: Path, no_index: str | None, progress: Progress
+) -> dict[str, Any] | None:
+    """An answer from the text, with its place; None, and why, where there is nothing to ask."""
+    why = no_index
+    if why is None:
+        questions = (pair.question for text in corpus.documents() for pair in pairs_of(text))
+        found = first_answer(index, questions, Progress(quiet=True))
+        if not found["refused"]:
+            progress.say(f"{found['question']} {found['answer']}")
+            return {"index": str(index), **found}
+        why = "the text holds no title and no sentence long enough to be asked about"
+    progress.say(f"Nothing to ask: {why}.")
+    return None
 
 
 def _tuned(
@@ -121,8 +152,8 @@ def _verdict(result: dict[str, Any]) -> str:
     return f"{result['bits_per_byte']['value']:.3f} bits per byte of held-out text ({floors})."
 
 
-def _following(out: Path, corpus: Corpus, tuned: bool) -> list[Next]:
-    """Three commands to try next."""
+def _following(out: Path, corpus: Corpus, tuned: bool, asked: dict[str, Any] | None) -> list[Next]:
+    """A few commands to try next."""
     prompt = first_line(beginnings(corpus, 1)[0])
     run, instruct = out / "pretrain", out / "instruct"
     longer = f"hornbook pretrain --corpus {out / 'corpus'} --minutes 30 --out {out / 'longer'}"
@@ -137,4 +168,9 @@ def _following(out: Path, corpus: Corpus, tuned: bool) -> list[Next]:
     if tuned:
         chat = f"hornbook chat {instruct}", "Talk to the tuned model.", "和微调后的模型对话。"
         found.insert(1, chat)
+    if asked:
+        ask = f"hornbook ask {asked['index']} {shlex.quote(asked['question'])}"
+        found.append(
+            (ask, "Ask the text itself; put your own question.", "向文本本身提问；换成你的问题。")
+        )
     return found

@@ -123,7 +123,7 @@ def liar(model):
     def lying(seed):
         draw = random.Random(seed)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "load", lambda *a, **k: decoder)
+            patch.setattr(OpenIndex, "decoder", lambda *a: decoder)
             patch.setattr(module, "strength", lambda *a: None)
             patch.setattr(pointing, "greedy_answers", lambda *a: [said])
             patch.setattr(

@@ -10,7 +10,7 @@ from hornbook.tokenize.chat import CHATML
 from hornbook.workflows.documents import summarize as documents
 from hornbook.workflows.documents.source_texts import source_texts
 from hornbook.workflows.documents.summarize import SourceText, summarize_documents
-from hornbook.workflows.use import summarize as module
+from hornbook.workflows.use import summarisers as module
 from hornbook.workflows.use.summarize import SummarizeConfig, summarize
 from tests.in_process import hornbook as run
 from tests.tiny import QUIET, decoder_folder
@@ -201,3 +201,68 @@ def test_a_folder(tmp_path):
     assert json.loads(out)["model"] is None
     code, out, err = run("summarize", tmp_path / "a.md")
     assert code == 0 and "By parts:" in out and "hornbook pull" in err
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory):
+    """A tiny T5 with random weights, its context 64 tokens."""
+    from hornbook.models.folder import save_model
+    from hornbook.models.translators import PairSizes, SideSizes, T5Shape
+    from hornbook.models.translators import t5 as preset
+    from hornbook.tokenize.train import train_tokenizer
+    from tests.tiny import loud
+
+    folder = tmp_path_factory.mktemp("t5")
+    words = train_tokenizer([" ".join(SENTENCES[:40]) + "summarize: "], 300, folder / "t", QUIET)
+    side = SideSizes(depth=1, heads=2, hidden=16)
+    sizes = PairSizes(
+        vocab=words.vocab_size, width=16, context=64, encoder=side, decoder=side, start=0, dropout=0
+    )
+    model = loud(preset(sizes, T5Shape(head=8)).build())
+    save_model(model, folder / "m", tokenizer_folder=folder / "t")
+    return folder / "m"
+
+
+@pytest.mark.parametrize("prompt", [None, "About: {text}"])
+def test_an_encoder_decoder_summarises_by_parts(t5, monkeypatch, prompt):
+    from hornbook.workflows.open.translator import Translator
+
+    texts = []
+
+    def translate(self, text, max_tokens):
+        texts.append(text)
+        return "The cat number 7 sat on the mat."
+
+    monkeypatch.setattr(Translator, "translate", translate)
+    text = " ".join(SENTENCES[:30])
+    config = SummarizeConfig(max_tokens=8, device="cpu", prompt=prompt)
+    found = summarize_documents(t5, [SourceText(1, "c.txt", text)], config, QUIET)
+    before = "summarize: " if prompt is None else "About: "
+    assert all(one.startswith(before) for one in texts) and len(texts) > 3
+    for sentence in SENTENCES[:30]:  # each is read once, in one of the parts
+        assert sum(sentence in one for one in texts[: len(found["parts"][0])]) == 1
+    assert found["by"] == "decoder" and found["summary"] == "The cat number 7 sat on the mat."
+    (said,) = found["sentences"]
+    assert said["supported"] and text[said["start"] : said["end"]] == SENTENCES[7]
+
+
+def test_what_an_encoder_decoder_makes_up_is_left_out(t5):
+    code, out, err = run("summarize", t5, "--max-tokens", 6, "--json", text=SENTENCES[0] * 4)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["by"] == "words" and found["reason"] and "summary" in found["decoder"]
+
+
+def test_a_model_that_only_translates_is_no_summariser(tmp_path):
+    from hornbook.models.folder import save_model
+    from hornbook.models.translators import PairSizes, SideSizes, transformer
+    from hornbook.tokenize.train import train_tokenizer
+
+    words = train_tokenizer(["a b c d"], 270, tmp_path / "t", QUIET)
+    side = SideSizes(depth=1, heads=2, hidden=16)
+    sizes = PairSizes(
+        vocab=words.vocab_size, width=16, context=64, encoder=side, decoder=side, start=0, dropout=0
+    )
+    save_model(transformer(sizes).build(), tmp_path / "m", tokenizer_folder=tmp_path / "t")
+    code, _, err = run("summarize", tmp_path / "m", text="A cat sat.")
+    assert code == 2 and "only translates" in err

@@ -12,7 +12,7 @@ from hornbook.core.errors import UsageError
 from hornbook.retrieve.all_of_it import AllOfIt, all_of_it
 from hornbook.retrieve.evidence import Evidence
 from hornbook.retrieve.quotes import Quote, one_line, quote
-from hornbook.workflows.documents.asking import Finding, OpenIndex
+from hornbook.workflows.documents.asking import Finding, LeftOut, OpenIndex
 from hornbook.workflows.documents.filter import filter_documents
 from hornbook.workflows.documents.pointing import (
     Said,
@@ -23,11 +23,11 @@ from hornbook.workflows.documents.pointing import (
 )
 from hornbook.workflows.documents.refusal import judge
 from hornbook.workflows.documents.strength import Strength, strength
-from hornbook.workflows.open.decoder import Decoder
-from hornbook.workflows.open.load import load
 
 _NEARLY = 0.6
 """Share of what the best sentence says of the question, from which another is quoted as well."""
+_FEW = 30
+"""Sentences of an index, below which nobody can say which vectors are near enough."""
 _LISTED = 20
 """Documents that an answer about all of them quotes."""
 
@@ -66,14 +66,23 @@ class AskResult(NamedTuple):
         return {**values, "quotes": [one.plain() for one in self.quotes], **self.about}
 
 
-def ask(opened: OpenIndex, question: str, request: AskRequest = AskRequest()) -> AskResult:  # noqa: B008
-    """The answer of an index to a question. Raises UsageError for an empty one."""
+def ask(
+    opened: OpenIndex,
+    question: str,
+    request: AskRequest = AskRequest(),  # noqa: B008
+    without: LeftOut | None = None,
+) -> AskResult:
+    """The answer of an index to a question. Raises UsageError for an empty one.
+
+    without: passages that a question is asked without, to see whether it is refused then; one
+    about all documents looks at all of them.
+    """
     if not question.strip():
         raise UsageError("There is nothing to answer: the question is empty.")
     wanted = all_of_it(question)
     if wanted is not None:
         return _of_all(opened, question, request, wanted)
-    return _of_some(opened, question, request)
+    return _of_some(opened, question, request, without)
 
 
 def _looked_at(opened: OpenIndex, documents: int, passages: int, whole: bool) -> dict[str, Any]:
@@ -88,8 +97,10 @@ def _looked_at(opened: OpenIndex, documents: int, passages: int, whole: bool) ->
     }
 
 
-def _of_some(opened: OpenIndex, question: str, request: AskRequest) -> AskResult:
-    found = opened.find(question)
+def _of_some(
+    opened: OpenIndex, question: str, request: AskRequest, without: LeftOut | None
+) -> AskResult:
+    found = opened.find(question, without)
     seen = {hit.document for hit in found.hits}
     looked_at = _looked_at(
         opened,
@@ -120,7 +131,8 @@ def _verdict(opened: OpenIndex, question: str, found: Finding) -> tuple[bool, di
     verdict = judge(opened, question, found) if found.evidence else None
     if verdict is None:
         return no_words, {}
-    refused = verdict.refused or (no_words and not opened.encodes)
+    untold = not opened.encodes or verdict.sentences < _FEW
+    refused = verdict.refused or (no_words and untold)
     return refused, {"refusal": verdict.plain()}
 
 
@@ -130,7 +142,7 @@ def _pointed(
     """The sentences in their order, what the model says in its own words, and about the model."""
     if request.model is None:
         return found.evidence, [], {"model": None}
-    decoder = load(request.model, Decoder, device=request.device, say=opened.progress.say)
+    decoder = opened.decoder(request.model, request.device)
     name = str(request.model)
 
     def likely(text: str, asked: str) -> float:

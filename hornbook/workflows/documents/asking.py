@@ -1,39 +1,35 @@
-"""An index made ready to answer: its encoder, what was learned of it, and what a question finds.
+"""An index made ready to answer: its encoder, what was learned of it, and what a question finds."""
 
-What is learned of an index (whether a model is any good for it) is kept in its settings, with
-the generation that it is of, and learned again where that differs.
-"""
-
-import contextlib
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hornbook.core.errors import HornbookError
 from hornbook.core.progress import Progress
 from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, candidates, ranked
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.made_questions import MadeQuestion, made_questions
 from hornbook.retrieve.quotes import TextPlace
-from hornbook.retrieve.search import Hit
-from hornbook.retrieve.store import Store
+from hornbook.retrieve.search import By, Hit
 from hornbook.retrieve.vectors import ENCODER
+from hornbook.workflows.documents import learned
 from hornbook.workflows.documents.encoders import open_encoder
 from hornbook.workflows.documents.searching import asking
+from hornbook.workflows.open.decoder import Decoder
+from hornbook.workflows.open.load import load
 
 if TYPE_CHECKING:
     from hornbook.workflows.open.encoder import Encoder
 
-_LEARNED = "learned"
-"""The setting of an index that holds what was learned of it."""
 _HITS, _QUESTIONS = 5, 80
 _WHOLE = 12_000
 """Characters of a collection that is read whole."""
 _LONGEST = 128
 """Tokens of a sentence that are read."""
+
+LeftOut = Callable[[TextPlace, str], bool]
+"""Of the place and the text of a passage: whether a question is asked as if it were not there."""
 
 
 class Finding(NamedTuple):
@@ -46,49 +42,59 @@ class Finding(NamedTuple):
 
 
 class OpenIndex:
-    """An index with its encoder. Use it in a `with` of its index."""
+    """An index with its encoder. Use it in a `with` of its index.
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    by: "words" leaves vectors alone; so it is while most passages have none yet. encodes: whether
+    vectors are used. small: whether the collection is read whole.
+    """
+
+    def __init__(self, folder: Path, progress: Progress, by: By = "both") -> None:
         self.folder, self.progress = folder, progress
         self._encoder: Encoder | None = None
+        self._decoders: dict[Path, Decoder] = {}
         self._known: dict[str, np.ndarray] = {}
         self._asked: dict[str, np.ndarray] = {}
-        DocumentIndex.open(folder).close()  # before anything is said of its model
-        there = asking(folder, "both", progress.say) is not None
-        encode = self._vector if there else None
-        self.index = DocumentIndex.open(folder, encode)
+        with DocumentIndex.open(folder) as index:  # before anything is said of its model
+            self.state = index.state()
+        enough = by != "words" and self.state.vectors >= learned.MOSTLY * self.state.passages
+        self.encodes = enough and asking(folder, by, progress.say) is not None
+        self.index = DocumentIndex.open(folder, self._vector if self.encodes else None)
         self._settings: Any = self.index.store.setting(ENCODER)
-        self.encodes = encode is not None
-        self.state = self.index.state()
         self.documents = self.index.documents()
+        self.small = sum(one.characters for one in self.documents) <= _WHOLE
 
-    def find(self, question: str, without: MadeQuestion | None = None) -> Finding:
-        """The sentences that answer best. without: a made question whose passage is left out."""
+    def find(self, question: str, without: LeftOut | None = None) -> Finding:
+        """The sentences that answer best. without: passages that are left out."""
         asking = Asking(self.index, question)
-        hits = self.index.search(question, _HITS + 1, "both")
+        hits = self.index.search(question, _HITS if without is None else 2 * _HITS, "both")
         if without is not None:
-            hits = [hit for hit in hits if not _holds(hit, without)]
-        hits = hits[:_HITS]
-        whole = without is None and sum(d.characters for d in self.documents) <= _WHOLE
-        sentences = self._all_of_it(hits) if whole else candidates(self.index, hits)
+            hits = [hit for hit in hits if not without(place_of(hit), hit.text)][:_HITS]
+        sentences = candidates(self.index, hits)
+        if self.small:
+            sentences = self._all_of_it(sentences, without)
         near = None
         if self.encodes and sentences:
             rows = self.vectors([one.text for one in sentences])
             near = (rows @ self._vector(question)).tolist()
-        return Finding(asking, hits, ranked(asking, sentences, near), whole)
+        return Finding(asking, hits, ranked(asking, sentences, near), self.small)
 
-    def _all_of_it(self, hits: Sequence[Hit]) -> list[AnswerCandidate]:
+    def _all_of_it(
+        self, found: Sequence[AnswerCandidate], without: LeftOut | None
+    ) -> list[AnswerCandidate]:
         """All sentences of a collection that fits, those of passages that were found first."""
-        found = {one.place: one for one in candidates(self.index, hits)}
+        every = {one.place: one for one in found}
         for document in self.documents:
-            spans = self.index.sentences(document.id)
-            texts = [self.index.text(document.id, span.start, span.end) for span in spans]
-            for i, span in enumerate(spans):
+            kept: list[TextPlace] = []
+            for passage in self.index.passages(document.id):
+                place = TextPlace(*passage[1:])
+                if without is None or not without(place, self.index.text(*place)):
+                    kept += [TextPlace(document.id, *span) for span in self.index.sentences(*place)]
+            texts = [self.index.text(*place) for place in kept]
+            for i, place in enumerate(kept):
                 around = " ".join(texts[max(0, i - 1) : i + 2])
-                place = TextPlace(document.id, span.start, span.end)
                 one = AnswerCandidate(place, texts[i], around, document.language, 0.0)
-                found.setdefault(place, one)
-        return list(found.values())
+                every.setdefault(place, one)
+        return list(every.values())
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) of sentences; each is made once."""
@@ -100,44 +106,52 @@ class OpenIndex:
         return found
 
     def _vector(self, question: str) -> np.ndarray:
-        found: np.ndarray = self._opened().embed(question, prompt="query")
-        return found
+        if question not in self._asked:
+            self._asked = {question: self._opened().embed(question, prompt="query")}
+        return self._asked[question]
 
     def _opened(self) -> "Encoder":
         if self._encoder is None:
             self._encoder = open_encoder(self._settings)
         return self._encoder
 
+    def decoder(self, model: Path, device: str | None) -> Decoder:
+        """The model that points, opened once."""
+        if model not in self._decoders:
+            self._decoders[model] = load(model, Decoder, device=device, say=self.progress.say)
+        return self._decoders[model]
+
     def near(self, question: str, passages: Sequence[int]) -> dict[int, float]:
         """The cosines of passages to a question, of those that have vectors."""
-        if not self.encodes:
-            return {}
-        if question not in self._asked:
-            self._asked = {question: self._vector(question)}
-        return self.index.cosines(self._asked[question], passages)
+        return self.index.cosines(self._vector(question), passages) if self.encodes else {}
 
-    def made(self) -> list[MadeQuestion]:
-        """Questions of its own sentences."""
-        return made_questions(self.index, _QUESTIONS)
+    def made(self, count: int = _QUESTIONS, repeated: bool = False) -> list[MadeQuestion]:
+        """Questions of its own sentences. repeated: several of each, where it has too few."""
+        return made_questions(self.index, count, repeated=repeated)
 
-    def learned(self) -> dict[str, Any]:
-        """What was learned of the index as it is now."""
-        values: dict[str, Any] | None = self.index.store.setting(_LEARNED)
-        return values if values and values["of"] == self._of() else {"of": self._of()}
+    def learned(self, name: str) -> Any | None:
+        """What was learned of the index, while that holds."""
+        return learned.recall(self.index.store, self._basis, name)
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep what was learned; where the index cannot be written, it is learned again."""
-        with contextlib.suppress(sqlite3.OperationalError, HornbookError):
-            store = Store.create(self.folder)
-            try:
-                store.keep(_LEARNED, {**self.learned(), name: value})
-            finally:
-                store.close()
+        """Keep what was learned."""
+        learned.keep(self.folder, self._basis, name, value)
 
-    def _of(self) -> list[Any]:
-        return [self.state.generation, self.state.vectors, self._settings]
+    @property
+    def _basis(self) -> Any:
+        return self._settings if self.encodes else None
 
 
-def _holds(hit: Hit, made: MadeQuestion) -> bool:
+def place_of(hit: Hit) -> TextPlace:
+    """Where a passage that was found stands."""
+    return TextPlace(hit.document, hit.start, hit.end)
+
+
+def passage_of(made: MadeQuestion) -> LeftOut:
+    """Tells the passages that a question was made of."""
     document, start, end = made.place
-    return hit.document == document and hit.start < end and hit.end > start
+
+    def is_its(place: TextPlace, text: str) -> bool:
+        return place.document == document and place.start < end and place.end > start
+
+    return is_its

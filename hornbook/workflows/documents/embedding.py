@@ -1,7 +1,8 @@
 """Vectors of an index, made until all passages have one; in a process of its own, if asked.
 
 A process that is ended keeps what it has made, and the next one goes on from there. Passages that
-come meanwhile are taken as well; those that go take their vectors with them.
+come meanwhile are taken as well; those that go take their vectors with them. What a first question
+would wait for is learned in the same process: by words before, by vectors after.
 """
 
 import os
@@ -16,6 +17,7 @@ from hornbook.retrieve.lock import locked
 from hornbook.retrieve.store import Store, StoredPassage
 from hornbook.retrieve.vectors import ENCODER, FOLDER, add_vectors, without_vectors, write_map
 from hornbook.workflows.documents.encoders import open_encoder
+from hornbook.workflows.documents.refusal import is_learned, learn_to_refuse
 
 if TYPE_CHECKING:
     from hornbook.workflows.open.encoder import Encoder
@@ -88,15 +90,22 @@ def text_of(store: Store, passage: StoredPassage) -> str:
     return f"{title}\n{text}" if title else text
 
 
-def go_on_aside(folder: Path) -> bool:
-    """Make the vectors that are missing in a process of its own, for as long as it takes; whether
-    there are any. Where one is at it already, the new one ends at once."""
+def finish(folder: Path, progress: Progress) -> None:
+    """Make the vectors that are missing, and learn when to refuse, now."""
+    embed_index(folder, progress)
+    learn_to_refuse(folder, progress)
+
+
+def finish_aside(folder: Path) -> bool:
+    """As `finish`, in a process of its own, for as long as it takes; whether there is anything to
+    do. Where one is at it already, the new one ends at once."""
     store = Store.open(folder)
     try:
-        if not store.setting(ENCODER) or not without_vectors(store, 0, 1):
-            return False
+        missing = bool(store.setting(ENCODER) and without_vectors(store, 0, 1))
     finally:
         store.close()
+    if not missing and is_learned(folder):
+        return False
     start_aside(python("hornbook.workflows.documents", str(folder.absolute())), {})
     return True
 
@@ -106,7 +115,9 @@ def main(folder: str) -> None:
     end_with_starter(_LONGEST_S)
     if hasattr(os, "nice"):
         os.nice(10)  # whoever works on this machine goes first
+    place, progress = Path(folder), Progress(quiet=True)
     try:
-        embed_index(Path(folder), Progress(quiet=True))
+        learn_to_refuse(place, progress)
+        finish(place, progress)
     except HornbookError as error:
         sys.exit(str(error))

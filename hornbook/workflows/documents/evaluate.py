@@ -4,16 +4,16 @@ Words, vectors and both are asked the same questions. What search does by defaul
 the others stand beside it, and the difference to words alone has a paired interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hornbook.core.errors import UsageError, nearest
 from hornbook.core.progress import Progress
-from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.evaluate.items import FEW
+from hornbook.evaluate.metrics import mean
 from hornbook.evaluate.results import plain
 from hornbook.evaluate.task import Item, ItemResult, Metrics
 from hornbook.retrieve.index import DocumentIndex
@@ -24,6 +24,7 @@ from hornbook.workflows.documents.queries import JudgedQuestion, read_questions
 from hornbook.workflows.documents.searching import asking
 
 RETRIEVAL = "retrieval"
+SPLIT = "split"
 _ASKED = 30
 """Passages asked for: the first ten documents are among them, as a document has several."""
 
@@ -35,54 +36,89 @@ def is_index(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
+class IndexTask(NamedTuple):
+    """What is measured of an index. data: its questions. overrides: key=value, as `--set` has them.
+
+    limit: questions at most, None for all. seed: of the choice and of intervals.
+    """
+
+    folder: Path
+    data: Path | None
+    overrides: tuple[str, ...]
+    limit: int | None
+    seed: int
+
+    def values(self, valid: Collection[str]) -> dict[str, str]:
+        """The overrides by name. Raises UsageError for a name that is not valid."""
+        found = {}
+        for one in self.overrides:
+            name, _, value = one.partition("=")
+            if name not in valid or not value:
+                raise UsageError(f"--set {one}: unknown key. {nearest(name, list(valid))}")
+            found[name] = value
+        return found
+
+    def questions(
+        self, index: DocumentIndex, split: str, task: str, progress: Progress
+    ) -> tuple[list[JudgedQuestion], int]:
+        """Those that are asked, and of how many. Raises UsageError as `read_questions` does, and
+        where no data are named."""
+        if self.data is None:
+            raise UsageError(
+                "Say by --data which questions: a file of rows, or a folder with queries.jsonl and "
+                "qrels."
+            )
+        every = read_questions(self.data, index, split)
+        questions = _some(every, self.limit, self.seed)
+        if len(questions) < FEW:
+            progress.say(
+                f"Warning: {task} tests {len(questions)} items; so few tell little, as the "
+                "intervals show."
+            )
+        return questions, len(every)
+
+    def result(self, task: str, asked: int, total: int, **more: Any) -> dict[str, Any]:
+        """What the result of every task has, with more of this one."""
+        return {
+            "model": str(self.folder),
+            "task": task,
+            "n": asked,
+            "floors": {},
+            "leakage": {"items": 0, "of": asked, "checked": {}},
+            "shots": 0, "shot_rows": [], "seed": self.seed, "total": total,
+            "left_out": {"empty": 0, "repeated": 0, "not_unicode": 0},
+            "fewer_shots": 0, "cut": 0, "data": str(self.data), "first_prompt": None,
+            **more,
+        }  # fmt: skip
+
+
 def evaluate_retrieval(
-    folder: Path,
-    data: Path | None,
-    overrides: Sequence[str],
-    limit: int | None,
-    seed: int,
-    progress: Progress,
+    task: IndexTask, progress: Progress
 ) -> tuple[dict[str, Any], list[ItemResult]]:
     """The result of the task and a row a question.
 
-    overrides: `split=NAME`, of judgements in BEIR's form. Raises UsageError as `read_questions`
-    does, and where no data are named.
+    Overrides: `split=NAME`, of judgements in BEIR's form.
     """
-    split = _split(overrides)
-    if data is None:
-        raise UsageError(
-            "Say by --data which questions: a file of rows, or a folder with queries.jsonl and "
-            "qrels."
-        )
-    encode = asking(folder, "both")
-    with DocumentIndex.open(folder, encode) as index:
-        every = read_questions(data, index, split)
-        questions = _some(every, limit, seed)
-        if len(questions) < FEW:
-            progress.say(
-                f"Warning: {RETRIEVAL} tests {len(questions)} items; so few tell little, as the "
-                "intervals show."
-            )
+    split = task.values([SPLIT]).get(SPLIT, "test")
+    encode = asking(task.folder, "both")
+    with DocumentIndex.open(task.folder, encode) as index:
+        questions, total = task.questions(index, split, RETRIEVAL, progress)
         state = index.state()
         ways: tuple[By, ...] = ("both", "words", "vectors") if encode else ("words",)
         found = {by: _measured(index, questions, by, progress) for by in ways}
     first, *others = ways
-    metrics = {by: _metrics(rows, seed) for by, rows in found.items()}
-    result = {
-        "model": str(folder),
-        "task": RETRIEVAL,
-        "n": len(questions),
-        "metrics": plain(metrics[first]),
-        "floors": {by: plain(metrics[by]) for by in others},
-        "by": first,
-        "gain_over_words": plain(_gain(found[first], found["words"], seed)),
-        "index": state._asdict(),
-        "leakage": {"items": 0, "of": len(questions), "checked": {}},
-        "shots": 0, "shot_rows": [], "seed": seed, "total": len(every),
-        "left_out": {"empty": 0, "repeated": 0, "not_unicode": 0},
-        "fewer_shots": 0, "cut": 0, "data": str(data), "first_prompt": None,
-        "config": {"kind": RETRIEVAL, "split": split},
-    }  # fmt: skip
+    metrics = {by: _metrics(rows, task.seed) for by, rows in found.items()}
+    result = task.result(
+        RETRIEVAL,
+        len(questions),
+        total,
+        metrics=plain(metrics[first]),
+        floors={by: plain(metrics[by]) for by in others},
+        by=first,
+        gain_over_words=plain(_gain(found[first], found["words"], task.seed)),
+        index=state._asdict(),
+        config={"kind": RETRIEVAL, "split": split},
+    )
     samples = [
         ItemResult(
             Item(one.number, one.row, one.question), {by: rows[i] for by, rows in found.items()}
@@ -90,16 +126,6 @@ def evaluate_retrieval(
         for i, one in enumerate(questions)
     ]
     return result, samples
-
-
-def _split(overrides: Sequence[str]) -> str:
-    split = "test"
-    for one in overrides:
-        name, _, value = one.partition("=")
-        if name != "split" or not value:
-            raise UsageError(f"--set {one}: unknown key. {nearest(name, ['split'])}")
-        split = value
-    return split
 
 
 def _some(questions: list[JudgedQuestion], limit: int | None, seed: int) -> list[JudgedQuestion]:
@@ -131,14 +157,10 @@ def _measured(
 
 
 def _metrics(rows: Sequence[Figures], seed: int) -> Metrics:
-    return {name: _mean([row[name] for row in rows], seed) for name in rows[0]}
+    return {name: mean([row[name] for row in rows], seed) for name in rows[0]}
 
 
 def _gain(rows: Sequence[Figures], base: Sequence[Figures], seed: int) -> Metrics:
     """The mean of the differences, question by question."""
     pairs = list(zip(rows, base, strict=True))
-    return {name: _mean([one[name] - two[name] for one, two in pairs], seed) for name in rows[0]}
-
-
-def _mean(values: Sequence[float], seed: int) -> Estimate:
-    return bootstrap_ratio(values, [1.0] * len(values), seed)
+    return {name: mean([one[name] - two[name] for one, two in pairs], seed) for name in rows[0]}

@@ -20,6 +20,7 @@ from hornbook.retrieve.quotes import TextPlace, quote
 from hornbook.retrieve.refusal import Refusal, settle_refusal
 from hornbook.retrieve.store import IndexedDocument
 from hornbook.workflows.documents.asking import OpenIndex
+from hornbook.workflows.documents.pointing import is_chinese
 from hornbook.workflows.documents.strength import Strength, strength
 from hornbook.workflows.open.decoder import Decoder
 from hornbook.workflows.use.decide import open_judge
@@ -149,7 +150,7 @@ def _by(opened: OpenIndex, criterion: str, model: Path | None, device: str | Non
     decider = judge.decider
 
     def likely(text: str, asked: str) -> float:
-        question = question_of(_ASKED["\u3400" <= max(asked) <= "\u9fff"].format(asked))
+        question = question_of(_ASKED[is_chinese(asked)].format(asked))
         (found,) = decider.decide(text, [question])
         return found.probabilities[question.choices[0]]
 
@@ -189,7 +190,7 @@ def _by_words(opened: OpenIndex) -> _By:
 def _relevance(opened: OpenIndex) -> Refusal | None:
     """What was learned of this index, or is now: each of its questions beside the document that it
     was made of and another. Both are as many, so half of all is where the score is 0."""
-    if (kept := opened.learned().get(_NAME)) is not None:
+    if (kept := opened.learned(_NAME)) is not None:
         return Refusal(**kept)
     made = opened.made()
     if len(made) < _FEWEST or len(opened.documents) < _DIFFERENT:

@@ -4,6 +4,7 @@ A file whose size, dates and place on the disk are as they were is not opened; o
 as it was is not read again. What is committed stays: a run that was killed goes on where it was.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from hornbook.retrieve.vectors import FOLDER as VECTORS
 from hornbook.retrieve.words import FOLDER as WORDS
 from hornbook.retrieve.writer import LOCK, FoundFile, IndexedFile, IndexWriter
 from hornbook.workflows.documents.embedding import LOCK as VECTORS_LOCK
-from hornbook.workflows.documents.embedding import embed_index, go_on_aside
+from hornbook.workflows.documents.embedding import finish, finish_aside
 from hornbook.workflows.documents.encoders import check_encoder, settle_encoder
 from hornbook.workflows.documents.found import (
     DocumentSource,
@@ -34,6 +35,7 @@ from hornbook.workflows.documents.found import (
     is_below,
     source_of,
 )
+from hornbook.workflows.documents.refusal import learn_to_refuse
 
 _OWN = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", LOCK, VECTORS_LOCK, WORDS, VECTORS)
 _COMMIT_S, _SEARCHABLE_S = 2.0, 20.0
@@ -54,25 +56,28 @@ class Refused(NamedTuple):
 class IndexRequest(NamedTuple):
     """What is asked for. sources: none for those that the index was made from. remove: files or
     folders to take out, which are no sources any more. text_field: where JSON Lines and tables have
-    their text. encoder: see `encoders.settle_encoder`. wait: for the vectors."""
+    their text. encoder: see `encoders.settle_encoder`. wait: for the vectors. seconds: of reading,
+    None for all that it takes; the next run goes on with the rest."""
 
     sources: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     text_field: str | None = None
     encoder: str | None = None
     wait: bool = False
+    seconds: float | None = None
 
 
 @dataclass
 class IndexReport:
     """What a run changed, and what there is now. files: looked at. pages_without_text: of the whole
     index, and the files that have them; can_read_pictures: whether there is a tesseract for them.
-    pages_read_by_ocr: in this run."""
+    pages_read_by_ocr: in this run. left: files that there was no time to read."""
 
     files: int = 0
     unchanged: int = 0
     moved: int = 0
     read: int = 0
+    left: int = 0
     removed: int = 0
     removed_documents: int = 0
     documents: int = 0
@@ -114,15 +119,17 @@ def make_index(request: IndexRequest, folder: Path, progress: Progress) -> Index
     check_encoder(request.encoder)
     with entering(folder, Claim("index"), *_OWN):
         with IndexWriter(folder) as writer:
-            run = _Run(writer, progress, request.text_field)
+            run = _Run(writer, progress, request.text_field, request.seconds)
             report = run.all(SourcesNow(kept, sources, now, request.remove))
             report.passed_over = passed
             report.encoder = settle_encoder(writer.store, request.encoder)
             writer.commit()
-        if request.wait:
-            embed_index(folder, progress)
-        elif report.encoder:
-            go_on_aside(folder)
+        if not report.encoder:
+            learn_to_refuse(folder, progress)
+        elif request.wait:
+            finish(folder, progress)
+        else:
+            finish_aside(folder)
     store = Store.open(folder)
     report.vectors = int(store.execute("SELECT count(*) FROM vectors").fetchone()[0])
     store.close()
@@ -142,11 +149,18 @@ class SourcesNow(NamedTuple):
 class _Run:
     """One run of the indexing."""
 
-    def __init__(self, writer: IndexWriter, progress: Progress, text_field: str | None) -> None:
+    def __init__(
+        self,
+        writer: IndexWriter,
+        progress: Progress,
+        text_field: str | None,
+        seconds: float | None,
+    ) -> None:
         self.writer, self.progress, self.text_field = writer, progress, text_field
         self.report = IndexReport()
         self._away: list[Refused] = []
         self._committed = self._searchable = time.monotonic()
+        self._until = self._committed + (math.inf if seconds is None else seconds)
 
     def all(self, asked: SourcesNow) -> IndexReport:
         """Remove, compare, read; the word index last."""
@@ -190,7 +204,10 @@ class _Run:
         self._remove(set(gone))
         size = sum(size_of(file.file) for file, _, _ in wanted) / 1e6
         with self.progress.bar("reading", size, "MB") as go:
-            for file, found, known in wanted:
+            for number, (file, found, known) in enumerate(wanted):
+                if time.monotonic() > self._until:
+                    self.report.left += len(wanted) - number
+                    break
                 self._read(file, found, known, go)
 
     def _changed(
@@ -237,6 +254,10 @@ class _Run:
                 go(step)
             if time.monotonic() - self._committed > _COMMIT_S:
                 self._commit()
+            if time.monotonic() > self._until:
+                whole = False
+                self.report.left += 1
+                break
         if whole:
             self.writer.end(number, found)
         self.report.read += 1

@@ -34,6 +34,11 @@ class Said(NamedTuple):
     quote: int | None
 
 
+def is_chinese(text: str) -> bool:
+    """Whether a model is spoken to in Chinese, as what it is asked about is."""
+    return any("\u3400" <= character <= "\u9fff" for character in text)
+
+
 def question_likelihoods(decoder: Decoder, texts: Sequence[str], question: str) -> list[float]:
     """Nats a token that the question has after each text."""
     room = decoder.context - len(decoder.tokenizer.encode(question)) - 16
@@ -57,8 +62,7 @@ def in_own_words(
 ) -> tuple[list[Said], str | None]:
     """What the model says, sentence by sentence, and why that is nothing, or None."""
     numbered = "\n".join(f"[{i}] {' '.join(text.split())}" for i, text in enumerate(quotes, 1))
-    chinese = any("\u3400" <= character <= "\u9fff" for character in question)
-    before, after = _TOGETHER[chinese].split("{passages}")
+    before, after = _TOGETHER[is_chinese(question)].split("{passages}")
     asked = before + numbered + after.replace("{question}", question, 1)
     chat = decoder.tokenizer.chat_template is not None
     if chat:

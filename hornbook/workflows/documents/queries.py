@@ -20,6 +20,8 @@ QUERIES, JUDGEMENTS = "queries.jsonl", "qrels"
 _QUESTION = ("question", "query", "text", "claim")
 _IDS = ("_id", "id", "document_id")
 """Fields of a record by which judgements name it."""
+_TOLD = 60
+"""Characters that hardly two passages have in common."""
 _COLUMNS = ("query-id", "corpus-id", "score")
 
 
@@ -43,18 +45,37 @@ class JudgedQuestion(NamedTuple):
                 for document in (hit.document, *(copy.document for copy in hit.copies))
             )
             return [self.worth.get(document, 0.0) for document in order]
-        return [float(self._right(hit.text)) for hit in hits]
+        return [float(self.answered_by(hit.document, hit.text)) for hit in hits]
 
     def ideal(self) -> list[float]:
         """The worth of all that is to be found."""
         return [worth for worth in self.worth.values() if worth > 0] or [1.0]
 
-    def _right(self, text: str) -> bool:
-        text = _plain(text)
+    def answered_by(self, document: int, text: str) -> bool:
+        """Whether a passage of a document answers it, by what judges the question."""
+        if self.worth:
+            return self.worth.get(document, 0.0) > 0
+        text = plain(text)
         if self.context:
-            context = _plain(self.context)
+            context = plain(self.context)
             return text in context or context in text
-        return any(_plain(answer) in text for answer in self.answers)
+        return self.is_said_in(text)
+
+    def touches(self, document: int, text: str) -> bool:
+        """Whether a passage holds a part of what answers it: left out, nothing of that is there."""
+        if self.answered_by(document, text):
+            return True
+        if self.worth or not self.context:
+            return False
+        one, other = plain(text), plain(self.context)
+        return any(
+            part in whole for whole, each in ((one, other), (other, one)) for part in _ends(each)
+        )
+
+    def is_said_in(self, text: str) -> bool:
+        """Whether one of its answers stands in a text."""
+        text = plain(text)
+        return any(plain(answer) in text for answer in self.answers)
 
 
 def read_questions(place: Path, index: DocumentIndex, split: str = "test") -> list[JudgedQuestion]:
@@ -111,6 +132,8 @@ def _of_row(
     number: int, row: dict[str, Any], numbers: Mapping[str, int], place: Path
 ) -> JudgedQuestion:
     question = _question(row, place)
+    answers = row.get("answers") or ()
+    answers = (answers,) if isinstance(answers, str) else tuple(map(str, answers))
     if named := row.get("documents"):
         ids = [named] if isinstance(named, str | int) else named
         found = {numbers[str(one)]: 1.0 for one in ids if str(one) in numbers}
@@ -119,9 +142,7 @@ def _of_row(
                 f"{place}, row {number + 1}: no document {ids[0]!r} in the index. "
                 f"{nearest(str(ids[0]), list(numbers))}"
             )
-        return JudgedQuestion(number, question, row, found)
-    answers = row.get("answers") or ()
-    answers = (answers,) if isinstance(answers, str) else tuple(map(str, answers))
+        return JudgedQuestion(number, question, row, found, "", answers)
     context = row.get("context") or row.get("passage") or ""
     if not context and not answers:
         raise UsageError(
@@ -154,5 +175,11 @@ def _numbers(index: DocumentIndex) -> dict[str, int]:
     return {name: numbers[0] for name, numbers in found.items() if len(numbers) == 1}
 
 
-def _plain(text: str) -> str:
+def _ends(text: str) -> tuple[str, str]:
+    """How a text begins and ends, long enough to be told from others."""
+    return text[:_TOLD], text[-_TOLD:]
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: on one line, in small letters."""
     return " ".join(text.split()).casefold()

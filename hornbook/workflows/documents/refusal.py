@@ -1,25 +1,29 @@
 """A question that the documents do not answer is refused, by a threshold of this very index.
 
 It is found on questions made of the index's own sentences, each with its passage and without it,
-and kept with what else was learned of the index.
+and kept with what else was learned of the index: while it is made, so that no question waits.
+Until that is done for its vectors, questions are judged by words, which takes a second or two.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.core.progress import Progress
 from hornbook.retrieve.refusal import VECTORS, WORDS, Refusal, settle_refusal
-from hornbook.workflows.documents.asking import Finding, OpenIndex
+from hornbook.workflows.documents.asking import Finding, OpenIndex, passage_of
 
 _NAME = "refusal"
-_FEWEST = 30
-"""Made questions below which no threshold is drawn."""
+_QUESTIONS, _FEWER = 80, 40
+"""Questions made of an index, and of one that is read whole, mostly several of a sentence."""
 
 
 class RefusalVerdict(NamedTuple):
     """Whether a question is refused. score, threshold: of this index. false_refusals,
-    false_answers: shares of the index's own questions that this threshold judges wrongly."""
+    false_answers: shares of the index's own questions that this threshold judges wrongly.
+    questions, sentences: how many, of how many sentences. by: "words" or "vectors"."""
 
     refused: bool
     score: float
@@ -27,6 +31,8 @@ class RefusalVerdict(NamedTuple):
     false_refusals: float
     false_answers: float
     questions: int
+    sentences: int
+    by: str
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -36,8 +42,14 @@ class RefusalVerdict(NamedTuple):
 
 
 def judge(opened: OpenIndex, question: str, found: Finding) -> RefusalVerdict | None:
-    """Whether a question is refused by what it found; None where the index is too small to say."""
-    refusal = _refusal(opened)
+    """Whether a question is refused by what it found; None where no sentence of the index has
+    words enough to make a question of."""
+    refusal = known(opened)
+    if refusal is None and opened.encodes and not opened.small:
+        plain = OpenIndex(opened.folder, opened.progress, "words")
+        with plain.index:
+            return judge(plain, question, plain.find(question))
+    refusal = refusal or settle(opened)
     if refusal is None:
         return None
     score = refusal.score(signs(opened, question, found))
@@ -48,6 +60,8 @@ def judge(opened: OpenIndex, question: str, found: Finding) -> RefusalVerdict | 
         refusal.false_refusals,
         refusal.false_answers,
         refusal.questions,
+        refusal.sentences,
+        "vectors" if opened.encodes else "words",
     )
 
 
@@ -82,21 +96,42 @@ def _ahead(values: Sequence[float]) -> tuple[float, float]:
     return first, first - (float(np.mean(rest)) if rest else 0.0)
 
 
-def _refusal(opened: OpenIndex) -> Refusal | None:
-    """What was settled for this index, or is settled now."""
-    if (kept := opened.learned().get(_NAME)) is not None:
-        return Refusal(**kept)
-    made = opened.made()
-    if len(made) < _FEWEST:
+def known(opened: OpenIndex) -> Refusal | None:
+    """What was settled for this index as it is, or None."""
+    kept = opened.learned(_NAME)
+    return None if kept is None else Refusal(**kept)
+
+
+def settle(opened: OpenIndex) -> Refusal | None:
+    """What is settled for this index, and kept; None where no questions can be made of it."""
+    made = opened.made(_FEWER if opened.small else _QUESTIONS, repeated=True)
+    if not made:
         return None
     sides: tuple[list[list[float]], list[list[float]]] = ([], [])
     with opened.progress.bar("learning when to refuse", len(made), "questions") as advance:
         for one in made:
-            for side, without in zip(sides, (None, one), strict=True):
-                found = opened.find(one.question, without=without)
+            for side, without in zip(sides, (None, passage_of(one)), strict=True):
+                found = opened.find(one.question, without)
                 side.append(signs(opened, one.question, found))
             advance(1)
     weights = VECTORS if opened.encodes else WORDS
-    refusal = settle_refusal(np.array(sides[0]), np.array(sides[1]), weights)
+    sentences = len({one.place for one in made})
+    refusal = settle_refusal(np.array(sides[0]), np.array(sides[1]), weights, sentences)
     opened.keep(_NAME, refusal._asdict())
     return refusal
+
+
+def is_learned(folder: Path) -> bool:
+    """Whether a first question to an index has nothing to wait for. A collection that is read whole
+    is so small that nobody waits for it."""
+    opened = OpenIndex(folder, Progress(quiet=True))
+    with opened.index:
+        return opened.small or known(opened) is not None
+
+
+def learn_to_refuse(folder: Path, progress: Progress) -> None:
+    """Settle what the first question to an index would wait for."""
+    if not is_learned(folder):
+        opened = OpenIndex(folder, progress)
+        with opened.index:
+            settle(opened)

@@ -40,9 +40,9 @@ def strength(
     likely: of a text and a question. None where the index is too small to make questions.
     """
     name = f"{task} {model}"
-    if (kept := opened.learned().get(name)) is not None:
+    if (kept := opened.learned(name)) is not None:
         return Strength(wilson(*kept), kept[1])
-    made = opened.made()[:_TRIED]
+    made = opened.made(_TRIED)
     if len(made) < _TRIED:
         return None
     texts = [opened.index.text(*one.place) for one in made]

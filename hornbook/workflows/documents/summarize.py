@@ -20,6 +20,7 @@ from hornbook.retrieve.support import Grounds, loops
 from hornbook.workflows.documents.encoders import fitting_encoder
 from hornbook.workflows.documents.sentence_vectors import SentenceVectors
 from hornbook.workflows.open.load import kind_of
+from hornbook.workflows.use.summarisers import summarises
 from hornbook.workflows.use.summarize import SummarizeConfig, check, summarize
 
 if TYPE_CHECKING:
@@ -92,15 +93,16 @@ def summarize_documents(
     """summary, with by ("decoder", "encoder" or "words") and, where a decoder's was refused, why;
     sentences, each with its place; extractive, lead, sections, parts, characters.
 
-    model: a decoder, an encoder, or None for the pulled encoder that fits. Raises UsageError for
-    documents without a word, and a model of another kind.
+    model: a decoder, alone or behind an encoder of its own (T5), an encoder, or None for the pulled
+    encoder that fits. Raises UsageError for documents without a word, and a model of another kind.
     """
     documents = [one for one in documents if one.text.strip()]
     if not documents:
         raise UsageError("There is nothing to summarise: the text is empty.")
     check(config)
+    writes = model is not None and summarises(model)
     kind = None if model is None else kind_of(model.expanduser()).kind
-    if kind not in (None, "a decoder", "an encoder"):
+    if not writes and kind not in (None, "an encoder"):
         raise UsageError(f"{model} is {kind}: a summary needs a decoder or an encoder.")
     pool = _pool(documents, str(model) if kind == "an encoder" else None, progress)
     count = config.sentences or _count(len(pool.sentences))
@@ -116,8 +118,7 @@ def summarize_documents(
         "sections": _by_section(pool),
         "parts": [],
     }
-    if kind == "a decoder":
-        assert model is not None
+    if model is not None and writes:
         found |= _written(model, _read(documents, found), pool, config, progress)
     sizes = {"text": sum(len(one.text) for one in documents), "summary": len(found["summary"])}
     return {**found, "characters": sizes}

@@ -25,11 +25,19 @@ from hornbook.evaluate.register import register
 from hornbook.evaluate.results import files_of, lines_of, plain, scores_of, write_results
 from hornbook.evaluate.task import ItemResult
 from hornbook.read.documents import Rejection
-from hornbook.workflows.documents.evaluate import RETRIEVAL, evaluate_retrieval, is_index
+from hornbook.workflows.documents.evaluate import (
+    RETRIEVAL,
+    IndexTask,
+    evaluate_retrieval,
+    is_index,
+)
+from hornbook.workflows.documents.evaluate_answers import ANSWERS, evaluate_answers
 from hornbook.workflows.open.classifier import Classifier, open_classifier
 from hornbook.workflows.open.load import kind_of
 from hornbook.workflows.open.model import open_to_score
 
+INDEX_TASKS = {RETRIEVAL: evaluate_retrieval, ANSWERS: evaluate_answers}
+"""What is measured of an index, by the name of the task."""
 _SHORTENED = {"fewer_shots": "had room for fewer shots", "cut": "were cut to fit"}
 
 
@@ -82,9 +90,9 @@ def evaluate(
     told = tell or progress.say
     if is_index(path):
         return _evaluate_index(path, config, claim, progress, told)
-    if RETRIEVAL in config.tasks:
+    if wrong := [name for name in config.tasks if name in INDEX_TASKS]:
         raise UsageError(
-            f"{path} is no index; the task {RETRIEVAL} is measured on a folder that "
+            f"{path} is no index; the task {wrong[0]} is measured on a folder that "
             "`hornbook index` made."
         )
     kind_of(path)  # a model that is not there is said before data are read
@@ -103,19 +111,21 @@ def _evaluate_index(
     progress: Progress,
     tell: Callable[..., None],
 ) -> list[dict[str, Any]]:
-    """An index is asked, no model: what it finds is judged."""
+    """An index is asked: what it finds, or answers, is judged."""
     for name in config.tasks:
-        if name != RETRIEVAL:
-            raise unknown("task for an index", name, [RETRIEVAL])
-    result, samples = evaluate_retrieval(
-        path, config.data, config.overrides, config.limit, config.seed, progress
-    )
-    if config.out is not None:
-        with entering(config.out, claim, *files_of(RETRIEVAL)):
-            write_results(config.out, result, samples)
-    for line in lines_of(result):
-        tell(line)
-    return [result]
+        if name not in INDEX_TASKS:
+            raise unknown("task for an index", name, INDEX_TASKS)
+    task = IndexTask(path, config.data, config.overrides, config.limit, config.seed)
+    found = []
+    for name in config.tasks:
+        result, samples = INDEX_TASKS[name](task, progress)
+        if config.out is not None:
+            with entering(config.out, claim, *files_of(name)):
+                write_results(config.out, result, samples)
+        for line in lines_of(result):
+            tell(line)
+        found.append(result)
+    return found
 
 
 def _evaluate(

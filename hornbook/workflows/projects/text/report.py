@@ -28,6 +28,7 @@ _VERDICTS = {
     "equal": ("not clearly apart", "差别不明显"),
 }
 _INSTRUCT: Section = ("instruct", "Learning to answer", "学习回答")
+_ASKED: Section = ("asked", "Asking the text", "向文本提问")
 _DATA: tuple[Section, ...] = (
     ("corpus", "The text", "文本"),
     ("tokenizer", "The tokenizer", "分词器"),
@@ -41,10 +42,12 @@ def write_report(
     result: dict[str, Any],
     instruct: dict[str, Any] | None = None,
     following: Sequence[Next] = (),
+    asked: dict[str, Any] | None = None,
 ) -> None:
     """Write the report of the run in `run` to `path`, with the facts of its result.
 
-    instruct: the facts of an instruction tuning after it. following: commands to try next.
+    instruct: the facts of an instruction tuning after it. following: commands to try next. asked:
+    an answer of an index of the text.
     """
     recipe = TextRecipe.load(run)
     rows = MetricsLog(run / layout.METRICS).rows()
@@ -58,6 +61,7 @@ def write_report(
             SHARED["curve"],
             *([SHARED["samples"]] if samples else []),
             *([_INSTRUCT] if instruct else []),
+            *([_ASKED] if asked else []),
             SHARED["forecast"],
             SHARED["choices"],
             *_DATA,
@@ -72,6 +76,7 @@ def write_report(
         verdicts=_VERDICTS,
         samples=samples,
         instruct=instruct,
+        asked=asked,
         tokenizer=result["tokenizer"],
         lengths=_lengths(corpus),
         token_lengths=_token_lengths(result),
