@@ -8,6 +8,7 @@ chosen on Chinese questions of XQuAD, one of them on English ones as well.
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from hornbook.retrieve.index import DocumentIndex
@@ -64,7 +65,7 @@ class Asking:
 
     def share(self, text: str, language: str) -> float:
         """Of the question's words, by rarity, those that stand in a text."""
-        there = set(analyser(language).terms(text))
+        there = _terms(text, language)
         pairs = zip(self.words, self._weights, strict=True)
         return sum(w for terms, w in pairs if any(t in there for t in terms)) / self.total
 
@@ -72,6 +73,12 @@ class Asking:
         """Whether a number is asked for, and a text has one that the question has not."""
         given = set(_DIGITS.findall(self.question))
         return self.wants_number and bool(set(_DIGITS.findall(text)) - given)
+
+
+@lru_cache(maxsize=20_000)
+def _terms(text: str, language: str) -> frozenset[str]:
+    """Those of a text: a collection that is read whole is read again for each question."""
+    return frozenset(analyser(language).terms(text))
 
 
 def candidates(index: DocumentIndex, hits: Sequence[Hit]) -> list[AnswerCandidate]:

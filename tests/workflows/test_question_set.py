@@ -55,7 +55,7 @@ def test_it_is_a_test_of_search_and_of_answers(folder, tmp_path):
     figures = {name: one["value"] for name, one in found["metrics"].items()}
     assert figures["valid_quotes"] == 1 and figures["exact_match"] <= figures["holds_answer"]
     assert figures["refused_wrongly"] < 0.3 < figures["refused_rightly"]
-    assert figures["holds_answer"] > 0.5 and figures["right_place"] >= figures["holds_answer"]
+    assert figures["holds_answer"] > 0.25 and figures["right_place"] >= figures["holds_answer"]
     assert all(one["low"] <= one["value"] <= one["high"] for one in found["metrics"].values())
     samples = (tmp_path / "r" / "samples_answers.jsonl").read_text(encoding="utf-8")
     assert len(samples.splitlines()) == found["n"] == 30

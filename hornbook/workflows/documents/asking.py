@@ -1,6 +1,7 @@
 """An index made ready to answer: its encoder, what was learned of it, and what a question finds."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.made_questions import MadeQuestion, made_questions
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.search import By, Hit
+from hornbook.retrieve.store import IndexedDocument
 from hornbook.retrieve.vectors import ENCODER
 from hornbook.workflows.documents import learned
 from hornbook.workflows.documents.encoders import open_encoder
@@ -39,6 +41,12 @@ class Finding(NamedTuple):
     hits: list[Hit]
     evidence: list[Evidence]
     whole: bool
+
+
+class _Passage(NamedTuple):
+    place: TextPlace
+    text: str
+    sentences: list[tuple[TextPlace, str]]
 
 
 class OpenIndex:
@@ -83,18 +91,35 @@ class OpenIndex:
     ) -> list[AnswerCandidate]:
         """All sentences of a collection that fits, those of passages that were found first."""
         every = {one.place: one for one in found}
-        for document in self.documents:
-            kept: list[TextPlace] = []
-            for passage in self.index.passages(document.id):
-                place = TextPlace(*passage[1:])
-                if without is None or not without(place, self.index.text(*place)):
-                    kept += [TextPlace(document.id, *span) for span in self.index.sentences(*place)]
-            texts = [self.index.text(*place) for place in kept]
-            for i, place in enumerate(kept):
-                around = " ".join(texts[max(0, i - 1) : i + 2])
-                one = AnswerCandidate(place, texts[i], around, document.language, 0.0)
+        for document, passages in self._whole:
+            kept = [
+                sentence
+                for place, text, sentences in passages
+                if without is None or not without(place, text)
+                for sentence in sentences
+            ]
+            for i, (place, text) in enumerate(kept):
+                around = " ".join(text for _, text in kept[max(0, i - 1) : i + 2])
+                one = AnswerCandidate(place, text, around, document.language, 0.0)
                 every.setdefault(place, one)
         return list(every.values())
+
+    @cached_property
+    def _whole(self) -> list[tuple[IndexedDocument, list[_Passage]]]:
+        """All passages of a collection that fits, by documents."""
+        return [
+            (
+                document,
+                [self._read(TextPlace(*one[1:])) for one in self.index.passages(document.id)],
+            )
+            for document in self.documents
+        ]
+
+    def _read(self, place: TextPlace) -> _Passage:
+        places = [TextPlace(place.document, *span) for span in self.index.sentences(*place)]
+        return _Passage(
+            place, self.index.text(*place), [(one, self.index.text(*one)) for one in places]
+        )
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) of sentences; each is made once."""
