@@ -29,7 +29,7 @@ WITHOUT = {
         models.fields models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
         models.gguf.mixture models.gguf.quantise
-        retrieve training.calibrate training.choices training.fits training.measures
+        retrieve serve training.calibrate training.choices training.fits training.measures
         training.schedule training.vocabulary
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task

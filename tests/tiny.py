@@ -85,3 +85,37 @@ def decoder_folder(
     model = loud(PRESETS[preset](decoder_sizes(**{"vocab": vocab, **other})).build())
     save_model(model, folder / name, tokenizer_folder=folder / "t")
     return folder / name
+
+
+def every_kind(folder: Path) -> Path:
+    """One model of each kind in `folder`, by its kind: decoder, encoder, masked, network, linear
+    and pairs; the tokenizer of the first lies in `folder`/t."""
+    from hornbook.baselines.linear_classifier import make
+    from hornbook.models.classifier import on_encoder
+    from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
+    from hornbook.models.folder import save_model
+    from hornbook.models.presets import qwen3
+    from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+    from hornbook.tokenize.train import train_tokenizer
+
+    text = "the hornbook and other books 春眠不覺曉 " * 50
+    vocab = train_tokenizer([text], 320, folder / "t", QUIET).vocab_size
+    sizes = decoder_sizes(vocab=vocab, depth=1, context=96, hidden=16)
+    small = BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16)
+    body, masked = bert(small), bert_masked_lm(small)
+    side = SideSizes(depth=1, heads=2, hidden=16)
+    pair = PairSizes(
+        vocab=vocab, width=16, context=48, encoder=side, decoder=side, start=0, dropout=0.0
+    )
+    networks = {
+        "decoder": loud(qwen3(sizes).build()),
+        "encoder": body.build(),
+        "masked": masked.build(),
+        "network": on_encoder(body, ("ham", "spam")).build(),
+        "pairs": TRANSLATORS["transformer"](pair).build(),
+    }
+    for name, network in networks.items():
+        save_model(network, folder / name, tokenizer_folder=folder / "t")
+    texts = ["win money now", "see you at noon"] * 8
+    make("tfidf").fit(texts, ["spam", "ham"] * 8).save(folder / "linear" / "model")
+    return folder

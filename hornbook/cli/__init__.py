@@ -29,6 +29,7 @@ from hornbook.cli import (
     pull,
     quickstart,
     search,
+    serve,
     summarize,
     tokenizer,
     trace,
@@ -64,6 +65,7 @@ app.command("bench")(bench.command)
 app.command("export")(export.command)
 app.command("pull")(pull.command)
 app.command("translate")(translate.command)
+app.command("serve")(serve.command)
 
 
 def _version(asked: bool) -> None:

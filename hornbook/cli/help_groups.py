@@ -7,7 +7,7 @@ COMMANDS = {
     "Data": "corpus tokenizer",
     "Documents": "index search ask filter",
     "Training": "quickstart pretrain finetune compare",
-    "Use": "generate chat classify decide translate summarize embed",
+    "Use": "generate chat classify decide translate summarize embed serve",
     "Measurement": "evaluate bench",
     "Understanding": "trace",
     "Exchange": "pull export",
@@ -26,6 +26,7 @@ OPTIONS = {
     "Training": "method rate beta class_weights rows micro_rows isolate",
     "Generation": "max_tokens temperature top_k top_p min_p stop beam length_penalty part lead "
     "sentences",
+    "Server": "host port allow_host serve.context most_tokens timeout slots queue",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
     "bench.tokens rounds",
@@ -37,7 +38,8 @@ OPTIONS = {
 
 VALUES = {
     "MINUTES": "minutes",
-    "TOKENS": "tokens max_tokens longest part context vocab_size length",
+    "SECONDS": "timeout",
+    "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
     "column text_column label_column text_field group class_weights encoder by",
     "LANGUAGE": "language in_language",

@@ -27,6 +27,14 @@ class Busy(HornbookError):
     """As many answers run and wait as may; try again later."""
 
 
+class EngineFailed(HornbookError):
+    """A fault of the engine: what was asked for is not the reason."""
+
+
+class ServiceStopped(HornbookError):
+    """The service ended before the answer did."""
+
+
 class AnswerPiece(NamedTuple):
     """What one token adds to an answer.
 
@@ -146,7 +154,9 @@ class GenerationService:
         while self._open and time.monotonic() < deadline:
             time.sleep(0.01)
         self._orders.put(
-            lambda: self._fail_all(HornbookError("The server stopped before the answer was whole."))
+            lambda: self._fail_all(
+                ServiceStopped("The server stopped before the answer was whole.")
+            )
         )
         self._thread.join()
 
@@ -226,5 +236,5 @@ class GenerationService:
         """The engine is in no known state: all its answers fail, and it begins anew."""
         _LOG.error("the engine failed", exc_info=error)
         said = str(error) if isinstance(error, HornbookError) else repr(error)[:200]
-        self._fail_all(HornbookError(f"The engine failed: {said}"))
+        self._fail_all(EngineFailed(f"The engine failed: {said}"))
         self._engine.restart()

@@ -11,18 +11,10 @@ import pytest
 import torch
 
 import hornbook as hb
-from hornbook.baselines.linear_classifier import make
 from hornbook.cli import chat, generate
-from hornbook.core.progress import Progress
-from hornbook.models.classifier import on_encoder
-from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
-from hornbook.models.folder import save_model
-from hornbook.models.presets import qwen3
-from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.open import asked
 from tests.in_process import hornbook as run
-from tests.tiny import decoder_sizes, loud
+from tests.tiny import every_kind
 
 ABLE = {
     "decoder": ("generate", "chat", "stream", "decide"),
@@ -38,28 +30,7 @@ TEXTS = ["the hornbook", "春眠不覺曉", "naïve 🦉", "", "the " * 30]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    text = "the hornbook and other books 春眠不覺曉 " * 50
-    vocab = train_tokenizer([text], 320, folder / "t", Progress(True)).vocab_size
-    sizes = decoder_sizes(vocab=vocab, depth=1, context=96, hidden=16)
-    small = BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16)
-    body, masked = bert(small), bert_masked_lm(small)
-    side = SideSizes(depth=1, heads=2, hidden=16)
-    pair = PairSizes(
-        vocab=vocab, width=16, context=48, encoder=side, decoder=side, start=0, dropout=0.0
-    )
-    networks = {
-        "decoder": loud(qwen3(sizes).build()),
-        "encoder": body.build(),
-        "masked": masked.build(),
-        "network": on_encoder(body, ("ham", "spam")).build(),
-        "pairs": TRANSLATORS["transformer"](pair).build(),
-    }
-    for name, network in networks.items():
-        save_model(network, folder / name, tokenizer_folder=folder / "t")
-    texts = ["win money now", "see you at noon"] * 8
-    make("tfidf").fit(texts, ["spam", "ham"] * 8).save(folder / "linear" / "model")
-    return folder
+    return every_kind(tmp_path_factory.mktemp("models"))
 
 
 @pytest.mark.parametrize("name", ABLE)

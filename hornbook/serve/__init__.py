@@ -1,0 +1,1 @@
+"""One process that every client of the OpenAI API can use."""

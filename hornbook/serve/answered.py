@@ -1,0 +1,80 @@
+"""The one way from a request to its answer, for every route on which a model writes.
+
+A route says what its prompt is and how its answers are written down (an `AnswerForm`); the model's
+lease, the queue, streams, clients that leave and clocks are the same for all.
+"""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from fastapi import Request, Response
+
+from hornbook.generate.text import Writing
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.delivery import AnswerPart, Delivery, delivered
+from hornbook.serve.routes import EventStream, while_there
+from hornbook.serve.served import ServedModel
+from hornbook.serve.state import ServerState
+from hornbook.serve.wire import SILENCE, Json
+
+
+class AnswerForm(ABC):
+    """How the answers to one request are written down."""
+
+    def __init__(self, model: ServedModel, body: Any, delivery: Delivery) -> None:
+        self.model, self.body, self.delivery = model, body, delivery
+
+    @abstractmethod
+    def whole(self, parts: Sequence[AnswerPart]) -> dict[str, Any]:
+        """All of it in one object, when it is finished."""
+
+    def first(self) -> bytes:
+        """The events before the first part."""
+        return b""
+
+    @abstractmethod
+    def part(self, part: AnswerPart) -> bytes:
+        """The events of a part."""
+
+    @abstractmethod
+    def last(self) -> bytes:
+        """The events after the last part."""
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The answers as they are written."""
+        if first := self.first():
+            yield first
+        while self.delivery.going_on:
+            yield b"".join(map(self.part, await self.delivery.parts())) or SILENCE
+        yield self.last()
+
+
+class WritingRoute(NamedTuple):
+    """A route on which a model writes. ability: what the model must be able to do. what: the
+    route, for messages. begin: makes the answers ready, in the clerk's thread."""
+
+    ability: str
+    what: str
+    begin: Callable[[ServedModel, Any, ServeConfig], list[Writing]]
+    form: type[AnswerForm]
+
+
+async def answered(
+    route: WritingRoute, body: Any, request: Request, server: ServerState
+) -> Response:
+    """The response: one object, or a stream of events where the body asks for it."""
+    async with contextlib.AsyncExitStack() as stack:
+        lease = server.shelf.lease(body.model, route.ability, route.what)
+        model = await stack.enter_async_context(lease)
+        begun = await server.shelf.ask_clerk(partial(route.begin, model, body, server.config))
+        writing = delivered(model.engine, begun, model.opened.tokenizer)
+        delivery = await stack.enter_async_context(writing)
+        stack.callback(server.metrics.written, model.name, delivery)
+        form = route.form(model, body, delivery)
+        if body.stream:
+            return EventStream(form.events(), stack.pop_all().aclose, server.config.request_s)
+        parts = await while_there(request, delivery.all(), server.config.request_s)
+        return Json(form.whole(parts))

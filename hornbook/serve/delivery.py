@@ -1,0 +1,167 @@
+"""Answers on their way to one client: from the engine's thread into the event loop."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from hornbook.core.errors import HornbookError
+from hornbook.generate.service import AnswerPiece, Busy, GenerationService, Ticket
+from hornbook.generate.text import Writing
+from hornbook.serve.errors import busy
+from hornbook.tokenize.tokenizer import Tokenizer
+
+_SILENCE_S = 15.0
+"""Seconds without a part after which there are none, so that something can be said meanwhile."""
+
+
+class AnswerPart(NamedTuple):
+    """Some text of an answer. answer: its number. pieces: those that the text is of, where the
+    probabilities of tokens were asked for. finished: why it is the last, "stop" or "length"."""
+
+    answer: int
+    text: str
+    pieces: tuple[AnswerPiece, ...]
+    finished: str | None
+
+
+class _Shown:
+    """Which tokens of an answer begin within the text that was shown so far."""
+
+    def __init__(self, writing: Writing, tokenizer: Tokenizer) -> None:
+        self._ends, self._tokenizer = writing.request.stop_ids, tokenizer
+        self._held: deque[tuple[int, AnswerPiece]] = deque()
+        self._bytes = self._shown = 0
+
+    def push(self, piece: AnswerPiece) -> tuple[AnswerPiece, ...]:
+        """The pieces whose text this one shows. A token of an end has no text, and one of a stop
+        text is not shown."""
+        if piece.id is not None and piece.id not in self._ends:
+            self._held.append((self._bytes, piece))
+            self._bytes += len(self._tokenizer.decode_bytes([piece.id]))
+        self._shown += len(piece.text.encode())
+        every, found = piece.finished not in ("", "stop"), list[AnswerPiece]()
+        if not (piece.text or every):
+            return ()
+        while self._held and (every or self._held[0][0] < self._shown):
+            found.append(self._held.popleft()[1])
+        return tuple(found)
+
+
+class Delivery:
+    """What a client waits for. left: answers that are not finished. first_s: seconds until the
+    first part, None before it."""
+
+    def __init__(self, writings: Sequence[Writing], tokenizer: Tokenizer) -> None:
+        self.writings, self.left = writings, len(writings)
+        self.first_s: float | None = None
+        self._started = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._inbox: deque[tuple[int, AnswerPiece]] = deque()
+        self._parts: list[AnswerPart] = []
+        self._error: HornbookError | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._coming = False
+        wants = any(one.request.config.top_logprobs is not None for one in writings)
+        self._shown = [_Shown(one, tokenizer) for one in writings] if wants else []
+
+    @property
+    def going_on(self) -> bool:
+        """Whether there are parts, or an error, that nobody has taken yet, or will be."""
+        return bool(self.left or self._parts or self._error)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of all prompts; several answers to one read it once."""
+        return sum(len(one.answer.prompt_ids) for one in self._first_answers())
+
+    @property
+    def cached_tokens(self) -> int:
+        """Of the prompts, those that were there before."""
+        return sum(one.answer.reused_tokens for one in self._first_answers())
+
+    @property
+    def written_tokens(self) -> int:
+        """Of all answers so far, the ends included."""
+        return sum(len(one.answer.token_ids) for one in self.writings)
+
+    def put(self, number: int, piece: AnswerPiece) -> None:
+        """In the engine's thread: a piece of an answer has come."""
+        self._inbox.append((number, piece))
+        if not self._coming:
+            self._coming = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._take)
+
+    async def parts(self) -> list[AnswerPart]:
+        """What has come since the last call, as soon as there is something; nothing after a long
+        silence. Raises what the answers failed with.
+        """
+        if not self._parts and self._error is None:
+            self._wake = self._loop.create_future()
+            timer = self._loop.call_later(_SILENCE_S, self._awake)
+            try:
+                await self._wake
+            finally:
+                timer.cancel()
+                self._wake = None
+        if not self._parts and self._error is not None:
+            raise self._error
+        found, self._parts = self._parts, []
+        return found
+
+    async def all(self) -> list[AnswerPart]:
+        """All parts, when all answers are finished."""
+        found: list[AnswerPart] = []
+        while self.going_on:
+            found += await self.parts()
+        return found
+
+    def _first_answers(self) -> list[Writing]:
+        return [one for one in self.writings if one.request.config.answer == 0]
+
+    def _take(self) -> None:
+        """In the event loop: pieces become parts, those without text wait for some."""
+        self._coming = False
+        if self.first_s is None:
+            self.first_s = time.monotonic() - self._started
+        while self._inbox:
+            number, piece = self._inbox.popleft()
+            if piece.error is not None:
+                self._error, self.left = piece.error, 0
+                continue
+            pieces = self._shown[number].push(piece) if self._shown else ()
+            self.left -= bool(piece.finished)
+            if piece.text or piece.finished:
+                finished = "length" if piece.finished == "context" else piece.finished or None
+                self._parts.append(AnswerPart(number, piece.text, pieces, finished))
+        if self._parts or self._error:
+            self._awake()
+
+    def _awake(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+@contextlib.asynccontextmanager
+async def delivered(
+    service: GenerationService, writings: Sequence[Writing], tokenizer: Tokenizer
+) -> AsyncIterator[Delivery]:
+    """Answers that are written as long as somebody waits for them.
+
+    Raises RequestRefused (429) where too many wait already, and HornbookError for what cannot be
+    answered.
+    """
+    delivery = Delivery(writings, tokenizer)
+    orders = [(one, partial(delivery.put, number)) for number, one in enumerate(writings)]
+    try:
+        tickets: list[Ticket] = service.submit(*orders)
+    except Busy as error:
+        raise busy(str(error)) from None
+    try:
+        yield delivery
+    finally:
+        service.cancel(tickets)

@@ -1,0 +1,127 @@
+"""POST /v1/chat/completions: the answer to a conversation, at once or as it is written."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from hornbook.generate import constrain
+from hornbook.generate.text import Writing
+from hornbook.serve.answered import AnswerForm, WritingRoute, answered
+from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling, usage
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.delivery import AnswerPart, Delivery
+from hornbook.serve.errors import RequestRefused
+from hornbook.serve.openai.logprobs import of_chat
+from hornbook.serve.routes import StrictRoute
+from hornbook.serve.schemas.chat import AnyObject, ChatBody, ObjectOfSchema
+from hornbook.serve.schemas.messages import plain
+from hornbook.serve.served import ServedModel
+from hornbook.serve.state import State
+from hornbook.serve.wire import DONE, event
+
+router = APIRouter(route_class=StrictRoute, tags=["chat"])
+
+
+@router.post("/v1/chat/completions")
+async def chat(body: ChatBody, request: Request, server: State) -> Response:
+    """Answer a conversation. With `stream` the answer comes as server-sent events."""
+    route = WritingRoute("chat", "chat completions", _begun, ChatForm)
+    return await answered(route, body, request, server)
+
+
+def _begun(model: ServedModel, body: ChatBody, config: ServeConfig) -> list[Writing]:
+    """The answers, ready to be written."""
+    if body.max_tokens and body.max_completion_tokens:
+        raise RequestRefused(
+            "Give max_completion_tokens or max_tokens, not both.", "max_completion_tokens"
+        )
+    tokenizer = model.opened.tokenizer
+    prompt = tokenizer.encode_chat([plain(each) for each in body.messages], True)[0].tolist()
+    asked = body.max_completion_tokens or body.max_tokens
+    most = most_tokens(model, [prompt], asked, config, "messages")
+    top = (body.top_logprobs or 0) if body.logprobs else None
+    wanted = WantedAnswer(
+        sampling(body, most, top), tokenizer.stop_ids, "messages", body.n, _grammar(body)
+    )
+    return begin(model, [prompt], wanted)
+
+
+def _grammar(body: ChatBody) -> constrain.Grammar | None:
+    """What the answers must be."""
+    form = body.response_format
+    if isinstance(form, AnyObject):
+        return constrain.json_schema({"type": "object"})
+    if isinstance(form, ObjectOfSchema):
+        return constrain.json_schema(form.json_schema.schema_)
+    return None
+
+
+class ChatForm(AnswerForm):
+    """As chat completions have it."""
+
+    def __init__(self, model: ServedModel, body: ChatBody, delivery: Delivery) -> None:
+        super().__init__(model, body, delivery)
+        self._head = {
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
+            "created": int(time.time()),
+            "model": model.name,
+        }
+        self._counts = body.stream_options is not None and body.stream_options.include_usage
+
+    def whole(self, parts: Sequence[AnswerPart]) -> dict[str, Any]:
+        """All answers in one object."""
+        choices = []
+        for number, one in enumerate(self.delivery.writings):
+            own = [part for part in parts if part.answer == number]
+            message = {"role": "assistant", "content": one.answer.text, "refusal": None}
+            choices.append(
+                {
+                    "index": number,
+                    "message": message,
+                    "logprobs": self._logprobs(*own),
+                    "finish_reason": own[-1].finished,
+                }
+            )
+        head = {**self._head, "object": "chat.completion"}
+        return {**head, "choices": choices, "usage": usage(self.delivery)}
+
+    def first(self) -> bytes:
+        """Who speaks."""
+        delta = {"role": "assistant", "content": "", "refusal": None}
+        return b"".join(self._chunk(i, delta) for i in range(len(self.delivery.writings)))
+
+    def part(self, part: AnswerPart) -> bytes:
+        """Its text, and why it is the last."""
+        found = b""
+        if part.text or part.pieces:
+            found = self._chunk(part.answer, {"content": part.text}, self._logprobs(part))
+        if part.finished:
+            found += self._chunk(part.answer, {}, None, part.finished)
+        return found
+
+    def last(self) -> bytes:
+        """The count of tokens, if it is asked for."""
+        if not self._counts:
+            return DONE
+        return event(self._event([]) | {"usage": usage(self.delivery)}) + DONE
+
+    def _chunk(
+        self, number: int, delta: dict[str, Any], logprobs: Any = None, finished: str | None = None
+    ) -> bytes:
+        choice = {
+            "index": number, "delta": delta, "logprobs": logprobs, "finish_reason": finished
+        }  # fmt: skip
+        return event(self._event([choice]))
+
+    def _event(self, choices: list[Any]) -> dict[str, Any]:
+        found = {**self._head, "object": "chat.completion.chunk", "choices": choices}
+        return {**found, "usage": None} if self._counts else found
+
+    def _logprobs(self, *parts: AnswerPart) -> dict[str, Any] | None:
+        if not self.body.logprobs:
+            return None
+        pieces = (piece for part in parts for piece in part.pieces)
+        return of_chat(self.model.opened.tokenizer, pieces)

@@ -1,0 +1,80 @@
+"""One server with a tiny model of each kind, on a real port, for all tests of the API."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from typing import NamedTuple
+
+import httpx2
+import pytest
+import uvicorn
+
+from hornbook.serve.app import create_app
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.shelf import Shelf, named
+from hornbook.serve.state import ServerState
+from tests.tiny import every_kind
+
+KINDS = ("decoder", "encoder", "network", "linear", "pairs")
+
+
+class Running(NamedTuple):
+    """A server in a thread of this process."""
+
+    url: str
+    state: ServerState
+    app: object
+
+    def post(self, path, body, **options):
+        return httpx2.post(self.url + path, json=body, timeout=30, **options)
+
+    def get(self, path, **options):
+        return httpx2.get(self.url + path, timeout=30, **options)
+
+    def idle(self, within=1.0):
+        """Whether nothing is written any more, soon."""
+        until = time.monotonic() + within
+        engines = list(self.state.shelf.open.values())
+        while any(model.running or model.users for model in engines):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
+        return True
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return every_kind(tmp_path_factory.mktemp("served"))
+
+
+@contextlib.contextmanager
+def running(paths, **values):
+    """A server of models, until the end of the block."""
+    config = ServeConfig(**{"slots": 4, "waiting": 4, **values})
+    state = ServerState(config, Shelf(named(paths), config, device="cpu"))
+    app = create_app(state)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", port=0))
+    with server.config.bind_socket() as socket:
+        thread = threading.Thread(target=asyncio.run, args=(server.serve([socket]),))
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.005)
+            yield Running(f"http://127.0.0.1:{socket.getsockname()[1]}", state, app)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def server(folder):
+    with running([folder / kind for kind in KINDS]) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def client(server):
+    import openai
+
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0)

@@ -1,0 +1,129 @@
+"""Clients that leave, crowd in or ask at the same time: none disturbs another."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import openai
+import pytest
+
+from tests.serve.conftest import running
+
+LONG = {"messages": [{"role": "user", "content": "the"}], "max_tokens": 60, "seed": 3}
+
+
+def slowed(monkeypatch, seconds):
+    """Every step of the engine takes so long."""
+    from hornbook.generate.engine import Engine
+
+    step = Engine.step
+
+    def slow(self):
+        time.sleep(seconds)
+        return step(self)
+
+    monkeypatch.setattr(Engine, "step", slow)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_frees_its_slot(server, monkeypatch, stream):
+    slowed(monkeypatch, 0.05)
+    body = {**LONG, "stream": stream, "n": 3}
+    try:
+        with httpx2.stream(
+            "POST", f"{server.url}/v1/chat/completions", json=body, timeout=0.3
+        ) as found:
+            for _ in found.iter_lines():
+                break
+    except httpx2.TimeoutException:
+        assert not stream
+    assert server.idle(within=1.0)
+
+
+def test_the_others_go_on_when_one_leaves(server, client, monkeypatch):
+    alone = client.chat.completions.create(model="decoder", **LONG).choices[0].message.content
+    slowed(monkeypatch, 0.01)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(client.chat.completions.create, model="decoder", **LONG)
+        with httpx2.stream(
+            "POST", f"{server.url}/v1/chat/completions", json={**LONG, "stream": True}
+        ) as found:
+            next(found.iter_lines())
+        assert other.result().choices[0].message.content == alone
+
+
+def test_streams_and_plain_requests_side_by_side_get_what_they_get_alone(client):
+    def ask(number, stream):
+        options = {**LONG, "seed": number, "max_tokens": 30, "model": "decoder"}
+        found = client.chat.completions.create(stream=stream, **options)
+        if not stream:
+            return found.choices[0].message.content
+        return "".join(chunk.choices[0].delta.content or "" for chunk in found)
+
+    alone = [ask(number, False) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask, number, number % 2 == 0) for number in range(8)]
+        assert [one.result() for one in asked] == alone
+
+
+def test_too_many_are_turned_away_and_told_when_to_come_again(server, monkeypatch):
+    slowed(monkeypatch, 0.02)
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(server.post, "/v1/chat/completions", LONG) for _ in range(12)]
+        found = [one.result() for one in asked]
+    codes = sorted(one.status_code for one in found)
+    assert codes.count(200) >= 8 and set(codes) == {200, 429}, codes
+    for one in found:
+        if one.status_code == 429:
+            assert int(one.headers["retry-after"]) >= 1
+            assert one.json()["error"]["type"] == "rate_limit_error"
+
+
+def test_an_answer_that_takes_too_long_is_no_success(folder, monkeypatch):
+    slowed(monkeypatch, 0.1)
+    with running([folder / "decoder"], request_s=0.4) as server:
+        found = server.post("/v1/chat/completions", LONG)
+        assert found.status_code == 408 and found.json()["error"]["code"] == "timeout"
+        assert server.idle()
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0)
+        with pytest.raises(openai.APIError, match="took longer than"):
+            list(client.chat.completions.create(model="decoder", stream=True, **LONG))
+        assert server.idle()
+
+
+def test_an_engine_that_fails_tells_its_clients_and_goes_on(server, monkeypatch):
+    from hornbook.generate.engine import Engine
+
+    compute = Engine._compute
+
+    def broken(self):
+        monkeypatch.setattr(Engine, "_compute", compute)
+        raise RuntimeError("secret words")
+
+    for stream in (False, True):
+        monkeypatch.setattr(Engine, "_compute", broken)
+        found = server.post("/v1/chat/completions", {**LONG, "stream": stream})
+        lines = [line for line in found.text.splitlines() if line.startswith("data: ")]
+        error = json.loads(lines[-1][6:] if stream else found.text)["error"]
+        assert error["type"] == "server_error" and "secret" not in error["message"]
+        assert stream or found.status_code == 500
+    assert server.post("/v1/chat/completions", LONG).status_code == 200
+
+
+def test_a_server_that_stops_finishes_what_runs(folder, monkeypatch):
+    slowed(monkeypatch, 0.02)
+    found = []
+    with running([folder / "decoder"]) as server:
+
+        def ask():
+            found.append(server.post("/v1/chat/completions", LONG))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        while not any(model.running for model in server.state.shelf.open.values()):
+            time.sleep(0.01)
+    thread.join()
+    assert found[0].status_code == 200
+    assert found[0].json()["choices"][0]["finish_reason"] in ("stop", "length")
