@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.open.encoder import Encoder
     from hornbook.workflows.open.load import load
+    from hornbook.workflows.open.reranker import Reranker
     from hornbook.workflows.open.translator import Translator
     from hornbook.workflows.projects.answers.project import Answers
     from hornbook.workflows.projects.images.project import Images
@@ -49,6 +50,7 @@ __all__ = [
     "Pairs",
     "Question",
     "Questions",
+    "Reranker",
     "Run",
     "Text",
     "Translation",
@@ -70,6 +72,7 @@ _PLACES = {
     "workflows.open.decoder": ("Decoder",),
     "workflows.open.encoder": ("Encoder",),
     "workflows.open.load": ("load",),
+    "workflows.open.reranker": ("Reranker",),
     "workflows.open.translator": ("Translator",),
     "workflows.projects.answers.project": ("Answers",),
     "workflows.projects.images.project": ("Images",),

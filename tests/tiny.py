@@ -88,7 +88,7 @@ def decoder_folder(
 
 
 def every_kind(folder: Path) -> Path:
-    """One model of each kind in `folder`, by its kind: decoder, encoder, masked, network, linear
+    """One model of each kind in `folder`, by its kind: decoder, encoder, masked, network, cross, linear
     and pairs; the tokenizer of the first lies in `folder`/t."""
     from hornbook.baselines.linear_classifier import make
     from hornbook.models.classifier import on_encoder
@@ -112,6 +112,7 @@ def every_kind(folder: Path) -> Path:
         "encoder": body.build(),
         "masked": masked.build(),
         "network": on_encoder(body, ("ham", "spam")).build(),
+        "cross": on_encoder(body, ("relevance",)).build(),
         "pairs": TRANSLATORS["transformer"](pair).build(),
     }
     for name, network in networks.items():

@@ -1,6 +1,10 @@
-"""Questions with the passages that answer them, in batches for contrastive learning."""
+"""Questions with the passages that answer them, in batches for contrastive learning.
 
-from collections.abc import Iterator, Sequence
+Two kinds: both sides apart, each question told from the passages of the others; or a question
+beside one passage in a sequence, the right one of each among some that are wrong.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +13,7 @@ from torch import Tensor
 
 from hornbook.batches.labelled import Shuffled
 from hornbook.nn.padding import padded
+from hornbook.tokenize.sequences import PairSequence
 
 
 class QuestionBatch(NamedTuple):
@@ -69,3 +74,73 @@ class QuestionBatches:
         questions = padded([self.questions[i] for i in chosen], self.padding)
         passages = padded([self.passages[i] for i in chosen], self.padding)
         return QuestionBatch(*questions, *passages, torch.from_numpy(self.numbers[chosen]))
+
+
+class GroupBatch(NamedTuple):
+    """Groups of `size` sequences, of which the first of each is right.
+
+    tokens, types: (G * size, T) int64; valid: the same, True = a real one.
+    """
+
+    tokens: Tensor
+    types: Tensor
+    valid: Tensor
+    size: int
+
+    def to(self, device: str) -> "GroupBatch":
+        """The same on another device."""
+        tokens, types, valid = (tensor.to(device) for tensor in self[:3])
+        return GroupBatch(tokens, types, valid, self.size)
+
+    def split(self, rows: int) -> Iterator["GroupBatch"]:
+        """Pieces of at most `rows` groups."""
+        for start in range(0, len(self.tokens), rows * self.size):
+            part = slice(start, start + rows * self.size)
+            yield GroupBatch(self.tokens[part], self.types[part], self.valid[part], self.size)
+
+
+class GroupBatches:
+    """Batches of `rows` questions in an order of (seed, step), each with its right passage and
+    `wrong` others, drawn anew in each epoch.
+
+    right: (N,) questions with their own passages. others: for each, passages that are wrong, at
+    least `wrong` of them. read: makes sequences of pairs.
+    """
+
+    def __init__(
+        self,
+        right: Sequence[tuple[str, str]],
+        others: Sequence[Sequence[str]],
+        read: Callable[[Sequence[tuple[str, str]]], list[PairSequence]],
+        wrong: int,
+        rows: int,
+        seed: int,
+    ) -> None:
+        self.right, self.others, self.read, self.wrong, self.seed = right, others, read, wrong, seed
+        self._order = Shuffled(len(right), rows, seed)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Optimiser steps in which every question is seen once."""
+        return self._order.count / self._order.rows
+
+    def of(self, rows: int) -> "GroupBatches":
+        """The same questions in batches of another size."""
+        return GroupBatches(self.right, self.others, self.read, self.wrong, rows, self.seed)
+
+    def batch(self, step: int) -> GroupBatch:
+        """The batch of optimiser step `step`, counted from 0."""
+        draw = np.random.default_rng([self.seed, step])
+        chosen: list[tuple[str, str]] = []
+        for i in self._order.indices(step):
+            some = draw.choice(len(self.others[i]), self.wrong, replace=False)
+            question = self.right[i][0]
+            chosen += [self.right[i], *((question, self.others[i][j]) for j in some)]
+        return group_batch(self.read(chosen), self.wrong + 1)
+
+
+def group_batch(sequences: Sequence[PairSequence], size: int) -> GroupBatch:
+    """Sequences of whole groups, filled up to the longest."""
+    tokens, valid = padded([one.ids for one in sequences], 0)
+    types, _ = padded([one.types for one in sequences], 0)
+    return GroupBatch(tokens, types, valid, size)

@@ -30,6 +30,10 @@ def command(
             "questions that say what answers them."
         ),
     ] = None,
+    rerank: Annotated[
+        str | None,
+        typer.Option(help="Of an index: a model that ranks anew what is found, measured beside."),
+    ] = None,
     corpus: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +71,7 @@ def command(
             "corpus": corpus,
             "out": out,
             "device": device,
+            "rerank": rerank,
             "overrides": tuple(set_ or ()),
             "held_out": register,
         },

@@ -18,14 +18,15 @@ _Task = Annotated[
     str,
     typer.Option(
         help="What the model learns: instruct, continue, translate, "
-        "summarize, preference, classify or embed."
+        "summarize, preference, classify, embed or rerank."
     ),
 ]
 _Data = Annotated[
     list[Path] | None,
     typer.Option(
         help="A file of rows to learn from: .json, .jsonl or .parquet; also pairs for "
-        "translate, texts for continue, a table for classify, questions with passages for embed."
+        "translate, texts for continue, a table for classify, questions with passages for embed "
+        "and rerank."
     ),
 ]
 _Method = Annotated[
@@ -142,7 +143,7 @@ def command(
         "--text-column": text_column, "--label-column": label_column,
         "--class-weights": class_weights,
     }  # fmt: skip
-    if task == "embed":
+    if task in ("embed", "rerank"):
         for name in ("--general", "--prompt", "--beta"):
             _refuse({name: own.pop(name)}, f"does not go with --task {task}")
         _refuse(columns, "goes with --task classify")
@@ -161,10 +162,10 @@ def command(
         from hornbook.workflows.projects.labels.project import Labels
 
         project, wishes = Labels(data[0], model), columns
-    elif task == "embed":
+    elif task in ("embed", "rerank"):
         from hornbook.workflows.projects.questions.project import Questions
 
-        project, wishes = Questions(model, data), own
+        project, wishes = Questions(model, data), {**own, "--task": task}
     else:
         from hornbook.workflows.projects.answers.project import Answers
 

@@ -19,7 +19,7 @@ OPTIONS = {
     "text_field domain general good bad against group validation_share strict longest",
     "Documents": "remove encoder wait watch make_questions index.questions",
     "Search": "ask.strict quotes least places count by source folder since until in_language "
-    "metadata",
+    "metadata rerank",
     "Budget": "minutes tokens epochs",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
@@ -41,7 +41,7 @@ VALUES = {
     "SECONDS": "timeout",
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
-    "column text_column label_column text_field group class_weights encoder by",
+    "column text_column label_column text_field group class_weights encoder by rerank",
     "LANGUAGE": "language in_language",
     "BLOCKS": "depth",
     "CHANNELS": "width",

@@ -37,6 +37,13 @@ def command(
         list[str] | None,
         typer.Option(help="Only documents whose metadata has this value, such as author=Li."),
     ] = None,
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that reads the first 50 passages beside the question and ranks them "
+            "anew: made by `finetune --task rerank`, or any cross-encoder."
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Find the passages that fit a question, with the places where they stand."""
@@ -45,12 +52,13 @@ def command(
     from hornbook.cli.output import note, print_json
     from hornbook.retrieve.index import DocumentIndex
     from hornbook.retrieve.where import where_of
-    from hornbook.workflows.documents.searching import asking, way_of
+    from hornbook.workflows.documents.searching import asking, reranking_by, way_of
 
     started = time.perf_counter()
     way = way_of(by)
     where = where_of(source, folder, (since, until), in_language, metadata)
-    with DocumentIndex.open(index, asking(index, way, note)) as opened:
+    encode = asking(index, way, note)
+    with DocumentIndex.open(index, encode, reranking_by(rerank)) as opened:
         hits = opened.search(query, count, way, where)
         state = opened.state()
     if state.encoder and by != "words" and state.vectors < state.passages:
@@ -63,7 +71,13 @@ def command(
             _show(number, hit)
         if not hits:
             note("Nothing was found.")
-    found = {"query": query, "by": by, "hits": [_plain(hit) for hit in hits], **state._asdict()}
+    found = {
+        "query": query,
+        "by": by,
+        "rerank": rerank,
+        "hits": [_plain(hit) for hit in hits],
+        **state._asdict(),
+    }
     seconds = round(time.perf_counter() - started, 4)
     print_json({**found, "seconds": seconds}, json)
 
@@ -114,6 +128,7 @@ def _plain(hit: "Hit") -> dict[str, object]:
         "score": hit.score,
         "words": hit.words,
         "vector": hit.vector,
+        "rerank": hit.rerank,
         "snippet": {"start": hit.start + shown.start, "end": hit.start + shown.end},
         "highlights": [
             {

@@ -13,6 +13,8 @@ from hornbook.evaluate.load import LoadedTask
 from hornbook.evaluate.task import ItemResult, Metrics
 from hornbook.evaluate.templates import render
 
+GAINS = ("gain_over_words", "gain_of_reranking")
+"""Figures of an index, less those of another way of searching it, question by question."""
 _LM_EVAL = {"accuracy": "acc", "accuracy_per_byte": "acc_norm", "bits_per_byte": "bits_per_byte"}
 
 
@@ -91,6 +93,9 @@ def lines_of(result: Mapping[str, Any]) -> list[str]:
     lines += [f"  {name:<32}{_shown(one)}" for name, one in result["metrics"].items()]
     for floor, metrics in result["floors"].items():
         lines += [f"  {floor + ', ' + name:<32}{_shown(one)}" for name, one in metrics.items()]
+    for name in GAINS:
+        for figure, one in result.get(name, {}).items():
+            lines.append(f"  {name.replace('_', ' ') + ', ' + figure:<32}{_shown(one)}")
     for kind, groups in list(result.get("groups", {}).items())[:1]:
         lines.append(f"  by {kind}:")
         for group, part in groups.items():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.retrieve.question import asked_words
+from hornbook.retrieve.reranking import READ, Reranking
 from hornbook.retrieve.search import BY, By, Encode, Hit, Searching, SearchRequest, page_of
 from hornbook.retrieve.sentences import Span, sentences
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
@@ -42,18 +43,30 @@ class IndexState(NamedTuple):
 class DocumentIndex:
     """An open index; close it, or use it in a `with`.
 
-    encode: makes the vector of a question; without it only words are searched.
+    encode: makes the vector of a question; without it only words are searched. reranking: puts what
+    a search found first into another order.
     """
 
-    def __init__(self, folder: Path, store: Store, encode: Encode | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        encode: Encode | None = None,
+        reranking: Reranking | None = None,
+    ) -> None:
         self.folder, self.store = folder, store
-        self._encode = encode
+        self._encode, self._reranking = encode, reranking
         self._searching: Searching | None = None
 
     @classmethod
-    def open(cls, folder: Path | str, encode: Encode | None = None) -> Self:
+    def open(
+        cls,
+        folder: Path | str,
+        encode: Encode | None = None,
+        reranking: Reranking | None = None,
+    ) -> Self:
         """The index in a folder. Raises UsageError where there is none."""
-        return cls(Path(folder), Store.open(Path(folder)), encode)
+        return cls(Path(folder), Store.open(Path(folder)), encode, reranking)
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +142,10 @@ class DocumentIndex:
         searching = self._search()
         if by == "both" and (searching.encode is None or not searching.vectors):
             by = "words"
-        return searching.hits(SearchRequest(query, count, by, where))
+        if self._reranking is None:
+            return searching.hits(SearchRequest(query, count, by, where))
+        hits = searching.hits(SearchRequest(query, max(count, READ), by, where))
+        return self._reranking.ranked(query, hits)[:count]
 
     def asked_words(self, question: str) -> list[tuple[str, ...]]:
         """The words of a question, each as the terms that it may stand for in this index."""
@@ -142,7 +158,7 @@ class DocumentIndex:
     def cosines(self, vector: "np.ndarray", passages: Sequence[int]) -> dict[int, float]:
         """How near passages are to a vector, of those that have one."""
         vectors = self._search().vectors
-        return {} if vectors is None else vectors.scores_of(vector, passages)
+        return {} if vectors is None else vectors.cosines(vector).of(passages)
 
     def state(self) -> IndexState:
         """How far the index is, now."""

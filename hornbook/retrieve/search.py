@@ -51,7 +51,8 @@ class Hit:
 
     document: its number. record: that of the document in its file, from 1. page: that of `start`,
     from 1, where the document has pages; page_starts: where others begin in the passage. score: of
-    one search, larger is better; words and vector: BM25 and cosine, None where one did not look.
+    one search, larger is better; words and vector: BM25 and cosine, rerank: what a reranker said;
+    None where one did not look.
     asked: the terms of the question. copies: passages of about the same words.
     """
 
@@ -71,6 +72,7 @@ class Hit:
     asked: frozenset[str]
     page_starts: tuple[int, ...] = ()
     copies: list[Copy] = field(default_factory=list)
+    rerank: float | None = None
 
     def page_at(self, place: int) -> int | None:
         """The page of a character of the document that is in the passage."""
@@ -158,12 +160,12 @@ class Searching:
             return [Candidate(*one, one.score, None) for one in by_words]
         if self.vectors is None or self.encode is None or not len(self.vectors):
             raise UsageError("This index has no vectors that can be asked; search by words.")
-        vector = self.encode(asked.question)
-        by_vectors = self.vectors.search(vector, count, self._passages(asked.where))
+        cosines = self.vectors.cosines(self.encode(asked.question))
+        by_vectors = cosines.best(count, self._passages(asked.where))
         if asked.by == "vectors":
             return [Candidate(*one, None, one.score) for one in by_vectors]
         weight = self.store.setting(WEIGHT)
-        more = self.vectors.scores_of(vector, [one.passage for one in by_words])
+        more = cosines.of([one.passage for one in by_words])
         return fused(by_words, by_vectors, more, _DEFAULT_WEIGHT if weight is None else weight)
 
     def _passages(self, where: Where) -> "np.ndarray | None":

@@ -18,11 +18,47 @@ from hornbook.retrieve.words import Ranked
 if TYPE_CHECKING:
     import numpy as np
 
+    from hornbook.retrieve.rows import HalfRows
+
 FOLDER, ENCODER = "vectors", "encoder"
 """The folder of the map, and the setting that says what the vectors were made by."""
-_FACTS = "map.json"
+_FACTS, _FORM = "map.json", "f16"
 _ROWS = 4096
-"""Vectors that are read from the store at once."""
+"""Vectors that are read from the store at once; whole tiles of the map."""
+
+
+class Cosines:
+    """The cosines of all passages to one vector. numbers, scores: (N,) of passages."""
+
+    def __init__(self, numbers: "np.ndarray", scores: "np.ndarray", order: "np.ndarray") -> None:
+        self._numbers, self._scores, self._order = numbers, scores, order
+
+    def best(self, count: int, passages: "np.ndarray | None" = None) -> list[Ranked]:
+        """The nearest ones. passages: the only ones that are looked at."""
+        import numpy as np
+
+        numbers, scores = self._numbers, self._scores
+        if passages is not None:
+            allowed = np.isin(numbers, passages)
+            numbers, scores = numbers[allowed], scores[allowed]
+        if not len(scores) or count < 1:
+            return []
+        best = np.argpartition(-scores, min(count, len(scores)) - 1)[:count]
+        found = sorted((-float(scores[i]), int(numbers[i])) for i in best)
+        return [Ranked(number, -score) for score, number in found]
+
+    def of(self, passages: Sequence[int]) -> dict[int, float]:
+        """Those of some passages, of those that have vectors."""
+        import numpy as np
+
+        if not len(self._numbers):
+            return {}
+        wanted = np.asarray(passages, np.int64)
+        places = np.searchsorted(self._numbers, wanted, sorter=self._order)
+        places = self._order[np.minimum(places, len(self._order) - 1)]
+        there = self._numbers[places] == wanted
+        pairs = zip(wanted[there], self._scores[places[there]], strict=True)
+        return {int(number): float(score) for number, score in pairs}
 
 
 class VectorIndex:
@@ -31,76 +67,63 @@ class VectorIndex:
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder, self._store = folder, store
         self._map: str | None = None
-        self._last = 0
-        self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # (N,) passages, (N, D) vectors
+        self._begin(None)
         self.refresh()
+
+    def _begin(self, mapped: "tuple[np.ndarray, HalfRows] | None") -> None:
+        """With what the map has, and nothing of what came since."""
+        import numpy as np
+
+        self._mapped = mapped
+        self._numbers = mapped[0] if mapped else np.empty(0, np.int64)
+        self._since: list[np.ndarray] = []
+        self._last = 0
+        self._order: np.ndarray | None = None
 
     def refresh(self) -> None:
         """See what the store has got since."""
+        import numpy as np
+
         facts = _facts(self._folder, self._store)
         name = facts["name"] if facts else ""
         if name != self._map:
-            self._map, self._parts, self._last = name, [], 0
+            self._map = name
+            self._begin(None)
             if facts:
                 self._open(facts)
         for passages, rows, last in read_vectors(self._store, self._last):
-            self._parts.append((passages, rows))
-            self._last = last
-        if len(self._parts) > 2:
-            first, *others = self._parts
-            self._parts = [first, _joined(others)]
+            self._numbers = np.concatenate([self._numbers, passages])
+            self._since.append(rows)
+            self._last, self._order = last, None
+        if len(self._since) > 1:
+            self._since = [np.concatenate(self._since)]
 
     def _open(self, facts: dict[str, Any]) -> None:
         import numpy as np
 
+        from hornbook.retrieve.rows import HalfRows
+
         path = self._folder / facts["name"]
         with contextlib.suppress(OSError, ValueError):  # lost or cut: the store has all of it
             passages = np.fromfile(path.with_suffix(".ids"), np.int64)
-            shape = len(passages), facts["width"]
-            rows = np.memmap(path.with_suffix(".f32"), np.float32, "r", shape=shape)
+            rows = HalfRows(path.with_suffix(".f16"), facts["rows"], facts["width"])
             if len(passages) == facts["rows"]:
-                self._parts, self._last = [(passages, rows)], facts["last"]
+                self._begin((passages, rows))
+                self._last = facts["last"]
 
     def __len__(self) -> int:
-        return sum(len(passages) for passages, _ in self._parts)
+        return len(self._numbers)
 
-    def search(
-        self, vector: "np.ndarray", count: int, passages: "np.ndarray | None" = None
-    ) -> list[Ranked]:
-        """The passages whose vectors are nearest to one of length one, by cosine.
-
-        passages: the only ones that are searched. Exact: each vector is looked at.
-        """
+    def cosines(self, vector: "np.ndarray") -> Cosines:
+        """Of all passages to a vector of length one. Exact: each of theirs is looked at."""
         import numpy as np
 
-        if not self._parts or count < 1:
-            return []
-        numbers, scores = self._scores(vector)
-        if passages is not None:
-            allowed = np.isin(numbers, passages)
-            numbers, scores = numbers[allowed], scores[allowed]
-        if not len(scores):
-            return []
-        best = np.argpartition(-scores, min(count, len(scores)) - 1)[:count]
-        found = sorted((-float(scores[i]), int(numbers[i])) for i in best)
-        return [Ranked(number, -score) for score, number in found]
-
-    def scores_of(self, vector: "np.ndarray", passages: Sequence[int]) -> dict[int, float]:
-        """The cosines of some passages, of those that have vectors."""
-        import numpy as np
-
-        found: dict[int, float] = {}
-        for numbers, rows in self._parts:
-            places = np.flatnonzero(np.isin(numbers, np.asarray(passages)))
-            values = rows[places] @ vector
-            found |= {int(numbers[i]): float(v) for i, v in zip(places, values, strict=True)}
-        return found
-
-    def _scores(self, vector: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
-        import numpy as np
-
-        numbers = [part for part, _ in self._parts]
-        return np.concatenate(numbers), np.concatenate([rows @ vector for _, rows in self._parts])
+        parts = [self._mapped[1].products(vector)] if self._mapped else []
+        parts += [rows @ vector for rows in self._since]
+        scores = np.concatenate(parts) if parts else np.empty(0, np.float32)
+        if self._order is None:
+            self._order = np.argsort(self._numbers, kind="stable")
+        return Cosines(self._numbers, scores, self._order)
 
 
 def read_vectors(store: Store, after: int) -> "Iterator[tuple[np.ndarray, np.ndarray, int]]":
@@ -141,27 +164,29 @@ def write_map(store: Store, folder: Path) -> None:
     """Write the map anew, and what it is of; the one before goes."""
     import numpy as np
 
+    from hornbook.retrieve.rows import write_rows
+
     folder.mkdir(parents=True, exist_ok=True)
     newest = store.execute("SELECT max(number) FROM vectors").fetchone()[0] or 0
     name, count, width, last = f"vectors-{newest}", 0, 0, 0
-    with (folder / f"{name}.ids").open("wb") as ids, (folder / f"{name}.f32").open("wb") as rows:
+    with (folder / f"{name}.ids").open("wb") as ids, (folder / f"{name}.f16").open("wb") as rows:
         for passages, vectors, last in read_vectors(store, 0):  # noqa: B007
             ids.write(np.ascontiguousarray(passages).data)
-            rows.write(np.ascontiguousarray(vectors).data)
+            write_rows(rows, vectors)
             count, width = count + len(passages), vectors.shape[1]
     facts = {"name": name, "rows": count, "width": width, "last": last}
     write_json(folder / _FACTS, {**facts, **_of(store)})
     for path in folder.glob("vectors-*.*"):
-        if path.stem != name:
+        if path.name not in (f"{name}.ids", f"{name}.f16"):
             with contextlib.suppress(OSError):  # somebody reads it
                 path.unlink()
 
 
-def _joined(parts: "list[tuple[np.ndarray, np.ndarray]]") -> "tuple[np.ndarray, np.ndarray]":
-    import numpy as np
-
-    passages, rows = zip(*parts, strict=True)
-    return np.concatenate(passages), np.concatenate(rows)
+def is_mapped(store: Store, folder: Path) -> bool:
+    """Whether the map has all vectors, or there are none."""
+    newest = store.execute("SELECT max(number) FROM vectors").fetchone()[0]
+    facts = _facts(folder, store)
+    return newest is None or (facts is not None and facts["last"] == newest)
 
 
 def _facts(folder: Path, store: Store) -> dict[str, Any] | None:
@@ -175,4 +200,4 @@ def _facts(folder: Path, store: Store) -> dict[str, Any] | None:
 
 def _of(store: Store) -> dict[str, Any]:
     """What must be the same for a map to be of use."""
-    return {"identity": store.identity, "encoder": store.setting(ENCODER)}
+    return {"form": _FORM, "identity": store.identity, "encoder": store.setting(ENCODER)}

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,14 @@ from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_lossless
 
 _NO_TEXT = "\ufdd0"
 """A code point that is no character, and that normalisers leave alone."""
+
+
+class PairSequence(NamedTuple):
+    """Two texts as one sequence. ids: (T,) int64. types: (T,) int64, the side of each, 0 or 1, as
+    the tokenizer says it."""
+
+    ids: np.ndarray
+    types: np.ndarray
 
 
 class SequenceTokenizer:
@@ -86,6 +94,20 @@ class SequenceTokenizer:
         over = [sum(len(rest.ids) - extra for rest in e.overflowing) for e in encodings]
         return sequences, np.array([len(s) for s in sequences], np.int64) + np.array(over, np.int64)
 
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]], longest: int) -> list[PairSequence]:
+        """Two texts in one sequence of at most `longest` ids.
+
+        The longer text loses its end first. Where no special token stands between them, a line
+        break does. Raises HornbookError for half a surrogate pair.
+        """
+        self.reference.enable_truncation(longest)
+        if not self.reference.num_special_tokens_to_add(True):
+            pairs = [(f"{one}\n", other) for one, other in pairs]
+        return [
+            PairSequence(np.array(found.ids, np.int64), np.array(found.type_ids, np.int64))
+            for found in self._encoded(pairs, True)
+        ]
+
     def encode_bare(self, texts: Sequence[str]) -> list[np.ndarray]:
         """int64 arrays of all ids of each text, without special tokens.
 
@@ -94,7 +116,7 @@ class SequenceTokenizer:
         self.reference.no_truncation()
         return [np.array(encoding.ids, np.int64) for encoding in self._encoded(texts, False)]
 
-    def _encoded(self, texts: Sequence[str], special: bool) -> Any:
+    def _encoded(self, texts: Sequence[str] | Sequence[tuple[str, str]], special: bool) -> Any:
         try:
             with panics_are_errors(self.where):
                 return self.reference.encode_batch_fast(list(texts), add_special_tokens=special)

@@ -1,4 +1,4 @@
-"""Contrastive learning of sentence vectors: each question nearest to its own passage.
+"""Contrastive learning: each question nearest to its own passage, by vectors or read together.
 
 InfoNCE over the passages of a batch (van den Oord et al. 2018; Henderson et al. 2017 for the
 negatives within a batch): -log softmax(cos(q, p) / t)[own], and the same the other way round.
@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.batches.questions import QuestionBatch
+from hornbook.batches.questions import GroupBatch, QuestionBatch
+from hornbook.models.classifier import Classifier
 from hornbook.models.encoder import Encoder
 from hornbook.nn.pooling import Mean
 from hornbook.training.objective import Objective
@@ -31,6 +32,15 @@ def contrast(temperature: float) -> Objective:
         return (there + back) / 2, len(own)
 
     return objective
+
+
+def right_first(model: nn.Module, batch: GroupBatch) -> tuple[Tensor, int]:
+    """The objective of a cross-encoder: -log softmax(logits of a group)[the right one], a sum over
+    groups in nats (Gao et al. 2021, localised contrastive estimation)."""
+    assert isinstance(model, Classifier)
+    logits = model(batch.tokens, batch.valid, batch.types).float().view(-1, batch.size)
+    own = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
+    return F.cross_entropy(logits, own, reduction="sum"), len(own)
 
 
 def sentence_vectors(model: Encoder, tokens: Tensor, valid: Tensor) -> Tensor:

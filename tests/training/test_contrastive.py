@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.batches.questions import QuestionBatches
+from hornbook.batches.questions import GroupBatches, QuestionBatches
+from hornbook.models.classifier import on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
-from hornbook.training.contrastive import contrast, sentence_vectors
+from hornbook.tokenize.sequences import PairSequence
+from hornbook.training.contrastive import contrast, right_first, sentence_vectors
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +68,53 @@ def test_every_pair_comes_once_an_epoch_and_stays_together():
     for i, number in enumerate(batch.numbers.tolist()):
         passage = batch.passages[i][batch.passages_valid[i]]
         assert passage.tolist() == all_pairs.passages[number].tolist()
+
+
+@pytest.fixture(scope="module")
+def cross():
+    sizes = BertSizes(vocab=50, width=16, depth=1, context=12, heads=2, hidden=24)
+    return on_encoder(bert(sizes), ["relevance"]).build(1)
+
+
+def groups(wrong=2, rows=3, count=5):
+    """Of texts that are their own ids: question n is right beside passage n."""
+
+    def read(pairs):
+        return [
+            PairSequence(np.array([one, 40, other]), np.array([0, 0, 1])) for one, other in pairs
+        ]
+
+    right = [(n + 1, n + 11) for n in range(count)]
+    others = [[p for _, p in right if p != n + 11] for n in range(count)]
+    return GroupBatches(right, others, read, wrong, rows, 0)
+
+
+def test_the_right_one_of_a_group_is_told_from_the_others(cross):
+    batch = groups().batch(0)
+    loss, count = right_first(cross, batch)
+    logits = cross(batch.tokens, batch.valid, batch.types)[:, 0].view(3, 3).tolist()
+    by_hand = sum(math.log(sum(math.exp(x - line[0]) for x in line)) for line in logits)
+    assert count == 3 and loss.item() == pytest.approx(by_hand, rel=1e-5)
+    parts = [right_first(cross, part) for part in batch.split(2)]
+    assert [n for _, n in parts] == [2, 1]
+    assert sum(part.item() for part, _ in parts) == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_the_side_of_a_token_counts(cross):
+    batch = groups().batch(0)
+    plain = batch._replace(types=torch.zeros_like(batch.types))
+    assert right_first(cross, batch)[0] != right_first(cross, plain)[0]
+
+
+def test_every_question_comes_once_an_epoch_beside_others_passages():
+    every = groups(wrong=3, rows=2)
+    seen = []
+    for step in range(5):
+        tokens = every.batch(step).tokens.view(2, 4, 3)
+        assert torch.equal(tokens, every.batch(step).tokens.view(2, 4, 3))
+        for group in tokens.tolist():
+            questions, _, passages = zip(*group, strict=True)
+            assert set(questions) == {questions[0]} and len(set(passages)) == 4
+            assert passages[0] == questions[0] + 10
+            seen.append(questions[0])
+    assert sorted(seen[:5]) == sorted(seen[5:]) == [1, 2, 3, 4, 5]

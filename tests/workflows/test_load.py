@@ -23,6 +23,7 @@ ABLE = {
     "network": ("classify", "stream", "decide"),
     "linear": ("classify", "stream", "decide"),
     "pairs": ("translate",),
+    "cross": ("rerank",),
 }
 VERBS = {verb for verbs in ABLE.values() for verb in verbs}
 TEXTS = ["the hornbook", "春眠不覺曉", "naïve 🦉", "", "the " * 30]
@@ -177,6 +178,20 @@ def test_half_a_character_is_no_text(models):
             getattr(hb.load(models / name), verb)("\ud800")
 
 
+def test_scores_of_pairs(models):
+    model = hb.load(models / "cross", hb.Reranker)
+    scores = model.rerank("the hornbook", iter(TEXTS))
+    assert scores.shape == (5,) and scores.dtype == np.float32 and np.isfinite(scores).all()
+    alone = [model.rerank("the hornbook", [text])[0] for text in TEXTS]
+    assert np.allclose(scores, alone, atol=1e-2)
+    assert model.rerank("the hornbook", []).shape == (0,)
+    for question, texts in (("x", [5]), (5, ["x"]), ("x", None)):
+        with pytest.raises(hb.UsageError, match=r"Give a text|which is no text"):
+            model.rerank(question, texts)
+    with pytest.raises(hb.HornbookError, match="half a surrogate pair"):
+        model.rerank("x", ["\ud800"])
+
+
 def test_vectors(models):
     model = hb.load(models / "encoder", hb.Encoder)
     vectors = model.embed(iter(TEXTS))
@@ -207,7 +222,7 @@ def test_the_process_of_a_user_is_left_alone(models, capfd):
     for name in ABLE:
         opened = hb.load(models / name)
         verb = getattr(opened, ABLE[name][0])
-        verb(TEXTS)
+        verb(*["the hornbook"] * (name == "cross"), TEXTS)
     assert (dict(os.environ), torch.get_num_threads(), threading.active_count()) == before
     assert capfd.readouterr() == ("", "")
 

@@ -69,3 +69,90 @@ def test_what_cannot_be_tuned_is_said_before(made, tmp_path):
             tmp_path / "never", *more,
         )  # fmt: skip
         assert (code, said in err) == (2, True), (more, err)
+
+
+@pytest.fixture(scope="module")
+def cross(made, tmp_path_factory):
+    """A run that made a cross-encoder of the encoder."""
+    out = tmp_path_factory.mktemp("cross") / "run"
+    rows = [json.loads(row) for row in (made / "rows.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["question"] += " and the"  # words alone find all passages, in no order
+    data = out.parent / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, said, err = hornbook(
+        "finetune", made / "model", "--task", "rerank", "--data", data, "--epochs", "1",
+        "--out", out, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    return out, json.loads(said)
+
+
+def test_a_cross_encoder_is_measured_beside_words(cross):
+    run, result = cross
+    held = result["held_out"]
+    assert result["task"] == "rerank" and held["questions"] == result["data"]["test"]
+    change = held["mrr@10"]["after"]["value"] - held["mrr@10"]["before"]["value"]
+    assert held["mrr@10"]["change"]["value"] == pytest.approx(change)
+    assert "cross-encoder" in (run / "model" / "README.md").read_text()
+    assert (run / "report.html").is_file()
+
+
+def test_a_cross_encoder_opens_here_and_elsewhere(cross):
+    import torch
+    import transformers
+
+    run, _ = cross
+    reranker = hb.load(run)
+    texts = ["The red and the house.", "The dog and the hill.", "red " * 60]
+    found = reranker.rerank("rot Haus", texts)
+    assert found.shape == (3,) and len(set(found.tolist())) == 3
+    theirs = transformers.BertForSequenceClassification.from_pretrained(run / "model")
+    for text, score in zip(texts, found, strict=True):
+        (pair,) = reranker.tokenizer.encode_pairs([("rot Haus", text)], 32)
+        with torch.no_grad():
+            logits = theirs(
+                torch.tensor(pair.ids[None]), token_type_ids=torch.tensor(pair.types[None])
+            )
+        assert float(logits.logits) == pytest.approx(score, abs=2e-2)
+    with pytest.raises(AttributeError, match="a reranker: it can rerank, not classify"):
+        reranker.classify("text")
+
+
+def test_a_search_is_ranked_anew(cross, tmp_path):
+    run, _ = cross
+    for name in ("red", "dog"):
+        (tmp_path / f"{name}.txt").write_text(f"The {name} and the house.")
+    index = tmp_path / "index"
+    assert hornbook("index", tmp_path / "red.txt", tmp_path / "dog.txt", "--out", index,
+                    "--encoder", "none")[0] == 0  # fmt: skip
+    code, said, err = hornbook("search", index, "house", "--rerank", run, "--json")
+    assert code == 0, err
+    found = json.loads(said)
+    hits = found["hits"]
+    assert len(hits) == 2 and found["rerank"] == str(run)
+    assert hits[0]["score"] >= hits[1]["score"]
+    assert all(isinstance(hit["rerank"], float) for hit in hits)
+    questions = tmp_path / "q.jsonl"
+    questions.write_text('{"question": "house", "documents": ["red.txt"]}\n' * 2)
+    code, said, err = hornbook("evaluate", index, "--task", "retrieval", "--data", questions,
+                               "--rerank", run, "--json")  # fmt: skip
+    assert code == 0, err
+    result = json.loads(said)
+    assert result["by"] == "reranked" and set(result["floors"]) == {"words"}
+    gain = result["metrics"]["mrr@10"]["value"] - result["floors"]["words"]["mrr@10"]["value"]
+    assert result["gain_of_reranking"]["mrr@10"]["value"] == pytest.approx(gain)
+
+
+def test_what_ranks_nothing_is_refused(made, tmp_path):
+    (tmp_path / "a.txt").write_text("A house.")
+    assert (
+        hornbook("index", tmp_path / "a.txt", "--out", tmp_path / "i", "--encoder", "none")[0] == 0
+    )
+    for arguments, said in (
+        (("search", tmp_path / "i", "house", "--rerank", made / "model"), "not rerank"),
+        (("search", tmp_path / "i", "house", "--rerank", tmp_path / "none"), "none"),
+        (("evaluate", made / "model", "--task", "choice", "--rerank", "x"), "--rerank"),
+    ):
+        code, _, err = hornbook(*arguments)
+        assert (code, said in err) == (2, True), (arguments, err)

@@ -15,7 +15,14 @@ from hornbook.core.isolation import end_with_starter, python, start_aside
 from hornbook.core.progress import Advance, Progress
 from hornbook.retrieve.lock import locked
 from hornbook.retrieve.store import Store, StoredPassage
-from hornbook.retrieve.vectors import ENCODER, FOLDER, add_vectors, without_vectors, write_map
+from hornbook.retrieve.vectors import (
+    ENCODER,
+    FOLDER,
+    add_vectors,
+    is_mapped,
+    without_vectors,
+    write_map,
+)
 from hornbook.workflows.documents.encoders import open_encoder
 from hornbook.workflows.documents.refusal import is_learned, learn_to_refuse
 
@@ -53,6 +60,8 @@ def _embed(store: Store, folder: Path, progress: Progress) -> int:
     missing = "SELECT (SELECT count(*) FROM passages) - (SELECT count(*) FROM vectors)"
     (count,) = store.execute(missing).fetchone()
     if not count:
+        if not is_mapped(store, folder / FOLDER):  # whoever made the last ones was ended
+            write_map(store, folder / FOLDER)
         return 0
     encoder = open_encoder(settings)
     made = mapped = 0
@@ -101,7 +110,9 @@ def finish_aside(folder: Path) -> bool:
     do. Where one is at it already, the new one ends at once."""
     store = Store.open(folder)
     try:
-        missing = bool(store.setting(ENCODER) and without_vectors(store, 0, 1))
+        missing = bool(store.setting(ENCODER)) and (
+            bool(without_vectors(store, 0, 1)) or not is_mapped(store, folder / FOLDER)
+        )
     finally:
         store.close()
     if not missing and is_learned(folder):

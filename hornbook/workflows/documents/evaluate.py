@@ -1,7 +1,8 @@
 """`hornbook evaluate INDEX --task retrieval`: how well an index finds what answers questions.
 
 Words, vectors and both are asked the same questions. What search does by default is the score,
-the others stand beside it, and the difference to words alone has a paired interval.
+the others stand beside it, and the difference to words alone has a paired interval. With a reranker
+its order is the score, and the difference to search without it is paired as well.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,9 +22,9 @@ from hornbook.retrieve.measures import hit, ndcg, recall, reciprocal_rank
 from hornbook.retrieve.search import By
 from hornbook.retrieve.store import FILE
 from hornbook.workflows.documents.queries import JudgedQuestion, read_questions
-from hornbook.workflows.documents.searching import asking
+from hornbook.workflows.documents.searching import asking, reranking_by
 
-RETRIEVAL = "retrieval"
+RETRIEVAL, RERANKED = "retrieval", "reranked"
 SPLIT = "split"
 _ASKED = 30
 """Passages asked for: the first ten documents are among them, as a document has several."""
@@ -39,7 +40,8 @@ def is_index(path: Path) -> bool:
 class IndexTask(NamedTuple):
     """What is measured of an index. data: its questions. overrides: key=value, as `--set` has them.
 
-    limit: questions at most, None for all. seed: of the choice and of intervals.
+    limit: questions at most, None for all. seed: of the choice and of intervals. rerank: a model
+    that puts what is found into another order.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class IndexTask(NamedTuple):
     overrides: tuple[str, ...]
     limit: int | None
     seed: int
+    rerank: str | None = None
 
     def values(self, valid: Collection[str]) -> dict[str, str]:
         """The overrides by name. Raises UsageError for a name that is not valid."""
@@ -97,16 +100,25 @@ def evaluate_retrieval(
 ) -> tuple[dict[str, Any], list[ItemResult]]:
     """The result of the task and a row a question.
 
-    Overrides: `split=NAME`, of judgements in BEIR's form.
+    Overrides: `split=NAME`, of judgements in BEIR's form. Raises UsageError for a model that is no
+    reranker.
     """
     split = task.values([SPLIT]).get(SPLIT, "test")
-    encode = asking(task.folder, "both")
+    encode, reranking = asking(task.folder, "both"), reranking_by(task.rerank)
     with DocumentIndex.open(task.folder, encode) as index:
         questions, total = task.questions(index, split, RETRIEVAL, progress)
         state = index.state()
         ways: tuple[By, ...] = ("both", "words", "vectors") if encode else ("words",)
-        found = {by: _measured(index, questions, by, progress) for by in ways}
-    first, *others = ways
+        found: dict[str, list[Figures]] = {
+            by: _measured(index, questions, by, progress) for by in ways
+        }
+    usual, gain = ways[0], {}
+    if reranking:
+        with DocumentIndex.open(task.folder, encode, reranking) as index:
+            rows = _measured(index, questions, usual, progress)
+        gain = {"gain_of_reranking": plain(_gain(rows, found[usual], task.seed))}
+        found = {RERANKED: rows, **found}
+    first, *others = found
     metrics = {by: _metrics(rows, task.seed) for by, rows in found.items()}
     result = task.result(
         RETRIEVAL,
@@ -116,8 +128,9 @@ def evaluate_retrieval(
         floors={by: plain(metrics[by]) for by in others},
         by=first,
         gain_over_words=plain(_gain(found[first], found["words"], task.seed)),
+        **gain,
         index=state._asdict(),
-        config={"kind": RETRIEVAL, "split": split},
+        config={"kind": RETRIEVAL, "split": split, "rerank": task.rerank},
     )
     samples = [
         ItemResult(

@@ -1,9 +1,10 @@
-"""What a question to an index needs besides the index: a model for its vector."""
+"""What a question to an index needs besides the index: a model for its vector, one that reranks."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from hornbook.core.errors import UsageError, unknown
+from hornbook.retrieve.reranking import Reranking
 from hornbook.retrieve.search import BY, By, Encode
 
 
@@ -35,3 +36,17 @@ def asking(folder: Path, by: By, say: Callable[[str], object] = str) -> Encode |
     if encode is None and by == "vectors":
         raise UsageError(f"{folder} has no vectors yet; search by words.")
     return encode
+
+
+def reranking_by(model: str | None) -> Reranking | None:
+    """What puts hits into another order; None where no model is asked for.
+
+    Raises UsageError where it is no reranker, HornbookError where its files are broken.
+    """
+    if model is None:
+        return None
+    from hornbook.workflows.open.load import load
+    from hornbook.workflows.open.reranker import Reranker
+
+    opened = load(model, Reranker)
+    return Reranking(opened.rerank, opened.weight)

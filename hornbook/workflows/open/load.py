@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from hornbook.workflows.open.classifier import Classifier
     from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.reranker import Reranker
     from hornbook.workflows.open.translator import Translator
 
 _M = TypeVar("_M", bound=Opened)
-Loaded: TypeAlias = "Decoder | Classifier | Translator | Encoder"
+Loaded: TypeAlias = "Decoder | Classifier | Translator | Encoder | Reranker"
 """What a model can be."""
 
 
@@ -48,10 +49,11 @@ def load(
     weights: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Opened:
-    """A model, ready to use: a `Decoder`, `Classifier`, `Translator` or `Encoder`.
+    """A model, ready to use: a `Decoder`, `Classifier`, `Translator`, `Encoder` or
+    `Reranker`.
 
     model: a model folder, a run folder, a .gguf file, or the name of a pulled model. kind: which of
-    the four it must be, for readers and type checkers. device: "cpu" or "cuda"; the best there is
+    them it must be, for readers and type checkers. device: "cpu" or "cuda"; the best there is
     if not given. weights: of a decoder, "int4", "int8" or "float32"; a GGUF file's own codes, or
     float32, if not given; of an encoder, "float32" or "bfloat16", the faster if not given.
     say: is told, in a line, what makes it slower than it could be.
@@ -76,9 +78,14 @@ def load(
             f"--weights {weights}: {path} is {found.kind}; only decoders and encoders have it."
         )
     from hornbook.workflows.open.classifier import open_classifier
+    from hornbook.workflows.open.reranker import open_reranker
     from hornbook.workflows.open.translator import open_translator
 
-    others = {"a classifier": open_classifier, "a translator": open_translator}
+    others: dict[str, Callable[[Path, str | None], Opened]] = {
+        "a classifier": open_classifier,
+        "a reranker": open_reranker,
+        "a translator": open_translator,
+    }
     return others[found.kind](path, device)
 
 
@@ -105,6 +112,7 @@ def kind_of(path: Path) -> type[Opened]:
     from hornbook.workflows.open.classifier import Classifier
     from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.reranker import Reranker
     from hornbook.workflows.open.translator import Translator
 
     kinds: dict[type, type[Opened]] = {
@@ -114,4 +122,7 @@ def kind_of(path: Path) -> type[Opened]:
         MaskedLMConfig: Encoder,
         Seq2SeqConfig: Translator,
     }
-    return kinds[type(load_config(place))]
+    config = load_config(place)
+    if isinstance(config, ClassifierConfig) and len(config.labels) == 1:
+        return Reranker  # one label tells nothing apart: its logit is a score
+    return kinds[type(config)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hornbook.core.errors import UsageError
 
-VERBS = ("generate", "chat", "stream", "classify", "translate", "embed", "decide")
+VERBS = ("generate", "chat", "stream", "classify", "translate", "embed", "rerank", "decide")
 """All that a model can be asked to do; each kind can do some of it."""
 
 

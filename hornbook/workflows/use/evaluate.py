@@ -38,6 +38,7 @@ from hornbook.workflows.open.model import open_to_score
 
 INDEX_TASKS = {RETRIEVAL: evaluate_retrieval, ANSWERS: evaluate_answers}
 """What is measured of an index, by the name of the task."""
+_NO_RERANK = f"--rerank goes with an index and the task {RETRIEVAL}."
 _SHORTENED = {"fewer_shots": "had room for fewer shots", "cut": "were cut to fit"}
 
 
@@ -45,7 +46,7 @@ class EvaluateConfig(Config):
     """shots: examples in the prompt; what the task says if not given. limit: items of each task at
     most. seed: of shots, limit and bootstrap. corpus: what the model was trained on. data: in place
     of the task's own. overrides: key=value for the task. held_out: link the data so that later
-    corpora are held against it.
+    corpora are held against it. rerank: of an index, a model that ranks anew what it finds.
     """
 
     tasks: tuple[str, ...] = Field(min_length=1)
@@ -57,6 +58,7 @@ class EvaluateConfig(Config):
     out: Path | None = None
     device: str | None = None
     overrides: tuple[str, ...] = ()
+    rerank: str | None = None
     held_out: bool = True
 
 
@@ -95,6 +97,8 @@ def evaluate(
             f"{path} is no index; the task {wrong[0]} is measured on a folder that "
             "`hornbook index` made."
         )
+    if config.rerank is not None:
+        raise UsageError(_NO_RERANK)
     kind_of(path)  # a model that is not there is said before data are read
     ready = [_prepare(name, config, progress) for name in config.tasks]
     if config.out is not None:
@@ -115,7 +119,9 @@ def _evaluate_index(
     for name in config.tasks:
         if name not in INDEX_TASKS:
             raise unknown("task for an index", name, INDEX_TASKS)
-    task = IndexTask(path, config.data, config.overrides, config.limit, config.seed)
+        if config.rerank is not None and name != RETRIEVAL:
+            raise UsageError(_NO_RERANK)
+    task = IndexTask(path, config.data, config.overrides, config.limit, config.seed, config.rerank)
     found = []
     for name in config.tasks:
         result, samples = INDEX_TASKS[name](task, progress)

@@ -1,5 +1,7 @@
 """What a tuning on questions is asked for, and what was settled."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from hornbook.adapt.method import Method
@@ -11,19 +13,27 @@ from hornbook.workflows.runs.recipe import Recipe, TimedRequest
 SCHEDULE = ScheduleConfig(warmup=0.1, cooldown=0.9)
 ROWS = 32
 """Pairs of a step: a question is told from 31 other passages."""
+GROUPS, WRONG = 8, 7
+"""Questions of a step of a cross-encoder, and the wrong passages beside each right one."""
 TEMPERATURE = 0.05
 """Of cosines: what sentence encoders are tuned with (Gao et al. 2021)."""
-_RATES = {"full": 5e-5, "last": 1e-4, "lora": 1e-3}
+_RATES = {"full": 5e-5, "last": 1e-4, "lora": 1e-3, "head": 3e-3}
+_HEAD_RATE = 1e-3
+"""Of a head that is new."""
 _WIDTH = 384
+
+
+Task = Literal["embed", "rerank"]
 
 
 class QuestionsRequest(TimedRequest):
     """What the user asked for.
 
-    base, data: fingerprints of the weights and of the files. rate, context: the user's word, or
-    None to derive.
+    task: whether texts are read apart, as vectors, or question and passage together. base, data:
+    fingerprints of the weights and of the files. rate, context: the user's word, or None to derive.
     """
 
+    task: Task = "embed"
     method: Method
     base: str = ""
     data: tuple[str, ...] = ()
@@ -32,10 +42,12 @@ class QuestionsRequest(TimedRequest):
 
 
 class QuestionsPlan(Config):
-    """context: tokens of a text. rows: pairs of a step."""
+    """context: tokens of a text, or of a question and a passage. rows: questions of a step. wrong:
+    passages that each stands beside where both are read together."""
 
     context: int
     rows: int
+    wrong: int = 0
     optimiser: OptimiserConfig
 
 
@@ -46,16 +58,18 @@ class QuestionsRecipe(Recipe):
     plan: QuestionsPlan
 
 
-def rates(method: Method, width: int, rate: float | None) -> tuple[OptimiserConfig, str]:
+def rates(request: QuestionsRequest, width: int) -> tuple[OptimiserConfig, str]:
     """How weights move, and why so: AdamW for all; a wider encoder bears smaller steps."""
+    method = request.method
     share = 1.0 if method.kind == "lora" else min(1.0, _WIDTH / width)
-    chosen = share * _RATES[method.kind] if rate is None else rate
-    reason = f"for {method} at width {width}" if rate is None else "as asked for"
+    chosen = share * _RATES[method.kind] if request.rate is None else request.rate
+    new = request.task == "rerank" and request.rate is None
+    reason = f"for {method} at width {width}" if request.rate is None else "as asked for"
     config = OptimiserConfig(
         matrix_rule="adamw",
         matrix_rate=chosen,
         embedding_rate=chosen,
-        head_rate=chosen,
+        head_rate=max(chosen, _HEAD_RATE) if new else chosen,
         scalar_rate=chosen,
         betas=(0.9, 0.98),
     )

@@ -18,6 +18,11 @@ from hornbook.workflows.runs.place import Place
 _BESIDE = (SETTINGS, "modules.json", "sentence_bert_config.json", str(POOLING))
 """What sentence-transformers keeps in a model's folder; it stays as it was."""
 
+_CARDS = {
+    "embed": ("An encoder", "sentence-similarity"),
+    "rerank": ("A cross-encoder", "text-ranking"),
+}
+
 
 def finish(
     base: Path,
@@ -31,10 +36,11 @@ def finish(
     result.json."""
     if recipe.request.method.kind == "lora":
         lora.merge(problem.model)
+    problem.settle()
     after = problem.ranked("test")
     result = {
         **facts,
-        "task": "embed",
+        "task": recipe.request.task,
         "method": str(recipe.request.method),
         "base": str(base),
         "data": problem.parts.books(),
@@ -43,7 +49,9 @@ def finish(
         "held_out": _compared(problem.before, after),
     }
     place.progress.say(*_said(result))
-    beside = {name: read_json(base / name) for name in _BESIDE if (base / name).is_file()}
+    beside = problem.beside()
+    if recipe.request.task == "embed":
+        beside |= {name: read_json(base / name) for name in _BESIDE if (base / name).is_file()}
     folder = place.folder / layout.MODEL
     save_model(
         problem.model.eval(),
@@ -94,16 +102,17 @@ def _card(recipe: QuestionsRecipe, result: dict[str, Any]) -> str:
         f"{held[name]['change']['high']:+.4f}) |\n"
         for name in ("mrr@10", "hit@1", "hit@5")
     )
+    kind, tag = _CARDS[recipe.request.task]
     return f"""---
 library_name: sentence-transformers
-pipeline_tag: sentence-similarity
+pipeline_tag: {tag}
 tags: [hornbook]
 ---
-# An encoder tuned with Hornbook on questions and passages
+# {kind} tuned with Hornbook on questions and passages
 
 Base: {result["base"]}. Method {result["method"]}: {result["parameters"]["trained"]:,} of
 {result["parameters"]["all"]:,} parameters moved, rate {recipe.plan.optimiser.matrix_rate:g},
-{result["steps"]:,} steps of {recipe.plan.rows} pairs, the weights of step {result["best_step"]}
+{result["steps"]:,} steps of {recipe.plan.rows} questions, the weights of step {result["best_step"]}
 kept, seed {recipe.request.seed}, {recipe.loop.dtype} products on {machine}.
 
 {result["data"]["train"]:,} pairs trained on. {held["questions"]:,} questions held out, the right
