@@ -88,8 +88,8 @@ def decoder_folder(
 
 
 def every_kind(folder: Path) -> Path:
-    """One model of each kind in `folder`, by its kind: decoder, encoder, masked, network, cross, linear
-    and pairs; the tokenizer of the first lies in `folder`/t."""
+    """One model of each kind in `folder`, by its kind: decoder, encoder, masked, network, cross,
+    linear and pairs; the tokenizer of the first lies in `folder`/t."""
     from hornbook.baselines.linear_classifier import make
     from hornbook.models.classifier import on_encoder
     from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
