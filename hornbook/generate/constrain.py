@@ -13,7 +13,7 @@ Works on token ids: models, logits and files are its caller's.
 import importlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -53,26 +53,104 @@ class Vocabulary(Protocol):
     def decode_bytes(self, ids: Sequence[int]) -> bytes: ...
 
 
-def json_schema(schema: str | Mapping[str, Any]) -> Grammar:
+def json_schema(schema: str | Mapping[str, Any], name: str = "the JSON schema") -> Grammar:
     """A value that the schema, an object or its text, describes, on one line.
 
-    Properties come in the order of the schema. Raises UsageError with the reason where the text is
-    no schema, cannot be satisfied, or uses keywords that cannot be kept to while writing
-    (`uniqueItems`, `not`).
+    Properties come in the order of the schema. name: of the schema, for messages. Raises UsageError
+    with the part and the reason where the text is no schema, cannot be satisfied, or uses keywords
+    that cannot be kept to while writing (`uniqueItems`, `not`).
     """
-    library = _library()
     if isinstance(schema, str):
         try:
             schema = json.loads(schema)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"The JSON schema is not JSON: {error}.") from None
+            raise UsageError(f"{_capital(name)} is not JSON: {error}.") from None
     if not isinstance(schema, Mapping):
-        raise UsageError(f"A JSON schema is an object, not {json.dumps(schema)[:80]}.")
+        raise UsageError(
+            f"{_capital(name)}: a JSON schema is an object, not {json.dumps(schema)[:80]}."
+        )
     try:
-        grammar = library.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON)
+        text = json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{_capital(name)} is not JSON: {error}.") from None
+    grammar, wrong = _from_schema(text)
+    if wrong:
+        place, reason = _culprit(schema, wrong)
+        raise UsageError(f"{_capital(name)} cannot be used{place}: {reason}.")
+    return Grammar(name, grammar)
+
+
+def embedded(schema: Mapping[str, Any]) -> str:
+    """A schema that `json_schema` takes, as a rule of a larger grammar, written the same way."""
+    return f"%json {json.dumps({**schema, 'x-guidance': _JSON})}"
+
+
+def quoted(text: str) -> str:
+    """A text as a terminal of a grammar: its strings are JSON's, but for the delete character,
+    which has to be escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def lark(name: str, text: str) -> Grammar:
+    """A grammar in llguidance's own language. Raises UsageError with the reason if it is none."""
+    return _checked(Grammar(name, _library().LLMatcher.grammar_from_lark(text)))
+
+
+def _from_schema(text: str) -> tuple[str, str]:
+    """The grammar of a schema; why there is none, or an empty text."""
+    library = _library().LLMatcher
+    try:
+        grammar = library.grammar_from_json_schema(text, overrides=_JSON)
     except ValueError as error:
-        raise UsageError(f"The JSON schema cannot be used: {_reason(str(error))}.") from None
-    return _checked(Grammar("the JSON schema", grammar))
+        return "", _reason(str(error))
+    wrong, messages = library.validate_grammar_with_warnings(grammar)
+    return grammar, _reason(messages[0]) if wrong else ""
+
+
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_LISTED = ("anyOf", "allOf", "oneOf", "prefixItems")
+_SINGLE = ("items", "additionalProperties", "contains", "not", "if", "then", "else")
+"""Keywords of JSON Schema under which schemas stand."""
+
+_MOST_PARTS = 500
+"""Parts of a schema that are tried, to name the one that is wrong."""
+
+
+def _culprit(schema: Mapping[str, Any], reason: str) -> tuple[str, str]:
+    """The smallest part of a schema that cannot be used by itself, " at" its place, and why.
+
+    Parts keep the root's definitions, which they may refer to.
+    """
+    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    part: Any = schema
+    path, tried = "#", 0
+    while True:
+        for key, inner in _parts(part):
+            tried += 1
+            if not isinstance(inner, Mapping):
+                if isinstance(inner, bool):
+                    continue
+                return f" at {path}/{key}", f"a schema is an object, not {json.dumps(inner)[:80]}"
+            own = {} if key.startswith(("$defs/", "definitions/")) else shared
+            wrong = _from_schema(json.dumps({**own, **inner}))[1]
+            if wrong:
+                part, path, reason = inner, f"{path}/{key}", wrong
+                break
+            if tried >= _MOST_PARTS:
+                return (f" at {path}", reason)
+        else:
+            return ("" if path == "#" else f" at {path}", reason)
+
+
+def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What should be the schemas right inside a schema, with their places."""
+    for key, value in schema.items():
+        if key in _NAMED and isinstance(value, Mapping):
+            yield from ((f"{key}/{name}", inner) for name, inner in value.items())
+        elif key in _LISTED and isinstance(value, list | tuple):
+            yield from ((f"{key}/{i}", inner) for i, inner in enumerate(value))
+        elif key in _SINGLE:
+            yield key, value
 
 
 def regex(pattern: str) -> Grammar:
@@ -90,7 +168,6 @@ def choices(texts: Sequence[str]) -> Grammar:
 
     Raises UsageError where there is none, or one is empty or no Unicode text.
     """
-    library = _library()
     if not texts or not all(texts):
         raise UsageError("Choices are one or more texts, none of them empty.")
     try:
@@ -99,10 +176,7 @@ def choices(texts: Sequence[str]) -> Grammar:
         raise UsageError(
             "A choice holds half a surrogate pair, which is no Unicode text."
         ) from None
-    # The grammar's strings are JSON's, but for the delete character, which has to be escaped.
-    quoted = [json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f") for text in texts]
-    grammar = library.LLMatcher.grammar_from_lark("start: " + " | ".join(quoted))
-    return _checked(Grammar("the choices", grammar))
+    return lark("the choices", "start: " + " | ".join(map(quoted, texts)))
 
 
 def _checked(grammar: Grammar) -> Grammar:
@@ -221,4 +295,5 @@ def _reason(message: str) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """A name as the beginning of a sentence; one that is written elsewhere stays as it is there."""
+    return text[:1].upper() + text[1:] if text.startswith("the ") else text

@@ -121,7 +121,7 @@ class Writing:
             self._held, answer.finish_reason = self._held[:at], "stop"
         elif finished:
             answer.finish_reason = finished
-        held = 0 if answer.finish_reason else _maybe_stop(self._held, stops)
+        held = 0 if answer.finish_reason else held_back(self._held, stops)
         ready = self._held[: len(self._held) - held]
         self._held = self._held[len(ready) :]
         answer.text += ready
@@ -189,7 +189,7 @@ def first_stop(text: str, stops: Sequence[str]) -> int | None:
     return min(found) if found else None
 
 
-def _maybe_stop(text: str, stops: Sequence[str]) -> int:
+def held_back(text: str, stops: Sequence[str]) -> int:
     """How many characters at the end may be the beginning of a stop text."""
     longest = max((len(stop) for stop in stops), default=1) - 1
     for size in range(min(longest, len(text)), 0, -1):

@@ -66,10 +66,12 @@ def render(
     add_generation_prompt: bool,
     names: Mapping[str, str],
     special: Collection[str],
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> list[Piece]:
     """The conversation as pieces; the template's tokens among `special` are pieces of their own.
 
-    names: what the template may call special tokens by, as {"eos_token": ...}.
+    names: what the template may call special tokens by, as {"eos_token": ...}. tools: functions
+    that the model may call, as OpenAI's API has them; a template without any sees none.
     Raises HornbookError when the template is broken, or refuses the messages.
     """
     longest_first = sorted(special, key=len, reverse=True)
@@ -81,6 +83,8 @@ def render(
         for message in messages
     ]
     values = {"messages": disguised, "add_generation_prompt": add_generation_prompt}
+    if tools:
+        values["tools"] = [_disguise(tool, spelled) for tool in tools]
     text = sandbox.render(template, {**names, **values})
     pieces, trained = [], False
     for part in _TURN.split(text):

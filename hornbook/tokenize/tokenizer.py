@@ -159,21 +159,41 @@ class Tokenizer:
         """A decoder for ids that come one at a time."""
         return StreamDecoder(self)
 
-    def encode_chat(
-        self, messages: Sequence[Message], add_generation_prompt: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """ids (N,) int64 and trained (N,) bool of a conversation through the chat template.
+    @property
+    def special(self) -> Mapping[str, int]:
+        """The ids of special tokens, by their spelling."""
+        return self._special
 
-        trained is True within the template's {% generation %} blocks. Raises HornbookError when
-        there is no template, or it refuses the messages.
+    def chat_pieces(
+        self,
+        messages: Sequence[Message],
+        add_generation_prompt: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> list[Piece]:
+        """A conversation through the chat template; tools: what the model may call.
+
+        Raises HornbookError when there is no template, or it refuses the messages.
         """
         if self.chat_template is None:
             raise HornbookError(f"{self.where} has no chat template; is it a base model?")
+        return render(
+            self.chat_template, messages, add_generation_prompt, self._names, self._special, tools
+        )
+
+    def encode_chat(
+        self,
+        messages: Sequence[Message],
+        add_generation_prompt: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """ids (N,) int64 and trained (N,) bool of a conversation through the chat template.
+
+        trained is True within the template's {% generation %} blocks. Raises what `chat_pieces`
+        raises.
+        """
         ids: list[int] = []
         trained: list[bool] = []
-        pieces = render(
-            self.chat_template, messages, add_generation_prompt, self._names, self._special
-        )
+        pieces = self.chat_pieces(messages, add_generation_prompt, tools)
         strip = False
         for special, run in itertools.groupby(pieces, key=lambda piece: piece.special):
             if special:
