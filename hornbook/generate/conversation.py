@@ -14,9 +14,9 @@ from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.generate.call_form import PLAIN, CallForm, call_form
 from hornbook.generate.constrain import Grammar, json_schema
 from hornbook.generate.tools import (
+    CalledTool,
     CallReader,
     Tool,
-    ToolCall,
     ToolChoice,
     calls_grammar,
     choice_of,
@@ -116,7 +116,7 @@ class ChatFormat:
         return ids
 
 
-def finish_reason_of(finished: str, calls: Sequence[ToolCall]) -> str:
+def finish_reason_of(finished: str, calls: Sequence[CalledTool]) -> str:
     """OpenAI's finish_reason of an answer: "stop", "length" or "tool_calls". finished: an
     `Answer.finish_reason`; a full context is "length"."""
     if finished != "stop":

@@ -35,7 +35,7 @@ class Tool(NamedTuple):
         return {"type": "function", "function": self._asdict()}
 
 
-class ToolCall(NamedTuple):
+class CalledTool(NamedTuple):
     """id: its own. arguments: JSON, an object."""
 
     id: str
@@ -184,14 +184,14 @@ class CallReader:
         ready, self._held = self._held[:at], self._held[at:]
         return ready.rstrip() if self._called else ready
 
-    def end(self) -> tuple[str, list[ToolCall]]:
+    def end(self) -> tuple[str, list[CalledTool]]:
         """What is left of the text, and the calls that are whole."""
         if not self._called:
             return self._held, []
         return "", self._calls()
 
-    def _calls(self) -> list[ToolCall]:
-        form, text, found = self._form, self._held, list[ToolCall]()
+    def _calls(self) -> list[CalledTool]:
+        form, text, found = self._form, self._held, list[CalledTool]()
         middle, end = _pattern(form.middle), _pattern(form.end)
         start, decoder = _pattern(form.begin).match(text), json.JSONDecoder()
         while start and (at := middle.search(text, start.end())):
@@ -204,7 +204,7 @@ class CallReader:
             if closed is None:
                 break
             id = closed[1] if closed.re.groups else f"call_{secrets.token_hex(12)}"
-            found.append(ToolCall(id, text[start.end() : at.start()], text[at.end() : stop]))
+            found.append(CalledTool(id, text[start.end() : at.start()], text[at.end() : stop]))
             start = following
         return found
 
