@@ -19,23 +19,21 @@ from hornbook.kernels import recipe
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
-from tests.tiny import decoder_sizes
+from tests.tiny import decoder_sizes, slow
 
 SIZES = decoder_sizes(vocab=96, width=64, context=96, heads=4, head=16, hidden=160, tied=True)
 NAMES = ("llama", "qwen2", "qwen3")
-
-
 LEVELS = {level.name: level for level in recipe.levels()}
 
 
-@pytest.fixture(scope="module", params=LEVELS, autouse=True)
+@pytest.fixture(scope="module", params=["native", *slow(*LEVELS)], autouse=True)
 def kernels(request):
-    """Kernels for several processors, as far as this one can run them; kept for the next time."""
-    level = LEVELS[request.param]
-    if level not in recipe.fitting(cpu_flags()):
+    """Kernels for this processor and for several, as far as it can run them; they are kept."""
+    level = LEVELS.get(request.param)
+    if level and level not in recipe.fitting(cpu_flags()):
         pytest.skip("this processor cannot run them")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "NATIVE", level.options)
+        patch.setattr(recipe, "NATIVE", level.options if level else recipe.NATIVE)
         native._found.cache_clear()
         native.build()
         if native.library() is None:

@@ -49,6 +49,19 @@ def tools():
     return found
 
 
+@pytest.fixture(scope="module")
+def usual():
+    """The kernels of all other tests."""
+    return native.build()
+
+
+@pytest.fixture
+def compiled(usual, empty_home, tools, monkeypatch):
+    """An empty home, in which compiling takes no time."""
+    monkeypatch.setattr(builder, "_made", lambda tools, path: store.keep(usual, path))
+    return empty_home
+
+
 @pytest.fixture
 def as_compiler(tmp_path, monkeypatch, tools):
     """Makes a shell script the compiler; $1 and so on are its arguments, $REAL the true one."""
@@ -114,7 +127,7 @@ def test_a_library_that_no_loader_takes_is_built_anew(empty_home, tools, tmp_pat
     assert not place.exists() and "built in the background" in native.missing()
 
 
-def test_a_library_of_other_structures_is_built_anew(empty_home, tools, monkeypatch):
+def test_a_library_of_other_structures_is_built_anew(compiled, monkeypatch):
     place = native.build()
     assert native.missing() is None
     with monkeypatch.context() as patch:
@@ -122,11 +135,11 @@ def test_a_library_of_other_structures_is_built_anew(empty_home, tools, monkeypa
         with pytest.raises(OSError, match="other structures"):
             check.checked(store.load(place))
         native._found.cache_clear()
-        assert native.library() is None and len(empty_home) == 1 and not place.exists()
+        assert native.library() is None and len(compiled) == 1 and not place.exists()
     assert native.build() == place and native.missing() is None
 
 
-@pytest.mark.usefixtures("tools")
+@pytest.mark.usefixtures("compiled")
 def test_a_system_without_paths_of_open_folders_loads_by_the_path_itself(monkeypatch, tmp_path):
     place = native.build()
     kept = tmp_path / "kernels" / "copy.so"  # not yet loaded by another path

@@ -19,7 +19,7 @@ from tests.tiny import sentences
 
 SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired of {1}s.\n"
 FLAGS = [
-    "--tokens", "8000", "--vocab-size", "300", "--depth", "2", "--width", "64", "--context", "32",
+    "--tokens", "4000", "--vocab-size", "300", "--depth", "2", "--width", "64", "--context", "32",
     "--rows", "4", "--no-compile", "--dtype", "float32", "--device", "cpu",
 ]  # fmt: skip
 
