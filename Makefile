@@ -15,8 +15,11 @@ quickstart: .venv/installed
 test: .venv/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
+# Each set by its mark; of slow tests those that need nothing else.
+MARK = $*
+test-slow: MARK = slow and not data and not browser and not gpu and not fuzz
 test-slow test-data test-browser test-gpu test-fuzz test-sanitize test-arm: test-%: .venv/installed-dev
-	$(BIN)/python -m pytest -m $* || test $$? -eq 5
+	$(BIN)/python -m pytest -m "$(MARK)" || test $$? -eq 5
 
 docs: .venv/installed-docs
 	$(BIN)/python scripts/site.py

@@ -42,6 +42,12 @@ def sentences(folder: Path, line: str) -> Path:
     return folder
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a folder, by their places in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 def decoder_sizes(**other: Any) -> DecoderSizes:
     """Of a decoder that costs nothing; a test says what it wants otherwise."""
     usual = {
@@ -68,6 +74,24 @@ def loud(model: Any) -> Any:
                 weight.normal_(0, 0.3, generator=generator)
                 weight += bool(re.search(r"(norm\w*|ln_\w+)\.weight$", name.lower()))
     return model.eval().requires_grad_(False)
+
+
+def gradients(model: Any) -> dict[str, Any]:
+    """By the names of the weights; the model has none afterwards."""
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+    return found
+
+
+def need_kernels() -> None:
+    """Skip a test where our kernels cannot be had."""
+    import pytest
+
+    from hornbook import kernels
+
+    kernels.build()
+    if kernels.library() is None:
+        pytest.skip(f"no kernels of ours: {kernels.missing()}")
 
 
 def decoder_folder(

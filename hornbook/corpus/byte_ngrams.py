@@ -43,7 +43,8 @@ def count(counts: np.ndarray, data: np.ndarray, edges: np.ndarray) -> None:
 
 def coded(counts: np.ndarray) -> np.ndarray:
     """uint8: counts on a scale that keeps small ones apart."""
-    found: np.ndarray = np.round(np.log1p(counts.astype(np.float32)) * _SCALE).astype(np.uint8)
+    found, met = np.zeros(counts.shape, np.uint8), counts > 0  # most slots are empty
+    found[met] = np.round(np.log1p(counts[met].astype(np.float32)) * _SCALE)
     return found
 
 

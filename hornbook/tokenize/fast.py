@@ -50,6 +50,13 @@ def bulk_encoder(json: str, reference: Any, words: Sequence[str]) -> BulkEncoder
 
 def probe_texts(words: Sequence[str]) -> list[str]:
     """Texts of many scripts, spaces, digits, signs and controls, and of the vocabulary itself."""
+    drawn = random.Random(0).sample(list(words), min(2000, len(words)))
+    return ["", "".join(drawn), " ".join(drawn), *_scripts()]
+
+
+@cache
+def _scripts() -> tuple[str, ...]:
+    """The same for every vocabulary."""
     alphabets = [
         "abcXYZ", "äßéœñÅ", "абвЖ", "αβγΩ", "אבג", "ابت٣", "कखग१", "ไทย", "中文汉字漢", "ひらカタ",
         "한국어", "0123456789",
@@ -66,18 +73,7 @@ def probe_texts(words: Sequence[str]) -> list[str]:
         )
         for _ in range(2000)
     ]
-    drawn = draw.sample(list(words), min(2000, len(words)))
-    return [
-        "",
-        "".join(drawn),
-        " ".join(drawn),
-        *alphabets,
-        *mixed,
-        "a" * 5000,
-        " " * 3000,
-        "\n" * 3000,
-        "7" * 1000,
-    ]
+    return (*alphabets, *mixed, "a" * 5000, " " * 3000, "\n" * 3000, "7" * 1000)
 
 
 class _Gigatoken:
@@ -124,11 +120,16 @@ def _disputed(text: str) -> bool:
     """
     if text.isascii():
         return False
-    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    return bool(_unassigned()[codes].any())
+    codes, known = np.frombuffer(text.encode("utf-32-le"), np.uint32), _assigned()
+    found = known[codes]
+    if not found.all():
+        for code in np.unique(codes[found == 0]):
+            known[code] = 1 if unicodedata.category(chr(code)) != "Cn" else 2
+        found = known[codes]
+    return bool((found == 2).any())
 
 
 @cache
-def _unassigned() -> np.ndarray:
-    """(0x110000,) bool"""
-    return np.array([unicodedata.category(chr(code)) == "Cn" for code in range(0x110000)])
+def _assigned() -> np.ndarray:
+    """(0x110000,) uint8: whether characters that were met are assigned, 1, or not, 2; else 0."""
+    return np.zeros(0x110000, np.uint8)

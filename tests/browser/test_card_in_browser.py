@@ -1,7 +1,6 @@
 """The data card in a real browser: a phone, no JavaScript, both languages, paper."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ import pytest
 from hornbook.workflows.curate.report import card_page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FACTS = Path(__file__).parent.parent / "workflows" / "card.json"
 LONG = "/archive/" + "letters-of-discharge_" * 20 + ".jsonl.gz"
 
@@ -24,17 +21,6 @@ def card(tmp_path_factory):
     path = tmp_path_factory.mktemp("card") / "card.html"
     path.write_text(card_page(facts), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The report in a real browser: both languages, pictures that are drawn, nothing fetched."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -13,8 +11,6 @@ from hornbook.workflows.runs.run import run as train
 from tests.tiny import QUIET
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def text_report(folder):
@@ -69,17 +65,6 @@ def report(kind, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     REPORTS[kind][0](folder)
     return folder / "run" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hornbook.corpus.build import build
 from hornbook.corpus.groups import key_of
 from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.corpus.trace import trace_document
-from tests.tiny import QUIET
+from tests.tiny import QUIET, contents
 
 NOUNS = [
     "river",
@@ -72,14 +72,6 @@ def source(rows, tmp_path):
     return path
 
 
-def files(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def reasons(folder):
     lines = [p.read_text().splitlines() for p in sorted((folder / "dropped").glob("*.jsonl"))]
     return {row["source"] + row["id"]: row for part in lines for row in map(json.loads, part)}
@@ -123,7 +115,7 @@ def test_a_crash_anywhere_and_the_same_command_give_the_same_bytes(source, tmp_p
             build([source], tmp_path / "c", recipe, QUIET)
         assert not (tmp_path / "c").exists()
     stopped = build([source], tmp_path / "c", recipe, QUIET)
-    assert files(stopped.folder) == files(straight.folder)
+    assert contents(stopped.folder) == contents(straight.folder)
     assert stopped.fingerprint == straight.fingerprint
 
 
@@ -159,7 +151,7 @@ def test_parts_in_processes_are_what_they_are_alone(source, tmp_path, monkeypatc
     (tmp_path / ".alone.stages").mkdir()
     shutil.copy(key, tmp_path / ".alone.stages")
     alone = build([source], tmp_path / "alone", recipe, QUIET)
-    assert files(alone.folder) == files(many.folder)
+    assert contents(alone.folder) == contents(many.folder)
 
 
 @pytest.mark.parametrize("mode", ["together", "drop"])

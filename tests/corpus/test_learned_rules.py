@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hornbook.cli.corpus_train import train
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.corpus import byte_ngrams
+from hornbook.corpus import byte_ngrams, word_bags
 from hornbook.corpus.model_file import write_model
 from hornbook.corpus.rule_models import (
     load_perplexity,
@@ -61,6 +61,12 @@ def models(tmp_path_factory):
     train_quality(good, bad, folder / "quality")
     train_perplexity(good, folder / "perplexity")
     return {kind: folder / kind for kind in ("quality", "perplexity")}
+
+
+@pytest.fixture
+def _quick(monkeypatch):
+    """Few steps, where what is learned does not matter."""
+    monkeypatch.setattr(word_bags, "_LEAST_STEPS", 40)
 
 
 @pytest.fixture(params=["quality", "perplexity"])
@@ -131,6 +137,7 @@ def test_reported_figures(tmp_path):
     assert accuracy["value"] * 50 == pytest.approx(right)
 
 
+@pytest.mark.usefixtures("_quick")
 def test_training_is_the_same_again_and_in_another_order(tmp_path):
     good, bad = ordered(ENGLISH, 60, 1, True), ordered(ENGLISH, 60, 2, False)
     first = train_quality(good, bad, tmp_path / "a", seed=3)
@@ -229,6 +236,7 @@ def test_damage_is_noticed(tmp_path, models, kind):
         load(str(tmp_path))
 
 
+@pytest.mark.usefixtures("_quick")
 def test_a_model_that_was_made_anew_is_read_anew(tmp_path):
     path = tmp_path / "m"
     good, bad = ordered(ENGLISH, 30, 1, True), ordered(ENGLISH, 30, 2, False)
@@ -277,6 +285,7 @@ def test_a_list_that_cannot_be_read(tmp_path):
             RULES["toxic_words"].parse({"words": str(tmp_path / name)}, "rule toxic_words")
 
 
+@pytest.mark.usefixtures("_quick")
 def test_the_command(tmp_path):
     app = Typer()
     app.command()(train)

@@ -11,7 +11,7 @@ from hornbook.core.pool import Local, Ray, runner_of
 from hornbook.corpus import ingest
 from hornbook.corpus.build import build
 from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig, recipe_of
-from tests.tiny import QUIET
+from tests.tiny import QUIET, contents
 
 WORDS = ["the", "river", "of", "boat", "to", "morning", "and", "that", "letter", "have", "with"]
 needs_ray = pytest.mark.skipif(
@@ -47,14 +47,6 @@ def double(number):
     return 2 * number
 
 
-def files(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 @pytest.mark.parametrize("count", [0, 1, 12])
 def test_results_come_in_order(count):
     assert list(Local(2).map(double, list(range(count)))) == [2 * i for i in range(count)]
@@ -72,6 +64,7 @@ def test_a_runner_by_name():
 
 
 @needs_ray
+@pytest.mark.slow  # to start Ray takes ten seconds
 def test_two_ray_workers_give_the_same_bytes(source, tmp_path, monkeypatch, ray_of_two):
     monkeypatch.setattr(ingest, "UNIT_BYTES", 1)
     recipe = CorpusRecipe(
@@ -83,11 +76,12 @@ def test_two_ray_workers_give_the_same_bytes(source, tmp_path, monkeypatch, ray_
     local = build([source], tmp_path / "local", recipe, QUIET, runner=Local(1))
     far = build([source], tmp_path / "far", recipe, QUIET, runner=ray_of_two)
     assert len(list((local.folder / "documents").iterdir())) == 6
-    assert files(local.folder) == files(far.folder)
+    assert contents(local.folder) == contents(far.folder)
     assert local.facts["documents"]["dropped"].keys() >= {"duplicate", "evaluation data"}
 
 
 @needs_ray
+@pytest.mark.slow  # to start Ray takes ten seconds
 def test_an_error_on_ray_is_the_error_itself(ray_of_two):
     assert list(ray_of_two.map(recipe_of, ["web"] * 12)) == [recipe_of("web")] * 12
     with pytest.raises(UsageError, match="Did you mean 'web'"):

@@ -61,11 +61,11 @@ def test_intervals_hold_the_true_values_about_as_often_as_they_say():
     names = ("macro_f1", "auc", "log_loss", "brier")
     real = {n: e.value for n, e in classification_scores(large, truth, ["a", "b"]).items()}
     held = dict.fromkeys(names, 0)
-    for seed in range(60):
+    for seed in range(30):
         found = classification_scores(*simulated(400, 2, seed=seed + 10), ["a", "b"])
         for name in names:
             held[name] += found[name].low <= real[name] <= found[name].high
-    assert all(count >= 52 for count in held.values()), held
+    assert all(count >= 26 for count in held.values()), held
 
 
 def test_the_interval_of_an_area_is_delongs():

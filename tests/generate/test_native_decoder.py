@@ -19,7 +19,7 @@ from hornbook.kernels import recipe
 from hornbook.models.pack import decoder_weights, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
-from tests.tiny import decoder_sizes, slow
+from tests.tiny import decoder_sizes, need_kernels, slow
 
 SIZES = decoder_sizes(vocab=96, width=64, context=96, heads=4, head=16, hidden=160, tied=True)
 NAMES = ("llama", "qwen2", "qwen3")
@@ -35,9 +35,7 @@ def kernels(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "NATIVE", level.options if level else recipe.NATIVE)
         native._found.cache_clear()
-        native.build()
-        if native.library() is None:
-            pytest.skip(f"no kernels of ours: {native.missing()}")
+        need_kernels()
         yield
     native._found.cache_clear()
 

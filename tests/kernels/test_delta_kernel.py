@@ -16,6 +16,7 @@ from hornbook.kernels.delta import (
 )
 from hornbook.nn.contract import State
 from hornbook.nn.delta import GatedDelta, GatedDeltaConfig
+from tests.tiny import need_kernels
 
 WIDTH, ROOM = 24, 64
 SHAPES = {
@@ -27,11 +28,8 @@ SHAPES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def library():
-    native.build()
-    found = native.library()
-    if found is None:
-        pytest.skip(f"no kernels of ours: {native.missing()}")
-    return found
+    need_kernels()
+    return native.library()
 
 
 def made(config):

@@ -18,6 +18,7 @@ from hornbook.nn.packed import NativeLinear, PackedLinear
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.open.model import open_to_score
 from tests.models.test_gguf_blocks import random_blocks
+from tests.tiny import need_kernels
 
 WIDTH, HIDDEN, HEADS, KV_HEADS, HEAD, VOCAB = 256, 256, 4, 2, 64, 64
 SHAPES = {
@@ -78,9 +79,7 @@ def path(request, tmp_path):
 
 @pytest.fixture
 def kernels():
-    native.build()
-    if native.library() is None:
-        pytest.skip(f"no kernels of ours: {native.missing()}")
+    need_kernels()
 
 
 def logits_of_floats(path):

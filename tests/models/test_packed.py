@@ -19,6 +19,7 @@ from hornbook.models.pack import FusedAttention, decoder_weights, from_weights, 
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise, takes
+from tests.tiny import need_kernels
 
 pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel for codes here")
 
@@ -46,9 +47,7 @@ def kernels(request, monkeypatch):
     if request.param == "torch":
         monkeypatch.setattr(native, "_found", lambda: "none here")
     else:
-        native.build()
-        if native.library() is None:
-            pytest.skip(f"no kernels of ours: {native.missing()}")
+        need_kernels()
     return request.param
 
 
@@ -137,8 +136,8 @@ def ids(model, prompt, count=40):
 
 @pytest.mark.parametrize("name", ["llama", "qwen3", "qwen2"])
 @pytest.mark.parametrize("bits", [4, 8])
-def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits, monkeypatch):
-    monkeypatch.setattr(native, "_found", lambda: "none here")
+@pytest.mark.parametrize("kernels", ["torch"], indirect=True)
+def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits):
     model = pack(made(name, seed=5), from_weights(bits))
     assert any(isinstance(module, FusedAttention) for module in model.modules())
     short = single_token_decoder(model)

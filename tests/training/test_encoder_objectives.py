@@ -21,7 +21,7 @@ from hornbook.training.optimiser import Optimiser, OptimiserConfig, is_hidden_ma
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.training.scores import score
 from hornbook.training.state import TrainState
-from tests.tiny import decoder_sizes
+from tests.tiny import decoder_sizes, gradients
 
 VOCAB, TIME = 31, 16
 BERT = BertSizes(vocab=VOCAB, width=16, depth=2, context=TIME, heads=2, hidden=24)
@@ -34,12 +34,6 @@ def masked_batch(segments=None):
     tokens, targets = torch.randint(VOCAB, (2, 4, TIME), generator=draw).unbind()
     targets = targets.masked_fill(torch.rand(4, TIME, generator=draw) > 0.3, IGNORE)
     return Batch(tokens, targets, torch.arange(TIME)[None], segments)
-
-
-def gradients(model):
-    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
-    model.zero_grad()
-    return found
 
 
 def test_masked_loss_equals_cross_entropy_bias_included():

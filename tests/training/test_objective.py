@@ -9,7 +9,7 @@ from hornbook.models.presets import qwen3
 from hornbook.training import objective
 from hornbook.training.objective import next_token, token_losses
 from hornbook.training.precision import product_type
-from tests.tiny import decoder_sizes
+from tests.tiny import decoder_sizes, gradients
 
 VOCAB, TIME = 50, 12
 SIZES = decoder_sizes(vocab=VOCAB, context=TIME, kv_heads=1)
@@ -37,12 +37,6 @@ def make_batch(rows=4, trained=0.7, segments=None):
 def plain_loss(model, batch):
     logits = model(batch.tokens).flatten(0, 1)
     return F.cross_entropy(logits, batch.targets.flatten(), ignore_index=IGNORE, reduction="sum")
-
-
-def gradients(model):
-    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
-    model.zero_grad()
-    return found
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 7, 1000])

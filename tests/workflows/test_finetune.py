@@ -26,7 +26,7 @@ from hornbook.workflows.projects.answers.data import encode_conversation
 from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run
-from tests.tiny import QUIET, Heard, decoder_sizes
+from tests.tiny import QUIET, Heard, decoder_sizes, slow
 
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
 ROWS = [
@@ -78,7 +78,7 @@ def test_best_weights_of_no_numbers_are_named(tmp_path):
         best.restore(state)
 
 
-@pytest.mark.parametrize("method", ["full", "last:1", "head", "lora:4"])
+@pytest.mark.parametrize("method", ["full", "lora:4", *slow("last:1", "head")])
 def test_a_tuned_model_is_measured_and_opens(folder, tmp_path, method):
     facts = tune(folder, tmp_path / "run", method=method)
     held, general = facts["held_out"], facts["general"]
@@ -125,6 +125,7 @@ def test_a_gguf_file_is_tuned_and_its_tokenizer_goes_with_it(folder, tmp_path):
     assert list(one) == list(other)
 
 
+@pytest.mark.slow  # of a run with an adapter test_life.py says it
 def test_a_resumed_run_ends_with_the_bits_of_an_undisturbed_one(folder, tmp_path, monkeypatch):
     facts = tune(folder, tmp_path / "straight", method="full")
     with monkeypatch.context() as patch:
@@ -293,7 +294,7 @@ TASKS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", ["summarize", "translate", *slow("continue")])
 def test_other_tasks_bring_their_own_rows(folder, tmp_path, task):
     name, text = TASKS[task]
     (tmp_path / name).write_text(text)

@@ -32,6 +32,7 @@ from hornbook.workflows.report import page
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run as train
 from tests.schemas import check
+from tests.tiny import slow
 
 QUIET, MINUTES = Progress(quiet=True), 0.5
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "red": "rot", "house": "Haus"}
@@ -175,7 +176,7 @@ def test_the_result_has_what_every_result_has(made):
     assert "</html>" in Path(result["report"]).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("at", [1, 9])
+@pytest.mark.parametrize("at", [9, *slow(1)])
 def test_killed_at_a_step_and_resumed_it_has_the_bits_of_an_undisturbed_run(
     made, tmp_path, monkeypatch, at
 ):

@@ -12,7 +12,7 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.generator import open_generator
-from tests.tiny import QUIET, decoder_folder
+from tests.tiny import QUIET, decoder_folder, need_kernels
 
 PROBE = """
 import sys
@@ -39,9 +39,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture
 def _kernels():
-    native.build()
-    if native.library() is None:
-        pytest.skip(f"no kernels of ours: {native.missing()}")
+    need_kernels()
 
 
 def ids_of(model, prompt):
