@@ -22,6 +22,11 @@ def command(
     top_k: options.TopK = None,
     top_p: options.TopP = 0.95,
     min_p: options.MinP = 0.0,
+    presence_penalty: options.PresencePenalty = 0.0,
+    frequency_penalty: options.FrequencyPenalty = 0.0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    repetition_window: options.RepetitionWindow = 64,
+    logit_bias: options.LogitBias = None,
     seed: options.Seed = 0,
     stop: options.Stop = None,
     json_schema: constraint.JsonSchema = None,
@@ -45,6 +50,9 @@ def command(
         "max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p,
         "min_p": min_p, "seed": seed, "stop": stop, "json_schema": json_schema, "regex": regex,
         "choices": constraint.texts(choices, choice), "draft": draft,
+        "presence_penalty": presence_penalty, "frequency_penalty": frequency_penalty,
+        "repetition_penalty": repetition_penalty, "repetition_window": repetition_window,
+        "logit_bias": logit_bias,
     }  # fmt: skip
     asked(wishes, continues=False)
     opened = load(model, Decoder, device=device, weights=weights, say=note)

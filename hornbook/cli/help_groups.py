@@ -24,8 +24,9 @@ OPTIONS = {
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
     "Training": "method rate beta class_weights rows micro_rows isolate",
-    "Generation": "max_tokens temperature top_k top_p min_p stop beam length_penalty part lead "
-    "sentences",
+    "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
+    "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
+    "length_penalty part lead sentences",
     "Server": "host port allow_host serve.context most_tokens timeout slots queue",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
@@ -39,7 +40,8 @@ OPTIONS = {
 VALUES = {
     "MINUTES": "minutes",
     "SECONDS": "timeout",
-    "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens",
+    "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
+    "repetition_window",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
     "column text_column label_column text_field group class_weights encoder by rerank",
     "LANGUAGE": "language in_language",
@@ -56,6 +58,7 @@ VALUES = {
     "ROUNDS": "rounds",
     "KEY=VALUE": "set_ metadata",
     "DATE": "since until",
+    "TOKEN=BIAS": "logit_bias",
     "LABEL=WORD": "words",
     "COUNTS": "curve",
     "SHARE": "validation_share top_p min_p",

@@ -32,6 +32,39 @@ MinP = Annotated[
 Seed = Annotated[
     int, typer.Option(help="Seed of the random choices; the same seed gives the same text.")
 ]
+PresencePenalty = Annotated[
+    float,
+    typer.Option(help="Taken off the logit of each token that the answer already has, -2 to 2."),
+]
+FrequencyPenalty = Annotated[
+    float,
+    typer.Option(
+        help="Taken off the logit of a token as often as the answer already has it, -2 to 2."
+    ),
+]
+RepetitionPenalty = Annotated[
+    float,
+    typer.Option(
+        help="Divides the logits of recent tokens, the prompt's included, against loops; 1 does "
+        "nothing, 1.1 to 1.3 help small models."
+    ),
+]
+RepetitionWindow = Annotated[
+    int, typer.Option(help="Tokens that --repetition-penalty looks back; -1 for all.")
+]
+LogitBias = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Added to the logit of a token, by its id, -100 to 100: 50=-100 never takes token 50."
+    ),
+]
+TopLogprobs = Annotated[
+    int | None,
+    typer.Option(
+        help="Give the log-probability of each token, and of this number of the likeliest, in "
+        "--json."
+    ),
+]
 Stop = Annotated[list[str] | None, typer.Option(help="Stop before this text.")]
 Weights = Annotated[
     str | None,

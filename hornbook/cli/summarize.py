@@ -46,6 +46,10 @@ def command(
             "context, and all of T5's."
         ),
     ] = None,
+    presence_penalty: options.PresencePenalty = 0.0,
+    frequency_penalty: options.FrequencyPenalty = 0.0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    repetition_window: options.RepetitionWindow = 64,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
@@ -66,6 +70,10 @@ def command(
             "max_tokens": max_tokens,
             "prompt": prompt,
             "part": part,
+            "presence_penalty": presence_penalty,
+            "frequency_penalty": frequency_penalty,
+            "repetition_penalty": repetition_penalty,
+            "repetition_window": repetition_window,
             "device": device,
         },
         "summarize",

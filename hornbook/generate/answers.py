@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from hornbook.generate.decode import SequenceModel, decode
-from hornbook.generate.sampling import SamplingConfig
+from hornbook.generate.sampling import PenaltyConfig, SamplingConfig
 from hornbook.generate.text import first_stop
 from hornbook.tokenize.tokenizer import Tokenizer
 
@@ -19,12 +19,16 @@ def greedy_answers(
     stop: Sequence[str],
     chat: bool,
     advance: Callable[[int], None] = lambda prompts: None,
+    penalties: PenaltyConfig | None = None,
 ) -> list[str]:
     """The texts, in order, without the stop texts that end them.
 
     chat: an end of turn ends them as well. advance: is told of every few answers.
     """
-    config = SamplingConfig(temperature=0.0, max_tokens=max_tokens)
+    repeats = penalties.penalties if penalties else {}
+    config = SamplingConfig.parse(
+        {"temperature": 0.0, "max_tokens": max_tokens, **repeats}, "sampling"
+    )
     ends = tokenizer.stop_ids if chat else frozenset[int]()
     if tokenizer.eos_id is not None:
         ends |= {tokenizer.eos_id}

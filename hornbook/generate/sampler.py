@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.core.errors import UsageError
-from hornbook.generate.sampling import Constraint, SamplingConfig, choose
+from hornbook.generate.sampling import Constraint, PenaltyConfig, SamplingConfig, choose
 
 
 class TokenLogprobs(NamedTuple):
@@ -52,7 +52,7 @@ class TokenSampler:
         self._config, self._constraint = config, constraint
         self._draws = config.draws()
         self._bias = _pairs(config.logit_bias) if config.logit_bias else None
-        self._penalties = _penalties(config, prompt)
+        self._penalties = _Penalties(config, prompt) if config.penalties else None
 
     def next(self, logits: np.ndarray) -> ChosenToken:
         """The token after logits (V,). Raises HornbookError when the constraint allows none."""
@@ -78,10 +78,11 @@ class TokenSampler:
 class _Penalties:
     """What was written so far, and what it costs to write it again."""
 
-    def __init__(self, config: SamplingConfig, prompt: Sequence[int]) -> None:
+    def __init__(self, config: PenaltyConfig, prompt: Sequence[int]) -> None:
         self._config = config
         self._written: Counter[int] = Counter()
-        self._recent = deque(prompt, maxlen=config.repetition_window)
+        window = config.repetition_window
+        self._recent = deque(prompt, maxlen=None if window < 0 else window)
 
     def on(self, logits: np.ndarray) -> np.ndarray:
         """Logits (V,) with all penalties, as a copy."""
@@ -100,11 +101,6 @@ class _Penalties:
     def take_in(self, id: int) -> None:
         self._written[id] += 1
         self._recent.append(id)
-
-
-def _penalties(config: SamplingConfig, prompt: Sequence[int]) -> _Penalties | None:
-    asked = config.frequency_penalty or config.presence_penalty or config.repetition_penalty != 1
-    return _Penalties(config, prompt) if asked else None
 
 
 def _pairs(values: Sequence[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:

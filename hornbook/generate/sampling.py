@@ -17,7 +17,30 @@ _Id = Annotated[int, Field(ge=0)]
 _Bias = Annotated[float, Field(ge=-100.0, le=100.0)]
 
 
-class SamplingConfig(Config):
+class PenaltyConfig(Config):
+    """What it costs an answer to repeat.
+
+    presence_penalty, frequency_penalty: taken off the logit of an id that is in the answer so far,
+    once and as often as it is there; what was in the prompt does not count (OpenAI's API: "how
+    often that token was sampled"). repetition_penalty: divides the logit of an id among the last
+    repetition_window ids of prompt and answer, or multiplies it where it is below zero (Keskar et
+    al. 2019; llama.cpp's repeat_penalty and repeat_last_n, and its 64); 1 does nothing. A window of
+    -1 counts all ids, as `transformers` does.
+    """
+
+    presence_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
+    frequency_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
+    repetition_penalty: float = Field(default=1.0, ge=0.1, le=10.0)
+    repetition_window: int = Field(default=64, ge=-1)
+
+    @property
+    def penalties(self) -> dict[str, float]:
+        """All of them by name, where any does something; else nothing."""
+        found = self.model_dump(include=set(PenaltyConfig.model_fields))
+        return found if found | {"repetition_window": 64} != PenaltyConfig().model_dump() else {}
+
+
+class SamplingConfig(PenaltyConfig):
     """How an answer is drawn, and how long it is.
 
     temperature: 0 is greedy. top_k: keep the k likeliest, None for all. top_p: keep the smallest
@@ -26,14 +49,8 @@ class SamplingConfig(Config):
     to one prompt; each draws with random numbers of its own, the first with those of one alone.
     max_tokens: at most so many. stop: texts that end the answer and are not shown.
 
-    logit_bias: by id, what is added to its logit, -100 to 100 (OpenAI's API). presence_penalty,
-    frequency_penalty: taken off the logit of an id that is in the answer so far, once and as often
-    as it is there; what was in the prompt does not count (OpenAI's API: "how often that token was
-    sampled"). repetition_penalty: divides the logit of an id among the last repetition_window ids
-    of prompt and answer, or multiplies it where it is below zero (Keskar et al. 2019; llama.cpp's
-    repeat_penalty and repeat_last_n, and its 64); 1 does nothing, None counts all ids, as
-    `transformers` does. top_logprobs: give the log-probability of each token and of so many of the
-    likeliest; None for neither.
+    logit_bias: by id, what is added to its logit, -100 to 100 (OpenAI's API). top_logprobs: give
+    the log-probability of each token and of so many of the likeliest; None for neither.
     """
 
     temperature: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
@@ -45,10 +62,6 @@ class SamplingConfig(Config):
     max_tokens: int = Field(default=200, ge=1)
     stop: tuple[str, ...] = ()
     logit_bias: tuple[tuple[_Id, _Bias], ...] = ()
-    presence_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
-    frequency_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
-    repetition_penalty: float = Field(default=1.0, ge=0.1, le=10.0)
-    repetition_window: int | None = Field(default=64, ge=0)
     top_logprobs: int | None = Field(default=None, ge=0)
 
     @field_validator("logit_bias", mode="before")

@@ -63,6 +63,30 @@ def test_generate_streams_the_same_text(model):
     assert plain == json.loads(out)["text"] + "\n"
 
 
+def test_generate_is_told_what_not_to_repeat(model):
+    """Each option changes what is written, and log-probabilities are of what the model gave."""
+    start = ["generate", model, "--prompt", "the", "--max-tokens", 12, "--temperature", 0, "--json"]
+    start += [f"--logit-bias={i}=50" for i in range(40, 44)]
+
+    def ids(*options):
+        code, out, err = run(*start, *options)
+        assert code == 0, err
+        return json.loads(out)["token_ids"]
+
+    free = ids()
+    assert set(free) <= set(range(40, 44))
+    for option in ("--presence-penalty", "--frequency-penalty", "--repetition-penalty"):
+        assert ids(option, 2) != free
+    assert set(ids("--repetition-penalty", 1.5)[:4]) == set(range(40, 44))
+    assert ids("--repetition-penalty", 2, "--repetition-window", 0) == free
+    _, out, _ = run(*start, "--top-logprobs", 2)
+    found = json.loads(out)
+    assert [each["id"] for each in found["logprobs"]] == found["token_ids"] == free
+    first = found["logprobs"][0]
+    assert len(first["top"]) == 2 and first["top"][0]["id"] not in free
+    assert first["top"][0]["logprob"] > first["logprob"]
+
+
 def test_chat_through_a_pipe(model):
     code, out, err = run(
         "chat", model, "--max-tokens", 4, text="你好\n/reset\nhello\n/exit\nnever\n"
@@ -76,6 +100,11 @@ def test_chat_through_a_pipe(model):
     [
         (["generate", "nowhere", "--prompt", "x"], 2, "nowhere does not exist"),
         (["generate", "MODEL", "--prompt", "x", "--top-p", "2"], 2, "top_p = 2.0"),
+        (["generate", "MODEL", "--prompt", "x", "--top-logprobs", "1"], 2, "with --json"),
+        (["generate", "MODEL", "--prompt", "x", "--logit-bias", "a=1"], 2, "--logit-bias 'a=1'"),
+        (["generate", "MODEL", "--prompt", "x", "--logit-bias", "1=101"], 2, "logit_bias"),
+        (["generate", "MODEL", "--prompt", "a", "--logit-bias", "999=1"], 2, "token 999 is not th"),
+        (["chat", "MODEL", "--repetition-penalty", "0"], 2, "repetition_penalty = 0.0"),
         (["generate", "MODEL", "--prompt", "x" * 500], 1, "this model takes 1 to 63"),
         (["pretrain", "--out", "x"], 2, "Say what to train on"),
         (["pretrain", "--out", "x", "--resume"], 2, "recipe.yaml"),

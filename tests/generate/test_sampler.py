@@ -17,7 +17,7 @@ VOCAB = 50
 PENALTIES = {
     "repetition": {"repetition_penalty": 1.3},
     "short window": {"repetition_penalty": 1.5, "repetition_window": 3},
-    "whole window": {"repetition_penalty": 1.7, "repetition_window": None},
+    "whole window": {"repetition_penalty": 1.7, "repetition_window": -1},
     "frequency": {"frequency_penalty": 0.9},
     "presence": {"presence_penalty": -1.5},
     "bias": {"logit_bias": {7: -100.0, 9: 4.0}},
@@ -38,7 +38,7 @@ def plain(logits, config, prompt, answer):
     prompt and answer, then OpenAI's over the answer."""
     found, text = logits.astype(np.float64), [*prompt, *answer]
     window = config.repetition_window
-    recent = text if window is None else text[len(text) - min(window, len(text)) :]
+    recent = text if window < 0 else text[len(text) - min(window, len(text)) :]
     for id, bias in config.logit_bias:
         found[id] += bias
     for id in range(len(found)):
@@ -164,7 +164,7 @@ def test_a_bias_of_a_token_that_is_not_there_is_named(model):
         ({"presence_penalty": 2.1}, "presence_penalty"),
         ({"frequency_penalty": float("nan")}, "frequency_penalty"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
-        ({"repetition_window": -1}, "repetition_window"),
+        ({"repetition_window": -2}, "repetition_window"),
         ({"top_logprobs": -1}, "top_logprobs"),
     ],
 )

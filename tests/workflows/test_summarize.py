@@ -266,3 +266,16 @@ def test_a_model_that_only_translates_is_no_summariser(tmp_path):
     save_model(transformer(sizes).build(), tmp_path / "m", tokenizer_folder=tmp_path / "t")
     code, _, err = run("summarize", tmp_path / "m", text="A cat sat.")
     assert code == 2 and "only translates" in err
+
+
+def test_penalties_reach_a_decoder_and_are_refused_elsewhere(model, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        module, "greedy_answers", lambda *others: given.append(others[-1]) or ["short."]
+    )
+    config = SummarizeConfig(repetition_penalty=1.3, max_tokens=8, device="cpu")
+    summarize(model, SENTENCES[0], config, QUIET)
+    assert given[0].penalties["repetition_penalty"] == 1.3
+    text = [SourceText(1, "-", SENTENCES[0])]
+    with pytest.raises(UsageError, match="--repetition-penalty would change nothing: only a dec"):
+        summarize_documents(None, text, config, QUIET)

@@ -20,7 +20,7 @@ from hornbook.retrieve.support import Grounds, loops
 from hornbook.workflows.documents.encoders import fitting_encoder
 from hornbook.workflows.documents.sentence_vectors import SentenceVectors
 from hornbook.workflows.open.load import kind_of
-from hornbook.workflows.use.summarisers import summarises
+from hornbook.workflows.use.summarisers import require_no_penalties, summarises
 from hornbook.workflows.use.summarize import SummarizeConfig, check, summarize
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def summarize_documents(
     kind = None if model is None else kind_of(model.expanduser()).kind
     if not writes and kind not in (None, "an encoder"):
         raise UsageError(f"{model} is {kind}: a summary needs a decoder or an encoder.")
+    if not writes:
+        require_no_penalties(config, "only a decoder writes its summary token by token")
     pool = _pool(documents, str(model) if kind == "an encoder" else None, progress)
     count = config.sentences or _count(len(pool.sentences))
     chosen = _chosen(pool, range(len(pool.sentences)), count)

@@ -31,10 +31,14 @@ class AnswerOptions(TypedDict, total=False):
 
     max_tokens: at most so many (200). temperature: 0 is greedy, higher is more varied (0.8, in a
     conversation 0.7). top_k, top_p, min_p: draw from the k likeliest tokens, from the smallest set
-    with this probability (0.95), from those with at least this share of the likeliest. seed: the
-    same one draws the same text (0). stop: texts that end the answer. json_schema, regex, choices:
-    what the answer must be, one of them; a schema may be a mapping, its text or its file. draft:
-    who guesses ahead, "lookup" or a smaller model with the same tokenizer.
+    with this probability (0.95), from those with at least this share of the likeliest.
+    presence_penalty, frequency_penalty, repetition_penalty, repetition_window: what it costs to
+    repeat (nothing). logit_bias: by a token's id, what is added to its logit; a mapping, or texts
+    "ID=BIAS". top_logprobs: give log-probabilities, of each token and so many of the likeliest, in
+    `Answer.logprobs`. seed: the same one draws the same text (0). stop: texts that end the answer.
+    json_schema, regex, choices: what the answer must be, one of them; a schema may be a mapping,
+    its text or its file. draft: who guesses ahead, "lookup" or a smaller model with the same
+    tokenizer.
     """
 
     max_tokens: int
@@ -42,6 +46,12 @@ class AnswerOptions(TypedDict, total=False):
     top_k: int | None
     top_p: float
     min_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    repetition_penalty: float
+    repetition_window: int
+    logit_bias: Mapping[int, float] | Sequence[str] | None
+    top_logprobs: int | None
     seed: int
     stop: str | Sequence[str] | None
     json_schema: Mapping[str, Any] | str | Path | None
@@ -67,9 +77,26 @@ def asked(options: Mapping[str, Any], continues: bool) -> Asked:
     values = {"temperature": temperature, "top_p": TOP_P, **options}
     schema, regex, choices = (values.pop(key, None) for key in ("json_schema", "regex", "choices"))
     draft, stop = values.pop("draft", None), values.pop("stop", None) or ()
+    values["logit_bias"] = _bias(values.get("logit_bias") or {})
     values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
     config = SamplingConfig.parse(values, "sampling")
     return Asked(config, _rule(schema, regex, choices, config.stop), draft)
+
+
+def _bias(given: Mapping[int, float] | Sequence[str]) -> Mapping[Any, Any]:
+    """By id. Raises UsageError for a text that is not ID=BIAS."""
+    if isinstance(given, Mapping):
+        return given
+    found = {}
+    for text in given:
+        id, _, bias = text.partition("=")
+        try:
+            found[int(id)] = float(bias)
+        except ValueError:
+            raise UsageError(
+                f"--logit-bias {text!r} is not the id of a token and a number, as 50=-100."
+            ) from None
+    return found
 
 
 def _rule(schema: Any, regex: Any, choices: Any, stop: Sequence[str]) -> constrain.Grammar | None:

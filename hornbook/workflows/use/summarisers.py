@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.generate.answers import greedy_answers
+from hornbook.generate.sampling import PenaltyConfig
 from hornbook.workflows.open.decoder import Decoder
 from hornbook.workflows.open.load import kind_of, load
 
@@ -75,20 +76,31 @@ def open_summariser(
     max_tokens: int,
     device: str | None,
     say: Callable[[str], None],
+    penalties: PenaltyConfig,
 ) -> Summariser:
     """The model of a folder or name. text: its language is that of the prompt, where none is given.
 
-    Raises HornbookError where the context leaves no room for a text.
+    Raises HornbookError where the context leaves no room for a text, and UsageError for penalties
+    of a model that searches with beams.
     """
     if kind_of(path.expanduser()).kind == "a translator":
         from hornbook.workflows.open.translator import Translator
 
+        require_no_penalties(penalties, f"{path} searches for the likeliest summary")
         return _T5(load(path, Translator, device=device, say=say), prompt, max_tokens)
     opened = load(path, Decoder, device=device, say=say)
     chinese = len(_HAN.findall(text)) > len(text) / 4
     chat = opened.tokenizer.chat_template is not None
     asked = prompt or PROMPTS["zh" if chinese else "en", chat]
-    return _Asked(opened, asked, max_tokens, chat)
+    return _Asked(opened, asked, max_tokens, chat, penalties)
+
+
+def require_no_penalties(penalties: PenaltyConfig, because: str) -> None:
+    """Raises UsageError naming a penalty that would change nothing."""
+    for name in penalties.penalties:
+        if getattr(penalties, name) != getattr(PenaltyConfig(), name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} would change nothing: {because}. Leave it out.")
 
 
 def _room(context: int, taken: int) -> int:
@@ -105,9 +117,16 @@ def _room(context: int, taken: int) -> int:
 class _Asked:
     """A decoder that is asked for a summary."""
 
-    def __init__(self, opened: Decoder, template: str, max_tokens: int, chat: bool) -> None:
+    def __init__(
+        self,
+        opened: Decoder,
+        template: str,
+        max_tokens: int,
+        chat: bool,
+        penalties: PenaltyConfig,
+    ) -> None:
         self._opened, self._template, self._max_tokens = opened, template, max_tokens
-        self._chat = chat
+        self._chat, self._penalties = chat, penalties
         free = _room(opened.context, len(self._ids("")) + max_tokens + 8)
         self.tokens_at_once = min(free, opened.context // 2)
 
@@ -120,7 +139,14 @@ class _Asked:
         model, tokenizer = self._opened.model, self._opened.tokenizer
         prompts = [self._ids(text) for text in texts]
         return greedy_answers(
-            model, tokenizer, prompts, self._max_tokens, stop, self._chat, advance
+            model,
+            tokenizer,
+            prompts,
+            self._max_tokens,
+            stop,
+            self._chat,
+            advance,
+            self._penalties,
         )
 
     def _ids(self, text: str) -> list[int]:

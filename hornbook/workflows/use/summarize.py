@@ -12,15 +12,15 @@ from typing import Any
 from pydantic import Field
 
 from hornbook.baselines.lead import lead, sentences
-from hornbook.core.config import Config
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
+from hornbook.generate.sampling import PenaltyConfig
 from hornbook.workflows.use.summarisers import Summariser, open_summariser
 
 _MOST_LEVELS = 8
 
 
-class SummarizeConfig(Config):
+class SummarizeConfig(PenaltyConfig):
     """lead: sentences of the text's beginning shown beside. sentences: of an extractive summary, by
     the text's length if not given. max_tokens: of a summary. prompt: what
     is asked, with {text} in it, for models tuned on one of their own. part: tokens of text read at
@@ -55,7 +55,7 @@ def summarize(path: Path, text: str, config: SummarizeConfig, progress: Progress
         raise UsageError("There is nothing to summarise: the text is empty.")
     check(config)
     writer = open_summariser(
-        path, text, config.prompt, config.max_tokens, config.device, progress.say
+        path, text, config.prompt, config.max_tokens, config.device, progress.say, config
     )
     at_once = min(writer.tokens_at_once, config.part or writer.tokens_at_once)
     work = _Work(writer, progress, at_once, [])
