@@ -1,12 +1,12 @@
 """Vectors of passages: kept in the store as float16, searched exactly in a map of the memory.
 
-The map is derived: two files of rows in the order in which the store got them, and a third that
-says so, written last. What the store has got since is read from there, so that a search is always
+The map is derived: files of rows in the order in which the store got them, and one that says so,
+written last. What the store has got since is read from there, so that a search is always
 over all vectors. Knows numbers of passages; where vectors come from is its caller's business.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,34 +18,44 @@ from hornbook.retrieve.words import Ranked
 if TYPE_CHECKING:
     import numpy as np
 
-    from hornbook.retrieve.rows import HalfRows
+    from hornbook.retrieve.rows import MappedRows
 
 FOLDER, ENCODER = "vectors", "encoder"
 """The folder of the map, and the setting that says what the vectors were made by."""
-_FACTS, _FORM = "map.json", "f16"
+_FACTS, _FORM = "map.json", "f16 and q8"
 _ROWS = 4096
 """Vectors that are read from the store at once; whole tiles of the map."""
 
 
 class Cosines:
-    """The cosines of all passages to one vector. numbers, scores: (N,) of passages."""
+    """The cosines of all passages to a vector. about: (N,), each off by `off` at most; exactly:
+    those of some places. order: the places of the passages' numbers (N,) as these grow."""
 
-    def __init__(self, numbers: "np.ndarray", scores: "np.ndarray", order: "np.ndarray") -> None:
-        self._numbers, self._scores, self._order = numbers, scores, order
+    def __init__(
+        self,
+        numbers: "np.ndarray",
+        order: "np.ndarray",
+        about: "np.ndarray",
+        off: float,
+        exactly: "Callable[[np.ndarray], np.ndarray]",
+    ) -> None:
+        self._numbers, self._order = numbers, order
+        self._about, self._off, self._exactly = about, off, exactly
 
     def best(self, count: int, passages: "np.ndarray | None" = None) -> list[Ranked]:
         """The nearest ones. passages: the only ones that are looked at."""
         import numpy as np
 
-        numbers, scores = self._numbers, self._scores
+        about = self._about
         if passages is not None:
-            allowed = np.isin(numbers, passages)
-            numbers, scores = numbers[allowed], scores[allowed]
-        if not len(scores) or count < 1:
+            about = np.where(np.isin(self._numbers, passages), about, -np.inf)
+        if not len(about) or count < 1:
             return []
-        best = np.argpartition(-scores, min(count, len(scores)) - 1)[:count]
-        found = sorted((-float(scores[i]), int(numbers[i])) for i in best)
-        return [Ranked(number, -score) for score, number in found]
+        last = np.partition(about, max(0, len(about) - count))[max(0, len(about) - count)]
+        places = np.flatnonzero((about >= last - 2 * self._off) & (about > -np.inf))
+        scores, numbers = self._exactly(places), self._numbers[places]
+        best = np.lexsort((numbers, -scores))[:count]
+        return [Ranked(int(numbers[i]), float(scores[i])) for i in best]
 
     def of(self, passages: Sequence[int]) -> dict[int, float]:
         """Those of some passages, of those that have vectors."""
@@ -57,7 +67,7 @@ class Cosines:
         places = np.searchsorted(self._numbers, wanted, sorter=self._order)
         places = self._order[np.minimum(places, len(self._order) - 1)]
         there = self._numbers[places] == wanted
-        pairs = zip(wanted[there], self._scores[places[there]], strict=True)
+        pairs = zip(wanted[there], self._exactly(places[there]), strict=True)
         return {int(number): float(score) for number, score in pairs}
 
 
@@ -70,7 +80,7 @@ class VectorIndex:
         self._begin(None)
         self.refresh()
 
-    def _begin(self, mapped: "tuple[np.ndarray, HalfRows] | None") -> None:
+    def _begin(self, mapped: "tuple[np.ndarray, MappedRows] | None") -> None:
         """With what the map has, and nothing of what came since."""
         import numpy as np
 
@@ -101,12 +111,18 @@ class VectorIndex:
     def _open(self, facts: dict[str, Any]) -> None:
         import numpy as np
 
-        from hornbook.retrieve.rows import HalfRows
+        from hornbook.retrieve.rows import MappedRows
 
         path = self._folder / facts["name"]
         with contextlib.suppress(OSError, ValueError):  # lost or cut: the store has all of it
             passages = np.fromfile(path.with_suffix(".ids"), np.int64)
-            rows = HalfRows(path.with_suffix(".f16"), facts["rows"], facts["width"])
+            rows = MappedRows(
+                path.with_suffix(".f16"),
+                path.with_suffix(".q8"),
+                facts["rows"],
+                facts["width"],
+                np.array(facts["steps"], np.float32),
+            )
             if len(passages) == facts["rows"]:
                 self._begin((passages, rows))
                 self._last = facts["last"]
@@ -115,15 +131,25 @@ class VectorIndex:
         return len(self._numbers)
 
     def cosines(self, vector: "np.ndarray") -> Cosines:
-        """Of all passages to a vector of length one. Exact: each of theirs is looked at."""
+        """Of all passages to a vector of length one."""
         import numpy as np
 
-        parts = [self._mapped[1].products(vector)] if self._mapped else []
-        parts += [rows @ vector for rows in self._since]
-        scores = np.concatenate(parts) if parts else np.empty(0, np.float32)
+        about, off = [rows @ vector for rows in self._since], 0.0
+        if self._mapped:
+            products, off = self._mapped[1].products(vector)
+            about.insert(0, products)
+        joined = np.concatenate(about) if about else np.empty(0, np.float32)
         if self._order is None:
             self._order = np.argsort(self._numbers, kind="stable")
-        return Cosines(self._numbers, scores, self._order)
+
+        def exactly(places: np.ndarray) -> np.ndarray:
+            found = joined[places]
+            if self._mapped:
+                mapped = places < self._mapped[1].count
+                found[mapped] = self._mapped[1].exactly(places[mapped], vector)
+            return found
+
+        return Cosines(self._numbers, self._order, joined, off, exactly)
 
 
 def read_vectors(store: Store, after: int) -> "Iterator[tuple[np.ndarray, np.ndarray, int]]":
@@ -164,20 +190,23 @@ def write_map(store: Store, folder: Path) -> None:
     """Write the map anew, and what it is of; the one before goes."""
     import numpy as np
 
-    from hornbook.retrieve.rows import write_rows
+    from hornbook.retrieve.rows import RowsWriter
 
     folder.mkdir(parents=True, exist_ok=True)
     newest = store.execute("SELECT max(number) FROM vectors").fetchone()[0] or 0
     name, count, width, last = f"vectors-{newest}", 0, 0, 0
-    with (folder / f"{name}.ids").open("wb") as ids, (folder / f"{name}.f16").open("wb") as rows:
+    kinds = [folder / f"{name}.{kind}" for kind in ("ids", "f16", "q8")]
+    with kinds[0].open("wb") as ids, kinds[1].open("wb") as rows, kinds[2].open("wb") as codes:
+        writer = RowsWriter(rows, codes)
         for passages, vectors, last in read_vectors(store, 0):  # noqa: B007
             ids.write(np.ascontiguousarray(passages).data)
-            write_rows(rows, vectors)
+            writer.write(vectors)
             count, width = count + len(passages), vectors.shape[1]
-    facts = {"name": name, "rows": count, "width": width, "last": last}
+    steps = writer.steps.tolist()
+    facts = {"name": name, "rows": count, "width": width, "last": last, "steps": steps}
     write_json(folder / _FACTS, {**facts, **_of(store)})
     for path in folder.glob("vectors-*.*"):
-        if path.name not in (f"{name}.ids", f"{name}.f16"):
+        if path not in kinds:
             with contextlib.suppress(OSError):  # somebody reads it
                 path.unlink()
 
