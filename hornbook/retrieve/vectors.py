@@ -143,7 +143,7 @@ class VectorIndex:
             self._order = np.argsort(self._numbers, kind="stable")
 
         def exactly(places: np.ndarray) -> np.ndarray:
-            found = joined[places]
+            found: np.ndarray = joined[places]
             if self._mapped:
                 mapped = places < self._mapped[1].count
                 found[mapped] = self._mapped[1].exactly(places[mapped], vector)
