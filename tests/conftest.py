@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from hornbook.core import machine
+from hornbook.core import machine, pool
 from hornbook.core.home import home
 
 # Nothing asks the network, and `transformers` prints nothing.
@@ -53,6 +53,9 @@ def sustained(work, *given):
         _seconds[name] = _sustained(work, *given)
     return _seconds[name]
 
+
+# A test that wants processes says how many (`Local(2)`): each of them takes a second to start.
+pool.processors = lambda: range(1)
 
 # What tests write need not outlive a loss of power: each wait for the disk is milliseconds.
 os.fsync = lambda descriptor: None

@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.pool import Local
 from hornbook.core.progress import Progress
 from hornbook.corpus import build as module
 from hornbook.corpus import document_files, ingest, pipeline
 from hornbook.corpus.build import build
 from hornbook.corpus.groups import key_of
-from hornbook.corpus.recipe import CorpusRecipe, recipe_of
+from hornbook.corpus.recipe import CorpusRecipe, ParagraphConfig, SourceConfig, recipe_of
 from hornbook.corpus.trace import trace_document
 from tests.tiny import QUIET, contents
 
@@ -143,10 +144,17 @@ def test_a_file_that_a_rule_reads_decides_as_its_thresholds_do(source, tmp_path)
 def test_parts_in_processes_are_what_they_are_alone(source, tmp_path, monkeypatch):
     small = functools.partial(document_files.DocumentWriter, group_bytes=5_000, part_bytes=10_000)
     monkeypatch.setattr(ingest, "DocumentWriter", small)
-    recipe = CorpusRecipe(near_mode="drop", pii=("email",))
-    many = build([source], tmp_path / "c", recipe, QUIET)
+    (tmp_path / "e.json").write_text(json.dumps([prose(random.Random(0), 3)]))
+    recipe = CorpusRecipe(
+        near_mode="drop",
+        pii=("email",),
+        paragraphs=ParagraphConfig(least_bytes=20),
+        rules={"gopher_word_count": {}, "gopher_stop_words": {}},
+        against=(str(tmp_path / "e.json"),),
+        sources={"all": SourceConfig(match=("*",), rules={"gopher_word_count": {"least": 10}})},
+    )
+    many = build([source], tmp_path / "c", recipe, QUIET, runner=Local(2))
     assert len(document_files.parts(many.folder)) > 2
-    monkeypatch.setattr("hornbook.core.pool.processors", lambda: [0])
     key = tmp_path / ".c.stages" / "pseudonyms.key"
     (tmp_path / ".alone.stages").mkdir()
     shutil.copy(key, tmp_path / ".alone.stages")

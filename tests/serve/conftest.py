@@ -77,4 +77,5 @@ def server(folder):
 def client(server):
     import openai
 
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0)
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0) as found:
+        yield found

@@ -88,7 +88,7 @@ def test_an_answer_that_takes_too_long_is_no_success(folder, monkeypatch):
         assert found.status_code == 408 and found.json()["error"]["code"] == "timeout"
         assert server.idle()
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0)
-        with pytest.raises(openai.APIError, match="took longer than"):
+        with client, pytest.raises(openai.APIError, match="took longer than"):
             list(client.chat.completions.create(model="decoder", stream=True, **LONG))
         assert server.idle()
 
