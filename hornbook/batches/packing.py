@@ -4,6 +4,8 @@ The order depends on (seed, step) only, so a restarted run sees what it would ha
 token shards; knows nothing of models.
 """
 
+from collections import Counter
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,11 +50,38 @@ class PackedWindows:
             return isolated(tokens, targets, starts)
         return Batch(tokens, targets, torch.arange(self.context)[None])
 
-    def _window(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Inputs, targets, and where a document starts, each (context,), for the row-th window."""
+    def places(self, step: int) -> np.ndarray:
+        """(rows, context) positions of the targets of a step in the stream; -1 where a window runs
+        past the full turn."""
+        found = np.empty((self.rows, self.context), np.int64)
+        for i in range(self.rows):
+            begin, offset = self._begin(step * self.rows + i)
+            ahead = begin + np.arange(self.context)
+            found[i] = np.where(
+                ahead < self.shards.tokens, (offset + ahead) % self.shards.tokens, -1
+            )
+        return found
+
+    def steps_of(self, positions: np.ndarray, steps: int) -> dict[int, int]:
+        """The first `steps` steps that have some of these positions for targets, in order, and how
+        many of them. positions: (N,) of the stream."""
+        found: Counter[int] = Counter()
+        for epoch in range(-(-steps * self.rows // self.windows)):
+            order, offset = self._epoch(epoch)
+            row_of = np.argsort(order)  # of each window, its turn
+            windows = (positions - offset) % self.shards.tokens // self.context
+            found.update(((epoch * self.windows + row_of[windows]) // self.rows).tolist())
+        return {step: found[step] for step in sorted(found) if step < steps}
+
+    def _begin(self, row: int) -> tuple[int, int]:
+        """Where the row-th window begins on its epoch's circle, and where that was cut."""
         epoch, index = divmod(row, self.windows)
         order, offset = self._epoch(epoch)
-        begin = int(order[index]) * self.context
+        return int(order[index]) * self.context, offset
+
+    def _window(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inputs, targets, and where a document starts, each (context,), for the row-th window."""
+        begin, offset = self._begin(row)
         stream = self._circle(offset + begin - 1, self.context + 1)
         targets = stream[1:].copy()
         targets[max(0, self.shards.tokens - begin) :] = IGNORE

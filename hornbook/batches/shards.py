@@ -4,7 +4,7 @@ A folder holds `tokens-NNNNN.npy`, `index.parquet` (id, shard, offset, tokens, b
 document) and `meta.json`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,19 @@ class TokenShards:
         """Where each document begins in the stream, (N,) int64."""
         starts: np.ndarray = self._starts[self._index["shard"]] + self._index["offset"]
         return starts
+
+    def named(self, documents: Collection[str]) -> list[tuple[int, int]]:
+        """From which to which position of the stream each document, or section of one, lies that is
+        called so, each time that it was written."""
+        names, lengths = self._index["id"].tolist(), self._index["tokens"].tolist()
+        return [
+            (start, start + length)
+            for name, start, length in zip(
+                names, self.document_starts.tolist(), lengths, strict=True
+            )
+            # A section is called after its document: NAME/3.
+            if name in documents or name.rpartition("/")[0] in documents
+        ]
 
     def locate(self, position: int) -> tuple[str, int]:
         """The document that holds a position of the stream, and the token within it."""

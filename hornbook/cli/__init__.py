@@ -13,6 +13,7 @@ from hornbook import __version__
 from hornbook.cli import (
     ask,
     bench,
+    biography,
     chat,
     classify,
     compare,
@@ -59,6 +60,7 @@ app.command("search")(search.command)
 app.command("ask")(ask.command)
 app.command("filter")(filter.command)
 app.command("trace")(trace.command)
+app.command("biography")(biography.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

@@ -9,7 +9,7 @@ COMMANDS = {
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed serve",
     "Measurement": "evaluate bench",
-    "Understanding": "trace",
+    "Understanding": "trace biography",
     "Exchange": "pull export",
 }
 
@@ -23,7 +23,7 @@ OPTIONS = {
     "Budget": "minutes tokens epochs",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
-    "Training": "method rate beta class_weights rows micro_rows isolate",
+    "Training": "keep retrain others method rate beta class_weights rows micro_rows isolate",
     "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
     "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
     "length_penalty part lead sentences",
@@ -51,7 +51,7 @@ VALUES = {
     "ROWS": "rows micro_rows",
     "EPOCHS": "epochs",
     "PARTS": "folds",
-    "ITEMS": "test_limit limit each quotes places",
+    "ITEMS": "test_limit limit each quotes places others keep",
     "EXAMPLES": "shots",
     "SENTENCES": "lead sentences",
     "STREAMS": "streams",

@@ -108,6 +108,13 @@ def command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Set a value of the recipe.")
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            help="Checkpoints that stay, at steps in equal ratios: the life of the model, for "
+            "`hornbook biography`."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue a run that was stopped.")] = False,
     json: Json = False,
 ) -> None:
@@ -127,6 +134,7 @@ def command(
         "dtype": dtype, "compiled": compiled, "device": device, "family": family,
         "preset": preset, "depth": depth, "width": width, "heads": heads,
         "vocab_size": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
+        "keep": keep,
     }  # fmt: skip
     kind = _kind(data)
     values = {**read_recipe(recipe, set_ or ())}

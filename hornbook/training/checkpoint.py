@@ -24,8 +24,10 @@ CLAIM = Claim("a checkpoint", repairs=True, whole=True)
 _COUNTERS = ("step", "tokens", "elapsed_s", "loss", "gradient_norm", "cuts", "threads")
 
 
-def save_checkpoint(folder: Path, state: TrainState) -> Path:
+def save_checkpoint(folder: Path, state: TrainState, kept: int | None = KEPT) -> Path:
     """Write `folder`/step-NNNNNNNN and drop all but the newest few. Returns what was written.
+
+    kept: how many stay; None for all.
 
     Frozen weights are not written: they are what the model was built with.
     """
@@ -35,9 +37,16 @@ def save_checkpoint(folder: Path, state: TrainState) -> Path:
         write_tensors(aside / "model.safetensors", weights)
         write_tensors(aside / "optimiser.safetensors", state.optimiser.state())
         write_json(aside / "state.json", {name: getattr(state, name) for name in _COUNTERS})
-    for old in _checkpoints(folder)[:-KEPT]:
+    for old in checkpoints(folder)[:-kept] if kept else ():
         discard(old)
     return target
+
+
+def kept_steps(steps: int, count: int) -> set[int]:
+    """After which of `steps` steps `count` checkpoints are kept: in about equal ratios, from the
+    first step to before the last.
+    """
+    return {round(steps ** (number / count)) for number in range(count)} - {steps}
 
 
 def load_checkpoint(folder: Path, state: TrainState, say: Callable[[str], None]) -> bool:
@@ -46,10 +55,10 @@ def load_checkpoint(folder: Path, state: TrainState, say: Callable[[str], None])
     One with a file that is not what was written is passed over, and it is said. Raises
     HornbookError when none is whole, or when it belongs to another model.
     """
-    found = _checkpoints(folder)
+    found = checkpoints(folder)
     faults: list[str] = []
     for path in reversed(found):
-        fault = _load(path, state)
+        fault = restore(path, state)
         if fault is None:
             _set_aside(found[found.index(path) + 1 :])
             return True
@@ -67,8 +76,9 @@ def _set_aside(damaged: list[Path]) -> None:
             path.rename(path.with_name(f"damaged-{path.name}"))
 
 
-def _load(path: Path, state: TrainState) -> str | None:
-    """Read a checkpoint, or say what is wrong with it before `state` is touched."""
+def restore(path: Path, state: TrainState) -> str | None:
+    """Read a checkpoint, or say what is wrong with it before `state` is touched. Raises
+    HornbookError for one of another model."""
     if fault := damage(path, whole=True):
         return fault
     device = str(next(state.model.parameters()).device)
@@ -96,6 +106,6 @@ def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
 
-def _checkpoints(folder: Path) -> list[Path]:
+def checkpoints(folder: Path) -> list[Path]:
     """Finished checkpoints, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())

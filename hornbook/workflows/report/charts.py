@@ -98,6 +98,33 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
     return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
 
 
+def changes(groups: Mapping[str, Sequence[float]], x_label: str) -> str:
+    """A row of points for each name, over one straight axis with a line at 0, as SVG. The first
+    point of a row is filled; of equally many points each has its height in every row."""
+    values = [value for group in groups.values() for value in group]
+    if not values:
+        return ""
+    scale = _scale(min(0.0, *values), max(0.0, *values), _NAMES, _WIDTH - 16)
+    room = _ROW * 3
+    height, parts = room * len(groups) + 40, []
+    for tick in _ticks(min(0.0, *values), max(0.0, *values)):
+        x = scale(tick)
+        kind = "floor" if tick == 0 else "grid"
+        parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 34}"/>')
+        parts.append(_label(x, height - 18, f"{tick:.4g}", "middle"))
+    for row, (name, group) in enumerate(groups.items()):
+        parts.append(_label(_NAMES - 10, room * (row + 0.5) + 4, name, "end"))
+        for number, value in enumerate(group):
+            y = room * row + 8 + (room - 16) * (number + 0.5) / len(group)
+            kind = "point" if number == 0 else "ring"
+            parts.append(
+                f'<circle class="{kind}" cx="{scale(value):.1f}" cy="{y:.1f}" r="4">'
+                f"<title>{value:+.4f}</title></circle>"
+            )
+    parts.append(_label((_NAMES + _WIDTH) / 2, height - 2, x_label, "middle"))
+    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+
+
 class _scale:
     """A straight map from values to picture coordinates."""
 

@@ -9,7 +9,7 @@ import torch
 from hornbook.core.clock import Clock
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.threads import own, use
-from hornbook.training.checkpoint import save_checkpoint
+from hornbook.training.checkpoint import kept_steps, save_checkpoint
 from hornbook.training.forecast import part_of_step
 from hornbook.training.hooks import StopRequest, every, log_to, record, remarked, stop_when
 from hornbook.training.keep_best import KeepBest, NothingBetter
@@ -95,6 +95,12 @@ def train_run(
     def save(state: TrainState) -> None:
         save_checkpoint(run / layout.CHECKPOINTS, state)
 
+    kept = kept_steps(steps, recipe.request.keep) if recipe.request.keep else set()
+
+    def keep(state: TrainState) -> None:
+        if state.step in kept:
+            save_checkpoint(run / layout.KEPT, state, kept=None)
+
     def shortened(state: TrainState, step_s: float) -> None:
         ends = state.cuts[-1].steps
         metrics.append(state.step, kind="shortened", steps=ends, step_s=round(step_s, 4))
@@ -124,7 +130,7 @@ def train_run(
     ]
     if recipe.samples:
         hooks.append(every(-(-steps // recipe.samples), steps, record(samples, "sample", sample)))
-    hooks.append(every(-(-steps // _CHECKPOINTS), steps, sparing(save, clock)))
+    hooks += [keep, every(-(-steps // _CHECKPOINTS), steps, sparing(save, clock))]
     hooks.append(stop_when(request, save, f"hornbook {command} --out {run} --resume"))
     stopped, bar = False, place.progress.bar("training", steps - state.step, "steps")
     with request.listening(), bar as advance:

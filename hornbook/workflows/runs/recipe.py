@@ -38,7 +38,8 @@ class Request(Config):
     """What is asked of a run, whatever it learns.
 
     dtype, device: the user's word, or None to measure. length: the fields that say how long to
-    train, of which one must be given, or at most one where a kind has a length of its own.
+    train, of which one must be given, or at most one where a kind has a length of its own. keep:
+    checkpoints that stay when the run is over, see `checkpoint.kept_steps`.
     """
 
     length: ClassVar[tuple[str, ...]]
@@ -49,6 +50,7 @@ class Request(Config):
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: DType | None = None
     device: str | None = None
+    keep: int = Field(default=0, ge=0, le=1000)
 
     def check(self) -> None:
         """Refuse what cannot be trained, before any work."""

@@ -115,7 +115,7 @@ def rehearsed(
         epochs=steps / problem.steps_per_epoch,
         seconds=steps * rehearsal.step_s + hooks_s,
         ending_s=ending_s,
-        disk_bytes=disk_bytes(problem.model),
+        disk_bytes=disk_bytes(problem.model, request.keep),
     )
     # One more checkpoint is written before the oldest goes.
     require_space(place.folder, 2 * expected.disk_bytes, "A run with its checkpoints")
@@ -209,9 +209,9 @@ def announcement(recipe: Recipe, targets: str) -> list[str]:
     ]
 
 
-def disk_bytes(model: nn.Module) -> int:
-    """The checkpoints that are kept, with Muon's one moment and AdamW's two of what moves, and the
-    model."""
+def disk_bytes(model: nn.Module, keep: int = 0) -> int:
+    """The checkpoints that are there at the end, with Muon's one moment and AdamW's two of what
+    moves, and the model. keep: checkpoints that stay besides the newest."""
 
     def size(weights: Iterable[nn.Parameter]) -> int:
         return sum(weight.numel() * weight.element_size() for weight in weights)
@@ -219,4 +219,4 @@ def disk_bytes(model: nn.Module) -> int:
     moving = trainable(model)
     moved = size(weight for _, weight in moving)
     hidden = size(weight for name, weight in moving if is_hidden_matrix(name, weight))
-    return KEPT * (3 * moved - hidden) + size(model.parameters())
+    return (KEPT + keep) * (3 * moved - hidden) + size(model.parameters())
