@@ -15,7 +15,7 @@ from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run as train
 from hornbook.workflows.understand import counterfactual
-from hornbook.workflows.understand.biography import opened, states
+from hornbook.workflows.understand.opened_run import opened, states
 from tests.in_process import hornbook
 from tests.tiny import QUIET
 

@@ -3,16 +3,13 @@
 And what would have become of it otherwise: the training is gone through again without it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
-from hornbook.batches.packing import PackedWindows
-from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.document_files import TAGS, parts, read_parquet
@@ -29,18 +26,19 @@ from hornbook.explain.spans import trace
 from hornbook.explain.traced_text import TracedText
 from hornbook.generate.decode import decode
 from hornbook.generate.sampling import SamplingConfig
-from hornbook.models.causal_lm import CausalLM
-from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.training.checkpoint import checkpoints, restore
+from hornbook.training.checkpoint import checkpoints
 from hornbook.training.precision import uncompiled
-from hornbook.training.state import TrainState
 from hornbook.workflows.projects.text.problem import TextProblem
-from hornbook.workflows.projects.text.project import Text
-from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs.place import Place
-from hornbook.workflows.runs.settle import machine_for
+from hornbook.workflows.understand.counterfactual import retrained
+from hornbook.workflows.understand.opened_run import (
+    Followed,
+    OpenedRun,
+    final_model,
+    opened,
+    states,
+)
 from hornbook.workflows.understand.trace import open_traced
 
 _PLACES, _HELD_OUT = 1000, 32
@@ -56,26 +54,6 @@ class BiographyConfig:
     minutes: float = 5.0
     others: int = 16
     seed: int = 0
-
-
-class OpenedRun(NamedTuple):
-    """A finished run on text with all that it learned from. steps: that it really made."""
-
-    folder: Path
-    recipe: TextRecipe
-    result: dict[str, Any]
-    problem: TextProblem
-    windows: PackedWindows
-    steps: int
-
-
-class Followed(NamedTuple):
-    """The sentence's spans, in order, and others of the same length, of the text that the run
-    learned from and of text that was held out."""
-
-    spans: list[TokenSpan]
-    others: list[TokenSpan]
-    held_out: list[TokenSpan]
 
 
 def biography(
@@ -114,51 +92,9 @@ def biography(
             "retrained": None,
         }
         if config.retrain:
-            from hornbook.workflows.understand.counterfactual import retrained
-
             found["retrained"] = retrained(run, followed, config.minutes, progress)
     found["written"]["spans"] = [_plain(span) for span in found["written"]["spans"]]
     return found
-
-
-@contextmanager
-def opened(folder: Path, progress: Progress) -> Iterator[OpenedRun]:
-    """The run in a folder, which nobody else works on meanwhile. Raises UsageError for another."""
-    layout.require_run(folder)
-    if layout.kind_of(folder, [Text.kind]) != Text.kind or not layout.is_finished(folder):
-        raise UsageError(f"{folder} is no finished run of `hornbook pretrain --corpus`.")
-    recipe, result = TextRecipe.load(folder), layout.result(folder)
-    if result["task"] != "continue":
-        raise UsageError(
-            f"The model of {folder} fills in words; a biography is of one that goes on."
-        )
-    project, request = Text.reopen(recipe), recipe.request
-    project.require_same(request, folder)
-    machine = machine_for(recipe.machine, request.device)
-    with layout.alone(folder):
-        place = Place(folder, progress, Clock.start(None))
-        problem = project.prepare(request, recipe.plan, machine, place)
-        windows = PackedWindows(
-            problem.train, recipe.plan.context, recipe.plan.rows, request.seed, request.isolate
-        )
-        yield OpenedRun(folder, recipe, result, problem, windows, result["steps"])
-
-
-def states(run: OpenedRun) -> Iterator[TrainState]:
-    """The training before its first step and at each checkpoint that was kept, in order."""
-    yield run.problem.begin()
-    for path in checkpoints(run.folder / layout.KEPT):
-        state = run.problem.begin()
-        if fault := restore(path, state):
-            raise HornbookError(f"{path} is damaged: {fault}.")
-        yield state
-
-
-def final_model(run: OpenedRun) -> CausalLM:
-    """What the run ended with."""
-    model = load_model(run.folder / layout.MODEL, run.recipe.loop.device)
-    assert isinstance(model, CausalLM)
-    return model
 
 
 def _places(traced: TracedText, text: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from hornbook.training.loop import train
 from hornbook.training.precision import compile_layers
 from hornbook.training.schedule import Cut
 from hornbook.training.state import TrainState
-from hornbook.workflows.understand.biography import Followed, OpenedRun, final_model, states
+from hornbook.workflows.understand.opened_run import Followed, OpenedRun, final_model, states
 
 _WIDE = 1.96
 """Standard deviations on either side of a 95 % interval."""
