@@ -1,4 +1,4 @@
-"""A finished run opened again with all that it learned from, and the states that it went through."""
+"""A finished run opened again, with all that it learned from and the states it went through."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
