@@ -92,6 +92,7 @@ def _show(found: dict[str, Any]) -> None:
         mark = f"[{one['quote'] + 1}]" if one["supported"] else "[?]"
         print(f"  {mark} {one['text']}")
     for number, one in enumerate(found["quotes"], 1):
+        record = "" if one["record"] == 1 else f", record {one['record']:,}"
         page = "" if one["page"] is None else f", page {one['page']:,}"
         print(f"\n[{number}] {one_line(one['text'])}")
-        show(f"    {one['source']}{page}, characters {one['start']:,} to {one['end']:,}")
+        show(f"    {one['source']}{record}{page}, characters {one['start']:,} to {one['end']:,}")

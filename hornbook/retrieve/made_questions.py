@@ -13,13 +13,15 @@ from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.terms import runs, stop_words
 
-_FEWEST, _KEPT = 5, (3, 7)
-"""Words of content that a sentence must have, and how many of them a question keeps."""
-_FOREIGN, _FOREIGN_DENSE = 0.4, 1.0
-"""Words of elsewhere, for each that is kept; where the words of a question are no stop words, more.
-Real questions share as much with what answers them (XQuAD: 0.70 of their words in English, 0.45 in
-Chinese)."""
-_RUN = 4
+_FEWEST, _SIZE = 5, (4, 8)
+"""Words of content that a sentence must have, and those of a question."""
+_OWN, _OWN_DENSE = (0.74, 0.18), (0.66, 0.18)
+"""Of a question's words the share that is its sentence's: the mean and the standard deviation. So
+much do people's questions share with what answers them, and so much do they differ in it; a mean
+alone would draw a line that refuses all who ask in other words (docs/log.md)."""
+_DENSE = "\u2e80"
+"""Where scripts without spaces begin."""
+_RUN = (2, 4)
 """Characters of a script without spaces that stand for a word."""
 
 
@@ -50,10 +52,8 @@ def made_questions(
     if repeated and words:
         words *= -(-count // len(words))
     del words[count:]
-    return [
-        MadeQuestion(_question(own, words[draw.randrange(len(words))][1], draw), place)
-        for place, own in words
-    ]
+    everywhere = [one for _, others in words for one in others]
+    return [MadeQuestion(_question(own, everywhere, draw), place) for place, own in words]
 
 
 def _usable(
@@ -63,31 +63,38 @@ def _usable(
     language = index.document(passage.document).language
     spans = index.sentences(*passage)
     for span in draw.sample(spans, len(spans)):
-        kept = _words(index.text(passage.document, span.start, span.end), language)
+        kept = _words(index.text(passage.document, span.start, span.end), language, draw)
         if len(kept) >= _FEWEST:
             yield TextPlace(passage.document, span.start, span.end), kept
 
 
-def _words(text: str, language: str) -> list[str]:
+def _words(text: str, language: str, draw: random.Random) -> list[str]:
     """The words of content of a sentence; pieces of it where it has no spaces."""
     stops = stop_words(language)
     found: list[str] = []
     for run in runs(text):
-        if run[0] >= "\u2e80":
-            found += [run[i : i + _RUN] for i in range(0, len(run), _RUN)]
+        if run[0] >= _DENSE:
+            start = 0
+            while start < len(run):
+                found.append(run[start : (start := start + draw.randint(*_RUN))])
         elif run.casefold() not in stops:
             found.append(run)
     return found
 
 
-def _question(own: Sequence[str], other: Sequence[str], draw: random.Random) -> str:
-    size = min(len(own) - 1, draw.randint(*_KEPT))
-    places = sorted(draw.sample(range(len(own)), size))
-    foreign = [word for word in other if word not in own]
-    dense = own[0][0] >= "\u2e80"
-    count = round(size * (_FOREIGN_DENSE if dense else _FOREIGN))
-    more = draw.sample(foreign, min(len(foreign), count))
-    said = [own[i] for i in places]
-    for word in more:
+def _question(own: Sequence[str], everywhere: Sequence[str], draw: random.Random) -> str:
+    """Some words of a sentence in their order, and others among them, each of anywhere."""
+    dense = own[0][0] >= _DENSE
+    size = min(len(own), draw.randint(*_SIZE))
+    count = max(1, round(size * _share(draw, *(_OWN_DENSE if dense else _OWN))))
+    said = [own[i] for i in sorted(draw.sample(range(len(own)), count))]
+    others = [word for word in draw.choices(everywhere, k=size) if word not in own]
+    for word in others[: size - count]:
         said.insert(draw.randint(0, len(said)), word)
     return "".join(said) if dense else " ".join(said)
+
+
+def _share(draw: random.Random, mean: float, spread: float) -> float:
+    """Between 0 and 1, by a beta distribution of this mean and standard deviation."""
+    total = mean * (1 - mean) / spread**2 - 1
+    return draw.betavariate(mean * total, (1 - mean) * total)

@@ -31,7 +31,8 @@ class TextPlace(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """What stands at a place. document: its number. page: from 1, where there are pages.
+    """What stands at a place. document: its number. record: its number in its file, from 1. page:
+    from 1, where there are pages.
 
     verified: the text is, character by character, the document's from `start` up to `end`.
     """
@@ -39,6 +40,7 @@ class Quote(NamedTuple):
     text: str
     document: int
     source: str
+    record: int
     page: int | None
     start: int
     end: int
@@ -72,6 +74,7 @@ def quote(index: QuotedTexts, place: TextPlace) -> Quote:
         text=text,
         document=place.document,
         source=document.source,
+        record=document.record,
         page=index.page(place.document, place.start),
         start=place.start,
         end=place.end,

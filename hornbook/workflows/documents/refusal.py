@@ -16,7 +16,7 @@ from hornbook.retrieve.refusal import VECTORS, WORDS, Refusal, settle_refusal
 from hornbook.workflows.documents.asking import Finding, OpenIndex, passage_of
 
 _NAME = "refusal"
-_QUESTIONS, _FEWER = 80, 40
+_QUESTIONS, _FEWER = 160, 40
 """Questions made of an index, and of one that is read whole, mostly several of a sentence."""
 
 
