@@ -27,7 +27,8 @@ OPTIONS = {
     "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
     "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
     "length_penalty part lead sentences",
-    "Server": "host port allow_host serve.context most_tokens timeout slots queue",
+    "Server": "serve.index host port allow_host serve.context most_tokens slots queue timeout "
+    "drain log_texts",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
     "bench.tokens rounds",
@@ -39,7 +40,7 @@ OPTIONS = {
 
 VALUES = {
     "MINUTES": "minutes",
-    "SECONDS": "timeout",
+    "SECONDS": "timeout drain",
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
     "repetition_window",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "

@@ -75,7 +75,7 @@ def command(
         "query": query,
         "by": by,
         "rerank": rerank,
-        "hits": [_plain(hit) for hit in hits],
+        "hits": [hit.plain() for hit in hits],
         **state._asdict(),
     }
     seconds = round(time.perf_counter() - started, 4)
@@ -110,33 +110,3 @@ def _near(source: str) -> str:
         return str(Path(source).relative_to(Path.cwd()))
     except (ValueError, OSError):
         return source
-
-
-def _plain(hit: "Hit") -> dict[str, object]:
-    """As JSON. All places are characters of the document."""
-    shown = hit.snippet()
-    return {
-        "document": hit.document,
-        "source": hit.source,
-        "title": hit.title,
-        "language": hit.language,
-        "record": hit.record,
-        "page": hit.page,
-        "start": hit.start,
-        "end": hit.end,
-        "text": hit.text,
-        "score": hit.score,
-        "words": hit.words,
-        "vector": hit.vector,
-        "rerank": hit.rerank,
-        "snippet": {"start": hit.start + shown.start, "end": hit.start + shown.end},
-        "highlights": [
-            {
-                "start": hit.start + span.start,
-                "end": hit.start + span.end,
-                "page": hit.page_at(hit.start + span.start),
-            }
-            for span in hit.highlights()
-        ],
-        "copies": [copy._asdict() for copy in hit.copies],
-    }

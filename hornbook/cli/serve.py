@@ -7,15 +7,21 @@ import typer
 
 from hornbook.cli import options
 
+_NEEDED = ("fastapi", "starlette", "uvicorn", "prometheus_client")
+
 
 def command(
     models: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="Model folders, run folders, .gguf files or names of pulled models. The first is "
             "opened at once, others when they are asked for."
         ),
-    ],
+    ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="A folder made by `hornbook index`, to search and to ask."),
+    ] = None,
     host: Annotated[
         str,
         typer.Option(
@@ -50,6 +56,12 @@ def command(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds after which a request is given up.")
     ] = 600.0,
+    drain: Annotated[
+        float, typer.Option(min=0, help="Seconds that what runs may take after SIGTERM.")
+    ] = 30.0,
+    log_texts: Annotated[
+        bool, typer.Option("--log-texts", help="Log what clients send, word for word.")
+    ] = False,
     device: options.Device = None,
     weights: options.Weights = None,
 ) -> None:
@@ -61,14 +73,18 @@ def command(
     from hornbook.core.errors import UsageError
 
     try:
+        from hornbook.serve.app import create_app
         from hornbook.serve.config import ServeConfig
-        from hornbook.serve.run import key_of_environment, serve
+        from hornbook.serve.run import Served, key_of_environment, log_to_stderr, open_state, serve
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+        if (error.name or "").split(".")[0] not in _NEEDED:
             raise
         raise UsageError("A server needs FastAPI: pip install 'hornbook[serve]'.") from None
     config = ServeConfig(
         host=host, port=port, key=key_of_environment(), allowed_hosts=tuple(allow_host or ()),
         slots=slots, waiting=queue, context=context, max_tokens=most_tokens, request_s=timeout,
+        drain_s=drain, log_texts=log_texts,
     )  # fmt: skip
-    serve(models, config, device, weights, lambda address: note(f"Listening on {address}"))
+    log_to_stderr()
+    state = open_state(Served(models or [], index, device, weights), config)
+    serve(create_app(state), config, lambda address: note(f"Listening on {address}/v1"), state)

@@ -168,12 +168,18 @@ class Decider:
         space = "" if question.language == "zh" else " "
         return [encode_pair(self._tokenizer, asked, space + choice) for choice in question.choices]
 
+    def size(self, text: str, questions: Sequence[Question]) -> int:
+        """Tokens of a text with the longest of the questions: they have to fit into the context."""
+        return self._longest(text, self._longest_of(questions))
+
+    def _longest_of(self, questions: Sequence[Question]) -> Question:
+        """Each question's tokens are much the same with any text: one decides for all."""
+        return max(questions, key=lambda question: self._longest("", question))
+
     def _fitting(self, text: str, questions: Sequence[Question]) -> int:
         """Characters of the text's beginning that fit with each of the questions."""
-        sizes = {question: self._longest("", question) for question in questions}
-        # Each question's tokens are much the same with any text: the longest decides.
-        longest = max(sizes, key=sizes.__getitem__)
-        if (bare := sizes[longest]) > self._context:
+        longest = self._longest_of(questions)
+        if (bare := self._longest("", longest)) > self._context:
             raise HornbookError(
                 f"A question of {bare:,} tokens does not fit into the context of "
                 f"{self._context:,} tokens."

@@ -8,7 +8,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hornbook.core.errors import UsageError
 from hornbook.retrieve.hits import Shown, highlights, outline, says_the_same, snippet
@@ -86,6 +86,31 @@ class Hit:
     def snippet(self) -> Shown:
         """The part of `text` to show, in characters of it."""
         return snippet(self.text, self.highlights())
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it. All places are characters of the document."""
+        shown = self.snippet()
+        spans = [(self.start + span.start, self.start + span.end) for span in self.highlights()]
+        return {
+            "document": self.document,
+            "source": self.source,
+            "title": self.title,
+            "language": self.language,
+            "record": self.record,
+            "page": self.page,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "score": self.score,
+            "words": self.words,
+            "vector": self.vector,
+            "rerank": self.rerank,
+            "snippet": {"start": self.start + shown.start, "end": self.start + shown.end},
+            "highlights": [
+                {"start": start, "end": end, "page": self.page_at(start)} for start, end in spans
+            ],
+            "copies": [copy._asdict() for copy in self.copies],
+        }
 
 
 class SearchRequest(NamedTuple):

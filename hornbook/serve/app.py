@@ -6,13 +6,25 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from hornbook import __version__
+from hornbook.serve import documents, health, texts
 from hornbook.serve.errors import ErrorBody, answer_errors
 from hornbook.serve.gate import Gate
-from hornbook.serve.openai import chat, completions, models
+from hornbook.serve.openai import (
+    chat,
+    completions,
+    decisions,
+    embeddings,
+    models,
+    rerank,
+    responses,
+)
+from hornbook.serve.recorded import Recorded
 from hornbook.serve.state import ServerState
 
-ROUTERS: tuple[APIRouter, ...] = (models.router, chat.router, completions.router)
-"""Of the API. Pages come beside them: `create_app` takes more."""
+PARTS = (
+    health, models, chat, completions, responses, embeddings, decisions, rerank, texts, documents,
+)  # fmt: skip
+"""Of the API, each with its router. Pages come beside them: `create_app` takes more."""
 
 
 def create_app(state: ServerState, more: Sequence[APIRouter] = ()) -> FastAPI:
@@ -34,7 +46,8 @@ def create_app(state: ServerState, more: Sequence[APIRouter] = ()) -> FastAPI:
     )
     app.state.server = state
     answer_errors(app)
-    for router in (*ROUTERS, *more):
+    for router in (*(part.router for part in PARTS), *more):
         app.include_router(router)
     app.add_middleware(Gate, config=state.config)
+    app.add_middleware(Recorded, metrics=state.metrics, log_texts=state.config.log_texts)
     return app

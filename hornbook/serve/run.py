@@ -1,23 +1,28 @@
 """Start a server, and end it well: what runs is finished, up to a limit."""
 
+import asyncio
 import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from hornbook.core.errors import UsageError
-from hornbook.serve.app import create_app
 from hornbook.serve.config import KEY, ServeConfig
+from hornbook.serve.served_documents import ServedDocuments
 from hornbook.serve.shelf import Shelf, named
 from hornbook.serve.state import ServerState
 
-_KEEP_ALIVE_S = 30
+_KEEP_ALIVE_S, _LAST_WORDS_S = 30, 2
+"""Of a connection without requests; and for the errors of what was ended."""
 
 
 def key_of_environment() -> str | None:
@@ -39,41 +44,62 @@ def check_address(config: ServeConfig) -> None:
         )
 
 
-def serve(
-    models: list[Path],
-    config: ServeConfig,
-    device: str | None,
-    weights: str | None,
-    ready: Callable[[str], None],
-) -> None:
-    """Serve models until SIGTERM or Ctrl-C. ready: is told the address.
+@dataclass(frozen=True)
+class Served:
+    """What a server has. models: places, by their names. index: a folder of documents, or None.
+    device, weights: of all models."""
 
-    The first model is opened before anybody can ask. Raises UsageError or HornbookError for
-    models that are not there, or an address that cannot be had.
+    models: Sequence[Path]
+    index: Path | None = None
+    device: str | None = None
+    weights: str | None = None
+
+
+def open_state(served: Served, config: ServeConfig) -> ServerState:
+    """A server that is ready to answer; its first model is open.
+
+    Raises UsageError or HornbookError for what is not there or cannot be opened, and for an
+    address without its key.
     """
     check_address(config)
-    _log_to_stderr()
-    shelf = Shelf(named(models), config, device, weights)
-    first = next(iter(shelf.places))
-    shelf.open[first] = shelf.open_now(first)
-    app = create_app(ServerState(config, shelf))
+    if not served.models and served.index is None:
+        raise UsageError("There is nothing to serve: give a model, or documents with --index.")
+    shelf = Shelf(named(served.models), config, served.device, served.weights)
+    documents = None if served.index is None else ServedDocuments(served.index, config)
+    for first in list(shelf.places)[:1]:
+        shelf.open[first] = shelf.open_now(first)
+    return ServerState(config, shelf, documents)
+
+
+def serve(
+    app: ASGIApp, config: ServeConfig, ready: Callable[[str], None], state: ServerState
+) -> None:
+    """Serve an application until SIGTERM or Ctrl-C, then finish what runs. ready: is told the
+    address. Raises OSError for one that cannot be had."""
     settings = uvicorn.Config(
         app, config.host, config.port, log_config=None, access_log=False, server_header=False,
-        date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, lifespan="on",
-        timeout_graceful_shutdown=int(config.drain_s) + 1, ws="none",
-        h11_max_incomplete_event_size=64 * 1024, proxy_headers=False,
+        date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, lifespan="on", ws="none",
+        timeout_graceful_shutdown=int(config.drain_s) + _LAST_WORDS_S, proxy_headers=False,
+        h11_max_incomplete_event_size=64 * 1024,
     )  # fmt: skip
-    server = _Server(settings)
-    socket = settings.bind_socket()
-    ready(f"http://{_shown(config.host)}:{socket.getsockname()[1]}/v1")
-    server.run([socket])
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((config.host, config.port))
+        ready(f"http://{_shown(config.host)}:{listening.getsockname()[1]}")
+        _Server(settings, state).run([listening])
 
 
 class _Server(uvicorn.Server):
     """A signal ends it well, with exit code 0; a second one at once."""
 
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config)
+        self._state = state
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Without raising them again at the end, as its parent does."""
         before = {kind: signal.signal(kind, self._stop) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -81,12 +107,21 @@ class _Server(uvicorn.Server):
             for kind, handler in before.items():
                 signal.signal(kind, handler)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what runs; what takes too long is told so, and ended."""
+        late = asyncio.get_running_loop().call_later(
+            self._state.config.drain_s, self._state.stop_writing
+        )
+        await super().shutdown(sockets)
+        late.cancel()
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
+    """Let the server's log be seen."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for name, level in (("hornbook.serve", logging.INFO), ("uvicorn", logging.WARNING)):

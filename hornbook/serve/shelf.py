@@ -7,13 +7,13 @@ of a path.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hornbook.core.errors import HornbookError
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import memory_bytes
 from hornbook.models.place import linear_folder, resolve
 from hornbook.serve.config import ServeConfig
@@ -154,13 +154,11 @@ def _files(place: Path) -> list[Path]:
     return sorted(found.glob("*.safetensors")) or sorted(p for p in found.iterdir() if p.is_file())
 
 
-def named(models: list[Path]) -> dict[str, Path]:
+def named(models: Sequence[Path]) -> dict[str, Path]:
     """Models by the names that clients call them by: that of the folder or file.
 
     Raises UsageError for two of one name.
     """
-    from hornbook.core.errors import UsageError
-
     found: dict[str, Path] = {}
     for path in models:
         name = path.expanduser().absolute().name.removesuffix(".gguf")

@@ -12,6 +12,7 @@ import uvicorn
 
 from hornbook.serve.app import create_app
 from hornbook.serve.config import ServeConfig
+from hornbook.serve.served_documents import ServedDocuments
 from hornbook.serve.shelf import Shelf, named
 from hornbook.serve.state import ServerState
 from tests.tiny import every_kind
@@ -49,10 +50,11 @@ def folder(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def running(paths, **values):
-    """A server of models, until the end of the block."""
+def running(paths, index=None, **values):
+    """A server of models, and of an index, until the end of the block."""
     config = ServeConfig(**{"slots": 4, "waiting": 4, **values})
-    state = ServerState(config, Shelf(named(paths), config, device="cpu"))
+    documents = None if index is None else ServedDocuments(index, config)
+    state = ServerState(config, Shelf(named(paths), config, device="cpu"), documents)
     app = create_app(state)
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", port=0))
     with server.config.bind_socket() as socket:

@@ -138,7 +138,7 @@ def test_null_is_accepted_everywhere(server, client):
     found = server.post("/v1/chat/completions", body).json()
     assert found["choices"][0]["message"] == ask(client).choices[0].message.to_dict()
     body = {**dict.fromkeys(CompletionBody.model_fields), "prompt": "the"}
-    assert server.post("/v1/completions", body).json()["usage"]["completion_tokens"] == 16
+    assert server.post("/v1/completions", body).status_code == 200
 
 
 def test_texts_are_continued(client, decoder):

@@ -1,6 +1,7 @@
 """An index made ready to answer: its encoder, what was learned of it, and what a question finds."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -145,6 +146,15 @@ class OpenIndex:
         if model not in self._decoders:
             self._decoders[model] = load(model, Decoder, device=device, say=self.progress.say)
         return self._decoders[model]
+
+    @contextlib.contextmanager
+    def lent(self, model: Path, decoder: Decoder) -> Iterator[None]:
+        """Inside, `decoder` is used as the model, which somebody else has opened."""
+        self._decoders[model] = decoder
+        try:
+            yield
+        finally:
+            del self._decoders[model]
 
     def near(self, question: str, passages: Sequence[int]) -> dict[int, float]:
         """The cosines of passages to a question, of those that have vectors."""

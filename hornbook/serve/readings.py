@@ -1,0 +1,61 @@
+"""What routes share on which a model reads texts: how many and how long they may be, in pieces."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from hornbook.serve.errors import RequestRefused
+from hornbook.serve.routes import while_there
+from hornbook.serve.served import ServedModel
+from hornbook.serve.state import ServerState
+from hornbook.serve.work import StillWanted
+
+_T = TypeVar("_T")
+_AT_ONCE = 64
+"""Texts between two looks at whether somebody still waits."""
+
+
+class ReadingRoute:
+    """A route on which a model reads. ability: what the model must be able to do. what: the route,
+    for messages. work: in the model's thread."""
+
+    def __init__(
+        self, ability: str, what: str, work: Callable[[ServedModel, Any, StillWanted], Any]
+    ) -> None:
+        self.ability, self.what, self._work = ability, what, work
+
+    async def result(self, body: Any, request: Request, server: ServerState) -> Any:
+        """What the work gives; it is given up when the client leaves.
+
+        Raises RequestRefused for more texts than a request may bring.
+        """
+        most, texts = server.config.texts, getattr(body, "texts", ())
+        if len(texts) > most:
+            where = "documents" if hasattr(body, "documents") else "input"
+            raise RequestRefused(
+                f"{where} has {len(texts):,} texts; a request may bring {most:,}.", where
+            )
+        async with server.shelf.lease(body.model, self.ability, self.what) as model:
+            work = model.work.do(partial(self._work, model, body))
+            return await while_there(request, work, server.config.request_s)
+
+
+def parts(texts: Sequence[str], still_wanted: StillWanted) -> Iterator[list[str]]:
+    """Some texts at a time, as long as somebody waits."""
+    for start in range(0, len(texts), _AT_ONCE):
+        still_wanted()
+        yield list(texts[start : start + _AT_ONCE])
+
+
+def check_lengths(lengths: Sequence[int], context: int, where: str) -> None:
+    """Raises RequestRefused, with both numbers, for a text that the model cannot read whole."""
+    for number, length in enumerate(lengths):
+        if length > context:
+            raise RequestRefused(
+                f"Text {number} of {where} has {length:,} tokens; this model reads {context:,}. "
+                "Shorten it, or ask for its beginning with truncate = true.",
+                where,
+                "context_length_exceeded",
+            )
