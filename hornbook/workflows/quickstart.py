@@ -38,6 +38,8 @@ _TRAINING, _TUNING = (0.8, 0.85), (0.15, 0.985)
 each, and until when they must be done."""
 _RATE = 0.003
 """Of learning to answer: a model that has hardly learned bears what fresh weights do."""
+_KEEP = 4
+"""Checkpoints that stay, so that a sentence of the text has a biography."""
 _LEAST_MINUTES = 0.5
 _INDEXING = 0.05
 """Of the minutes, what reading the text into an index may take."""
@@ -74,7 +76,8 @@ def _quickstart(
     no_index = index_text(_texts(sources, out), out / "index", _INDEXING * clock.given_s, progress)
     progress.say("2. Training")
     run = out / "pretrain"
-    result = _learned(Text(corpus), run, {"seed": seed}, _TRAINING, clock, progress)
+    values = {"seed": seed, "keep": _KEEP}
+    result = _learned(Text(corpus), run, values, _TRAINING, clock, progress)
     progress.say("3. Learning to answer")
     tuned = _tuned(corpus, out, seed, clock, progress)
     progress.say("4. Asking the text")

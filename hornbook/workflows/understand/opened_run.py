@@ -21,6 +21,9 @@ from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.settle import machine_for
 
+QUICKSTART = "pretrain"
+"""Where the quickstart keeps its run on text."""
+
 
 class OpenedRun(NamedTuple):
     """A finished run on text with all that it learned from. steps: that it really made."""
@@ -45,6 +48,8 @@ class Followed(NamedTuple):
 @contextmanager
 def opened(folder: Path, progress: Progress) -> Iterator[OpenedRun]:
     """The run in a folder, which nobody else works on meanwhile. Raises UsageError for another."""
+    if (folder / QUICKSTART / layout.RECIPE).is_file():
+        folder = folder / QUICKSTART
     layout.require_run(folder)
     if layout.kind_of(folder, [Text.kind]) != Text.kind or not layout.is_finished(folder):
         raise UsageError(f"{folder} is no finished run of `hornbook pretrain --corpus`.")
