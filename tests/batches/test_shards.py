@@ -22,10 +22,14 @@ class Made(NamedTuple):
     tokenizer: object
 
 
-@pytest.fixture(params=[10, 100, 2**20])
-def made(request, tmp_path):
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
     texts = [document.text for document in DOCUMENTS]
-    tokenizer = train_tokenizer(texts, 300, tmp_path / "tokenizer", QUIET)
+    return train_tokenizer(texts, 300, tmp_path_factory.mktemp("made") / "tokenizer", QUIET)
+
+
+@pytest.fixture(params=[10, 100, 2**20])
+def made(request, tokenizer, tmp_path):
     (tmp_path / "shards").mkdir()
     write_shards(DOCUMENTS, tokenizer, tmp_path / "shards", QUIET, shard_tokens=request.param)
     return Made(TokenShards.open(tmp_path / "shards"), tokenizer)

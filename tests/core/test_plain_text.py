@@ -123,7 +123,7 @@ BROKEN_YAML = {
         "aliases",
     ),
     "itself": ("- &x [*x]", "holds itself"),
-    "deep": ("[" * 5000, "deep"),
+    "deep": ("[" * 1500, "deep"),
     "deep and closed": ("[" * 150 + "]" * 150, "deep"),
     "twice": ("a: 1\nb: 2\na: 3", "'a' is there twice .line 3"),
     "digits": ("a: " + "9" * 5000, "digits"),

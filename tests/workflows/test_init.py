@@ -14,7 +14,7 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs.run import run as train
-from tests.tiny import QUIET, decoder_sizes
+from tests.tiny import QUIET, decoder_sizes, slow
 
 TEXT = "春眠不覺曉，處處聞啼鳥。 The hornbook's words.\n"
 SIZES = decoder_sizes(vocab=300, width=32, context=48, head=16, hidden=32)
@@ -58,7 +58,7 @@ def pieces(folder, place):
     return place
 
 
-@pytest.mark.parametrize("form", ["folder", "pieces", "gguf", "pulled"])
+@pytest.mark.parametrize("form", ["pieces", "gguf", "pulled", *slow("folder")])
 def test_any_form_of_a_model_goes_on(folder, form, tmp_path, monkeypatch):
     init = folder / "model"
     if form == "pieces":

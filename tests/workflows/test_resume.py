@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from hornbook.core.metrics import MetricsLog
 from tests.in_process import hornbook
-from tests.tiny import sentences
+from tests.tiny import sentences, slow
 
 SENTENCE = "The {0} reads the {1} and writes of {2} until the {0} is tired of {1}s.\n"
 FLAGS = [
@@ -80,7 +80,7 @@ def test_killed_and_resumed(corpus, straight, tmp_path):
     assert json.loads(out)["bits_per_byte"] == straight[1]["bits_per_byte"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slow(signal.SIGINT)])
 def test_interrupted_and_resumed(corpus, straight, tmp_path, monkeypatch, number):
     run, append = tmp_path / "run", MetricsLog.append
 

@@ -14,7 +14,7 @@ from hornbook.workflows.projects.pairs.project import Pairs
 from hornbook.workflows.projects.pairs.report import _outputs
 from hornbook.workflows.runs.run import run as train
 from tests.in_process import hornbook
-from tests.tiny import QUIET
+from tests.tiny import QUIET, slow
 
 pytest.importorskip("sacrebleu")
 WORDS = {
@@ -91,7 +91,7 @@ def test_the_vector_before_targets_is_zero(straight):
     assert weights[:-1].any(1).all()
 
 
-@pytest.mark.parametrize("family", ["lstm", "lstm-attention"])
+@pytest.mark.parametrize("family", ["lstm-attention", *slow("lstm")])
 def test_recurrent_translators(files, tmp_path, family):
     result = made(files, tmp_path / "run", family, steps=4)
     opened = load(tmp_path / "run")
