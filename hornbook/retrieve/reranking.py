@@ -26,18 +26,20 @@ class Reranking(NamedTuple):
     weight: float = 1.0
 
     def ranked(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits by both scores, the best first; of equal ones the one that was before."""
-        if not hits:
+        """The hits by both scores, the best first, equal ones as before; behind them those that are
+        not read, whose scores are less than 0."""
+        read, rest = hits[:READ], hits[READ:]
+        if not read:
             return []
-        texts = [f"{hit.title}\n{hit.text}" if hit.title else hit.text for hit in hits]
-        given = self.scores(question, texts)
-        own = between([hit.score for hit in hits])
+        texts = [f"{hit.title}\n{hit.text}" if hit.title else hit.text for hit in read]
+        given, own = self.scores(question, texts), between([hit.score for hit in read])
         both = self.weight * between(given) + (1 - self.weight) * own
         found = [
             dataclasses.replace(hit, score=float(score), rerank=float(one))
-            for hit, score, one in zip(hits, both, given, strict=True)
+            for hit, score, one in zip(read, both, given, strict=True)
         ]
-        return sorted(found, key=lambda hit: -hit.score)
+        found.sort(key=lambda hit: -hit.score)
+        return [*found, *(dataclasses.replace(h, score=-1.0 - i) for i, h in enumerate(rest))]
 
 
 def between(scores: "np.ndarray | Sequence[float]") -> "np.ndarray":

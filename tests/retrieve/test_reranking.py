@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hornbook.retrieve.reranking import Reranking, between
+from hornbook.retrieve.reranking import READ, Reranking, between
 from hornbook.retrieve.search import Hit
 from hornbook.retrieve.text_ranking import TextRanking
 
@@ -46,6 +46,22 @@ def test_both_scores_count_by_the_weight(weight, order):
     assert [one.document for one in hits] == order
     assert [one.rerank for one in hits] == [given[one.text] for one in hits]
     assert [one.score for one in hits] == sorted((one.score for one in hits), reverse=True)
+
+
+def test_those_that_are_not_read_stay_behind():
+    every = [hit(number, 100.0 - number) for number in range(READ + 3)]
+    read = []
+
+    def scores(question, texts):
+        read.extend(texts)
+        return -np.arange(len(texts), dtype=float)[::-1]
+
+    found = Reranking(scores, 1.0).ranked("question", every)
+    assert len(read) == READ and [one.document for one in found[:2]] == [READ - 1, READ - 2]
+    assert [one.document for one in found[READ:]] == [READ, READ + 1, READ + 2]
+    assert all(one.rerank is None for one in found[READ:])
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert Reranking(scores).ranked("question", []) == []
 
 
 def test_shares_of_equal_scores_are_none():

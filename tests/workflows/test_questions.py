@@ -144,6 +144,16 @@ def test_a_search_is_ranked_anew(cross, tmp_path):
     assert result["gain_of_reranking"]["mrr@10"]["value"] == pytest.approx(gain)
 
 
+def test_a_question_with_nothing_wrong_beside_it_teaches_nothing(made, tmp_path):
+    rows = [{"question": "same", "passage": f"The {n}. house."} for n in range(60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = hornbook(
+        "finetune", made / "model", "--task", "rerank", "--data", tmp_path / "rows.jsonl",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert (code, "No question has a passage" in err) == (2, True), err
+
+
 def test_what_ranks_nothing_is_refused(made, tmp_path):
     (tmp_path / "a.txt").write_text("A house.")
     assert (

@@ -117,7 +117,7 @@ class Questions(Project[QuestionsRequest, QuestionsRecipe, QuestionsProblem]):
         count, wrong = len(self.parts.train), 0
         if request.task == "rerank":
             wrong = min(WRONG, len({pair.target for pair in self.parts.train}) - 1)
-        rows = min(GROUPS if wrong else ROWS, count)
+        rows = min(GROUPS if request.task == "rerank" else ROWS, count)
         plan = QuestionsPlan(context=context, rows=rows, wrong=wrong, optimiser=optimiser)
         choices = [
             Choice("context", context, why),
@@ -125,7 +125,7 @@ class Questions(Project[QuestionsRequest, QuestionsRecipe, QuestionsProblem]):
                 "rows",
                 rows,
                 f"questions a step, each with its passage among {wrong} that are wrong"
-                if wrong
+                if request.task == "rerank"
                 else "pairs a step: a question is told from the others' passages",
             ),
             Choice("rate", optimiser.matrix_rate, why_rate),

@@ -13,7 +13,7 @@ from hornbook.workflows.runs.recipe import Recipe, TimedRequest
 SCHEDULE = ScheduleConfig(warmup=0.1, cooldown=0.9)
 ROWS = 32
 """Pairs of a step: a question is told from 31 other passages."""
-GROUPS, WRONG = 8, 7
+GROUPS, WRONG = 8, 3
 """Questions of a step of a cross-encoder, and the wrong passages beside each right one."""
 TEMPERATURE = 0.05
 """Of cosines: what sentence encoders are tuned with (Gao et al. 2021)."""

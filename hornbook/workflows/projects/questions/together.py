@@ -14,6 +14,7 @@ import numpy as np
 
 from hornbook.batches.questions import GroupBatches
 from hornbook.core.clock import Clock
+from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.datasets.pairs import Pair
 from hornbook.models.classifier import Classifier, on_backbone
@@ -98,9 +99,13 @@ class TogetherProblem(QuestionsProblem):
         for pair in every:
             self._right[pair.source].add(pair.target)
         learned = {pair.target for pair in parts.train}
+        wrong = {pair: self._wrong(pair.source, learned) for pair in parts.train}
+        taught = [pair for pair in parts.train if len(wrong[pair]) >= plan.wrong > 0]
+        if not taught:
+            raise UsageError("No question has a passage that does not answer it beside its own.")
         self.batches = GroupBatches(
-            parts.train,
-            [self._wrong(pair.source, learned) for pair in parts.train],
+            taught,
+            [wrong[pair] for pair in taught],
             self._read,
             plan.wrong,
             plan.rows,
@@ -121,7 +126,13 @@ class TogetherProblem(QuestionsProblem):
 
     def first_look(self) -> Ranks:
         """By words alone."""
-        return self._ranks(self._judged("test"), 0.0)
+        pairs = self.parts.test[: self.asked]
+        found = [self._found(pair) for pair in pairs]
+        ranks = [
+            1.0 + texts.index(pair.target) if pair.target in texts else math.inf
+            for pair, (_, texts) in zip(pairs, found, strict=True)
+        ]
+        return Ranks(np.array(ranks), np.zeros(len(ranks)), len(self._passages))
 
     def settle(self) -> None:
         """How much the logits count, by the validation part."""
