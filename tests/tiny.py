@@ -111,7 +111,7 @@ def decoder_folder(
     return folder / name
 
 
-def every_kind(folder: Path) -> Path:
+def every_kind(folder: Path, context: int = 96) -> Path:
     """One model of each kind in `folder`, by its kind: decoder, encoder, masked, network, cross,
     linear and pairs; the tokenizer of the first lies in `folder`/t."""
     from hornbook.baselines.linear_classifier import make
@@ -124,7 +124,7 @@ def every_kind(folder: Path) -> Path:
 
     text = "the hornbook and other books 春眠不覺曉 " * 50
     vocab = train_tokenizer([text], 320, folder / "t", QUIET).vocab_size
-    sizes = decoder_sizes(vocab=vocab, depth=1, context=96, hidden=16)
+    sizes = decoder_sizes(vocab=vocab, depth=1, context=context, hidden=16)
     small = BertSizes(vocab=vocab, width=16, depth=1, context=24, heads=2, hidden=16)
     body, masked = bert(small), bert_masked_lm(small)
     side = SideSizes(depth=1, heads=2, hidden=16)

@@ -12,20 +12,32 @@ from typing import Any, NamedTuple
 
 from fastapi import Request, Response
 
+from hornbook.generate.call_form import CallForm
 from hornbook.generate.text import Writing
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery, delivered
 from hornbook.serve.routes import EventStream, while_there
+from hornbook.serve.said import SaidAnswer
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import ServerState
 from hornbook.serve.wire import SILENCE, Json
 
 
-class AnswerForm(ABC):
-    """How the answers to one request are written down."""
+class Begun(NamedTuple):
+    """Answers that are ready to be written. calls: the form of the calls of tools that may be in
+    them, None where there may be none."""
 
-    def __init__(self, model: ServedModel, body: Any, delivery: Delivery) -> None:
+    writings: list[Writing]
+    calls: CallForm | None = None
+
+
+class AnswerForm(ABC):
+    """How the answers to one request are written down. said: what of them is text, and what calls
+    tools."""
+
+    def __init__(self, model: ServedModel, body: Any, delivery: Delivery, begun: Begun) -> None:
         self.model, self.body, self.delivery = model, body, delivery
+        self.said = [SaidAnswer(begun.calls) for _ in begun.writings]
 
     @abstractmethod
     def whole(self, parts: Sequence[AnswerPart]) -> dict[str, Any]:
@@ -58,7 +70,7 @@ class WritingRoute(NamedTuple):
 
     ability: str
     what: str
-    begin: Callable[[ServedModel, Any, ServeConfig], list[Writing]]
+    begin: Callable[[ServedModel, Any, ServeConfig], Begun]
     form: type[AnswerForm]
 
 
@@ -70,10 +82,10 @@ async def answered(
         lease = server.shelf.lease(body.model, route.ability, route.what)
         model = await stack.enter_async_context(lease)
         begun = await server.shelf.ask_clerk(partial(route.begin, model, body, server.config))
-        writing = delivered(model.engine, begun, model.opened.tokenizer)
+        writing = delivered(model.engine, begun.writings, model.opened.tokenizer)
         delivery = await stack.enter_async_context(writing)
         stack.callback(server.metrics.written, model.name, delivery)
-        form = route.form(model, body, delivery)
+        form = route.form(model, body, delivery, begun)
         if body.stream:
             return EventStream(form.events(), stack.pop_all().aclose, server.config.request_s)
         parts = await while_there(request, delivery.all(), server.config.request_s)

@@ -22,11 +22,10 @@ _TOP_OF_NONE = 1e-9
 @dataclasses.dataclass(frozen=True)
 class WantedAnswer:
     """What is asked of each answer. n: answers to each prompt. grammar: what they must be.
-    stop_ids: what ends them. where: the parameter that holds the prompt."""
+    stop_ids: what ends them."""
 
     config: SamplingConfig
     stop_ids: frozenset[int]
-    where: str
     n: int = 1
     grammar: constrain.Grammar | None = None
 

@@ -1,5 +1,6 @@
 """One shape for all that goes wrong: {"error": {message, type, param, code}}, as OpenAI has it."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,9 +59,13 @@ class RequestRefused(Exception):
         return Json(self.plain(), self.status, headers)
 
 
-def refused_by(error: HornbookError, param: str | None = None) -> RequestRefused:
-    """What the library refuses is the client's to mend."""
-    return RequestRefused(str(error), param)
+_PART = re.compile(r"((?:messages|tools|tool_choice|response_format|logit_bias)[\w.\[\]]*)[ :]")
+
+
+def refused_by(error: HornbookError) -> RequestRefused:
+    """What the library refuses is the client's to mend; it names the part of the request first."""
+    part = _PART.match(str(error)) or _PART.search(str(error))
+    return RequestRefused(str(error), part[1] if part else None)
 
 
 INTERNAL = RequestRefused("The server has failed; its log says why.", code="internal", status=500)

@@ -1,9 +1,11 @@
 """One open model and its threads: an engine that writes, and one for all its other work."""
 
 import time
+from functools import cached_property
 from typing import Any
 
 from hornbook.generate.constrain import Constrainer
+from hornbook.generate.conversation import ChatFormat
 from hornbook.generate.scheduler import SchedulerConfig
 from hornbook.generate.service import GenerationService
 from hornbook.serve.config import ServeConfig
@@ -36,6 +38,11 @@ class ServedModel:
     def running(self) -> int:
         """Answers and other work that is done or waits."""
         return self.work.running + (self._engine.open if self._engine else 0)
+
+    @cached_property
+    def chat_format(self) -> ChatFormat:
+        """How a decoder is talked to, by its template. In the clerk's thread."""
+        return ChatFormat(self.opened.tokenizer)
 
     def constrainer(self, stop_ids: frozenset[int]) -> Constrainer:
         """Kept, as making one takes a third of a second. In the clerk's thread."""

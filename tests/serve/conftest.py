@@ -17,7 +17,7 @@ from hornbook.serve.shelf import Shelf, named
 from hornbook.serve.state import ServerState
 from tests.tiny import every_kind
 
-KINDS = ("decoder", "encoder", "network", "linear", "pairs")
+KINDS = ("decoder", "encoder", "network", "linear", "pairs", "cross")
 
 
 class Running(NamedTuple):
@@ -46,7 +46,7 @@ class Running(NamedTuple):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    return every_kind(tmp_path_factory.mktemp("served"))
+    return every_kind(tmp_path_factory.mktemp("served"), context=1024)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Chat and completions by OpenAI's own client: what it gets is what the model writes alone."""
 
+import json
+
 import openai
 import pytest
 
@@ -22,7 +24,7 @@ def ask(client, **more):
 
 def test_the_models_are_named(client):
     names = [model.id for model in client.models.list()]
-    assert names == ["decoder", "encoder", "network", "linear", "pairs"]
+    assert names == ["decoder", "encoder", "network", "linear", "pairs", "cross"]
     assert client.models.retrieve("encoder").owned_by == "hornbook"
     with pytest.raises(openai.NotFoundError, match="Did you mean 'decoder'"):
         client.models.retrieve("decodr")
@@ -101,13 +103,13 @@ def test_streams_hold_no_half_characters(client):
 
 
 def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client):
-    long = [{"role": "user", "content": "the hornbook " * 200}]
+    long = [{"role": "user", "content": "the hornbook " * 900}]
     for more in ({}, {"stream": True}):
         with pytest.raises(openai.BadRequestError) as caught:
             ask(client, messages=long, **more)
         error = caught.value
         assert error.code == "context_length_exceeded" and error.param == "messages"
-        assert "95" in error.message and "96" in error.message
+        assert "1,023" in error.message and "1,024" in error.message
 
 
 def test_what_cannot_be_done_is_refused_by_its_name(server):
@@ -156,13 +158,50 @@ def test_texts_are_continued(client, decoder):
 
 
 def test_an_answer_has_the_form_that_is_asked_for(client):
-    import json
-
     schema = {"type": "object", "properties": {"a": {"enum": ["x", "yy"]}}, "required": ["a"]}
     form = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
     found = ask(client, response_format=form, max_tokens=40)
     assert json.loads(found.choices[0].message.content)["a"] in ("x", "yy")
     assert found.choices[0].finish_reason == "stop"
     broken = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "none"}}}
-    with pytest.raises(openai.BadRequestError, match="JSON schema"):
+    with pytest.raises(openai.BadRequestError, match="response_format"):
         ask(client, response_format=broken)
+
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"town": {"enum": ["Bern", "Paris"]}},
+            "required": ["town"],
+        },
+    },
+}
+
+
+def test_tools_are_called_in_whole_and_in_streams(client):
+    options = {"tools": [WEATHER], "tool_choice": "required", "max_tokens": 250}
+    options["parallel_tool_calls"] = False
+    found = ask(client, **options).choices[0]
+    assert found.finish_reason == "tool_calls" and found.message.content is None
+    (call,) = found.message.tool_calls
+    assert call.function.name == "weather" and call.id
+    assert json.loads(call.function.arguments)["town"] in ("Bern", "Paris")
+    chunks = list(ask(client, stream=True, **options))
+    (streamed,) = [one for c in chunks for one in c.choices[0].delta.tool_calls or ()]
+    assert streamed.function == call.function or streamed.function.name == call.function.name
+    assert streamed.index == 0 and streamed.function.arguments == call.function.arguments
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    assert not "".join(c.choices[0].delta.content or "" for c in chunks)
+    conversation = [
+        *HELLO,
+        found.message.to_dict(),
+        {"role": "tool", "tool_call_id": call.id, "content": "21"},
+    ]
+    assert ask(client, messages=conversation, max_tokens=3).choices[0].message.content
+    chosen = {"type": "function", "function": {"name": "wether"}}
+    with pytest.raises(openai.BadRequestError, match="Did you mean 'weather'") as caught:
+        ask(client, tools=[WEATHER], tool_choice=chosen)
+    assert caught.value.param == "tool_choice.function.name"

@@ -93,7 +93,7 @@ def test_decisions_are_those_of_decide(client, folder):
 def test_decisions_refuse_what_they_cannot_do(client, server):
     ask = {"type": "predicate", "instructions": "Is it?"}
     with pytest.raises(openai.BadRequestError) as caught:
-        client.decisions.create(model="decoder", input="the horn " * 100, questions=[ask])
+        client.decisions.create(model="decoder", input="the horn " * 900, questions=[ask])
     assert caught.value.code == "context_length_exceeded"
     same = {"type": "choice", "instructions": "?", "choices": [{"value": "a"}, {"value": "a"}]}
     for wrong in ([], [ask] * 401, [same], [{**ask, "instructions": " "}]):
@@ -117,11 +117,18 @@ def test_documents_are_put_in_order(server, folder):
     encoder = hb.load(folder / "encoder", device="cpu")
     cosines = encoder.embed(TEXTS) @ encoder.embed("the hornbook")
     body = {"query": "the hornbook", "documents": [*TEXTS[:2], {"text": TEXTS[2]}]}
+    body["model"] = "encoder"
     found = server.post("/v1/rerank", {**body, "return_documents": True}).json()["results"]
     assert [one["index"] for one in found] == np.argsort(-cosines).tolist()
     assert found[0]["relevance_score"] == pytest.approx(cosines.max(), abs=1e-5)
     assert found[0]["document"]["text"] == TEXTS[found[0]["index"]]
     assert len(server.post("/v1/rerank", {**body, "top_n": 2}).json()["results"]) == 2
+    cross = hb.load(folder / "cross", device="cpu").rerank("the hornbook", TEXTS)
+    found = server.post("/v1/rerank", {**body, "model": None}).json()
+    assert found["model"] == "cross"
+    assert found["results"][0]["relevance_score"] == pytest.approx(float(cross.max()), abs=1e-3)
+    long = server.post("/v1/rerank", {"query": "the", "documents": ["the horn " * 80]})
+    assert long.json()["error"]["code"] == "context_length_exceeded"
 
 
 def test_labels_and_translations_are_those_of_the_commands(server, folder):

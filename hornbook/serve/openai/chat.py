@@ -7,16 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from hornbook.generate import constrain
-from hornbook.generate.text import Writing
-from hornbook.serve.answered import AnswerForm, WritingRoute, answered
+from hornbook.generate.tools import CalledTool
+from hornbook.serve.answered import AnswerForm, Begun, WritingRoute, answered
 from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling, usage
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery
 from hornbook.serve.errors import RequestRefused
 from hornbook.serve.openai.logprobs import of_chat
 from hornbook.serve.routes import StrictRoute
-from hornbook.serve.schemas.chat import AnyObject, ChatBody, ObjectOfSchema
+from hornbook.serve.schemas.chat import ChatBody
 from hornbook.serve.schemas.messages import plain
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import State
@@ -32,38 +31,34 @@ async def chat(body: ChatBody, request: Request, server: State) -> Response:
     return await answered(route, body, request, server)
 
 
-def _begun(model: ServedModel, body: ChatBody, config: ServeConfig) -> list[Writing]:
+def _begun(model: ServedModel, body: ChatBody, config: ServeConfig) -> Begun:
     """The answers, ready to be written."""
     if body.max_tokens and body.max_completion_tokens:
         raise RequestRefused(
             "Give max_completion_tokens or max_tokens, not both.", "max_completion_tokens"
         )
-    tokenizer = model.opened.tokenizer
-    prompt = tokenizer.encode_chat([plain(each) for each in body.messages], True)[0].tolist()
-    asked = body.max_completion_tokens or body.max_tokens
-    most = most_tokens(model, [prompt], asked, config, "messages")
-    top = (body.top_logprobs or 0) if body.logprobs else None
-    wanted = WantedAnswer(
-        sampling(body, most, top), tokenizer.stop_ids, "messages", body.n, _grammar(body)
+    given = body.model_dump(
+        include={"tools", "tool_choice", "response_format"}, by_alias=True, exclude_none=True
     )
-    return begin(model, [prompt], wanted)
-
-
-def _grammar(body: ChatBody) -> constrain.Grammar | None:
-    """What the answers must be."""
-    form = body.response_format
-    if isinstance(form, AnyObject):
-        return constrain.json_schema({"type": "object"})
-    if isinstance(form, ObjectOfSchema):
-        return constrain.json_schema(form.json_schema.schema_)
-    return None
+    prompt = model.chat_format.prompt(
+        [plain(each) for each in body.messages],
+        parallel_tool_calls=body.parallel_tool_calls,
+        **given,
+    )
+    asked = body.max_completion_tokens or body.max_tokens
+    most = most_tokens(model, [prompt.ids], asked, config, "messages")
+    top = (body.top_logprobs or 0) if body.logprobs else None
+    wanted = WantedAnswer(sampling(body, most, top), prompt.stop_ids, body.n, prompt.grammar)
+    return Begun(begin(model, [prompt.ids], wanted), prompt.form)
 
 
 class ChatForm(AnswerForm):
     """As chat completions have it."""
 
-    def __init__(self, model: ServedModel, body: ChatBody, delivery: Delivery) -> None:
-        super().__init__(model, body, delivery)
+    def __init__(
+        self, model: ServedModel, body: ChatBody, delivery: Delivery, begun: Begun
+    ) -> None:
+        super().__init__(model, body, delivery, begun)
         self._head = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -73,16 +68,20 @@ class ChatForm(AnswerForm):
 
     def whole(self, parts: Sequence[AnswerPart]) -> dict[str, Any]:
         """All answers in one object."""
+        for part in parts:
+            self.said[part.answer].take(part)
         choices = []
-        for number, one in enumerate(self.delivery.writings):
+        for number, said in enumerate(self.said):
             own = [part for part in parts if part.answer == number]
-            message = {"role": "assistant", "content": one.answer.text, "refusal": None}
+            message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None}
+            if said.calls:
+                message |= {"content": said.text or None, "tool_calls": _calls(said.calls)}
             choices.append(
                 {
                     "index": number,
                     "message": message,
                     "logprobs": self._logprobs(*own),
-                    "finish_reason": own[-1].finished,
+                    "finish_reason": said.finished,
                 }
             )
         head = {**self._head, "object": "chat.completion"}
@@ -94,12 +93,15 @@ class ChatForm(AnswerForm):
         return b"".join(self._chunk(i, delta) for i in range(len(self.delivery.writings)))
 
     def part(self, part: AnswerPart) -> bytes:
-        """Its text, and why it is the last."""
-        found = b""
-        if part.text or part.pieces:
-            found = self._chunk(part.answer, {"content": part.text}, self._logprobs(part))
-        if part.finished:
-            found += self._chunk(part.answer, {}, None, part.finished)
+        """Its text, its calls, and why it is the last."""
+        said, found = self.said[part.answer].take(part), b""
+        if said.text or part.pieces:
+            found = self._chunk(part.answer, {"content": said.text}, self._logprobs(part))
+        if said.calls:
+            calls = [{"index": i, **call} for i, call in enumerate(_calls(said.calls))]
+            found += self._chunk(part.answer, {"tool_calls": calls})
+        if said.finished:
+            found += self._chunk(part.answer, {}, None, said.finished)
         return found
 
     def last(self) -> bytes:
@@ -125,3 +127,15 @@ class ChatForm(AnswerForm):
             return None
         pieces = (piece for part in parts for piece in part.pieces)
         return of_chat(self.model.opened.tokenizer, pieces)
+
+
+def _calls(calls: Sequence[CalledTool]) -> list[dict[str, Any]]:
+    """As messages have them."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for call in calls
+    ]

@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from hornbook.generate.text import Writing, continue_text
-from hornbook.serve.answered import AnswerForm, WritingRoute, answered
+from hornbook.generate.text import continue_text
+from hornbook.serve.answered import AnswerForm, Begun, WritingRoute, answered
 from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling, usage
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery
@@ -31,14 +31,13 @@ async def complete(body: CompletionBody, request: Request, server: State) -> Res
     return await answered(route, body, request, server)
 
 
-def _begun(model: ServedModel, body: CompletionBody, config: ServeConfig) -> list[Writing]:
+def _begun(model: ServedModel, body: CompletionBody, config: ServeConfig) -> Begun:
     """The answers, ready to be written."""
     prompts = _prompts(model, body, config)
     most = most_tokens(model, prompts, body.max_tokens, config, "prompt")
     ends = continue_text(model.opened.tokenizer, "")[1]
-    return begin(
-        model, prompts, WantedAnswer(sampling(body, most, body.logprobs), ends, "prompt", body.n)
-    )
+    drawn = sampling(body, most, body.logprobs)
+    return Begun(begin(model, prompts, WantedAnswer(drawn, ends, body.n)))
 
 
 def _prompts(model: ServedModel, body: CompletionBody, config: ServeConfig) -> list[list[int]]:
@@ -63,8 +62,10 @@ def _prompts(model: ServedModel, body: CompletionBody, config: ServeConfig) -> l
 class CompletionForm(AnswerForm):
     """As completions have it."""
 
-    def __init__(self, model: ServedModel, body: CompletionBody, delivery: Delivery) -> None:
-        super().__init__(model, body, delivery)
+    def __init__(
+        self, model: ServedModel, body: CompletionBody, delivery: Delivery, begun: Begun
+    ) -> None:
+        super().__init__(model, body, delivery, begun)
         self._head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",

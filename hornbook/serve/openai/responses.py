@@ -7,23 +7,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from hornbook.generate import constrain
-from hornbook.generate.text import Writing
-from hornbook.serve.answered import AnswerForm, WritingRoute, answered
+from hornbook.generate.tools import CalledTool
+from hornbook.serve.answered import AnswerForm, Begun, WritingRoute, answered
 from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery
 from hornbook.serve.errors import RequestRefused
+from hornbook.serve.openai.asked_response import messages_of, response_format_of, tools_of
 from hornbook.serve.openai.logprobs import of_chat
 from hornbook.serve.routes import StrictRoute
-from hornbook.serve.schemas.messages import text_of
-from hornbook.serve.schemas.responses import (
-    InputCall,
-    InputCallOutput,
-    JsonObject,
-    JsonOfSchema,
-    ResponseBody,
-)
+from hornbook.serve.schemas.responses import ResponseBody
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import State
 from hornbook.serve.wire import event
@@ -45,44 +38,16 @@ async def respond(body: ResponseBody, request: Request, server: State) -> Respon
     return await answered(route, body, request, server)
 
 
-def _begun(model: ServedModel, body: ResponseBody, config: ServeConfig) -> list[Writing]:
+def _begun(model: ServedModel, body: ResponseBody, config: ServeConfig) -> Begun:
     """The answer, ready to be written."""
-    tokenizer = model.opened.tokenizer
-    prompt = tokenizer.encode_chat(_messages(body), True)[0].tolist()
-    most = most_tokens(model, [prompt], body.max_output_tokens, config, "input")
-    drawn = sampling(body, most, body.top_logprobs or 0 if _wants_logprobs(body) else None)
-    return begin(
-        model, [prompt], WantedAnswer(drawn, tokenizer.stop_ids, "input", 1, _grammar(body))
+    tools, choice = tools_of(body)
+    prompt = model.chat_format.prompt(
+        messages_of(body), tools, choice, response_format_of(body), body.parallel_tool_calls
     )
-
-
-def _messages(body: ResponseBody) -> list[dict[str, Any]]:
-    """The conversation as chat templates take it."""
-    first = [] if body.instructions is None else [("system", body.instructions)]
-    given = [] if not isinstance(body.input, str) else [("user", body.input)]
-    found: list[dict[str, Any]] = [
-        {"role": role, "content": text} for role, text in (*first, *given)
-    ]
-    for item in [] if isinstance(body.input, str) else body.input:
-        if isinstance(item, InputCall):
-            function = {"name": item.name, "arguments": item.arguments}
-            call = {"id": item.call_id, "type": "function", "function": function}
-            found.append({"role": "assistant", "content": "", "tool_calls": [call]})
-        elif isinstance(item, InputCallOutput):
-            own = {"role": "tool", "content": text_of(item.output), "tool_call_id": item.call_id}
-            found.append(own)
-        else:
-            role = "system" if item.role == "developer" else item.role
-            found.append({"role": role, "content": text_of(item.content)})
-    return found
-
-
-def _grammar(body: ResponseBody) -> constrain.Grammar | None:
-    """What the answer must be."""
-    form = None if body.text is None else body.text.format
-    if isinstance(form, JsonObject):
-        return constrain.json_schema({"type": "object"})
-    return constrain.json_schema(form.schema_) if isinstance(form, JsonOfSchema) else None
+    most = most_tokens(model, [prompt.ids], body.max_output_tokens, config, "input")
+    drawn = sampling(body, most, body.top_logprobs or 0 if _wants_logprobs(body) else None)
+    wanted = WantedAnswer(drawn, prompt.stop_ids, 1, prompt.grammar)
+    return Begun(begin(model, [prompt.ids], wanted), prompt.form)
 
 
 def _wants_logprobs(body: ResponseBody) -> bool:
@@ -90,65 +55,96 @@ def _wants_logprobs(body: ResponseBody) -> bool:
 
 
 class ResponseForm(AnswerForm):
-    """As the Responses API has it: one message, and a stream that tells its life."""
+    """As the Responses API has it: a message, calls of functions, and a stream that tells its
+    life. output: the items that are whole."""
 
-    def __init__(self, model: ServedModel, body: ResponseBody, delivery: Delivery) -> None:
-        super().__init__(model, body, delivery)
+    def __init__(
+        self, model: ServedModel, body: ResponseBody, delivery: Delivery, begun: Begun
+    ) -> None:
+        super().__init__(model, body, delivery, begun)
         self._id, self._item = f"resp_{secrets.token_hex(16)}", f"msg_{secrets.token_hex(16)}"
-        self._created, self._number = time.time(), 0
+        self._created, self._number, self._speaks = time.time(), 0, False
         self._logprobs: list[Any] = []
-        self._finished: str | None = None
+        self._calls: list[dict[str, Any]] = []
 
     def whole(self, parts: Sequence[AnswerPart]) -> dict[str, Any]:
         """The response in one object."""
         for part in parts:
-            self._take(part)
+            self.part(part)
+        self.last()
         return self._response(self._status())
 
     def first(self) -> bytes:
-        """The response begins, and in it a message, and in that a text."""
+        """The response begins."""
         response = self._response("in_progress")
-        return (
-            self._event("response.created", response=response)
-            + self._event("response.in_progress", response=response)
-            + self._event("response.output_item.added", output_index=0,
-                          item=self._message("in_progress", []))
-            + self._event("response.content_part.added", **self._place(), part=self._text("", []))
-        )  # fmt: skip
-
-    def part(self, part: AnswerPart) -> bytes:
-        """Its text."""
-        logprobs = self._take(part)
-        if not part.text:
-            return b""
-        return self._event(
-            "response.output_text.delta", **self._place(), delta=part.text, logprobs=logprobs
+        return self._event("response.created", response=response) + self._event(
+            "response.in_progress", response=response
         )
 
+    def part(self, part: AnswerPart) -> bytes:
+        """Its text, and its calls."""
+        said, logprobs, found = self.said[0].take(part), list[Any](), b""
+        if _wants_logprobs(self.body):
+            logprobs = of_chat(self.model.opened.tokenizer, part.pieces)["content"]
+            self._logprobs += logprobs
+        if said.text:
+            found = self._begin_message() + self._event(
+                "response.output_text.delta", **self._place(), delta=said.text, logprobs=logprobs
+            )
+        if said.calls:
+            found += self._end_message()
+            found += b"".join(map(self._call, said.calls))
+        return found
+
     def last(self) -> bytes:
-        """The text ends, and with it the message and the response."""
-        text, status = self.delivery.writings[0].answer.text, self._status()
-        whole = self._text(text, self._logprobs)
-        done = {**self._place(), "text": text, "logprobs": self._logprobs}
+        """The message ends, and with it the response. An answer without a word is an empty one."""
+        status, found = self._status(), b""
+        if not self._calls:
+            found = self._begin_message() + self._end_message()
+        return found + self._event(f"response.{status}", response=self._response(status))
+
+    def _begin_message(self) -> bytes:
+        """A message, and in it a text, if they have not begun."""
+        if self._speaks:
+            return b""
+        self._speaks = True
+        message = self._message("in_progress", [])
+        return self._event(
+            "response.output_item.added", output_index=0, item=message
+        ) + self._event("response.content_part.added", **self._place(), part=self._text("", []))
+
+    def _end_message(self) -> bytes:
+        if not self._speaks:
+            return b""
+        whole = self._text(self.said[0].text, self._logprobs)
+        done = {**self._place(), "text": self.said[0].text, "logprobs": self._logprobs}
+        message = self._message(self._status(), [whole])
         return (
             self._event("response.output_text.done", **done)
             + self._event("response.content_part.done", **self._place(), part=whole)
-            + self._event("response.output_item.done", output_index=0,
-                          item=self._message(status, [whole]))
-            + self._event(f"response.{status}", response=self._response(status))
-        )  # fmt: skip
+            + self._event("response.output_item.done", output_index=0, item=message)
+        )
 
-    def _take(self, part: AnswerPart) -> list[Any]:
-        """Note what a part says besides its text; its probabilities."""
-        self._finished = part.finished or self._finished
-        if not _wants_logprobs(self.body):
-            return []
-        found = of_chat(self.model.opened.tokenizer, part.pieces)["content"]
-        self._logprobs += found
-        return list(found)
+    def _call(self, call: CalledTool) -> bytes:
+        """All of a call's life at once: it is told when it is whole."""
+        item = {
+            "id": f"fc_{secrets.token_hex(16)}", "type": "function_call", "call_id": call.id,
+            "name": call.name, "arguments": call.arguments, "status": "completed",
+        }  # fmt: skip
+        at = {"output_index": self._speaks + len(self._calls)}
+        place = {**at, "item_id": item["id"]}
+        begun = {**item, "arguments": "", "status": "in_progress"}
+        arguments = "response.function_call_arguments"
+        self._calls.append(item)
+        return (
+            self._event("response.output_item.added", **at, item=begun)
+            + self._event(f"{arguments}.delta", **place, delta=call.arguments)
+            + self._event(f"{arguments}.done", **place, name=call.name, arguments=call.arguments)
+            + self._event("response.output_item.done", **at, item=item)
+        )
 
     def _status(self) -> str:
-        return "incomplete" if self._finished == "length" else "completed"
+        return "incomplete" if self.said[0].finished == "length" else "completed"
 
     def _event(self, kind: str, **values: Any) -> bytes:
         self._number += 1
@@ -166,14 +162,15 @@ class ResponseForm(AnswerForm):
             "content": content,
         }  # fmt: skip
 
+    def _output(self, status: str) -> list[dict[str, Any]]:
+        text = self._text(self.said[0].text, self._logprobs)
+        return [self._message(status, [text])] * self._speaks + self._calls
+
     def _response(self, status: str) -> dict[str, Any]:
         body, ended = self.body, status != "in_progress"
-        why = {"reason": "max_output_tokens"} if status == "incomplete" else None
-        text = self.delivery.writings[0].answer.text
-        output = [self._message(status, [self._text(text, self._logprobs)])] if ended else []
-        form = {"type": "text"}
-        if body.text is not None and body.text.format is not None:
-            form = body.text.format.model_dump(by_alias=True, exclude_none=True)
+        given = body.model_dump(
+            include={"text", "tools", "tool_choice"}, by_alias=True, exclude_none=True
+        )
         return {
             "id": self._id,
             "object": "response",
@@ -181,20 +178,26 @@ class ResponseForm(AnswerForm):
             "status": status,
             "completed_at": time.time() if status == "completed" else None,
             "error": None,
-            "incomplete_details": why,
+            "incomplete_details": (
+                {"reason": "max_output_tokens"} if status == "incomplete" else None
+            ),
             "instructions": body.instructions,
             "max_output_tokens": body.max_output_tokens,
             "metadata": body.metadata or {},
             "model": self.model.name,
-            "output": output,
-            "parallel_tool_calls": body.parallel_tool_calls is not False,
+            "output": self._output(status) if ended else [],
+            "parallel_tool_calls": body.parallel_tool_calls,
             "previous_response_id": None,
             "reasoning": {"effort": None, "summary": None},
             "store": False,
             "temperature": 1.0 if body.temperature is None else body.temperature,
-            "text": {"format": form},
-            "tool_choice": body.tool_choice or "auto",
-            "tools": [],
+            "text": {"format": {"type": "text"}, **given.get("text", {})},
+            "tool_choice": given.get("tool_choice", "auto"),
+            "tools": [
+                {"strict": False, "parameters": None, "description": None, **tool}
+                for tool in given.get("tools", [])
+                if tool.get("type") == "function"
+            ],
             "top_logprobs": body.top_logprobs or 0,
             "top_p": 1.0 if body.top_p is None else body.top_p,
             "truncation": "disabled",

@@ -39,6 +39,35 @@ class ObjectOfSchema(Body):
 ResponseFormat = Annotated[AnyText | AnyObject | ObjectOfSchema, Field(discriminator="type")]
 
 
+class DeclaredFunction(Body):
+    """A function that the model may call. parameters: a JSON schema, which calls always fit."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class FunctionTool(Body):
+    """A tool."""
+
+    type: Literal["function"]
+    function: DeclaredFunction
+
+
+class NamedFunction(Body):
+    """A function by its name."""
+
+    name: str
+
+
+class ChosenFunction(Body):
+    """The one that must be called."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
 class ChatBody(Drawn, Streamed, PassedOver):
     """A conversation that is to be answered."""
 
@@ -50,7 +79,9 @@ class ChatBody(Drawn, Streamed, PassedOver):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     modalities: list[Literal["text"]] | None = None
-    parallel_tool_calls: bool | None = None
+    tools: list[FunctionTool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChosenFunction | None = None
+    parallel_tool_calls: bool = True
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

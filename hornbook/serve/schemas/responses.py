@@ -100,6 +100,13 @@ class Reasoning(Body):
     generate_summary: str | None = None
 
 
+class CalledFunctionName(Body):
+    """The function that must be called."""
+
+    type: Literal["function"]
+    name: str
+
+
 Included = Literal["message.output_text.logprobs", "reasoning.encrypted_content"]
 
 
@@ -121,7 +128,7 @@ class ResponseBody(Drawn, PassedOver):
     )
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: list[dict[str, Any]] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
-    parallel_tool_calls: bool | None = None
+    tool_choice: Literal["none", "auto", "required"] | CalledFunctionName | None = None
+    parallel_tool_calls: bool = True
     previous_response_id: str | None = None
     conversation: str | dict[str, Any] | None = None
