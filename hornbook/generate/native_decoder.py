@@ -14,6 +14,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.kernels import pointers
 from hornbook.kernels.pointers import Rows
 from hornbook.kernels.quantised import DecoderWeights
+from hornbook.kernels.structures import ABREAST
 from hornbook.nn.capacity import no_memory_for, require_capacity
 
 PASS = 128
@@ -61,11 +62,12 @@ class NativeDecoder:
 
 
 class Caches:
-    """Keys and values, (layers, slots, kv_heads, capacity, head) float16 each, and their
-    pointers."""
+    """Keys and values, (layers, slots, kv_heads, room, head) float16 each; keys in the kernels'
+    order, room for `capacity` tokens and some more."""
 
     def __init__(self, weights: DecoderWeights, slots: int, capacity: int) -> None:
-        shape = len(weights.blocks), slots, weights.kv_heads, capacity, weights.head
+        room = -(-capacity // ABREAST) * ABREAST
+        shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
         try:  # zeros take no memory before they are written to
             self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
         except (MemoryError, ValueError):

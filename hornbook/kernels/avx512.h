@@ -29,11 +29,6 @@ float largest(Floats a) { return _mm512_reduce_max_ps(a); }
 // x times 2^n, n whole and above -126.
 Floats scale_by_power(Floats x, Floats n) { return _mm512_scalef_ps(x, n); }
 
-// The first `count` as they are, zeros after them.
-Floats first(Floats x, int count) {
-  return _mm512_maskz_mov_ps(count >= kLanes ? 0xffff : (1 << count) - 1, x);
-}
-
 // Half floats.
 Floats load_halves(const uint16_t* x) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));

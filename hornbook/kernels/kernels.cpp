@@ -32,7 +32,8 @@ struct Decoder {
 };
 
 // Rows of a call. x: (rows, width), read and overwritten. slot, position: of each row; cos, sin:
-// (positions, head / 2). keys, values: half floats, of each layer (slots, kv_heads, room, head).
+// (positions, head / 2). keys, values: half floats, of each layer (slots, kv_heads, room, head), keys
+// in the order of `key_place`; 16 divides room.
 struct Pass {
   int32_t rows, reach;
   float* x;
@@ -42,7 +43,7 @@ struct Pass {
   int64_t slot_stride, head_stride;
 };
 
-// Memory of a pass. score_room: of a head of a thread; open_room: bytes of an opened tile, of which
+// Memory of a pass. score_room: of a query of a thread; open_room: bytes of an opened tile, of which
 // a thread has two.
 struct Work {
   Inputs wide, inner, attended;
@@ -61,7 +62,7 @@ struct Work {
     inner = arena.inputs(rows, hidden, d.hidden);
     attended = arena.inputs(rows, found, queries);
     score_room = (reach + 15) / 16 * 16;
-    scores = arena.take<float>(size_t(threads) * kHeads * score_room);
+    scores = arena.take<float>(size_t(threads) * kQueries * score_room);
     open_room = open_bytes(rows, std::max({d.width, d.hidden, queries}));
     opened = arena.take<uint8_t>(2 * threads * open_room);
   }
@@ -80,43 +81,75 @@ void keep(const Decoder& d, const Layer& layer, int number, const Pass& pass, co
   rotate(x, pass.cos + pass.position[row] * int64_t(half),
        pass.sin + pass.position[row] * int64_t(half), half);
   if (h < d.heads) return;
-  const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride +
-                     int64_t(pass.position[row]) * size;
-  halve(x, size, pass.keys[number] + at);
-  halve(x + d.kv_heads * size, size, pass.values[number] + at);
+  const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride;
+  const int64_t position = pass.position[row];
+  keep_key(x, position, size, pass.keys[number] + at);
+  halve(x + d.kv_heads * size, size, pass.values[number] + at + position * size);
+}
+
+// Some rows and heads of an attention that share keys. first: the first head.
+struct Place {
+  int row, rows, kv, first, heads;
+};
+
+template <int kRowsOf, int kHeadsOf>
+void look_from(const Decoder& d, int number, const Pass& pass, const Work& work, const Place& place,
+               float* scores) {
+  const int size = d.head, queries = d.heads * size, both = queries + 2 * d.kv_heads * size;
+  Queries<kRowsOf * kHeadsOf> x{size, work.score_room, 1 / std::sqrt(float(size)), scores, {}, {}, {}, {}};
+  for (int m = 0; m < kRowsOf * kHeadsOf; m++) {
+    const int64_t row = place.row + m / kHeadsOf, head = place.first + m % kHeadsOf;
+    x.q[m] = work.qkv + row * both + head * size;
+    x.y[m] = work.found + row * queries + head * size;
+    x.stop[m] = pass.position[row] + 1;
+  }
+  const int64_t at = pass.slot[place.row] * pass.slot_stride + place.kv * pass.head_stride;
+  attend(x, pass.keys[number] + at, pass.values[number] + at);
+}
+
+// Rows together where they are neighbours of one sequence and as many as can be, else one by one.
+void look(const Decoder& d, int number, const Pass& pass, const Work& work, Place place,
+          float* scores) {
+  const auto with = [&](auto heads) {
+    constexpr int kAll = kQueries / heads;
+    bool together = place.rows == kAll;
+    for (int row = place.row + 1; row < place.row + place.rows; row++)
+      together = together && pass.slot[row] == pass.slot[row - 1] &&
+                 pass.position[row] == pass.position[row - 1] + 1;
+    if (together) return look_from<kAll, heads>(d, number, pass, work, place, scores);
+    for (int i = 0; i < place.rows; i++, place.row++)
+      look_from<1, heads>(d, number, pass, work, place, scores);
+  };
+  switch (place.heads) {
+    case 1: return with(std::integral_constant<int, 1>());
+    case 2: return with(std::integral_constant<int, 2>());
+    case 3: return with(std::integral_constant<int, 3>());
+    default: return with(std::integral_constant<int, kHeads>());
+  }
 }
 
 void attention(Member& team, const Decoder& d, const Layer& layer, int number, const Pass& pass,
                const Work& work) {
-  const int size = d.head, queries = d.heads * size, both = queries + 2 * d.kv_heads * size;
   const int rotated = d.heads + d.kv_heads, share = d.heads / d.kv_heads;
   team.each(int64_t(pass.rows) * rotated, [&](int64_t first, int64_t stop) {
     for (int64_t job = first; job < stop; job++)
       keep(d, layer, number, pass, work, job / rotated, job % rotated);
   });
-  // Heads that share keys together, but one by one where there would be too few jobs to go round.
-  // Heads outside, so that the rows of a prompt read the same keys one after the other.
-  const int64_t most = team.plenty(int64_t(pass.rows) * d.kv_heads) ? kHeads : 1;
-  const int64_t groups = (share + most - 1) / most;
-  float* scores = work.scores + team.thread * int64_t(kHeads) * work.score_room;
-  const auto one = [&](int64_t job) {
-    const int64_t group = job / pass.rows, row = job % pass.rows;
-    const int64_t kv = group / groups, first = kv * share + group % groups * most;
-    const int64_t at = pass.slot[row] * pass.slot_stride + kv * pass.head_stride;
-    const auto with = [&](auto heads) {
-      attend<heads>(work.qkv + row * both + first * size, pass.keys[number] + at,
-                    pass.values[number] + at, pass.position[row] + 1, size, scores,
-                    work.score_room, work.found + row * queries + first * size);
-    };
-    switch (std::min(most, (kv + 1) * share - first)) {
-      case 1: with(std::integral_constant<int, 1>()); break;
-      case 2: with(std::integral_constant<int, 2>()); break;
-      case 3: with(std::integral_constant<int, 3>()); break;
-      default: with(std::integral_constant<int, kHeads>());
+  // Heads that share keys and rows of a prompt together, but heads one by one where each then has a
+  // thread. Heads outside, so that rows read the same keys one after the other.
+  const int single = team.threads() >= int64_t(pass.rows) * d.heads;
+  const int groups = single ? share : (share + kHeads - 1) / kHeads;
+  const int most = (share + groups - 1) / groups, abreast = kQueries / most;
+  const int blocks = (pass.rows + abreast - 1) / abreast;
+  float* scores = work.scores + team.thread * int64_t(kQueries) * work.score_room;
+  team.each(int64_t(d.kv_heads) * groups * blocks, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; job++) {
+      const int group = int(job / blocks), row = int(job % blocks) * abreast;
+      const int kv = group / groups, first = kv * share + group % groups * most;
+      const int rows = std::min(abreast, pass.rows - row);
+      const int heads = std::min(most, (kv + 1) * share - first);
+      look(d, number, pass, work, {row, rows, kv, first, heads}, scores);
     }
-  };
-  team.each(pass.rows * groups * d.kv_heads, [&](int64_t first, int64_t stop) {
-    for (int64_t job = first; job < stop; job++) one(job);
   });
 }
 
@@ -144,8 +177,8 @@ void gate(Member& team, const Decoder& d, const Layer& layer, int rows, const Wo
     const Tile gate(layer.gate, t, rows, room), up(layer.up, t, rows, room + work.open_room);
     each_rows(rows, [&](int64_t row, int count) {
       float gates[kRows * kTile], ups[kRows * kTile];
-      gate.times(work.wide, row, count, gates);
-      up.times(work.wide, row, count, ups);
+      gate.times(work.wide, row, count, team.grid, gates);
+      up.times(work.wide, row, count, team.grid, ups);
       for (int m = 0; m < count; m++) {
         for (int i = 0; i < kTile; i += kLanes) {
           const Floats g = load(gates + m * kTile + i), u = load(ups + m * kTile + i);
@@ -192,11 +225,11 @@ enum Status : int32_t { kDone, kNoMemory };
 
 extern "C" {
 
-// What `structures.py` has to agree with: the sizes of tiles and groups, then of each structure its
+// What `structures.py` has to agree with: the sizes of tiles, groups and keys side by side, then of each structure its
 // size and where its fields begin; ended by -1.
 const int32_t* hornbook_layout() noexcept {
   static const int32_t found[] = {
-      kTile, kGroup,
+      kTile, kGroup, kAbreast,
       sizeof(Matrix), AT(Matrix, blocks), AT(Matrix, bias), AT(Matrix, outputs),
       AT(Matrix, inputs), AT(Matrix, form),
       sizeof(Layer), AT(Layer, attention_norm), AT(Layer, query_norm), AT(Layer, key_norm),

@@ -54,16 +54,6 @@ Floats scale_by_power(Floats x, Floats n) {
   return multiply(x, {power(n.low), power(n.high)});
 }
 
-// The first `count` as they are, zeros after them.
-Floats first(Floats x, int count) {
-  static const int32_t kPlaces[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-  const auto kept = [count](float32x4_t x, const int32_t* places) {
-    const uint32x4_t inside = vcltq_s32(vld1q_s32(places), vdupq_n_s32(count));
-    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), inside));
-  };
-  return {kept(x.low, kPlaces), kept(x.high, kPlaces + 4)};
-}
-
 // Half floats.
 Floats load_halves(const uint16_t* x) {
   const float16x8_t halves = vreinterpretq_f16_u16(vld1q_u16(x));

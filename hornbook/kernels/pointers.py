@@ -13,7 +13,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import structures
 from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles
-from hornbook.kernels.structures import TILE
+from hornbook.kernels.structures import ABREAST, TILE
 
 _MOST = 2**31 - 1
 """The kernels' sizes are 32 bits, and `ctypes` cuts off what is more."""
@@ -78,11 +78,12 @@ def call(
     caches: tuple[np.ndarray, np.ndarray],
 ) -> structures.Pass:
     """A pass of rows. x: (R, D). cos_sin: cosines and sines (2, P, C / 2). caches: keys and values,
-    (layers, slots, kv_heads, room, head) float16."""
+    (layers, slots, kv_heads, room, head) float16, keys in the kernels' order."""
     count, half = len(rows.ids), weights.head // 2
     reach = int(rows.positions.max()) + 1
     slots, room = caches[0].shape[1], caches[0].shape[3]
     require(rows.positions.min() >= 0 and reach <= min(room, cos_sin.shape[1]), "room")
+    require(room % ABREAST == 0, f"room for a multiple of {ABREAST} tokens")
     require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
     shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
     for cache in caches:

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "amx.h"
 #include "forms.h"
 #include "inputs.h"
 #include "team.h"
@@ -21,7 +22,7 @@
 
 namespace {
 
-constexpr int kRows = 8;  // that are computed together
+constexpr int kRows = 16;  // that are computed together at the most
 
 // form: its place in `kForms`.
 struct Matrix {
@@ -29,6 +30,19 @@ struct Matrix {
   const float* bias;  // or null
   int32_t outputs, inputs, form;
 };
+
+// found (M,) += what the sums of products of a part of a group come to, those with the upper and with
+// the lower halves of inputs. facts: of the first row, `step` apart.
+template <int kParts, int M>
+void add_part(int p, Floats scale, Floats offset, const Ints* upper, const Ints* lower,
+              const Facts* facts, int step, Floats* found) {
+  for (int m = 0; m < M; m++) {
+    const Facts& own = facts[m * step];
+    const Floats by = multiply(scale, all(own.scale));
+    found[m] = multiply_add(to_floats(add(times_power<7>(upper[m]), lower[m])), by, found[m]);
+    found[m] = multiply_add(offset, all(kParts == 1 ? own.sum : own.sums[p]), found[m]);
+  }
+}
 
 // found (M,) += the inputs of M rows times the codes of a group.
 template <class F, int M>
@@ -42,12 +56,7 @@ void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats* f
     Ints upper[M], lower[M];
     products_of_bytes<F::kByteBits, kWords, M>(w.codes + at, high + at, step, upper);
     products_of_bytes<F::kByteBits, kWords, M>(w.codes + at, high + at + kGroup / 4, step, lower);
-    for (int m = 0; m < M; m++) {
-      const Facts& own = facts[m * x.groups()];
-      const Floats by = multiply(w.scale[p], all(own.scale));
-      found[m] = multiply_add(to_floats(add(times_power<7>(upper[m]), lower[m])), by, found[m]);
-      found[m] = multiply_add(w.offset[p], all(F::kParts == 1 ? own.sum : own.sums[p]), found[m]);
-    }
+    add_part<F::kParts, M>(p, w.scale[p], w.offset[p], upper, lower, facts, x.groups(), found);
   }
 }
 
@@ -117,13 +126,56 @@ void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) 
   }
 }
 
+// As `some_rows`, of as many rows as the thread's grid has. The sums of a group are on their way while
+// those of the one before are scaled.
+template <class F, int M>
+void grid_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) {
+  if constexpr (kHasGrid && !F::kFloats) {
+    constexpr int kParts = F::kParts, kBytes = kGroup / kParts;
+    alignas(64) Ints sums[2][kParts][2][M];
+    const int8_t* from = x.values + 2 * row * x.inputs;
+    const auto start = [&](int g, auto side) {
+      unrolled<kParts>([&](auto part) {
+        constexpr int kInputs = kParts == 1 ? 4 : 6;
+        grid_load<kInputs + 1>(opened + g * Group<F>::kBytes + kTile * kBytes * part, 64);
+        unrolled<2>([&](auto half) {
+          constexpr int kTo = (2 * (kParts == 1 ? side : part) + half) % kSums;
+          grid_zero<kTo>();
+          grid_load<kInputs>(from + 2 * g * kGroup + kGroup * half + kBytes * part, 2 * x.inputs);
+          grid_add_products<kTo, kInputs, kInputs + 1>();
+          grid_store<kTo>(sums[side][part][half], 64);
+        });
+      });
+    };
+    Floats found[M];
+    for (int m = 0; m < M; m++) found[m] = zeros();
+    const auto finish = [&](int g, int side) {
+      const float* floats = (const float*)(opened + g * Group<F>::kBytes + Group<F>::kCodes);
+      const Facts* facts = x.facts + row * x.groups() + g;
+      for (int p = 0; p < kParts; p++, floats += 2 * kTile)
+        add_part<kParts, M>(p, load(floats), load(floats + kTile), sums[side][p][0],
+                            sums[side][p][1], facts, x.groups(), found);
+    };
+    start(0, std::integral_constant<int, 0>());
+    for (int g = 0; g < x.groups(); g += 2) {
+      if (g + 1 < x.groups()) start(g + 1, std::integral_constant<int, 1>());
+      finish(g, 0);
+      if (g + 2 < x.groups()) start(g + 2, std::integral_constant<int, 0>());
+      if (g + 1 < x.groups()) finish(g + 1, 1);
+    }
+    for (int m = 0; m < M; m++) store(out + m * kTile, found[m]);
+  }
+}
+
 // What computes with a form. Those that are alike once they are opened share `some`.
 struct Kernel {
   int unit, bytes;  // inputs of a unit, and its bytes
   int bits, group, offsets, table, exponent;
   void (*one)(const uint8_t* tile, const Inputs& x, int64_t row, float* out);
   void (*open)(const uint8_t* tile, int inputs, uint8_t* to);
-  void (*some[4])(const uint8_t* opened, const Inputs& x, int64_t row, float* out);  // 1, 2, 4, 8
+  using Rows = void (*)(const uint8_t* opened, const Inputs& x, int64_t row, float* out);
+  Rows some[4], grid[2];  // 1, 2, 4 and 8 rows; 8 and 16 on a grid
+  bool floats;
 };
 
 template <class F>
@@ -134,7 +186,8 @@ constexpr Kernel kernel() {
           F::kOffsets, F::kTable,
           F::kExponent, one_row<F>,
           open<F>,     {some_rows<Opened, 1>, some_rows<Opened, 2>, some_rows<Opened, 4>,
-                        some_rows<Opened, 8>}};
+                        some_rows<Opened, 8>},
+          {grid_rows<Opened, 8>, grid_rows<Opened, 16>}, F::kFloats};
 }
 
 // In the order of `structures.FORMS`.
@@ -162,14 +215,17 @@ class Tile {
     if (!single_) kernel_.open(tile_, w.inputs, room);
   }
 
-  // out (count, 16): rows from `row` on times the tile, with its bias.
-  void times(const Inputs& x, int64_t row, int count, float* out) const {
+  // out (count, 16): rows from `row` on times the tile, with its bias. grid: of this thread.
+  void times(const Inputs& x, int64_t row, int count, const Grid& grid, float* out) const {
     if (single_) kernel_.one(tile_, x, row, out);
     else {
+      const int on_grid = kernel_.floats ? 0 : grid.rows();
       for (int done = 0; done < count;) {
         const int left = count - done, which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-        kernel_.some[which](opened_, x, row + done, out + done * kTile);
-        done += 1 << which;
+        const bool whole = on_grid > 0 && left >= on_grid;
+        const auto rows = whole ? kernel_.grid[on_grid / 16] : kernel_.some[which];
+        rows(opened_, x, row + done, out + done * kTile);
+        done += whole ? on_grid : 1 << which;
       }
     }
     if (bias_)
@@ -184,7 +240,7 @@ class Tile {
   const bool single_;
 };
 
-// Calls put(row, count) for all rows, eight at a time.
+// Calls put(row, count) for all rows, some at a time.
 template <typename Put>
 void each_rows(int64_t rows, Put put) {
   for (int64_t row = 0; row < rows; row += kRows) put(row, int(std::min<int64_t>(kRows, rows - row)));
@@ -204,7 +260,7 @@ void multiply_all(Member& team, std::initializer_list<const Matrix*> matrices, c
       const Tile tile(**w, own, rows, room);
       each_rows(rows, [&](int64_t row, int count) {
         float out[kRows * kTile];
-        tile.times(x, row, count, out);
+        tile.times(x, row, count, team.grid, out);
         for (int m = 0; m < count; m++) {
           for (int i = 0; i < kTile; i += kLanes) {
             float* to = y + (row + m) * outputs + t * kTile + i;

@@ -36,9 +36,11 @@ def _arm(name: str, architecture: str, *needs: str) -> Level:
 
 
 _AVX512 = {f"avx512{part}": f"avx512{part}" for part in ("f", "bw", "vl", "dq")}
+_VNNI = _AVX512 | {"avx512_vnni": "avx512vnni"}
 _LEVELS = {
     _X86: (
-        _x86("avx512vnni", _AVX512 | {"avx512_vnni": "avx512vnni"}),
+        _x86("amx", _VNNI | {"amx_tile": "amx-tile", "amx_int8": "amx-int8"}),
+        _x86("avx512vnni", _VNNI),
         _x86("avxvnni", {"avx_vnni": "avxvnni"}),
         _x86("avx512", _AVX512),
         _x86("avx2", {}),

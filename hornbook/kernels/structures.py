@@ -7,6 +7,8 @@ from hornbook.kernels.codes import BFLOATS, HALVES, Form
 
 TILE, GROUP = 16, 32
 """Rows that the kernels compute together, and weights of a row that do not come apart."""
+ABREAST = 16
+"""Positions whose keys lie side by side: a multiple of it is kept."""
 
 FORMS = (
     Form(4, offsets=True),
@@ -145,7 +147,7 @@ class Delta(ctypes.Structure):
 
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
-    yield from (TILE, GROUP)
+    yield from (TILE, GROUP, ABREAST)
     for structure in (Matrix, Layer, Decoder, Pass, Delta):
         yield ctypes.sizeof(structure)
         yield from (getattr(structure, field[0]).offset for field in structure._fields_)

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "amx.h"
 #include "vector.h"
 
 namespace {
@@ -87,12 +88,13 @@ class Team {
   alignas(64) std::atomic<int64_t> done_{0};
 };
 
-// A thread of a team.
+// A thread of a team. grid: for calls of so many rows.
 class Member {
  public:
   const int thread;
+  const Grid grid;
 
-  Member(Team& team, int thread) : thread(thread), team_(team) {}
+  Member(Team& team, int thread, int rows) : thread(thread), grid(rows), team_(team) {}
 
   // Calls job(first, stop) for parts of `count` jobs; returns when all of them are done.
   template <typename Job>
@@ -122,8 +124,7 @@ class Member {
     }
   }
 
-  // Whether that many jobs keep all threads busy for about as long.
-  bool plenty(int64_t jobs) const { return jobs >= 4 * team_.threads_; }
+  int64_t threads() const { return team_.threads_; }
 
  private:
   Team& team_;
@@ -135,11 +136,12 @@ void Team::run(int threads, int rows, Work work) {
   struct Shared {
     Team team;
     Work& work;
+    int rows;
     std::atomic<int> begun{0};
-  } shared{{threads, rows}, work};
+  } shared{{threads, rows}, work, rows};
   run_in(threads, [](void* data) {
     Shared& all = *static_cast<Shared*>(data);
-    Member member(all.team, all.begun++);
+    Member member(all.team, all.begun++, all.rows);
     all.work(member);
   }, &shared);
 }

@@ -1,0 +1,90 @@
+// Sums of products of bytes on AMX's grid, where there is one. `product.h` includes it.
+//
+// The grid multiplies some rows of inputs with sixteen outputs at once, in whole numbers: the same
+// sums as `products_of_bytes`. A thread tells it the number of rows when its part of a call begins,
+// and lets go of it at the end; the system has to allow it, once for the process.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__AMX_INT8__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define HORNBOOK_GRID 1
+#else
+#define HORNBOOK_GRID 0
+#endif
+
+namespace {
+
+constexpr bool kHasGrid = HORNBOOK_GRID;
+constexpr int kSums = 4;  // of its registers hold sums
+
+// The instructions themselves: the compiler's own leave out that they read and write memory.
+template <int kRegister>
+void grid_zero() {
+#if HORNBOOK_GRID
+  __asm__ volatile("tilezero %%tmm%c0" ::"i"(kRegister));
+#endif
+}
+template <int kRegister>
+void grid_load(const void* x, int64_t stride) {
+#if HORNBOOK_GRID
+  __asm__ volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(kRegister), "r"(x), "r"(stride) : "memory");
+#endif
+}
+template <int kRegister>
+void grid_store(void* to, int64_t stride) {
+#if HORNBOOK_GRID
+  __asm__ volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(kRegister), "r"(to), "r"(stride) : "memory");
+#endif
+}
+// to += inputs, with a sign, times codes, without.
+template <int kTo, int kInputs, int kCodes>
+void grid_add_products() {
+#if HORNBOOK_GRID
+  __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kTo), "i"(kInputs), "i"(kCodes));
+#endif
+}
+
+// Whether the system lets this process have the grid.
+bool grid_allowed() {
+#if HORNBOOK_GRID
+  constexpr long kAsk = 0x1023, kTiles = 18;  // ARCH_REQ_XCOMP_PERM of arch_prctl
+  static const bool found = syscall(SYS_arch_prctl, kAsk, kTiles) == 0;
+  return found;
+#else
+  return false;
+#endif
+}
+
+// The grid of a thread, for calls of so many rows. Registers 0 to 3 hold sums; 4 and 5 inputs and
+// codes of 32 bytes, 6 and 7 of 16.
+class Grid {
+ public:
+  explicit Grid(int64_t rows) : rows_(rows < 8 || !grid_allowed() ? 0 : rows < 16 ? 8 : 16) {
+#if HORNBOOK_GRID
+    if (rows_ == 0) return;
+    struct alignas(64) {
+      uint8_t palette = 1, start = 0, none[14] = {};
+      uint16_t bytes[16] = {64, 64, 64, 64, 32, 64, 16, 64};
+      uint8_t rows[16] = {};
+    } shapes{};
+    for (int i = 0; i < 8; i++) shapes.rows[i] = i == 5 ? 8 : i == 7 ? 4 : uint8_t(rows_);
+    __asm__ volatile("ldtilecfg %0" ::"m"(shapes));
+#endif
+  }
+  Grid(const Grid&) = delete;
+  ~Grid() {
+#if HORNBOOK_GRID
+    if (rows_) __asm__ volatile("tilerelease");
+#endif
+  }
+
+  int rows() const { return rows_; }  // that it takes at a time; 0 where there is none
+
+ private:
+  const int rows_;
+};
+
+}  // namespace
