@@ -30,7 +30,7 @@ class NativeDecoder:
         self.weights, self.vocab, self.context = weights, weights.vocab, weights.context
         self._library, self._head = library, pointers.matrix(weights.logits)
         self._decoder = pointers.decoder(weights)
-        self._cos_sin = np.empty((2, 0, weights.head // 2), np.float32)
+        self._turns: dict[tuple[int, ...], np.ndarray] = {}
 
     def sequences(self, rows: int, capacity: int | None = None) -> "NativeSequences":
         """Empty sequences of at most `capacity` tokens (None: the context)."""
@@ -41,23 +41,35 @@ class NativeDecoder:
         if rows.ids.min() < 0 or rows.ids.max() >= self.vocab:
             raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
         x = np.ascontiguousarray(self.weights.embed(rows.ids))
-        cos_sin = self._angles(int(rows.positions.max()) + 1)
-        passed = pointers.call(self.weights, rows, x, cos_sin, (caches.keys, caches.values))
+        turns = self._turned(int(rows.positions.max()) + 1, caches.capacity)
+        passed = pointers.call(self.weights, rows, x, turns, (caches.keys, caches.values))
         self._library.run(self._decoder, passed)
+        if self.weights.multiplier != 1:
+            x *= np.float32(self.weights.multiplier)
         return x
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """(R, D) to (R, V) float32."""
-        return self._library.product(self._head, np.ascontiguousarray(features))
+        found = self._library.product(self._head, np.ascontiguousarray(features))
+        if self.weights.cap is not None:
+            cap = np.float32(self.weights.cap)
+            np.multiply(np.tanh(np.divide(found, cap, out=found), out=found), cap, out=found)
+        return found
 
-    def _angles(self, reach: int) -> np.ndarray:
-        """Cosines and sines (2, P, C / 2) of at least the first `reach` positions."""
-        known = self._cos_sin  # another thread may put a shorter one in its place
-        if known.shape[1] < reach:
+    def _turned(self, reach: int, capacity: int) -> np.ndarray:
+        """Of each turning cosines and sines of at least the first `reach` positions, (N, 2, P,
+        pairs), in sequences of at most `capacity` tokens."""
+        turnings = self.weights.turnings
+        far = tuple(id(turning.of(capacity)) for turning in turnings)
+        known = self._turns.get(far)  # another thread may put a shorter one in its place
+        if known is None or known.shape[2] < reach:
             positions = np.arange(min(self.context, 2 * reach), dtype=np.float32)
-            angles = (positions[:, None] * self.weights.frequencies).astype(np.float64)
-            turned = np.stack([np.cos(angles), np.sin(angles)]) * self.weights.amplitude
-            known = self._cos_sin = turned.astype(np.float32)
+            shape = len(turnings), 2, len(positions), self.weights.pairs()
+            known = np.empty(shape, np.float32)
+            for table, turning in zip(known, turnings, strict=True):
+                angles = (positions[:, None] * turning.of(capacity)).astype(np.float64)
+                table[:] = np.stack([np.cos(angles), np.sin(angles)]) * turning.amplitude
+            self._turns[far] = known
         return known
 
 
@@ -68,6 +80,7 @@ class Caches:
     def __init__(self, weights: DecoderWeights, slots: int, capacity: int) -> None:
         room = -(-capacity // ABREAST) * ABREAST
         shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
+        self.capacity = capacity
         try:  # zeros take no memory before they are written to
             self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
         except (MemoryError, ValueError):

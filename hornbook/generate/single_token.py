@@ -84,7 +84,7 @@ class SingleTokenDecoder:
 
 def single_token_decoder(model: CausalLM) -> SingleTokenDecoder | None:
     """The short way through a packed model, or None where a part of it is of another kind."""
-    blocks = blocks_of(model, PackedLinear)
+    blocks = blocks_of(model)
     if blocks is None:
         return None
     return SingleTokenDecoder(model, [(_attention(block), _mlp(block)) for block in blocks])

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "functions.h"
 #include "vector.h"
 
 namespace {
@@ -13,45 +14,6 @@ constexpr int kHeads = 4;                        // of a row that are computed t
 constexpr int kQueries = kLanes == 16 ? 8 : 6;   // of several rows
 constexpr int kAbreast = 16;                     // keys that are read at once
 constexpr float kNowhere = -3e38f;               // the score of what is not seen
-
-// y (size,) = x (size,) in half floats, as keys and values are kept: a token reads all of them, and
-// half the bytes. 16 divides size.
-void halve(const float* x, int size, uint16_t* y) {
-  for (int i = 0; i < size; i += kLanes) store_halves(y + i, load(x + i));
-}
-
-// e^x for x <= 88, within 2 units of the last place: 2^n times a polynomial of the rest.
-Floats exponential(Floats x) {
-  x = larger(x, all(-87.0f));
-  const Floats n = rounded(multiply(x, all(1.44269504f)));
-  Floats r = multiply_add(n, all(-0.693359375f), x);
-  r = multiply_add(n, all(2.12194440e-4f), r);
-  Floats p = all(1.0f / 5040);
-  for (float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f})
-    p = multiply_add(p, r, all(c));
-  return scale_by_power(p, n);
-}
-
-// x (size,) over its root mean square, times weight (Zhang & Sennrich 2019); 16 divides size.
-void rms_norm(const float* x, const float* weight, int size, float epsilon, float* y) {
-  Floats squares = zeros();
-  for (int i = 0; i < size; i += kLanes) {
-    const Floats v = load(x + i);
-    squares = multiply_add(v, v, squares);
-  }
-  const Floats by = all(1 / std::sqrt(sum(squares) / size + epsilon));
-  for (int i = 0; i < size; i += kLanes)
-    store(y + i, multiply(multiply(load(x + i), by), load(weight + i)));
-}
-
-// x (2 half,) rotated: channel i with channel i + half (Su et al. 2021).
-void rotate(float* x, const float* cos, const float* sin, int half) {
-  for (int i = 0; i < half; i++) {
-    const float a = x[i], b = x[i + half];
-    x[i] = a * cos[i] - b * sin[i];
-    x[i + half] = b * cos[i] + a * sin[i];
-  }
-}
 
 // Where the key of a position begins: those of 16 positions lie side by side, channel after channel,
 // so that one is read of all of them at once.
@@ -70,11 +32,12 @@ void keep_key(const float* x, int64_t position, int size, uint16_t* keys) {
 }
 
 // M queries (size,) that look at the same keys, each from position `first` up to `stop`. y: what each
-// finds, (size,). scores: (M, room), of positions. 16 divides size and room.
+// finds, (size,). scores: (M, room), of positions, cap tanh(scale q k / cap), or without a cap where it
+// is 0. 16 divides size and room.
 template <int M>
 struct Queries {
   int size, room;
-  float scale;
+  float scale, cap;
   float* scores;
   const float* q[M];
   float* y[M];
@@ -100,9 +63,13 @@ void score(const Queries<M>& x, const uint16_t* keys, int p) {
       for (int b = 0; b < kAll; b++) found[m][b] = multiply_add(q, k[b], found[m][b]);
     }
   }
-  for (int m = 0; m < M; m++)
-    for (int b = 0; b < kAll; b++)
-      store(x.score(m, p + b * kLanes), multiply(found[m][b], all(x.scale)));
+  for (int m = 0; m < M; m++) {
+    for (int b = 0; b < kAll; b++) {
+      Floats s = multiply(found[m][b], all(x.scale));
+      if (x.cap > 0) s = multiply(all(x.cap), hyperbolic_tangent(divide(s, all(x.cap))));
+      store(x.score(m, p + b * kLanes), s);
+    }
+  }
 }
 
 // scores become e^(score - their largest) where a query looks, with zeros around it to whole blocks;
@@ -158,7 +125,7 @@ void add_channels(const Queries<M>& x, const uint16_t* values, int i) {
     add_values<kWide, 1>(x, m, values, std::max(to, x.first[m]), x.stop[m], i);
 }
 
-// y = softmax(scale q keys^T) values of each query.
+// y = softmax(scores) values of each query.
 template <int M>
 void attend(const Queries<M>& x, const uint16_t* keys, const uint16_t* values) {
   constexpr int kHeld = kLanes == 16 ? 24 : 12;  // registers of sums

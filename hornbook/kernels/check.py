@@ -1,9 +1,9 @@
 """Whether the kernels compute what they should: two passes through a tiny decoder, against numpy.
 
-It has all that a decoder can have: every form of matrix, biases, norms of queries and keys, heads
-that share keys, two layers, two sequences, and as many rows at a time as are computed in ways of
-their own. Some milliseconds in one thread; beside busy programs several wait for each other longer
-than that.
+It has all that a decoder can have: every form of matrix, biases, norms before and behind, norms of
+queries and keys, heads that share keys, a window and a cap, positions and none, two layers, two
+sequences, and as many rows at a time as are computed in ways of their own. Some milliseconds in one
+thread; beside busy programs several wait for each other longer than that.
 """
 
 import ctypes
@@ -16,16 +16,20 @@ from hornbook.kernels.check_delta import delta_is_right
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import Rows
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, tiles
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles, Turning, tiles
 from hornbook.kernels.quantised import matrix_of as whole
 from hornbook.kernels.structures import FORMS, GROUP
 
 _WIDTH, _HIDDEN, _HEADS, _KV_HEADS, _HEAD, _VOCAB = 256, 64, 6, 2, 48, 16
-_EPSILON, _CLOSE = 0.1, 0.003
-_SLOTS = np.array([1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1], np.int32)
-_POSITIONS = np.array([0, 0, 1, 2, 1, 3, 4, 5, 6, 2, 7, 3, 4, 8, 9, 10], np.int32)
-_FIRST = 15
-"""Rows of the first pass, which are computed as 8, 4, 2 and 1. The last one looks back at them."""
+_PAIRS, _EPSILON, _CLOSE = 20, 0.1, 0.003
+_SLOTS = np.array([1, 0, 1, 1, 0, 0, *[1] * 11, 0, *[1] * 14], np.int32)
+_POSITIONS = np.array([0, 0, 1, 2, 1, 2, *range(3, 14), 3, *range(14, 28)], np.int32)
+_FIRST = 31
+"""Rows of the first pass, which are computed as 16 (or 8 and 8), 8, 4, 2 and 1; some are neighbours
+of a sequence. The last one looks back at them."""
+_LOOKS = Looks(0.2, turning=1), Looks(0.1, cap=1.5, window=5, turning=None, whole=True)
+_RESIDUALS, _ACTIVATIONS = (1.0, 0.5), ("silu", "gelu_tanh")
+"""Of two layers; the second has norms behind what it adds and none of what its attention reads."""
 
 _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
@@ -45,28 +49,28 @@ def checked(loaded: ctypes.CDLL, threads: int | None = 1) -> Library:
 def _is_right(library: Library, threads: int | None) -> bool:
     """Whether so many threads (None: all) make of some rows what it should be."""
     dense, weights = _tiny()
-    x, cos_sin = _inputs()
-    expected = _expected(dense, weights, x, cos_sin[:, _POSITIONS])
+    x, turns = _inputs()
+    expected = _expected(dense, weights, x, turns[1][:, _POSITIONS])
     differences = np.abs(_passed(library, weights, threads) - expected)
     return bool(differences.max() < _CLOSE * np.abs(expected).max())
 
 
 def _inputs() -> tuple[np.ndarray, np.ndarray]:
-    """Rows (R, D), and the cosines and sines of all positions."""
-    angles = np.outer(np.arange(_POSITIONS.max() + 1), 1.0 / np.arange(1, _HEAD // 2 + 1))
-    cos_sin = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    return _numbers((len(_SLOTS), _WIDTH), 3), cos_sin
+    """Rows (R, D), and two tables of cosines and sines of all positions, (2, 2, P, pairs)."""
+    angles = np.outer(np.arange(_POSITIONS.max() + 1), 1.0 / np.arange(1, _PAIRS + 1))
+    turned = [np.stack([np.cos(each), np.sin(each)]) for each in (2 * angles, angles)]
+    return _numbers((len(_SLOTS), _WIDTH), 3), np.stack(turned).astype(np.float32)
 
 
 def _passed(library: Library, weights: DecoderWeights, threads: int | None) -> np.ndarray:
     """The logits of these rows, as the kernels make them in two passes."""
-    x, cos_sin = _inputs()
+    x, turns = _inputs()
     decoder = pointers.decoder(weights)
-    keys, values = np.zeros((2, 2, 2, _KV_HEADS, 16, _HEAD), np.float16)
+    keys, values = np.zeros((2, 2, 2, _KV_HEADS, 32, _HEAD), np.float16)
     found = []
     for part in (slice(_FIRST), slice(_FIRST, None)):
         rows, features = Rows(_SLOTS[part], _SLOTS[part], _POSITIONS[part]), x[part].copy()
-        passed = pointers.call(weights, rows, features, cos_sin, (keys, values))
+        passed = pointers.call(weights, rows, features, turns, (keys, values))
         library.run(decoder, passed, threads)
         found.append(features)
     return library.product(pointers.matrix(weights.logits), np.concatenate(found), threads)
@@ -83,23 +87,27 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
     for i, shape in enumerate((*shapes, *shapes, (_VOCAB, _WIDTH))):
         made.append(_matrix(shape, forms.pop(0 if shape[1] % 256 else -1), i))
     packed = [each for _, each in made]
-    blocks = [_block(packed[i : i + 7], i) for i in (0, 7)]
+    blocks = [_block(packed[7 * i : 7 * i + 7], i) for i in (0, 1)]
     weights = DecoderWeights(
-        vocab=_VOCAB, context=16, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
-        frequencies=np.ones(_HEAD // 2, np.float32), amplitude=1.0,
+        vocab=_VOCAB, context=32, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
+        turnings=[Turning(np.ones(_PAIRS, np.float32))] * 2,
         epsilon=_EPSILON, head_epsilon=2 * _EPSILON, embed=lambda ids: ids, blocks=blocks,
         last_norm=_norm(_WIDTH, 5), logits=packed[-1],
     )  # fmt: skip
     return [dense for dense, _ in made], weights
 
 
-def _block(matrices: list[Tiles], seed: int) -> BlockWeights:
+def _block(matrices: list[Tiles], number: int) -> BlockWeights:
     query, key, value, output, gate, up, down = matrices
+    looks, behind = _LOOKS[number], number == 1
+    queries, keys = (_HEADS * _HEAD, _KV_HEADS * _HEAD) if looks.whole else (_HEAD, _HEAD)
     return BlockWeights(
-        attention_norm=_norm(_WIDTH, seed),
-        query_norm=_norm(_HEAD, seed + 1),
-        key_norm=_norm(_HEAD, seed + 2),
-        mlp_norm=_norm(_WIDTH, seed + 3),
+        attention_norm=None if behind else _norm(_WIDTH, 7 * number),
+        attention_after=_norm(_WIDTH, 4) if behind else None,
+        query_norm=_norm(queries, 7 * number + 1),
+        key_norm=_norm(keys, 7 * number + 2),
+        mlp_norm=_norm(_WIDTH, 7 * number + 3),
+        mlp_after=_norm(_WIDTH, 6) if behind else None,
         query=query,
         key=key,
         value=value,
@@ -107,6 +115,9 @@ def _block(matrices: list[Tiles], seed: int) -> BlockWeights:
         gate=gate,
         up=up,
         down=down,
+        looks=looks,
+        residual=_RESIDUALS[number],
+        activation=_ACTIVATIONS[number],
     )
 
 
@@ -154,37 +165,62 @@ def _numbers(shape: tuple[int, ...], seed: int) -> np.ndarray:
 def _expected(
     dense: list[_Dense], weights: DecoderWeights, x: np.ndarray, cos_sin: np.ndarray
 ) -> np.ndarray:
-    """The logits of rows x (R, D); cos_sin: of their positions, (2, R, C / 2)."""
+    """The logits of rows x (R, D); cos_sin: of their positions, (2, R, pairs)."""
     for i, block in enumerate(weights.blocks):
         *qkv, output, gate, up, down = dense[7 * i : 7 * i + 7]
         y = _normed(x, block.attention_norm, _EPSILON)
-        q, k, v = (_times(y, each).reshape(len(x), -1, _HEAD).swapaxes(0, 1) for each in qkv)
-        q = _rotated(_normed(q, block.query_norm, 2 * _EPSILON), cos_sin)
-        k = _rotated(_normed(k, block.key_norm, 2 * _EPSILON), cos_sin)
-        x = x + _times(_attended(q, k, v).swapaxes(0, 1).reshape(len(x), -1), output)
+        q, k, v = (_times(y, each) for each in qkv)
+        q, k = (_of_heads(each, norm, block.looks, cos_sin) for each, norm in (
+            (q, block.query_norm), (k, block.key_norm)))  # fmt: skip
+        found = _attended(q, k, v.reshape(len(x), -1, _HEAD).swapaxes(0, 1), block.looks)
+        added = _times(found.swapaxes(0, 1).reshape(len(x), -1), output)
+        x = x + block.residual * _normed(added, block.attention_after, _EPSILON)
         y = _normed(x, block.mlp_norm, _EPSILON)
-        gates = _times(y, gate)
-        x = x + _times(gates / (1 + np.exp(-gates)) * _times(y, up), down)
+        added = _times(_activated(_times(y, gate), block.activation) * _times(y, up), down)
+        x = x + block.residual * _normed(added, block.mlp_after, _EPSILON)
     return _times(_normed(x, weights.last_norm, _EPSILON), dense[-1])
 
 
-def _attended(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _of_heads(
+    x: np.ndarray, norm: np.ndarray | None, looks: Looks, cos_sin: np.ndarray
+) -> np.ndarray:
+    """Queries or keys of rows (R, H * C), normed and turned: (H, R, C)."""
+    if looks.whole:
+        x = _normed(x, norm, 2 * _EPSILON)
+    heads = x.reshape(len(x), -1, _HEAD).swapaxes(0, 1)
+    if not looks.whole:
+        heads = _normed(heads, norm, 2 * _EPSILON)
+    return heads if looks.turning is None else _rotated(heads, cos_sin)
+
+
+def _attended(q: np.ndarray, k: np.ndarray, v: np.ndarray, looks: Looks) -> np.ndarray:
     """Heads (H, R, C) that share keys and values: each row looks at its own sequence so far."""
     k, v = (np.repeat(each, _HEADS // _KV_HEADS, 0) for each in (k, v))
-    scores = q @ k.swapaxes(1, 2) / np.sqrt(np.float32(_HEAD))
-    same = (_SLOTS[:, None] == _SLOTS) & (_POSITIONS[:, None] >= _POSITIONS)
-    weights = np.where(same, np.exp(scores), 0)
+    scores = q @ k.swapaxes(1, 2) * np.float32(looks.scale)
+    if looks.cap:
+        scores = looks.cap * np.tanh(scores / looks.cap)
+    ago = _POSITIONS[:, None] - _POSITIONS
+    seen = (_SLOTS[:, None] == _SLOTS) & (ago >= 0) & (ago < (looks.window or len(ago)))
+    weights = np.where(seen, np.exp(scores), 0)
     found: np.ndarray = weights / weights.sum(-1, keepdims=True) @ v
     return found
 
 
+def _activated(x: np.ndarray, kind: str) -> np.ndarray:
+    inner = x if kind == "silu" else math.sqrt(8 / math.pi) * (x + 0.044715 * x**3)
+    found: np.ndarray = x / (1 + np.exp(-np.maximum(inner, -80)))
+    return found
+
+
 def _rotated(x: np.ndarray, cos_sin: np.ndarray) -> np.ndarray:
-    (cos, sin), (first, second) = cos_sin, np.split(x, 2, -1)
-    return np.concatenate([first * cos - second * sin, second * cos + first * sin], -1)
+    (cos, sin), (first, second, rest) = cos_sin, np.split(x, [_PAIRS, 2 * _PAIRS], -1)
+    turned = first * cos - second * sin, second * cos + first * sin
+    return np.concatenate([*turned, rest], -1)
 
 
 def _normed(x: np.ndarray, weight: np.ndarray | None, epsilon: float) -> np.ndarray:
-    assert weight is not None
+    if weight is None:
+        return x
     found: np.ndarray = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + epsilon) * weight
     return found
 

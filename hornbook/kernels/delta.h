@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "attention.h"
+#include "functions.h"
 #include "product.h"
 #include "team.h"
 
@@ -49,12 +49,6 @@ struct DeltaWork {
     written = arena.take<float>(tokens * d.heads);
   }
 };
-
-// x / (1 + e^-x)
-Floats silu(Floats x) {
-  const Floats under = exponential(subtract(zeros(), larger(x, all(-80))));
-  return divide(x, add(all(1), under));
-}
 
 // Channels [first, stop) of a row over time; `past` becomes what comes before the next call.
 void convolve(const Delta& d, const DeltaWork& work, int64_t row, int first, int stop) {

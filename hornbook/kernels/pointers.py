@@ -53,6 +53,7 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
     require(w.fits(), "sizes that the kernels take")
     require(min(w.vocab, w.context, w.heads, w.kv_heads) > 0, "positive sizes")
     require(w.heads % w.kv_heads == 0, "heads that share keys and values evenly")
+    require(2 * w.pairs() <= w.head, "no more channels that turn than a head has")
     hidden = w.blocks[0].down.inputs
     layers = (structures.Layer * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
     _product(w.logits, w.vocab, w.width)
@@ -62,6 +63,7 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
         heads=w.heads,
         kv_heads=w.kv_heads,
         head=w.head,
+        pairs=w.pairs(),
         layers=len(w.blocks),
         epsilon=w.epsilon,
         head_epsilon=w.head_epsilon,
@@ -74,29 +76,30 @@ def call(
     weights: DecoderWeights,
     rows: Rows,
     x: np.ndarray,
-    cos_sin: np.ndarray,
+    turns: np.ndarray,
     caches: tuple[np.ndarray, np.ndarray],
 ) -> structures.Pass:
-    """A pass of rows. x: (R, D). cos_sin: cosines and sines (2, P, C / 2). caches: keys and values,
-    (layers, slots, kv_heads, room, head) float16, keys in the kernels' order."""
-    count, half = len(rows.ids), weights.head // 2
+    """A pass of rows. x: (R, D). turns: of each turning cosines and sines, (N, 2, P, pairs).
+    caches: keys and values, (layers, slots, kv_heads, room, head) float16, keys in the kernels'
+    order."""
+    count, positions = len(rows.ids), turns.shape[2]
     reach = int(rows.positions.max()) + 1
     slots, room = caches[0].shape[1], caches[0].shape[3]
-    require(rows.positions.min() >= 0 and reach <= min(room, cos_sin.shape[1]), "room")
+    require(rows.positions.min() >= 0 and reach <= min(room, positions), "room")
     require(room % ABREAST == 0, f"room for a multiple of {ABREAST} tokens")
     require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
     shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
     for cache in caches:
         array(cache, shape, np.float16)
-    first = array(cos_sin, (2, cos_sin.shape[1], half), np.float32)
+    tables = len(weights.turnings), 2, positions, weights.pairs()
     return structures.Pass(
         rows=count,
         reach=reach,
+        positions=positions,
         x=array(x, (count, weights.width), np.float32),
         slot=array(rows.slots, (count,), np.int32),
         position=array(rows.positions, (count,), np.int32),
-        cos=first,
-        sin=first + cos_sin.strides[0],
+        turns=array(turns, tables, np.float32),
         keys=_parts(caches[0]),
         values=_parts(caches[1]),
         slot_stride=caches[0].strides[1] // 2,
@@ -105,15 +108,20 @@ def call(
 
 
 def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.Layer:
-    queries, keys = w.heads * w.head, w.kv_heads * w.head
-    normed = block.query_norm, block.key_norm
-    require((normed[0] is None) == (normed[1] is None), "norms of queries and of keys")
-    query, key = (None if n is None else array(n, (w.head,), np.float32) for n in normed)
+    queries, keys, looks = w.heads * w.head, w.kv_heads * w.head, block.looks
+    both = (block.query_norm is None) == (block.key_norm is None)
+    require(both, "norms of queries and of keys")
+    turning = -1 if looks.turning is None else looks.turning
+    require(-1 <= turning < len(w.turnings), "frequencies for all that turns")
+    require(0 <= looks.window <= _MOST, "a window of tokens")
+    require(block.activation in structures.ACTIVATIONS, "one of their activations")
     return structures.Layer(
-        attention_norm=array(block.attention_norm, (w.width,), np.float32),
-        query_norm=query,
-        key_norm=key,
-        mlp_norm=array(block.mlp_norm, (w.width,), np.float32),
+        attention_norm=_norm(block.attention_norm, w.width),
+        attention_after=_norm(block.attention_after, w.width),
+        query_norm=_norm(block.query_norm, queries if looks.whole else w.head),
+        key_norm=_norm(block.key_norm, keys if looks.whole else w.head),
+        mlp_norm=_norm(block.mlp_norm, w.width),
+        mlp_after=_norm(block.mlp_after, w.width),
         query=_product(block.query, queries, w.width),
         key=_product(block.key, keys, w.width),
         value=_product(block.value, keys, w.width),
@@ -121,7 +129,18 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
         gate=_product(block.gate, hidden, w.width),
         up=_product(block.up, hidden, w.width),
         down=_product(block.down, w.width, hidden),
+        residual=block.residual,
+        scale=looks.scale,
+        cap=looks.cap,
+        window=looks.window,
+        angles=turning,
+        whole=looks.whole,
+        activation=structures.ACTIVATIONS.index(block.activation),
     )
+
+
+def _norm(weight: np.ndarray | None, size: int) -> int | None:
+    return None if weight is None else array(weight, (size,), np.float32)
 
 
 def _product(tiles: Tiles, outputs: int, inputs: int) -> structures.Matrix:

@@ -246,10 +246,11 @@ void each_rows(int64_t rows, Put put) {
   for (int64_t row = 0; row < rows; row += kRows) put(row, int(std::min<int64_t>(kRows, rows - row)));
 }
 
-// y (rows, outputs of all) = or += the products with matrices side by side. room: of this thread.
+// y (rows, outputs of all) = the products with matrices side by side, or += `by` times them. room: of
+// this thread.
 template <bool kAdd>
 void multiply_all(Member& team, std::initializer_list<const Matrix*> matrices, const Inputs& x,
-                  int64_t rows, uint8_t* room, float* y) {
+                  int64_t rows, uint8_t* room, float* y, float by = 1) {
   int64_t outputs = 0;
   for (const Matrix* w : matrices) outputs += w->outputs;
   team.each(outputs / kTile, [&](int64_t first, int64_t stop) {
@@ -265,7 +266,7 @@ void multiply_all(Member& team, std::initializer_list<const Matrix*> matrices, c
           for (int i = 0; i < kTile; i += kLanes) {
             float* to = y + (row + m) * outputs + t * kTile + i;
             const Floats found = load(out + m * kTile + i);
-            store(to, kAdd ? add(load(to), found) : found);
+            store(to, kAdd ? multiply_add(found, all(by), load(to)) : found);
           }
         }
       });

@@ -53,13 +53,32 @@ class Tiles(NamedTuple):
         return found
 
 
-class BlockWeights(NamedTuple):
-    """An attention and an MLP. Norms: (N,) float32; those of queries and keys may be None."""
+class Looks(NamedTuple):
+    """How an attention looks. scale: of its scores. cap: scores s become cap tanh(s / cap); 0 for
+    none. window: a token sees those that are fewer than so many away, itself included; 0 for all.
+    turning: whose frequencies turn queries and keys, a place in `DecoderWeights.turnings`; None for
+    no positions. whole: queries and keys are normed over all heads together, where they are.
+    """
 
-    attention_norm: np.ndarray
+    scale: float
+    cap: float = 0.0
+    window: int = 0
+    turning: int | None = 0
+    whole: bool = False
+
+
+class BlockWeights(NamedTuple):
+    """An attention and an MLP. Norms: (N,) float32, of what they read, of what they add (after), of
+    queries and keys; each may be None. residual: what is added to the stream is multiplied by it.
+    activation: of the MLP, one of `structures.ACTIVATIONS`.
+    """
+
+    attention_norm: np.ndarray | None
+    attention_after: np.ndarray | None
     query_norm: np.ndarray | None
     key_norm: np.ndarray | None
-    mlp_norm: np.ndarray
+    mlp_norm: np.ndarray | None
+    mlp_after: np.ndarray | None
     query: Tiles
     key: Tiles
     value: Tiles
@@ -67,20 +86,39 @@ class BlockWeights(NamedTuple):
     gate: Tiles
     up: Tiles
     down: Tiles
+    looks: Looks
+    residual: float = 1.0
+    activation: str = "silu"
 
     def matrices(self) -> tuple[Tiles, ...]:
         """All of them, in this order."""
-        return self[4:]
+        return tuple(each for each in self if isinstance(each, Tiles))
+
+
+class Turning(NamedTuple):
+    """How queries and keys are turned by their position. frequencies: of each pair of channels,
+    (P,) float32 radians a token; amplitude: what cosines and sines are multiplied by. far: the
+    frequencies of sequences that may come to have more than `near` tokens; None for the same.
+    """
+
+    frequencies: np.ndarray
+    amplitude: float = 1.0
+    far: np.ndarray | None = None
+    near: int = 0
+
+    def of(self, capacity: int) -> np.ndarray:
+        """The frequencies of sequences of at most so many tokens."""
+        return self.frequencies if self.far is None or capacity <= self.near else self.far
 
 
 class DecoderWeights(NamedTuple):
-    """A decoder as most are built: rotary attention and gated MLP behind RMS norms, all alike.
+    """A decoder of attentions and gated MLPs around a stream, with RMS norms.
 
     vocab, context, width: ids, tokens, channels. heads query heads of `head` channels share
-    kv_heads of keys and values. frequencies: of each pair of channels, (head / 2,) float32 radians
-    a token; amplitude: what cosines and sines are multiplied by. epsilon, head_epsilon: of the
+    kv_heads of keys and values. turnings: each of as many pairs. epsilon, head_epsilon: of the
     norms of the stream and of queries and keys. embed: ids (R,) -> (R, D) float32. logits: the
-    head.
+    head, which reads what the last norm says times `multiplier`; logits l become cap tanh(l / cap)
+    if there is a cap.
     """
 
     vocab: int
@@ -89,18 +127,25 @@ class DecoderWeights(NamedTuple):
     heads: int
     kv_heads: int
     head: int
-    frequencies: np.ndarray
-    amplitude: float
+    turnings: Sequence[Turning]
     epsilon: float
     head_epsilon: float
     embed: Callable[[np.ndarray], np.ndarray]
     blocks: Sequence[BlockWeights]
     last_norm: np.ndarray
     logits: Tiles
+    multiplier: float = 1.0
+    cap: float | None = None
 
     def fits(self) -> bool:
         """Whether the kernels take these sizes."""
-        return self.width % GROUP == 0 and self.head % _TILE == 0 and len(self.blocks) > 0
+        alike = len({len(turning.frequencies) for turning in self.turnings}) <= 1
+        whole = self.width % GROUP == 0 and self.head % _TILE == 0
+        return whole and alike and len(self.blocks) > 0
+
+    def pairs(self) -> int:
+        """Pairs of channels of a head that turn."""
+        return len(self.turnings[0].frequencies) if self.turnings else 0
 
 
 def matrix_of(whole: Codes) -> Matrix:

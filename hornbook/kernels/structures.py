@@ -28,6 +28,8 @@ FORMS = (
     BFLOATS,
 )
 """Forms of matrices that the kernels read, in the order of `product.h`."""
+ACTIVATIONS = ("silu", "gelu_tanh")
+"""Of gated MLPs, in the order of `functions.h`."""
 
 
 class Matrix(ctypes.Structure):
@@ -43,13 +45,15 @@ class Matrix(ctypes.Structure):
 
 
 class Layer(ctypes.Structure):
-    """An attention and an MLP, each behind a norm; query_norm and key_norm may be None."""
+    """An attention and an MLP, as `decoder.h` says; norms may be None."""
 
     _fields_ = (
         ("attention_norm", ctypes.c_void_p),
+        ("attention_after", ctypes.c_void_p),
         ("query_norm", ctypes.c_void_p),
         ("key_norm", ctypes.c_void_p),
         ("mlp_norm", ctypes.c_void_p),
+        ("mlp_after", ctypes.c_void_p),
         ("query", Matrix),
         ("key", Matrix),
         ("value", Matrix),
@@ -57,6 +61,13 @@ class Layer(ctypes.Structure):
         ("gate", Matrix),
         ("up", Matrix),
         ("down", Matrix),
+        ("residual", ctypes.c_float),
+        ("scale", ctypes.c_float),
+        ("cap", ctypes.c_float),
+        ("window", ctypes.c_int32),
+        ("angles", ctypes.c_int32),
+        ("whole", ctypes.c_int32),
+        ("activation", ctypes.c_int32),
     )
 
 
@@ -69,6 +80,7 @@ class Decoder(ctypes.Structure):
         ("heads", ctypes.c_int32),
         ("kv_heads", ctypes.c_int32),
         ("head", ctypes.c_int32),
+        ("pairs", ctypes.c_int32),
         ("layers", ctypes.c_int32),
         ("epsilon", ctypes.c_float),
         ("head_epsilon", ctypes.c_float),
@@ -85,11 +97,11 @@ class Pass(ctypes.Structure):
     _fields_ = (
         ("rows", ctypes.c_int32),
         ("reach", ctypes.c_int32),
+        ("positions", ctypes.c_int32),
         ("x", ctypes.c_void_p),
         ("slot", ctypes.c_void_p),
         ("position", ctypes.c_void_p),
-        ("cos", ctypes.c_void_p),
-        ("sin", ctypes.c_void_p),
+        ("turns", ctypes.c_void_p),
         ("keys", ctypes.POINTER(ctypes.c_void_p)),
         ("values", ctypes.POINTER(ctypes.c_void_p)),
         ("slot_stride", ctypes.c_int64),

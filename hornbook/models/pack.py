@@ -5,29 +5,19 @@ quantised is the caller's business.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.kernels.codes import Form
-from hornbook.kernels.quantised import (
-    ROWS,
-    BlockWeights,
-    DecoderWeights,
-    Matrix,
-    can_pack,
-    join,
-)
+from hornbook.kernels.quantised import ROWS, Matrix, can_pack, join
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention, AttentionConfig
-from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.head import Capped, cap_of
 from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
-from hornbook.nn.packed import NativeLinear, packed, quantise
+from hornbook.nn.packed import PackedLinear, packed, quantise
 from hornbook.nn.residual import PreNorm
 
 Source = Callable[[str, nn.Linear], Matrix | None]
@@ -65,9 +55,10 @@ class DecoderBlock(NamedTuple):
     mlp: FusedMLP
 
 
-def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[DecoderBlock] | None:
+def blocks_of(model: CausalLM) -> list[DecoderBlock] | None:
     """A packed decoder as a list of blocks, as most are built: rotary attention, gated MLP, RMS
-    norms, one wavelength and head for all, and every matrix a `linear`. None where it is not.
+    norms, one wavelength and head for all, and every matrix one of torch's kernel. None where it is
+    not.
     """
     layers, blocks = list(model.stack.layers), []
     if len(layers) % 2 or not layers or not isinstance(model.stack.norm, RMSNorm):
@@ -88,7 +79,7 @@ def blocks_of(model: CausalLM, linear: type[nn.Module]) -> list[DecoderBlock] | 
         matrices += [block.attention.fused, block.attention.output, block.mlp.fused, block.mlp.down]
     configs = [block.attention.config for block in blocks]
     alike = _is_plain(configs[0]) and all(config == configs[0] for config in configs)
-    return blocks if alike and all(isinstance(one, linear) for one in matrices) else None
+    return blocks if alike and all(isinstance(one, PackedLinear) for one in matrices) else None
 
 
 def _is_plain(config: AttentionConfig) -> bool:
@@ -105,76 +96,6 @@ def _is_plain(config: AttentionConfig) -> bool:
         bias=config.bias,
     )
     return plain == config
-
-
-def decoder_weights(model: CausalLM) -> DecoderWeights | None:
-    """What our kernels read of a packed decoder, in its own memory.
-
-    None where a part of it is of another kind than theirs.
-    """
-    blocks = blocks_of(model, NativeLinear)
-    if blocks is None:
-        return None
-    attention, norm = blocks[0].attention, cast(RMSNorm, model.stack.norm)
-    config = attention.config
-    assert config.rotary is not None
-    norms = [norm for block in blocks for norm in (block.attention_norm, block.mlp_norm)]
-    alike = len({each.epsilon for each in (*norms, norm)}) == 1
-    hidden = {cast(NativeLinear, block.mlp.down).inputs for block in blocks}
-    silu = all(block.mlp.activation is F.silu for block in blocks)
-    if not (alike and silu and len(hidden) == 1 and model.config.embedding == EmbeddingConfig()):
-        return None
-    found = DecoderWeights(
-        vocab=model.vocab,
-        context=model.context,
-        width=model.config.width,
-        heads=config.heads,
-        kv_heads=config.kv_heads,
-        head=config.head,
-        frequencies=config.rotary.frequencies(config.head),
-        amplitude=config.rotary.amplitude,
-        epsilon=norm.epsilon,
-        head_epsilon=cast(RMSNorm, attention.query_norm).epsilon if config.qk_norm else 0.0,
-        embed=_embedder(model),
-        blocks=[_block_weights(block, config.qk_norm is not None) for block in blocks],
-        last_norm=_numbers(norm),
-        logits=cast(NativeLinear, model.head).tiles(),
-    )
-    return found if found.fits() else None
-
-
-def _block_weights(block: DecoderBlock, normed: bool) -> BlockWeights:
-    attention, down = block.attention, cast(NativeLinear, block.mlp.down).tiles()
-    query, key, value = cast(NativeLinear, attention.fused).tiles().split(attention.sizes)
-    gate, up = cast(NativeLinear, block.mlp.fused).tiles().split([down.inputs] * 2)
-    return BlockWeights(
-        attention_norm=_numbers(block.attention_norm),
-        query_norm=_numbers(cast(RMSNorm, attention.query_norm)) if normed else None,
-        key_norm=_numbers(cast(RMSNorm, attention.key_norm)) if normed else None,
-        mlp_norm=_numbers(block.mlp_norm),
-        query=query,
-        key=key,
-        value=value,
-        output=cast(NativeLinear, attention.output).tiles(),
-        gate=gate,
-        up=up,
-        down=down,
-    )
-
-
-def _numbers(norm: RMSNorm) -> np.ndarray:
-    return norm.gain().detach().contiguous().numpy()
-
-
-def _embedder(model: CausalLM) -> Callable[[np.ndarray], np.ndarray]:
-    token = model.embedding.token
-
-    @torch.inference_mode()
-    def embed(ids: np.ndarray) -> np.ndarray:
-        found: np.ndarray = token(torch.from_numpy(ids)).float().numpy()
-        return found
-
-    return embed
 
 
 def pack(model: CausalLM, source: Source) -> CausalLM:

@@ -82,7 +82,7 @@ class GatedMLP(Layer):
 
     def __init__(self, config: GatedMLPConfig, width: int) -> None:
         super().__init__()
-        self.activation = activation(config.activation)
+        self.kind, self.activation = config.activation, activation(config.activation)
         self.gate = nn.Linear(width, config.hidden, bias=False)
         self.up = nn.Linear(width, config.hidden, bias=False)
         self.down = nn.Linear(config.hidden, width, bias=False)

@@ -16,7 +16,8 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
 from hornbook.kernels import recipe
-from hornbook.models.pack import decoder_weights, from_weights, pack
+from hornbook.models.kernel_weights import decoder_weights
+from hornbook.models.pack import from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
 from tests.tiny import decoder_sizes, need_kernels, slow

@@ -17,7 +17,7 @@ from hornbook.models.gguf.blocks import BLOCKS
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
-from hornbook.models.pack import decoder_weights
+from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.presets import PRESETS, llama
 from hornbook.nn.frequencies import Llama3Scaling, RotaryConfig
 from tests.tiny import decoder_sizes, loud

@@ -15,7 +15,8 @@ from hornbook.models.folder import load_model
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.gguf.write import write_gguf
-from hornbook.models.pack import FusedAttention, decoder_weights, from_weights, pack
+from hornbook.models.kernel_weights import decoder_weights
+from hornbook.models.pack import FusedAttention, from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise, takes

@@ -10,7 +10,14 @@ import numpy as np
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles, tiles
+from hornbook.kernels.quantised import (
+    BlockWeights,
+    DecoderWeights,
+    Looks,
+    Tiles,
+    Turning,
+    tiles,
+)
 from hornbook.models.gguf import quantised
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.scaling import DIVISORS
@@ -52,12 +59,11 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head=sizes.head,
-        frequencies=rotary.rotary.frequencies(sizes.head),
-        amplitude=rotary.rotary.amplitude,
+        turnings=[Turning(rotary.rotary.frequencies(sizes.head), rotary.rotary.amplitude)],
         epsilon=rotary.epsilon,
         head_epsilon=rotary.epsilon if name == "qwen3" else 0.0,
         embed=quantised.row_reader(file, EMBEDDING),
-        blocks=[_block(file, f"blk.{i}", heads) for i in range(sizes.depth)],
+        blocks=[_block(file, f"blk.{i}", heads, sizes.head) for i in range(sizes.depth)],
         last_norm=quantised.floats(file, "output_norm.weight"),
         logits=tiles(logits),
     )
@@ -101,7 +107,7 @@ def _shapes(name: str, rotary: Rotary) -> Iterator[tuple[str, tuple[int, ...]]]:
                 yield f"blk.{i}.{part}.weight", (sizes.head,)
 
 
-def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
+def _block(file: GGUFFile, block: str, heads: dict[str, int], head: int) -> BlockWeights:
     def norm(part: str) -> np.ndarray:
         return quantised.floats(file, f"{block}.{part}.weight")
 
@@ -118,9 +124,11 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
     normed = f"{block}.attn_q_norm.weight" in file.tensors
     return BlockWeights(
         attention_norm=norm("attn_norm"),
+        attention_after=None,
         query_norm=norm("attn_q_norm") if normed else None,
         key_norm=norm("attn_k_norm") if normed else None,
         mlp_norm=norm("ffn_norm"),
+        mlp_after=None,
         query=made("attn_q"),
         key=made("attn_k"),
         value=made("attn_v"),
@@ -128,4 +136,5 @@ def _block(file: GGUFFile, block: str, heads: dict[str, int]) -> BlockWeights:
         gate=made("ffn_gate"),
         up=made("ffn_up"),
         down=made("ffn_down"),
+        looks=Looks(scale=head**-0.5),
     )

@@ -1,0 +1,180 @@
+// What a decoder is made of, and how its attention looks at what came before.
+//
+// What one kind of model has and another has not is data of each layer: a null, a zero or a number
+// that changes nothing where it is absent. No kind has a branch of its own.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "attention.h"
+#include "product.h"
+#include "team.h"
+
+namespace {
+
+// Norms: of what attention and MLP read and of what they add, null where there is none; of queries and
+// keys, of each head or, `whole`, of all together, or null. residual: what is added is multiplied by
+// it. scale, cap: scores s become scale s, then cap tanh(s / cap), or 0 for no cap. window: tokens that
+// are seen, itself included, or 0 for all. angles: whose cosines and sines turn queries and keys, or
+// -1. activation: a `Kind`.
+struct Layer {
+  const float *attention_norm, *attention_after, *query_norm, *key_norm, *mlp_norm, *mlp_after;
+  Matrix query, key, value, output, gate, up, down;
+  float residual, scale, cap;
+  int32_t window, angles, whole, activation;
+};
+
+// pairs: of channels of a head that turn.
+struct Decoder {
+  int32_t width, hidden, heads, kv_heads, head, pairs, layers;
+  float epsilon, head_epsilon;
+  const Layer* layer;
+  const float* last_norm;
+
+  int queries() const { return heads * head; }
+  int keys() const { return kv_heads * head; }
+  int together() const { return queries() + 2 * keys(); }
+};
+
+// Rows of a call. x: (rows, width), read and overwritten. slot, position: of each row; turns: for each
+// number of `angles` cosines, then sines, (positions, pairs). keys, values: half floats, of each layer
+// (slots, kv_heads, room, head), keys in the order of `key_place`; 16 divides room.
+struct Pass {
+  int32_t rows, reach, positions;
+  float* x;
+  const int32_t *slot, *position;
+  const float* turns;
+  uint16_t *const *keys, *const *values;
+  int64_t slot_stride, head_stride;
+};
+
+// Memory of a pass. added: what a layer adds, where that is normed. score_room: of a query of a thread;
+// open_room: bytes of an opened tile, of which a thread has two.
+struct Work {
+  Inputs wide, inner, attended;
+  float *normed, *qkv, *found, *hidden, *added, *scores;
+  uint8_t* opened;
+  int score_room;
+  size_t open_room;
+
+  Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) {
+    normed = arena.take<float>(size_t(rows) * d.width);
+    qkv = arena.take<float>(size_t(rows) * d.together());
+    found = arena.take<float>(size_t(rows) * d.queries());
+    hidden = arena.take<float>(size_t(rows) * d.hidden);
+    added = normed;  // which nobody reads any more then
+    wide = arena.inputs(rows, normed, d.width);
+    inner = arena.inputs(rows, hidden, d.hidden);
+    attended = arena.inputs(rows, found, d.queries());
+    score_room = (reach + kAbreast - 1) / kAbreast * kAbreast;
+    scores = arena.take<float>(size_t(threads) * kQueries * score_room);
+    open_room = open_bytes(rows, std::max({d.width, d.hidden, d.queries()}));
+    opened = arena.take<uint8_t>(2 * threads * open_room);
+  }
+
+  uint8_t* room(const Member& team) const { return opened + 2 * team.thread * open_room; }
+};
+
+// Queries and keys of a row normed all together.
+void norm_whole(const Decoder& d, const Layer& layer, const Work& work, int64_t row) {
+  float* x = work.qkv + row * d.together();
+  rms_norm(x, layer.query_norm, d.queries(), d.head_epsilon, x);
+  rms_norm(x + d.queries(), layer.key_norm, d.keys(), d.head_epsilon, x + d.queries());
+}
+
+// Queries and keys are normed and turned; keys and values are kept.
+void keep(const Decoder& d, int number, const Pass& pass, const Work& work, int64_t row, int64_t h) {
+  const Layer& layer = d.layer[number];
+  const int size = d.head;
+  float* x = work.qkv + row * d.together() + h * size;
+  const float* norm = h < d.heads ? layer.query_norm : layer.key_norm;
+  if (norm && !layer.whole) rms_norm(x, norm, size, d.head_epsilon, x);
+  const int64_t position = pass.position[row], table = int64_t(pass.positions) * d.pairs;
+  if (layer.angles >= 0) {
+    const float* cos = pass.turns + 2 * table * layer.angles + position * d.pairs;
+    rotate(x, cos, cos + table, d.pairs);
+  }
+  if (h < d.heads) return;
+  const int64_t at = pass.slot[row] * pass.slot_stride + (h - d.heads) * pass.head_stride;
+  keep_key(x, position, size, pass.keys[number] + at);
+  halve(x + d.keys(), size, pass.values[number] + at + position * size);
+}
+
+// Some rows and heads of an attention that share keys. first: the first head.
+struct Place {
+  int row, rows, kv, first, heads;
+};
+
+template <int kRowsOf, int kHeadsOf>
+void look_from(const Decoder& d, int number, const Pass& pass, const Work& work, const Place& place,
+               float* scores) {
+  const Layer& layer = d.layer[number];
+  Queries<kRowsOf * kHeadsOf> x;
+  x.size = d.head, x.room = work.score_room, x.scale = layer.scale, x.cap = layer.cap;
+  x.scores = scores;
+  for (int m = 0; m < kRowsOf * kHeadsOf; m++) {
+    const int64_t row = place.row + m / kHeadsOf, head = place.first + m % kHeadsOf;
+    x.q[m] = work.qkv + row * d.together() + head * d.head;
+    x.y[m] = work.found + row * d.queries() + head * d.head;
+    x.stop[m] = pass.position[row] + 1;
+    x.first[m] = layer.window > 0 ? std::max(0, x.stop[m] - layer.window) : 0;
+  }
+  const int64_t at = pass.slot[place.row] * pass.slot_stride + place.kv * pass.head_stride;
+  attend(x, pass.keys[number] + at, pass.values[number] + at);
+}
+
+// Rows together where they are neighbours of one sequence and as many as can be, else one by one.
+void look(const Decoder& d, int number, const Pass& pass, const Work& work, Place place,
+          float* scores) {
+  const auto with = [&](auto heads) {
+    constexpr int kAll = kQueries / heads;
+    bool together = place.rows == kAll;
+    for (int row = place.row + 1; row < place.row + place.rows; row++)
+      together = together && pass.slot[row] == pass.slot[row - 1] &&
+                 pass.position[row] == pass.position[row - 1] + 1;
+    if (together) return look_from<kAll, heads>(d, number, pass, work, place, scores);
+    for (int i = 0; i < place.rows; i++, place.row++)
+      look_from<1, heads>(d, number, pass, work, place, scores);
+  };
+  switch (place.heads) {
+    case 1: return with(std::integral_constant<int, 1>());
+    case 2: return with(std::integral_constant<int, 2>());
+    case 3: return with(std::integral_constant<int, 3>());
+    default: return with(std::integral_constant<int, kHeads>());
+  }
+}
+
+void attention(Member& team, const Decoder& d, int number, const Pass& pass, const Work& work) {
+  const Layer& layer = d.layer[number];
+  if (layer.whole && layer.query_norm)
+    team.each(pass.rows, [&](int64_t first, int64_t stop) {
+      for (int64_t row = first; row < stop; row++) norm_whole(d, layer, work, row);
+    });
+  const int turned = d.heads + d.kv_heads, share = d.heads / d.kv_heads;
+  team.each(int64_t(pass.rows) * turned, [&](int64_t first, int64_t stop) {
+    for (int64_t job = first; job < stop; job++)
+      keep(d, number, pass, work, job / turned, job % turned);
+  });
+  // Heads that share keys and rows of a prompt together, but heads one by one where each then has a
+  // thread. Heads outside, so that rows read the same keys one after the other.
+  const int single = team.threads() >= int64_t(pass.rows) * d.heads;
+  const int groups = single ? share : (share + kHeads - 1) / kHeads;
+  const int most = (share + groups - 1) / groups, abreast = kQueries / most;
+  const int blocks = (pass.rows + abreast - 1) / abreast;
+  float* scores = work.scores + team.thread * int64_t(kQueries) * work.score_room;
+  team.each(int64_t(d.kv_heads) * groups * blocks, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; job++) {
+      const int group = int(job / blocks), row = int(job % blocks) * abreast;
+      const int kv = group / groups, first = kv * share + group % groups * most;
+      const int rows = std::min(abreast, pass.rows - row);
+      const int heads = std::min(most, (kv + 1) * share - first);
+      look(d, number, pass, work, {row, rows, kv, first, heads}, scores);
+    }
+  });
+}
+
+}  // namespace

@@ -1,0 +1,216 @@
+"""What our kernels read of a packed decoder: its matrices, and what each block has as data.
+
+Knows layers by their types. A part that the kernels have not is said in words, and torch's layers
+compute such a model.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, NoReturn, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles, Turning
+from hornbook.kernels.structures import ACTIVATIONS
+from hornbook.models.causal_lm import CausalLM
+from hornbook.models.pack import FusedAttention, FusedMLP
+from hornbook.nn.attention import Attention
+from hornbook.nn.embedding import EmbeddingConfig
+from hornbook.nn.frequencies import RotaryConfig
+from hornbook.nn.head import Capped
+from hornbook.nn.mlp import GatedMLP
+from hornbook.nn.norm import RMSNorm
+from hornbook.nn.packed import NativeLinear
+from hornbook.nn.residual import InnerNorm, PreNorm
+
+_Kind, _Value = TypeVar("_Kind"), TypeVar("_Value")
+
+
+class OtherPart(Exception):
+    """A part of a decoder that the kernels have not, in words."""
+
+
+class _Around(NamedTuple):
+    """A layer, and what stands around it."""
+
+    before: RMSNorm | None
+    layer: nn.Module
+    after: RMSNorm | None = None
+    multiplier: float = 1.0
+
+
+class _Block(NamedTuple):
+    attention: Attention
+    mlp: GatedMLP
+    around: tuple[_Around, _Around]
+
+    def norms(self) -> list[RMSNorm]:
+        """Those of the stream."""
+        return [norm for each in self.around for norm in (each.before, each.after) if norm]
+
+    def head_norms(self) -> list[RMSNorm]:
+        """Those of queries and keys."""
+        own = (self.attention.query_norm, self.attention.key_norm)
+        return [_of(RMSNorm, norm) for norm in own if self.attention.config.qk_norm]
+
+
+def decoder_weights(model: CausalLM) -> DecoderWeights | None:
+    """What our kernels read of a packed decoder, in its own memory; None where it has a part that
+    they have not, which `described` names."""
+    try:
+        return described(model)
+    except OtherPart:
+        return None
+
+
+def described(model: CausalLM) -> DecoderWeights:
+    """As `decoder_weights`. Raises OtherPart."""
+    blocks, last = _blocks(model), _of(RMSNorm, model.stack.norm)
+    configs = [block.attention.config for block in blocks]
+    rotaries = list(dict.fromkeys(config.rotary for config in configs if config.rotary))
+    heads, kv_heads, head = _one(
+        "numbers of heads", ((c.heads, c.kv_heads, c.head) for c in configs)
+    )
+    stream = [norm for block in blocks for norm in block.norms()]
+    of_heads = [norm.epsilon for block in blocks for norm in block.head_norms()]
+    logits = model.head
+    found = DecoderWeights(
+        vocab=model.vocab,
+        context=model.context,
+        width=model.config.width,
+        heads=heads,
+        kv_heads=kv_heads,
+        head=head,
+        turnings=[_turning(rotary, head) for rotary in rotaries],
+        epsilon=_one("epsilons", (norm.epsilon for norm in (*stream, last))),
+        head_epsilon=_one("epsilons of heads", of_heads) if of_heads else 0.0,
+        embed=_embedder(model),
+        blocks=[_block_weights(block, rotaries) for block in blocks],
+        last_norm=_gain(last),
+        logits=_tiles(logits.linear if isinstance(logits, Capped) else logits),
+        multiplier=model.config.multiplier,
+        cap=logits.cap if isinstance(logits, Capped) else None,
+    )
+    _one("widths of MLPs", (block.down.inputs for block in found.blocks))
+    if not found.fits():
+        _other(f"a width of {found.width} and heads of {head} channels")
+    return found
+
+
+def _blocks(model: CausalLM) -> list[_Block]:
+    layers, plain = list(model.stack.layers), EmbeddingConfig()
+    same = {"scaled": plain.scaled, "multiplier": plain.multiplier, "dropout": plain.dropout}
+    if model.config.embedding.model_copy(update=same) != plain:
+        _other("more than token vectors at its bottom")
+    if model.stack.relative is not None:
+        _other("relative positions")
+    if not layers or len(layers) % 2:
+        _other("blocks of other than two layers")
+    pairs = zip(map(_around, layers[::2]), map(_around, layers[1::2]), strict=True)
+    return [
+        _Block(_attention(one.layer), _of(GatedMLP, two.layer), (one, two)) for one, two in pairs
+    ]
+
+
+def _around(layer: nn.Module) -> _Around:
+    if isinstance(layer, PreNorm):
+        return _Around(_of(RMSNorm, layer.norm), layer.layer, None, layer.multiplier)
+    inner = _of(InnerNorm, layer)
+    before = None if isinstance(inner.norm, nn.Identity) else _of(RMSNorm, inner.norm)
+    return _Around(before, inner.layer, _of(RMSNorm, inner.after_norm))
+
+
+def _attention(layer: nn.Module) -> Attention:
+    attention = _of(Attention, layer)
+    if attention.config.gated:
+        _other("heads with gates")
+    return attention
+
+
+def _block_weights(block: _Block, rotaries: list[RotaryConfig]) -> BlockWeights:
+    attention, config = block.attention, block.attention.config
+    first, second = block.around
+    normed = config.qk_norm is not None
+    query, key, value = _inputs(attention, ("query", "key", "value"), FusedAttention)
+    gate, up = _inputs(block.mlp, ("gate", "up"), FusedMLP)
+    if block.mlp.kind not in ACTIVATIONS:
+        _other(f"{block.mlp.kind} in its MLPs")
+    return BlockWeights(
+        attention_norm=_gain(first.before),
+        attention_after=_gain(first.after),
+        query_norm=_gain(_of(RMSNorm, attention.query_norm)) if normed else None,
+        key_norm=_gain(_of(RMSNorm, attention.key_norm)) if normed else None,
+        mlp_norm=_gain(second.before),
+        mlp_after=_gain(second.after),
+        query=query,
+        key=key,
+        value=value,
+        output=_tiles(attention.output),
+        gate=gate,
+        up=up,
+        down=_tiles(block.mlp.down),
+        looks=Looks(
+            scale=config.head**-0.5 if config.scale is None else config.scale,
+            cap=config.cap or 0.0,
+            window=config.window or 0,
+            turning=rotaries.index(config.rotary) if config.rotary else None,
+            whole=config.qk_norm_whole,
+        ),
+        residual=_one("multipliers of a block", (each.multiplier for each in block.around)),
+        activation=block.mlp.kind,
+    )
+
+
+def _inputs(layer: nn.Module, names: tuple[str, ...], fused: type[nn.Module]) -> list[Tiles]:
+    """The matrices of projections that read the same, whether or not they were joined."""
+    if not isinstance(layer, fused):
+        return [_tiles(layer.get_submodule(name)) for name in names]
+    whole = _tiles(layer.get_submodule("fused"))
+    return whole.split(getattr(layer, "sizes"))  # noqa: B009
+
+
+def _turning(rotary: RotaryConfig, head: int) -> Turning:
+    near = rotary.switches_at()
+    if near is None:
+        return Turning(rotary.frequencies(head), rotary.amplitude)
+    far = rotary.frequencies(head, near + 1)
+    return Turning(rotary.frequencies(head), rotary.amplitude, far, near)
+
+
+def _tiles(linear: nn.Module) -> Tiles:
+    return _of(NativeLinear, linear).tiles()
+
+
+def _gain(norm: RMSNorm | None) -> np.ndarray | None:
+    return None if norm is None else norm.gain().detach().contiguous().numpy()
+
+
+def _embedder(model: CausalLM) -> Callable[[np.ndarray], np.ndarray]:
+    token, scale = model.embedding.token, model.config.embedding.scale(model.config.width)
+
+    @torch.inference_mode()
+    def embed(ids: np.ndarray) -> np.ndarray:
+        rows = token(torch.from_numpy(ids)).float()
+        found: np.ndarray = (rows if scale == 1 else rows * scale).numpy()
+        return found
+
+    return embed
+
+
+def _of(kind: type[_Kind], module: object) -> _Kind:
+    if not isinstance(module, kind):
+        _other(f"{type(module).__name__} where {kind.__name__} is needed")
+    return module
+
+
+def _one(what: str, values: Iterable[_Value]) -> _Value:
+    """The value that all have."""
+    found = list(dict.fromkeys(values))
+    if len(found) != 1:
+        _other(f"several {what}")
+    return found[0]
+
+
+def _other(what: str) -> NoReturn:
+    raise OtherPart(what)
