@@ -18,7 +18,8 @@
 namespace {
 
 constexpr bool kHasGrid = HORNBOOK_GRID;
-constexpr int kSums = 4;  // of its registers hold sums
+constexpr int kGridSums = 4;  // registers of sums, the first ones
+constexpr int kGridInputs = 4, kGridCodes = 5;
 
 // The instructions themselves: the compiler's own leave out that they read and write memory.
 template <int kRegister>
@@ -58,8 +59,7 @@ bool grid_allowed() {
 #endif
 }
 
-// The grid of a thread, for calls of so many rows. Registers 0 to 3 hold sums; 4 and 5 inputs and
-// codes of 32 bytes, 6 and 7 of 16.
+// The grid of a thread, for calls of so many rows.
 class Grid {
  public:
   explicit Grid(int64_t rows) : rows_(rows < 8 || !grid_allowed() ? 0 : rows < 16 ? 8 : 16) {
@@ -67,10 +67,11 @@ class Grid {
     if (rows_ == 0) return;
     struct alignas(64) {
       uint8_t palette = 1, start = 0, none[14] = {};
-      uint16_t bytes[16] = {64, 64, 64, 64, 32, 64, 16, 64};
+      uint16_t bytes[16] = {64, 64, 64, 64, 32, 64};  // of a row of each register
       uint8_t rows[16] = {};
     } shapes{};
-    for (int i = 0; i < 8; i++) shapes.rows[i] = i == 5 ? 8 : i == 7 ? 4 : uint8_t(rows_);
+    for (int i = 0; i < 5; i++) shapes.rows[i] = uint8_t(rows_);
+    shapes.rows[kGridCodes] = 8;
     __asm__ volatile("ldtilecfg %0" ::"m"(shapes));
 #endif
   }

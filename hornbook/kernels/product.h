@@ -97,9 +97,22 @@ void open(const uint8_t* tile, int inputs, uint8_t* to) {
   }
 }
 
+// What is read next and not yet in the cache, `step` bytes for each 32 inputs; null where it is there.
+// Memory is idle while an opened tile is multiplied with, unless the next one is asked for meanwhile.
+struct Ahead {
+  const uint8_t* from;
+  int step;
+
+  void fetch(int g) const {
+    if (!from) return;
+    for (const uint8_t* at = from + int64_t(g) * step; at < from + (g + 1ll) * step; at += 64)
+      __builtin_prefetch(at);
+  }
+};
+
 // out (M, 16): M rows from `row` on times an opened tile.
 template <class F, int M>
-void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) {
+void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, Ahead ahead, float* out) {
   for (int lane = 0; lane < kTile; lane += kLanes) {
     Floats found[M];
     for (int m = 0; m < M; m++) found[m] = zeros();
@@ -109,6 +122,7 @@ void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) 
       const float* from = x.floats + row * x.inputs;
       const float* w = reinterpret_cast<const float*>(opened) + lane;
       for (int k = 0; k < x.inputs; k += 2) {
+        if (k % kGroup == 0) ahead.fetch(k / kGroup);
         const Floats first = load(w + kTile * k), second = load(w + kTile * (k + 1));
         for (int m = 0; m < M; m++) {
           found[m] = multiply_add(first, all(from[m * x.inputs + k]), found[m]);
@@ -118,6 +132,7 @@ void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) 
       for (int m = 0; m < M; m++) found[m] = add(found[m], odd[m]);
     } else {
       for (int g = 0; g < x.groups(); g++) {
+        ahead.fetch(g);
         const Group<F> w(opened + g * Group<F>::kBytes, lane);
         add_group<F, M>(w, x, row, g, found);
       }
@@ -126,42 +141,46 @@ void some_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) 
   }
 }
 
-// As `some_rows`, of as many rows as the thread's grid has. The sums of a group are on their way while
-// those of the one before are scaled.
+// Whether sums with a form are made on a grid. Where halves of a group have scales of their own, the
+// way through memory costs more than the grid saves (docs/log.md).
+template <class F>
+constexpr bool kOnGrid = kHasGrid && !F::kFloats && F::kShared == kGroup;
+
+// As `some_rows`, of as many rows as the thread's grid has. The sums of the next groups are on their
+// way while those of one are scaled.
 template <class F, int M>
-void grid_rows(const uint8_t* opened, const Inputs& x, int64_t row, float* out) {
+void grid_rows(const uint8_t* opened, const Inputs& x, int64_t row, Ahead ahead, float* out) {
   if constexpr (kHasGrid && !F::kFloats) {
-    constexpr int kParts = F::kParts, kBytes = kGroup / kParts;
-    alignas(64) Ints sums[2][kParts][2][M];
+    constexpr int kAhead = 2;  // what was stored a moment ago is read slowly
+    alignas(64) Ints sums[2 * kAhead][2][M];
     const int8_t* from = x.values + 2 * row * x.inputs;
+    const int groups = x.groups();
     const auto start = [&](int g, auto side) {
-      unrolled<kParts>([&](auto part) {
-        constexpr int kInputs = kParts == 1 ? 4 : 6;
-        grid_load<kInputs + 1>(opened + g * Group<F>::kBytes + kTile * kBytes * part, 64);
-        unrolled<2>([&](auto half) {
-          constexpr int kTo = (2 * (kParts == 1 ? side : part) + half) % kSums;
-          grid_zero<kTo>();
-          grid_load<kInputs>(from + 2 * g * kGroup + kGroup * half + kBytes * part, 2 * x.inputs);
-          grid_add_products<kTo, kInputs, kInputs + 1>();
-          grid_store<kTo>(sums[side][part][half], 64);
-        });
+      if (g >= groups) return;
+      ahead.fetch(g);
+      grid_load<kGridCodes>(opened + g * Group<F>::kBytes, 4 * kTile);
+      unrolled<2>([&](auto half) {
+        constexpr int kTo = (2 * side + half) % kGridSums;
+        grid_zero<kTo>();
+        grid_load<kGridInputs>(from + (2 * g + half) * kGroup, 2 * x.inputs);
+        grid_add_products<kTo, kGridInputs, kGridCodes>();
+        grid_store<kTo>(sums[side][half], 4 * kTile);
       });
     };
     Floats found[M];
     for (int m = 0; m < M; m++) found[m] = zeros();
     const auto finish = [&](int g, int side) {
+      if (g >= groups) return;
       const float* floats = (const float*)(opened + g * Group<F>::kBytes + Group<F>::kCodes);
-      const Facts* facts = x.facts + row * x.groups() + g;
-      for (int p = 0; p < kParts; p++, floats += 2 * kTile)
-        add_part<kParts, M>(p, load(floats), load(floats + kTile), sums[side][p][0],
-                            sums[side][p][1], facts, x.groups(), found);
+      add_part<1, M>(0, load(floats), load(floats + kTile), sums[side][0], sums[side][1],
+                     x.facts + row * groups + g, groups, found);
     };
-    start(0, std::integral_constant<int, 0>());
-    for (int g = 0; g < x.groups(); g += 2) {
-      if (g + 1 < x.groups()) start(g + 1, std::integral_constant<int, 1>());
-      finish(g, 0);
-      if (g + 2 < x.groups()) start(g + 2, std::integral_constant<int, 0>());
-      if (g + 1 < x.groups()) finish(g + 1, 1);
+    unrolled<kAhead>([&](auto side) { start(side, side); });
+    for (int g = 0; g < groups; g += 2 * kAhead) {
+      unrolled<2 * kAhead>([&](auto side) {
+        start(g + side + kAhead, std::integral_constant<int, (side + kAhead) % (2 * kAhead)>());
+        finish(g + side, side);
+      });
     }
     for (int m = 0; m < M; m++) store(out + m * kTile, found[m]);
   }
@@ -173,9 +192,9 @@ struct Kernel {
   int bits, group, offsets, table, exponent;
   void (*one)(const uint8_t* tile, const Inputs& x, int64_t row, float* out);
   void (*open)(const uint8_t* tile, int inputs, uint8_t* to);
-  using Rows = void (*)(const uint8_t* opened, const Inputs& x, int64_t row, float* out);
+  using Rows = void (*)(const uint8_t* opened, const Inputs& x, int64_t row, Ahead ahead, float* out);
   Rows some[4], grid[2];  // 1, 2, 4 and 8 rows; 8 and 16 on a grid
-  bool floats;
+  bool on_grid;
 };
 
 template <class F>
@@ -187,7 +206,7 @@ constexpr Kernel kernel() {
           F::kExponent, one_row<F>,
           open<F>,     {some_rows<Opened, 1>, some_rows<Opened, 2>, some_rows<Opened, 4>,
                         some_rows<Opened, 8>},
-          {grid_rows<Opened, 8>, grid_rows<Opened, 16>}, F::kFloats};
+          {grid_rows<Opened, 8>, grid_rows<Opened, 16>}, kOnGrid<F>};
 }
 
 // In the order of `structures.FORMS`.
@@ -211,7 +230,9 @@ class Tile {
   Tile(const Matrix& w, int64_t number, int64_t rows, uint8_t* room)
       : kernel_(kForms[w.form]), bias_(w.bias ? w.bias + kTile * number : nullptr),
         tile_(w.blocks + number * (w.inputs / kernel_.unit) * kernel_.bytes), opened_(room),
-        single_(rows == 1) {
+        next_{nullptr, 0}, single_(rows == 1) {
+    const int64_t size = int64_t(w.inputs / kernel_.unit) * kernel_.bytes;
+    if (kTile * (number + 1) < w.outputs) next_ = {tile_ + size, kernel_.bytes / (kernel_.unit / kGroup)};
     if (!single_) kernel_.open(tile_, w.inputs, room);
   }
 
@@ -219,12 +240,12 @@ class Tile {
   void times(const Inputs& x, int64_t row, int count, const Grid& grid, float* out) const {
     if (single_) kernel_.one(tile_, x, row, out);
     else {
-      const int on_grid = kernel_.floats ? 0 : grid.rows();
+      const int on_grid = kernel_.on_grid ? grid.rows() : 0;
       for (int done = 0; done < count;) {
         const int left = count - done, which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
         const bool whole = on_grid > 0 && left >= on_grid;
         const auto rows = whole ? kernel_.grid[on_grid / 16] : kernel_.some[which];
-        rows(opened_, x, row + done, out + done * kTile);
+        rows(opened_, x, row + done, row + done == 0 ? next_ : Ahead{nullptr, 0}, out + done * kTile);
         done += whole ? on_grid : 1 << which;
       }
     }
@@ -237,6 +258,7 @@ class Tile {
   const Kernel& kernel_;
   const float* bias_;
   const uint8_t *tile_, *opened_;
+  Ahead next_;  // tile
   const bool single_;
 };
 

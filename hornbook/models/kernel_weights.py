@@ -24,7 +24,8 @@ from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import NativeLinear
 from hornbook.nn.residual import InnerNorm, PreNorm
 
-_Kind, _Value = TypeVar("_Kind"), TypeVar("_Value")
+_Kind = TypeVar("_Kind")
+_Value = TypeVar("_Value")
 
 
 class OtherPart(Exception):
@@ -87,7 +88,7 @@ def described(model: CausalLM) -> DecoderWeights:
         head_epsilon=_one("epsilons of heads", of_heads) if of_heads else 0.0,
         embed=_embedder(model),
         blocks=[_block_weights(block, rotaries) for block in blocks],
-        last_norm=_gain(last),
+        last_norm=_numbers(last),
         logits=_tiles(logits.linear if isinstance(logits, Capped) else logits),
         multiplier=model.config.multiplier,
         cap=logits.cap if isinstance(logits, Capped) else None,
@@ -183,7 +184,11 @@ def _tiles(linear: nn.Module) -> Tiles:
 
 
 def _gain(norm: RMSNorm | None) -> np.ndarray | None:
-    return None if norm is None else norm.gain().detach().contiguous().numpy()
+    return None if norm is None else _numbers(norm)
+
+
+def _numbers(norm: RMSNorm) -> np.ndarray:
+    return norm.gain().detach().contiguous().numpy()
 
 
 def _embedder(model: CausalLM) -> Callable[[np.ndarray], np.ndarray]:
