@@ -21,6 +21,7 @@ from hornbook.cli import (
     decide,
     embed,
     evaluate,
+    explain,
     export,
     filter,
     finetune,
@@ -61,6 +62,7 @@ app.command("ask")(ask.command)
 app.command("filter")(filter.command)
 app.command("trace")(trace.command)
 app.command("biography")(biography.command)
+app.command("explain")(explain.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

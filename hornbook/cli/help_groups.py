@@ -9,15 +9,26 @@ COMMANDS = {
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed serve",
     "Measurement": "evaluate bench",
+<<<<<<< HEAD
     "Understanding": "trace biography",
+=======
+    "Understanding": "trace explain",
+>>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
     "Exchange": "pull export",
 }
 
 OPTIONS = {
+<<<<<<< HEAD
     "Task": "task prompt system words shots question questions score examples",
     "Data": "corpus pairs validation test images data text file column text_column label_column "
     "text_field domain general good bad against group validation_share strict longest",
     "Documents": "remove encoder wait watch make_questions index.questions",
+=======
+    "Task": "task position prompt system words shots question questions score examples",
+    "Data": "corpus pairs validation test images image data text file column text_column "
+    "label_column text_field domain general good bad against group validation_share strict longest",
+    "Documents": "remove encoder wait watch",
+>>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
     "Search": "ask.strict quotes least places count by source folder since until in_language "
     "metadata rerank",
     "Budget": "minutes tokens epochs",
@@ -31,7 +42,7 @@ OPTIONS = {
     "drain log_texts",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
-    "bench.tokens rounds",
+    "bench.tokens rounds explain.test contexts window draws",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
     "Output": "to type_ importance out html resume json",
@@ -40,9 +51,13 @@ OPTIONS = {
 
 VALUES = {
     "MINUTES": "minutes",
+<<<<<<< HEAD
     "SECONDS": "timeout drain",
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
     "repetition_window",
+=======
+    "TOKENS": "tokens max_tokens longest part context vocab_size length window",
+>>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
     "column text_column label_column text_field group class_weights encoder by rerank",
     "LANGUAGE": "language in_language",
@@ -52,7 +67,11 @@ VALUES = {
     "ROWS": "rows micro_rows",
     "EPOCHS": "epochs",
     "PARTS": "folds",
+<<<<<<< HEAD
     "ITEMS": "test_limit limit each quotes places others keep",
+=======
+    "ITEMS": "test_limit limit each quotes places contexts draws",
+>>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
     "EXAMPLES": "shots",
     "SENTENCES": "lead sentences",
     "STREAMS": "streams",

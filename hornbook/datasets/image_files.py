@@ -46,6 +46,16 @@ def read_parquet(paths: Sequence[Path], size: int | None, channels: int) -> Labe
     return _images(parquet_items, [list(map(str, paths))], size, channels, bytes_read)
 
 
+def read_image(path: Path, size: int, channels: int) -> np.ndarray:
+    """One image, (size, size, C) uint8. Raises UsageError for a file that is none."""
+    if not path.is_file():
+        raise UsageError(f"{path} {'is no file' if path.exists() else 'does not exist'}.")
+    try:
+        return _decode(path, size, channels)
+    except Exception as error:  # decoders of many formats, each with errors of its own
+        raise UsageError(f"{path} is no image that can be read: {error}.") from None
+
+
 def _images(
     work: Callable[..., Iterator[Values]],
     arguments: list[Any],

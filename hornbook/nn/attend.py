@@ -2,7 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from hornbook.nn.masks import KernelMask
 
 _LONG = 256
 """Keys from which the CPU's bfloat16 kernel is as fast as float32's, forward and backward."""
@@ -70,3 +72,21 @@ def attend_capped(
         scores = scores.masked_fill(~attn_mask, float("-inf"))
     y: Tensor = (scores.softmax(-1).to(v.dtype) @ v[:, :, None]).flatten(1, 2)
     return y
+
+
+class DotProductAttention(nn.Module):
+    """`attend` or `attend_capped` as a part of a layer, without weights: a hook on it is told what
+    looked at what.
+
+    cap, scale: of the scores, see `AttentionConfig`.
+    """
+
+    def __init__(self, scale: float | None = None, cap: float | None = None) -> None:
+        super().__init__()
+        self.scale, self.cap = scale, cap
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: KernelMask) -> Tensor:
+        if self.cap is not None:
+            return attend_capped(q, k, v, self.cap, scale=self.scale, **mask)
+        shared = k.shape[1] != q.shape[1]
+        return attend(q, k, v, enable_gqa=shared, scale=self.scale, **mask)

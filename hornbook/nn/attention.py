@@ -11,10 +11,10 @@ import pydantic
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
-from hornbook.nn.attend import attend, attend_capped
+from hornbook.nn.attend import DotProductAttention
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.frequencies import LongScaling, RotaryConfig
-from hornbook.nn.masks import KernelMask, biased, cached_attention_mask, self_attention_mask
+from hornbook.nn.masks import biased, cached_attention_mask, self_attention_mask
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.rotary import RotaryAngles, rotate
 
@@ -127,6 +127,7 @@ class Attention(Layer):
         self.query_norm = norm.build(inner if whole else config.head) if norm else nn.Identity()
         self.key_norm = norm.build(keys if whole else config.head) if norm else nn.Identity()
         self.rotary = RotaryAngles(config.rotary, config.head) if config.rotary else None
+        self.attend = DotProductAttention(config.scale, config.cap)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         q, k, v = self.project(x)
@@ -155,18 +156,11 @@ class Attention(Layer):
                 ("mask", keys, window),
                 lambda: biased(cached_attention_mask(ctx.mask, ctx.pos, keys, window), ctx.bias),
             )
-        y = self._look(q, k, v, mask)
+        y = self.attend(q, k, v, mask)
         if self.config.gated:
             y = y * gate.sigmoid()
         out: Tensor = self.output(y.transpose(1, 2).flatten(2))
         return out
-
-    def _look(self, q: Tensor, k: Tensor, v: Tensor, mask: KernelMask) -> Tensor:
-        cap, scale = self.config.cap, self.config.scale
-        if cap is not None:
-            return attend_capped(q, k, v, cap, scale=scale, **mask)
-        shared = self.config.kv_heads != self.config.heads
-        return attend(q, k, v, enable_gqa=shared, scale=scale, **mask)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and gates (B, T, H*C or 2*H*C), and keys and values (B, T, H_kv*C)."""

@@ -10,9 +10,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from hornbook.nn.attend import attend
+from hornbook.nn.attend import DotProductAttention
 from hornbook.nn.attention import Bias
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.masks import KernelMask
 from hornbook.nn.pooling import last_real
 
 
@@ -54,6 +55,7 @@ class CrossAttention(Layer):
         self.key = nn.Linear(width, inner, bias=config.bias.inputs)
         self.value = nn.Linear(width, inner, bias=config.bias.inputs)
         self.output = nn.Linear(inner, width, bias=config.bias.output)
+        self.attend = DotProductAttention(config.scale)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
         if cache is None:
@@ -62,7 +64,8 @@ class CrossAttention(Layer):
             self.remember(memory, valid, cache)
         q = self._heads(self.query(x))  # (B, H, T, C)
         seen = cache["valid"][:, None, None]  # (B, 1, 1, S)
-        y = attend(q, cache["key"], cache["value"], attn_mask=seen, scale=self.config.scale)
+        mask = KernelMask(attn_mask=seen, is_causal=False)
+        y = self.attend(q, cache["key"], cache["value"], mask)
         out: Tensor = self.output(y.transpose(1, 2).flatten(2))
         return out
 
