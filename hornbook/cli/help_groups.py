@@ -9,26 +9,15 @@ COMMANDS = {
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed serve",
     "Measurement": "evaluate bench",
-<<<<<<< HEAD
-    "Understanding": "trace biography",
-=======
-    "Understanding": "trace explain",
->>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
+    "Understanding": "trace biography explain",
     "Exchange": "pull export",
 }
 
 OPTIONS = {
-<<<<<<< HEAD
-    "Task": "task prompt system words shots question questions score examples",
-    "Data": "corpus pairs validation test images data text file column text_column label_column "
-    "text_field domain general good bad against group validation_share strict longest",
-    "Documents": "remove encoder wait watch make_questions index.questions",
-=======
     "Task": "task position prompt system words shots question questions score examples",
     "Data": "corpus pairs validation test images image data text file column text_column "
     "label_column text_field domain general good bad against group validation_share strict longest",
-    "Documents": "remove encoder wait watch",
->>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
+    "Documents": "remove encoder wait watch make_questions index.questions",
     "Search": "ask.strict quotes least places count by source folder since until in_language "
     "metadata rerank",
     "Budget": "minutes tokens epochs",
@@ -51,13 +40,9 @@ OPTIONS = {
 
 VALUES = {
     "MINUTES": "minutes",
-<<<<<<< HEAD
     "SECONDS": "timeout drain",
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
-    "repetition_window",
-=======
-    "TOKENS": "tokens max_tokens longest part context vocab_size length window",
->>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
+    "repetition_window window",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
     "column text_column label_column text_field group class_weights encoder by rerank",
     "LANGUAGE": "language in_language",
@@ -67,11 +52,7 @@ VALUES = {
     "ROWS": "rows micro_rows",
     "EPOCHS": "epochs",
     "PARTS": "folds",
-<<<<<<< HEAD
-    "ITEMS": "test_limit limit each quotes places others keep",
-=======
-    "ITEMS": "test_limit limit each quotes places contexts draws",
->>>>>>> cfe31cd (Explain: what a model's answer comes from, by several rankings that are tested against recency)
+    "ITEMS": "test_limit limit each quotes places others keep contexts draws",
     "EXAMPLES": "shots",
     "SENTENCES": "lead sentences",
     "STREAMS": "streams",
