@@ -22,11 +22,11 @@ from hornbook.workflows.open.decoder import Decoder
 from hornbook.workflows.open.load import kind_of
 from hornbook.workflows.understand.explain_words import HIDDEN
 from hornbook.workflows.understand.explained_model import (
-    DecoderParts,
+    ExplainedDecoder,
     ExplainedInput,
     next_token,
-    open_decoder_parts,
     open_input,
+    open_to_explain,
 )
 from hornbook.workflows.understand.tested import (
     ANY,
@@ -78,7 +78,7 @@ def explain(path: Path, request: ExplainRequest, progress: Progress) -> dict[str
         return _explain_other(path, request, progress)
     if request.image is not None:
         raise UsageError(f"{path} goes on with text; give it with --text.")
-    parts = open_decoder_parts(path, request.device)
+    parts = open_to_explain(path, request.device)
     if request.text is None:
         return _result(path, None, request) | _tested(parts, request, progress)
     asked = next_token(parts, request.text, request.position)
@@ -149,7 +149,7 @@ def _influence(
     return {"method": method, "influence": influence, "influences": influences}
 
 
-def _tested(parts: DecoderParts, request: ExplainRequest, progress: Progress) -> dict[str, Any]:
+def _tested(parts: ExplainedDecoder, request: ExplainRequest, progress: Progress) -> dict[str, Any]:
     """The test of the methods on other contexts, and which of them it puts first."""
     text = request.text if request.data is None else request.data
     (ids,) = parts.tokenizer.encode_batch([text or ""])

@@ -54,7 +54,7 @@ class ExplainedInput:
     grid: int = 0
 
 
-class DecoderParts(NamedTuple):
+class ExplainedDecoder(NamedTuple):
     """A decoder with its tokenizer. start: the token that begins a document."""
 
     model: CausalLM
@@ -82,7 +82,7 @@ def spelled(tokenizer: Tokenizer, token: int) -> str:
         return f"<{data.hex(' ').upper()}>"
 
 
-def open_decoder_parts(path: Path, device: str | None) -> DecoderParts:
+def open_to_explain(path: Path, device: str | None) -> ExplainedDecoder:
     """A decoder in floats, whatever its file holds: codes have no gradient.
 
     Raises UsageError and HornbookError as `open_model`.
@@ -91,10 +91,10 @@ def open_decoder_parts(path: Path, device: str | None) -> DecoderParts:
     model.requires_grad_(False)
     if tokenizer.eos_id is None:
         raise HornbookError(f"{tokenizer.where} names no end-of-text token.")
-    return DecoderParts(model, tokenizer, tokenizer.eos_id)
+    return ExplainedDecoder(model, tokenizer, tokenizer.eos_id)
 
 
-def next_token(parts: DecoderParts, text: str, position: int | None) -> ExplainedInput:
+def next_token(parts: ExplainedDecoder, text: str, position: int | None) -> ExplainedInput:
     """A token of a text, from 1, or the likeliest one after it. Raises UsageError for a text
     without tokens, a position that it has not, and what is longer than the model's context."""
     ids = parts.tokenizer.encode_beginning(text)

@@ -16,7 +16,7 @@ from hornbook.explain.deletion import Verdict, falls, verdicts
 from hornbook.explain.explained import Explained
 from hornbook.explain.next_token import NextToken
 from hornbook.explain.rankings import HIDING, rankings, rows_of
-from hornbook.workflows.understand.explained_model import DecoderParts
+from hornbook.workflows.understand.explained_model import ExplainedDecoder
 
 ANY, FAR = "any", "far"
 """Where the evidence of a test's contexts is."""
@@ -50,7 +50,7 @@ def tested(explained: Sequence[Explained], config: TestConfig, progress: Progres
 
 
 def tested_on_text(
-    parts: DecoderParts, ids: np.ndarray, config: TestConfig, progress: Progress
+    parts: ExplainedDecoder, ids: np.ndarray, config: TestConfig, progress: Progress
 ) -> dict[str, list[Verdict]]:
     """Verdicts where the evidence is anywhere, and where it is far back; an empty list where there
     are too few contexts of the kind. Raises UsageError for a text that is too short for any."""
@@ -68,12 +68,12 @@ def tested_on_text(
     }
 
 
-def _asked(parts: DecoderParts, context: TextContext) -> NextToken:
+def _asked(parts: ExplainedDecoder, context: TextContext) -> NextToken:
     return parts.context([*parts.tokenizer.prefix, *context.ids.tolist()], context.target)
 
 
 def _far_back(
-    parts: DecoderParts, candidates: Iterable[TextContext], count: int
+    parts: ExplainedDecoder, candidates: Iterable[TextContext], count: int
 ) -> Iterator[NextToken]:
     """Those whose target the model says more surely for what stands in the first half."""
     found = 0
