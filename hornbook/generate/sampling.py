@@ -113,14 +113,30 @@ def choose(
     if config.temperature == 0:
         return int((logits >= best - _EQUAL * max(abs(best), 1)).argmax())
     probabilities = cut(_softmax(_tempered(logits, config.temperature)), config)
-    # A race: id i comes after an exponential time of rate p_i, and the first is drawn with p_i
-    # (Gumbel-max, Maddison et al. 2014). Only two that come in together change places by rounding.
-    # Drawing one number by the inverse of the distribution takes half the time, but what is rounded
-    # anywhere moves every border after it (tests/generate/test_choose.py).
-    uniform, left = draws.random(len(probabilities)), np.flatnonzero(probabilities > 0)
-    times = -np.log1p(-uniform[left])
-    with np.errstate(divide="ignore"):  # a time of zero comes first
-        return int(left[(probabilities[left] / times).argmax()])
+    return _race(probabilities, draws.random(len(probabilities)))
+
+
+_SOON = 1e-300
+"""In the place of a time of zero, which comes first."""
+
+
+def _race(probabilities: np.ndarray, uniform: np.ndarray) -> int:
+    """Draw an id by numbers in [0, 1), one for each; both (V,).
+
+    Id i comes after an exponential time of rate p_i, and the first is drawn with p_i (Gumbel-max,
+    Maddison et al. 2014). Only two that come in together change places by rounding. Drawing one
+    number by the inverse of the distribution takes less time, but what is rounded anywhere moves
+    every border after it (tests/generate/test_choose.py).
+
+    The time is -log(1 - u) / p, which is never less than u / p: only who is ahead by that is worth
+    a logarithm, which saves two thirds of the time of a draw.
+    """
+    uniform = np.maximum(uniform, _SOON)
+    ahead = probabilities / uniform
+    first = int(ahead.argmax())
+    slowest = probabilities[first] / -np.log1p(-uniform[first])
+    near = (ahead >= slowest * (1 - 1e-9)).nonzero()[0]
+    return int(near[(probabilities[near] / -np.log1p(-uniform[near])).argmax()])
 
 
 def cut(probabilities: np.ndarray, config: SamplingConfig) -> np.ndarray:
@@ -130,10 +146,7 @@ def cut(probabilities: np.ndarray, config: SamplingConfig) -> np.ndarray:
         order = _from_likeliest(probabilities, (probabilities >= least).nonzero()[0])
         probabilities = _only(probabilities, order[: config.top_k])
     if config.top_p < 1:
-        order = _likeliest(probabilities, config.top_p)
-        ordered = probabilities[order]
-        kept = order[ordered.cumsum() - ordered < config.top_p]
-        probabilities = _only(probabilities, kept)
+        probabilities = _only(probabilities, _likeliest(probabilities, config.top_p))
     if config.min_p > 0:
         kept = (probabilities >= config.min_p * probabilities.max()).nonzero()[0]
         probabilities = _only(probabilities, kept)
@@ -165,13 +178,19 @@ def _only(probabilities: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def _likeliest(probabilities: np.ndarray, share: float) -> np.ndarray:
-    """Ids from the likeliest on, as many as make up `share` or more.
+    """The likeliest ids, as few as make up `share`; of equals the lower ones.
 
-    All ids below a hundred-thousandth or so have too little together to be among them, and sorting
-    the few that are left takes a twentieth of the time of sorting all.
+    All ids below a hundred-thousandth or so have too little together to be among them. Numbers
+    alone are sorted in a fraction of the time that their places take.
     """
     enough = (1 - share) / (2 * len(probabilities))
-    return _from_likeliest(probabilities, (probabilities >= enough).nonzero()[0])
+    ids = (probabilities >= enough).nonzero()[0]
+    found = probabilities[ids]
+    ordered = np.sort(found)[::-1]
+    count = int((ordered.cumsum() - ordered < share).sum())
+    least = ordered[count - 1]
+    above, equal = ids[found > least], ids[found == least]
+    return np.concatenate([above, equal[: count - len(above)]])
 
 
 def _from_likeliest(probabilities: np.ndarray, ids: np.ndarray) -> np.ndarray:

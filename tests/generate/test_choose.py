@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.sampling import SamplingConfig, choose
+from hornbook.generate.sampling import SamplingConfig, _race, choose
 
 VOCAB, DRAWS = 20_000, 150
 GREEDY = SamplingConfig(temperature=0)
@@ -27,6 +27,20 @@ def test_a_draw_survives_rounding(options):
         logits = 3 * noise(VOCAB, seed=draw)
         rounded = logits + 2e-5 * noise(VOCAB, seed=1000 + draw)
         assert choose(logits, config, one) == choose(rounded, config, other)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 5, 30])
+def test_a_race_is_won_by_the_shortest_time(scale):
+    """Among all, though few are looked at; ids that were cut away never win."""
+    for seed in range(200):
+        chance = np.random.default_rng(seed)
+        weights = np.exp(scale * chance.standard_normal(500)) * (chance.random(500) < 0.7)
+        shares, uniform = weights / weights.sum(), chance.random(500)
+        uniform[chance.integers(500)] = 0.0
+        waits = np.maximum(-np.log1p(-uniform), 1e-300)
+        rates = np.divide(shares, waits)
+        assert _race(shares, uniform) == rates.argmax()
+        assert shares[rates.argmax()] > 0
 
 
 def test_equal_to_rounding_is_equal():
