@@ -171,3 +171,30 @@ def test_a_bias_of_a_token_that_is_not_there_is_named(model):
 def test_wrong_values_are_named(wrong, named):
     with pytest.raises(UsageError, match=named):
         SamplingConfig.parse(wrong, "sampling")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("window", [5, 64])
+def test_penalties_are_llama_cpps(window):
+    """Its own chain on the same logits; within the window both count the same tokens."""
+    low = pytest.importorskip("llama_cpp").llama_cpp
+    chance = np.random.default_rng(1)
+    repeat, frequency, presence = 1.3, 0.4 * (window > 5), 0.7 * (window > 5)
+    theirs = low.llama_sampler_init_penalties(VOCAB, window, repeat, frequency, presence)
+    config = SamplingConfig(
+        temperature=0, repetition_penalty=repeat, frequency_penalty=frequency,
+        presence_penalty=presence, repetition_window=window,
+    )  # fmt: skip
+    ours = TokenSampler(config, [], VOCAB)
+    for _ in range(40):
+        logits = (2 * chance.standard_normal(VOCAB)).astype(np.float32)
+        data = (low.llama_token_data * VOCAB)(*((i, x, 0) for i, x in enumerate(logits.tolist())))
+        array = low.llama_token_data_array(data, VOCAB, -1, False)
+        low.llama_sampler_apply(theirs, array)
+        expected = [data[i].logit for i in range(VOCAB)]
+        assert ours._penalties.on(logits).tolist() == pytest.approx(expected, abs=1e-6)
+        token = int(chance.integers(10))
+        low.llama_sampler_accept(theirs, token)
+        ours.advance(token)
+    low.llama_sampler_free(theirs)
