@@ -18,7 +18,7 @@ class Sequences(Protocol):
     """Some sequences, by their rows, and what a model remembers of them.
 
     capacity: tokens that each can have. cuttable: whether one can be cut anywhere, not to nothing
-    only.
+    only. lazy: whether memory is taken as tokens come, and given back when they are cut off.
     """
 
     @property
@@ -26,6 +26,9 @@ class Sequences(Protocol):
 
     @property
     def cuttable(self) -> bool: ...
+
+    @property
+    def lazy(self) -> bool: ...
 
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
         """Go on with one or more tokens in some rows; the logits after the last of each, (V,)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
+from hornbook.generate.lazy_memory import LazyZeros
 from hornbook.kernels import pointers
 from hornbook.kernels.pointers import Rows
 from hornbook.kernels.quantised import DecoderWeights
@@ -19,6 +20,10 @@ from hornbook.nn.capacity import no_memory_for, require_capacity
 
 PASS = 128
 """Rows of a call: enough to be fast, and few enough that what they need stays in the cache."""
+
+
+_WORTH_GIVING_BACK = 256
+"""Tokens that leave a row together: their memory is given back."""
 
 
 class NativeDecoder:
@@ -73,18 +78,40 @@ class NativeDecoder:
         return known
 
 
+def _abreast(positions: int) -> int:
+    """As many, and those that lie together with the last of them in the kernels' order."""
+    return -(-positions // ABREAST) * ABREAST
+
+
 class Caches:
     """Keys and values, (layers, slots, kv_heads, room, head) float16 each; keys in the kernels'
     order, room for `capacity` tokens and some more."""
 
     def __init__(self, weights: DecoderWeights, slots: int, capacity: int) -> None:
-        room = -(-capacity // ABREAST) * ABREAST
+        room = _abreast(capacity)
         shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
         self.capacity = capacity
-        try:  # zeros take no memory before they are written to
-            self.keys, self.values = np.zeros(shape, np.float16), np.zeros(shape, np.float16)
+        try:
+            self._both = LazyZeros(shape, np.float16), LazyZeros(shape, np.float16)
         except (MemoryError, ValueError):
             raise no_memory_for(capacity) from None
+        self.keys, self.values = (each.array for each in self._both)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """The first positions of a slot; those abreast lie together, and come along."""
+        for each in (self.keys, self.values):
+            each[:, target, :, : _abreast(length)] = each[:, source, :, : _abreast(length)]
+
+    def give_back(self, slot: int, first: int, last: int) -> None:
+        """The memory of some positions of a slot, which hold nothing any more."""
+        layers, slots, heads, room, head = self.keys.shape
+        first = _abreast(first)
+        for layer in range(layers):
+            begin = (layer * slots + slot) * heads
+            for row in range(begin, begin + heads):
+                places = (row * room + first) * head, (row * room + last) * head
+                for each in self._both:
+                    each.give_back(*places)
 
     def bytes_of_position(self) -> int:
         """What a token in one slot takes."""
@@ -95,7 +122,7 @@ class Caches:
 class NativeSequences:
     """`Sequences` of a native decoder; keys and values are half floats."""
 
-    cuttable = True
+    cuttable, lazy = True, True
 
     def __init__(self, decoder: NativeDecoder, rows: int, capacity: int) -> None:
         self._decoder, self.capacity = decoder, capacity
@@ -116,14 +143,16 @@ class NativeSequences:
 
     def cut(self, row: int, length: int) -> None:
         """Let a row hold its first `length` tokens only."""
-        assert 0 <= length <= self._lengths[row], (length, self._lengths[row])
+        before = self._lengths[row]
+        assert 0 <= length <= before, (length, before)
         self._lengths[row] = length
+        if before - length >= _WORTH_GIVING_BACK:
+            self._caches.give_back(row, length, before)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Let a row hold what another holds first."""
         assert 0 <= length <= self._lengths[source], (length, self._lengths[source])
-        for each in (self._caches.keys, self._caches.values):
-            each[:, target, :, :length] = each[:, source, :, :length]
+        self._caches.copy(source, target, length)
         self._lengths[target] = length
 
     def drop(self, rows: Sequence[int]) -> None:

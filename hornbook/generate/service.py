@@ -61,6 +61,25 @@ class Ticket:
     ended: bool = False
 
 
+_KEPT, _ADDRESSES = 4, 8
+"""Slots for what ended requests left, for each that is computed; and bytes of addresses for each
+byte that may be kept, as a slot has addresses for all of its capacity."""
+
+
+def keeping(
+    config: SchedulerConfig, model: SequenceModel, capacity: int | None, kept_bytes: int
+) -> SchedulerConfig:
+    """A config that keeps what ended requests left, in so many bytes; as it was for a model whose
+    sequences take all of their memory at once."""
+    sequences = model.sequences(1, 1)
+    if not (sequences.lazy and sequences.cuttable):
+        return config
+    size = sequences.bytes_of_position()
+    room = min(capacity or model.context, model.context) * size
+    kept = min(_KEPT * config.slots, _ADDRESSES * kept_bytes // room)
+    return config.model_copy(update={"kept": kept, "kept_tokens": kept_bytes // size})
+
+
 class GenerationService:
     """A model that answers many at once.
 
@@ -73,13 +92,17 @@ class GenerationService:
         config: SchedulerConfig | None = None,
         capacity: int | None = None,
         waiting: int = 64,
+        kept_bytes: int = 2**28,
     ) -> None:
         """waiting: answers that may wait beside those that run. capacity: tokens of prompt and
-        answer together (None: the model's context).
+        answer together (None: the model's context). kept_bytes: of memory for what ended answers
+        left, where the config does not say how much is kept.
 
         Raises HornbookError where there is no memory for the caches.
         """
         config = config or SchedulerConfig()
+        if not config.kept:
+            config = keeping(config, model, capacity, kept_bytes)
         self._most = config.slots + waiting
         self._engine = Engine(model, config, capacity)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()

@@ -37,6 +37,8 @@ class Stepwise(Protocol):
 class StateSequences:
     """Sequences of a model, one in each row of a state."""
 
+    lazy = False
+
     def __init__(self, model: Stepwise, state: State) -> None:
         self._model, self._state = model, state
         self._places = {row: row for row in range(len(state.length))}

@@ -8,7 +8,7 @@ import pytest
 from hornbook.core.errors import HornbookError
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import SchedulerConfig
-from hornbook.generate.service import Busy, GenerationService
+from hornbook.generate.service import Busy, GenerationService, keeping
 from hornbook.generate.text import Answer, Writing
 from hornbook.models.presets import qwen3
 from hornbook.tokenize.train import train_tokenizer
@@ -161,6 +161,27 @@ def test_answers_to_one_prompt_read_it_once(service, model, tokenizer):
     size = len(tokenizer.encode(prompt))
     assert service.prompt_tokens == size + 2  # of the others, the last token alone
     assert sorted(r.writing.answer.reused_tokens for r in readers) == [0, size - 1, size - 1]
+
+
+def test_what_is_kept_is_bounded_by_memory(model):
+    """As far as a model takes memory as it goes; one of torch keeps what its slots hold."""
+
+    class Lazy:
+        vocab, context, lazy, cuttable = 9, 1000, True, True
+
+        def sequences(self, rows, capacity=None):
+            return self
+
+        def bytes_of_position(self):
+            return 100
+
+    usual = SchedulerConfig(slots=4)
+    assert keeping(usual, model, None, 10**9) == usual
+    kept = keeping(usual, Lazy(), None, 10**6)
+    assert (kept.kept, kept.kept_tokens) == (16, 10_000)
+    few = keeping(usual, Lazy(), None, 50_000)
+    assert (few.kept, few.kept_tokens) == (4, 500)
+    assert keeping(usual, Lazy(), 100, 50_000).kept == 16
 
 
 def test_mistakes_are_raised_where_they_are_made(service, tokenizer):
