@@ -16,6 +16,7 @@ class LazyZeros:
     def __init__(self, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
         """Raises MemoryError where there is no room in the address space."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
+        self.array: np.ndarray
         self._memory: mmap.mmap | None = None
         if not _GIVES_BACK:
             self.array = np.zeros(shape, dtype)

@@ -95,7 +95,8 @@ class Caches:
             self._both = LazyZeros(shape, np.float16), LazyZeros(shape, np.float16)
         except (MemoryError, ValueError):
             raise no_memory_for(capacity) from None
-        self.keys, self.values = (each.array for each in self._both)
+        self.keys: np.ndarray = self._both[0].array
+        self.values: np.ndarray = self._both[1].array
 
     def copy(self, source: int, target: int, length: int) -> None:
         """The first positions of a slot; those abreast lie together, and come along."""
@@ -116,7 +117,7 @@ class Caches:
     def bytes_of_position(self) -> int:
         """What a token in one slot takes."""
         layers, _, kv_heads, _, head = self.keys.shape
-        return 2 * self.keys.itemsize * layers * kv_heads * head
+        return int(2 * self.keys.itemsize * layers * kv_heads * head)
 
 
 class NativeSequences:
