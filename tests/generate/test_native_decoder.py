@@ -141,6 +141,22 @@ def test_a_row_that_would_outgrow_its_room_changes_nothing():
     assert np.array_equal(sequences.go_on({0: [1]})[0], again[-1])
 
 
+def test_a_copy_goes_on_as_what_it_was_copied_of(monkeypatch):
+    """Of any length, into a row that held something else, and after memory was given back."""
+    monkeypatch.setattr(native_decoder, "_WORTH_GIVING_BACK", 1)
+    _, decoder = made("llama")
+    ids, sequences = some_ids(50), decoder.sequences(3)
+    sequences.go_on({0: ids, 1: some_ids(60, seed=3)})
+    expected = decoder.sequences(1).check(0, ids)
+    for length in (1, 7, 15, 16, 17, 31, 33, 48, 49):
+        sequences.cut(2, 0)
+        sequences.copy(0, 2, length)
+        assert np.array_equal(sequences.check(2, ids[length:]), expected[length:])
+        sequences.cut(1, 1)
+        sequences.copy(0, 1, length)
+        assert np.array_equal(sequences.go_on({1: ids[length : length + 1]})[1], expected[length])
+
+
 def test_an_engine_gives_every_request_the_ids_it_gets_alone(monkeypatch):
     monkeypatch.setattr(native_decoder, "_WORTH_GIVING_BACK", 1)
     _, decoder = made("llama", seed=4)
