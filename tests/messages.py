@@ -8,12 +8,15 @@ import inspect
 import json
 from collections.abc import Iterator
 
+import jinja2
+
 from tests.sources import PACKAGE, ROOT, nodes, tree
 
+TEMPLATES = ROOT / "hornbook" / "serve" / "studio" / "templates"
 CLI = ROOT / "hornbook" / "cli"
 CATALOGUE = ROOT / "hornbook" / "core" / "chinese.json"
 
-SPOKEN = {"say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1, "doing": 1}
+SPOKEN = {"t": 1, "say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1, "doing": 1}
 """Functions that speak to people, and how many of their arguments are what they say."""
 PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,)}
 """The same where what is said stands at other places."""
@@ -35,9 +38,20 @@ def patterns(node: ast.expr) -> Iterator[str]:
             yield "{}"
 
 
+def of_templates() -> set[str]:
+    """What the pages of the studio say: the first argument of each t(...)."""
+    environment, found = jinja2.Environment(), set()
+    for path in TEMPLATES.glob("*.jinja"):
+        for call in environment.parse(path.read_text(encoding="utf-8")).find_all(jinja2.nodes.Call):
+            if isinstance(call.node, jinja2.nodes.Name) and call.node.name == "t":
+                assert isinstance(call.args[0], jinja2.nodes.Const), (path.name, call.lineno)
+                found.add(call.args[0].value)
+    return found
+
+
 def every_text() -> set[str]:
     """All texts of the package, said or not."""
-    found = set()
+    found = of_templates()
     for path in PACKAGE:
         for node in nodes(path):
             if isinstance(node, ast.expr):
@@ -49,7 +63,7 @@ def every_text() -> set[str]:
 
 def said() -> set[str]:
     """The texts that the package is seen to say: errors, progress, notes, choices, help."""
-    found = set()
+    found = of_templates()
     for path in PACKAGE:
         for node in nodes(path):
             if isinstance(node, ast.Call):

@@ -32,6 +32,7 @@ from hornbook.cli import (
     quickstart,
     search,
     serve,
+    studio,
     summarize,
     tokenizer,
     trace,
@@ -70,6 +71,7 @@ app.command("export")(export.command)
 app.command("pull")(pull.command)
 app.command("translate")(translate.command)
 app.command("serve")(serve.command)
+app.command("studio")(studio.command)
 
 
 def _version(asked: bool) -> None:

@@ -7,7 +7,7 @@ COMMANDS = {
     "Data": "corpus tokenizer",
     "Documents": "index search ask filter",
     "Training": "quickstart pretrain finetune compare",
-    "Use": "generate chat classify decide translate summarize embed serve",
+    "Use": "generate chat classify decide translate summarize embed serve studio",
     "Measurement": "evaluate bench",
     "Understanding": "trace biography explain",
     "Exchange": "pull export",
@@ -27,8 +27,8 @@ OPTIONS = {
     "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
     "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
     "length_penalty part lead sentences",
-    "Server": "serve.index host port allow_host serve.context most_tokens slots queue timeout "
-    "drain log_texts",
+    "Server": "serve.index studio.folder studio.index host port no_browser allow_host "
+    "serve.context most_tokens slots queue timeout drain log_texts",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
     "bench.tokens rounds explain.test contexts window draws",

@@ -193,6 +193,27 @@ def start_aside(command: Sequence[str], more: Mapping[str, str]) -> None:
     atexit.register(_let_go_on, begun)
 
 
+def start_apart(command: Sequence[str], said: IO[bytes], held: int) -> int:
+    """Start what goes on when this process ends, in a session of its own; returns its id.
+
+    said: where all that it says is written. held: a file that it keeps open as long as it lives.
+    """
+    import subprocess
+
+    begun = subprocess.Popen(
+        command,
+        cwd=Path(os.path.abspath(os.sep)),  # noqa: PTH100
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=said,
+        start_new_session=True,
+        pass_fds=(held,),
+    )
+    threading.Thread(target=begun.wait, daemon=True).start()  # so that nothing of it stays
+    return begun.pid
+
+
 _ENDED_WELL = b"."
 
 

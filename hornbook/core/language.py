@@ -66,6 +66,11 @@ def chinese(message: str) -> str:
     return message if line == message else message[: -len(line) or None] + chinese(line)
 
 
+def chinese_pattern(english: str) -> str:
+    """A message in Chinese whose values are still to come: {} takes the next one, {0} the first."""
+    return _entries().get(english, english)
+
+
 class _Pattern(NamedTuple):
     """A message with values in it. start, end: its text before the first and after the last."""
 

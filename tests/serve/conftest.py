@@ -56,6 +56,13 @@ def running(paths, index=None, **values):
     documents = None if index is None else ServedDocuments(index, config)
     state = ServerState(config, Shelf(named(paths), config, device="cpu"), documents)
     app = create_app(state)
+    with listening(app) as url:
+        yield Running(url, state, app)
+
+
+@contextlib.contextmanager
+def listening(app):
+    """The address of an application that listens until the end of the block."""
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", port=0))
     with server.config.bind_socket() as socket:
         thread = threading.Thread(target=asyncio.run, args=(server.serve([socket]),))
@@ -63,7 +70,7 @@ def running(paths, index=None, **values):
         try:
             while not server.started and thread.is_alive():
                 time.sleep(0.005)
-            yield Running(f"http://127.0.0.1:{socket.getsockname()[1]}", state, app)
+            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

@@ -1,0 +1,26 @@
+"""The application of the studio: the server's, its pages, and the door."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from hornbook.serve.app import create_app
+from hornbook.serve.state import ServerState
+from hornbook.serve.studio import home, new_run, reports, runs
+from hornbook.serve.studio.config import StudioConfig, StudioState
+from hornbook.serve.studio.door import Door
+
+PAGES = (home.router, runs.router, new_run.router, reports.router)
+STATIC = Path(__file__).parent / "static"
+
+
+def create_studio(server: ServerState, config: StudioConfig) -> FastAPI:
+    """The application. The server's configuration must have a key: pages begin processes and read
+    files, which is nobody's else on this machine."""
+    assert server.config.key
+    app = create_app(server, PAGES)
+    app.state.studio = StudioState(config)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_middleware(Door, key=server.config.key)
+    return app

@@ -1,0 +1,148 @@
+"""Commands that the studio begins: each a process of its own, which goes on without the studio.
+
+All that is known of one lies in a folder: what was begun, what it says, and a lock that it holds as
+long as it lives, however it ends. So a studio that starts anew knows as much as the one before.
+"""
+
+import contextlib
+import datetime
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.files import place_errors, read_object, write_json
+from hornbook.core.isolation import python, start_apart
+from hornbook.core.language import Language
+
+HIDDEN = ".studio"
+_NAME = re.compile(r"[^\W_][\w.-]{0,63}")
+_LOG, _LOCK, _FACTS = "log.txt", "lock", "job.json"
+_TAIL = 32 * 2**10
+"""Bytes of a log that are shown."""
+
+
+def checked_name(name: str) -> str:
+    """A name that is one folder's, whatever a form sends. Raises UsageError for any other."""
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        raise UsageError(
+            f"{name[:80]!r} is no name for a folder: take letters, digits, '-', '_' and '.', 64 at "
+            "most, a letter or digit first."
+        )
+    return name
+
+
+class BegunCommand(NamedTuple):
+    """A command that was begun. out: the place in the work folder that it writes to. pid: of its
+    process; started: when, ISO 8601; alive: whether it still runs."""
+
+    name: str
+    out: str
+    command: list[str]
+    pid: int
+    started: str
+    alive: bool
+
+    def makes(self, place: str) -> bool:
+        """Whether it writes to a place in the work folder."""
+        return place == self.out or place.startswith(f"{self.out}/")
+
+
+class Jobs:
+    """The commands begun for one work folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / HIDDEN
+        self._one = threading.Lock()
+
+    def begin(self, out: str, command: Sequence[str], language: Language = "en") -> BegunCommand:
+        """Start `hornbook` with a command. out: the place in the work folder that it writes to.
+
+        Raises UsageError where the last one of this place still runs.
+        """
+        name = checked_name(out.replace("/", "."))
+        place = self._folder / name
+        with place_errors(place):
+            place.mkdir(parents=True, exist_ok=True)
+        with self._lock(place) as lock:
+            if lock is None:
+                raise UsageError(f"{out} is still being made; stop that first.")
+            with (place / _LOG).open("wb") as log:
+                full = python("hornbook", "--language", language, *command)
+                pid = start_apart(full, log, lock)
+            started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            facts = {"out": out, "command": [*command], "pid": pid, "started": started}
+            write_json(place / _FACTS, facts)
+        return BegunCommand(name, out, [*command], pid, started, True)
+
+    def find(self, name: str) -> BegunCommand | None:
+        """The last command of a name."""
+        place = self._folder / name
+        if not _NAME.fullmatch(name) or not (place / _FACTS).is_file():
+            return None
+        try:
+            facts = read_object(place / _FACTS)
+            with self._lock(place) as lock:
+                alive = lock is None
+            return BegunCommand(
+                name, facts["out"], facts["command"], facts["pid"], facts["started"], alive
+            )
+        except (HornbookError, KeyError, OSError):
+            return None
+
+    def all(self) -> list[BegunCommand]:
+        """Of every name."""
+        places = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        return [job for place in places if (job := self.find(place.name)) is not None]
+
+    def making(self, place: str) -> BegunCommand | None:
+        """The command that makes a place, or made it last."""
+        found = [job for job in self.all() if job.makes(place)]
+        return max(found, key=lambda job: (job.alive, job.started), default=None)
+
+    def stop(self, name: str) -> bool:
+        """Ask one to save and end. False where none runs."""
+        job = self.find(name)
+        if job is None or not job.alive:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(job.pid, signal.SIGTERM)
+        return True
+
+    def said(self, name: str) -> list[str]:
+        """The last lines that it said."""
+        path = self._folder / name / _LOG
+        if not path.is_file():
+            return []
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - _TAIL))
+            text = log.read().decode("utf-8", "replace")
+        return [line.rstrip() for line in text.split("\n") if line.strip()]
+
+    def mark(self, name: str) -> int:
+        """Changes whenever something new was said."""
+        try:
+            return (self._folder / name / _LOG).stat().st_size
+        except OSError:
+            return 0
+
+    @contextlib.contextmanager
+    def _lock(self, place: Path) -> Iterator[int | None]:
+        """Its open file, locked; None where a process has it."""
+        import fcntl
+
+        with self._one:  # or two threads that look at once would see each other
+            descriptor = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked = True
+            except BlockingIOError:
+                locked = False
+            try:
+                yield descriptor if locked else None
+            finally:
+                os.close(descriptor)

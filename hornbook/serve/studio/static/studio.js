@@ -1,0 +1,55 @@
+/* What all pages do: look again when something changed, sort tables, keep what is being written. */
+
+/* An element with data-live is told `live` upon each event of that stream; so are those with an id
+   in data-also. A page that nobody sees listens to nothing, as browsers have few connections. */
+function listen(element) {
+  let stream = null;
+  const tell = () => {
+    for (const each of document.querySelectorAll('[data-hx-trigger="live"]')) each.dispatchEvent(new Event("live"));
+    document.dispatchEvent(new Event("live"));
+  };
+  const open = () => {
+    if (document.hidden) { stream?.close(); stream = null; return; }
+    if (stream) return;
+    stream = new EventSource(element.dataset.live);
+    stream.addEventListener("changed", tell);
+  };
+  document.addEventListener("visibilitychange", open);
+  addEventListener("pagehide", () => { stream?.close(); stream = null; });
+  open();
+}
+
+function sorted(button) {
+  const table = button.closest("table"), head = button.closest("th");
+  const place = [...head.parentNode.children].indexOf(head), number = button.dataset.sort === "number";
+  const up = button.getAttribute("aria-pressed") === "true" && button.dataset.up !== "yes";
+  const value = (row) => {
+    const cell = row.children[place], text = cell.dataset.value ?? cell.textContent.trim();
+    return number ? (text === "" ? -Infinity : Number(text)) : text;
+  };
+  const rows = [...table.tBodies[0].rows];
+  const order = number ? (a, b) => value(b) - value(a) || 0 : (a, b) => value(a).localeCompare(value(b));
+  rows.sort(up ? (a, b) => order(b, a) : order);
+  table.tBodies[0].append(...rows);
+  for (const each of table.querySelectorAll("th button")) { each.setAttribute("aria-pressed", "false"); delete each.dataset.up; }
+  button.setAttribute("aria-pressed", "true");
+  if (up) button.dataset.up = "yes";
+}
+
+/* What is written into a form stays where it is when the page is loaded anew. */
+function keep(form) {
+  const name = `studio ${form.dataset.keep}`, fields = () => [...form.elements].filter((e) => e.name && e.type !== "hidden" && e.type !== "file");
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(name) ?? "{}");
+    if (!document.querySelector(".wrong")) for (const field of fields()) if (field.name in kept) field.value = kept[field.name];
+  } catch { /* nothing was kept */ }
+  form.addEventListener("input", () => sessionStorage.setItem(name, JSON.stringify(Object.fromEntries(fields().map((e) => [e.name, e.value])))));
+  form.addEventListener("submit", () => sessionStorage.removeItem(name));
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("th button[data-sort]");
+  if (button) sorted(button);
+});
+document.querySelectorAll("[data-live]").forEach(listen);
+document.querySelectorAll("form[data-keep]").forEach(keep);

@@ -1,0 +1,195 @@
+"""What lies in the work folder: runs, indexes and models, however they came there.
+
+Everything is read from their files at each look, so nothing here can be out of date.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hornbook.core.config import read_recipe
+from hornbook.core.files import read_object
+from hornbook.retrieve.store import FILE as INDEX_FILE
+from hornbook.serve.studio.jobs import BegunCommand, Jobs
+from hornbook.serve.studio.run_log import Row, kept, landmarks
+from hornbook.training.measures import MEASURES
+from hornbook.workflows.runs import folder as layout
+
+_DEEPEST, _MOST = 3, 2000
+"""Folders inside the work folder that are looked into, and how many in all."""
+_PASSED = {layout.CHECKPOINTS, layout.SHARDS, layout.MODEL, layout.FLOORS, layout.BEST}
+
+
+class RunSummary(NamedTuple):
+    """A line of the table of runs. id: its place in the work folder. state: "running", "stopped"
+    or "finished". steps: in all, None before they are settled. score: as people write it.
+    changed: seconds since 1970."""
+
+    id: str
+    folder: Path
+    kind: str
+    state: str
+    step: int
+    steps: int | None
+    seconds: float
+    value: float | None
+    score: str
+    measure: str
+    changed: float
+
+    @property
+    def share(self) -> float:
+        """Of its steps, those that are done."""
+        return 1.0 if self.state == "finished" else self.step / self.steps if self.steps else 0.0
+
+
+class WorkFolder:
+    """folder: may not exist yet. jobs: what was begun in it."""
+
+    def __init__(self, folder: Path, jobs: Jobs) -> None:
+        self.folder, self.jobs = folder, jobs
+
+    def runs(self) -> list[RunSummary]:
+        """All runs, what was changed last first."""
+        jobs = [job for job in self.jobs.all() if job.alive]
+        places = [path for path in self._folders() if (path / layout.RECIPE).is_file()]
+        return sorted((self._summary(path, jobs) for path in places), key=lambda run: -run.changed)
+
+    def run(self, name: str) -> RunSummary | None:
+        """The run of a place in the work folder; no other place is looked at."""
+        path = self.inside(name)
+        if path is None or not (path / layout.RECIPE).is_file():
+            return None
+        return self._summary(path, [job for job in self.jobs.all() if job.alive])
+
+    def inside(self, name: str) -> Path | None:
+        """The folder of a place in the work folder, if it is one of those that are looked at."""
+        return next((path for path in self._folders() if self._id(path) == name), None)
+
+    def waiting(self) -> list[BegunCommand]:
+        """Commands that were begun and have written no run yet."""
+        runs = self.runs()
+        return [job for job in self.jobs.all() if not any(job.makes(run.id) for run in runs)]
+
+    def indexes(self) -> list[Path]:
+        """Folders with an index of documents."""
+        return [path for path in self._folders() if (path / INDEX_FILE).is_file()]
+
+    def models(self) -> dict[str, Path]:
+        """Finished models, by the place of their run or folder."""
+        found = {}
+        for path in self._folders():
+            if (path / "config.json").is_file() or (path / layout.MODEL / "config.json").is_file():
+                found[self._id(path)] = path
+        return found
+
+    def _id(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _folders(self) -> list[Path]:
+        return list(_walked(self.folder, _DEEPEST)) if self.folder.is_dir() else []
+
+    def _summary(self, path: Path, jobs: list[BegunCommand]) -> RunSummary:
+        name = self._id(path)
+        result = kept(path / layout.RESULT, read_object) or {}
+        recipe = {} if result else kept(path / layout.RECIPE, read_recipe) or {}
+        last = kept(path / layout.METRICS, landmarks) or []
+        step = max((row["step"] for row in last), default=0)
+        steps = result.get("steps") or ends_at(recipe, last)
+        elapsed = max((row.get("elapsed_s", 0.0) for row in last), default=0.0)
+        measure, value = _score(result, last)
+        return RunSummary(
+            id=name,
+            folder=path,
+            kind=str(result.get("kind") or recipe.get("kind") or ""),
+            state=_state(path, name, bool(result), jobs),
+            step=result.get("steps", step),
+            steps=steps,
+            seconds=result.get("seconds", elapsed),
+            value=value,
+            score="" if value is None else written(measure, value),
+            measure=measure,
+            changed=_changed(path),
+        )
+
+
+def _state(path: Path, name: str, finished: bool, alive: list[BegunCommand]) -> str:
+    if finished:
+        return "finished"
+    return "running" if any(job.makes(name) for job in alive) or _is_locked(path) else "stopped"
+
+
+def ends_at(recipe: dict[str, Any], rows: list[Row]) -> int | None:
+    """The last step of a run, as it was settled or shortened."""
+    cut = [row["steps"] for row in rows if row.get("kind") == "shortened"]
+    steps = cut[-1] if cut else (recipe.get("loop") or {}).get("steps")
+    return steps if isinstance(steps, int) else None
+
+
+def written(measure: str, value: float) -> str:
+    """A score as people write it."""
+    return MEASURES[measure].text(value) if measure in MEASURES else f"{value:.4g}"
+
+
+def _walked(folder: Path, deep: int) -> Iterator[Path]:
+    """Folders in which results may lie; those that hold text alone are many, and passed over."""
+    waiting, seen = [(folder, deep)], 0
+    while waiting and seen < _MOST:
+        place, left = waiting.pop(0)
+        try:
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            hidden = entry.name.startswith(".") or entry.name in _PASSED
+            if hidden or not entry.is_dir(follow_symlinks=False):
+                continue
+            seen += 1
+            yield Path(entry.path)
+            if left > 1:
+                waiting.append((Path(entry.path), left - 1))
+
+
+def _score(result: dict[str, Any], rows: list[Row]) -> tuple[str, float | None]:
+    for measure in MEASURES:
+        value = result.get(measure)
+        if isinstance(value, dict):
+            value = value.get("value")
+        if value is None:
+            seen = [
+                row[measure] for row in rows if row.get("kind") == "validation" and measure in row
+            ]
+            value = seen[-1] if seen else None
+        if isinstance(value, int | float):
+            return measure, float(value)
+    return "", None
+
+
+def _changed(path: Path) -> float:
+    times = [0.0]
+    for name in (layout.METRICS, layout.RESULT, layout.RECIPE):
+        try:
+            times.append((path / name).stat().st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
+def _is_locked(run: Path) -> bool:
+    """Whether a process trains there now, from wherever it was started."""
+    import fcntl
+
+    try:
+        descriptor = os.open(run, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False

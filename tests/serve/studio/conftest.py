@@ -1,0 +1,79 @@
+"""A studio on a real port, with a work folder in which a run was finished."""
+
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from hornbook.core.yaml_text import write_yaml
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.shelf import Shelf
+from hornbook.serve.state import ServerState
+from hornbook.serve.studio.app import create_studio
+from hornbook.serve.studio.config import StudioConfig
+from tests.serve.conftest import listening
+
+KEY = "the-key-of-this-studio"
+HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>\"'&"
+
+
+def write_run(folder: Path, steps=40, rows=None, finished=True, text="春眠"):
+    """The files of a run, as training writes them."""
+    folder.mkdir(parents=True)
+    recipe = {"kind": "text", "loop": {"steps": steps}, "choices": [["depth", 2, text]]}
+    (folder / "recipe.yaml").write_text(write_yaml(recipe))
+    with (folder / "metrics.jsonl").open("w") as log:
+        for step in range(1, (rows or steps) + 1):
+            row = {"step": step, "kind": "train", "tokens": 128 * step, "loss": 5 - step / steps}
+            log.write(json.dumps({**row, "gradient_norm": 1.0, "elapsed_s": step / 10}) + "\n")
+            if step % (steps // 4) == 0:
+                row = {"step": step, "kind": "validation", "tokens": 128 * step}
+                row |= {"bits_per_byte": 3 - step / steps, "elapsed_s": step / 10}
+                log.write(json.dumps(row) + "\n")
+    sample = {"step": steps // 2, "kind": "sample", "tokens": 1, "prompt": text, "text": text}
+    (folder / "samples.jsonl").write_text(json.dumps(sample) + "\n")
+    (folder / "floors").mkdir()
+    (folder / "floors" / "floors.json").write_text(json.dumps({"gzip": 2.5, "ngram": 2.2}))
+    if finished:
+        result = {"kind": "text", "steps": steps, "seconds": steps / 10, "peak_bytes": 10**9}
+        result |= {"bits_per_byte": {"value": 2.0, "low": 1.9, "high": 2.1}}
+        (folder / "result.json").write_text(json.dumps(result))
+        (folder / "report.html").write_text(f"<script>{'1'}</script><p>{text}</p>")
+
+
+class OpenStudio:
+    """What tests ask a studio by, as a browser that has shown the key."""
+
+    def __init__(self, url, folder, cookies):
+        self.url, self.folder, self.cookies = url, folder, cookies
+
+    def get(self, path, **options):
+        headers = {"Accept": "text/html", **options.pop("headers", {})}
+        return httpx2.get(
+            self.url + path, cookies=self.cookies, headers=headers, timeout=30, **options
+        )
+
+    def post(self, path, values, **options):
+        return httpx2.post(
+            self.url + path, data=values, cookies=self.cookies, timeout=60, **options
+        )
+
+    def put(self, path, body):
+        return httpx2.put(self.url + path, content=body, cookies=self.cookies, timeout=30)
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studio") / "work"
+    write_run(folder / "tablet")
+    write_run(folder / "deep" / "letters", rows=20, finished=False, text=HOSTILE)
+    config = ServeConfig(key=KEY)
+    app = create_studio(
+        ServerState(config, Shelf({}, config)),
+        StudioConfig(folder=folder, upload_bytes=1000, upload_files=3),
+    )
+    with listening(app) as url:
+        found = httpx2.get(f"{url}/enter", params={"key": KEY})
+        assert found.status_code == 303
+        yield OpenStudio(url, folder, dict(found.cookies))
