@@ -14,9 +14,12 @@ from typing import NamedTuple
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.search import Hit
+from hornbook.retrieve.support import content
 from hornbook.retrieve.terms import analyser
 
 _FITS, _SAYS, _AROUND, _NEAR, _NUMBER = 6.0, 4.0, 7.0, 1.0, 1.5
+_ECHO = 100.0
+"""What a sentence loses that only repeats the question: it comes after all others."""
 _NUMBER_ASKED = re.compile(
     r"\b(?:when|what year|how (?:many|much|long|old|far|high|large|often)|what (?:percent|number|"
     r"date|age)|wann|wie ?viele?|combien|cuánt[oa]s?|quando|quanti)\b"
@@ -69,6 +72,10 @@ class Asking:
         pairs = zip(self.words, self._weights, strict=True)
         return sum(w for terms, w in pairs if any(t in there for t in terms)) / self.total
 
+    def says_more(self, text: str, language: str) -> bool:
+        """Whether a text says anything beside the question's own words, as a heading may not."""
+        return bool(content(text, language).difference(*self.words))
+
     def answers_number(self, text: str) -> bool:
         """Whether a number is asked for, and a text has one that the question has not."""
         given = set(_DIGITS.findall(self.question))
@@ -110,6 +117,7 @@ def ranked(
         around = asking.share(one.around, one.language)
         score = _FITS * one.fits + _SAYS * says + _AROUND * around + _NEAR * apart[i]
         score += _NUMBER * asking.answers_number(one.text)
+        score -= _ECHO * (not asking.says_more(one.text, one.language))
         found.append(
             Evidence(one.place, one.text, score, one.fits, says, around, near[i] if near else None)
         )

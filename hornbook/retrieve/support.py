@@ -37,13 +37,13 @@ class Grounds:
 
     def __init__(self, texts: Sequence[str], language: str) -> None:
         self.texts, self.language = texts, language
-        self._terms = [_content(text, language) for text in texts]
+        self._terms = [content(text, language) for text in texts]
         self._numbers = [frozenset(_numbers(text)) for text in texts]
 
     def support(self, sentence: str) -> Support:
         """The source that has the most of a sentence, with the one before and after it for words
         that it points back to."""
-        wanted = _content(sentence, self.language)
+        wanted = content(sentence, self.language)
         if not wanted or not self.texts:
             return Support(None, 0.0, False)
         shares = [len(wanted & terms) / len(wanted) for terms in self._terms]
@@ -70,7 +70,7 @@ def loops(text: str, language: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _content(text: str, language: str) -> frozenset[str]:
+def content(text: str, language: str) -> frozenset[str]:
     """The terms of a text that are no stop words."""
     terms = analyser(language).terms
     stops = frozenset(term for word in stop_words(language) for term in terms(word))

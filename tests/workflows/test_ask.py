@@ -95,6 +95,13 @@ def test_the_best_sentence_answers(out, question, answer):
     assert found["looked_at"]["of_documents"] == 12
 
 
+def test_a_heading_is_no_answer(tmp_path):
+    texts = {"a.md": "# The Amber Law\n\nWho finds amber gives it to the king.\n\n# Herons"}
+    folder = fill(tmp_path, texts, tmp_path / "out")
+    found = answer_of(folder, "What is the Amber Law?")
+    assert "gives it to the king" in check_quotes(folder, found)[0]
+
+
 @pytest.mark.parametrize("question", ["Xylophone zebra?", "鲸鱼", "?"])
 def test_a_question_of_other_words_is_refused(out, question):
     found = answer_of(out, question)

@@ -6,6 +6,7 @@ words. Exact match and F1 are SQuAD's (Rajpurkar et al. 2016): a whole sentence 
 answer has little of them, and `holds_answer` counts it.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ def evaluate_answers(
     request = AskRequest(Path(values[_MODEL]) if _MODEL in values else None)
     opened = OpenIndex(task.folder, progress)
     with opened.index:
+        if request.model is not None:  # one that is not there is said before long work
+            opened.decoder(request.model, None)
         questions, total = task.questions(
             opened.index, values.get(SPLIT, "test"), ANSWERS, progress
         )
@@ -58,7 +61,7 @@ def evaluate_answers(
         len(rows),
         total,
         metrics=plain(metrics_of(figures, task.seed)),
-        answered_by=rows[0].there.by,
+        answered_by=dict(Counter(one.there.by for one in rows)),
         index=opened.state._asdict(),
         config={"kind": ANSWERS, **values},
     )
