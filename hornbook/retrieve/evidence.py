@@ -62,7 +62,8 @@ class Asking:
         self.question = question
         self.words = index.asked_words(question)
         rarity = index.rarity([term for terms in self.words for term in terms])
-        self._weights = [max(rarity[term] for term in terms) for terms in self.words]
+        # A word's form in another language stands hardly anywhere, and makes it no rare one.
+        self._weights = [min(rarity[term] for term in terms) for terms in self.words]
         self.total = sum(self._weights) or 1.0
         self.wants_number = _NUMBER_ASKED.search(question) is not None
 
