@@ -33,6 +33,12 @@ class Running(NamedTuple):
     def get(self, path, **options):
         return httpx2.get(self.url + path, timeout=30, **options)
 
+    def raw(self, path, **options):
+        return httpx2.post(self.url + path, timeout=30, **options)
+
+    def method(self, method, path):
+        return httpx2.request(method, self.url + path, timeout=30)
+
     def idle(self, within=1.0):
         """Whether nothing is written any more, soon."""
         until = time.monotonic() + within
