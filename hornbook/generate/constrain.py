@@ -75,7 +75,7 @@ def json_schema(schema: str | Mapping[str, Any], name: str = "the JSON schema") 
         raise UsageError(f"{_capital(name)} is not JSON: {error}.") from None
     grammar, wrong = _from_schema(text)
     if wrong:
-        place, reason = _culprit(schema, wrong)
+        place, reason = _culprit(schema, wrong) if len(text) < _MOST_TEXT else ("", wrong)
         raise UsageError(f"{_capital(name)} cannot be used{place}: {reason}.")
     return Grammar(name, grammar)
 
@@ -112,14 +112,14 @@ _LISTED = ("anyOf", "allOf", "oneOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties", "contains", "not", "if", "then", "else")
 """Keywords of JSON Schema under which schemas stand."""
 
-_MOST_PARTS = 500
-"""Parts of a schema that are tried, to name the one that is wrong."""
+_MOST_PARTS, _MOST_TEXT = 100, 2**17
+"""Parts of a schema that are tried, to name the one that is wrong; characters of one that is."""
 
 
 def _culprit(schema: Mapping[str, Any], reason: str) -> tuple[str, str]:
     """The smallest part of a schema that cannot be used by itself, " at" its place, and why.
 
-    Parts keep the root's definitions, which they may refer to.
+    Parts keep the root's definitions, which they may refer to. The root has no place.
     """
     shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
     part: Any = schema
@@ -130,16 +130,21 @@ def _culprit(schema: Mapping[str, Any], reason: str) -> tuple[str, str]:
             if not isinstance(inner, Mapping):
                 if isinstance(inner, bool):
                     continue
-                return f" at {path}/{key}", f"a schema is an object, not {json.dumps(inner)[:80]}"
+                return _at(f"{path}/{key}"), f"a schema is an object, not {json.dumps(inner)[:80]}"
             own = {} if key.startswith(("$defs/", "definitions/")) else shared
             wrong = _from_schema(json.dumps({**own, **inner}))[1]
             if wrong:
                 part, path, reason = inner, f"{path}/{key}", wrong
                 break
             if tried >= _MOST_PARTS:
-                return (f" at {path}", reason)
+                return _at(path), reason
         else:
-            return ("" if path == "#" else f" at {path}", reason)
+            return _at(path), reason
+
+
+def _at(path: str) -> str:
+    short = path if len(path) < 200 else f"{path[:200]}…"
+    return "" if path == "#" else f" at {short}"
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -106,6 +106,8 @@ class ChatFormat:
         try:
             return self._encoded([{"role": "system", "content": system}, *rest])
         except HornbookError:  # a template that knows no system message
+            if not rest:
+                raise
             asked = {**rest[0], "content": f"{system}\n\n{rest[0]['content']}"}
             return self._encoded([asked, *rest[1:]])
 

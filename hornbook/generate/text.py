@@ -114,7 +114,7 @@ class Writing:
         answer.elapsed_s = time.perf_counter() - self._started
         if i not in self.request.stop_ids:
             self._held += self._decoder.push(i)
-        if finished:
+        if finished == "stop":  # else it may be half of a character, which was cut off
             self._held += self._decoder.end()
         at = first_stop(self._held, stops)
         if at is not None:

@@ -180,6 +180,13 @@ def test_rows_have_constraints_of_their_own_and_company_changes_nothing(
     [
         (json_schema, "{", "is not JSON"),
         (json_schema, "[1]", r"is an object, not \[1\]"),
+        (
+            json_schema,
+            '{"properties": {"a": {"items": {"not": {}}}}}',
+            "at #/properties/a/items: U",
+        ),
+        (json_schema, '{"anyOf": [{"type": "null"}, 7]}', "at #/anyOf/1: a schema is an obj"),
+        (json_schema, '{"type": "strin"}', "cannot be used: Invalid type: strin"),
         (json_schema, '{"type": "strng"}', "strng"),
         (json_schema, '{"not": {}}', "not"),
         (json_schema, '{"type": "integer", "minimum": 3, "maximum": 1}', "Unsatisfiable"),

@@ -110,6 +110,14 @@ def test_no_piece_holds_a_part_of_a_character(service, tokenizer, text):
     assert reader.pieces[-1].finished == "stop"
 
 
+def test_what_is_cut_off_within_a_character_leaves_it_out(service, tokenizer):
+    ids = tokenizer.encode("春眠")
+    config = SamplingConfig(max_tokens=len(ids) - 1)
+    reader = Reader(service, tokenizer, "the", config, constraint=Speak(ids, tokenizer.vocab_size))
+    assert len(ids) > 2 and reader.wait() == "春"
+    assert reader.pieces[-1].finished == "length"
+
+
 def test_a_text_that_stops_it_is_never_shown(service, model, tokenizer):
     text, _ = alone(model, tokenizer, "the tablet")
     stop = text[len(text) // 2 :][:2]
