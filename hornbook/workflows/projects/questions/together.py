@@ -45,11 +45,11 @@ LABEL = "relevance"
 """The one that the cross-encoder gives a logit for."""
 _MINED = 30
 """Passages that words find first, of which the wrong ones are drawn."""
-_JUDGED, _LEAST_JUDGED = 30, 5
+_JUDGED, _LEAST_JUDGED = 20, 5
 """Passages of a question that are judged where it is measured: at most, and at least."""
 _ASKED, _LEAST_ASKED = 500, 50
 """Questions of a part that are looked at, by the same token."""
-_WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 _TOKENS_AT_ONCE = 4096
 
 
