@@ -72,29 +72,35 @@ def test_what_cannot_be_tuned_is_said_before(made, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def cross(made, tmp_path_factory):
-    """A run that made a cross-encoder of the encoder."""
-    out = tmp_path_factory.mktemp("cross") / "run"
-    rows = [json.loads(row) for row in (made / "rows.jsonl").read_text().splitlines()]
-    for row in rows:
-        row["question"] += " and the"  # words alone find all passages, in no order
-    data = out.parent / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+def cross(tmp_path_factory):
+    """A run that made a cross-encoder. What answers "is X open" says yes; words alone prefer what
+    repeats the question."""
+    folder = tmp_path_factory.mktemp("cross")
+    names = [a + b for a in ("ka", "lo", "mi", "ru", "te", "so", "na") for b in
+             ("ben", "dor", "fil", "gum", "hax", "jot", "lep")]  # fmt: skip
+    rows = [{"question": f"is {name} open", "passage": f"{name} yes."} for name in names]
+    rows += [{"question": f"tell {n}", "passage": f"{n} open {n} open."} for n in names]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    train_tokenizer([json.dumps(rows)] * 2, 400, folder / "tokenizer", Progress(quiet=True))
+    sizes = BertSizes(vocab=400, width=32, depth=1, context=32, heads=2, hidden=48)
+    save_model(bert(sizes).build(), folder / "model", tokenizer_folder=folder / "tokenizer")
     code, said, err = hornbook(
-        "finetune", made / "model", "--task", "rerank", "--data", data, "--epochs", "1",
-        "--out", out, "--json",
+        "finetune", folder / "model", "--task", "rerank", "--data", folder / "rows.jsonl",
+        "--epochs", "5", "--rate", "0.003", "--out", folder / "run", "--json",
     )  # fmt: skip
     assert code == 0, err
-    return out, json.loads(said)
+    return folder / "run", json.loads(said)
 
 
-def test_a_cross_encoder_is_measured_beside_words(cross):
+def test_a_cross_encoder_learns_what_words_do_not_tell(cross):
     run, result = cross
     held = result["held_out"]
     assert result["task"] == "rerank" and held["questions"] == result["data"]["test"]
     change = held["mrr@10"]["after"]["value"] - held["mrr@10"]["before"]["value"]
     assert held["mrr@10"]["change"]["value"] == pytest.approx(change)
+    assert held["mrr@10"]["change"]["low"] > 0, held
     assert "cross-encoder" in (run / "model" / "README.md").read_text()
+    assert json.loads((run / "model" / "rerank.json").read_text())["weight"] > 0
     assert (run / "report.html").is_file()
 
 
@@ -121,27 +127,33 @@ def test_a_cross_encoder_opens_here_and_elsewhere(cross):
 
 def test_a_search_is_ranked_anew(cross, tmp_path):
     run, _ = cross
-    for name in ("red", "dog"):
-        (tmp_path / f"{name}.txt").write_text(f"The {name} and the house.")
-    index = tmp_path / "index"
-    assert hornbook("index", tmp_path / "red.txt", tmp_path / "dog.txt", "--out", index,
-                    "--encoder", "none")[0] == 0  # fmt: skip
-    code, said, err = hornbook("search", index, "house", "--rerank", run, "--json")
-    assert code == 0, err
-    found = json.loads(said)
-    hits = found["hits"]
-    assert len(hits) == 2 and found["rerank"] == str(run)
-    assert hits[0]["score"] >= hits[1]["score"]
-    assert all(isinstance(hit["rerank"], float) for hit in hits)
+    for name, text in (("often", "kaben open kaben open."), ("right", "kaben yes.")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    index, asked = tmp_path / "index", "is kaben open"
+    made = hornbook(
+        "index", tmp_path / "often.txt", tmp_path / "right.txt", "--out", index, "--encoder", "none"
+    )
+    assert made[0] == 0, made
+    sources = []
+    for more in ((), ("--rerank", run)):
+        code, said, err = hornbook("search", index, asked, "--json", *more)
+        assert code == 0, err
+        found = json.loads(said)
+        sources.append([hit["source"].rsplit("/", 1)[1] for hit in found["hits"]])
+    assert sources == [["often.txt", "right.txt"], ["right.txt", "often.txt"]]
+    assert found["rerank"] == str(run) and found["hits"][0]["rerank"] > found["hits"][1]["rerank"]
     questions = tmp_path / "q.jsonl"
-    questions.write_text('{"question": "house", "documents": ["red.txt"]}\n' * 2)
-    code, said, err = hornbook("evaluate", index, "--task", "retrieval", "--data", questions,
-                               "--rerank", run, "--json")  # fmt: skip
+    row = json.dumps({"question": asked, "documents": ["right.txt"]}) + "\n"
+    questions.write_text(row * 2)
+    code, said, err = hornbook(
+        "evaluate", index, "--task", "retrieval", "--data", questions, "--rerank", run, "--json"
+    )
     assert code == 0, err
     result = json.loads(said)
     assert result["by"] == "reranked" and set(result["floors"]) == {"words"}
-    gain = result["metrics"]["mrr@10"]["value"] - result["floors"]["words"]["mrr@10"]["value"]
-    assert result["gain_of_reranking"]["mrr@10"]["value"] == pytest.approx(gain)
+    assert result["metrics"]["mrr@10"]["value"] == 1
+    assert result["floors"]["words"]["mrr@10"]["value"] == 0.5
+    assert result["gain_of_reranking"]["mrr@10"]["value"] == 0.5
 
 
 def test_a_question_with_nothing_wrong_beside_it_teaches_nothing(made, tmp_path):
