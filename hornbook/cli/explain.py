@@ -109,11 +109,11 @@ def _show_influence(found: dict[str, Any]) -> None:
 def _show_lens(rows: list[dict[str, Any]]) -> None:
     from hornbook.cli.output import show
 
-    show("What it would say after each block:")
+    show("What it would say after each block, and what is explained there, with its rank:")
     for row in rows:
         print(
             f"  {row['block']:4d}  {row['token']!r} {row['probability']:.1%}  "
-            f"({row['target_probability']:.2%}, {row['rank']:,}.)"
+            f"({row['target_probability']:.2%}, {row['rank']:,})"
         )
 
 

@@ -15,23 +15,24 @@ from hornbook.core.progress import Advance
 from hornbook.models.model import Model
 from hornbook.nn.stack import Stack
 
-_AT_ONCE = 4096
-"""Positions of the rows that are computed together: memory stays bounded, speed is full."""
+_AT_ONCE, _LOGITS = 4096, 2**24
+"""Positions, and logits, of the rows that are computed together, so that memory stays bounded."""
 
 
 class Explained(ABC):
     """N pieces of an input, K things that are said of it, each one of V.
 
     targets: (K,) int64, what is explained of each. places: (N,) int64, where the vector of each
-    piece stands in a sequence. time: positions of the sequence. stack: that reads it. embedding:
-    what makes its vectors. reads: the positions whose vectors the answer is made of. asked: the
-    pieces that the deletion test leaves, as without them another question is asked.
+    piece stands in a sequence. time: positions of the sequence. answers: V. stack: that reads
+    it. embedding: what makes its vectors. reads: the positions whose vectors the answer is made of.
+    asked: the pieces that the deletion test leaves, as without them another question is asked.
     """
 
     model: Model
     targets: Tensor
     places: Tensor
     time: int
+    answers: int
     stack: Stack
     embedding: nn.Module
     reads: list[int]
@@ -41,6 +42,12 @@ class Explained(ABC):
     def size(self) -> int:
         """N, how many pieces can be hidden."""
         return len(self.places)
+
+    @property
+    def at_once(self) -> int:
+        """Rows that are computed together."""
+        largest = _LOGITS // (self.answers * len(self.targets))
+        return max(1, min(_AT_ONCE // max(1, self.time), largest))
 
     @abstractmethod
     def logits(self, kept: Tensor) -> Tensor:
@@ -56,7 +63,7 @@ class Explained(ABC):
         self, kept: np.ndarray, advance: Advance = lambda amount: None
     ) -> np.ndarray:
         """Of the targets, (R, K) float64, for each row of kept (R, N) bool; some rows at a time."""
-        found, at_once = [], max(1, _AT_ONCE // max(1, self.time))
+        found, at_once = [], self.at_once
         for start in range(0, len(kept), at_once):
             rows = torch.from_numpy(kept[start : start + at_once]).to(self.model.device)
             found.append(self.of_targets(self.logits(rows)).cpu().numpy())

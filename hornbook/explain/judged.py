@@ -46,7 +46,7 @@ class ClassOfText(_WholeText):
     ) -> None:
         self.model = model
         super().__init__(ids, fixed, label)
-        self.reads = read_by(model.pooling, self.time)
+        self.reads, self.answers = read_by(model.pooling, self.time), len(model.config.labels)
 
     def logits(self, kept: Tensor) -> Tensor:
         model, rows = self.model, self._seen(kept)
@@ -66,7 +66,7 @@ class FilledWord(_WholeText):
     ) -> None:
         self.model = model
         super().__init__(ids, {*fixed, int(ids[place])}, target)
-        self.reads, self._place = [place], place
+        self.reads, self._place, self.answers = [place], place, model.config.vocab
 
     def logits(self, kept: Tensor) -> Tensor:
         model, rows = self.model, self._seen(kept)
@@ -90,7 +90,7 @@ class ClassOfImage(Explained):
         self.time = model.config.context
         self.places = torch.arange(1, self.time, device=model.device)  # behind the class token
         self.targets = torch.tensor([label], device=model.device)
-        self.reads = read_by(model.pooling, self.time)
+        self.reads, self.answers = read_by(model.pooling, self.time), len(model.config.labels)
 
     def logits(self, kept: Tensor) -> Tensor:
         first = torch.ones(len(kept), 1, dtype=torch.bool, device=kept.device)

@@ -40,7 +40,7 @@ class NextToken(Explained):
             device
         )
         self.places = torch.arange(len(ids), device=device) + offset
-        self.time = offset + len(ids)
+        self.time, self.answers = offset + len(ids), model.vocab
         self.reads, self.asked = [-1], frozenset({len(ids) - 1})
         self.targets = torch.tensor([target], device=device)
 

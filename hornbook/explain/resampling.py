@@ -9,9 +9,6 @@ import numpy as np
 from hornbook.core.progress import Advance
 from hornbook.explain.next_token import NextToken
 
-_AT_ONCE = 4096
-"""Tokens of the contexts that are computed together."""
-
 
 def by_resampling(
     explained: NextToken, draws: int, seed: int, advance: Advance = lambda amount: None
@@ -47,7 +44,7 @@ def _draw(shares: np.ndarray, draws: int, random: np.random.Generator) -> np.nda
 
 
 def _in_parts(explained: NextToken, rows: np.ndarray, advance: Advance) -> np.ndarray:
-    found, at_once = [], max(1, _AT_ONCE // rows.shape[1])
+    found, at_once = [], explained.at_once
     for start in range(0, len(rows), at_once):
         found.append(explained.replaced(rows[start : start + at_once]))
         advance(len(found[-1]))

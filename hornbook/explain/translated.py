@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hornbook.explain.explained import Explained, seen_tokens
-from hornbook.explain.looking import watched
+from hornbook.explain.looking import mean_head, watched
 from hornbook.models.seq2seq import Memory, Seq2Seq
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.cross_attention import CrossAttention
@@ -37,7 +37,7 @@ class TokensOfTranslation(Explained):
         self._at = torch.tensor(list(asked_at), device=device)
         self.targets = torch.tensor(list(written), device=device)[self._at]
         self.time = len(source) + len(written)
-        self.reads = list(asked_at)
+        self.reads, self.answers = list(asked_at), model.config.vocab
 
     def logits(self, kept: Tensor) -> Tensor:
         end = torch.ones(len(kept), 1, dtype=torch.bool, device=kept.device)
@@ -59,8 +59,8 @@ def alignment(explained: TokensOfTranslation) -> np.ndarray | None:
     ]
     if not looking:
         return None
-    with watched(looking[-1]) as seen:
+    with watched(looking[-1], mean_head) as seen:
         explained.logits(explained.everything())
-    weights = seen[0][0].double().mean(0)[explained.reads][:, explained.places]
+    weights = seen[0][explained.reads][:, explained.places].double()
     shares: np.ndarray = weights.cpu().numpy()
     return shares
