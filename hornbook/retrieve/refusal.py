@@ -16,6 +16,10 @@ FALSE_REFUSALS = 0.05
 WORDS = (0.49, 0.63, 0.48, 0.05, 1.23)
 VECTORS = (0.13, 0.38, 0.65, -0.52, 1.35, -0.15, 0.10, 1.03, 0.77)
 """Weights of signs in standard deviations: of words alone, and with those of vectors."""
+_NATURAL = 1.0
+"""Standard deviations by which vectors of people's questions are nearer to sentences than those of
+made ones, whether the answer is there or not: words without grammar are far from any sentence.
+Found on XQuAD (docs/log.md)."""
 _RIDGE, _ROUNDS = 1.0, 50
 """Strength of the penalty on weights; steps of Newton's method."""
 _FOLDS = 5
@@ -52,10 +56,9 @@ def settle_refusal(
 ) -> Refusal:
     """answered, removed: (N, F) signs of the same questions, with their passage and without it.
 
-    sentences: of how many the questions were made; each of its own if not given.
-
     weights: of signs in standard deviations; None to fit them to these, in which case the rates are
-    those of questions judged by weights fitted to others.
+    those of questions judged by weights fitted to others. sentences: of how many the questions were
+    made; each of its own if not given.
     """
     mean, spread = scale(answered, removed)
     there, gone = ((side - mean) / spread for side in (answered, removed))
@@ -75,6 +78,15 @@ def settle_refusal(
         len(answered),
         sentences or len(answered),
     )
+
+
+def as_people_ask(refusal: Refusal) -> Refusal:
+    """What was settled by made questions, for those of people, whose vectors are nearer to all
+    sentences. Signs of words are left as they are."""
+    words = len(WORDS)
+    nearer = [0.0] * words + [_NATURAL * each for each in refusal.spread[words:]]
+    mean = [one + more for one, more in zip(refusal.mean, nearer, strict=True)]
+    return refusal._replace(mean=mean)
 
 
 def scale(answered: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hornbook.retrieve.refusal import FALSE_REFUSALS, VECTORS, WORDS, settle_refusal
+from hornbook.retrieve.refusal import FALSE_REFUSALS, VECTORS, WORDS, as_people_ask, settle_refusal
 
 
 def drawn(apart, count=400, width=9):
@@ -47,3 +47,13 @@ def test_a_sign_that_is_always_the_same_is_no_error():
     answered, removed = drawn(2.0)
     answered[:, 0] = removed[:, 0] = 0.5
     assert all(np.isfinite(settle_refusal(answered, removed, w).threshold) for w in (VECTORS, None))
+
+
+@pytest.mark.parametrize("weights", [WORDS, VECTORS])
+def test_people_are_nearer_by_vectors_and_by_nothing_else(weights):
+    made = settle_refusal(*drawn(1.0, width=len(weights)), weights)
+    asked = as_people_ask(made)
+    nearer = np.array(made.mean)
+    nearer[len(WORDS) :] += np.array(made.spread[len(WORDS) :])
+    assert asked.score(nearer) == pytest.approx(made.score(made.mean))
+    assert asked._replace(mean=made.mean) == made and (weights == WORDS) == (asked == made)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hornbook.core.progress import Progress
-from hornbook.retrieve.refusal import VECTORS, WORDS, Refusal, settle_refusal
+from hornbook.retrieve.refusal import VECTORS, WORDS, Refusal, as_people_ask, settle_refusal
 from hornbook.workflows.documents.asking import Finding, OpenIndex, passage_of
 
 _NAME = "refusal"
@@ -116,7 +116,8 @@ def settle(opened: OpenIndex) -> Refusal | None:
             advance(1)
     weights = VECTORS if opened.encodes else WORDS
     sentences = len({one.place for one in made})
-    refusal = settle_refusal(np.array(sides[0]), np.array(sides[1]), weights, sentences)
+    settled = settle_refusal(np.array(sides[0]), np.array(sides[1]), weights, sentences)
+    refusal = as_people_ask(settled)
     opened.keep(_NAME, refusal._asdict())
     return refusal
 
