@@ -56,6 +56,12 @@ class Shelf:
         self._opening = asyncio.Lock()
         self.clerk = ThreadPoolExecutor(1, thread_name_prefix="clerk")
 
+    def add(self, name: str, place: Path) -> None:
+        """One more model, which nobody has opened yet. Raises UsageError where there is none."""
+        self.kinds[name] = kind_of(place)
+        self.created[name] = int(_files(place)[0].stat().st_mtime)
+        self.places[name] = place
+
     async def ask_clerk(self, work: Callable[[], _T]) -> _T:
         """Do some work in the clerk's thread."""
         return await asyncio.get_running_loop().run_in_executor(self.clerk, work)

@@ -7,11 +7,11 @@ from starlette.staticfiles import StaticFiles
 
 from hornbook.serve.app import create_app
 from hornbook.serve.state import ServerState
-from hornbook.serve.studio import home, new_run, reports, runs
+from hornbook.serve.studio import home, new_run, reports, runs, talk
 from hornbook.serve.studio.config import StudioConfig, StudioState
 from hornbook.serve.studio.door import Door
 
-PAGES = (home.router, runs.router, new_run.router, reports.router)
+PAGES = (home.router, runs.router, new_run.router, reports.router, talk.router)
 STATIC = Path(__file__).parent / "static"
 
 

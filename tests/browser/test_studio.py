@@ -1,0 +1,159 @@
+"""The studio in a real browser: every page, a run begun and watched, a model that talks."""
+
+import json
+import re
+
+import httpx2
+import pytest
+
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.shelf import Shelf, named
+from hornbook.serve.state import ServerState
+from hornbook.serve.studio.app import create_studio
+from hornbook.serve.studio.config import StudioConfig
+from tests.serve.conftest import listening
+from tests.serve.studio.conftest import HOSTILE, KEY, write_run
+from tests.tiny import every_kind, sentences
+
+pytestmark = pytest.mark.browser
+PAGES = ("/", "/runs", "/new", "/run?id=tablet", "/run?id=deep/letters", "/talk")
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    """The address, and the work folder."""
+    folder = tmp_path_factory.mktemp("studio")
+    write_run(folder / "work" / "tablet")
+    write_run(folder / "work" / "deep" / "letters", rows=20, finished=False, text=HOSTILE)
+    models = every_kind(folder / "models")
+    config = ServeConfig(key=KEY)
+    state = ServerState(config, Shelf(named([models / "decoder"]), config, device="cpu"))
+    app = create_studio(state, StudioConfig(folder=folder / "work"))
+    with listening(app) as url:
+        yield url, folder
+
+
+@pytest.fixture
+def opened(browser, studio):
+    """Open a page with the key; whatever a browser complains of, or asks elsewhere, fails."""
+    url, _ = studio
+    contexts, complaints = [], []
+
+    def show(path, width=1100, **options):
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(url) or complaints.append(asked.url))
+        page.goto(f"{url}/enter?key={KEY}")
+        page.goto(url + path)
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.mark.parametrize("width", [320, 390, 1100])
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_every_page_fits(opened, width, locale):
+    page = opened("/", width, locale=locale)
+    for path in PAGES:
+        page.goto(re.match("https?://[^/]+", page.url)[0] + path)
+        page.wait_for_timeout(300)  # charts are drawn
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, path
+        assert page.title() != "taken" and not page.query_selector("img")
+
+
+def test_the_first_page_is_small(browser, studio):
+    url, _ = studio
+    context = browser.new_context()
+    page, sizes = context.new_page(), []
+    page.goto(f"{url}/enter?key={KEY}")
+    page.on(
+        "response",
+        lambda found: sizes.append(len(found.body()) if "changes" not in found.url else 0),
+    )
+    page.goto(f"{url}/runs", wait_until="load")
+    assert 10_000 < sum(sizes) < 150_000
+    context.close()
+
+
+def test_the_keyboard_goes_through(opened):
+    page = opened("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    seen = set()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.getAttribute('href')"))
+    assert {"/new", "/talk", "/runs"} <= seen
+
+
+def test_a_table_is_sorted(opened):
+    page = opened("/runs")
+    names = lambda: page.locator("tbody td:first-child").all_inner_texts()  # noqa: E731
+    page.click("th button:has-text('Run')")
+    assert names() == ["deep/letters", "tablet"]
+    page.click("th button:has-text('Run')")
+    assert names() == ["tablet", "deep/letters"]
+    page.click("th button:has-text('Steps')")
+    assert names() == ["tablet", "deep/letters"]
+
+
+def test_a_page_follows_a_run(opened, studio):
+    page = opened("/run?id=deep/letters")
+    page.wait_for_selector("#train canvas")
+    page.get_by_text("20 / 40").wait_for()
+    row = {"step": 21, "kind": "train", "tokens": 2688, "loss": 4.0, "elapsed_s": 2.1}
+    with (studio[1] / "work" / "deep" / "letters" / "metrics.jsonl").open("a") as log:
+        log.write(json.dumps(row) + "\n")
+    page.get_by_text("21 / 40").wait_for(timeout=5000)
+
+
+def test_a_model_talks_and_is_gone_on_with(opened):
+    page = opened("/talk")
+    page.select_option("[name=mode]", "text")
+    page.fill("[name=most]", "12")
+    page.fill("#message", "the hornbook and 春眠")
+    page.click("button:has-text('Send')")
+    page.wait_for_selector("#halt", state="hidden", timeout=MINUTE)
+    tokens = page.locator(".turn.assistant .token")
+    assert tokens.count() > 2
+    tokens.nth(1).click()
+    others = page.locator(".instead button")
+    assert others.count() >= 2
+    before, other = tokens.nth(0).inner_text(), others.nth(1).inner_text()
+    others.nth(1).click()
+    page.wait_for_selector("#halt", state="hidden", timeout=MINUTE)
+    assert tokens.nth(0).inner_text() == before
+    assert tokens.nth(1).inner_text().replace("\n", "↵") == other or other in "␣↵�"
+    page.reload()
+    assert tokens.nth(0).inner_text() == before
+
+
+@pytest.mark.slow
+def test_a_run_is_begun_watched_stopped_and_gone_on_with(opened, studio):
+    folder = sentences(studio[1] / "text", "The {} reads the {} and the {} until it is tired. ")
+    page = opened("/new")
+    page.set_input_files("#files", sorted(folder.iterdir()))
+    page.get_by_text("30 of 30 files are here").wait_for()
+    page.click("button:has-text('Look at them')")
+    page.wait_for_selector("#look .sample")
+    page.reload()
+    assert str(studio[1] / "work" / "texts") in page.input_value("#paths")
+    page.fill("[name=minutes]", "0.8")
+    page.fill("[name=name]", "mine")
+    page.click("button:has-text('Start')")
+    page.wait_for_selector("#charts:not([hidden]) canvas", timeout=2 * MINUTE)
+    page.reload()
+    page.wait_for_selector("#charts:not([hidden]) canvas", timeout=MINUTE)
+    page.click("button:has-text('Stop')")
+    page.wait_for_selector("button:has-text('Go on')", timeout=MINUTE)
+    page.click("button:has-text('Go on')")
+    page.wait_for_selector("a:has-text('Report')", timeout=3 * MINUTE)
+    with httpx2.Client(cookies={c["name"]: c["value"] for c in page.context.cookies()}) as client:
+        assert client.get(f"{studio[0]}/report?id=mine").status_code == 200

@@ -1,0 +1,28 @@
+"""Models that are talked to: those of the start, and those that were finished since."""
+
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.shelf import Shelf
+from hornbook.serve.studio.jobs import Jobs
+from hornbook.serve.studio.talk import take_in
+from hornbook.serve.studio.work_folder import WorkFolder
+from tests.tiny import every_kind
+
+
+def test_without_a_model_it_is_said(studio):
+    text = studio.get("/talk").text
+    assert "There is no model to talk to yet" in text and "<select" not in text
+
+
+def test_a_model_that_was_finished_since_is_taken_in(tmp_path):
+    every_kind(tmp_path / "work")
+    (tmp_path / "work" / "decoder").rename(tmp_path / "work" / "model")
+    (tmp_path / "work" / "mine").mkdir()
+    (tmp_path / "work" / "model").rename(tmp_path / "work" / "mine" / "model")
+    (tmp_path / "work" / "broken").mkdir()
+    (tmp_path / "work" / "broken" / "config.json").write_text("{}")
+    work = WorkFolder(tmp_path / "work", Jobs(tmp_path / "work"))
+    shelf = Shelf({}, ServeConfig())
+    take_in(shelf, work)
+    assert shelf.names_that("generate") == ["mine"]
+    assert "broken" not in shelf.places and "network" in shelf.places
+    shelf.close()
