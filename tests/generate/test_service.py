@@ -1,18 +1,23 @@
 """Answers that come and go while others run: the same text as alone, whole characters, no leaks."""
 
+import random
 import threading
 import time
 
 import pytest
 
 from hornbook.core.errors import HornbookError
+from hornbook.generate.decode import decode
+from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import SchedulerConfig
 from hornbook.generate.service import Busy, GenerationService, keeping
 from hornbook.generate.text import Answer, Writing
-from hornbook.models.presets import qwen3
+from hornbook.models.kernel_weights import decoder_weights
+from hornbook.models.pack import from_weights, pack
+from hornbook.models.presets import PRESETS, qwen3
 from hornbook.tokenize.train import train_tokenizer
-from tests.tiny import QUIET, decoder_sizes, loud
+from tests.tiny import QUIET, decoder_sizes, loud, need_kernels
 
 SLOTS = SchedulerConfig(slots=3, step_tokens=8, kept=3)
 GREEDY = SamplingConfig(temperature=0, max_tokens=12)
@@ -247,3 +252,49 @@ def test_closing_finishes_what_runs_within_its_patience(model, tokenizer):
     service.submit((reader.writing, lambda piece: (hold.wait(0.05), reader.take(piece))))
     service.close(patience_s=0.01)
     assert "stopped before" in str(reader.pieces[-1].error)
+
+
+@pytest.mark.slow
+def test_a_crowd_that_comes_and_goes_gets_what_each_gets_alone(tokenizer):
+    """In our kernels, bit for bit: threads that submit, leave in the middle and come back with the
+    next turn of their conversation."""
+    need_kernels()
+    sizes = decoder_sizes(vocab=288, width=64, context=256, heads=4, head=16, hidden=160, tied=True)
+    packed = loud(PRESETS["llama"](sizes).build())
+    pack(packed, from_weights(8))
+    decoder = NativeDecoder(decoder_weights(packed))
+    config = SchedulerConfig(slots=4, step_tokens=16, kept=6, kept_tokens=400)
+    service, wrong, compared = GenerationService(decoder, config, waiting=40), [], []
+
+    def talk(seed):
+        chance, ids = random.Random(seed), tokenizer.encode("the tablet 春眠")
+        for turn in range(5):
+            ids = [*ids, *(chance.randrange(1, 200) for _ in range(chance.randint(1, 12)))]
+            drawn = SamplingConfig(
+                temperature=chance.choice((0, 0.9)), seed=turn, max_tokens=chance.randint(1, 16),
+                repetition_penalty=chance.choice((1, 1.2)),
+            )  # fmt: skip
+            writing, ended = Writing(tokenizer, Answer(ids), END, drawn), threading.Event()
+            (ticket,) = service.submit((writing, lambda piece, e=ended: piece.finished and e.set()))
+            if chance.random() < 0.3:
+                time.sleep(chance.random() / 50)
+                service.cancel([ticket])
+                continue
+            assert ended.wait(60)
+            steps = list(decode(decoder, [ids], drawn, END))
+            compared.append(len(steps))
+            if [step.id for step in steps] != writing.answer.token_ids:
+                wrong.append((seed, turn))
+            ids = [*ids, *writing.answer.token_ids]
+
+    threads = [threading.Thread(target=talk, args=(seed,)) for seed in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_for(lambda: service.open == 0)
+    assert service.running == 0
+    service.close()
+    assert not wrong
+    assert len(compared) > 30
+    assert service.reused_tokens > 300
