@@ -76,7 +76,8 @@ def _ours(arguments: argparse.Namespace, streams: int) -> dict[str, Any]:
 def _peer_command(arguments: argparse.Namespace) -> list[str]:
     return [
         arguments.peer_python, "-m", "llama_cpp.server", "--model", str(arguments.model),
-        "--n_ctx", "1024", "--n_threads", str(_THREADS), "--n_threads_batch", str(_THREADS),
+        "--n_ctx", "1024", "--interrupt_requests", "false",
+        "--n_threads", str(_THREADS), "--n_threads_batch", str(_THREADS),
         "--port",
     ]  # fmt: skip
 

@@ -12,6 +12,12 @@ SILENCE = b": still here\n\n"
 """A comment, for proxies that end what is silent."""
 
 
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {}, "text/event-stream": {}}}
+}
+"""What the document of the API says of a route that can stream."""
+
+
 class Json(Response):
     """An object as JSON."""
 

@@ -181,6 +181,13 @@ WEATHER = {
 }
 
 
+def test_pieces_of_a_message_may_be_empty(client):
+    pieces = [{"type": "text", "text": ""}, {"type": "text", "text": "books"}]
+    assert ask(client, messages=[{"role": "user", "content": pieces}]).usage.prompt_tokens
+    said = [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}]
+    assert ask(client, messages=[*HELLO, *said, *HELLO]).usage.prompt_tokens
+
+
 def test_tools_are_called_in_whole_and_in_streams(client):
     options = {"tools": [WEATHER], "tool_choice": "required", "max_tokens": 250}
     options["parallel_tool_calls"] = False

@@ -19,12 +19,12 @@ from hornbook.serve.schemas.chat import ChatBody
 from hornbook.serve.schemas.messages import plain
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import State
-from hornbook.serve.wire import DONE, event
+from hornbook.serve.wire import DONE, STREAMED, event
 
 router = APIRouter(route_class=StrictRoute, tags=["chat"])
 
 
-@router.post("/v1/chat/completions")
+@router.post("/v1/chat/completions", responses=STREAMED)
 async def chat(body: ChatBody, request: Request, server: State) -> Response:
     """Answer a conversation. With `stream` the answer comes as server-sent events."""
     route = WritingRoute("chat", "chat completions", _begun, ChatForm)

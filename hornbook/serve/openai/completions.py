@@ -19,12 +19,12 @@ from hornbook.serve.routes import StrictRoute
 from hornbook.serve.schemas.completions import CompletionBody
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import State
-from hornbook.serve.wire import DONE, event
+from hornbook.serve.wire import DONE, STREAMED, event
 
 router = APIRouter(route_class=StrictRoute, tags=["completions"])
 
 
-@router.post("/v1/completions")
+@router.post("/v1/completions", responses=STREAMED)
 async def complete(body: CompletionBody, request: Request, server: State) -> Response:
     """Continue one text or several. With `stream` they come as server-sent events."""
     route = WritingRoute("generate", "completions", _begun, CompletionForm)

@@ -19,12 +19,12 @@ from hornbook.serve.routes import StrictRoute
 from hornbook.serve.schemas.responses import ResponseBody
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import State
-from hornbook.serve.wire import event
+from hornbook.serve.wire import STREAMED, event
 
 router = APIRouter(route_class=StrictRoute, tags=["responses"])
 
 
-@router.post("/v1/responses")
+@router.post("/v1/responses", responses=STREAMED)
 async def respond(body: ResponseBody, request: Request, server: State) -> Response:
     """Answer a conversation. With `stream` the answer comes as numbered events."""
     for name in ("previous_response_id", "conversation"):

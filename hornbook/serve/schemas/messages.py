@@ -87,7 +87,7 @@ def text_of(content: Any) -> str:
     """The text of a message; its pieces are lines of their own."""
     if isinstance(content, str) or content is None:
         return content or ""
-    return "\n".join(getattr(part, "text", None) or part.refusal for part in content)
+    return "\n".join(part.refusal if part.type == "refusal" else part.text for part in content)
 
 
 def plain(message: Any) -> dict[str, Any]:
