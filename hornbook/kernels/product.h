@@ -44,6 +44,8 @@ void add_part(int p, Floats scale, Floats offset, const Ints* upper, const Ints*
   }
 }
 
+constexpr int kBeside = 4;  // rows whose sums are made side by side, where a group has two parts
+
 // found (M,) += the inputs of M rows times the codes of a group.
 template <class F, int M>
 void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats* found) {
@@ -51,12 +53,17 @@ void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats* f
   const Facts* facts = x.facts + row * x.groups() + g;
   const int32_t* high = (const int32_t*)(x.values + 2 * (row * x.inputs + g * kGroup));
   const int step = x.inputs / 2;  // words of a row
+  constexpr int kSide = F::kParts == 1 || M < kBeside ? M : kBeside;
   for (int p = 0; p < F::kParts; p++) {
     const int at = kWords * p;
-    Ints upper[M], lower[M];
-    products_of_bytes<F::kByteBits, kWords, M>(w.codes + at, high + at, step, upper);
-    products_of_bytes<F::kByteBits, kWords, M>(w.codes + at, high + at + kGroup / 4, step, lower);
-    add_part<F::kParts, M>(p, w.scale[p], w.offset[p], upper, lower, facts, x.groups(), found);
+    for (int m = 0; m < M; m += kSide) {
+      const int32_t* from = high + m * step + at;
+      Ints upper[kSide], lower[kSide];
+      products_of_bytes<F::kByteBits, kWords, kSide>(w.codes + at, from, step, upper);
+      products_of_bytes<F::kByteBits, kWords, kSide>(w.codes + at, from + kGroup / 4, step, lower);
+      add_part<F::kParts, kSide>(p, w.scale[p], w.offset[p], upper, lower, facts + m * x.groups(),
+                                 x.groups(), found + m);
+    }
   }
 }
 

@@ -24,6 +24,7 @@ PROCESSORS = {"max": "i8mm", "neoverse-n1": "dotprod", "cortex-a72": "neon"}
 """Of the emulator, and which kernels each should take."""
 TESTS = (
     "tests/kernels/test_native.py",
+    "tests/kernels/test_products.py",
     "tests/generate/test_native_decoder.py",
     "tests/models/test_gguf_decoder.py",
 )
