@@ -21,15 +21,16 @@ from hornbook.kernels.quantised import matrix_of as whole
 from hornbook.kernels.structures import FORMS, GROUP
 
 _WIDTH, _HIDDEN, _HEADS, _KV_HEADS, _HEAD, _VOCAB = 256, 64, 6, 2, 48, 16
-_PAIRS, _EPSILON, _CLOSE = 20, 0.1, 0.003
+_PAIRS, _EPSILON, _CLOSE = 20, 0.1, 0.0015
 _SLOTS = np.array([1, 0, 1, 1, 0, 0, *[1] * 11, 0, *[1] * 14], np.int32)
 _POSITIONS = np.array([0, 0, 1, 2, 1, 2, *range(3, 14), 3, *range(14, 28)], np.int32)
 _FIRST = 31
 """Rows of the first pass, which are computed as 16 (or 8 and 8), 8, 4, 2 and 1; some are neighbours
 of a sequence. The last one looks back at them."""
-_LOOKS = Looks(0.2, turning=1), Looks(0.1, cap=1.5, window=5, turning=None, whole=True)
-_RESIDUALS, _ACTIVATIONS = (1.0, 0.5), ("silu", "gelu_tanh")
-"""Of two layers; the second has norms behind what it adds and none of what its attention reads."""
+_LOOKS = Looks(0.2, turning=1), Looks(0.4, cap=1.0, window=3, turning=None, whole=True)
+_RESIDUALS, _ACTIVATIONS = (0.25, 6.0), ("silu", "gelu_tanh")
+"""Of two layers, so that parts of both are seen in the end; the second has norms behind what it
+adds and none of what its attention reads."""
 
 _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
