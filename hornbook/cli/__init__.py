@@ -27,6 +27,7 @@ from hornbook.cli import (
     finetune,
     generate,
     index,
+    memorization,
     pretrain,
     pull,
     quickstart,
@@ -64,6 +65,7 @@ app.command("filter")(filter.command)
 app.command("trace")(trace.command)
 app.command("biography")(biography.command)
 app.command("explain")(explain.command)
+app.command("memorization")(memorization.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

@@ -9,7 +9,7 @@ COMMANDS = {
     "Training": "quickstart pretrain finetune compare",
     "Use": "generate chat classify decide translate summarize embed serve studio",
     "Measurement": "evaluate bench",
-    "Understanding": "trace biography explain",
+    "Understanding": "trace biography explain memorization",
     "Exchange": "pull export",
 }
 
@@ -23,7 +23,8 @@ OPTIONS = {
     "Budget": "minutes tokens epochs",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
-    "Training": "keep retrain others method rate beta class_weights rows micro_rows isolate",
+    "Training": "method rate beta class_weights rows micro_rows isolate keep canaries retrain "
+    "others",
     "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
     "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
     "length_penalty part lead sentences",
@@ -31,7 +32,7 @@ OPTIONS = {
     "serve.context most_tokens slots queue timeout drain log_texts",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
-    "bench.tokens rounds explain.test contexts window draws",
+    "samples passages bench.tokens rounds explain.test contexts window draws",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
     "Output": "to type_ importance out html resume json",
@@ -52,7 +53,8 @@ VALUES = {
     "ROWS": "rows micro_rows",
     "EPOCHS": "epochs",
     "PARTS": "folds",
-    "ITEMS": "test_limit limit each quotes places others keep contexts draws",
+    "ITEMS": "test_limit limit each quotes places others keep contexts draws samples passages "
+    "canaries",
     "EXAMPLES": "shots",
     "SENTENCES": "lead sentences",
     "STREAMS": "streams",

@@ -115,6 +115,13 @@ def command(
             "`hornbook biography`."
         ),
     ] = None,
+    canaries: Annotated[
+        int | None,
+        typer.Option(
+            help="Plant this number of made-up secrets once, and as many ten times, for `hornbook "
+            "memorization`."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue a run that was stopped.")] = False,
     json: Json = False,
 ) -> None:
@@ -134,7 +141,7 @@ def command(
         "dtype": dtype, "compiled": compiled, "device": device, "family": family,
         "preset": preset, "depth": depth, "width": width, "heads": heads,
         "vocab_size": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
-        "keep": keep,
+        "keep": keep, "canaries": canaries,
     }  # fmt: skip
     kind = _kind(data)
     values = {**read_recipe(recipe, set_ or ())}
@@ -145,7 +152,10 @@ def command(
 
         project = Text(corpus or "", tokenizer, init)
     else:
-        _refuse(kind, {"--preset": preset, "--init": init, "--tokenizer": tokenizer})
+        _refuse(
+            kind,
+            {"--canaries": canaries, "--preset": preset, "--init": init, "--tokenizer": tokenizer},
+        )
         project = _pairs(pairs, validation, test) if kind == "--pairs" else _images(images, values)
     found = train(project, out, resume=resume, progress=Progress(), began=began, **values)
     _end(found.result, json)

@@ -3,6 +3,8 @@
 Each is reused when its inputs are unchanged.
 """
 
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from hornbook.batches.shards import TokenShards, write_shards
@@ -13,6 +15,7 @@ from hornbook.core.stages import fingerprint as stage_fingerprint
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.split import Side
+from hornbook.read.documents import Document
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import SAMPLE_BYTES, sample_bytes, train_tokenizer
 
@@ -53,21 +56,29 @@ def prepare_tokenizer(
 
 
 def prepare_shards(
-    corpus: Corpus, tokenizer: Tokenizer, folder: Path, progress: Progress, claim: Claim
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    folder: Path,
+    progress: Progress,
+    claim: Claim,
+    planted: Sequence[Document] = (),
 ) -> tuple[TokenShards, TokenShards]:
     """Encode both splits, or reuse what lies in `folder` or in the corpus.
 
-    Returns (train, validation): one pass over the mixture, and the documents held out.
+    planted: documents to train on besides the corpus. Returns (train, validation): one pass over
+    the mixture, and the documents held out.
     """
-    inputs = {
+    inputs: dict[str, object] = {
         "stage": "shards-1",
         "corpus": corpus.fingerprint,
         "tokenizer": tokenizer.fingerprint,
     }
+    if planted:
+        inputs["planted"] = [document.text for document in planted]
 
     def build(aside: Path) -> None:
         sides = (
-            ("train", corpus.mixture(), corpus.mixture_bytes),
+            ("train", chain(corpus.mixture(), planted), corpus.mixture_bytes),
             ("validation", corpus.documents("validation"), corpus.bytes("validation")),
         )
         for side, documents, size in sides:

@@ -15,6 +15,7 @@ from hornbook.batches.shards import TokenShards
 from hornbook.core.machine import Machine
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
+from hornbook.explain.canaries import canaries, planted
 from hornbook.models.convert import to_hf
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
@@ -154,7 +155,8 @@ def prepare(
     if init is None and plan.preset in MASKED_PRESETS:
         tokenizer_folder = run / layout.MASK_TOKENIZER
         tokenizer = _with_mask(tokenizer, tokenizer_folder)
-    shards = prepare_shards(corpus, tokenizer, run / layout.SHARDS, progress, layout.PART)
+    secrets = planted(canaries(request.canaries, request.seed))
+    shards = prepare_shards(corpus, tokenizer, run / layout.SHARDS, progress, layout.PART, secrets)
     model, start = _model(plan, tokenizer.vocab_size, machine.device, init)
     to_hf(model.config)  # what could not be saved is refused now, not after the training
     progress.say(described(model))

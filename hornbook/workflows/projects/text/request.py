@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from hornbook.core.errors import UsageError
 from hornbook.training.dial import Plan, Wanted
 from hornbook.training.optimiser import OptimiserConfig
@@ -14,7 +16,7 @@ class TextRequest(RehearsedRequest):
 
     corpus, tokenizer, init: fingerprints of the corpus, of a tokenizer brought along, and of a
     model to go on from. plan: sizes that were asked for. isolate: documents in one window do not
-    see each other.
+    see each other. canaries: secrets that are planted once, and as many that are planted ten times.
     """
 
     length: ClassVar[tuple[str, ...]] = ("minutes", "tokens")
@@ -27,6 +29,7 @@ class TextRequest(RehearsedRequest):
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     isolate: bool = False
+    canaries: int = Field(default=0, ge=0, le=100)
 
     def check(self) -> None:
         super().check()
