@@ -68,6 +68,7 @@ COMMANDS = {
     "tokenizer": "train c --out t",
     "trace": "c the",
     "biography": "run the",
+    "memorization": "run --samples 1",
     "explain": "m --text the",
     "pretrain": "--corpus c --out run --minutes 0.1",
     "finetune": "m --task instruct --data rows.jsonl --out tuned --minutes 0.1",
