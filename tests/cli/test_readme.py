@@ -20,7 +20,8 @@ from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook
-from tests.read.test_readers import page, record
+from tests.read.test_readers import page, pdf, record
+from tests.tables import jsonl
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh.md")
@@ -115,11 +116,25 @@ def write_world(folder, home):
     labelled = [f"{'win money' if k % 2 else 'see you'} {prose(k, 1)},l{k % 2}" for k in range(120)]
     (folder / "mail.csv").write_text("text,label\n" + "\n".join(labelled))
     (folder / "report.txt").write_text(prose(5, 2))
+    write_contracts(home / "contracts", folder)
     (folder / "texts.txt").write_text("\n".join(prose(k, 1) for k in range(20)))
     write_pictures(folder / "pictures")
     words = train_tokenizer([prose(1, 30)], 300, folder / "words", Progress(quiet=True))
     sizes = BertSizes(vocab=words.vocab_size, width=16, depth=1, context=64, heads=2, hidden=16)
     save_model(bert(sizes).build(), folder / "MiniLM", tokenizer_folder=folder / "words")
+
+
+def write_contracts(place, folder):
+    """Contracts, questions that they answer, and one of them as a PDF."""
+    place.mkdir()
+    said = [f"The tenant of house {k} may end the lease after {k} months. {prose(k, 6)}"
+            for k in range(2, 42)]  # fmt: skip
+    for k, text in enumerate(said):
+        (place / f"{k}.txt").write_text(f"{text} The notice period is long.")
+    (folder / "contract.pdf").write_bytes(pdf(said[:3]))
+    asked = ({"question": f"When may the tenant of house {k} end the lease?", "passage": text}
+             for k, text in enumerate(said, 2))  # fmt: skip
+    (folder / "questions.jsonl").write_text(jsonl(asked))
 
 
 def write_pictures(folder):
@@ -133,6 +148,7 @@ def write_pictures(folder):
 SIDES = ("statutes", "books")
 STAND_INS = {
     "smollm2-135m-instruct": "runs/letters/instruct",
+    "all-minilm-l6-v2": "MiniLM",
     "--limit 500": "--limit 5",
     "--vocab-size 8192": "--vocab-size 512",
 }
