@@ -80,6 +80,9 @@ COMMANDS = {
     "ask": "i the",
     "filter": "i the",
     "quickstart": "--text texts --minutes 0.5 --out q",
+    # What would go on for ever is refused, after its libraries were loaded.
+    "serve": "m --host 0.0.0.0",
+    "studio": "m --folder text.txt --no-browser",
 }
 """Every command, with arguments that take it to its libraries and processes."""
 
