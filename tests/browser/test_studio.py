@@ -16,7 +16,7 @@ from tests.serve.studio.conftest import HOSTILE, KEY, write_run
 from tests.tiny import every_kind, sentences
 
 pytestmark = pytest.mark.browser
-PAGES = ("/", "/runs", "/new", "/run?id=tablet", "/run?id=deep/letters", "/talk")
+PAGES = ("/", "/runs", "/new", "/run?id=tablet", "/run?id=deep/letters", "/talk", "/ask")
 MINUTE = 60_000
 
 
@@ -157,3 +157,29 @@ def test_a_run_is_begun_watched_stopped_and_gone_on_with(opened, studio):
     page.wait_for_selector("a:has-text('Report')", timeout=3 * MINUTE)
     with httpx2.Client(cookies={c["name"]: c["value"] for c in page.context.cookies()}) as client:
         assert client.get(f"{studio[0]}/report?id=mine").status_code == 200
+
+
+@pytest.mark.slow
+def test_documents_are_added_and_asked(opened, studio):
+    folder = studio[1] / "documents"
+    folder.mkdir()
+    chinese = "第一条 本办法自二〇二四年五月一日起施行。\n\n第三条 每件商标注册申请的费用为三百元。"
+    (folder / "法规.txt").write_text(chinese)
+    (folder / "fees.txt").write_text(f"The filing fee is 300 euros {HOSTILE}. It is due in May.")
+    page = opened("/ask")
+    page.fill("#paths", str(folder))
+    page.fill("[name=name]", "rules")
+    page.click("button:has-text('Read them')")
+    page.click("a:has-text('Ask them now')", timeout=2 * MINUTE)
+    page.fill("#question", "How much is the filing fee?")
+    page.click(".ask button")
+    page.wait_for_selector("#answer .answer", timeout=2 * MINUTE)
+    assert "300 euros" in page.inner_text("#answer .answer")
+    assert "300 euros" in page.inner_text("#answer mark >> nth=0")
+    assert page.title() != "taken" and not page.query_selector("#answer img")
+    page.fill("#question", "商标注册申请的费用是多少？")
+    page.click(".ask button")
+    page.locator("#answer .answer", has_text="费用为三百元").wait_for(timeout=MINUTE)
+    page.fill("#question", "Who won the football match on Sunday?")
+    page.click(".ask button")
+    page.get_by_text("Nothing in these documents answers that.").wait_for(timeout=MINUTE)

@@ -1,5 +1,7 @@
 """The application of the studio: the server's, its pages, and the door."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -7,11 +9,11 @@ from starlette.staticfiles import StaticFiles
 
 from hornbook.serve.app import create_app
 from hornbook.serve.state import ServerState
-from hornbook.serve.studio import home, new_run, reports, runs, talk
+from hornbook.serve.studio import asking, home, new_run, reports, runs, talk
 from hornbook.serve.studio.config import StudioConfig, StudioState
 from hornbook.serve.studio.door import Door
 
-PAGES = (home.router, runs.router, new_run.router, reports.router, talk.router)
+PAGES = (home.router, runs.router, new_run.router, reports.router, talk.router, asking.router)
 STATIC = Path(__file__).parent / "static"
 
 
@@ -20,7 +22,16 @@ def create_studio(server: ServerState, config: StudioConfig) -> FastAPI:
     files, which is nobody's else on this machine."""
     assert server.config.key
     app = create_app(server, PAGES)
-    app.state.studio = StudioState(config)
+    app.state.studio = studio = StudioState(config)
+    server_s = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with server_s(app):
+            yield
+        studio.close()
+
+    app.router.lifespan_context = lifespan
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(Door, key=server.config.key)
     return app

@@ -6,6 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from hornbook.core.config import Config
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.served_documents import ServedDocuments
 from hornbook.serve.studio.jobs import Jobs
 from hornbook.serve.studio.uploads import Uploads
 from hornbook.serve.studio.work_folder import WorkFolder
@@ -31,7 +33,26 @@ class StudioState:
         self.config = config
         self.jobs = Jobs(config.folder)
         self.work = WorkFolder(config.folder, self.jobs)
+        self._documents: dict[Path, ServedDocuments] = {}
         self.uploads = Uploads(config.folder, config.upload_bytes, config.upload_files)
+
+    def indexes(self) -> dict[str, Path]:
+        """Indexes of documents: those of the start by their whole path, others by their place."""
+        own = self.work.indexes()
+        return {str(path): path for path in self.config.indexes} | {
+            path.relative_to(self.config.folder).as_posix(): path for path in own
+        }
+
+    def documents(self, folder: Path, config: ServeConfig) -> ServedDocuments:
+        """An index, ready to be asked."""
+        if folder not in self._documents:
+            self._documents[folder] = ServedDocuments(folder, config)
+        return self._documents[folder]
+
+    def close(self) -> None:
+        """Let go of all indexes."""
+        for documents in self._documents.values():
+            documents.close()
 
 
 def _studio_of(request: Request) -> StudioState:

@@ -31,7 +31,7 @@ def write_page(path: Path, folder: Path, found: dict[str, Any]) -> None:
     from hornbook.workflows.report.page import render
 
     with DocumentIndex.open(folder) as index:
-        views = _views(index, found["quotes"])
+        views = views_of(index, found["quotes"])
     text = render(
         "answer.html.jinja", title=found["question"], found=found, views=views, language=spoken()
     )
@@ -39,7 +39,7 @@ def write_page(path: Path, folder: Path, found: dict[str, Any]) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def _views(index: DocumentIndex, quotes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def views_of(index: DocumentIndex, quotes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """What is shown at the right: a view a page, with the numbers of its quotes."""
     pages: dict[tuple[int, int | None, int], list[int]] = {}
     for number, one in enumerate(quotes):

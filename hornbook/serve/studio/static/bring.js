@@ -1,7 +1,7 @@
 /* Files that are chosen or dropped go to the studio in pieces; their folder joins the paths. */
 
 const drop = document.getElementById("drop"), chosen = document.getElementById("files"), paths = document.getElementById("paths");
-const coming = document.getElementById("coming"), sent = document.getElementById("sent"), form = document.getElementById("new");
+const coming = document.getElementById("coming"), sent = document.getElementById("sent"), form = drop.closest("form");
 const most = Number(drop.dataset.most);
 
 async function send(name, file) {
