@@ -29,6 +29,8 @@ import numpy as np
 from benchmarks.common import report
 
 _THREADS = 2
+_PATIENCE_S = 60.0
+"""Without a byte, after which a client gives up."""
 _TOPICS = ("rivers", "bread", "stars", "ships", "bees", "paper", "clocks", "bridges")
 _ASKED = "Tell me about {topic}, in a few sentences. Begin with what happened in {year}."
 
@@ -182,10 +184,13 @@ async def _load(server: _Server, arguments: argparse.Namespace, streams: int) ->
     async def one(client: httpx2.AsyncClient, stream: int) -> None:
         number = 0
         while time.monotonic() - found.began < arguments.seconds:
-            await _ask(client, server, arguments, _question(stream, number), found)
+            try:
+                await _ask(client, server, arguments, _question(stream, number), found)
+            except httpx2.HTTPError:  # it ended the connection, or said nothing for too long
+                found.errors += 1
             number += 1
 
-    async with httpx2.AsyncClient(timeout=600, limits=limits) as client:
+    async with httpx2.AsyncClient(timeout=_PATIENCE_S, limits=limits) as client:
         await asyncio.gather(*(one(client, stream) for stream in range(streams)))
     found.ended = time.monotonic()
     return found

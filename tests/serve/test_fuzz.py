@@ -101,14 +101,11 @@ def attack(server, count, seed):
 
 
 def test_mutated_bodies(server):
-    attack(server, 30, 1)
-    for route in ROUTES:
-        for body in BODIES:
-            headers = {"Content-Type": "application/json"}
-            found = server.raw(f"/v1/{route}", content=body, headers=headers)
-            assert found.status_code in (400, 404) and is_fine(found), (route, body[:20])
-        if route != "ask":
-            break
+    attack(server, 10, 1)
+    for number, body in enumerate(BODIES):
+        route, headers = ROUTES[number % len(ROUTES)], {"Content-Type": "application/json"}
+        found = server.raw(f"/v1/{route}", content=body, headers=headers)
+        assert found.status_code == 400 and is_fine(found), (route, body[:20])
     assert server.idle()
 
 
