@@ -16,6 +16,7 @@ import typer
 
 from hornbook.cli import app
 from hornbook.core.progress import Progress
+from hornbook.corpus.corpus import Corpus
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.tokenize.train import train_tokenizer
@@ -176,10 +177,13 @@ def test_they_work(tmp_path, monkeypatch):
     monkeypatch.chdir(world)
     write_world(world, tmp_path / "home")
     for line in COMMANDS["README.md"]:
-        if line.startswith("hornbook pull") or (
+        if line.startswith(("hornbook pull", "hornbook serve")) or (
             "--task lambada" in line and "HORNBOOK_DATA" not in os.environ
         ):
             continue
+        if line.startswith("hornbook biography"):  # of a sentence that is in the text
+            sentence = next(Corpus.open(Path("corpus")).texts("train")).split("\n\n")[1][:80]
+            line = line.replace(shlex.split(line)[3], sentence)
         code, _, err = hornbook(*small(line), text="q\n")
         assert code == 0, f"{line}\n{err}"
     for block in python_blocks("README.md"):
