@@ -16,7 +16,16 @@ from tests.serve.studio.conftest import HOSTILE, KEY, write_run
 from tests.tiny import every_kind, sentences
 
 pytestmark = pytest.mark.browser
-PAGES = ("/", "/runs", "/new", "/run?id=tablet", "/run?id=deep/letters", "/talk", "/ask")
+PAGES = (
+    "/",
+    "/runs",
+    "/new",
+    "/run?id=tablet",
+    "/run?id=deep/letters",
+    "/talk",
+    "/ask",
+    "/understand",
+)
 MINUTE = 60_000
 
 

@@ -9,11 +9,19 @@ from starlette.staticfiles import StaticFiles
 
 from hornbook.serve.app import create_app
 from hornbook.serve.state import ServerState
-from hornbook.serve.studio import asking, home, new_run, reports, runs, talk
+from hornbook.serve.studio import asking, home, new_run, reports, runs, talk, understand
 from hornbook.serve.studio.config import StudioConfig, StudioState
 from hornbook.serve.studio.door import Door
 
-PAGES = (home.router, runs.router, new_run.router, reports.router, talk.router, asking.router)
+PAGES = (
+    home.router,
+    runs.router,
+    new_run.router,
+    reports.router,
+    talk.router,
+    asking.router,
+    understand.router,
+)
 STATIC = Path(__file__).parent / "static"
 
 

@@ -11,7 +11,16 @@ import pytest
 from hornbook.serve.studio.app import STATIC
 from tests.serve.studio.conftest import HOSTILE, KEY, write_run
 
-PAGES = ("/", "/runs", "/new", "/run?id=tablet", "/run?id=deep/letters", "/talk", "/ask")
+PAGES = (
+    "/",
+    "/runs",
+    "/new",
+    "/run?id=tablet",
+    "/run?id=deep/letters",
+    "/talk",
+    "/ask",
+    "/understand",
+)
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/changes", "/run/figures?id=tablet", "/v1/models"])
