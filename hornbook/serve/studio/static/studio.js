@@ -19,10 +19,14 @@ function listen(element) {
   open();
 }
 
-function sorted(button) {
+/* Where a table is sorted by, so that it stays so when its rows come anew. */
+let sortedBy = null;
+
+function sorted(button, again = false) {
   const table = button.closest("table"), head = button.closest("th");
   const place = [...head.parentNode.children].indexOf(head), number = button.dataset.sort === "number";
-  const up = button.getAttribute("aria-pressed") === "true" && button.dataset.up !== "yes";
+  const up = again ? sortedBy.up : button.getAttribute("aria-pressed") === "true" && button.dataset.up !== "yes";
+  sortedBy = { place, up };
   const value = (row) => {
     const cell = row.children[place], text = cell.dataset.value ?? cell.textContent.trim();
     return number ? (text === "" ? -Infinity : Number(text)) : text;
@@ -50,6 +54,10 @@ function keep(form) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("th button[data-sort]");
   if (button) sorted(button);
+});
+document.addEventListener("htmx:after:swap", () => {
+  const button = sortedBy && document.querySelectorAll("th button[data-sort]")[sortedBy.place];
+  if (button) sorted(button, true);
 });
 document.querySelectorAll("[data-live]").forEach(listen);
 document.querySelectorAll("form[data-keep]").forEach(keep);
