@@ -155,16 +155,17 @@ def stop_words(language: str) -> frozenset[str]:
 _STOP_WORDS = {
     "en": """
         a an and are as at be been being but by can could did do does for from had has have he her
-        his how i if in into is it its may me might must my no not of on or our she should so some
-        such than that the their them then there these they this those to was we were what when
-        where which who whom why will with would you your
+        his how i if in into is it its many may me might much must my no not of on or our she
+        should so some such than that the their them then there these they this those to was we
+        were what when where which who whom why will with would you your
     """,
     "de": """
         aber als am an auch auf aus bei beim bis da damit dann das dass dem den denn der des die
         dies diese diesem diesen dieser dieses doch durch ein eine einem einen einer eines er es
         für hat hatte hatten haben ich ihm ihn ihr ihre im in ist kann man mit nach nicht noch nur
-        ob oder sein seine sich sie sind so über um und uns unter vom von vor war waren was welche
-        welchem welchen welcher welches wenn wer werden wie wird wir wo wurde wurden zu zum zur
+        ob oder sein seine sich sie sind so über um und uns unter viel viele vielen vom von vor war
+        waren was welche welchem welchen welcher welches wenn wer werden wie wird wir wo wurde
+        wurden zu zum zur
     """,
     "fr": """
         a à au aux avec ce ces cet cette comme dans de des du elle elles en est et été il ils je la

@@ -59,7 +59,9 @@ class RequestRefused(Exception):
         return Json(self.plain(), self.status, headers)
 
 
-_PART = re.compile(r"((?:messages|tools|tool_choice|response_format|logit_bias)[\w.\[\]]*)[ :]")
+_PART = re.compile(
+    r"((?:messages|tools|tool_choice|response_format|logit_bias)[\w.\[\]]{0,200})[ :]"
+)
 
 
 def refused_by(error: HornbookError) -> RequestRefused:
