@@ -48,15 +48,15 @@ class Local(Runner):
         if count <= 1:
             yield from map(work, items)
             return
-        pool = self._of(count)
         try:
             with held(), _ctrl_c_waits():
-                results = pool.map(work, items)
+                results = self._of(count).map(work, items)
             yield from results
         except BaseException:
             # What is under way ends first: it may still write where the caller will clean up.
-            self._pool = None
-            pool.shutdown(cancel_futures=True)
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
             raise
 
     def _of(self, count: int) -> ProcessPoolExecutor:
