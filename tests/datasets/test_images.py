@@ -183,8 +183,6 @@ def test_what_is_not_there_is_said(tmp_path):
 
 @pytest.mark.data
 def test_fashion_mnist():
-    if "HORNBOOK_DATA" not in os.environ:
-        pytest.skip("HORNBOOK_DATA names no folder with data sets")
     found = read_images(Path(os.environ["HORNBOOK_DATA"]) / "vision_fashion_mnist", "train")
     assert found.pixels.shape == (60_000, 28, 28, 1)
     assert np.bincount(found.labels).tolist() == [6000] * 10

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import re
 from pathlib import Path
 
@@ -44,8 +43,6 @@ class TestEveryTask:
 
     @pytest.mark.data
     def test_its_data_is_there(self, name, tokenizer):
-        if not os.environ.get(DATA):
-            pytest.skip(f"{DATA} is not set")
         loaded = load_task(name)
         task = loaded.task
         if task.data is None:

@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.data,
     pytest.mark.skipif(not pulled(NAME).is_dir(), reason=f"not pulled here: hornbook pull {NAME}"),
-    pytest.mark.skipif(not os.environ.get(DATA), reason=f"{DATA} is not set"),
 ]
 
 
