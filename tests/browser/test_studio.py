@@ -80,15 +80,16 @@ def test_every_page_fits(opened, width, locale):
 def test_the_first_page_is_small(browser, studio):
     url, _ = studio
     context = browser.new_context()
-    page, sizes = context.new_page(), []
+    page = context.new_page()
     page.goto(f"{url}/enter?key={KEY}")
-    page.on(
-        "response",
-        lambda found: sizes.append(len(found.body()) if "changes" not in found.url else 0),
-    )
     page.goto(f"{url}/runs", wait_until="load")
-    assert 10_000 < sum(sizes) < 150_000
+    sizes = page.evaluate(
+        "['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))"
+        ".map(one => one.encodedBodySize)"
+    )
     context.close()
+    assert len(sizes) > 3
+    assert 10_000 < sum(sizes) < 150_000
 
 
 def test_the_keyboard_goes_through(opened):
@@ -185,6 +186,9 @@ def test_documents_are_added_and_asked(opened, studio):
     (folder / "法规.txt").write_text(chinese)
     (folder / "fees.txt").write_text(f"The filing fee is 300 euros {HOSTILE}. It is due in May.")
     page = opened("/ask")
+    if not page.locator("details").evaluate("form => form.open"):  # there are others already
+        page.click("summary")
+        page.select_option("details [name=index]", "")
     page.fill("#paths", str(folder))
     page.fill("[name=name]", "rules")
     page.click("button:has-text('Read them')")
