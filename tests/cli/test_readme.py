@@ -177,7 +177,7 @@ def test_they_work(tmp_path, monkeypatch):
     monkeypatch.chdir(world)
     write_world(world, tmp_path / "home")
     for line in COMMANDS["README.md"]:
-        if line.startswith(("hornbook pull", "hornbook serve")) or (
+        if line.startswith(("hornbook pull", "hornbook serve", "hornbook studio")) or (
             "--task lambada" in line and "HORNBOOK_DATA" not in os.environ
         ):
             continue
