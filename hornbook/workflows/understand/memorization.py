@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hornbook.core.progress import Progress
-from hornbook.core.stats import Estimate
+from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.evaluate.likelihood import likelihoods
 from hornbook.explain.canaries import BITS, Canary, canaries, exposure, others
 from hornbook.explain.loss_of_spans import SpanLosses
@@ -62,7 +62,11 @@ def _canaries(run: OpenedRun, model: CausalLM, seed: int) -> dict[str, Any] | No
     return {
         "bits": BITS,
         "planted": [
-            {"copies": copies, "exposures": values, **_mean(values)._asdict()}
+            {
+                "copies": copies,
+                "exposures": values,
+                **bootstrap_ratio(values, [1.0] * len(values))._asdict(),
+            }
             for copies, values in by_copies.items()
         ],
     }
@@ -76,12 +80,6 @@ def _exposure(model: CausalLM, tokenizer: Tokenizer, canary: Canary, seed: int) 
     found = likelihoods(model, [LikelihoodRequest(row[:shared], row[shared:]) for row in rows])
     nats = np.array([-each.logprob for each in found])
     return exposure(float(nats[0]), nats[1:])
-
-
-def _mean(values: list[float]) -> Estimate:
-    """With a percentile bootstrap, 95 %."""
-    drawn = np.random.default_rng(0).choice(values, (_ROUNDS, len(values))).mean(1)
-    return Estimate(float(np.mean(values)), *map(float, np.quantile(drawn, [0.025, 0.975])))
 
 
 def _membership(
