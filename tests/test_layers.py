@@ -26,7 +26,7 @@ WITHOUT = {
     "torch": """
         core read tokenize kernels datasets corpus baselines cli batches.shards nn.capacity
         nn.frequencies generate -generate.beam -generate.single_token -generate.translate
-        models.fields models.pixels models.place models.sizes
+        models.fields models.numpy_bert models.pixels models.place models.sizes
         models.gguf.quantised models.gguf.decoder models.gguf.rotary models.gguf.sizes
         models.gguf.mixture models.gguf.quantise
         retrieve serve training.calibrate training.choices training.fits training.measures
@@ -34,8 +34,8 @@ WITHOUT = {
         evaluate.answers evaluate.bleu evaluate.chrf evaluate.classification evaluate.leakage
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task
         evaluate.templates workflows.curate workflows.exchange.catalogue workflows.exchange.pull
-        workflows.open.generator workflows.report workflows.runs.folder workflows.runs.lineage
-        workflows.runs.outcome workflows.runs.place workflows.use.summarize
+        workflows.open.generator workflows.open.quick_encoder workflows.report
+        workflows.runs.folder workflows.runs.lineage workflows.runs.outcome workflows.runs.place workflows.use.summarize
     """,
     "numpy": "cli core -core.gguf -core.stats",
 }

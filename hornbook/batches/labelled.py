@@ -3,7 +3,7 @@
 The order depends on (seed, step) only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,11 +40,20 @@ class LabelledBatch(NamedTuple):
 
 
 class Shuffled:
-    """Which examples a step sees: each of `count` once an epoch, in an order of (seed, epoch)."""
+    """Which examples a step sees: each of `count` once an epoch, in an order of (seed, epoch).
 
-    def __init__(self, count: int, rows: int, seed: int) -> None:
+    arranged: makes the order (count,) of an epoch; any order if not given.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        rows: int,
+        seed: int,
+        arranged: Callable[[np.random.Generator], np.ndarray] | None = None,
+    ) -> None:
         assert count > 0
-        self.count, self.rows, self.seed = count, rows, seed
+        self.count, self.rows, self.seed, self._arranged = count, rows, seed, arranged
         self._known: tuple[int, np.ndarray] | None = None
 
     def indices(self, step: int) -> np.ndarray:
@@ -55,7 +64,8 @@ class Shuffled:
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._known is None or self._known[0] != epoch:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+            draw = np.random.default_rng([self.seed, epoch])
+            order = self._arranged(draw) if self._arranged else draw.permutation(self.count)
             self._known = (epoch, order)
         return self._known[1]
 

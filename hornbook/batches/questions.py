@@ -5,6 +5,7 @@ beside one passage in a sequence, the right one of each among some that are wron
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -39,10 +40,16 @@ class QuestionBatch(NamedTuple):
             yield QuestionBatch(*(tensor[start : start + rows] for tensor in self))
 
 
+_GROUP = 8
+"""Pairs that are easily taken for one another, side by side."""
+
+
 class QuestionBatches:
     """Batches of `rows` pairs in an order of (seed, step).
 
     questions, passages: token sequences of both sides; numbers: (N,) int64, equal for one passage.
+    near: (N, K) int64, for each pair others whose passages look as if they answered its question;
+    they come into a batch together, as a question learns little from passages of other things.
     """
 
     def __init__(
@@ -53,10 +60,12 @@ class QuestionBatches:
         rows: int,
         seed: int,
         padding: int,
+        near: np.ndarray | None = None,
     ) -> None:
         self.questions, self.passages, self.numbers = questions, passages, numbers
-        self.seed, self.padding = seed, padding
-        self._order = Shuffled(len(numbers), rows, seed)
+        self.seed, self.padding, self.near = seed, padding, near
+        arranged = None if near is None else partial(side_by_side, near)
+        self._order = Shuffled(len(numbers), rows, seed, arranged)
 
     @property
     def steps_per_epoch(self) -> float:
@@ -66,7 +75,7 @@ class QuestionBatches:
     def of(self, rows: int) -> "QuestionBatches":
         """The same pairs in batches of another size."""
         sides = self.questions, self.passages, self.numbers
-        return QuestionBatches(*sides, rows, self.seed, self.padding)
+        return QuestionBatches(*sides, rows, self.seed, self.padding, self.near)
 
     def batch(self, step: int) -> QuestionBatch:
         """The batch of optimiser step `step`, counted from 0."""
@@ -74,6 +83,20 @@ class QuestionBatches:
         questions = padded([self.questions[i] for i in chosen], self.padding)
         passages = padded([self.passages[i] for i in chosen], self.padding)
         return QuestionBatch(*questions, *passages, torch.from_numpy(self.numbers[chosen]))
+
+
+def side_by_side(near: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """(N,) int64, an order in which each is followed by some of those near it, (N, K), that did not
+    come before."""
+    taken, order = np.zeros(len(near), bool), list[int]()
+    for first in draw.permutation(len(near)):
+        if taken[first]:
+            continue
+        others = [i for i in draw.permutation(near[first]) if i != first and not taken[i]]
+        group = [first, *others[: _GROUP - 1]]
+        taken[group] = True
+        order += group
+    return np.array(order, np.int64)
 
 
 class GroupBatch(NamedTuple):
@@ -93,10 +116,12 @@ class GroupBatch(NamedTuple):
         return GroupBatch(tokens, types, valid, self.size)
 
     def split(self, rows: int) -> Iterator["GroupBatch"]:
-        """Pieces of at most `rows` groups."""
+        """Pieces of at most `rows` groups, each as long as the longest of it."""
         for start in range(0, len(self.tokens), rows * self.size):
             part = slice(start, start + rows * self.size)
-            yield GroupBatch(self.tokens[part], self.types[part], self.valid[part], self.size)
+            longest = int(self.valid[part].sum(1).max())
+            tokens, types, valid = (tensor[part, :longest] for tensor in self[:3])
+            yield GroupBatch(tokens, types, valid, self.size)
 
 
 class GroupBatches:
@@ -140,7 +165,11 @@ class GroupBatches:
 
 
 def group_batch(sequences: Sequence[PairSequence], size: int) -> GroupBatch:
-    """Sequences of whole groups, filled up to the longest."""
+    """Sequences of whole groups, filled up to the longest; longer groups first, so that pieces of a
+    batch hold little that is filled up."""
+    lengths = np.array([len(one.ids) for one in sequences]).reshape(-1, size).max(1)
+    order = np.argsort(-lengths, kind="stable")
+    sequences = [sequences[i * size + j] for i in order for j in range(size)]
     tokens, valid = padded([one.ids for one in sequences], 0)
     types, _ = padded([one.types for one in sequences], 0)
     return GroupBatch(tokens, types, valid, size)

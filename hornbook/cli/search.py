@@ -52,15 +52,20 @@ def command(
     from hornbook.cli.output import note, print_json
     from hornbook.retrieve.index import DocumentIndex
     from hornbook.retrieve.where import where_of
-    from hornbook.workflows.documents.searching import asking, reranking_by, way_of
+    from hornbook.workflows.documents.searching import asking, reranking_by, said_of, way_of
 
     started = time.perf_counter()
     way = way_of(by)
     where = where_of(source, folder, (since, until), in_language, metadata)
     encode = asking(index, way, note)
-    with DocumentIndex.open(index, encode, reranking_by(rerank)) as opened:
+    reranking, counts = reranking_by(rerank), None
+    with DocumentIndex.open(index, encode, reranking) as opened:
         hits = opened.search(query, count, way, where)
-        state = opened.state()
+        state, used = opened.state(), opened.way(way)
+    if rerank and reranking:
+        counts = reranking.counting.of(used)
+        if (said := said_of(rerank, reranking.counting, used)) is not None:
+            note(said)
     if state.encoder and by != "words" and state.vectors < state.passages:
         note(
             f"vectors: {state.vectors:,} of {state.passages:,} passages have one; the others are "
@@ -75,6 +80,7 @@ def command(
         "query": query,
         "by": by,
         "rerank": rerank,
+        "rerank_weight": counts,
         "hits": [hit.plain() for hit in hits],
         **state._asdict(),
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.retrieve.question import asked_words
-from hornbook.retrieve.reranking import READ, Reranking
+from hornbook.retrieve.reranking import Reranking
 from hornbook.retrieve.search import BY, By, Encode, Hit, Searching, SearchRequest, page_of
 from hornbook.retrieve.sentences import Span, sentences
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
@@ -139,13 +139,18 @@ class DocumentIndex:
         """
         if by not in BY:
             raise unknown("way of searching", by, BY)
-        searching = self._search()
-        if by == "both" and (searching.encode is None or not searching.vectors):
-            by = "words"
+        searching, by = self._search(), self.way(by)
         if self._reranking is None:
             return searching.hits(SearchRequest(query, count, by, where))
-        hits = searching.hits(SearchRequest(query, max(count, READ), by, where))
-        return self._reranking.ranked(query, hits)[:count]
+        most = max(count, self._reranking.counting.read)
+        hits = searching.hits(SearchRequest(query, most, by, where))
+        return self._reranking.ranked(query, hits, by)[:count]
+
+    def way(self, by: By) -> By:
+        """How a search goes that is asked for: both are words alone where there are no vectors."""
+        searching = self._search()
+        no_vectors = searching.encode is None or not searching.vectors
+        return "words" if by == "both" and no_vectors else by
 
     def asked_words(self, question: str) -> list[tuple[str, ...]]:
         """The words of a question, each as the terms that it may stand for in this index."""

@@ -29,7 +29,7 @@ Encode = Callable[[str], "np.ndarray"]
 
 WEIGHT = "vector_weight"
 """The setting that says how much vectors count beside words, 0 to 1."""
-_DEFAULT_WEIGHT = 0.5
+DEFAULT_WEIGHT = 0.5
 _CANDIDATES = 100
 """Passages that words and vectors each propose, at least."""
 _MORE, _AT_ONCE = 4, 16
@@ -191,7 +191,7 @@ class Searching:
             return [Candidate(*one, None, one.score) for one in by_vectors]
         weight = self.store.setting(WEIGHT)
         more = cosines.of([one.passage for one in by_words])
-        return fused(by_words, by_vectors, more, _DEFAULT_WEIGHT if weight is None else weight)
+        return fused(by_words, by_vectors, more, DEFAULT_WEIGHT if weight is None else weight)
 
     def _passages(self, where: Where) -> "np.ndarray | None":
         """The passages that may be found; None for all."""

@@ -155,51 +155,73 @@ def stop_words(language: str) -> frozenset[str]:
 _STOP_WORDS = {
     "en": """
         a an and are as at be been being but by can could did do does for from had has have he her
-        his how i if in into is it its many may me might much must my no not of on or our she
-        should so some such than that the their them then there these they this those to was we
-        were what when where which who whom why will with would you your
+        his how i if in into is it its many may me might much must my no not of on or our she should
+        so some such than that the their them then there these they this those to was we were what
+        when where which who whom whose why will with would you your
     """,
     "de": """
-        aber als am an auch auf aus bei beim bis da damit dann das dass dem den denn der des die
-        dies diese diesem diesen dieser dieses doch durch ein eine einem einen einer eines er es
-        für hat hatte hatten haben ich ihm ihn ihr ihre im in ist kann man mit nach nicht noch nur
-        ob oder sein seine sich sie sind so über um und uns unter viel viele vielen vom von vor war
-        waren was welche welchem welchen welcher welches wenn wer werden wie wird wir wo wurde
-        wurden zu zum zur
+        ab aber alle allem allen aller alles als also am an andere anderen anderer anderes auch auf
+        aus bei beim bereits bis bzw da dabei dadurch dafür dagegen daher damit dann daran darauf
+        darin darüber das dass davon dazu dem den denen denn der deren des dessen dich die dies
+        diese diesem diesen dieser dieses dir doch dort durch ein eine einem einen einer eines er es
+        etwa etwas euch falls für ganz gegen gibt habe haben hat hatte hatten hier ich ihm ihn ihnen
+        ihr ihre ihrem ihren ihrer im immer in ins ist ja jede jedem jeden jeder jedes jemand jene
+        jetzt kann keine keinem keinen keiner konnte konnten können könnte man mehr mehrere mich mir
+        mit muss müssen nach nicht noch nun nur ob oder ohne sehr sein seine seinem seinen seiner
+        seines seit selbst sich sie sind so solche sollen sollte sondern sowie um und uns unter viel
+        viele vielen vom von vor wann war waren warum was weil weiter welche welchem welchen welcher
+        welches wem wen wenn wer werden weshalb wessen wie wieso wir wird wo wobei wodurch wofür
+        woher wohin womit woran worauf woraus worin worüber wovon wozu wurde wurden während zu zum
+        zur zwischen über
     """,
     "fr": """
-        a à au aux avec ce ces cet cette comme dans de des du elle elles en est et été il ils je la
-        le les leur leurs lui mais ne nous on ont ou où par pas pour qu que quel quelle quelles
-        quels qui sa se ses son sont sur un une vous
+        a au auquel aux avec ce ces cet cette chez combien comme comment dans de des dont du duquel
+        elle elles en est et il ils je la laquelle le lequel les lesquelles lesquels leur leurs lui
+        mais n'est-ce ne nous on ont ou où par pas pour pourquoi qu quand que quel quelle quelles
+        quels qui quoi sa sans se ses soit son sont sous sur tous tout toute toutes un une vous à
+        été
     """,
     "es": """
-        a al como con cual cuales cuál cuáles cuando cuándo de del donde dónde el ella ellas ellos
-        en entre era es esta este estos ha han la las le les lo los más no o para pero por que qué
-        quien quién se ser si sin sobre son su sus un una uno y
+        a adonde adónde al cada como con cual cuales cuando cuál cuáles cuándo cuánta cuántas cuánto
+        cuántos cómo de del desde donde durante dónde el ella ellas ellos en entre era es esta este
+        estos fue fueron ha han hasta la las le les lo los más no o para pero por porque que quien
+        quienes quién quiénes qué se sea ser si sido sin sobre son su sus también todo todos un una
+        uno y
     """,
     "it": """
-        a ai al alla alle anche che chi come con cui da dai dal dalla dei del della delle di dove e
-        è gli ha hanno i il in la le lo ma nel nella non o per più quale quali quando se si sono su
-        sul sulla un una uno
+        a ai al alla alle anche che chi come con cosa così cui da dai dal dalla dallo dei del della
+        delle di dopo dove e essere fra gli ha hanno i il in la le lo ma nel nella non o ogni per
+        perché più quale quali quando quanta quante quanti quanto questa questo quindi se si sia
+        sono stata stato su sul sulla tra un una uno è
     """,
     "pt": """
-        a ao aos as às com como da das de do dos e é ela elas ele eles em entre era foi mais mas na
-        nas não no nos o onde os ou para pela pelo por qual quais quando que quem se sem ser seu sua
-        são um uma
+        a ao aos as cada com como da das de do dos e ela elas ele eles em entre era foi foram já
+        mais mas na nas no nos não o onde os ou para pela pelo por porque quais qual quando quanta
+        quantas quanto quantos que quem se sem ser seu sobre sua são também um uma às é
     """,
     "nl": """
-        aan al als bij dan dat de deze die dit door een en er had heeft het hij hoe in is kan maar
-        met naar niet nog of om onder ook op over te tot uit van voor waar was wat welke werd wie
-        wordt worden zij zijn
+        aan al als bij dan dat de deze die dit door een en er had hebben heeft het hij hoe hoeveel
+        hun iets in is kan maar met naar niet nog of om onder ons ook op over te tot u uit van voor
+        waar waarbij waardoor waarin waarmee waarom waaronder waarop waaruit waarvan wanneer was wat
+        welke werd wie wiens worden wordt zij zijn
     """,
     "ru": """
-        а без был была были было в во вы где для до его ее если же за и из или их к как когда
-        который кто ли мы на не но о об он она они от по при с со так также то у что это
+        а без будет был была были было быть в во вы где для до его ее если же за зачем и из или их к
+        как какая какие каким какими каких какого какое какой какую кем когда кому которая которого
+        которой которые который которых кто куда ли между может можно мы на насколько не но о об он
+        она они от откуда очень по почему при с сколько со так также то только у чего чем чему через
+        что эта эти это этого этой
     """,
-    "sv": "att av de den det där efter en ett för från har i inte med men när och om på som till "
-    "vad var vem är",
-    "da": "af at da de den der det en er et for fra har hvad hvem hvor i ikke med men og om på som "
-    "til var ved",
-    "no": "av at da de den der det en er et for fra har hva hvem hvor i ikke med men og om på som "
-    "til var ved",
+    "sv": """
+        att av de den det där efter en ett från för har hur i inte med men när och om på som till
+        vad var varför varifrån vars vem vilka vilken vilket är
+    """,
+    "da": """
+        af at da de den der det en er et for fra har hvad hvem hvilke hvilken hvilket hvis hvor
+        hvordan hvorfor hvornår i ikke med men og om på som til var ved
+    """,
+    "no": """
+        at av da de den der det en er et for fra har hva hvem hvilke hvilken hvilket hvis hvor
+        hvordan hvorfor i ikke med men når og om på som til var ved
+    """,
 }

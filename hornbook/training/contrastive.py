@@ -14,6 +14,8 @@ from hornbook.models.encoder import Encoder
 from hornbook.nn.pooling import Mean
 from hornbook.training.objective import Objective
 
+_TOKENS_AT_ONCE = 2048
+
 
 def contrast(temperature: float) -> Objective:
     """The objective: the mean of both directions, a sum over pairs, in nats."""
@@ -44,5 +46,20 @@ def right_first(model: nn.Module, batch: GroupBatch) -> tuple[Tensor, int]:
 
 
 def sentence_vectors(model: Encoder, tokens: Tensor, valid: Tensor) -> Tensor:
-    """(B, D) float32, of length one: the mean of the real tokens' features."""
-    return F.normalize(Mean()(model(tokens, valid), valid).float(), dim=1)
+    """(B, D) float32, of length one: the mean of the real tokens' features.
+
+    On a CPU a few of about one length at a time, so that little is filled up and what is computed
+    stays in the cache.
+    """
+    if tokens.device.type != "cpu":
+        return F.normalize(Mean()(model(tokens, valid), valid).float(), dim=1)
+    order = torch.argsort(valid.sum(1), descending=True, stable=True)
+    lengths, parts, start = valid.sum(1)[order].tolist(), [], 0
+    while start < len(lengths):
+        longest = max(1, lengths[start])
+        rows = order[start : start + max(1, _TOKENS_AT_ONCE // longest)]
+        real = valid[rows, :longest]
+        parts.append(Mean()(model(tokens[rows, :longest], real), real).float())
+        start += len(rows)
+    vectors = torch.cat(parts)[torch.argsort(order)]
+    return F.normalize(vectors, dim=1)

@@ -18,6 +18,7 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.document_files import DOCUMENTS
+from hornbook.workflows.documents.encoders import to_add_vectors
 from hornbook.workflows.documents.first_answer import first_answer, index_text
 from hornbook.workflows.projects.answers.instruct import mined
 from hornbook.workflows.projects.answers.mined import pairs_of
@@ -175,5 +176,13 @@ def _following(out: Path, corpus: Corpus, tuned: bool, asked: dict[str, Any] | N
         ask = f"hornbook ask {asked['index']} {shlex.quote(asked['question'])}"
         found.append(
             (ask, "Ask the text itself; put your own question.", "向文本本身提问；换成你的问题。")
+        )
+        vectors = to_add_vectors(out / "index")
+        found.append(
+            (
+                vectors,
+                "Answers were found by words alone: let vectors find by meaning as well.",
+                "目前只按词语查找；加上向量后也能按意思查找。",
+            )
         )
     return found

@@ -392,3 +392,17 @@ def test_json_lists_objects_and_lines(tmp_path):
     found, rejected = read(tmp_path, "c.json", b'{"text": "a"}\n{"text": \n{"text": "c"}\n')
     assert [d.text for d in found] == ["a", "c"] and [r.line for r in rejected] == [2]
     assert read(tmp_path, "d.json", b'{\n"text": ')[1][0].reason == "not JSON"
+
+
+def test_of_a_set_of_questions_the_paragraphs_are_the_text(tmp_path):
+    asked = {"question": "When?", "answers": [{"text": "1908", "answer_start": 8}]}
+    inside = [{"context": "Born in 1908.", "qas": [asked]}, {"qas": []}, {"context": "Zwei."}]
+    squad = {"version": "1.1", "data": [{"title": "One", "paragraphs": inside}]}
+    found, rejected = read(tmp_path, "a.json", json.dumps(squad).encode())
+    assert [d.text for d in found] == ["Born in 1908.", "Zwei."]
+    assert [d.metadata["title"] for d in found] == ["One", "One"]
+    assert [(r.line, r.reason) for r in rejected] == [(1, "no text field")]
+    row = {"question": "When?", "context": "Born in 1908.", "answers": {"text": ["1908"]}}
+    assert read(tmp_path, "b.jsonl", json.dumps(row).encode())[0][0].text == "Born in 1908."
+    other = {"text": "a plain record", "paragraphs": ["no", "set"]}
+    assert read(tmp_path, "c.json", json.dumps(other).encode())[0][0].text == "a plain record"

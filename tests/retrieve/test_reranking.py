@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from hornbook.retrieve.reranking import READ, Reranking, between
+from hornbook.core.errors import HornbookError
+from hornbook.retrieve.reranking import READ, Counting, Reranking, between
 from hornbook.retrieve.search import Hit
 from hornbook.retrieve.text_ranking import TextRanking
 
@@ -38,14 +39,33 @@ def hit(number, score):
                frozenset())  # fmt: skip
 
 
-@pytest.mark.parametrize(("weight", "order"), [(0, [1, 2, 3]), (0.5, [1, 3, 2]), (1, [3, 1, 2])])
-def test_both_scores_count_by_the_weight(weight, order):
+@pytest.mark.parametrize(
+    ("counting", "order"),
+    [(Counting(0.5), [1, 3, 2]), (Counting(1), [3, 1, 2]), (Counting(0, {"both": 1}), [3, 1, 2])],
+)
+def test_both_scores_count_by_the_weight(counting, order):
     given = {"text 1": 0.5, "text 2": 0.0, "text 3": 2.0}
-    reranking = Reranking(lambda question, texts: np.array([given[t] for t in texts]), weight)
-    hits = reranking.ranked("question", [hit(1, 9.0), hit(2, 4.0), hit(3, 1.0)])
+    reranking = Reranking(lambda question, texts: np.array([given[t] for t in texts]), counting)
+    hits = reranking.ranked("question", [hit(1, 9.0), hit(2, 4.0), hit(3, 1.0)], "both")
     assert [one.document for one in hits] == order
     assert [one.rerank for one in hits] == [given[one.text] for one in hits]
     assert [one.score for one in hits] == sorted((one.score for one in hits), reverse=True)
+
+
+def test_one_that_counts_nothing_is_not_asked():
+    hits = [hit(1, 9.0), hit(2, 4.0)]
+    for counting in (Counting(0), Counting(1, {"words": 0})):
+        assert Reranking(lambda *asked: 1 / 0, counting).ranked("question", hits, "words") == hits
+
+
+def test_what_a_folder_says_of_counting_is_checked():
+    said = Counting(0.5, {"words": 0.0, "both": 1.0}, 20, True)
+    assert Counting.parse(said.plain(), "f") == said
+    assert Counting.parse({"weight": 1}, "f") == Counting(1.0, settled=True)
+    for values in ({}, [], {"weight": 2}, {"weight": 1, "by": {"both": "1"}},
+                   {"weight": 1, "by": []}, {"weight": 1, "read": 0}):  # fmt: skip
+        with pytest.raises(HornbookError, match="f: "):
+            Counting.parse(values, "f")
 
 
 def test_those_that_are_not_read_stay_behind():
@@ -56,12 +76,12 @@ def test_those_that_are_not_read_stay_behind():
         read.extend(texts)
         return -np.arange(len(texts), dtype=float)[::-1]
 
-    found = Reranking(scores, 1.0).ranked("question", every)
+    found = Reranking(scores).ranked("question", every, "words")
     assert len(read) == READ and [one.document for one in found[:2]] == [READ - 1, READ - 2]
     assert [one.document for one in found[READ:]] == [READ, READ + 1, READ + 2]
     assert all(one.rerank is None for one in found[READ:])
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    assert Reranking(scores).ranked("question", []) == []
+    assert Reranking(scores).ranked("question", [], "both") == []
 
 
 def test_shares_of_equal_scores_are_none():

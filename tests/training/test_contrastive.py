@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook.batches.questions import GroupBatches, QuestionBatches
+from hornbook.batches.questions import (
+    GroupBatches,
+    QuestionBatches,
+    group_batch,
+    side_by_side,
+)
 from hornbook.models.classifier import on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.tokenize.sequences import PairSequence
@@ -70,6 +75,30 @@ def test_every_pair_comes_once_an_epoch_and_stays_together():
         assert passage.tolist() == all_pairs.passages[number].tolist()
 
 
+def test_pairs_that_are_near_come_together():
+    near = np.array([[i ^ 1, (i + 10) % 40] for i in range(40)])
+    order = side_by_side(near, np.random.default_rng(0))
+    assert sorted(order) == list(range(40))
+    places = {pair: place for place, pair in enumerate(order)}
+    assert sum(abs(places[i] - places[i ^ 1]) <= 2 for i in range(40)) > 30
+    again = side_by_side(near, np.random.default_rng(1))
+    assert list(again) != list(order)
+    numbers = np.arange(40)
+    texts = list(numbers[:, None])
+    every = QuestionBatches(texts, texts, numbers, 8, 0, 0, near)
+    seen = torch.cat([every.of(4).batch(step).numbers for step in range(10)])
+    assert sorted(seen.tolist()) == list(range(40))
+
+
+@pytest.mark.parametrize("at_once", [1, 8, 64])
+def test_how_many_are_computed_at_once_moves_no_vector(model, at_once, monkeypatch):
+    batch = batches(range(6), rows=6).batch(0)
+    whole = sentence_vectors(model, batch.passages, batch.passages_valid)
+    monkeypatch.setattr("hornbook.training.contrastive._TOKENS_AT_ONCE", at_once)
+    parts = sentence_vectors(model, batch.passages, batch.passages_valid)
+    assert torch.allclose(whole, parts, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def cross():
     sizes = BertSizes(vocab=50, width=16, depth=1, context=12, heads=2, hidden=24)
@@ -98,6 +127,17 @@ def test_the_right_one_of_a_group_is_told_from_the_others(cross):
     parts = [right_first(cross, part) for part in batch.split(2)]
     assert [n for _, n in parts] == [2, 1]
     assert sum(part.item() for part, _ in parts) == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_pieces_of_groups_are_as_long_as_their_longest(cross):
+    lengths = [2, 3, 11, 4, 5, 5]
+    pairs = [PairSequence(np.arange(1, n + 1), np.zeros(n, np.int64)) for n in lengths]
+    batch = group_batch(pairs, 2)
+    parts = list(batch.split(1))
+    assert [part.tokens.shape[1] for part in parts] == [11, 5, 3]
+    assert [part.valid.sum(1).tolist() for part in parts] == [[11, 4], [5, 5], [2, 3]]
+    total = sum(right_first(cross, part)[0].item() for part in parts)
+    assert total == pytest.approx(right_first(cross, batch)[0].item(), rel=1e-5)
 
 
 def test_the_side_of_a_token_counts(cross):

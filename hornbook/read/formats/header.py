@@ -4,7 +4,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-TEXT_FIELDS = ("text", "content", "body", "raw_content", "answer", "output", "document", "summary")
+TEXT_FIELDS = (
+    *("text", "content", "body", "raw_content", "answer", "output", "document", "summary"),
+    *("context", "passage", "paragraph", "abstract"),
+)
 """Of a document's text, tried in this order; the first that holds a string is the text."""
 
 TEXT_NAMES = (

@@ -53,7 +53,8 @@ def read_json(
 ) -> Iterator[Document | Rejection]:
     """A document for each object of a list, or for the one object; a bad item costs itself.
 
-    JSON Lines under this name are read as such. Rejections have the number of the item.
+    Of a set of questions in SQuAD's form each paragraph is one. JSON Lines under this name are read
+    as such. Rejections have the number of the item.
     """
     return _documents(json_records(stream, source), source, text_field)
 
@@ -65,8 +66,28 @@ def _documents(
         if isinstance(record, Rejection):
             yield record
             continue
-        found = _item(record.values, source, text_field)
-        yield record.rejection(source, found) if isinstance(found, Fault) else found
+        for values in _texts_of(record.values):
+            found = _item(values, source, text_field)
+            yield record.rejection(source, found) if isinstance(found, Fault) else found
+
+
+def _texts_of(values: Any) -> Iterator[Any]:
+    """The record itself; of an article in SQuAD's form (Rajpurkar et al. 2016) each paragraph: what
+    is asked about is the text."""
+    inside = values.get("paragraphs") if isinstance(values, dict) else None
+    if not isinstance(inside, list) or not any(_has_context(one) for one in inside):
+        yield values
+        return
+    title = {"title": values["title"]} if isinstance(values.get("title"), str) else {}
+    for number, one in enumerate(inside, 1):
+        if _has_context(one):
+            yield {"text": one["context"], **title, "paragraph": number}
+        else:
+            yield one
+
+
+def _has_context(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("context"), str)
 
 
 def jsonl_records(stream: BinaryIO, source: str) -> Iterator[JsonRecord | Rejection]:

@@ -17,19 +17,21 @@ from hornbook.retrieve.search import By, Hit
 from hornbook.retrieve.store import IndexedDocument
 from hornbook.retrieve.vectors import ENCODER
 from hornbook.workflows.documents import learned
-from hornbook.workflows.documents.encoders import open_encoder
+from hornbook.workflows.documents.encoders import open_encoder, open_quickly
 from hornbook.workflows.documents.searching import asking
-from hornbook.workflows.open.decoder import Decoder
-from hornbook.workflows.open.load import load
 
 if TYPE_CHECKING:
+    from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.quick_encoder import QuickEncoder
 
 _HITS, _QUESTIONS = 5, 80
 _WHOLE = 12_000
 """Characters of a collection that is read whole."""
 _LONGEST = 128
 """Tokens of a sentence that are read."""
+_FEW = 20_000
+"""Characters that an encoder without torch reads sooner than torch is loaded."""
 
 LeftOut = Callable[[TextPlace, str], bool]
 """Of the place and the text of a passage: whether a question is asked as if it were not there."""
@@ -60,6 +62,8 @@ class OpenIndex:
     def __init__(self, folder: Path, progress: Progress, by: By = "both") -> None:
         self.folder, self.progress = folder, progress
         self._encoder: Encoder | None = None
+        self._quick: QuickEncoder | None = None
+        self._characters = 0
         self._decoders: dict[Path, Decoder] = {}
         self._known: dict[str, np.ndarray] = {}
         self._asked: dict[str, np.ndarray] = {}
@@ -126,29 +130,40 @@ class OpenIndex:
         """(N, D) of sentences; each is made once."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
-            rows = self._opened().embed(new, _LONGEST, "passage")
+            rows = self._opened(sum(map(len, new))).embed(new, _LONGEST, "passage")
             self._known |= dict(zip(new, rows, strict=True))
         found: np.ndarray = np.stack([self._known[text] for text in texts])
         return found
 
     def _vector(self, question: str) -> np.ndarray:
         if question not in self._asked:
-            self._asked = {question: self._opened().embed(question, prompt="query")}
+            encoder = self._opened(len(question))
+            self._asked = {question: encoder.embed([question], prompt="query")[0]}
         return self._asked[question]
 
-    def _opened(self) -> "Encoder":
-        if self._encoder is None:
-            self._encoder = open_encoder(self._settings)
+    def _opened(self, characters: int) -> "Encoder | QuickEncoder":
+        """An encoder for so many characters: the one that loads no torch, while they are few."""
+        if self._encoder is not None:
+            return self._encoder
+        if not self._characters:
+            self._quick = open_quickly(self.index.store)
+        self._characters += characters
+        if self._quick is not None and self._characters <= _FEW:
+            return self._quick
+        self._encoder = open_encoder(self._settings)
         return self._encoder
 
-    def decoder(self, model: Path, device: str | None) -> Decoder:
+    def decoder(self, model: Path, device: str | None) -> "Decoder":
         """The model that points, opened once."""
+        from hornbook.workflows.open.decoder import Decoder
+        from hornbook.workflows.open.load import load
+
         if model not in self._decoders:
             self._decoders[model] = load(model, Decoder, device=device, say=self.progress.say)
         return self._decoders[model]
 
     @contextlib.contextmanager
-    def lent(self, model: Path, decoder: Decoder) -> Iterator[None]:
+    def lent(self, model: Path, decoder: "Decoder") -> Iterator[None]:
         """Inside, `decoder` is used as the model, which somebody else has opened."""
         self._decoders[model] = decoder
         try:

@@ -13,12 +13,16 @@ from hornbook.retrieve.store import Store
 from hornbook.retrieve.vectors import ENCODER
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hornbook.workflows.open.encoder import Encoder
+    from hornbook.workflows.open.quick_encoder import QuickEncoder
 
 MANY_LANGUAGES, ENGLISH = "multilingual-e5-small", "all-minilm-l6-v2"
 NONE = "none"
 """The encoder of an index that has no vectors."""
-_ASKED = "encoder_asked"
+_ASKED, STAMP = "encoder_asked", "encoder_stamp"
+"""Settings: what was asked for, and how the file of the encoder's weights lay on the disk."""
 
 
 def settle_encoder(store: Store, asked: str | None) -> str | None:
@@ -45,6 +49,8 @@ def settle_encoder(store: Store, asked: str | None) -> str | None:
     if chosen != before:
         store.execute("DELETE FROM vectors")
         store.keep(ENCODER, chosen)
+    if chosen:
+        store.keep(STAMP, _stamp(resolve(Path(chosen["model"]))))
     return chosen["model"] if chosen else None
 
 
@@ -61,15 +67,44 @@ def _languages(store: Store) -> list[str]:
 
 def fitting_encoder(languages: Collection[str]) -> str | None:
     """The pulled model that knows these languages (ISO 639-1, "" for unknown), or None."""
+    return next((name for name in _fitting(languages) if pulled(name).is_dir()), None)
+
+
+def _fitting(languages: Collection[str]) -> tuple[str, ...]:
     is_english = set(languages) <= {"en", ""}
-    names = (ENGLISH, MANY_LANGUAGES) if is_english else (MANY_LANGUAGES,)
-    return next((name for name in names if pulled(name).is_dir()), None)
+    return (ENGLISH, MANY_LANGUAGES) if is_english else (MANY_LANGUAGES,)
+
+
+def to_add_vectors(folder: Path) -> str:
+    """The command that gives an index without vectors some."""
+    store = Store.open(folder)
+    try:
+        languages = _languages(store)
+    finally:
+        store.close()
+    name = fitting_encoder(languages)
+    index = f"hornbook index --out {folder} --encoder"
+    if name is not None:
+        return f"{index} {name}"
+    wanted = _fitting(languages)[0]
+    return f"hornbook pull {wanted} && {index} {wanted}"
 
 
 def _weights(folder: Path) -> str:
     """What tells one model from another of the same name."""
-    files = sorted(folder.glob("*.safetensors"))
-    return hash_file(files[0]) if files else ""
+    file = _file(folder)
+    return hash_file(file) if file else ""
+
+
+def _file(folder: Path) -> Path | None:
+    return next(iter(sorted(folder.glob("*.safetensors"))), None)
+
+
+def _stamp(folder: Path) -> list[int]:
+    """How the file lies on the disk: one that lies as it did is not read to see what it is."""
+    file = _file(folder)
+    facts = file.stat() if file else None
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ino] if facts else []
 
 
 def open_encoder(settings: dict[str, Any]) -> "Encoder":
@@ -79,11 +114,29 @@ def open_encoder(settings: dict[str, Any]) -> "Encoder":
 
     path = Path(settings["model"])
     encoder = load(path, Encoder)
+    _check_weights(path, settings)
+    return encoder
+
+
+def open_quickly(store: Store) -> "QuickEncoder | None":
+    """The model that made an index's vectors, for a few texts; None where it takes more than that.
+
+    Raises as `open_encoder`.
+    """
+    from hornbook.workflows.open.quick_encoder import QuickEncoder
+
+    settings = store.setting(ENCODER)
+    path = Path(settings["model"])
+    if store.setting(STAMP) != _stamp(resolve(path)):
+        _check_weights(path, settings)
+    return QuickEncoder.open(path)
+
+
+def _check_weights(path: Path, settings: dict[str, Any]) -> None:
     if _weights(resolve(path)) != settings["weights"]:
         raise HornbookError(
             f"{path} is not the model that made the vectors; index again to make them anew."
         )
-    return encoder
 
 
 def question_encoder(folder: Path) -> Encode | None:
@@ -99,11 +152,16 @@ def question_encoder(folder: Path) -> Encode | None:
     finally:
         store.close()
     resolve(Path(settings["model"]))
-    loaded: list[Encoder] = []
+    loaded: list[Encoder | QuickEncoder] = []
 
-    def encode(question: str) -> Any:
+    def encode(question: str) -> "np.ndarray":
         if not loaded:
-            loaded.append(open_encoder(settings))
-        return loaded[0].embed(question, prompt="query")
+            store = Store.open(folder)
+            try:
+                loaded.append(open_quickly(store) or open_encoder(settings))
+            finally:
+                store.close()
+        found: np.ndarray = loaded[0].embed([question], prompt="query")[0]
+        return found
 
     return encode

@@ -22,7 +22,7 @@ from hornbook.retrieve.measures import hit, ndcg, recall, reciprocal_rank
 from hornbook.retrieve.search import By
 from hornbook.retrieve.store import FILE
 from hornbook.workflows.documents.queries import JudgedQuestion, read_questions
-from hornbook.workflows.documents.searching import asking, reranking_by
+from hornbook.workflows.documents.searching import asking, reranking_by, said_of
 
 RETRIEVAL, RERANKED = "retrieval", "reranked"
 SPLIT = "split"
@@ -116,8 +116,16 @@ def evaluate_retrieval(
     if reranking:
         with DocumentIndex.open(task.folder, encode, reranking) as index:
             rows = _measured(index, questions, usual, progress)
-        gain = {"gain_of_reranking": plain(_gain(rows, found[usual], task.seed))}
+        gained = _gain(rows, found[usual], task.seed)
+        gain = {"gain_of_reranking": plain(gained)}
         found = {RERANKED: rows, **found}
+        if (said := said_of(str(task.rerank), reranking.counting, usual)) is not None:
+            progress.say(said)
+        if gained["ndcg@10"].low <= 0 and reranking.counting.of(usual):
+            progress.say(
+                "Warning: it is not sure that reranking helps here; the interval of nDCG@10 is "
+                f"{gained['ndcg@10'].low:+.3f} to {gained['ndcg@10'].high:+.3f}."
+            )
     first, *others = found
     metrics = {by: _metrics(rows, task.seed) for by, rows in found.items()}
     result = task.result(

@@ -22,8 +22,6 @@ from hornbook.retrieve.store import IndexedDocument
 from hornbook.workflows.documents.asking import OpenIndex
 from hornbook.workflows.documents.pointing import is_chinese
 from hornbook.workflows.documents.strength import Strength, strength
-from hornbook.workflows.open.decoder import Decoder
-from hornbook.workflows.use.decide import open_judge
 
 if TYPE_CHECKING:
     from hornbook.workflows.open.classifier import Classifier
@@ -144,6 +142,9 @@ def _by(opened: OpenIndex, criterion: str, model: Path | None, device: str | Non
     """Who judges, and how."""
     if model is None:
         return _by_words(opened)
+    from hornbook.workflows.open.decoder import Decoder
+    from hornbook.workflows.use.decide import open_judge
+
     judge = open_judge(model, device, opened.progress)
     if not isinstance(judge, Decoder):
         return _by_label(opened, criterion, judge)

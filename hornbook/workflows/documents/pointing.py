@@ -7,14 +7,16 @@ quote that supports it, or marked.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hornbook.generate.answers import greedy_answers
 from hornbook.generate.likelihoods import encode_pair
 from hornbook.retrieve.evidence import Evidence
 from hornbook.retrieve.sentences import sentences
 from hornbook.retrieve.support import Grounds, loops
-from hornbook.workflows.open.decoder import Decoder
+
+if TYPE_CHECKING:
+    from hornbook.workflows.open.decoder import Decoder
 
 _POINTED = 10
 """Sentences that a model chooses among."""
@@ -39,7 +41,7 @@ def is_chinese(text: str) -> bool:
     return any("\u3400" <= character <= "\u9fff" for character in text)
 
 
-def question_likelihoods(decoder: Decoder, texts: Sequence[str], question: str) -> list[float]:
+def question_likelihoods(decoder: "Decoder", texts: Sequence[str], question: str) -> list[float]:
     """Nats a token that the question has after each text."""
     room = decoder.context - len(decoder.tokenizer.encode(question)) - 16
     kept = [text[: max(16, room * 2)] for text in texts]
@@ -49,7 +51,7 @@ def question_likelihoods(decoder: Decoder, texts: Sequence[str], question: str) 
     return [found.logprob / found.tokens for found in decoder.likelihoods(requests)]
 
 
-def pointed(decoder: Decoder, evidence: Sequence[Evidence], question: str) -> list[Evidence]:
+def pointed(decoder: "Decoder", evidence: Sequence[Evidence], question: str) -> list[Evidence]:
     """The evidence, the first few in the order in which the model finds them."""
     first = list(evidence[:_POINTED])
     likely = question_likelihoods(decoder, [one.text for one in first], question)
@@ -58,7 +60,7 @@ def pointed(decoder: Decoder, evidence: Sequence[Evidence], question: str) -> li
 
 
 def in_own_words(
-    decoder: Decoder, quotes: Sequence[str], question: str, language: str
+    decoder: "Decoder", quotes: Sequence[str], question: str, language: str
 ) -> tuple[list[Said], str | None]:
     """What the model says, sentence by sentence, and why that is nothing, or None."""
     numbered = "\n".join(f"[{i}] {' '.join(text.split())}" for i, text in enumerate(quotes, 1))

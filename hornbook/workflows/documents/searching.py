@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hornbook.core.errors import UsageError, unknown
-from hornbook.retrieve.reranking import Reranking
+from hornbook.retrieve.reranking import Counting, Reranking
 from hornbook.retrieve.search import BY, By, Encode
 
 
@@ -49,4 +49,19 @@ def reranking_by(model: str | None) -> Reranking | None:
     from hornbook.workflows.open.reranker import Reranker
 
     opened = load(model, Reranker)
-    return Reranking(opened.rerank, opened.weight)
+    return Reranking(opened.rerank, opened.counting)
+
+
+def said_of(model: str, counting: Counting, by: By) -> str | None:
+    """What there is to say of a reranker whose order may be no better, or None."""
+    if not counting.settled:
+        return (
+            f"{model} does not say how much it counts, so it alone decides; whether that helps "
+            f"says `hornbook evaluate INDEX --task retrieval --data QUESTIONS --rerank {model}`."
+        )
+    if not counting.of(by):
+        return (
+            f"{model} counts nothing: on the questions that were held out when it was made, the "
+            f"search by {by} was not made better by it. The order is that of the search."
+        )
+    return None

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from hornbook.core.errors import UsageError, unknown
-from hornbook.core.files import read_json
 from hornbook.core.machine import has_bfloat16, pick_device
 from hornbook.models.encoder import Encoder as Network
 from hornbook.models.encoder import EncoderConfig
@@ -19,10 +18,9 @@ from hornbook.models.sentences import Embedded, embed_stream
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.workflows.open.opened import Opened, texts_of
+from hornbook.workflows.open.quick_encoder import POOLING, other_pooling
 
 WEIGHTS = ("float32", "bfloat16")
-POOLING = Path("1_Pooling") / "config.json"
-"""Where sentence-transformers says how vectors of tokens become one."""
 
 
 class Encoder(Opened):
@@ -102,13 +100,8 @@ def _opened(path: Path, device: str, dtype: torch.dtype) -> Encoder:
     if isinstance(model, MaskedLM):
         model = _without_head(model)
     assert isinstance(model, Network)
-    if (folder / POOLING).is_file():
-        asked = [name for name, on in read_json(folder / POOLING).items() if on is True]
-        other = [n for n in asked if n.startswith("pooling_") and n != "pooling_mode_mean_tokens"]
-        if other:
-            raise UsageError(
-                f"{folder / POOLING} asks for {other[0]}; only the mean is known here."
-            )
+    if (other := other_pooling(folder)) is not None:
+        raise UsageError(f"{folder / POOLING} asks for {other}; only the mean is known here.")
     return Encoder(path, model, SequenceTokenizer.load(folder), read_prompts(folder))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.errors import UsageError
 from hornbook.core.files import read_json
 from hornbook.core.machine import has_bfloat16, pick_device
 from hornbook.models.classifier import Classifier as Network
@@ -14,22 +14,26 @@ from hornbook.models.folder import load_model
 from hornbook.models.pair_scores import pair_scores, read_pairs
 from hornbook.models.place import resolve
 from hornbook.nn.fast_linear import with_fast_linear
-from hornbook.retrieve.reranking import SETTINGS
+from hornbook.retrieve.reranking import SETTINGS, Counting
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.workflows.open.opened import Opened, texts_of
 
 
 class Reranker(Opened):
-    """A cross-encoder. weight: what its scores should count beside those of a search, 0 to 1, as
-    its folder says; 1 where it says nothing."""
+    """A cross-encoder. counting: what its scores should count beside those of a search, as its
+    folder says."""
 
     kind, abilities = "a reranker", ("rerank",)
 
     def __init__(
-        self, path: Path, model: Network, tokenizer: SequenceTokenizer, weight: float = 1.0
+        self,
+        path: Path,
+        model: Network,
+        tokenizer: SequenceTokenizer,
+        counting: Counting = Counting(),  # noqa: B008
     ) -> None:
         super().__init__(path)
-        self.model, self.tokenizer, self.weight = model, tokenizer, weight
+        self.model, self.tokenizer, self.counting = model, tokenizer, counting
 
     def rerank(self, question: str, texts: Iterable[str]) -> np.ndarray:
         """(N,) float32: how well each text fits a question, the larger, the better.
@@ -54,15 +58,7 @@ def open_reranker(path: Path, device: str | None = None) -> Reranker:
     if model.config.vocab is None:
         raise UsageError(f"{folder} judges images, not texts.")
     with_fast_linear(model)
-    return Reranker(path, model, SequenceTokenizer.load(folder), _weight(folder))
-
-
-def _weight(folder: Path) -> float:
-    path = folder / SETTINGS
-    if not path.is_file():
-        return 1.0
-    values = read_json(path)
-    weight = values.get("weight") if isinstance(values, dict) else None
-    if not isinstance(weight, int | float) or not 0 <= weight <= 1:
-        raise HornbookError(f"{path}: weight = {weight!r}: must be 0 to 1.")
-    return float(weight)
+    settings = folder / SETTINGS
+    known = settings.is_file()
+    counting = Counting.parse(read_json(settings), str(settings)) if known else Counting()
+    return Reranker(path, model, SequenceTokenizer.load(folder), counting)

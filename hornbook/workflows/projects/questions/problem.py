@@ -105,6 +105,10 @@ class QuestionsProblem(TimedProblem):
         """Files of the model's folder that say how it is used, by name."""
         return {}
 
+    def facts(self) -> dict[str, object]:
+        """What the result says besides."""
+        return {}
+
     def look_before(self, clock: Clock) -> None:
         """Settle how much is looked at, and measure what there is before."""
         self.settle_looking(clock)

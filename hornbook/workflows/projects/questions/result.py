@@ -8,7 +8,7 @@ from hornbook.core.files import read_json
 from hornbook.core.machine import describe
 from hornbook.models.folder import save_model
 from hornbook.models.prompts import SETTINGS
-from hornbook.workflows.open.encoder import POOLING
+from hornbook.workflows.open.quick_encoder import POOLING
 from hornbook.workflows.projects.questions.problem import QuestionsProblem, Ranks, estimate
 from hornbook.workflows.projects.questions.request import QuestionsRecipe
 from hornbook.workflows.runs import folder as layout
@@ -47,6 +47,7 @@ def finish(
         "best_step": trained.best_step,
         "stopped_early": trained.stopped,
         "held_out": _compared(problem.before, after),
+        **problem.facts(),
     }
     place.progress.say(*_said(result))
     beside = problem.beside()
@@ -86,10 +87,32 @@ def _said(result: dict[str, Any]) -> list[str]:
         f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f}); "
         f"{held['questions']:,} questions, {held['passages']:,} passages."
     ]
-    if change["low"] <= 0:
+    if change["high"] < 0:
+        lines.append("  Warning: tuning did harm; the interval is below zero.")
+    elif change["low"] <= 0:
         lines.append("  Warning: it is not sure that tuning helped; the interval holds zero.")
+    lines += _counting(result.get("counts"))
     if result["best_step"] == 0:
         lines.append("  Warning: no step was better than none; these are the base's own weights.")
+    return lines
+
+
+def _counting(counts: dict[str, Any] | None) -> list[str]:
+    """How much a cross-encoder counts beside each way of searching."""
+    if counts is None:
+        return []
+    lines = [
+        f"It reads the first {counts['read']} passages and counts {weight:g} beside a search by "
+        f"{way}."
+        for way, weight in counts["by"].items()
+        if weight
+    ]
+    nothing = " and ".join(way for way, weight in counts["by"].items() if not weight)
+    if nothing:
+        lines.append(
+            f"  Warning: it counts nothing beside a search by {nothing}: on the validation part it "
+            "made none better by more than its standard error. --rerank leaves that order as it is."
+        )
     return lines
 
 

@@ -19,6 +19,7 @@ from hornbook.training.loop import LoopConfig
 from hornbook.training.precision import product_type
 from hornbook.workflows.open.encoder import open_to_train
 from hornbook.workflows.projects.questions.data import QuestionParts
+from hornbook.workflows.projects.questions.first_stage import has_time
 from hornbook.workflows.projects.questions.problem import (
     LOOKING,
     PROBED,
@@ -35,6 +36,8 @@ from hornbook.workflows.projects.questions.request import (
 )
 from hornbook.workflows.runs.place import Place
 
+_NEAR = 16
+"""Pairs that a question is told from first, as the encoder takes their passages for its own."""
 _POOL, _LEAST_POOL = 2000, 50
 """Passages that the right one is told from where it is measured: at most, and at least."""
 
@@ -59,6 +62,7 @@ class VectorsProblem(QuestionsProblem):
         super().__init__(model, tokenizer, parts, request, plan, loop)
         self.roles, self.pool = roles, _POOL
         self.objective = contrast(TEMPERATURE)
+        self._before: dict[str, np.ndarray] | None = {}
         numbers = {text: i for i, text in enumerate(dict.fromkeys(p.target for p in parts.train))}
         self.batches = QuestionBatches(
             self._encoded([pair.source for pair in parts.train], roles[0]),
@@ -67,7 +71,30 @@ class VectorsProblem(QuestionsProblem):
             plan.rows,
             request.seed,
             tokenizer.padding,
+            self._near(parts.train),
         )
+
+    def _near(self, pairs: Sequence[Pair]) -> np.ndarray | None:
+        """(N, K) of each pair others whose passages the encoder, as it is, finds near its question;
+        None where there is no time to look for them, or there are none."""
+        count = min(_NEAR, len(pairs) - 1)
+        passages = list(dict.fromkeys(pair.target for pair in pairs))
+        if count < 1 or not has_time(len(pairs) + len(passages), self.request.minutes):
+            return None
+        places = {text: i for i, text in enumerate(passages)}
+        own = np.array([places[pair.target] for pair in pairs])
+        questions = self._vectors([pair.source for pair in pairs], self.roles[0])
+        vectors = self._vectors(passages, self.roles[1])
+        near = np.zeros((len(pairs), count), np.int64)
+        for i, question in enumerate(questions):
+            cosines = (vectors @ question)[own]
+            cosines[own == own[i]] = -np.inf  # its own passage, and itself
+            near[i] = np.argsort(-cosines, kind="stable")[:count]
+        return near
+
+    def look_before(self, clock: Clock) -> None:
+        super().look_before(clock)
+        self._before = None  # the model moves from here on
 
     def resize(self, size: int) -> None:
         # What is computed at once is what a question is told from: a step is never cut up.
@@ -96,12 +123,23 @@ class VectorsProblem(QuestionsProblem):
         if not clock.limited:
             return
         some = [pair.target for pair in self.parts.train[:PROBED]]
-        self._vectors(some[:1], self.roles[1])  # kernels are prepared in the first
-        each_s = timed(lambda: self._vectors(some, self.roles[1]))[1] / len(some)
+        self._made(some[:1], self.roles[1])  # kernels are prepared in the first
+        each_s = timed(lambda: self._made(some, self.roles[1]))[1] / len(some)
         room = LOOKING * max(0.0, clock.left_s()) / each_s
         self.pool = int(min(_POOL, max(_LEAST_POOL, room)))
 
     def _vectors(self, texts: Sequence[str], before: str) -> np.ndarray:
+        """(N, D) of texts, each made once while the model is as it was."""
+        if self._before is None:
+            return self._made(texts, before)
+        new = [text for text in dict.fromkeys(texts) if before + text not in self._before]
+        if new:
+            rows = self._made(new, before)
+            self._before |= {before + text: row for text, row in zip(new, rows, strict=True)}
+        found: np.ndarray = np.stack([self._before[before + text] for text in texts])
+        return found
+
+    def _made(self, texts: Sequence[str], before: str) -> np.ndarray:
         was_training = self.model.training
         self.model.eval()
         with product_type(self.loop.device, self.loop.dtype):
