@@ -35,7 +35,8 @@ WITHOUT = {
         evaluate.metrics evaluate.register evaluate.rouge evaluate.rows evaluate.task
         evaluate.templates workflows.curate workflows.exchange.catalogue workflows.exchange.pull
         workflows.open.generator workflows.open.quick_encoder workflows.report
-        workflows.runs.folder workflows.runs.lineage workflows.runs.outcome workflows.runs.place workflows.use.summarize
+        workflows.runs.folder workflows.runs.lineage workflows.runs.outcome workflows.runs.place
+        workflows.use.summarize
     """,
     "numpy": "cli core -core.gguf -core.stats",
 }
