@@ -1,12 +1,13 @@
 """From text to the terms of the word index: stems, stop words, characters and pairs of characters.
 
-Words are compared in small letters and without accents. Scripts that write no spaces between words
-give each character and each pair of neighbours. Knows texts; knows nothing of documents.
+Words are compared in small letters and without accents, Chinese in simplified characters. Scripts
+that write no spaces between words give each character and each pair of neighbours. Knows texts;
+knows nothing of documents.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -74,10 +75,11 @@ class Analyser:
         for run in _RUN.finditer(text):
             start = run.start()
             if _is_close(run[0]):
-                for i in range(len(run[0])):
-                    yield Term(_plain(run[0][i]), start + i, start + i + 1)
+                same = run[0].translate(_simplified())
+                for i in range(len(same)):
+                    yield Term(_plain(same[i]), start + i, start + i + 1)
                     if i:
-                        yield Term(_plain(run[0][i - 1 : i + 1]), start + i - 1, start + i + 1)
+                        yield Term(_plain(same[i - 1 : i + 1]), start + i - 1, start + i + 1)
             else:
                 for term in self._learn(unicodedata.normalize("NFKC", run[0])):
                     yield Term(term, start, run.end())
@@ -116,7 +118,22 @@ def _is_close(run: str) -> bool:
 _CLOSE_RUN = re.compile(f"[{_CLOSE}]")
 
 
+@cache
+def _simplified() -> Mapping[int, str]:
+    """The simplified character of each traditional one."""
+    import opencc
+
+    characters = [chr(code) for first, last in _HAN for code in range(first, last + 1)]
+    simple = opencc.OpenCC("t2s").convert("\n".join(characters)).split("\n")
+    pairs = zip(characters, simple, strict=True)
+    return {ord(one): other for one, other in pairs if one != other and len(other) == 1}
+
+
+_HAN = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
+
+
 def _close_terms(run: str) -> Iterator[str]:
+    run = run.translate(_simplified())
     yield from run
     for i in range(len(run) - 1):
         yield run[i : i + 2]

@@ -20,6 +20,8 @@ FOLDER = "words"
 _HEAP_BYTES = 128 * 2**20
 _AT_ONCE = 50_000
 """Passages between two commits."""
+_FORM = 1
+"""Grows when texts have other terms than before, so that indexes are made anew."""
 _SURE = 200
 """Characters of a text from which its language is not guessed."""
 _MARK, _PASSAGE, _DOCUMENT, _TERMS = "mark", "passage", "document", "terms"
@@ -77,7 +79,7 @@ class WordIndex:
 
     def generation_of(self, store: Store) -> int:
         """That of the store up to which all is known here; 0 where it is none of this store."""
-        hits = self._searcher.search(self._number(_MARK, store.identity), 1, count=False).hits
+        hits = self._searcher.search(self._number(_MARK, _mark(store)), 1, count=False).hits
         found = self._numbers([address for _, address in hits])
         return found[0] if found and found[0] <= store.generation else 0
 
@@ -157,21 +159,21 @@ class WordIndex:
         for generation, document, title, language, characters in rows:
             languages = {language} if characters >= _SURE else {language, main, ""}
             if generation > done and added >= _AT_ONCE:
-                self._commit(writer, store.identity, done)
+                self._commit(writer, _mark(store), done)
                 added = 0
             texts = _terms(store.passage_texts(document), title, sorted(languages))
             count = self._add(writer, document, texts)
             added, done = added + count, generation
             advance(count)
-        self._commit(writer, store.identity, now)
+        self._commit(writer, _mark(store), now)
         writer.wait_merging_threads()
         self.refresh()
 
-    def _commit(self, writer: Any, identity: int, generation: int) -> None:
+    def _commit(self, writer: Any, of: int, generation: int) -> None:
         """What was added and deleted counts from here, and so does the generation."""
-        writer.delete_documents_by_query(self._number(_MARK, identity))
+        writer.delete_documents_by_query(self._number(_MARK, of))
         mark = self._library.Document()
-        mark.add_unsigned(_MARK, identity)
+        mark.add_unsigned(_MARK, of)
         mark.add_unsigned(_PASSAGE, generation)
         writer.add_document(mark)
         writer.commit()
@@ -186,6 +188,11 @@ class WordIndex:
             row.add_text(_TERMS, terms)
             writer.add_document(row)
         return count
+
+
+def _mark(store: Store) -> int:
+    """What the index of a store is marked with: one of other terms is of no use."""
+    return 2**8 * store.identity + _FORM
 
 
 def _main_language(store: Store) -> str:

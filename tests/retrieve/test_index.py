@@ -63,6 +63,28 @@ def test_every_language_is_found_by_its_own_forms(out, query, name):
         assert first.highlights()
 
 
+@pytest.mark.parametrize(
+    "text", ["乙方應當提前通知對方，並付清租金。", "乙方应当提前通知对方，并付清租金。"]
+)
+def test_traditional_and_simplified_characters_are_the_same(text, tmp_path):
+    out = fill(tmp_path, {"a.txt": text, "b.txt": "完全不同的内容。"}, tmp_path / "out")
+    for query in ("應當通知對方", "应当通知对方"):
+        with DocumentIndex.open(out) as index:
+            (hit,) = index.search(query)
+            assert [hit.text[s.start : s.end] for s in hit.highlights()] == [
+                text[2:4], text[6:10]
+            ]  # fmt: skip
+
+
+def test_words_of_other_terms_are_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("hornbook.retrieve.words._FORM", 0)
+    out = fill(tmp_path, {"a.txt": "Otters sleep."}, tmp_path / "out")
+    monkeypatch.undo()
+    with DocumentIndex.open(out) as index:
+        assert index.search("otter")[0].text == "Otters sleep."
+        assert index.state().words
+
+
 def test_sentences_are_the_same_whatever_part_is_asked_for(out):
     with DocumentIndex.open(out) as index:
         for document in index.documents():
