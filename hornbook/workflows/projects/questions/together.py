@@ -82,7 +82,8 @@ def settled_weight(judged: Sequence[Judged]) -> float:
     gains = {w: _reciprocals(np.array([one.rank(w) for one in judged])) for w in _WEIGHTS}
     best = max(_WEIGHTS, key=lambda weight: (gains[weight].mean(), weight))
     gained = gains[best] - gains[0.0]
-    return best if gained.mean() > gained.std() / math.sqrt(len(gained)) else 0.0
+    error = gained.std(ddof=1) / math.sqrt(len(gained)) if len(gained) > 1 else math.inf
+    return best if gained.mean() > (1 + 1e-9) * error else 0.0  # one question alone is no gain
 
 
 def _reciprocals(ranks: np.ndarray) -> np.ndarray:
