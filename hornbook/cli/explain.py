@@ -33,7 +33,10 @@ def command(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="A file whose text the explanations are tested on. By default --text."),
+        typer.Option(
+            help="What explanations are tested on: a file of text, of which a model that is no "
+            "decoder takes the lines, or a folder of images. For a decoder by default --text."
+        ),
     ] = None,
     contexts: Annotated[
         int | None,
@@ -67,9 +70,12 @@ def command(
     if html is not None:
         check_page(html)
     words = read_all() if text == "-" else text
-    of = None if data is None else text_of(data)
+    images = data if data is not None and data.is_dir() else None
+    of = None if data is None or images else text_of(data)
     places = contexts if contexts is not None else 10 if data is None else 20
-    request = ExplainRequest(words, image, position, of, test, places, window, draws, seed, device)
+    request = ExplainRequest(
+        words, image, position, of, images, test, places, window, draws, seed, device
+    )
     found = explain(model, request, Progress())
     if html is not None:
         write_page(html, found)
@@ -120,17 +126,25 @@ def _show_lens(rows: list[dict[str, Any]]) -> None:
 def _show_tests(found: dict[str, Any]) -> None:
     """The verdict on each way to explain, where there was a test."""
     from hornbook.cli.output import note, show
-    from hornbook.workflows.understand.explain_words import EVIDENCE, METHODS, VERDICTS, called
+    from hornbook.workflows.understand.explain_words import (
+        EVIDENCE,
+        METHODS,
+        ORDERS,
+        called,
+        verdict_pair,
+    )
 
     if not found["tests"] and "alternatives" in found:
         note("No explanation was tested here; what is shown first is a convention.")
     kinds = dict.fromkeys(row["evidence"] for row in found["tests"])
     for kind in kinds:
         rows = [row for row in found["tests"] if row["evidence"] == kind]
-        show(f"Beyond deleting the most recent first, nats over places, {called(EVIDENCE[kind])}:")
+        order, places = called(ORDERS[rows[0]["against"]][1]), called(EVIDENCE[kind])
+        show(f"Beyond deleting {order}, in nats, {places}:")
         for row in rows:
             interval = f"({row['low']:+.2f} – {row['high']:+.2f})"
-            name, verdict = called(METHODS[row["method"]]), called(VERDICTS[row["verdict"]])
+            name = called(METHODS[row["method"]])
+            verdict = called(verdict_pair(row["verdict"], row["against"]))
             print(f"  {row['value']:+.2f} {interval:18s} {row['contexts']:3d}  {name}: {verdict}")
-    if found["tests"] and "far" not in kinds:
+    if "any" in kinds and "far" not in kinds:
         note("No place was found where the model relies on what is far back.")

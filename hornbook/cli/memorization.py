@@ -60,3 +60,4 @@ def _show(found: dict[str, Any]) -> None:
     )
     if overlap["text"]:
         print(f'  "{" ".join(overlap["text"].split())}"')
+    show(f"The report: {found['report']}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.files import atomic_file
 from hornbook.datasets.image_data import LabelledImages
 
 _IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
@@ -28,6 +29,16 @@ def read(folder: Path, parts: Sequence[str]) -> LabelledImages:
             return _images(images, labels)
     found = ", ".join(path.name for path in files(folder))
     raise UsageError(f"{folder} has no idx files of {' or '.join(parts)} with labels, but {found}.")
+
+
+def write(folder: Path, part: str, images: LabelledImages) -> None:
+    """Grey images (N, H, W, 1) as the files that `read` reads."""
+    pixels, labels = images.pixels[..., 0], images.labels.astype(np.uint8)
+    assert images.pixels.shape[-1] == 1 and np.array_equal(labels, images.labels)
+    for kind, values in ((_IMAGES, pixels), (_LABELS, labels)):
+        header = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">u4").tobytes()
+        with atomic_file(folder / f"{part}-{kind}") as aside:
+            aside.write_bytes(header + values.tobytes())
 
 
 def _find(folder: Path, name: str) -> Path | None:

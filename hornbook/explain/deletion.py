@@ -2,8 +2,8 @@
 
 Pieces are taken away in the order of the ranking, and the faster what the model said becomes
 improbable, the better the ranking (Samek et al. 2017; comprehensiveness in DeYoung et al. 2020). It
-is compared with an order that uses no model, the most recent token first: in text that is a strong
-one, while almost anything beats random order.
+is compared with an order that uses no model: where text goes on, the most recent token first. That
+is a strong one, while almost anything beats random order.
 """
 
 import math
@@ -17,14 +17,21 @@ from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.explain.explained import Explained
 
 RECENCY = "recency"
-BEATS, NO_BETTER, WORSE = "beats recency", "no better than recency", "worse than recency"
+BEATS, NO_BETTER, WORSE = "beats", "no better than", "worse than"
+
+
+class PlainOrder(NamedTuple):
+    """An order of pieces that needs no model. scores: (N,), the largest is taken away first."""
+
+    name: str
+    scores: np.ndarray
 
 
 class Verdict(NamedTuple):
-    """Of a method: how much further the target's log-probability falls than by recency.
+    """Of a method: how much further the target's log-probability falls than by a plain order.
 
     value, low, high: nats, mean over contexts of the mean over steps, with its 95 % interval. fall,
-    recency: what either falls by. contexts: how many.
+    plain: what either falls by. contexts: how many. against: the plain order.
     """
 
     method: str
@@ -32,8 +39,9 @@ class Verdict(NamedTuple):
     low: float
     high: float
     fall: float
-    recency: float
+    plain: float
     contexts: int
+    against: str
 
     @property
     def says(self) -> str:
@@ -52,16 +60,19 @@ def falls(
     explained: Explained,
     rankings: Mapping[str, np.ndarray],
     advance: Advance = lambda amount: None,
+    plain: PlainOrder | None = None,
 ) -> dict[str, float]:
     """By how much the target's log-probability falls, mean over the steps, by each ranking.
 
-    rankings: scores (N,), the largest is taken away first; of equal ones the later. Recency is
-    added. Pieces that are what is asked about stay; there are others.
+    rankings: scores (N,), the largest is taken away first; of equal ones the later. plain: what
+    they are compared with, recency if None; it comes first. Pieces that are what is asked about
+    stay; there are others.
     """
     size, places = explained.size, np.arange(explained.size)
     free = np.array([place for place in places if place not in explained.asked], int)
     steps = steps_of(len(free))
-    scores = {RECENCY: places, **rankings}
+    plain = plain or PlainOrder(RECENCY, places)
+    scores = {plain.name: plain.scores, **rankings}
     kept = [np.ones((1, size), bool)]
     for score in scores.values():
         order = free[np.lexsort((-free, -score[free]))]
@@ -78,14 +89,12 @@ def verdicts(found: Sequence[Mapping[str, float]]) -> list[Verdict]:
     """Of each method over all contexts (what `falls` gave of each), the best one first."""
     if not found:
         return []
-    given = []
-    for method in found[0]:
-        if method == RECENCY:
-            continue
-        both = np.array([(row[method], row[RECENCY]) for row in found])
+    given, (against, *methods) = [], found[0]
+    for method in methods:
+        both = np.array([(row[method], row[against]) for row in found])
         value, low, high = _mean(both[:, 0] - both[:, 1])
-        fall, recency = both.mean(0).tolist()
-        given.append(Verdict(method, value, low, high, fall, recency, len(found)))
+        fall, plain = both.mean(0).tolist()
+        given.append(Verdict(method, value, low, high, fall, plain, len(found), against))
     return sorted(given, key=lambda one: -one.value)
 
 

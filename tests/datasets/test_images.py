@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.datasets.idx import read_array
+from hornbook.datasets.idx import read_array, write
+from hornbook.datasets.image_data import LabelledImages
 from hornbook.datasets.images import read_images
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 5), np.uint8)
@@ -48,6 +49,14 @@ def folder(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(pixels))
     return tmp_path
+
+
+def test_what_is_written_as_idx_is_read_again(tmp_path):
+    images = LabelledImages(PIXELS[..., None], LABELS.astype(np.int64), ("0", "1"))
+    write(tmp_path, "train", images)
+    found = read_images(tmp_path, "train")
+    assert np.array_equal(found.pixels, images.pixels)
+    assert np.array_equal(found.labels, images.labels)
 
 
 def test_idx(mnist):

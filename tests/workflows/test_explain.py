@@ -138,6 +138,31 @@ def test_a_label_a_gap_a_translation_and_an_image(models, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("model", "against"),
+    [("label", "length"), ("masked", "nearness"), ("pairs", "length"), ("image", "centre")],
+)
+def test_every_kind_is_tested_against_an_order_that_needs_no_model(
+    models, tmp_path, model, against
+):
+    from PIL import Image
+
+    (tmp_path / "lines.txt").write_text("the tablet\n\na small child\nwood was learned\n")
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    data = tmp_path if model == "image" else tmp_path / "lines.txt"
+    page = tmp_path / "page.html"
+    found = explained(models / model, "--test", "--data", data, "--html", page)
+    assert found["kind"] and {row["evidence"] for row in found["tests"]} == {"inputs"}
+    for row in found["tests"]:
+        assert (row["against"], row["contexts"]) == (against, 3)
+        assert row["verdict"].endswith(against) and "recency" not in row
+        np.testing.assert_allclose(row["value"], row["fall"] - row["plain"], atol=1e-9)
+    assert found["test"]["method"] == found["method"]
+    assert "文件或文件夹中的各个输入" in page.read_text()
+
+
+@pytest.mark.parametrize(
     ("model", "options", "message"),
     [
         ("decoder", ("--text", TEXT, "--position", "99"), "the text has tokens 1 to"),
@@ -155,7 +180,10 @@ def test_a_label_a_gap_a_translation_and_an_image(models, tmp_path):
         ("encoder", ("--text", TEXT), "nothing that could be explained"),
         ("linear", ("--text", TEXT), "features made by hand"),
         ("pairs", ("--text", "the", "--position", "99"), "the translation has tokens 1 to"),
-        ("pairs", ("--test", "--data", "{t}/../text.txt"), "are for decoders"),
+        ("pairs", ("--test", "--data", "{t}/../text.txt"), "at least three"),
+        ("image", ("--test", "--data", "{t}/../text.txt"), "a folder of them"),
+        ("label", ("--test", "--data", "{t}"), "a file of lines"),
+        ("decoder", ("--test", "--data", "{t}"), "is a folder"),
     ],
 )
 def test_what_cannot_be_explained_is_said(models, model, options, message):

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,3 +63,12 @@ def test_what_was_read_often_is_remembered(found):
     assert found["membership"]["low"] > 0.5
     assert found["overlap"]["longest"] > 24
     assert found["overlap"]["places"]
+
+
+@pytest.mark.slow
+def test_the_report_of_the_run_says_it(found):
+    page = Path(found["report"]).read_text()
+    assert page.count('id="memory"') == 1
+    for row in found["canaries"]["planted"]:
+        assert f"{row['low']:.1f}–{row['high']:.1f}" in page
+    assert f"{found['membership']['value']:.3f} of pairs" in page

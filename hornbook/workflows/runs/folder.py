@@ -30,6 +30,8 @@ ADAPTER = "adapter"
 BEST = "best"
 BEFORE = "before.json"
 RESULT = "result.json"
+MEMORIZATION = "memorization.json"
+"""What `hornbook memorization` found, for the report."""
 REPORT = "report.html"
 
 PARTS = (TOKENIZER, CHAT_TOKENIZER, MASK_TOKENIZER, SHARDS, FLOORS, MODEL, ADAPTER)

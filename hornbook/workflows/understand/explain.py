@@ -4,15 +4,18 @@ What is told: the alternatives with probabilities, how much each piece of the in
 model would say after each block, what a recurrent state still holds, what a translation looks at.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
+from hornbook.datasets.image_files import SUFFIXES
+from hornbook.explain.deletion import Verdict
 from hornbook.explain.lens import lens
 from hornbook.explain.rankings import HIDING, rankings, rows_of
 from hornbook.explain.recall import distances, recall
@@ -24,18 +27,23 @@ from hornbook.workflows.understand.explain_words import HIDDEN
 from hornbook.workflows.understand.explained_model import (
     ExplainedDecoder,
     ExplainedInput,
+    OpenedInput,
     next_token,
     open_input,
     open_to_explain,
 )
 from hornbook.workflows.understand.tested import (
     ANY,
+    INPUTS,
     LEAST_CONTEXTS,
     TestConfig,
+    as_json,
     first_shown,
-    plain,
+    tested_on_inputs,
     tested_on_text,
 )
+
+Item = TypeVar("Item")
 
 _ALTERNATIVES = 10
 _RECALL_TOKENS, _RECALL_ROWS = 512, 8
@@ -43,14 +51,16 @@ _RECALL_TOKENS, _RECALL_ROWS = 512, 8
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """text, image: the input. position: of the token that is explained, from 1. data: text that the
-    explanations are tested on; without it, those of a decoder on `text` itself. test: alone, on
-    `data`. contexts: at most so many, of either kind; 0 for no test. draws: of resampling."""
+    """text, image: the input. position: of the token that is explained, from 1. data, images: text,
+    or a folder, that the explanations are tested on; without it, those of a decoder on `text`
+    itself. test: alone, on these. contexts: at most so many, of either kind; 0 for no test. draws:
+    of resampling."""
 
     text: str | None = None
     image: Path | None = None
     position: int | None = None
     data: str | None = None
+    images: Path | None = None
     test: bool = False
     contexts: int = 10
     window: int = 64
@@ -70,7 +80,8 @@ def explain(path: Path, request: ExplainRequest, progress: Progress) -> dict[str
     Raises UsageError where the model takes another input or the position is none, and what opening
     it raises.
     """
-    if request.test and (request.data is None or not request.contexts):
+    given = request.data is not None or request.images is not None
+    if request.test and not (given and request.contexts):
         raise UsageError("--test needs a text to take contexts from; name a file with --data.")
     if not request.test and request.text is None and request.image is None:
         raise UsageError("Give what is to be explained with --text, or with --image.")
@@ -78,24 +89,28 @@ def explain(path: Path, request: ExplainRequest, progress: Progress) -> dict[str
         return _explain_other(path, request, progress)
     if request.image is not None:
         raise UsageError(f"{path} goes on with text; give it with --text.")
+    if request.images is not None:
+        raise UsageError(f"{request.images} is a folder; {path} is tested on a file of text.")
     parts = open_to_explain(path, request.device)
     if request.text is None:
-        return _result(path, None, request) | _tested(parts, request, progress)
+        return _result(path, "a decoder", None, request) | _tested(parts, request, progress)
     asked = next_token(parts, request.text, request.position)
-    found = _result(path, asked, request) | _tested(parts, request, progress)
+    found = _result(path, asked.kind, asked, request) | _tested(parts, request, progress)
     found |= _influence(asked, request, found, progress) | _lens(asked)
     return found | {"recall": _recall(parts.model, request, progress)}
 
 
 def _explain_other(path: Path, request: ExplainRequest, progress: Progress) -> dict[str, Any]:
-    """Of a model that is no decoder: without a test, as its input has no order that text has."""
-    if request.test or request.data is not None:
-        raise UsageError(
-            f"{path} is {kind_of(path).kind}: --test and --data are for decoders, whose "
-            "explanations are compared with the order of the text."
-        )
-    asked = open_input(path, request.text, request.image, request.position, request.device)
-    found = _result(path, asked, request)
+    """Of a model that reads a whole."""
+    opened = open_input(path, request.device)
+    found: dict[str, Any] = {}
+    if request.contexts and (request.data is not None or request.images is not None):
+        verdicts = tested_on_inputs(_inputs(opened, request), request.of_test, progress)
+        found = _believed(verdicts, INPUTS)
+    if request.test:
+        return _result(path, opened.kind, None, request) | found
+    asked = opened.asked(request.text, request.image, request.position)
+    found = _result(path, asked.kind, asked, request) | found
     found |= _influence(asked, request, found, progress) | _lens(asked)
     if asked.grid:
         found["image"] = str(request.image)
@@ -104,11 +119,35 @@ def _explain_other(path: Path, request: ExplainRequest, progress: Progress) -> d
     return found
 
 
-def _result(path: Path, asked: ExplainedInput | None, request: ExplainRequest) -> dict[str, Any]:
+def _inputs(opened: OpenedInput, request: ExplainRequest) -> list[ExplainedInput]:
+    """What is tested on, evenly over --data: images of a folder, or lines of a text, in the middle
+    of which the gap of a model that fills one is."""
+    if opened.reads_images:
+        if request.images is None:
+            raise UsageError(f"{opened.path} labels images; name a folder of them with --data.")
+        files = sorted(f for f in request.images.rglob("*") if f.suffix.lower() in SUFFIXES)
+        return [opened.asked(None, file, None) for file in _evenly(files, request.contexts)]
+    if request.data is None:
+        raise UsageError(f"{opened.path} reads text; name a file of lines with --data.")
+    lines = [line.strip() for line in request.data.splitlines() if line.strip()]
+    asked = (opened.in_the_middle(line) for line in _evenly(lines, request.contexts))
+    return [one for one in asked if one.explained.size]
+
+
+def _evenly(given: Sequence[Item], count: int) -> list[Item]:
+    places = np.unique(np.linspace(0, len(given) - 1, min(count, len(given))).round().astype(int))
+    return [given[place] for place in places.tolist()]
+
+
+def _result(
+    path: Path, kind: str, asked: ExplainedInput | None, request: ExplainRequest
+) -> dict[str, Any]:
     """What every explanation has, before anything is measured."""
-    found: dict[str, Any] = {"model": str(path), "seed": request.seed, "test": None, "tests": []}
+    found: dict[str, Any] = {
+        "model": str(path), "kind": kind, "seed": request.seed, "test": None, "tests": [],
+    }  # fmt: skip
     if asked is None:
-        return {**found, "kind": "a decoder"}
+        return found
     explained = asked.explained
     with torch.no_grad():
         shares = explained.logits(explained.everything())[0, 0].double().softmax(-1).cpu().numpy()
@@ -116,7 +155,6 @@ def _result(path: Path, asked: ExplainedInput | None, request: ExplainRequest) -
     target = int(explained.targets[0])
     return {
         **found,
-        "kind": asked.kind,
         "position": asked.position,
         "target": _named(asked, target, float(shares[target])),
         "alternatives": [_named(asked, one, float(shares[one])) for one in order],
@@ -156,8 +194,13 @@ def _tested(parts: ExplainedDecoder, request: ExplainRequest, progress: Progress
     if not request.contexts or (request.data is None and len(ids) < 2 * LEAST_CONTEXTS):
         return {"method": HIDING}
     verdicts = tested_on_text(parts, ids.astype(np.int64), request.of_test, progress)
-    rows, method = plain(verdicts), first_shown(verdicts)
-    chosen = (row for row in rows if (row["evidence"], row["method"]) == (ANY, method))
+    return _believed(verdicts, ANY)
+
+
+def _believed(verdicts: Mapping[str, Sequence[Verdict]], kind: str) -> dict[str, Any]:
+    """All verdicts, and the method that is shown first, by those on one kind of context."""
+    rows, method = as_json(verdicts), first_shown(verdicts[kind])
+    chosen = (row for row in rows if (row["evidence"], row["method"]) == (kind, method))
     return {"method": method, "test": next(chosen, None), "tests": rows}
 
 

@@ -10,7 +10,13 @@ from hornbook.core.claims import Claim
 from hornbook.core.outputs import check_file, output_file
 from hornbook.workflows.report.charts import level
 from hornbook.workflows.report.page import Section, render
-from hornbook.workflows.understand.explain_words import EVIDENCE, HIDDEN, METHODS, VERDICTS
+from hornbook.workflows.understand.explain_words import (
+    EVIDENCE,
+    HIDDEN,
+    METHODS,
+    ORDERS,
+    verdict_pair,
+)
 
 EXPLANATION = Claim("explain")
 """Who writes the page, whatever was explained."""
@@ -54,7 +60,8 @@ def write_page(path: Path, found: dict[str, Any]) -> None:
         methods=METHODS,
         hidden=HIDDEN[found["kind"]],
         evidence=EVIDENCE,
-        verdict=lambda one: both.format(*VERDICTS[one]),
+        verdict=lambda one: both.format(*verdict_pair(one["verdict"], one["against"])),
+        order=ORDERS[found["tests"][0]["against"]] if found["tests"] else None,
         level=level,
         most=max((abs(one["score"]) for one in influence), default=0) or 1,
         tests={k: [row for row in found["tests"] if row["evidence"] == k] for k in kinds},

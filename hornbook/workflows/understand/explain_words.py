@@ -1,7 +1,7 @@
 """What methods, contexts and verdicts of explanations are called, in English and in Chinese."""
 
 from hornbook.core.language import spoken
-from hornbook.explain.deletion import BEATS, NO_BETTER, WORSE
+from hornbook.explain.deletion import BEATS, NO_BETTER, RECENCY, WORSE
 from hornbook.explain.rankings import HIDING
 
 Pair = tuple[str, str]
@@ -17,13 +17,31 @@ METHODS: dict[str, Pair] = {
 }
 EVIDENCE: dict[str, Pair] = {
     "any": ("at any place of the text", "文本的任意位置"),
+    "inputs": ("over inputs of the file or folder", "文件或文件夹中的各个输入"),
     "far": ("where the evidence is far back", "依据在很远之前"),
 }
 VERDICTS: dict[str, Pair] = {
-    BEATS: ("beats recency", "优于就近顺序"),
-    NO_BETTER: ("no better than recency", "不优于就近顺序"),
-    WORSE: ("worse than recency", "不如就近顺序"),
+    BEATS: ("beats", "优于"),
+    NO_BETTER: ("no better than", "不优于"),
+    WORSE: ("worse than", "不如"),
 }
+LENGTH, NEAREST, CENTRE = "length", "nearness", "centre"
+ORDERS: dict[str, tuple[Pair, Pair]] = {
+    RECENCY: (
+        ("recency", "就近顺序"),
+        ("the most recent token first", "从最近的词元删起"),
+    ),
+    LENGTH: (("length", "长短顺序"), ("the longest token first", "从最长的词元删起")),
+    NEAREST: (
+        ("nearness", "远近顺序"),
+        ("the token nearest to the gap first", "从离空缺最近的词元删起"),
+    ),
+    CENTRE: (
+        ("the centre", "中心顺序"),
+        ("the patch nearest to the centre first", "从最靠近中心的块删起"),
+    ),
+}
+"""Orders that need no model: what they are called, and what they are."""
 _MASKED = (
     "what is hidden is not looked at; the rest keeps its positions",
     "遮住的部分不被看到，其余保持原来的位置",
@@ -41,6 +59,12 @@ HIDDEN: dict[str, Pair] = {
     ),
 }
 """What hiding means, by the kind of model."""
+
+
+def verdict_pair(verdict: str, against: str) -> Pair:
+    """A verdict in words, with what it is against."""
+    (en, zh), (name, name_zh) = VERDICTS[verdict.removesuffix(f" {against}")], ORDERS[against][0]
+    return f"{en} {name}", f"{zh}{name_zh}"
 
 
 def called(pair: Pair) -> str:

@@ -29,8 +29,9 @@ from hornbook.models.text_classifier import read_texts
 from hornbook.tokenize.sequences import SequenceTokenizer, open_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.open.model import open_model
-from hornbook.workflows.open.translator import open_translator
+from hornbook.workflows.open.translator import Translator, open_translator
 
+A_CLASSIFIER, AN_ENCODER, A_TRANSLATOR = "a classifier", "an encoder", "a translator"
 LAST = 128
 """Tokens of a context that are hidden one by one; what stands before is always seen. Work grows
 with their square."""
@@ -115,13 +116,25 @@ def next_token(parts: ExplainedDecoder, text: str, position: int | None) -> Expl
     return ExplainedInput(explained, pieces, parts.named, "a decoder", position or count + 1)
 
 
-def open_input(
-    path: Path, text: str | None, image: Path | None, position: int | None, device: str | None
-) -> ExplainedInput:
-    """What a model that is no decoder says of a text or an image.
+class OpenedInput(NamedTuple):
+    """A model that is no decoder. asked: what it says of a text or an image, and of a position in
+    it; raises UsageError where it takes another input."""
 
-    Raises UsageError where the model is none of these, or takes another input.
-    """
+    path: Path
+    kind: str
+    asked: Callable[[str | None, Path | None, int | None], ExplainedInput]
+    reads_images: bool = False
+
+    def in_the_middle(self, text: str) -> ExplainedInput:
+        """A whole text, or the token in its middle where one is to be filled in."""
+        if self.kind != AN_ENCODER:
+            return self.asked(text, None, None)
+        first = self.asked(text, None, 1)
+        return self.asked(text, None, (first.explained.size + 1) // 2 + 1)
+
+
+def open_input(path: Path, device: str | None) -> OpenedInput:
+    """A model that is no decoder. Raises UsageError for one that says nothing of an input."""
     if linear_folder(path) is not None:
         raise UsageError(
             f"{path} labels texts by features made by hand; what can be explained is a network."
@@ -129,21 +142,17 @@ def open_input(
     folder = resolve(path)
     model = load_model(folder, pick_device(device)).eval().requires_grad_(False)
     if isinstance(model, Classifier) and model.config.vocab is None:
-        _no_position(position, path)
-        if image is None:
-            raise UsageError(f"{path} labels images; give one with --image.")
-        return _image(folder, model, image)
-    if text is None:
-        raise UsageError(f"{path} reads text; give it with --text.")
-    if not text.strip():
-        raise UsageError("The text is empty; give some words.")
+        return OpenedInput(path, A_CLASSIFIER, partial(_image, path, folder, model), True)
     if isinstance(model, Classifier):
-        _no_position(position, path)
-        return _label(model, SequenceTokenizer.load(folder), text, names_of(folder))
+        parts = SequenceTokenizer.load(folder), names_of(folder)
+        return OpenedInput(path, A_CLASSIFIER, partial(_label, path, model, *parts))
     if isinstance(model, MaskedLM):
-        return _gap(model, SequenceTokenizer.load(folder), text, position, names_of(folder))
+        parts = SequenceTokenizer.load(folder), names_of(folder)
+        return OpenedInput(path, AN_ENCODER, partial(_gap, path, model, *parts))
     if isinstance(model, Seq2Seq):
-        return _translation(path, text, position, device)
+        opened = open_translator(path, device)
+        opened.model.requires_grad_(False)
+        return OpenedInput(path, A_TRANSLATOR, partial(_translation, path, opened))
     raise UsageError(f"{path} makes vectors of texts and says nothing that could be explained.")
 
 
@@ -152,16 +161,33 @@ def _no_position(position: int | None, path: Path) -> None:
         raise UsageError(f"--position {position}: {path} says one thing of a whole input.")
 
 
+def _words(text: str | None, path: Path) -> str:
+    """A text that was given."""
+    if text is None:
+        raise UsageError(f"{path} reads text; give it with --text.")
+    if not text.strip():
+        raise UsageError("The text is empty; give some words.")
+    return text
+
+
 def _label(
-    model: Classifier, tokenizer: SequenceTokenizer, text: str, named: Callable[[int], str]
+    path: Path,
+    model: Classifier,
+    tokenizer: SequenceTokenizer,
+    named: Callable[[int], str],
+    text: str | None,
+    image: Path | None,
+    position: int | None,
 ) -> ExplainedInput:
     """The label that a classifier gives to a text."""
+    text = _words(text, path)
+    _no_position(position, path)
     (ids,) = read_texts(tokenizer, [text], model.config.context).sequences
     explained = ClassOfText(model, ids, tokenizer.special_ids, 0)
     with torch.no_grad():
         explained.targets = explained.logits(explained.everything())[0].argmax(-1)
     pieces = _pieces(ids, explained, named)
-    return ExplainedInput(explained, pieces, model.config.labels.__getitem__, "a classifier")
+    return ExplainedInput(explained, pieces, model.config.labels.__getitem__, A_CLASSIFIER)
 
 
 def _pieces(ids: np.ndarray, explained: Explained, named: Callable[[int], str]) -> list[str]:
@@ -177,13 +203,16 @@ def names_of(folder: Path) -> Callable[[int], str]:
 
 
 def _gap(
+    path: Path,
     model: MaskedLM,
     tokenizer: SequenceTokenizer,
-    text: str,
-    position: int | None,
     named: Callable[[int], str],
+    text: str | None,
+    image: Path | None,
+    position: int | None,
 ) -> ExplainedInput:
     """A token of the text, from 1, as what fills its place when it is not shown."""
+    text = _words(text, path)
     (ids,) = read_texts(tokenizer, [text], model.config.context).sequences
     if tokenizer.mask_id is None:
         raise HornbookError(f"{tokenizer.where} names no token for a gap.")
@@ -197,13 +226,14 @@ def _gap(
     target, ids[place] = int(ids[place]), tokenizer.mask_id
     explained = FilledWord(model, ids, tokenizer.special_ids, place, target)
     pieces = _pieces(ids, explained, named)
-    return ExplainedInput(explained, pieces, named, "an encoder", position)
+    return ExplainedInput(explained, pieces, named, AN_ENCODER, position)
 
 
-def _translation(path: Path, text: str, position: int | None, device: str | None) -> ExplainedInput:
+def _translation(
+    path: Path, opened: Translator, text: str | None, image: Path | None, position: int | None
+) -> ExplainedInput:
     """A token of the translation, or all of it."""
-    opened = open_translator(path, device)
-    opened.model.requires_grad_(False)
+    text = _words(text, path)
     (found,) = opened.translations([text], beam=1)
     (source,) = opened.tokenizer.encode_batch(
         [opened.prompts.of(None) + " ".join(text.split("\n"))]
@@ -225,13 +255,23 @@ def _translation(path: Path, text: str, position: int | None, device: str | None
         return tokenizer.decode([token])
 
     return ExplainedInput(
-        explained, [named(token) for token in source[:-1].tolist()], named, "a translator",
+        explained, [named(token) for token in source[:-1].tolist()], named, A_TRANSLATOR,
         position, [named(token) for token in written],
     )  # fmt: skip
 
 
-def _image(folder: Path, model: Classifier, file: Path) -> ExplainedInput:
+def _image(
+    path: Path,
+    folder: Path,
+    model: Classifier,
+    text: str | None,
+    file: Path | None,
+    position: int | None,
+) -> ExplainedInput:
     """The label of an image."""
+    _no_position(position, path)
+    if file is None:
+        raise UsageError(f"{path} labels images; give one with --image.")
     config = load_pixels(folder)
     pixels = read_image(file, config.size, len(config.mean))
     mean, std = (torch.tensor(values)[:, None, None] for values in (config.mean, config.std))
@@ -242,5 +282,5 @@ def _image(folder: Path, model: Classifier, file: Path) -> ExplainedInput:
     grid = round((explained.size) ** 0.5)
     pieces = [f"{number // grid + 1},{number % grid + 1}" for number in range(explained.size)]
     return ExplainedInput(
-        explained, pieces, model.config.labels.__getitem__, "a classifier", grid=grid
+        explained, pieces, model.config.labels.__getitem__, A_CLASSIFIER, grid=grid
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hornbook.core.files import write_json
 from hornbook.core.progress import Progress
 from hornbook.core.stats import Estimate, bootstrap_ratio
 from hornbook.evaluate.likelihood import likelihoods
@@ -19,6 +20,8 @@ from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.text import continue_text, stream
 from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.workflows.projects.text.report import write_report
+from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.understand.opened_run import OpenedRun, final_model, opened
 from hornbook.workflows.understand.trace import open_traced
 
@@ -39,16 +42,21 @@ class MemorizationConfig:
 
 
 def memorization(folder: Path, config: MemorizationConfig, progress: Progress) -> dict[str, Any]:
-    """What docs/schemas/memorization.json says. Raises UsageError for a folder that is no finished
-    run on text."""
+    """What docs/schemas/memorization.json says, kept in the run and put into its report. Raises
+    UsageError for a folder that is no finished run on text."""
     with opened(folder, progress) as run:
         model = final_model(run).eval()
-        return {
+        report = run.folder / layout.REPORT
+        found = {
             "run": str(run.folder),
             "canaries": _canaries(run, model, config.seed),
             "membership": _membership(run, model, config),
             "overlap": _overlap(run, model, config, progress),
+            "report": str(report),
         }
+        write_json(run.folder / layout.MEMORIZATION, found)
+        write_report(report, run.problem.corpus, run.folder, run.result)
+        return found
 
 
 def _canaries(run: OpenedRun, model: CausalLM, seed: int) -> dict[str, Any] | None:

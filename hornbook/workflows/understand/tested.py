@@ -1,5 +1,5 @@
-"""The deletion test of a model's explanations over contexts of a text, also where the evidence is
-far back.
+"""The deletion test of a model's explanations: over contexts of a text, also where the evidence is
+far back, and over the inputs of a model that reads a whole.
 """
 
 import itertools
@@ -12,14 +12,15 @@ import numpy as np
 from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.explain.contexts import TextContext, far, joined, spread
-from hornbook.explain.deletion import Verdict, falls, verdicts
+from hornbook.explain.deletion import RECENCY, PlainOrder, Verdict, falls, verdicts
 from hornbook.explain.explained import Explained
 from hornbook.explain.next_token import NextToken
 from hornbook.explain.rankings import HIDING, rankings, rows_of
-from hornbook.workflows.understand.explained_model import ExplainedDecoder
+from hornbook.workflows.understand.explain_words import CENTRE, LENGTH, NEAREST
+from hornbook.workflows.understand.explained_model import ExplainedDecoder, ExplainedInput
 
-ANY, FAR = "any", "far"
-"""Where the evidence of a test's contexts is."""
+ANY, FAR, INPUTS = "any", "far", "inputs"
+"""Where the evidence of a test's contexts is, or that they are whole inputs."""
 LEAST_CONTEXTS = 3
 """Of fewer nothing is said."""
 _COUNTS = math.log(2)
@@ -38,15 +39,42 @@ class TestConfig(NamedTuple):
     seed: int = 0
 
 
-def tested(explained: Sequence[Explained], config: TestConfig, progress: Progress) -> list[Verdict]:
-    """The verdict on each method over some inputs, the best first."""
+def tested(
+    given: Sequence[tuple[Explained, PlainOrder | None]], config: TestConfig, progress: Progress
+) -> list[Verdict]:
+    """The verdict on each method over some inputs, the best first; recency is the plain order of
+    those that have none."""
     found: list[Mapping[str, float]] = []
-    rows = sum(rows_of(one, config.draws) for one in explained)
+    rows = sum(rows_of(one, config.draws) for one, _ in given)
     with progress.bar("trying what is deleted first", rows, "rows") as advance:
-        for one in explained:
+        for one, plain in given:
             scores = rankings(one, config.draws, config.seed, advance)
-            found.append(falls(one, scores))
+            found.append(falls(one, scores, plain=plain))
     return verdicts(found)
+
+
+def tested_on_inputs(
+    asked: Sequence[ExplainedInput], config: TestConfig, progress: Progress
+) -> dict[str, list[Verdict]]:
+    """Verdicts over whole inputs, against an order that fits their kind. Raises UsageError for
+    fewer than three."""
+    if len(asked) < LEAST_CONTEXTS:
+        raise UsageError(f"--data holds {len(asked)} inputs; a test needs at least three.")
+    given = [(one.explained, plain_order(one)) for one in asked]
+    return {INPUTS: tested(given, config, progress)}
+
+
+def plain_order(asked: ExplainedInput) -> PlainOrder:
+    """What needs no model: patches from the centre on, tokens from the gap on, or the longest
+    tokens, which are seldom function words, first."""
+    places = np.arange(asked.explained.size)
+    if asked.grid:
+        off = np.stack(np.divmod(places, asked.grid)) - (asked.grid - 1) / 2
+        return PlainOrder(CENTRE, -np.hypot(*off))
+    if asked.kind == "an encoder" and asked.position:
+        gap = asked.position - 1
+        return PlainOrder(NEAREST, -np.where(places < gap, gap - places, places - gap + 1))
+    return PlainOrder(LENGTH, np.array([len(piece.strip()) for piece in asked.pieces]))
 
 
 def tested_on_text(
@@ -63,7 +91,9 @@ def tested_on_text(
         FAR: list(_far_back(parts, far(ids, window), config.contexts)),
     }
     return {
-        kind: tested(contexts, config, progress) if len(contexts) >= LEAST_CONTEXTS else []
+        kind: tested([(one, None) for one in contexts], config, progress)
+        if len(contexts) >= LEAST_CONTEXTS
+        else []
         for kind, contexts in given.items()
     }
 
@@ -90,16 +120,21 @@ def _far_back(
             return
 
 
-def plain(found: Mapping[str, Sequence[Verdict]]) -> list[dict[str, Any]]:
-    """As JSON has it, a row for each kind of context and method."""
+def as_json(found: Mapping[str, Sequence[Verdict]]) -> list[dict[str, Any]]:
+    """A row for each kind of context and method. What recency falls by has its name as well."""
     return [
-        {"evidence": kind, "against": "recency", **one._asdict(), "verdict": one.says}
+        {
+            "evidence": kind,
+            **one._asdict(),
+            **({one.against: one.plain} if one.against == RECENCY else {}),
+            "verdict": f"{one.says} {one.against}",
+        }
         for kind, several in found.items()
         for one in several
     ]
 
 
-def first_shown(found: Mapping[str, Sequence[Verdict]]) -> str:
-    """The method that fell most beyond recency anywhere, if any did; else hiding."""
-    best = next((one for one in found.get(ANY, []) if one.low > 0), None)
+def first_shown(found: Sequence[Verdict]) -> str:
+    """The method that fell most beyond the plain order, if any did; else hiding."""
+    best = next((one for one in found if one.low > 0), None)
     return best.method if best else HIDING

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.files import read_object
 from hornbook.core.metrics import MetricsLog
 from hornbook.corpus.corpus import Corpus
 from hornbook.workflows.projects.text.request import TextRecipe
-from hornbook.workflows.report.charts import bars, curve
+from hornbook.workflows.report.charts import bars, curve, level
 from hornbook.workflows.report.page import SHARED, Next, Section, points, with_scores, write_page
 from hornbook.workflows.report.words import reason_name
 from hornbook.workflows.runs import folder as layout
@@ -27,6 +28,7 @@ _VERDICTS = {
     "worse": ("worse", "更差"),
     "equal": ("not clearly apart", "差别不明显"),
 }
+_MEMORY: Section = ("memory", "What it remembers", "记住了什么")
 _INSTRUCT: Section = ("instruct", "Learning to answer", "学习回答")
 _ASKED: Section = ("asked", "Asking the text", "向文本提问")
 _DATA: tuple[Section, ...] = (
@@ -52,6 +54,8 @@ def write_report(
     recipe = TextRecipe.load(run)
     rows = MetricsLog(run / layout.METRICS).rows()
     samples = with_scores(MetricsLog(run / layout.SAMPLES).rows(), rows, "bits_per_byte")
+    kept = run / layout.MEMORIZATION
+    memory = read_object(kept) if kept.is_file() else None
     write_page(
         path,
         "text.html.jinja",
@@ -60,6 +64,7 @@ def write_report(
         [
             SHARED["curve"],
             *([SHARED["samples"]] if samples else []),
+            *([_MEMORY] if memory else []),
             *([_INSTRUCT] if instruct else []),
             *([_ASKED] if asked else []),
             SHARED["forecast"],
@@ -75,6 +80,8 @@ def write_report(
         floors=[(FLOOR_NAMES[k], v, _verdict(result, v)) for k, v in result["floors"].items()],
         verdicts=_VERDICTS,
         samples=samples,
+        memory=memory,
+        level=level,
         instruct=instruct,
         asked=asked,
         tokenizer=result["tokenizer"],
