@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hornbook.core.errors import UsageError
+from hornbook.core.lines import lines_of
 from hornbook.core.progress import Progress
 from hornbook.datasets.image_files import SUFFIXES
 from hornbook.explain.deletion import Verdict
@@ -129,7 +130,7 @@ def _inputs(opened: OpenedInput, request: ExplainRequest) -> list[ExplainedInput
         return [opened.asked(None, file, None) for file in _evenly(files, request.contexts)]
     if request.data is None:
         raise UsageError(f"{opened.path} reads text; name a file of lines with --data.")
-    lines = [line.strip() for line in request.data.splitlines() if line.strip()]
+    lines = [line.strip() for line in lines_of(request.data) if line.strip()]
     asked = (opened.in_the_middle(line) for line in _evenly(lines, request.contexts))
     return [one for one in asked if one.explained.size]
 
