@@ -16,9 +16,12 @@ TEMPLATES = ROOT / "hornbook" / "serve" / "studio" / "templates"
 CLI = ROOT / "hornbook" / "cli"
 CATALOGUE = ROOT / "hornbook" / "core" / "chinese.json"
 
-SPOKEN = {"t": 1, "say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1, "doing": 1}
+SPOKEN = {
+    "t": 1, "say": None, "note": 1, "show": 1, "fail": 1, "unknown": 1, "doing": 1,
+    "sound": 1, "doubtful": 2, "faulty": 2, "beside_the_point": 1,
+}  # fmt: skip
 """Functions that speak to people, and how many of their arguments are what they say."""
-PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,)}
+PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,), "check": (1,)}
 """The same where what is said stands at other places."""
 
 

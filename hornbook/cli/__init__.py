@@ -19,6 +19,7 @@ from hornbook.cli import (
     compare,
     corpus,
     decide,
+    doctor,
     embed,
     evaluate,
     explain,
@@ -66,6 +67,7 @@ app.command("trace")(trace.command)
 app.command("biography")(biography.command)
 app.command("explain")(explain.command)
 app.command("memorization")(memorization.command)
+app.command("doctor")(doctor.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hornbook.cli.options import Device, Json, check_resumed_alone
+from hornbook.cli.training_data import refuse, tuning
 
 _Model = Annotated[
     str | None,
@@ -145,41 +146,19 @@ def command(
     }  # fmt: skip
     if task in ("embed", "rerank"):
         for name in ("--general", "--prompt", "--beta"):
-            _refuse({name: own.pop(name)}, f"does not go with --task {task}")
-        _refuse(columns, "goes with --task classify")
+            refuse({name: own.pop(name)}, f"does not go with --task {task}")
+        refuse(columns, "goes with --task classify")
     elif task == "classify":
-        _refuse(own, f"does not go with --task {task}")
-        if len(data) != 1:
-            raise UsageError(f"--task classify takes one --data file, not {len(data)}.")
+        refuse(own, f"does not go with --task {task}")
     else:
-        _refuse(columns, "goes with --task classify")
+        refuse(columns, "goes with --task classify")
     progress = Progress()
     progress.doing("loading libraries")
     from hornbook.workflows.train import train
 
-    project: Any
-    if task == "classify":
-        from hornbook.workflows.projects.labels.project import Labels
-
-        project, wishes = Labels(data[0], model), columns
-    elif task in ("embed", "rerank"):
-        from hornbook.workflows.projects.questions.project import Questions
-
-        project, wishes = Questions(model, data), {**own, "--task": task}
-    else:
-        from hornbook.workflows.projects.answers.project import Answers
-
-        project, wishes = Answers(model, data, general), {**own, "--task": task}
-        del wishes["--general"]
+    wishes = columns if task == "classify" else {**own, "--task": task}
+    wishes.pop("--general", None)
+    project = tuning(model, data, task, general)
     known |= {name.strip("-").replace("-", "_"): value for name, value in wishes.items()}
     found = train(project, out, resume=resume, progress=progress, began=began, **known).result
     print_json(found, json)
-
-
-def _refuse(options: dict[str, Any], why: str) -> None:
-    """Options that mean nothing with this task are not passed over in silence."""
-    from hornbook.core.errors import UsageError
-
-    for name, value in options.items():
-        if value is not None:
-            raise UsageError(f"{name} {why}.")

@@ -6,7 +6,7 @@ One table for all commands, so that an option stands under the same heading ever
 COMMANDS = {
     "Data": "corpus tokenizer",
     "Documents": "index search ask filter",
-    "Training": "quickstart pretrain finetune compare",
+    "Training": "quickstart pretrain finetune compare doctor",
     "Use": "generate chat classify decide translate summarize embed serve studio",
     "Measurement": "evaluate bench",
     "Understanding": "trace biography explain memorization",

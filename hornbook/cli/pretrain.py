@@ -2,15 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hornbook.cli.options import Json, check_resumed_alone
-
-if TYPE_CHECKING:
-    from hornbook.workflows.projects.images.project import Images
-    from hornbook.workflows.projects.pairs.project import Pairs
+from hornbook.cli.training_data import PretrainingData, pretraining
 
 _Family = Annotated[
     str | None,
@@ -131,8 +128,8 @@ def command(
     from hornbook.core.progress import Progress
     from hornbook.workflows.train import Run, train
 
-    data = {"--corpus": corpus, "--pairs": pairs, "--images": images}
-    if resume and not any(data.values()):
+    data = PretrainingData(corpus, pairs, validation, test, images)
+    if resume and not data.given:
         check_resumed_alone(context_)
         _end(Run(out).resume(progress=Progress()).result, json)
         return
@@ -143,20 +140,12 @@ def command(
         "vocab_size": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
         "keep": keep, "canaries": canaries,
     }  # fmt: skip
-    kind = _kind(data)
     values = {**read_recipe(recipe, set_ or ())}
     values |= {key: value for key, value in asked.items() if value is not None}
-    project: Any
-    if kind == "--corpus":
-        from hornbook.workflows.projects.text.project import Text
-
-        project = Text(corpus or "", tokenizer, init)
-    else:
-        _refuse(
-            kind,
-            {"--canaries": canaries, "--preset": preset, "--init": init, "--tokenizer": tokenizer},
-        )
-        project = _pairs(pairs, validation, test) if kind == "--pairs" else _images(images, values)
+    only_text = {
+        "--canaries": canaries, "--preset": preset, "--init": init, "--tokenizer": tokenizer,
+    }  # fmt: skip
+    project = pretraining(data, values, only_text)
     found = train(project, out, resume=resume, progress=Progress(), began=began, **values)
     _end(found.result, json)
 
@@ -169,53 +158,3 @@ def _end(found: dict[str, Any], json: bool) -> None:
     for line in [] if json else outcome(found):
         show(line)
     print_json(found, json)
-
-
-def _kind(data: dict[str, Any]) -> str:
-    """Which one of the options that say what to train on was given."""
-    from hornbook.core.errors import UsageError
-
-    given = [name for name, value in data.items() if value]
-    if len(given) != 1:
-        found = f" and not {' and '.join(given)} together" if given else ""
-        raise UsageError(
-            "Say what to train on: --corpus DIR, a folder made by `corpus build`, or --pairs FILE, "
-            f"or --images DIR{found}."
-        )
-    return given[0]
-
-
-def _refuse(kind: str, options: dict[str, Any]) -> None:
-    """Options that mean nothing with this kind of data are not passed over in silence."""
-    from hornbook.core.errors import UsageError
-
-    for name, value in options.items():
-        if value is not None:
-            raise UsageError(f"{name} goes with --corpus, not with {kind}.")
-
-
-def _pairs(
-    train: list[Path] | None, validation: list[Path] | None, test: list[Path] | None
-) -> "Pairs":
-    from hornbook.core.errors import UsageError
-    from hornbook.workflows.projects.pairs.project import Pairs
-
-    splits = {"--pairs": train or [], "--validation": validation or [], "--test": test or []}
-    for name, files in splits.items():
-        if not files:
-            raise UsageError(
-                f"{name} is missing: training on pairs takes --pairs, --validation and --test, "
-                "each with one file of pairs or two aligned files."
-            )
-        if len(files) > 2:
-            raise UsageError(f"{name} takes one file of pairs or two aligned ones.")
-    return Pairs(*splits.values())
-
-
-def _images(folder: Path | None, values: dict[str, Any]) -> "Images":
-    from hornbook.core.errors import unknown
-    from hornbook.workflows.projects.images.project import Images
-
-    if (family := values.pop("family", None)) not in (None, "vit"):
-        raise unknown("family of images", str(family), ("vit",))
-    return Images(folder or "")

@@ -4,7 +4,7 @@ The life of a run, its rehearsal and its loop know what they train by this alone
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from torch import nn
@@ -81,6 +81,11 @@ class Problem(ABC):
     def shown(self, sample: dict[str, Any]) -> list[str]:
         """Lines for people about a sample."""
         return ["  sample:", *quoted(f"{sample.get('prompt', '')}⁞{sample.get('text', '')}")]
+
+    def sides(self) -> tuple[Iterable[str | bytes], Iterable[str | bytes]] | None:
+        """What is learned from, and what is measured on: each item as its text, or its bytes. For
+        whoever looks for leaks; None where that is not known."""
+        return None
 
     def ending_s(self, score_s: float) -> float:
         """Seconds that measuring at the end will take, from those of `score`."""

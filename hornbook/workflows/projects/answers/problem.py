@@ -1,5 +1,6 @@
 """Learning to answer: the model with what may move of it, its rows, and how both are looked at."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from hornbook.workflows.projects.answers.before import (
 from hornbook.workflows.projects.answers.goal import General, Goal, goal_of
 from hornbook.workflows.projects.answers.request import SCHEDULE, AnswersPlan, AnswersRequest
 from hornbook.workflows.projects.answers.rows import Encoded
+from hornbook.workflows.projects.answers.split import wording
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.timed import TimedProblem
 
@@ -92,6 +94,15 @@ class AnswersProblem(TimedProblem):
 
     def said(self, figures: dict[str, float]) -> str:
         return f"loss {figures['loss']:.4f} ({self.goal.unit})"
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """With the chat template that is trained with."""
+        return self.source.tokenizer
+
+    def sides(self) -> tuple[Iterable[str], Iterable[str]]:
+        parts = self.source.data.split
+        return map(wording, parts.train), map(wording, (*parts.validation, *parts.test))
 
     def ending_s(self, score_s: float) -> float:
         return self.before.rest_s

@@ -147,6 +147,13 @@ def _asked(sample: Any) -> tuple[str, ...]:
     return tuple(" ".join(one.split()) for one in asked or answers or [text])
 
 
+def wording(sample: Any) -> str:
+    """All that is said in a sample, turn by turn."""
+    if isinstance(sample, Preference):
+        return "\n".join([*(m["content"] for m in sample.prompt), sample.chosen])
+    return "\n".join(m["content"] for m in sample.messages) or str(sample.text)
+
+
 def _commonest(groups: dict[tuple[str, ...], list[Any]], rows: int) -> str:
     """A sentence on what most rows ask, if many do."""
     key, group = max(groups.items(), key=lambda item: len(item[1]))

@@ -94,5 +94,9 @@ class ImagesProblem(Problem):
     def said(self, figures: dict[str, float]) -> str:
         return f"{1 - figures['error']:.1%} of {len(self.quick.labels)} right"
 
+    def sides(self) -> tuple[Iterable[bytes], Iterable[bytes]]:
+        train, test = (side.pixels for side in (self.pictures.train, self.pictures.test))
+        return (one.tobytes() for one in train), (one.tobytes() for one in test)
+
     def ending_s(self, score_s: float) -> float:
         return len(self.test.labels) / len(self.quick.labels) * score_s

@@ -4,7 +4,7 @@ Looked at are the validation texts, calibrated as the classifier will be when it
 model in training is too sure of itself is mended afterwards, and must not end the training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from hornbook.models.convert import to_hf
 from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.models.transfer import copy_backbone
 from hornbook.nn.pooling import PoolingConfig
+from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.training.calibrate import fit_temperature, mean_loss
 from hornbook.training.checkpoint import trainable
 from hornbook.training.class_weights import balanced, weighted_class_label
@@ -117,6 +118,11 @@ class LabelsProblem(Problem):
         )
         self.resize(plan.rows)
 
+    @property
+    def tokenizer(self) -> SequenceTokenizer:
+        """What reads the texts."""
+        return self.classifier.tokenizer
+
     def places(self, rows: Sequence[LabelledText]) -> np.ndarray:
         """(N,) of their labels."""
         places = {label: i for i, label in enumerate(self.classifier.labels)}
@@ -163,6 +169,10 @@ class LabelsProblem(Problem):
         logits, labels = self.logits(), self.validation.labels
         loss = mean_loss(logits, labels, fit_temperature(logits, labels))
         return {"loss": loss, "accuracy": float((logits.argmax(1) == labels).mean())}
+
+    def sides(self) -> tuple[Iterable[str], Iterable[str]]:
+        held_out = (*self.splits.validation, *self.splits.test)
+        return (row.text for row in self.splits.train), (row.text for row in held_out)
 
     def said(self, figures: dict[str, float]) -> str:
         return (

@@ -1,6 +1,6 @@
 """Learning to translate: one tokenizer for both sides, batches of pairs, and the model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -107,6 +107,10 @@ class PairsProblem(Problem):
 
     def shown(self, sample: dict[str, Any]) -> list[str]:
         return [f"  sample: {sample.get('source', '')} ⁞ {sample['text']}"]
+
+    def sides(self) -> tuple[Iterable[str], Iterable[str]]:
+        train, test = (self.splits[name].pairs for name in ("train", "test"))
+        return map("\n".join, train), map("\n".join, test)
 
     def ending_s(self, score_s: float) -> float:
         """A model that has hardly learned does not end its targets: they are cut at the usual

@@ -4,6 +4,7 @@ By vectors, each text by itself (`vectors`), or reading question and passage tog
 """
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -131,6 +132,10 @@ class QuestionsProblem(TimedProblem):
 
     def said(self, figures: dict[str, float]) -> str:
         return f"loss {figures['loss']:.4f}, the right passage first in {figures['hit@1']:.1%}"
+
+    def sides(self) -> tuple[Iterable[str], Iterable[str]]:
+        train, test = self.parts.train, self.parts.test
+        return map("\n".join, train), map("\n".join, test)
 
     def ending_s(self, score_s: float) -> float:
         return score_s * len(self.parts.test) / max(1, len(self.parts.validation))

@@ -3,6 +3,7 @@
 Each stage is reused when its inputs are unchanged.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,9 @@ class TextProblem(Problem):
 
     def sample(self, seed: int) -> dict[str, Any]:
         return self._samples.sample(seed)
+
+    def sides(self) -> tuple[Iterable[str], Iterable[str]]:
+        return self.corpus.texts("train"), self.corpus.texts("validation")
 
     def ending_s(self, score_s: float) -> float:
         return self.thorough().steps / self.quick().steps * score_s
