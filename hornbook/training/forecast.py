@@ -17,7 +17,7 @@ from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.core.threads import slowness
 from hornbook.training.hooks import remarked
 from hornbook.training.loop import gradient, train
-from hornbook.training.measures import MEASURES
+from hornbook.training.measures import Fall
 from hornbook.training.precision import compile_layers
 from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
@@ -28,9 +28,10 @@ Found = TypeVar("Found")
 class Forecast(Config):
     """What is expected before the start; the report sets what came of it beside it.
 
-    measure: of MEASURES. score, low, high: of it, with the 90 % interval. targets: what is learned
+    measure: of MEASURES. score, low, high: of it, with the 80 % interval. targets: what is learned
     from in all: tokens or labels. epochs: how often each of them is seen. seconds: of training,
-    hooks included. ending_s: of measuring and writing afterwards.
+    hooks included. ending_s: of measuring and writing afterwards. rehearsed_steps, rehearsed_score:
+    of the rehearsal that it goes on from; 0 where a recipe of before does not say it.
     """
 
     measure: str
@@ -44,6 +45,8 @@ class Forecast(Config):
     score: float
     low: float
     high: float
+    rehearsed_steps: int = 0
+    rehearsed_score: float = 0.0
 
 
 class Rehearsal(NamedTuple):
@@ -64,6 +67,8 @@ class Rehearsal(NamedTuple):
     sample_s: float = 0.0
 
 
+_NOISE = 1.01
+"""What a score may be off for the part of the data that it was measured on."""
 _REHEARSING, _TIMING = 1 / 8, 1 / 50
 """Of the time, what the short run and a timing of steps may take where steps are long."""
 _SHORT, _SHORTEST = 8, 2
@@ -103,6 +108,7 @@ def timed(work: Callable[[], Found]) -> tuple[Found, float]:
 def forecast(
     rehearsal: Rehearsal,
     measure: str,
+    fall: Fall,
     *,
     steps: int,
     epochs: float,
@@ -111,9 +117,11 @@ def forecast(
     disk_bytes: int,
 ) -> Forecast:
     """Go on from the rehearsal by the measure's law; the interval grows with the distance."""
-    law, distance = MEASURES[measure], math.log(steps / rehearsal.steps)
-    expected = rehearsal.score * math.exp(-law.slope * distance)
-    spread = 1.645 * math.hypot(law.spread * distance, 0.01)
+    distance = math.log(steps / rehearsal.steps)
+
+    def score(slope: float) -> float:
+        return rehearsal.score * math.exp(-slope * distance)
+
     return Forecast(
         measure=measure,
         steps=steps,
@@ -123,9 +131,11 @@ def forecast(
         ending_s=ending_s,
         peak_bytes=peak_memory_bytes(),
         disk_bytes=disk_bytes,
-        score=expected,
-        low=expected * math.exp(-spread),
-        high=expected * math.exp(spread),
+        score=score(fall.middle),
+        low=score(fall.high) / _NOISE,
+        high=score(fall.low) * _NOISE,
+        rehearsed_steps=rehearsal.steps,
+        rehearsed_score=rehearsal.score,
     )
 
 

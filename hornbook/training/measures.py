@@ -23,6 +23,14 @@ class Measure(NamedTuple):
         return self.style.format(value)
 
 
+class Fall(NamedTuple):
+    """The slope by which a run goes on from its rehearsal, with the bounds of an interval."""
+
+    low: float
+    middle: float
+    high: float
+
+
 MEASURES = {
     "bits_per_byte": Measure("bits per byte", "比特/字节", "{:.3f}", 0.11, 0.03),
     "nats_per_token": Measure("nats a target token", "奈特/目标词元", "{:.3f}", 0.34, 0.05),

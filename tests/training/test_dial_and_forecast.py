@@ -15,7 +15,7 @@ from hornbook.tokenize.characters import frequent_characters
 from hornbook.training.dial import Plan, Wanted, choose, flops_per_token, probe_speed
 from hornbook.training.forecast import Rehearsal, forecast, rehearse
 from hornbook.training.image_dial import ImagePlan, WantedImages, choose_images
-from hornbook.training.measures import MEASURES
+from hornbook.training.measures import MEASURES, Fall
 from hornbook.training.objective import next_token
 from hornbook.training.pair_dial import PairPlan, WantedPairs, choose_pairs
 from hornbook.training.problem import Problem
@@ -159,7 +159,14 @@ def test_the_interval_widens_with_the_distance(measure):
     rehearsal = Rehearsal(50, 400, 2.5, 0.1, False, "")
     found = [
         forecast(
-            rehearsal, measure, steps=steps, epochs=1.0, seconds=1.0, ending_s=0.0, disk_bytes=1
+            rehearsal,
+            measure,
+            Fall(0.1, 0.2, 0.3),
+            steps=steps,
+            epochs=1.0,
+            seconds=1.0,
+            ending_s=0.0,
+            disk_bytes=1,
         )
         for steps in (50, 100, 1000)
     ]

@@ -19,7 +19,7 @@ from hornbook.training.checkpoint import save_checkpoint
 from hornbook.training.loop import train as train_steps
 from hornbook.training.optimiser import Optimiser
 from hornbook.workflows.doctor.checks import load_all, room
-from hornbook.workflows.doctor.child import SAVED_AT
+from hornbook.workflows.doctor.child import SAVED_AT, STEPS
 from hornbook.workflows.doctor.examine import examine
 from hornbook.workflows.doctor.finding import CHECKS
 from hornbook.workflows.doctor.killing import Killed
@@ -186,11 +186,15 @@ def test_rows_that_are_learned_and_measured(subject):
 
 def test_a_checkpoint_that_forgets_its_moments(subject, monkeypatch):
     problem = subject.problem
-    loop = problem.loop.model_copy(update={"steps": SAVED_AT})
+    loop = problem.loop.model_copy(update={"steps": STEPS})
+
+    def save(state):
+        if state.step == SAVED_AT:
+            save_checkpoint(subject.work / "checkpoints", state)
+
     with weights_kept(problem):
         state = problem.begin()
-        train_steps(state, problem.objective, problem.batches, loop)
-        save_checkpoint(subject.work / "checkpoints", state)
+        train_steps(state, problem.objective, problem.batches, loop, [save])
     subject.facts["killed"] = Killed(True, "", [])
     assert found("resume", subject).status == "ok"
     monkeypatch.setattr(Optimiser, "load_state", lambda self, state: None)

@@ -30,6 +30,7 @@ from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
 from hornbook.workflows.report import page
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.ledger import entries
 from hornbook.workflows.runs.run import run as train
 from tests.schemas import check
 from tests.tiny import slow
@@ -203,6 +204,17 @@ def test_killed_at_a_step_and_resumed_it_has_the_bits_of_an_undisturbed_run(
     assert all((ours[name] == theirs[name]).all() for name in theirs)
     for name in ("metrics.jsonl", "samples.jsonl"):
         assert rows(folder, name) == rows(undisturbed, name)
+
+
+def test_what_was_foretold_and_what_came_of_it_stand_in_the_ledger(made):
+    _, _, _, folder, result = made
+    found = [entry for entry in entries() if entry.run == str(folder)]
+    assert len(found) == (result["forecast"] is not None)
+    for entry in found:
+        assert entry.foretold == result["forecast"]
+        assert entry.reached["steps"] == result["steps"]
+        assert entry.reached["score"] > 0
+        assert entry.data
 
 
 def test_a_finished_run_is_reused_and_another_request_refused(made):

@@ -13,9 +13,8 @@ from typing import Any
 ORDER = "child.json"
 SOCKETS = "sockets.jsonl"
 DONE = "done"
-SAVED_AT = 2
-"""The step after which it saves."""
-_ENDLESS = 10_000
+SAVED_AT, STEPS = 2, 4
+"""The step after which it saves, and those that it takes in all."""
 _ASKED = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 
 
@@ -97,8 +96,9 @@ def _train(work: Path, order: dict[str, Any]) -> None:
         if state.step == SAVED_AT:
             save_checkpoint(work / layout.CHECKPOINTS, state)
 
-    loop = problem.loop.model_copy(update={"steps": _ENDLESS})
+    loop = problem.loop.model_copy(update={"steps": STEPS})
     train(problem.begin(), problem.objective, problem.batches, loop, [save])
+    threading.Event().wait()  # to be killed
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ from hornbook.core.files import write_json
 from hornbook.core.isolation import python, start_beside
 from hornbook.training.checkpoint import checkpoints, load_checkpoint
 from hornbook.training.loop import train
-from hornbook.workflows.doctor.child import DONE, ORDER, SAVED_AT, SOCKETS
+from hornbook.workflows.doctor.child import DONE, ORDER, SOCKETS, STEPS
 from hornbook.workflows.doctor.subject import Subject, weights_kept
 from hornbook.workflows.runs import folder as layout
 
-STEPS = 2 * SAVED_AT
 _WAITING_S = 45.0
 _LOOKING_S = 0.02
 _SAID = "child.log"

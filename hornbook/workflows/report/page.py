@@ -121,7 +121,7 @@ def _forecast(
         _row(("seconds", "秒"), expected.seconds, result["seconds"], "{:,.0f}"),
         _row(("targets", "目标"), expected.targets, targets, "{:,}"),
         (
-            (f"{measure.en} (90 % interval)", f"{measure.zh}（90 % 区间）"),
+            (f"{measure.en} (80 % interval)", f"{measure.zh}（80 % 区间）"),
             f"{measure.text(expected.score)} ({low}–{high})",
             measure.text(fact),
             f"{off}, inside" if expected.low <= fact <= expected.high else f"{off}, outside",

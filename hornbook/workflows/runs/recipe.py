@@ -65,9 +65,13 @@ class Request(Config):
 
 
 class RehearsedRequest(Request):
-    """Of a run that is rehearsed. compiled: the user's word on torch.compile, None to measure."""
+    """Of a run that is rehearsed. compiled: the user's word on torch.compile, None to measure.
+
+    about: the fields that say which data are learned from: forecasts learn from runs on the same.
+    """
 
     length: ClassVar[tuple[str, ...]] = ("minutes", "steps")
+    about: ClassVar[tuple[str, ...]] = ()
 
     steps: int | None = Field(default=None, ge=1, le=MOST_STEPS)
     compiled: bool | None = None

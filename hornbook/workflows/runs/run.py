@@ -17,6 +17,7 @@ from hornbook.training.problem import Problem
 from hornbook.training.schedule import last_step
 from hornbook.training.state import TrainState
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs import ledger
 from hornbook.workflows.runs.loop import Trained, train_run
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.project import Project
@@ -104,6 +105,7 @@ def _run(
     result["disk_bytes"] = layout.weights_bytes(folder)
     project.report(problem, result, place)
     write_json(folder / layout.RESULT, result)  # last: a run that has it is finished
+    ledger.record(recipe, result)
     return result
 
 

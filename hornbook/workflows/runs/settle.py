@@ -27,6 +27,7 @@ from hornbook.training.loop import LoopConfig
 from hornbook.training.measures import MEASURES
 from hornbook.training.optimiser import is_hidden_matrix
 from hornbook.training.problem import Problem
+from hornbook.workflows.runs.ledger import Likeness, learned
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import (
     MOST_EVALUATIONS,
@@ -111,6 +112,7 @@ def rehearsed(
     expected = forecast(
         rehearsal,
         problem.measure,
+        learned(Likeness.of(request, problem.plan, problem.measure)).fall,
         steps=steps,
         epochs=steps / problem.steps_per_epoch,
         seconds=steps * rehearsal.step_s + hooks_s,
@@ -205,7 +207,7 @@ def announcement(recipe: Recipe, targets: str) -> list[str]:
         f"({expected.epochs:.1f} passes) in {expected.seconds:,.0f} s; "
         f"{expected.peak_bytes / 2**20:,.0f} MiB of memory, "
         f"{expected.disk_bytes / 2**20:,.0f} MiB of disk; "
-        f"{measure.en} {measure.text(expected.score)} (90 % interval {low} to {high}).",
+        f"{measure.en} {measure.text(expected.score)} (80 % interval {low} to {high}).",
     ]
 
 

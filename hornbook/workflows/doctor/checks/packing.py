@@ -95,12 +95,12 @@ def answers_hidden(subject: Subject) -> Finding:
             return losses(problem.model, some._replace(tokens=tokens))
     else:
         return beside_the_point("a label is asked for, and no label is read")
-    middle = ahead.shape[1] // 2
-    changed = ahead.clone()
-    changed[:, middle:] = ahead[:, middle:].flip(1)
-    changed[:, middle] = ahead[:, middle - 1]
+    last = (valid * torch.arange(1, 1 + valid.shape[1])).argmax(1)
+    rows, changed = torch.arange(len(ahead)), ahead.clone()
+    changed[rows, last] = ahead[rows, (last - 1).clamp(min=0)]
+    earlier = valid & (torch.arange(valid.shape[1]) < last[:, None])
     with awake(problem.model), torch.no_grad():
-        difference = (measured(ahead) - measured(changed)).abs()[:, :middle] * valid[:, :middle]
+        difference = (measured(ahead) - measured(changed)).abs() * earlier
     if float(difference.max()) > _MOVED:
         return faulty(
             f"what stands later moves an earlier loss by {float(difference.max()):.3f} nats",

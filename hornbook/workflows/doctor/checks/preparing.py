@@ -19,7 +19,7 @@ def prepared(subject: Subject) -> Finding:
     return sound("the data can be read and the model can be built")
 
 
-@check("data", "The data are those of the recipe", "project", "recipe", turn=0)
+@check("data", "The data are those of the recipe", "place", "project", "recipe", turn=0)
 def unchanged(subject: Subject) -> Finding:
     """By the fingerprints that the recipe holds."""
     project, recipe = subject.project, subject.recipe

@@ -1,5 +1,6 @@
 """What a run must survive: a kill, and a machine without a network."""
 
+from hornbook.workflows.doctor.child import STEPS
 from hornbook.workflows.doctor.finding import (
     Finding,
     beside_the_point,
@@ -8,7 +9,7 @@ from hornbook.workflows.doctor.finding import (
     faulty,
     sound,
 )
-from hornbook.workflows.doctor.killing import STEPS, apart_after_resuming, killed
+from hornbook.workflows.doctor.killing import apart_after_resuming, killed
 from hornbook.workflows.doctor.subject import Subject
 
 _NEAR = 1e-4

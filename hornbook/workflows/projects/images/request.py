@@ -1,5 +1,7 @@
 """What an image run is asked for, and what was settled before its first step."""
 
+from typing import ClassVar
+
 from pydantic import PositiveInt
 
 from hornbook.batches.images import Augment
@@ -20,6 +22,8 @@ class ImagesRequest(RehearsedRequest):
     become, in pixels a side and colours; idx files have their own. augment: how images change in
     training.
     """
+
+    about: ClassVar[tuple[str, ...]] = ("images",)
 
     images: str = ""
     size: PositiveInt = 32

@@ -36,6 +36,7 @@ def finish(
         "images": state.tokens,
         "images_per_second": state.tokens / state.elapsed_s if state.elapsed_s else 0.0,
         "accuracy": found.accuracy._asdict(),
+        "error": 1 - found.accuracy.value,
         "nats": found.nats,
         "test_images": len(found.labels),
         "train_images": len(pictures.train.labels),

@@ -1,5 +1,7 @@
 """What a translation run is asked for, and what was settled before its first step."""
 
+from typing import ClassVar
+
 from pydantic import Field, PositiveInt
 
 from hornbook.core.errors import unknown
@@ -17,6 +19,8 @@ class PairsRequest(RehearsedRequest):
     columns: what a table calls source and target, or None for the usual names. beams: of the search
     on the test pairs.
     """
+
+    about: ClassVar[tuple[str, ...]] = ("pairs",)
 
     family: str = "transformer"
     pairs: dict[str, list[str]] = Field(default_factory=dict)

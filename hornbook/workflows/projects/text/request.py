@@ -20,6 +20,7 @@ class TextRequest(RehearsedRequest):
     """
 
     length: ClassVar[tuple[str, ...]] = ("minutes", "tokens")
+    about: ClassVar[tuple[str, ...]] = ("corpus",)
 
     tokens: int | None = None
     corpus: str = ""
