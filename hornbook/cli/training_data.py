@@ -38,7 +38,11 @@ def pretraining(
         from hornbook.workflows.projects.text.project import Text
 
         return Text(data.corpus or "", only_text.get("--tokenizer"), only_text.get("--init"))
-    refuse(only_text, f"goes with --corpus, not with {kind}")
+    from hornbook.core.errors import UsageError
+
+    for name, value in only_text.items():
+        if value is not None:
+            raise UsageError(f"{name} goes with --corpus, not with {kind}.")
     return _pairs(data) if kind == "--pairs" else _images(data.images, values)
 
 

@@ -96,8 +96,8 @@ def answers_hidden(subject: Subject) -> Finding:
     else:
         return beside_the_point("a label is asked for, and no label is read")
     last = (valid * torch.arange(1, 1 + valid.shape[1])).argmax(1)
-    rows, changed = torch.arange(len(ahead)), ahead.clone()
-    changed[rows, last] = ahead[rows, (last - 1).clamp(min=0)]
+    index, changed = torch.arange(len(ahead)), ahead.clone()
+    changed[index, last] = ahead[index, (last - 1).clamp(min=0)]
     earlier = valid & (torch.arange(valid.shape[1]) < last[:, None])
     with awake(problem.model), torch.no_grad():
         difference = (measured(ahead) - measured(changed)).abs() * earlier
