@@ -20,8 +20,8 @@ from hornbook.training.loop import train as train_steps
 from hornbook.training.optimiser import Optimiser
 from hornbook.workflows.doctor.checks import load_all, room
 from hornbook.workflows.doctor.child import SAVED_AT, STEPS
+from hornbook.workflows.doctor.diagnosis import CHECKS
 from hornbook.workflows.doctor.examine import examine
-from hornbook.workflows.doctor.finding import CHECKS
 from hornbook.workflows.doctor.killing import Killed
 from hornbook.workflows.doctor.subject import Subject, open_subject, weights_kept
 from hornbook.workflows.projects import project_class

@@ -8,7 +8,7 @@ import pytest
 from hornbook.core.home import home
 from hornbook.training.measures import MEASURES
 from hornbook.workflows.runs import ledger
-from hornbook.workflows.runs.ledger import COVERED, Entry, Likeness, entries, learned
+from hornbook.workflows.runs.ledger import COVERED, LedgerEntry, Likeness, entries, learned
 
 
 def entry(slope, data="some", model="qwen3", measure="bits_per_byte", steps=640, began=2.5):
@@ -16,7 +16,7 @@ def entry(slope, data="some", model="qwen3", measure="bits_per_byte", steps=640,
     first = steps // 16
     score = began * (steps / first) ** -slope
     foretold = {"rehearsed_score": began, "rehearsed_steps": first, "low": 1.0, "high": 2.0}
-    return Entry(
+    return LedgerEntry(
         at="2026-01-01", run="r", kind="text", measure=measure, data=data, model=model,
         foretold=foretold, reached={"score": score, "steps": steps},
     )  # fmt: skip

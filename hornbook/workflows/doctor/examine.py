@@ -11,7 +11,7 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError
 from hornbook.core.progress import Progress
 from hornbook.workflows.doctor.checks import load_all
-from hornbook.workflows.doctor.finding import CHECKS, Check, Finding, beside_the_point, faulty
+from hornbook.workflows.doctor.diagnosis import CHECKS, Check, Diagnosis, beside_the_point, faulty
 from hornbook.workflows.doctor.subject import Subject, open_subject
 from hornbook.workflows.runs.project import Project
 
@@ -24,7 +24,7 @@ class Examined(NamedTuple):
 
     what: str
     kind: str | None
-    checks: list[tuple[Check, Finding, float]]
+    checks: list[tuple[Check, Diagnosis, float]]
     seconds: float
 
     def count(self, status: str) -> int:
@@ -90,7 +90,7 @@ def _aside(target: Path | None) -> Iterator[Path]:
         yield Path(stack.enter_context(made))
 
 
-def _finding(check: Check, subject: Subject) -> Finding:
+def _finding(check: Check, subject: Subject) -> Diagnosis:
     """What a check finds; that it cannot be made is a fault of what is examined."""
     if any(getattr(subject, need) is None for need in check.needs):
         if subject.refused:

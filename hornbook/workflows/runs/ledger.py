@@ -60,7 +60,7 @@ class Learned(NamedTuple):
     same_data: int
 
 
-class Entry(Config):
+class LedgerEntry(Config):
     """A line of the ledger. foretold: the forecast. reached: the same figures of the run."""
 
     at: str
@@ -97,7 +97,7 @@ def record(recipe: Recipe, result: Mapping[str, Any]) -> None:
         return
     measure = recipe.forecast.measure
     score = result.get(measure)
-    entry = Entry(
+    entry = LedgerEntry(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         run=str(result["run"]),
         kind=recipe.kind,
@@ -116,18 +116,18 @@ def record(recipe: Recipe, result: Mapping[str, Any]) -> None:
             lines.flush()
 
 
-def entries() -> list[Entry]:
+def entries() -> list[LedgerEntry]:
     """The newest of them; a line that was cut off, or is none of ours, is passed over."""
     path = home() / FILE
     found = []
     with contextlib.suppress(OSError):
         for line in lines_of(path.read_text(encoding="utf-8", errors="replace"))[-_NEWEST:]:
             with contextlib.suppress(NotJson, ValueError):
-                found.append(Entry.model_validate(parse_json(line)))
+                found.append(LedgerEntry.model_validate(parse_json(line)))
     return found
 
 
-def learned(like: Likeness, past: Sequence[Entry] | None = None) -> Learned:
+def learned(like: Likeness, past: Sequence[LedgerEntry] | None = None) -> Learned:
     """What past runs say of one that is like this. past: the ledger's if None."""
     law = MEASURES[like.measure]
     spread = NormalDist(law.slope, law.spread)

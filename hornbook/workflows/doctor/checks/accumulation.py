@@ -8,8 +8,8 @@ from hornbook.batches.questions import QuestionBatch
 from hornbook.training.checkpoint import trainable
 from hornbook.training.loop import gradient
 from hornbook.training.problem import Problem
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -26,7 +26,7 @@ _SHOWN = 3
 
 
 @check("accumulation", "A step is the same however it is cut", "problem", turn=2)
-def same_in_parts(subject: Subject) -> Finding:
+def same_in_parts(subject: Subject) -> Diagnosis:
     """The gradient of some rows at once, against that of one row after the other."""
     problem = subject.problem
     assert problem is not None
@@ -73,7 +73,7 @@ def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 @check("gradients", "Every weight that may move is moved", "problem", turn=2)
-def all_move(subject: Subject) -> Finding:
+def all_move(subject: Subject) -> Diagnosis:
     """A weight without a gradient is never trained."""
     problem = subject.problem
     assert problem is not None

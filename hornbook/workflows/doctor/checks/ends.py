@@ -9,8 +9,8 @@ from hornbook.models.masked_lm import MaskedLM
 from hornbook.tokenize.settings import read_settings
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.doctor.conversations import conversations, serving_tokenizer
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -24,7 +24,7 @@ _STEPS = 400
 
 
 @check("end_of_text", "The end of a text is learned")
-def ended(subject: Subject) -> Finding:
+def ended(subject: Subject) -> Diagnosis:
     """A model that never learns to stop, as the end is ignored like padding, writes on for ever."""
     problem = subject.problem
     if problem is None:
@@ -57,7 +57,7 @@ def ended(subject: Subject) -> Finding:
     return _padding(tokenizer, f"it is a target {learned:,} times in {samples:,} rows")
 
 
-def _padding(tokenizer: Any, learned: str) -> Finding:
+def _padding(tokenizer: Any, learned: str) -> Diagnosis:
     names = read_settings(tokenizer.where.parent).names if tokenizer.where.is_file() else {}
     if names.get("pad_token") and names.get("pad_token") == names.get("eos_token"):
         return doubtful(
@@ -67,7 +67,7 @@ def _padding(tokenizer: Any, learned: str) -> Finding:
     return sound(learned)
 
 
-def _of_model(subject: Subject) -> Finding:
+def _of_model(subject: Subject) -> Diagnosis:
     """Of a model that is there: whether its answers end with a token that stops it."""
     tokenizer = serving_tokenizer(subject)
     if tokenizer is None:

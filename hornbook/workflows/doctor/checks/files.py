@@ -5,8 +5,8 @@ from pathlib import Path
 from hornbook.core.claims import marker_of
 from hornbook.core.folders import damage
 from hornbook.training.checkpoint import checkpoints
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -18,7 +18,7 @@ from hornbook.workflows.runs import folder as layout
 
 
 @check("files", "Files are what was written", "place", turn=0)
-def undamaged(subject: Subject) -> Finding:
+def undamaged(subject: Subject) -> Diagnosis:
     """Of every part of a run, its checkpoints among them, or of a model's folder."""
     if not (folders := _folders(subject)):
         return beside_the_point("there is nothing here that was signed")

@@ -3,14 +3,14 @@
 from hornbook import kernels
 from hornbook.core.machine import has_bfloat16
 from hornbook.core.threads import own, slowness
-from hornbook.workflows.doctor.finding import Finding, check, doubtful, sound
+from hornbook.workflows.doctor.diagnosis import Diagnosis, check, doubtful, sound
 from hornbook.workflows.doctor.subject import Subject
 
 _BUSY = 1.5
 
 
 @check("kernels", "Our kernels run on this processor", turn=2)
-def kernels_run(subject: Subject) -> Finding:
+def kernels_run(subject: Subject) -> Diagnosis:
     """Without them everything works, in torch's kernels, which are slower."""
     if kernels.library() is None:
         return doubtful(
@@ -22,7 +22,7 @@ def kernels_run(subject: Subject) -> Finding:
 
 
 @check("busy", "Nobody else uses this machine", turn=0)
-def alone(subject: Subject) -> Finding:
+def alone(subject: Subject) -> Diagnosis:
     """What is forecast now holds for the machine as it is now."""
     busy = slowness()
     if busy > _BUSY:

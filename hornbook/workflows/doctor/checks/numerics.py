@@ -7,8 +7,8 @@ import torch
 
 from hornbook.core.machine import memory_bytes
 from hornbook.training.loop import gradient
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -25,7 +25,7 @@ _PROMPT = "The hornbook holds words, and a child reads them."
 
 
 @check("numerics", "The device computes what the CPU computes", turn=2)
-def same_numbers(subject: Subject) -> Finding:
+def same_numbers(subject: Subject) -> Diagnosis:
     """The loss of the first rows as the run computes it, against a CPU with more digits."""
     if subject.problem is None:
         return _of_model(subject)
@@ -67,7 +67,7 @@ def _widened(part: Any) -> Any:
     )
 
 
-def _of_model(subject: Subject) -> Finding:
+def _of_model(subject: Subject) -> Diagnosis:
     """What generates, maybe by kernels of ours, beside torch on the same weights."""
     from hornbook.models.causal_lm import CausalLM
     from hornbook.nn.contract import Context, Mask

@@ -6,7 +6,7 @@ from hornbook.batches.batch import IGNORE, Batch, PairBatch
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.training.problem import Problem
 from hornbook.training.translation import target_losses
-from hornbook.workflows.doctor.finding import Finding, beside_the_point, check, faulty, sound
+from hornbook.workflows.doctor.diagnosis import Diagnosis, beside_the_point, check, faulty, sound
 from hornbook.workflows.doctor.looking import awake, first_batches, losses, rows_of, samples
 from hornbook.workflows.doctor.subject import Subject
 
@@ -18,7 +18,7 @@ _MOST_SHOWN = 0.35
 
 
 @check("packing", "Samples in one row do not see each other", "problem")
-def packed_apart(subject: Subject) -> Finding:
+def packed_apart(subject: Subject) -> Diagnosis:
     """What another sample of the row says must not move a loss."""
     problem = subject.problem
     assert problem is not None
@@ -73,7 +73,7 @@ def _moved(model: torch.nn.Module, rows: Batch, first: bool) -> float:
 
 
 @check("answers_hidden", "The model does not see what it is asked", "problem")
-def answers_hidden(subject: Subject) -> Finding:
+def answers_hidden(subject: Subject) -> Diagnosis:
     """What stands later must not move an earlier loss; hidden words must be hidden."""
     problem = subject.problem
     assert problem is not None
@@ -109,7 +109,7 @@ def answers_hidden(subject: Subject) -> Finding:
     return sound("what stands later moves no earlier loss")
 
 
-def _masked(batch: Batch) -> Finding:
+def _masked(batch: Batch) -> Diagnosis:
     asked = batch.targets != IGNORE
     if not bool(asked.any()):
         return beside_the_point("nothing is hidden in the first step")

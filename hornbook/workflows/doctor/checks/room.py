@@ -7,8 +7,8 @@ from typing import Any
 from hornbook.core.machine import memory_bytes, peak_memory_bytes
 from hornbook.training.loop import gradient
 from hornbook.training.problem import Problem
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     check,
     doubtful,
     faulty,
@@ -26,7 +26,7 @@ _LITTLE = 2**30
 
 
 @check("memory", "The largest step fits into memory", "problem", turn=0)
-def memory(subject: Subject) -> Finding:
+def memory(subject: Subject) -> Diagnosis:
     """The longest samples first: what fits then fits always."""
     problem = subject.problem
     assert problem is not None
@@ -95,7 +95,7 @@ def device_bytes(device: str) -> int:
 
 
 @check("disk", "The disk has room", turn=0)
-def disk(subject: Subject) -> Finding:
+def disk(subject: Subject) -> Diagnosis:
     """For the model and its checkpoints, one of which is written before the oldest goes."""
     place = _existing(subject.place or Path.cwd())
     free = shutil.disk_usage(place).free

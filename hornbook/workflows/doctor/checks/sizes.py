@@ -6,8 +6,8 @@ import torch
 
 from hornbook.models.folder import load_config
 from hornbook.tokenize.sequences import open_tokenizer
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -25,7 +25,7 @@ _ROUNDED = 512
 
 
 @check("sizes", "Tokenizer, embedding and context fit")
-def fitting(subject: Subject) -> Finding:
+def fitting(subject: Subject) -> Diagnosis:
     """Every id has an embedding, and every sample has its place in the context."""
     config, tokenizer = _opened(subject)
     if config is None or tokenizer is None or config.vocab is None:
@@ -74,7 +74,7 @@ def _width(tensor: torch.Tensor) -> int:
 
 
 @check("weights", "All weights are numbers")
-def finite(subject: Subject) -> Finding:
+def finite(subject: Subject) -> Diagnosis:
     """Of a model that is there; that it can be read whole is part of it."""
     if subject.model is not None:
         model: torch.nn.Module = subject.network()

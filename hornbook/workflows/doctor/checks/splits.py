@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from hornbook.evaluate.leakage import find_leaks
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -22,7 +22,7 @@ _MANY = 0.01
 
 
 @check("splits", "What is measured on was not trained on", "problem", turn=2)
-def held_apart(subject: Subject) -> Finding:
+def held_apart(subject: Subject) -> Diagnosis:
     """By the same letters and digits, and by long passages, as `evaluate` does it."""
     problem = subject.problem
     assert problem is not None

@@ -1,8 +1,8 @@
 """What a run must survive: a kill, and a machine without a network."""
 
 from hornbook.workflows.doctor.child import STEPS
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -18,7 +18,7 @@ _SHOWN = 3
 
 
 @check("resume", "Killed and resumed, it learns the same", "problem", turn=3)
-def resumed(subject: Subject) -> Finding:
+def resumed(subject: Subject) -> Diagnosis:
     """A process is killed after it saved; what goes on from there must have the same weights."""
     found = killed(subject)
     if found.said:
@@ -43,7 +43,7 @@ def resumed(subject: Subject) -> Finding:
 
 
 @check("offline", "No network is used", turn=3)
-def offline(subject: Subject) -> Finding:
+def offline(subject: Subject) -> Diagnosis:
     """Sockets that the process asks for, by Python's audit events and the system's tables."""
     if subject.problem is None and subject.model is None and subject.linear is None:
         return beside_the_point("nothing is opened here")

@@ -4,8 +4,8 @@ from typing import Any
 
 from hornbook.batches.batch import IGNORE, PairBatch
 from hornbook.batches.labelled import LabelledBatch
-from hornbook.workflows.doctor.finding import (
-    Finding,
+from hornbook.workflows.doctor.diagnosis import (
+    Diagnosis,
     beside_the_point,
     check,
     doubtful,
@@ -23,7 +23,7 @@ _MANY = 0.1
 
 
 @check("targets", "Something is learned of every sample", "problem")
-def learned(subject: Subject) -> Finding:
+def learned(subject: Subject) -> Diagnosis:
     """Each sample must have a target that is not ignored."""
     problem = subject.problem
     assert problem is not None

@@ -2,12 +2,12 @@
 
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.doctor.conversations import conversations, serving_tokenizer
-from hornbook.workflows.doctor.finding import Finding, beside_the_point, check, faulty, sound
+from hornbook.workflows.doctor.diagnosis import Diagnosis, beside_the_point, check, faulty, sound
 from hornbook.workflows.doctor.subject import Subject
 
 
 @check("template", "Conversations are served as they were trained")
-def same_template(subject: Subject) -> Finding:
+def same_template(subject: Subject) -> Diagnosis:
     """The ids of a prompt must be those that stand before its answer in training."""
     trained = subject.tokenizer if isinstance(subject.tokenizer, Tokenizer) else None
     served = serving_tokenizer(subject) or trained

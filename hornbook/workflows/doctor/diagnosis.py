@@ -8,7 +8,7 @@ from hornbook.workflows.doctor.subject import Subject
 Status = Literal["ok", "warning", "fault", "not applicable"]
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     """What was found, and what to do about it, in a sentence each."""
 
     status: Status
@@ -16,24 +16,24 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def sound(found: str) -> Finding:
+def sound(found: str) -> Diagnosis:
     """Nothing to do."""
-    return Finding("ok", found)
+    return Diagnosis("ok", found)
 
 
-def doubtful(found: str, advice: str) -> Finding:
+def doubtful(found: str, advice: str) -> Diagnosis:
     """Worth a look; nothing is wrong for certain."""
-    return Finding("warning", found, advice)
+    return Diagnosis("warning", found, advice)
 
 
-def faulty(found: str, advice: str) -> Finding:
+def faulty(found: str, advice: str) -> Diagnosis:
     """Wrong: what is trained or served is not what was meant."""
-    return Finding("fault", found, advice)
+    return Diagnosis("fault", found, advice)
 
 
-def beside_the_point(why: str) -> Finding:
+def beside_the_point(why: str) -> Diagnosis:
     """There is nothing here that could have this fault."""
-    return Finding("not applicable", why)
+    return Diagnosis("not applicable", why)
 
 
 class Check(NamedTuple):
@@ -44,7 +44,7 @@ class Check(NamedTuple):
     title: str
     needs: tuple[str, ...]
     turn: int
-    look: Callable[[Subject], Finding]
+    look: Callable[[Subject], Diagnosis]
 
 
 CHECKS: dict[str, Check] = {}
@@ -53,10 +53,10 @@ CHECKS: dict[str, Check] = {}
 
 def check(
     name: str, title: str, *needs: str, turn: int = 1
-) -> Callable[[Callable[[Subject], Finding]], Callable[[Subject], Finding]]:
+) -> Callable[[Callable[[Subject], Diagnosis]], Callable[[Subject], Diagnosis]]:
     """Enter a function that looks at a subject as a check."""
 
-    def enter(look: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
+    def enter(look: Callable[[Subject], Diagnosis]) -> Callable[[Subject], Diagnosis]:
         assert name not in CHECKS, name
         CHECKS[name] = Check(name, title, needs, turn, look)
         return look
