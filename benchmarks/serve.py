@@ -4,35 +4,48 @@ Run as `python -m benchmarks.serve --model FILE.gguf`. At each number of `--stre
 ask for `--seconds`, each as soon as its last answer is whole: greedy chat answers of `--tokens`
 tokens to questions of their own. Measured by the clients: tokens a second of all, seconds to the
 first text and between texts (median and 95th percentile), and errors; of the server its memory at
-the beginning and at the end. Ours besides: whether each text is that of the same request alone, and
-its share of the tokens a second of the engine alone (the same requests in one process without
-HTTP). The peer's server answers one request at a time.
+eleven times from beginning to end. Ours besides: whether each text is that of the same request
+alone, and its share of the tokens a second of the engine alone (the same requests, one after
+another in each stream, in one process without HTTP). The peer's server answers one request at a
+time.
+
+Clients run on the same cores, so `engine_beside_clients` is measured too: the engine alone, while a
+server of canned tokens streams to the same clients as many as it writes. `cpu_ms` are milliseconds
+of processor time a token, which do not depend on what else runs: of the server, of the engine
+alone, and of the clients.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
+import math
 import os
 import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import numpy as np
 
+from benchmarks.clients import Connection, Exchange
 from benchmarks.common import report
 
 _THREADS = 2
-_PATIENCE_S = 60.0
-"""Without a byte, after which a client gives up."""
 _TOPICS = ("rivers", "bread", "stars", "ships", "bees", "paper", "clocks", "bridges")
 _ASKED = "Tell me about {topic}, in a few sentences. Begin with what happened in {year}."
+_DIFFERENT = 4
+"""Questions of a stream, asked in turn."""
+_LOOKS = 10
+"""At the memory, after the first one."""
+_MOST_SLOTS = 32
+_ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": str(_THREADS)}
 
 
 def main() -> None:
@@ -41,6 +54,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, nargs="+", default=(8, 32))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--without-peer", action="store_true")
     arguments = parser.parse_args()
@@ -50,7 +64,7 @@ def main() -> None:
         print(json.dumps(ours[str(streams)]), flush=True)
         if not arguments.without_peer:
             with _Server(_peer_command(arguments)) as server:
-                peer[str(streams)] = asyncio.run(_load(server, arguments, streams)).told(server)
+                peer[str(streams)] = asyncio.run(_load(server, arguments, streams)).told()
             print(json.dumps(peer[str(streams)]), flush=True)
     key = "tokens_per_second"
     ratio = min((ours[n][key] / peer[n][key] for n in peer), default=None)
@@ -59,19 +73,25 @@ def main() -> None:
 
 def _ours(arguments: argparse.Namespace, streams: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "hornbook", "serve", str(arguments.model)]
-    command += ["--slots", str(min(streams, 32)), "--context", "1024", "--port"]
+    command += ["--slots", str(min(streams, _MOST_SLOTS)), "--context", "1024", "--port"]
     with _Server(command) as server:
         alone = asyncio.run(_alone(server, arguments, min(streams, 8)))
         found = asyncio.run(_load(server, arguments, streams))
-        told = found.told(server)
+    told, engine = found.told(), _Engine(arguments, streams).told()
+    rate = engine["tokens_per_second"]
+    with _Server([sys.executable, "-m", "benchmarks.canned", str(streams / rate)]) as canned:
+        beside = _Engine(arguments, streams)
+        asyncio.run(_load(canned, arguments, streams, beside.is_running))
+    busy = beside.told()["tokens_per_second"]
     same = [found.texts[key] == {text} for key, text in alone.items() if key in found.texts]
-    engine = _engine(arguments, streams)
-    share = told["tokens_per_second"] / engine
+    told["cpu_ms"]["engine"] = engine["cpu_ms"]
     return told | {
         "texts_compared": len(same),
         "texts_as_alone": sum(same),
-        "engine_tokens_per_second": round(engine, 1),
-        "share_of_engine": round(share, 3),
+        "engine_tokens_per_second": round(rate, 1),
+        "engine_beside_clients": round(busy, 1),
+        "share_of_engine": round(told["tokens_per_second"] / rate, 3),
+        "share_of_engine_beside_clients": round(told["tokens_per_second"] / busy, 3),
     }
 
 
@@ -90,25 +110,22 @@ class _Server:
     def __init__(self, command: list[str]) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/v1"
-        environment = {**os.environ, "OMP_NUM_THREADS": str(_THREADS)}
+            self.port = free.getsockname()[1]
         self._process = subprocess.Popen(
-            [*command, str(port)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            env=environment,
+            [*command, str(self.port)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            env=_ENVIRONMENT,
         )  # fmt: skip
-        self.first_bytes = 0
 
     def __enter__(self) -> "_Server":
-        until = time.monotonic() + 120
+        until, url = time.monotonic() + 120, f"http://127.0.0.1:{self.port}/v1/models"
         while True:
             try:
-                found = httpx2.get(f"{self.url}/models", timeout=2).json()
-                self.model = found["data"][0]["id"]
+                with urllib.request.urlopen(url, timeout=2) as answer:
+                    self.model = json.load(answer)["data"][0]["id"]
                 return self
-            except (httpx2.HTTPError, KeyError):
+            except (OSError, ValueError):
                 if self._process.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"{self.url} did not start") from None
+                    raise RuntimeError(f"{url} did not start") from None
                 time.sleep(0.2)
 
     def __exit__(self, *_: object) -> None:
@@ -121,31 +138,64 @@ class _Server:
         found = re.search(r"VmRSS:\s+(\d+)", text)
         return int(found[1]) * 1024 if found else 0
 
+    def cpu_s(self) -> float:
+        """Processor time of all its threads so far."""
+        text = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
+        return sum(map(int, text.rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
 
 @dataclass
 class _Found:
-    """What clients saw. texts: of each request, by its question."""
+    """What clients saw. until: when the time was over; tokens that came later are in no rate.
+    texts: of each request, by its question."""
 
     began: float
-    ended: float = 0.0
+    until: float = math.inf
     tokens: int = 0
+    in_time: int = 0
     first_s: list[float] = field(default_factory=list)
     between_s: list[float] = field(default_factory=list)
     turned_away: int = 0
     errors: int = 0
     texts: dict[str, set[str]] = field(default_factory=dict)
+    memory_bytes: list[int] = field(default_factory=list)
+    server_s: float = 0.0
+    clients_s: float = 0.0
 
-    def told(self, server: _Server) -> dict[str, Any]:
+    def add(self, exchange: Exchange) -> None:
+        """An answer; each of its events with text is a token."""
+        if exchange.status == 429:
+            self.turned_away += 1
+            return
+        if exchange.broken or exchange.status != 200:
+            self.errors += 1
+            return
+        text, last = "", exchange.began
+        for when, event in exchange.events():
+            self.errors += "choices" not in event
+            piece = event.get("choices") and event["choices"][0]["delta"].get("content")
+            if piece:
+                (self.between_s if text else self.first_s).append(when - last)
+                text, last = text + piece, when
+                self.tokens += 1
+                self.in_time += when <= self.until
+        self.texts.setdefault(exchange.asked, set()).add(text)
+
+    def told(self) -> dict[str, Any]:
         """As the report has it."""
+        each = 1000 / max(self.tokens, 1)
         return {
-            "tokens_per_second": round(self.tokens / (self.ended - self.began), 1),
+            "tokens_per_second": round(self.in_time / (self.until - self.began), 1),
             "answers": len(self.first_s),
             "first_s": _quantiles(self.first_s),
             "between_s": _quantiles(self.between_s),
             "turned_away": self.turned_away,
             "errors": self.errors,
-            "memory_mib": [round(b / 2**20) for b in (server.first_bytes, server.memory_bytes())],
-        }
+            "memory_mib": [round(b / 2**20) for b in self.memory_bytes],
+            "cpu_ms": {
+                "server": round(self.server_s * each, 3), "clients": round(self.clients_s * each, 3)
+            },
+        }  # fmt: skip
 
 
 def _quantiles(seconds: list[float]) -> dict[str, float]:
@@ -156,85 +206,89 @@ def _quantiles(seconds: list[float]) -> dict[str, float]:
 
 
 def _question(stream: int, number: int) -> str:
-    return _ASKED.format(topic=_TOPICS[stream % len(_TOPICS)], year=1500 + stream + number % 4)
+    topic, year = _TOPICS[stream % len(_TOPICS)], 1500 + stream + number % _DIFFERENT
+    return _ASKED.format(topic=topic, year=year)
 
 
-def _body(server: _Server, arguments: argparse.Namespace, question: str) -> dict[str, Any]:
-    return {
+def _ask(
+    client: Connection, server: _Server, arguments: argparse.Namespace, question: str
+) -> Coroutine[Any, Any, Exchange]:
+    body = {
         "model": server.model, "messages": [{"role": "user", "content": question}],
-        "temperature": 0, "max_tokens": arguments.tokens, "stream": True,
+        "temperature": arguments.temperature, "max_tokens": arguments.tokens, "stream": True,
     }  # fmt: skip
+    return client.ask("/v1/chat/completions", question, body)
 
 
 async def _alone(server: _Server, arguments: argparse.Namespace, streams: int) -> dict[str, str]:
     """The texts of some requests, one after another."""
-    found = _Found(time.monotonic())
-    async with httpx2.AsyncClient(timeout=600) as client:
-        for stream in range(streams):
-            await _ask(client, server, arguments, _question(stream, 0), found)
+    found, client = _Found(time.monotonic()), await Connection.open(server.port)
+    for stream in range(streams):
+        found.add(await _ask(client, server, arguments, _question(stream, 0)))
+    client.close()
     return {question: next(iter(texts)) for question, texts in found.texts.items()}
 
 
-async def _load(server: _Server, arguments: argparse.Namespace, streams: int) -> _Found:
+async def _load(
+    server: _Server, arguments: argparse.Namespace, streams: int,
+    going_on: Callable[[], bool] = lambda: True,
+) -> _Found:  # fmt: skip
     """So many clients at once, each asking again and again."""
-    server.first_bytes = server.memory_bytes()
-    found = _Found(time.monotonic())
-    limits = httpx2.Limits(max_connections=streams, max_keepalive_connections=streams)
+    exchanges, ended = list[Exchange](), asyncio.Event()
+    found = _Found(time.monotonic(), memory_bytes=[server.memory_bytes()])
+    server_s, clients_s = server.cpu_s(), time.process_time()
 
-    async def one(client: httpx2.AsyncClient, stream: int) -> None:
-        number = 0
-        while time.monotonic() - found.began < arguments.seconds:
-            try:
-                await _ask(client, server, arguments, _question(stream, number), found)
-            except httpx2.HTTPError:  # it ended the connection, or said nothing for too long
-                found.errors += 1
+    async def one(stream: int) -> None:
+        client, number = await Connection.open(server.port), 0
+        while time.monotonic() - found.began < arguments.seconds and going_on():
+            exchanges.append(await _ask(client, server, arguments, _question(stream, number)))
+            if exchanges[-1].broken:
+                client = await Connection.open(server.port)
+            elif exchanges[-1].status == 429:
+                await asyncio.sleep(float(exchanges[-1].header(b"retry-after") or 1))
             number += 1
+        client.close()
 
-    async with httpx2.AsyncClient(timeout=_PATIENCE_S, limits=limits) as client:
-        await asyncio.gather(*(one(client, stream) for stream in range(streams)))
-    found.ended = time.monotonic()
+    async def look() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), arguments.seconds / _LOOKS)
+            found.memory_bytes.append(server.memory_bytes())
+
+    looking = asyncio.create_task(look())
+    await asyncio.gather(*map(one, range(streams)))
+    found.until = min(time.monotonic(), found.began + arguments.seconds)
+    found.server_s, found.clients_s = server.cpu_s() - server_s, time.process_time() - clients_s
+    ended.set()
+    await looking
+    for exchange in exchanges:
+        found.add(exchange)
     return found
 
 
-async def _ask(
-    client: httpx2.AsyncClient, server: _Server, arguments: argparse.Namespace, question: str,
-    found: _Found,
-) -> None:  # fmt: skip
-    """One answer, streamed; each event with text is a token."""
-    began = last = time.monotonic()
-    text, body = "", _body(server, arguments, question)
-    async with client.stream("POST", f"{server.url}/chat/completions", json=body) as response:
-        if response.status_code == 429:
-            found.turned_away += 1
-            await asyncio.sleep(float(response.headers.get("retry-after", 1)))
-            return
-        found.errors += response.status_code != 200
-        async for line in response.aiter_lines():
-            if not line.startswith("data: {"):
-                continue
-            event = json.loads(line[6:])
-            choices = event.get("choices")
-            found.errors += choices is None
-            piece = choices and choices[0]["delta"].get("content")
-            if not piece:
-                continue
-            now = time.monotonic()
-            (found.between_s if text else found.first_s).append(now - (last if text else began))
-            text, last = text + piece, now
-            found.tokens += 1
-    found.texts.setdefault(question, set()).add(text)
+class _Engine:
+    """The engine alone, in a process of its own: the same questions in as many streams."""
 
+    def __init__(self, arguments: argparse.Namespace, streams: int) -> None:
+        values = {
+            "model": str(arguments.model), "slots": min(streams, _MOST_SLOTS),
+            "seconds": min(arguments.seconds, 20), "max_tokens": arguments.tokens,
+            "temperature": arguments.temperature,
+            "questions": [[_question(s, n) for n in range(_DIFFERENT)] for s in range(streams)],
+        }  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _ENGINE, json.dumps(values)], stdout=subprocess.PIPE, text=True,
+            env=_ENVIRONMENT,
+        )  # fmt: skip
 
-def _engine(arguments: argparse.Namespace, streams: int) -> float:
-    """Tokens a second of the same requests in a process of their own, without a server."""
-    command = [sys.executable, "-c", _ENGINE, str(arguments.model), str(streams),
-               str(arguments.tokens)]  # fmt: skip
-    questions = [_question(i % streams, i // streams) for i in range(2 * streams)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(_THREADS)}
-    run: Callable[..., Any] = subprocess.run
-    found = run(command, input=json.dumps(questions), capture_output=True, text=True, check=True,
-                env=environment)  # fmt: skip
-    return float(found.stdout.split()[-1])
+    def is_running(self) -> bool:
+        """Whether it is not finished."""
+        return self._process.poll() is None
+
+    def told(self) -> dict[str, float]:
+        """tokens_per_second, and cpu_ms of a token, when it is finished."""
+        found: dict[str, float] = json.loads(self._process.communicate()[0].splitlines()[-1])
+        return found
 
 
 _ENGINE = """
@@ -243,19 +297,31 @@ from pathlib import Path
 from hornbook.generate.engine import Engine
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
+from hornbook.generate.service import keeping
 from hornbook.workflows.open.generator import open_generator
 
-path, streams, tokens = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-model, tokenizer = open_generator(Path(path))
-engine = Engine(model, SchedulerConfig(slots=min(streams, 32), step_tokens=128), 1024)
-config = SamplingConfig(temperature=0, max_tokens=tokens)
-for question in json.load(sys.stdin):
-    ids = tokenizer.encode_chat([{"role": "user", "content": question}], True)[0].tolist()
-    engine.submit(GenerationRequest(ids, config, tokenizer.stop_ids))
-began, count = time.monotonic(), 0
-for token in engine.run():
-    count += token.id not in tokenizer.stop_ids
-print(count / (time.monotonic() - began))
+asked = json.loads(sys.argv[1])
+model, tokenizer = open_generator(Path(asked["model"]))
+config = keeping(SchedulerConfig(slots=asked["slots"], step_tokens=128), model, 1024, 2**28)
+engine = Engine(model, config, 1024)
+drawn = SamplingConfig(temperature=asked["temperature"], max_tokens=asked["max_tokens"])
+prompts = [
+    [tokenizer.encode_chat([{"role": "user", "content": one}], True)[0].tolist() for one in stream]
+    for stream in asked["questions"]
+]
+def submit(stream, number):
+    prompt = prompts[stream][number % len(prompts[stream])]
+    return engine.submit(GenerationRequest(prompt, drawn, tokenizer.stop_ids)), (stream, number)
+running = dict(submit(stream, 0) for stream in range(len(prompts)))
+began, used, count = time.monotonic(), time.process_time(), 0
+while time.monotonic() - began < asked["seconds"]:
+    for token in engine.step():
+        count += token.id not in tokenizer.stop_ids
+        if token.finished:
+            stream, number = running.pop(token.handle)
+            running.update([submit(stream, number + 1)])
+each = 1 / (time.monotonic() - began), 1000 * (time.process_time() - used) / count
+print(json.dumps({"tokens_per_second": round(count * each[0], 1), "cpu_ms": round(each[1], 3)}))
 """
 
 

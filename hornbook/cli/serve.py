@@ -7,7 +7,7 @@ import typer
 
 from hornbook.cli import options
 
-_NEEDED = ("fastapi", "starlette", "uvicorn", "prometheus_client")
+_NEEDED = ("fastapi", "starlette", "uvicorn", "httptools", "prometheus_client")
 
 
 def command(

@@ -43,7 +43,7 @@ def command(
         from hornbook.serve.studio.config import StudioConfig
         from hornbook.serve.studio.run import studio
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+        if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn", "httptools"):
             raise
         raise UsageError("A server needs FastAPI: pip install 'hornbook[serve]'.") from None
     if folder.exists() and not folder.is_dir():

@@ -37,13 +37,20 @@ Parts = tuple[CallPart, ...]
 class CallForm:
     """begin: before the first name. middle: between a name and its arguments, which are JSON.
     between: before the next name; None where a template takes one call only. end: after the last
-    arguments. native: whether the template shows tools and calls itself."""
+    arguments. native: whether the template shows tools and calls itself. spelled: whether it wants
+    arguments as text (DeepSeek), not as an object."""
 
     begin: Parts
     middle: Parts
     between: Parts | None
     end: Parts
     native: bool
+    spelled: bool = False
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether each call has an id of nine letters and digits (Mistral)."""
+        return any(part.kind == "id" for part in (*self.middle, *self.end))
 
     @property
     def trigger(self) -> CallPart:
@@ -79,25 +86,31 @@ def call_form(tokenizer: Tokenizer) -> CallForm:
     """The form of a model's calls. Raises HornbookError where it has no chat template."""
     shown = _Shown(tokenizer)
     said = shown.answer({"role": "assistant", "content": _SAID})
-    one, two = shown.answer(_calls(_NAME)), shown.answer(_calls(_NAME, _OTHER))
-    if said is None or one is None or _TOOL not in one or _NAME not in one:
-        return PLAIN
-    start = _in_common(said[: said.find(_SAID)], one)
+    for spelled in (False, True):
+        one = shown.answer(_calls(spelled, _NAME))
+        if said is not None and one is not None and _TOOL in one and _NAME in one:
+            two = shown.answer(_calls(spelled, _NAME, _OTHER))
+            start = _in_common(said[: said.find(_SAID)], one)
+            return _form(shown, one, two, start, spelled) or PLAIN
+    return PLAIN
+
+
+def _form(shown: "_Shown", one: str, two: str | None, start: int, spelled: bool) -> CallForm | None:
+    """The form, from answers that call one function and two, in which calls begin at `start`; None
+    where calls are no JSON."""
     first = _around(one, start, _NAME)
     if first is None:
-        return PLAIN
-    begin, middle, rest = first
-    end = shown.until_stop(rest)
-    between = None
+        return None
+    begin, middle = shown.parts(first[0].lstrip()), shown.parts(first[1])
+    end, between = shown.parts(shown.until_stop(first[2])), None
     if two is not None and (found := _around(two, start, _NAME)) and found[:2] == first[:2]:
         following = _around(found[2], 0, _OTHER)
-        if following is not None and following[1] == middle and shown.until_stop(following[2]):
-            between = shown.parts(following[0])
-    form = CallForm(
-        shown.parts(begin.lstrip()), shown.parts(middle), between, shown.parts(end), True
-    )
-    before = (*form.begin, *form.middle)
-    return form if form.begin and not any(part.kind == "id" for part in before) else PLAIN
+        if following is not None and shown.parts(following[1]) == middle:
+            alike = shown.parts(shown.until_stop(following[2])) == end
+            between = shown.parts(following[0]) if alike else None
+    if not begin or any(part.kind == "id" for part in begin):
+        return None
+    return CallForm(begin, middle, between, end, True, spelled)
 
 
 def _in_common(one: str, other: str) -> int:
@@ -114,12 +127,13 @@ def _around(text: str, start: int, name: str) -> tuple[str, str, str] | None:
     return text[start:at], text[at + len(name) : arguments.start()], text[arguments.end() :]
 
 
-def _calls(*names: str) -> dict[str, Any]:
+def _calls(spelled: bool, *names: str) -> dict[str, Any]:
+    arguments = '{"hbkey": "hbvalue"}' if spelled else {"hbkey": "hbvalue"}
     calls = [
         {
             "type": "function",
             "id": id,
-            "function": {"name": name, "arguments": {"hbkey": "hbvalue"}},
+            "function": {"name": name, "arguments": arguments},
         }
         for name, id in zip(names, _IDS, strict=False)
     ]

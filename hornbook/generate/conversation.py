@@ -20,6 +20,7 @@ from hornbook.generate.tools import (
     ToolChoice,
     calls_grammar,
     choice_of,
+    fitting_id,
     tools_of,
 )
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -92,7 +93,8 @@ class ChatFormat:
 
     def _ids(self, turns: list[dict[str, Any]], called: Sequence[Tool]) -> list[int]:
         if self.form.native:
-            return self._encoded(turns, [tool.declared() for tool in called])
+            written = [self._as_written(turn) for turn in turns]
+            return self._encoded(written, [tool.declared() for tool in called])
         told = _in_words(turns)
         if not called:
             return self._encoded(told)
@@ -110,6 +112,15 @@ class ChatFormat:
                 raise
             asked = {**rest[0], "content": f"{system}\n\n{rest[0]['content']}"}
             return self._encoded([asked, *rest[1:]])
+
+    def _as_written(self, turn: dict[str, Any]) -> dict[str, Any]:
+        """A message with ids and arguments of calls as the template wants them."""
+        found, form = dict(turn), self.form
+        if "tool_calls" in turn:
+            found["tool_calls"] = [_call_for(form, call) for call in turn["tool_calls"]]
+        if form.has_ids and "tool_call_id" in turn:
+            found["tool_call_id"] = fitting_id(turn["tool_call_id"])
+        return found
 
     def _encoded(
         self, turns: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
@@ -172,7 +183,7 @@ def _message(given: Any, where: str) -> dict[str, Any]:
         found["tool_calls"] = [
             _call(call, f"{where}.tool_calls[{i}]") for i, call in enumerate(calls)
         ]
-    for key in ("name", "tool_call_id"):
+    for key in ("name", "tool_call_id", "reasoning_content"):
         if isinstance(given.get(key), str):
             found[key] = given[key]
     return found
@@ -206,6 +217,13 @@ def _call(given: Any, where: str) -> dict[str, Any]:
         raise UsageError(f"{where}.function.arguments must be an object, not {arguments!r:.80}.")
     called = {"name": function["name"], "arguments": arguments}
     return {"type": "function", "id": str(given.get("id") or ""), "function": called}
+
+
+def _call_for(form: CallForm, call: Mapping[str, Any]) -> dict[str, Any]:
+    id, function = call["id"], call["function"]
+    if form.spelled:
+        function = {**function, "arguments": json.dumps(function["arguments"], ensure_ascii=False)}
+    return {**call, "id": fitting_id(id) if form.has_ids else id, "function": function}
 
 
 def _in_words(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.core.errors import UsageError
-from hornbook.generate.sampling import Constraint, PenaltyConfig, SamplingConfig, choose
+from hornbook.generate.sampling import Constraint, PenaltyConfig, SamplingConfig, choose, likeliest
 
 
 class TokenLogprobs(NamedTuple):
@@ -111,14 +111,9 @@ def _pairs(values: Sequence[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]
 
 def logprobs_of(logits: np.ndarray, id: int, top: int) -> TokenLogprobs:
     """Of a token and of the `top` likeliest; the lower id first of those that are equal."""
-    numbers = logits.astype(np.float64)
-    best = numbers.max()
-    total = best + np.log(np.exp(numbers - best).sum())
-    likeliest = np.empty(0, np.int64)
-    if top:
-        least = np.partition(numbers, -min(top, len(numbers)))[-min(top, len(numbers))]
-        near = (numbers >= least).nonzero()[0]
-        likeliest = near[(-numbers[near]).argsort(kind="stable")][:top]
+    best = logits.max()
+    total = float(best) + float(np.log(np.exp(logits - best).sum(dtype=np.float64)))
+    shown = likeliest(logits, min(top, len(logits))) if top else ()
     return TokenLogprobs(
-        float(numbers[id] - total), tuple((int(i), float(numbers[i] - total)) for i in likeliest)
+        float(logits[id]) - total, tuple((int(i), float(logits[i]) - total) for i in shown)
     )

@@ -93,10 +93,12 @@ class GenerationService:
         capacity: int | None = None,
         waiting: int = 64,
         kept_bytes: int = 2**28,
+        delivered: Callable[[], None] | None = None,
     ) -> None:
         """waiting: answers that may wait beside those that run. capacity: tokens of prompt and
         answer together (None: the model's context). kept_bytes: of memory for what ended answers
-        left, where the config does not say how much is kept.
+        left, where the config does not say how much is kept. delivered: is called when all pieces
+        of a step are, in the engine's thread, so that whoever waits can be woken once for them.
 
         Raises HornbookError where there is no memory for the caches.
         """
@@ -104,6 +106,7 @@ class GenerationService:
         if not config.kept:
             config = keeping(config, model, capacity, kept_bytes)
         self._most = config.slots + waiting
+        self._delivered = delivered or (lambda: None)
         self._engine = Engine(model, config, capacity)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._lock, self._open, self._closed = threading.Lock(), 0, False
@@ -192,6 +195,7 @@ class GenerationService:
                 self._finish(failed.handle, failed.error)
             except Exception as error:
                 self._start_over(error)
+            self._delivered()
 
     def _obey(self) -> bool:
         """Do what was asked for meanwhile, waiting where there is nothing else to do; whether to go
@@ -205,6 +209,7 @@ class GenerationService:
             except queue.Empty:
                 return True
             order()
+            self._delivered()
 
     def _begin(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:

@@ -5,6 +5,7 @@ JSON that fits the tool's schema. What is read back is therefore valid; a call t
 no call. Descriptions of tools and choices are those of OpenAI's API.
 """
 
+import hashlib
 import json
 import re
 import secrets
@@ -19,6 +20,13 @@ from hornbook.generate.text import held_back
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID, _ID_RULE = "[A-Za-z0-9]{9}", "CALL_ID"
 """Of calls, where a template writes them (Mistral's)."""
+
+
+def fitting_id(id: str) -> str:
+    """The id of a call for such a template: itself, or one that is always the same for it."""
+    return id if re.fullmatch(_ID, id) else hashlib.sha256(id.encode()).hexdigest()[:9]
+
+
 _MOST_CALLS = 16
 """In one answer: a small model may not know when to end."""
 
@@ -203,7 +211,8 @@ class CallReader:
             closed = following or end.match(text, stop)
             if closed is None:
                 break
-            id = closed[1] if closed.re.groups else f"call_{secrets.token_hex(12)}"
+            own = next((one[1] for one in (at, closed) if one.re.groups), None)
+            id = own or f"call_{secrets.token_hex(12)}"
             found.append(CalledTool(id, text[start.end() : at.start()], text[at.end() : stop]))
             start = following
         return found

@@ -82,7 +82,7 @@ async def answered(
         lease = server.shelf.lease(body.model, route.ability, route.what)
         model = await stack.enter_async_context(lease)
         begun = await server.shelf.ask_clerk(partial(route.begin, model, body, server.config))
-        writing = delivered(model.engine, begun.writings, model.opened.tokenizer)
+        writing = delivered(model.engine, model.outbox, begun.writings, model.opened.tokenizer)
         delivery = await stack.enter_async_context(writing)
         stack.callback(server.metrics.written, model.name, delivery)
         form = route.form(model, body, delivery, begun)

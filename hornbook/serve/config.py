@@ -16,9 +16,9 @@ class ServeConfig(Config):
 
     slots: answers that are written together, of one model. waiting: answers that may wait for a
     slot. context: tokens that a request may have, None for the model's own. max_tokens: of an
-    answer, None for what the context leaves. body_bytes, body_s: of a request, and how long it may
-    take to come. request_s: all of a request. drain_s: how long the end waits for what runs.
-    connections: requests at the same time. texts: that one request may bring.
+    answer, None for what the context leaves. body_bytes, body_s: of a request, and how long its
+    head and its body may take to come. request_s: all of a request. drain_s: how long the end waits
+    for what runs. connections: requests at the same time. texts: that one request may bring.
     log_texts: whether messages are logged.
     """
 
@@ -37,6 +37,12 @@ class ServeConfig(Config):
     connections: int = Field(default=256, ge=1)
     texts: int = Field(default=2048, ge=1)
     log_texts: bool = False
+
+    @property
+    def sockets(self) -> int:
+        """Connections at the same time, those without a request among them. Systems give a process
+        1,024 files."""
+        return min(2 * self.connections, 768)
 
     @property
     def is_local(self) -> bool:

@@ -52,19 +52,18 @@ class _Shown:
 
 
 class Delivery:
-    """What a client waits for. left: answers that are not finished. first_s: seconds until the
-    first part, None before it."""
+    """What a client waits for; of the event loop alone. left: answers that are not finished.
+    first_s: seconds until the first part, None before it."""
 
     def __init__(self, writings: Sequence[Writing], tokenizer: Tokenizer) -> None:
         self.writings, self.left = writings, len(writings)
         self.first_s: float | None = None
         self._started = time.monotonic()
-        self._loop = asyncio.get_running_loop()
-        self._inbox: deque[tuple[int, AnswerPiece]] = deque()
+        self.loop = asyncio.get_running_loop()
         self._parts: list[AnswerPart] = []
         self._error: HornbookError | None = None
         self._wake: asyncio.Future[None] | None = None
-        self._coming = False
+        self._patient = False
         wants = any(one.request.config.top_logprobs is not None for one in writings)
         self._shown = [_Shown(one, tokenizer) for one in writings] if wants else []
 
@@ -88,21 +87,13 @@ class Delivery:
         """Of all answers so far, the ends included."""
         return sum(len(one.answer.token_ids) for one in self.writings)
 
-    def put(self, number: int, piece: AnswerPiece) -> None:
-        """In the engine's thread: a piece of an answer has come."""
-        self._inbox.append((number, piece))
-        if not self._coming:
-            self._coming = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                self._loop.call_soon_threadsafe(self._take)
-
     async def parts(self) -> list[AnswerPart]:
         """What has come since the last call, as soon as there is something; nothing after a long
         silence. Raises what the answers failed with.
         """
         if not self._parts and self._error is None:
-            self._wake = self._loop.create_future()
-            timer = self._loop.call_later(_SILENCE_S, self._awake)
+            self._wake = self.loop.create_future()
+            timer = self.loop.call_later(_SILENCE_S, self._awake)
             try:
                 await self._wake
             finally:
@@ -115,6 +106,7 @@ class Delivery:
 
     async def all(self) -> list[AnswerPart]:
         """All parts, when all answers are finished."""
+        self._patient = True
         found: list[AnswerPart] = []
         while self.going_on:
             found += await self.parts()
@@ -123,22 +115,18 @@ class Delivery:
     def _first_answers(self) -> list[Writing]:
         return [one for one in self.writings if one.request.config.answer == 0]
 
-    def _take(self) -> None:
-        """In the event loop: pieces become parts, those without text wait for some."""
-        self._coming = False
+    def take(self, number: int, piece: AnswerPiece) -> None:
+        """A piece of an answer has come: it becomes a part, or waits for one with text."""
         if self.first_s is None:
             self.first_s = time.monotonic() - self._started
-        while self._inbox:
-            number, piece = self._inbox.popleft()
-            if piece.error is not None:
-                self._error, self.left = piece.error, 0
-                continue
-            pieces = self._shown[number].push(piece) if self._shown else ()
-            self.left -= bool(piece.finished)
-            if piece.text or piece.finished:
-                finished = "length" if piece.finished == "context" else piece.finished or None
-                self._parts.append(AnswerPart(number, piece.text, pieces, finished))
-        if self._parts or self._error:
+        if piece.error is not None:
+            self._error, self.left = piece.error, 0
+        pieces = self._shown[number].push(piece) if self._shown else ()
+        self.left -= bool(piece.finished)
+        if piece.text or piece.finished:
+            finished = "length" if piece.finished == "context" else piece.finished or None
+            self._parts.append(AnswerPart(number, piece.text, pieces, finished))
+        if self._error or not self.left or (self._parts and not self._patient):
             self._awake()
 
     def _awake(self) -> None:
@@ -146,9 +134,33 @@ class Delivery:
             self._wake.set_result(None)
 
 
+class Outbox:
+    """Pieces on their way from an engine's thread to the event loop: those of one step together, as
+    waking the loop takes a call to the system, and the other thread's turn with it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[Delivery, int, AnswerPiece]] = []
+
+    def put(self, delivery: Delivery, number: int, piece: AnswerPiece) -> None:
+        """In the engine's thread: a piece of an answer has come."""
+        self._pieces.append((delivery, number, piece))
+
+    def send(self) -> None:
+        """In the engine's thread: wake the event loop for all that has come."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                pieces[0][0].loop.call_soon_threadsafe(_hand_out, pieces)
+
+
+def _hand_out(pieces: Sequence[tuple[Delivery, int, AnswerPiece]]) -> None:
+    for delivery, number, piece in pieces:
+        delivery.take(number, piece)
+
+
 @contextlib.asynccontextmanager
 async def delivered(
-    service: GenerationService, writings: Sequence[Writing], tokenizer: Tokenizer
+    service: GenerationService, outbox: Outbox, writings: Sequence[Writing], tokenizer: Tokenizer
 ) -> AsyncIterator[Delivery]:
     """Answers that are written as long as somebody waits for them.
 
@@ -156,7 +168,7 @@ async def delivered(
     answered.
     """
     delivery = Delivery(writings, tokenizer)
-    orders = [(one, partial(delivery.put, number)) for number, one in enumerate(writings)]
+    orders = [(one, partial(outbox.put, delivery, number)) for number, one in enumerate(writings)]
     try:
         tickets: list[Ticket] = service.submit(*orders)
     except Busy as error:

@@ -1,11 +1,14 @@
 """POST /v1/search and /v1/ask: what `hornbook search` and `hornbook ask` say of one index."""
 
 import contextlib
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from hornbook.core.progress import Advance, Progress
+from hornbook.generate.watched import WatchedModel
 from hornbook.retrieve.where import where_of
 from hornbook.serve.errors import RequestRefused
 from hornbook.serve.routes import StrictRoute, while_there
@@ -40,6 +43,19 @@ async def ask(body: AskBody, request: Request, server: State) -> Response:
         return Json(await while_there(request, work, server.config.request_s))
 
 
+class _WatchedProgress(Progress):
+    """Says nothing, and gives the work up between two documents or questions of it when nobody
+    waits for it any more."""
+
+    def __init__(self, wanted: StillWanted) -> None:
+        super().__init__(quiet=True)
+        self._wanted = wanted
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: float | None, unit: str) -> Iterator[Advance]:
+        yield lambda amount: self._wanted()
+
+
 def _documents(server: ServerState) -> ServedDocuments:
     if server.documents is None:
         raise RequestRefused(
@@ -63,11 +79,15 @@ def _answered(
     documents: ServedDocuments, body: AskBody, model: ServedModel | None, wanted: StillWanted
 ) -> dict[str, Any]:
     from hornbook.workflows.documents.ask import AskRequest, ask
+    from hornbook.workflows.open.decoder import Decoder
 
     wanted()
     opened, how = documents.to_ask(), AskRequest(strict=body.strict, quotes=body.quotes)
+    opened.progress = _WatchedProgress(wanted)
     with contextlib.ExitStack() as stack:
         if model is not None:
-            how = how._replace(model=model.opened.path)
-            stack.enter_context(opened.lent(model.opened.path, model.opened))
+            path, tokenizer = model.opened.path, model.opened.tokenizer
+            lent = Decoder(path, WatchedModel(model.opened.model, wanted), tokenizer)
+            how = how._replace(model=path)
+            stack.enter_context(opened.lent(path, lent))
         return {**ask(opened, body.question, how).plain(), "model": body.model}

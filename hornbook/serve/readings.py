@@ -13,8 +13,8 @@ from hornbook.serve.state import ServerState
 from hornbook.serve.work import StillWanted
 
 _T = TypeVar("_T")
-_AT_ONCE = 64
-"""Texts between two looks at whether somebody still waits."""
+_AT_ONCE, _CHARACTERS = 64, 16_384
+"""Texts, and what they have together, between two looks at whether somebody still waits."""
 
 
 class ReadingRoute:
@@ -44,9 +44,17 @@ class ReadingRoute:
 
 def parts(texts: Sequence[str], still_wanted: StillWanted) -> Iterator[list[str]]:
     """Some texts at a time, as long as somebody waits."""
-    for start in range(0, len(texts), _AT_ONCE):
-        still_wanted()
-        yield list(texts[start : start + _AT_ONCE])
+    found, size = list[str](), 0
+    for text in texts:
+        if found and (len(found) == _AT_ONCE or size + len(text) > _CHARACTERS):
+            still_wanted()
+            yield found
+            found, size = [], 0
+        found.append(text)
+        size += len(text)
+    still_wanted()
+    if found:
+        yield found
 
 
 def check_lengths(lengths: Sequence[int], context: int, where: str) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 
 from hornbook.core.errors import UsageError
 from hornbook.serve.config import KEY, ServeConfig
+from hornbook.serve.connection import Connection
 from hornbook.serve.served_documents import ServedDocuments
 from hornbook.serve.shelf import Shelf, named
 from hornbook.serve.state import ServerState
@@ -71,23 +73,27 @@ def open_state(served: Served, config: ServeConfig) -> ServerState:
     return ServerState(config, shelf, documents)
 
 
+def settings(app: ASGIApp, config: ServeConfig) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
+        app, config.host, config.port, log_config=None, access_log=False, server_header=False,
+        date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, lifespan="on", ws="none",
+        timeout_graceful_shutdown=int(config.drain_s) + _LAST_WORDS_S, proxy_headers=False,
+        http=partial(Connection, limits=config),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
 def serve(
     app: ASGIApp, config: ServeConfig, ready: Callable[[str], None], state: ServerState
 ) -> None:
     """Serve an application until SIGTERM or Ctrl-C, then finish what runs. ready: is told the
     address. Raises OSError for one that cannot be had."""
-    settings = uvicorn.Config(
-        app, config.host, config.port, log_config=None, access_log=False, server_header=False,
-        date_header=False, timeout_keep_alive=_KEEP_ALIVE_S, lifespan="on", ws="none",
-        timeout_graceful_shutdown=int(config.drain_s) + _LAST_WORDS_S, proxy_headers=False,
-        h11_max_incomplete_event_size=64 * 1024,
-    )  # fmt: skip
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((config.host, config.port))
         ready(f"http://{_shown(config.host)}:{listening.getsockname()[1]}")
-        _Server(settings, state).run([listening])
+        _Server(settings(app, config), state).run([listening])
 
 
 class _Server(uvicorn.Server):

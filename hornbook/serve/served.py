@@ -9,24 +9,27 @@ from hornbook.generate.conversation import ChatFormat
 from hornbook.generate.scheduler import SchedulerConfig
 from hornbook.generate.service import GenerationService
 from hornbook.serve.config import ServeConfig
+from hornbook.serve.delivery import Outbox
 from hornbook.serve.work import WorkThread
 
 
 class ServedModel:
     """opened: what `load` gave. users: requests that use it now. used: when it was used last.
 
-    work: everything but writing.
+    work: everything but writing. outbox: of the engine.
     """
 
     def __init__(self, name: str, opened: Any, config: ServeConfig) -> None:
         self.name, self.opened = name, opened
         self.users, self.used = 0, time.monotonic()
-        self.work = WorkThread(name, config.waiting)
+        self.work, self.outbox = WorkThread(name, config.waiting), Outbox()
         self._engine: GenerationService | None = None
         self._constrainers: dict[frozenset[int], Constrainer] = {}
         if "generate" in opened.abilities:
             slots = SchedulerConfig(slots=config.slots, step_tokens=max(128, config.slots))
-            self._engine = GenerationService(opened.model, slots, config.context, config.waiting)
+            self._engine = GenerationService(
+                opened.model, slots, config.context, config.waiting, delivered=self.outbox.send
+            )
 
     @property
     def engine(self) -> GenerationService:

@@ -97,9 +97,11 @@ class Shelf:
         """A model, open as long as it is used. Raises what `name_for` raises, and 429 where all
         room is taken by models in use."""
         name = self.name_for(asked, ability, route)
-        async with self._opening:
-            model = self.open.get(name) or await self._opened(name)
-            model.users += 1
+        model = self.open.get(name)
+        if model is None:  # one that is open waits for no other to be opened
+            async with self._opening:
+                model = self.open.get(name) or await self._opened(name)
+        model.users += 1
         model.used = time.monotonic()
         try:
             yield model

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hornbook.core.errors import HornbookError
-from hornbook.generate.sampling import SamplingConfig, _race, choose
+from hornbook.generate.sampling import SamplingConfig, choose, likeliest
 
-VOCAB, DRAWS = 20_000, 150
+VOCAB, DRAWS, DRAWN = 20_000, 150, 2000
 GREEDY = SamplingConfig(temperature=0)
 
 
@@ -29,18 +29,47 @@ def test_a_draw_survives_rounding(options):
         assert choose(logits, config, one) == choose(rounded, config, other)
 
 
-@pytest.mark.parametrize("scale", [0.1, 1, 5, 30])
-def test_a_race_is_won_by_the_shortest_time(scale):
-    """Among all, though few are looked at; ids that were cut away never win."""
-    for seed in range(200):
-        chance = np.random.default_rng(seed)
-        weights = np.exp(scale * chance.standard_normal(500)) * (chance.random(500) < 0.7)
-        shares, uniform = weights / weights.sum(), chance.random(500)
-        uniform[chance.integers(500)] = 0.0
-        waits = np.maximum(-np.log1p(-uniform), 1e-300)
-        rates = np.divide(shares, waits)
-        assert _race(shares, uniform) == rates.argmax()
-        assert shares[rates.argmax()] > 0
+def plainly(weights, config):
+    """What top-k, top-p and min-p leave of probabilities: by their definitions."""
+    shares = weights.astype(np.float64) / weights.sum(dtype=np.float64)
+    order = np.argsort(-shares, kind="stable")
+    if config.top_k:
+        order = order[: config.top_k]
+    before = np.cumsum(shares[order]) - shares[order]
+    order = order[before < config.top_p * shares[order].sum()]
+    order = order[shares[order] >= config.min_p * shares[order[0]]]
+    found = np.zeros(len(shares))
+    found[order] = shares[order] / shares[order].sum()
+    return found
+
+
+CUTS = [
+    {}, {"top_k": 5}, {"top_k": 90}, {"top_p": 0.6}, {"min_p": 0.2},
+    {"top_k": 100, "top_p": 0.9, "min_p": 0.05, "temperature": 1.7},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", CUTS, ids=str)
+def test_ids_are_drawn_with_their_shares(options):
+    """Over five blocks of ids, one of them not whole: each as often as chance lets it be, and what
+    was cut away never."""
+    config, draws, logits = SamplingConfig(**options), generator(), noise(300)
+    shares = plainly(np.exp(logits / np.float32(config.temperature)), config)
+    counts = np.bincount([choose(logits, config, draws) for _ in range(DRAWN)], minlength=300)
+    expected = DRAWN * shares
+    assert not counts[expected == 0].any()
+    often = expected > 5
+    surprise = ((counts - expected)[often] ** 2 / expected[often]).sum()
+    degrees = often.sum()
+    assert surprise < degrees + 4 * np.sqrt(2 * degrees)
+
+
+def test_the_likeliest_are_those_of_a_sort():
+    for seed in range(20):
+        values = np.round(noise(1000, seed=seed), 1)  # many are equal
+        for count in (1, 7, 15, 16, 17, 400, 1000):
+            expected = np.argsort(-values, kind="stable")[:count]
+            assert (likeliest(values, count) == expected).all()
 
 
 def test_equal_to_rounding_is_equal():

@@ -12,6 +12,7 @@ import uvicorn
 
 from hornbook.serve.app import create_app
 from hornbook.serve.config import ServeConfig
+from hornbook.serve.run import settings
 from hornbook.serve.served_documents import ServedDocuments
 from hornbook.serve.shelf import Shelf, named
 from hornbook.serve.state import ServerState
@@ -62,14 +63,14 @@ def running(paths, index=None, **values):
     documents = None if index is None else ServedDocuments(index, config)
     state = ServerState(config, Shelf(named(paths), config, device="cpu"), documents)
     app = create_app(state)
-    with listening(app) as url:
+    with listening(app, config) as url:
         yield Running(url, state, app)
 
 
 @contextlib.contextmanager
-def listening(app):
+def listening(app, config=None):
     """The address of an application that listens until the end of the block."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", port=0))
+    server = uvicorn.Server(settings(app, (config or ServeConfig()).model_copy(update={"port": 0})))
     with server.config.bind_socket() as socket:
         thread = threading.Thread(target=asyncio.run, args=(server.serve([socket]),))
         thread.start()

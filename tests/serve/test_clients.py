@@ -9,7 +9,9 @@ import httpx2
 import openai
 import pytest
 
+from hornbook.workflows.documents.indexing import IndexRequest, make_index
 from tests.serve.conftest import running
+from tests.tiny import QUIET
 
 LONG = {"messages": [{"role": "user", "content": "the"}], "max_tokens": 60, "seed": 3}
 
@@ -40,6 +42,51 @@ def test_a_client_that_leaves_frees_its_slot(server, monkeypatch, stream):
     except httpx2.TimeoutException:
         assert not stream
     assert server.idle(within=1.0)
+
+
+def leave(server, path, body):
+    """Ask, and go before the answer comes."""
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.post(server.url + path, json=body, timeout=0.4)
+
+
+def slow_method(monkeypatch, kind, name, seconds):
+    method = getattr(kind, name)
+
+    def slow(self, *values, **options):
+        time.sleep(seconds)
+        return method(self, *values, **options)
+
+    monkeypatch.setattr(kind, name, slow)
+
+
+@pytest.mark.parametrize("path", ["embeddings", "rerank"])
+def test_texts_that_nobody_waits_for_are_not_read(server, monkeypatch, path):
+    from hornbook.workflows.open.encoder import Encoder
+
+    slow_method(monkeypatch, Encoder, "embed", 0.2)
+    texts, other = ["the horn"] * 2000, {"model": "encoder"}
+    body = {"input": texts} if path == "embeddings" else {"query": "the", "documents": texts}
+    leave(server, f"/v1/{path}", body | other)
+    began = time.monotonic()
+    found = server.post("/v1/embeddings", {"input": "the", **other})
+    assert found.status_code == 200 and time.monotonic() - began < 1
+
+
+def test_a_question_that_nobody_waits_for_is_given_up(folder, tmp_path, monkeypatch):
+    """While a model writes; the next question is answered at once."""
+    from hornbook.models.sequences import StateSequences
+
+    (tmp_path / "a.txt").write_text("The notice period is three months. The rent is due on Monday.")
+    make_index(IndexRequest((str(tmp_path / "a.txt"),), encoder="none"), tmp_path / "index", QUIET)
+    slow_method(monkeypatch, StateSequences, "go_on", 0.1)
+    question = {"question": "How long is the notice period?"}
+    with running([folder / "decoder"], index=tmp_path / "index") as server:
+        server.post("/v1/search", {"query": "notice"})
+        leave(server, "/v1/ask", {**question, "model": "decoder"})
+        began = time.monotonic()
+        found = server.post("/v1/ask", question).json()
+        assert "three months" in found["answer"] and time.monotonic() - began < 1
 
 
 def test_the_others_go_on_when_one_leaves(server, client, monkeypatch):

@@ -8,10 +8,11 @@ from hornbook.serve.schemas.base import Body
 
 
 class TextContent(Body):
-    """A piece of text."""
+    """A piece of text. cache_control: how long another provider keeps it, which changes nothing."""
 
     type: Literal["text"]
     text: str
+    cache_control: dict[str, Any] | None = None
 
 
 class RefusalContent(Body):
@@ -52,15 +53,17 @@ class CalledFunction(Body):
 
 
 class ToolCall(Body):
-    """A call that the model made."""
+    """A call that the model made. index: its place, which clients keep that put it together from
+    the pieces of a stream."""
 
     id: str
-    type: Literal["function"]
+    type: Literal["function"] = "function"
     function: CalledFunction
+    index: int | None = None
 
 
 class AssistantMessage(Spoken):
-    """Of the model."""
+    """Of the model. reasoning_content: what it thought before, for templates that show it."""
 
     role: Literal["assistant"]
     content: (
@@ -68,10 +71,12 @@ class AssistantMessage(Spoken):
     ) = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
+    reasoning_content: str | None = None
+    annotations: list[Any] | None = None
 
 
-class ToolMessage(Body):
-    """What a tool gave back."""
+class ToolMessage(Spoken):
+    """What a tool gave back. name: of the tool."""
 
     role: Literal["tool"]
     content: Content
@@ -96,7 +101,7 @@ def plain(message: Any) -> dict[str, Any]:
         "role": "system" if message.role == "developer" else message.role,
         "content": text_of(message.content),
     }
-    for key in ("name", "tool_calls", "tool_call_id"):
+    for key in ("name", "tool_calls", "tool_call_id", "reasoning_content"):
         if (value := getattr(message, key, None)) is not None:
             found[key] = value
     if "tool_calls" in found:

@@ -162,6 +162,10 @@ class OpenIndex:
             self._decoders[model] = load(model, Decoder, device=device, say=self.progress.say)
         return self._decoders[model]
 
+    def known(self, model: Path) -> "Decoder | None":
+        """The model, where it is open already."""
+        return self._decoders.get(model)
+
     @contextlib.contextmanager
     def lent(self, model: Path, decoder: "Decoder") -> Iterator[None]:
         """Inside, `decoder` is used as the model, which somebody else has opened."""

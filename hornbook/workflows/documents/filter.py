@@ -145,7 +145,7 @@ def _by(opened: OpenIndex, criterion: str, model: Path | None, device: str | Non
     from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.use.decide import open_judge
 
-    judge = open_judge(model, device, opened.progress)
+    judge = opened.known(model) or open_judge(model, device, opened.progress)
     if not isinstance(judge, Decoder):
         return _by_label(opened, criterion, judge)
     decider = judge.decider

@@ -1,0 +1,109 @@
+"""One connection: how long a request's head may be, and how long all of it may take to come.
+
+uvicorn waits for ever for the end of a head, and for the rest of a body whose request is answered
+already; a client that sends a byte a minute would hold a connection, of which there are not many.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from hornbook.serve.config import ServeConfig
+from hornbook.serve.errors import RequestRefused
+
+_HEAD_BYTES = 64 * 1024
+_LINGER_S = 5.0
+"""For the rest of a body after its answer: a client that still sends does not read yet."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, with limits."""
+
+    def __init__(self, *, limits: ServeConfig, **given: Any) -> None:
+        super().__init__(**given)
+        self._limits = limits
+        self._head_bytes: int | None = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuses one too many: each takes a file handle of the process."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.sockets:
+            full = RequestRefused("Too many connections at once.", code="busy", status=503)
+            self._refuse(full)
+        else:
+            self._arm(self._limits.body_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No timer outlives it."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Counts what comes before a head is whole."""
+        if self.transport.is_closing():
+            return
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes is not None and self._head_bytes > _HEAD_BYTES:
+            self._refuse(
+                RequestRefused(f"The head is larger than {_HEAD_BYTES:,} bytes.", status=431)
+            )
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        if self._head_bytes is None:  # else it is the first one, which counts from its connection
+            self._head_bytes = 0
+            self._arm(self._limits.body_s)
+
+    def on_headers_complete(self) -> None:
+        """A head is whole; its body is the gate's, until it is answered."""
+        self._head_bytes = None
+        self._disarm()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """A body that is still coming has little time left."""
+        super().on_response_complete()
+        if self.cycle.more_body:
+            self._arm(_LINGER_S)
+
+    def on_message_complete(self) -> None:
+        """All of a request is there."""
+        self._disarm()
+        super().on_message_complete()
+        self.cycle.more_body = False
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no request is told so in the shape of all errors."""
+        self._refuse(RequestRefused(msg))
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(seconds, self._too_slow, seconds)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self, seconds: float) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._arm(seconds)  # the next request was begun within the answer to this one
+        elif self._head_bytes:
+            said = f"The head did not come within {seconds:g} seconds."
+            self._refuse(RequestRefused(said, status=408))
+        else:
+            self.transport.close()
+
+    def _refuse(self, refused: RequestRefused) -> None:
+        """Answer without a request, and end the connection."""
+        response = refused.response()
+        lines = [STATUS_LINE[response.status_code]]
+        for name, value in (*response.raw_headers, (b"connection", b"close")):
+            lines += [name, b": ", value, b"\r\n"]
+        self.transport.write(b"".join([*lines, b"\r\n", bytes(response.body)]))
+        self.transport.close()
