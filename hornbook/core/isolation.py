@@ -193,10 +193,13 @@ def start_aside(command: Sequence[str], more: Mapping[str, str]) -> None:
     atexit.register(_let_go_on, begun)
 
 
-def start_apart(command: Sequence[str], said: IO[bytes], held: int) -> int:
+def start_apart(
+    command: Sequence[str], said: IO[bytes], held: int, answered: IO[bytes] | None = None
+) -> int:
     """Start what goes on when this process ends, in a session of its own; returns its id.
 
     said: where all that it says is written. held: a file that it keeps open as long as it lives.
+    answered: where its standard output goes, with the rest if None.
     """
     import subprocess
 
@@ -205,7 +208,7 @@ def start_apart(command: Sequence[str], said: IO[bytes], held: int) -> int:
         cwd=Path(os.path.abspath(os.sep)),  # noqa: PTH100
         env=environment(),
         stdin=subprocess.DEVNULL,
-        stdout=said,
+        stdout=answered or said,
         stderr=said,
         start_new_session=True,
         pass_fds=(held,),

@@ -10,7 +10,7 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.stats import Estimate, wilson
-from hornbook.corpus.document_files import parts, read_parquet, text_batches
+from hornbook.corpus.document_files import parts, read_parquet
 from hornbook.corpus.ingest import source_of_part
 from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.rules import RULES
@@ -65,8 +65,7 @@ def cases(stages: Path, recipe: CorpusRecipe, rule: str, each: int, seed: int) -
         chosen |= {int(place): side for place in some}
     found = [
         Case(id, text, float(measured[place]), chosen[place])
-        for place, (id, text) in enumerate(_texts(files))
-        if place in chosen
+        for place, id, text in _texts(files, sorted(chosen))
     ]
     random.Random(seed).shuffle(found)
     return found
@@ -106,13 +105,40 @@ def remember(path: Path, rule: str, answers: Sequence[ReviewAnswer]) -> None:
             lines.write(json.dumps({**row, "good": good}, ensure_ascii=False) + "\n")
 
 
+def answers_in(path: Path, rule: str) -> dict[str, ReviewAnswer]:
+    """What was answered of a rule, by document; of several answers the last one counts.
+
+    The texts are not kept there. Raises UsageError as `check_answers`.
+    """
+    check_answers(path)
+    found: dict[str, ReviewAnswer] = {}
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:
+            for row in map(json.loads, lines):
+                if row["rule"] == rule:
+                    found.pop(row["id"], None)  # so that the last one is last
+                    case = Case(row["id"], "", row["value"], row["dropped"])
+                    found[row["id"]] = ReviewAnswer(case, row["good"])
+    return found
+
+
 def _values(tags: Path, rule: str) -> np.ndarray:
     """(N,) what the rule measured, NaN where it did not judge."""
     values: np.ndarray = read_parquet(tags, [rule])[rule].to_numpy()
     return values
 
 
-def _texts(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    for file in files:
-        for ids, texts in text_batches(file, 2**22):
-            yield from zip(ids, texts, strict=True)
+def _texts(files: Sequence[Path], places: Sequence[int]) -> Iterator[tuple[int, str, str]]:
+    """Place, id and text of some documents of the files; groups without any are not read."""
+    import pyarrow.parquet as parquet
+
+    first = 0
+    for path in files:
+        file = parquet.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            end = first + file.metadata.row_group(group).num_rows
+            if own := [place for place in places if first <= place < end]:
+                rows = [place - first for place in own]
+                table = file.read_row_group(group, ["id", "text"]).take(rows)
+                yield from zip(own, table["id"].to_pylist(), table["text"].to_pylist(), strict=True)
+            first = end

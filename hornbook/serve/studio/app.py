@@ -9,7 +9,21 @@ from starlette.staticfiles import StaticFiles
 
 from hornbook.serve.app import create_app
 from hornbook.serve.state import ServerState
-from hornbook.serve.studio import asking, home, new_run, reports, runs, talk, understand
+from hornbook.serve.studio import (
+    asking,
+    begun,
+    compare_pages,
+    corpus_pages,
+    home,
+    model_pages,
+    new_run,
+    reports,
+    review_pages,
+    runs,
+    talk,
+    understand,
+    understood_pages,
+)
 from hornbook.serve.studio.config import StudioConfig, StudioState
 from hornbook.serve.studio.door import Door
 
@@ -21,6 +35,12 @@ PAGES = (
     talk.router,
     asking.router,
     understand.router,
+    model_pages.router,
+    corpus_pages.router,
+    review_pages.router,
+    compare_pages.router,
+    understood_pages.router,
+    begun.router,
 )
 STATIC = Path(__file__).parent / "static"
 

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from hornbook.core.language import LANGUAGES
 from hornbook.serve.routes import EventStream
 from hornbook.serve.studio.config import Studio
+from hornbook.serve.studio.jobs import BegunCommand, page_of
 from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.page_route import PageRoute
 from hornbook.serve.studio.render import LANGUAGE_COOKIE, page
@@ -31,7 +32,9 @@ def now(request: Request, studio: Studio) -> Response:
 @router.get("/changes")
 def all_changes(studio: Studio) -> EventStream:
     """An event whenever something in the work folder changed."""
-    return changes(lambda: (tuple(studio.work.runs()), tuple(studio.work.waiting())))
+    return changes(
+        lambda: (tuple(studio.work.runs()), tuple(studio.work.waiting()), _working(studio))
+    )
 
 
 def _facts(studio: Studio) -> dict[str, Any]:
@@ -40,8 +43,13 @@ def _facts(studio: Studio) -> dict[str, Any]:
         "folder": str(studio.config.folder),
         "running": [run for run in runs if run.state == "running"],
         "waiting": [job for job in studio.work.waiting() if job.alive],
+        "working": [(job, page_of(job)) for job in _working(studio)],
         "last": [run for run in runs if run.state != "running"][:_LAST],
     }
+
+
+def _working(studio: Studio) -> tuple[BegunCommand, ...]:
+    return tuple(studio.work.working())
 
 
 @router.get("/language/{language}")

@@ -12,16 +12,25 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import place_errors, read_object, write_json
 from hornbook.core.isolation import python, start_apart
+from hornbook.core.json_text import parse_json
 from hornbook.core.language import Language
 
 HIDDEN = ".studio"
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
-_LOG, _LOCK, _FACTS = "log.txt", "lock", "job.json"
+_LOG, _LOCK, _FACTS, _ANSWER = "log.txt", "lock", "job.json", "answer.json"
+_PAGES = {
+    "index": "/ask?index={}", "pull": "/models", "export": "/models", "doctor": "/models",
+    "compare": "/comparison?id={}", "corpus": "/corpus?id={}", "explain": "/understood?id={}",
+    "biography": "/understood?id={}", "memorization": "/understood?id={}",
+    "claims": "/understood?id={}",
+}  # fmt: skip
+"""By the command's first word; that of any other is a run's."""
 _TAIL = 32 * 2**10
 """Bytes of a log that are shown."""
 
@@ -52,6 +61,17 @@ class BegunCommand(NamedTuple):
         return place == self.out or place.startswith(f"{self.out}/")
 
 
+def makes_run(job: BegunCommand) -> bool:
+    """Whether what a command makes is a run."""
+    return not job.command or job.command[0] not in _PAGES
+
+
+def page_of(job: BegunCommand) -> str:
+    """The page on which a command is followed."""
+    pattern = _PAGES.get(job.command[0] if job.command else "", "/run?id={}")
+    return pattern.format(urlencode({"": job.out})[1:])
+
+
 class Jobs:
     """The commands begun for one work folder."""
 
@@ -59,8 +79,11 @@ class Jobs:
         self._folder = folder / HIDDEN
         self._one = threading.Lock()
 
-    def begin(self, out: str, command: Sequence[str], language: Language = "en") -> BegunCommand:
+    def begin(
+        self, out: str, command: Sequence[str], language: Language = "en", answers: bool = False
+    ) -> BegunCommand:
         """Start `hornbook` with a command. out: the place in the work folder that it writes to.
+        answers: the command has `--json`, and what it prints is kept for `answer`.
 
         Raises UsageError where the last one of this place still runs.
         """
@@ -71,9 +94,9 @@ class Jobs:
         with self._lock(place) as lock:
             if lock is None:
                 raise UsageError(f"{out} is still being made; stop that first.")
-            with (place / _LOG).open("wb") as log:
+            with (place / _LOG).open("wb") as log, (place / _ANSWER).open("wb") as answer:
                 full = python("hornbook", "--language", language, *command)
-                pid = start_apart(full, log, lock)
+                pid = start_apart(full, log, lock, answer if answers else None)
             started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             facts = {"out": out, "command": [*command], "pid": pid, "started": started}
             write_json(place / _FACTS, facts)
@@ -122,6 +145,15 @@ class Jobs:
             log.seek(max(0, path.stat().st_size - _TAIL))
             text = log.read().decode("utf-8", "replace")
         return [line.rstrip() for line in text.split("\n") if line.strip()]
+
+    def answer(self, name: str) -> dict[str, Any] | None:
+        """The object that one printed at its end, or None: {error, exit_code} where it failed."""
+        try:
+            printed = (self._folder / name / _ANSWER).read_text(encoding="utf-8").strip()
+            found = parse_json(printed.rpartition("\n")[2])
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def mark(self, name: str) -> int:
         """Changes whenever something new was said."""

@@ -77,6 +77,7 @@ def _templates(language: Language) -> jinja2.Environment:
         duration=lambda seconds: duration(seconds, t),
         moment=moment,
         size=size,
+        short=short,
         url=lambda text: quote(text, safe="/"),
     )
     return found
@@ -108,3 +109,12 @@ def size(count: float) -> str:
             return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
         count /= 1000
     return f"{count:,.1f} GB"
+
+
+def short(count: float) -> str:
+    """A large number in three digits: 22.7M, 1.24B."""
+    for unit in ("", "k", "M"):
+        if count < 999.5:
+            return f"{count:.3g}{unit}"
+        count /= 1000
+    return f"{count:.3g}B"

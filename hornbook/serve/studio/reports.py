@@ -12,9 +12,11 @@ from fastapi import APIRouter, Request, Response
 
 from hornbook.serve.studio.config import Studio
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
-from hornbook.serve.studio.render import HEADERS
+from hornbook.serve.studio.render import HEADERS, language_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+BY_BROWSER = 'chinese.checked = (navigator.language || "").toLowerCase().startsWith("zh");'
+"""How a page chooses its language by itself; here it is that of the studio."""
 PAGES = ("report.html", "card.html")
 
 
@@ -25,7 +27,8 @@ def report(request: Request, studio: Studio, id: str, name: str = "report.html")
     path = None if folder is None or name not in PAGES else folder / name
     if path is None or path.is_symlink() or not path.is_file():
         raise nothing_there(f"{id}/{name}")
-    text = path.read_text(encoding="utf-8")
+    chosen = "true" if language_of(request) == "zh" else "false"
+    text = path.read_text(encoding="utf-8").replace(BY_BROWSER, f"chinese.checked = {chosen};")
     return Response(
         text, media_type="text/html", headers=HEADERS | {"Content-Security-Policy": _policy(text)}
     )

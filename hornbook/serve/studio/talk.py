@@ -7,6 +7,7 @@ from hornbook.serve.logs import LOG
 from hornbook.serve.shelf import Shelf
 from hornbook.serve.state import State
 from hornbook.serve.studio.config import Studio
+from hornbook.serve.studio.model_list import pulled_models
 from hornbook.serve.studio.page_route import PageRoute
 from hornbook.serve.studio.render import page
 from hornbook.serve.studio.work_folder import WorkFolder
@@ -23,8 +24,9 @@ def talk(request: Request, studio: Studio, server: State, model: str = "") -> Re
 
 
 def take_in(shelf: Shelf, work: WorkFolder) -> None:
-    """Let models that were finished since be asked for, by their places in the work folder."""
-    for name, place in work.models().items():
+    """Let models that came since be asked for: by their places in the work folder, or by the names
+    by which they were pulled."""
+    for name, place in {**pulled_models(), **work.models()}.items():
         if name in shelf.places:
             continue
         try:

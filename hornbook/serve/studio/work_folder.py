@@ -8,16 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hornbook.core.claims import MARKER
 from hornbook.core.config import read_recipe
 from hornbook.core.files import read_object
+from hornbook.core.gguf import SUFFIX
+from hornbook.models.place import CONFIG, LINEAR
 from hornbook.retrieve.store import FILE as INDEX_FILE
-from hornbook.serve.studio.jobs import BegunCommand, Jobs
+from hornbook.serve.studio.jobs import BegunCommand, Jobs, makes_run
 from hornbook.serve.studio.run_log import Row, kept, landmarks
 from hornbook.training.measures import MEASURES
 from hornbook.workflows.runs import folder as layout
 
 _DEEPEST, _MOST = 3, 2000
 """Folders inside the work folder that are looked into, and how many in all."""
+_MODELS = (CONFIG, LINEAR)
+"""One of them lies in the folder of a model."""
 _PASSED = {layout.CHECKPOINTS, layout.SHARDS, layout.MODEL, layout.FLOORS, layout.BEST}
 
 
@@ -68,21 +73,46 @@ class WorkFolder:
         return next((path for path in self._folders() if self._id(path) == name), None)
 
     def waiting(self) -> list[BegunCommand]:
-        """Commands that were begun and have written no run yet."""
+        """Commands that were begun to make a run, and have written none yet."""
         runs = self.runs()
-        return [job for job in self.jobs.all() if not any(job.makes(run.id) for run in runs)]
+        begun = [job for job in self.jobs.all() if makes_run(job)]
+        return [job for job in begun if not any(job.makes(run.id) for run in runs)]
+
+    def working(self) -> list[BegunCommand]:
+        """Commands that run now, and make something else than a run."""
+        return [job for job in self.jobs.all() if job.alive and not makes_run(job)]
 
     def indexes(self) -> list[Path]:
         """Folders with an index of documents."""
         return [path for path in self._folders() if (path / INDEX_FILE).is_file()]
 
     def models(self) -> dict[str, Path]:
-        """Finished models, by the place of their run or folder."""
+        """Finished models, by the place of their run, folder or file."""
         found = {}
         for path in self._folders():
-            if (path / "config.json").is_file() or (path / layout.MODEL / "config.json").is_file():
+            places = (path / name for path in (path, path / layout.MODEL) for name in _MODELS)
+            if any(place.is_file() for place in places):
                 found[self._id(path)] = path
+            found |= {self._id(file): file for file in sorted(path.glob(f"*{SUFFIX}"))}
         return found
+
+    def corpora(self) -> dict[str, Path]:
+        """Corpora that were built, by their place."""
+        needed = (MARKER, "card.json", "split.json")
+        return {
+            self._id(path): path
+            for path in self._folders()
+            if all((path / name).is_file() for name in needed)
+        }
+
+    def results(self) -> dict[str, Path]:
+        """Folders with a result that are no run, by their place: what was changed last first."""
+        found = [
+            (path.stat().st_mtime, path)
+            for path in self._folders()
+            if (path / layout.RESULT).is_file() and not (path / layout.RECIPE).is_file()
+        ]
+        return {self._id(path): path for _, path in sorted(found, reverse=True)}
 
     def _id(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()

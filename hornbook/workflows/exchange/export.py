@@ -6,7 +6,7 @@ The certificate lies beside the model: `parity.json` in a folder, `FILE.parity.j
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from hornbook.core.gguf import SUFFIX, GGUFFile, is_gguf
 from hornbook.core.machine import versions
 from hornbook.core.outputs import check_file, output_file
 from hornbook.core.progress import Progress
-from hornbook.models.causal_lm import CausalLM
-from hornbook.models.folder import load_model, write_model
+from hornbook.models.causal_lm import CausalLM, CausalLMConfig
+from hornbook.models.folder import load_config, load_model, write_model
+from hornbook.models.gguf.config import write_config
 from hornbook.models.gguf.mixture import FILE_TYPES, SHORT_NAMES, takes_importance
 from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
@@ -106,6 +107,28 @@ def export(
             write_json(aside / PARITY[1:], certificate)
     progress.say(*_summary(certificate))
     return {"path": str(out), **certificate}
+
+
+def forms_of(path: Path) -> dict[str, str]:
+    """Of each form why the model of `path` cannot be written in it, "" where it can; no weights
+    are read. Raises UsageError where there is no model."""
+    source = resolve(path)
+    config = load_config(source)
+    if not isinstance(config, CausalLMConfig):
+        return dict.fromkeys(FORMS, "It does not continue text.")
+    return {
+        "hf": "",
+        "gguf": _refusal(lambda: write_config(config)),
+        "peft": _refusal(lambda: _adapter_of(source)),
+    }
+
+
+def _refusal(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except HornbookError as error:
+        return str(error)
+    return ""
 
 
 def _check(form: str, kind: str | None, out: Path, importance: str | None) -> str:

@@ -1,5 +1,6 @@
 """A studio on a real port, with a work folder in which a run was finished."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -63,17 +64,21 @@ class OpenStudio:
         return httpx2.put(self.url + path, content=body, cookies=self.cookies, timeout=30)
 
 
+@contextlib.contextmanager
+def open_studio(folder, **values):
+    """One of a work folder, until the end of the block."""
+    config = ServeConfig(key=KEY)
+    state = ServerState(config, Shelf({}, config))
+    with listening(create_studio(state, StudioConfig(folder=folder, **values))) as url:
+        found = httpx2.get(f"{url}/enter", params={"key": KEY})
+        assert found.status_code == 303
+        yield OpenStudio(url, folder, dict(found.cookies))
+
+
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio") / "work"
     write_run(folder / "tablet")
     write_run(folder / "deep" / "letters", rows=20, finished=False, text=HOSTILE)
-    config = ServeConfig(key=KEY)
-    app = create_studio(
-        ServerState(config, Shelf({}, config)),
-        StudioConfig(folder=folder, upload_bytes=1000, upload_files=3),
-    )
-    with listening(app) as url:
-        found = httpx2.get(f"{url}/enter", params={"key": KEY})
-        assert found.status_code == 303
-        yield OpenStudio(url, folder, dict(found.cookies))
+    with open_studio(folder, upload_bytes=1000, upload_files=3) as found:
+        yield found

@@ -1,0 +1,54 @@
+"""How a command that was begun goes: a part of any page, which follows it and can stop it."""
+
+import re
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from hornbook.serve.routes import EventStream
+from hornbook.serve.studio.config import Studio, StudioState
+from hornbook.serve.studio.forms import form_of
+from hornbook.serve.studio.live import changes
+from hornbook.serve.studio.page_route import PageRoute, nothing_there
+from hornbook.serve.studio.render import page
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_LINES = 6
+
+
+def folder_name(text: str) -> str:
+    """A name that a folder may have, of any text."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-._")[:48] or "unnamed"
+
+
+def job_facts(studio: StudioState, name: str) -> dict[str, Any]:
+    """For the template of one command: `job`, what it `said` last, what it `answered`."""
+    job = studio.jobs.find(name)
+    return {
+        "job": job,
+        "said": studio.jobs.said(name)[-_LINES:] if job else [],
+        "answered": (studio.jobs.answer(name) or {}) if job and not job.alive else {},
+    }
+
+
+@router.get("/job/now")
+def now(request: Request, studio: Studio, name: str) -> Response:
+    """How a command goes."""
+    facts = job_facts(studio, name)
+    if facts["job"] is None:
+        raise nothing_there(name)
+    return page(request, "job_now.html.jinja", **facts)
+
+
+@router.get("/job/changes")
+def job_changes(studio: Studio, name: str) -> EventStream:
+    """An event whenever it said something, or ended."""
+    return changes(lambda: (studio.jobs.find(name), studio.jobs.mark(name)))
+
+
+@router.post("/job/stop")
+async def stop(request: Request, studio: Studio) -> Response:
+    """Let it end."""
+    name = (await form_of(request)).get("name", "")
+    studio.jobs.stop(name)
+    return page(request, "job_now.html.jinja", **job_facts(studio, name))

@@ -1,0 +1,175 @@
+"""Pages of models: what there is, what can be pulled, what one is, and its export."""
+
+import asyncio
+import importlib.util
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hornbook.core.errors import HornbookError, unknown
+from hornbook.core.gguf import SUFFIX
+from hornbook.models.gguf.mixture import FILE_TYPES
+from hornbook.serve.routes import EventStream
+from hornbook.serve.state import State
+from hornbook.serve.studio.begun import folder_name, job_facts
+from hornbook.serve.studio.config import Studio, StudioState
+from hornbook.serve.studio.forms import form_of
+from hornbook.serve.studio.jobs import checked_name
+from hornbook.serve.studio.live import changes
+from hornbook.serve.studio.model_list import (
+    EXPORTS,
+    ListedModel,
+    all_models,
+    card_of,
+    certificate_of,
+    find_model,
+    offers,
+    pulled_models,
+)
+from hornbook.serve.studio.page_route import PageRoute, nothing_there
+from hornbook.serve.studio.render import language_of, page
+from hornbook.workflows.exchange.catalogue import CATALOGUE
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_DOCTOR = "doctor"
+_COMMANDS = ("pull", "export", _DOCTOR)
+"""What is followed on the page of all models."""
+_HUB_URL = "hf://"
+
+
+@router.get("/models")
+def models(request: Request, studio: Studio, server: State) -> Response:
+    """All that there are, and what can be had."""
+    threading.Thread(target=_warm, daemon=True).start()
+    return page(request, "models.html.jinja", **_table(studio, server))
+
+
+@router.get("/models/now")
+def models_now(request: Request, studio: Studio, server: State) -> Response:
+    """The part that changes."""
+    return page(request, "models_now.html.jinja", **_table(studio, server))
+
+
+@router.get("/models/changes")
+def model_changes(studio: Studio, server: State) -> EventStream:
+    """An event whenever a model came, or a command said something."""
+
+    def mark() -> Any:
+        jobs = [job for job in studio.jobs.all() if job.command[0] in _COMMANDS]
+        said = tuple((job.name, job.alive, studio.jobs.mark(job.name)) for job in jobs)
+        return tuple(studio.work.models()), tuple(pulled_models()), said
+
+    return changes(mark)
+
+
+@router.post("/models/pull")
+async def pull(request: Request, studio: Studio) -> Response:
+    """Fetch a model by its name, as a process of its own."""
+    name = (await form_of(request)).get("name", "")
+    if name not in CATALOGUE and not name.startswith(_HUB_URL):
+        raise unknown("model", name, CATALOGUE)
+    command = ["pull", "--json", "--", name]
+    studio.jobs.begin(f"pull-{folder_name(name)}", command, language_of(request), answers=True)
+    return RedirectResponse("/models#begun", 303)
+
+
+@router.post("/models/doctor")
+async def doctor(request: Request, studio: Studio) -> Response:
+    """Let the command look at this machine."""
+    if not _has_doctor():
+        raise nothing_there(_DOCTOR)
+    studio.jobs.begin(_DOCTOR, [_DOCTOR, "--json"], language_of(request), answers=True)
+    return RedirectResponse("/models#machine", 303)
+
+
+@router.get("/model")
+async def model(
+    request: Request, studio: Studio, server: State, origin: str, name: str
+) -> Response:
+    """One model: what it is, its certificate, its card, and what it can be written as."""
+    found = await asyncio.to_thread(_found, studio, server, origin, name)
+    facts = await asyncio.to_thread(_facts, studio, found)
+    return page(request, "model.html.jinja", **facts)
+
+
+@router.post("/model/export")
+async def export(request: Request, studio: Studio, server: State) -> Response:
+    """Write it for other programs, certified, as a process of its own."""
+    form = await form_of(request)
+    found = _found(studio, server, form.get("origin", ""), form.get("name", ""))
+    out, options = _export_of(studio.config.folder / EXPORTS, form)
+    await asyncio.to_thread(out.parent.mkdir, parents=True, exist_ok=True)
+    command = ["export", str(found.path.absolute()), *options, "--out", str(out), "--json"]
+    studio.jobs.begin(f"{EXPORTS}/{out.name}", command, language_of(request), answers=True)
+    return RedirectResponse(f"/models?{urlencode({'of': found.name})}#begun", 303)
+
+
+def _export_of(folder: Path, form: dict[str, str]) -> tuple[Path, list[str]]:
+    """Where an export goes, and the options that say how."""
+    to, kind = form.get("to", ""), form.get("type", "f16")
+    name = checked_name(form.get("file", ""))
+    if to == "hf":
+        return (folder / name).absolute(), ["--to", "hf"]
+    if to != "gguf":
+        raise unknown("form", to, ("hf", "gguf"))
+    if kind not in FILE_TYPES:
+        raise unknown("type", kind, FILE_TYPES)
+    return (folder / f"{name.removesuffix(SUFFIX)}{SUFFIX}").absolute(), [
+        "--to",
+        to,
+        "--type",
+        kind,
+    ]
+
+
+def _found(studio: StudioState, server: State, origin: str, name: str) -> ListedModel:
+    found = find_model(studio.work, server.shelf.places, origin, name)
+    if found is None:
+        raise nothing_there(name)
+    return found
+
+
+def _facts(studio: StudioState, found: ListedModel) -> dict[str, Any]:
+    from hornbook.workflows.exchange.export import forms_of  # it takes torch
+    from hornbook.workflows.open.load import kind_of
+
+    kind, forms = "", dict[str, str]()
+    if found.about is not None:
+        try:
+            kind, forms = kind_of(found.path).kind, {}
+            forms = forms_of(found.path) if found.about.family != "features" else {}
+        except HornbookError as error:
+            forms = {"hf": str(error)}
+    return {
+        "one": found,
+        "kind": kind,
+        "forms": forms,
+        "types": list(FILE_TYPES),
+        "certificate": certificate_of(found.place),
+        "card": card_of(found.place),
+        "file": folder_name(Path(found.name).stem if found.origin == "exported" else found.name),
+    }
+
+
+def _table(studio: StudioState, server: State) -> dict[str, Any]:
+    jobs = [job for job in studio.jobs.all() if job.command[0] in _COMMANDS]
+    begun = [job_facts(studio, job.name) for job in sorted(jobs, key=lambda job: job.started)]
+    return {
+        "models": all_models(studio.work, server.shelf.places),
+        "offers": offers(),
+        "begun": [one for one in begun if one["job"].command[0] != _DOCTOR][::-1],
+        "doctor": job_facts(studio, _DOCTOR) if _has_doctor() else None,
+    }
+
+
+def _has_doctor() -> bool:
+    return importlib.util.find_spec("hornbook.cli.doctor") is not None
+
+
+def _warm() -> None:
+    """Load what the page of one model needs, while that of all is looked at."""
+    import hornbook.workflows.exchange.export  # noqa: F401

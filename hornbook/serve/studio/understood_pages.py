@@ -1,0 +1,143 @@
+"""Pages on which a model is understood: a form for each way, and what came out, with its page."""
+
+import asyncio
+import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hornbook.core.errors import HornbookError
+from hornbook.core.files import read_object
+from hornbook.serve.routes import EventStream, refusal
+from hornbook.serve.state import State
+from hornbook.serve.studio.begun import job_facts
+from hornbook.serve.studio.config import Studio, StudioState
+from hornbook.serve.studio.forms import form_of
+from hornbook.serve.studio.jobs import BegunCommand
+from hornbook.serve.studio.live import changes
+from hornbook.serve.studio.model_list import all_models, find_model
+from hornbook.serve.studio.page_route import PageRoute, nothing_there
+from hornbook.serve.studio.render import language_of, page
+from hornbook.serve.studio.run_log import kept
+from hornbook.serve.studio.understanding_ways import FOLDER, WAYS
+from hornbook.workflows.runs import folder as layout
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_TEXT = "text"
+"""The kind of runs that have a biography."""
+
+
+@router.get("/understand/claims")
+def claims(request: Request, studio: Studio) -> Response:
+    """Folders in which claims were tried, each with its page."""
+    found = []
+    for name, path in studio.work.results().items():
+        result = kept(path / layout.RESULT, read_object) or {}
+        rows = result.get("claims")
+        if isinstance(rows, list) and (path / layout.REPORT).is_file():
+            found.append((name, [row for row in rows if isinstance(row, dict)]))
+    return page(request, "claims.html.jinja", way="claims", found=found)
+
+
+@router.get("/understand/{way}")
+def form_page(request: Request, studio: Studio, server: State, way: str) -> Response:
+    """The form of a way, and what was begun of it."""
+    return page(request, "understand_way.html.jinja", **_way(studio, server, way), form={}, said="")
+
+
+@router.post("/understand/{way}")
+async def begin(request: Request, studio: Studio, server: State, way: str) -> Response:
+    """Begin it, as a process of its own; what is wrong is said beside what was filled in."""
+    form = await form_of(request)
+    facts = await asyncio.to_thread(_way, studio, server, way)
+    try:
+        out = await asyncio.to_thread(_begun, request, studio, server, (way, form))
+    except HornbookError as error:
+        facts |= {"form": form, "said": refusal(error).message}
+        return page(request, "understand_way.html.jinja", 400, **facts)
+    return RedirectResponse("/understood?" + urlencode({"id": out}), 303)
+
+
+def _begun(
+    request: Request, studio: StudioState, server: State, asked: tuple[str, dict[str, str]]
+) -> str:
+    way, form = asked
+    out = f"{FOLDER}/{way}-{datetime.datetime.now():%m%d-%H%M%S-%f}"[:-3]
+    folder = (studio.config.folder / out).absolute()
+    of = _place_of(studio, server, WAYS[way].asks, form.get("of", ""))
+    command = WAYS[way].command(way, of, form, folder / layout.REPORT)
+    folder.mkdir(parents=True)
+    studio.jobs.begin(out, command, language_of(request), answers=True)
+    return out
+
+
+def _place_of(studio: StudioState, server: State, asks: str, name: str) -> Path:
+    """The run or model that a form names, if it is one of those that it offered."""
+    if asks == "run":
+        run = studio.work.run(name)
+        if run is None:
+            raise nothing_there(name)
+        return run.folder.absolute()
+    origin, _, model = name.partition(":")
+    found = find_model(studio.work, server.shelf.places, origin, model)
+    if found is None:
+        raise nothing_there(name)
+    return found.path.absolute()
+
+
+def _way(studio: StudioState, server: State, way: str) -> dict[str, Any]:
+    if way not in WAYS:
+        raise nothing_there(way)
+    if WAYS[way].asks == "run":
+        runs = [run for run in studio.work.runs() if run.kind == _TEXT and run.state == "finished"]
+        names = [(run.id, run.id) for run in runs]
+    else:
+        models = all_models(studio.work, server.shelf.places)
+        names = [(f"{one.origin}:{one.name}", one.name) for one in models if one.about]
+    return {"way": way, "names": names, "begun": _jobs(studio, way)}
+
+
+def _jobs(studio: StudioState, way: str) -> list[BegunCommand]:
+    """What was begun of a way, the last first."""
+    found = [job for job in studio.jobs.all() if job.command[0] == way]
+    return sorted(found, key=lambda job: job.started, reverse=True)
+
+
+@router.get("/understood")
+def one(request: Request, studio: Studio, id: str) -> Response:
+    """How it goes, and what came out."""
+    return page(request, "understood_one.html.jinja", **_facts(studio, id))
+
+
+@router.get("/understood/now")
+def one_now(request: Request, studio: Studio, id: str) -> Response:
+    """All of it but its name."""
+    return page(request, "understood_now.html.jinja", **_facts(studio, id))
+
+
+@router.get("/understood/changes")
+def one_changes(studio: Studio, id: str) -> EventStream:
+    """An event whenever something was said, or it ended."""
+    job = _job(studio, id)
+    return changes(lambda: (studio.jobs.find(job.name), studio.jobs.mark(job.name)))
+
+
+def _job(studio: StudioState, id: str) -> BegunCommand:
+    job = studio.jobs.making(id)
+    if job is None or job.out != id or job.command[0] not in WAYS:
+        raise nothing_there(id)
+    return job
+
+
+def _facts(studio: StudioState, id: str) -> dict[str, Any]:
+    job = _job(studio, id)
+    folder = studio.work.inside(id)
+    return {
+        "id": id,
+        "way": job.command[0],
+        "has_page": bool(folder and (folder / layout.REPORT).is_file()),
+        **job_facts(studio, job.name),
+    }

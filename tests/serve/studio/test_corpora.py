@@ -1,0 +1,95 @@
+"""Corpora: documents by pages, traces, and a review that is the command's."""
+
+import json
+
+import pytest
+
+from hornbook.corpus.listing import (
+    dropped_documents,
+    kept_documents,
+    show_document,
+    unread_records,
+)
+from hornbook.corpus.review import answers_in
+from tests.serve.studio.conftest import open_studio
+from tests.serve.studio.hostile import NAME, RULE, write_corpus
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpora")
+    (folder / "work").mkdir()
+    write_corpus(folder / "text", folder / "work" / "corpus")
+    with open_studio(folder / "work") as found:
+        yield found
+
+
+def test_documents_come_by_pages(studio):
+    corpus = studio.folder / "corpus"
+    card = json.loads((corpus / "card.json").read_text())["documents"]
+    kept = kept_documents(corpus, 0, 100)
+    assert len(kept) == card["kept"] == 8
+    assert [*kept_documents(corpus, 0, 3), *kept_documents(corpus, 3, 100)] == kept
+    assert kept_documents(corpus, 8, 5) == []
+    for reason, count in card["dropped"].items():
+        found = dropped_documents(corpus, reason, 0, 100) or unread_records(corpus, reason, 0, 100)
+        assert len(found) == count, reason
+        assert dropped_documents(corpus, reason, 1, 1) == found[1:2] or count == 1
+    ids = {one.id for one in kept} | {
+        one.id for reason in card["dropped"] for one in dropped_documents(corpus, reason, 0, 100)
+    }
+    assert len(ids) == 13
+
+
+def test_a_document_is_shown_with_what_was_measured(studio):
+    corpus = studio.folder / "corpus"
+    for one in kept_documents(corpus, 0, 100):
+        shown = show_document(corpus, one.id)
+        assert shown.trace["kept"] and shown.text.startswith(one.text[:100])
+        assert shown.measured[RULE] >= 40
+    reasons = json.loads((corpus / "card.json").read_text())["documents"]["dropped"]
+    for reason in reasons:
+        for one in dropped_documents(corpus, reason, 0, 100):
+            shown = show_document(corpus, one.id)
+            assert shown.trace["reason"] == reason and shown.measured
+
+
+def test_pages_of_documents(studio):
+    found = studio.get("/corpus/documents?id=corpus")
+    assert "8 in all" in found.text and found.text.count("<article") == 8
+    for at in (2, 10**6, -1, 0):
+        found = studio.get(f"/corpus/documents?id=corpus&at={at}")
+        assert found.status_code == (400 if at > 1 else 200)
+    assert studio.get("/corpus/documents?id=nothing").status_code == 404
+    found = studio.get("/corpus/document", params={"id": "corpus", "document": "nothing"})
+    assert found.status_code == 400 and "never saw a document" in found.text
+
+
+def test_a_review_is_kept_as_the_commands(studio):
+    place, answers = f"/corpus/review?id=corpus&rule={RULE}", studio.folder / "corpus.review.jsonl"
+    for number in range(13):
+        text = studio.get(place).text
+        assert f"{number} of 13 answered" in text
+        document = text.split('name="document" value="')[1].split('"')[0]
+        document = document.replace("&lt;", "<").replace("&gt;", ">")
+        form = {"id": "corpus", "rule": RULE, "document": document, "good": "yn"[number % 2]}
+        assert studio.post("/corpus/review", form).status_code == 303
+    assert "All 13 are answered" in studio.get(place).text
+    rows = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert [row["good"] for row in rows] == [True, False] * 6 + [True]
+    assert sum(row["dropped"] for row in rows) == 4
+    again = {**form, "good": "n"}
+    assert studio.post("/corpus/review", again).status_code == 303
+    found = answers_in(answers, RULE)
+    assert len(found) == 13 and not found[document].good and list(found)[-1] == document
+    assert studio.post("/corpus/review", {**form, "document": NAME}).status_code == 400
+    assert studio.post("/corpus/review", {**form, "rule": "gopher_symbols"}).status_code == 400
+    assert len(answers.read_text().splitlines()) == 14
+
+
+def test_a_new_corpus_is_refused_before_it_begins(studio, tmp_path):
+    form = {"name": "corpus", "paths": str(tmp_path), "recipe": ""}
+    for wrong in ({}, {"name": "../x"}, {"name": "new", "recipe": "other"}, {"paths": "x"}):
+        found = studio.post("/corpora", form | wrong)
+        assert found.status_code == 400 and 'role="alert"' in found.text
+    assert not (studio.folder / "new").exists()
