@@ -15,6 +15,7 @@ from hornbook.cli import (
     bench,
     biography,
     chat,
+    claims,
     classify,
     compare,
     corpus,
@@ -68,6 +69,7 @@ app.command("biography")(biography.command)
 app.command("explain")(explain.command)
 app.command("memorization")(memorization.command)
 app.command("doctor")(doctor.command)
+app.command("claims")(claims.command)
 app.command("evaluate")(evaluate.command)
 app.command("summarize")(summarize.command)
 app.command("bench")(bench.command)

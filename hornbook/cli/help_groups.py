@@ -9,7 +9,7 @@ COMMANDS = {
     "Training": "quickstart pretrain finetune compare doctor",
     "Use": "generate chat classify decide translate summarize embed serve studio",
     "Measurement": "evaluate bench",
-    "Understanding": "trace biography explain memorization",
+    "Understanding": "trace biography explain memorization claims",
     "Exchange": "pull export",
 }
 
@@ -31,7 +31,7 @@ OPTIONS = {
     "Server": "serve.index studio.folder studio.index host port no_browser allow_host "
     "serve.context most_tokens slots queue timeout drain log_texts",
     "Form of the answer": "json_schema regex choices choice",
-    "Measurement": "folds test_limit limit rung list_ curve register rule each length streams "
+    "Measurement": "folds test_limit limit rung only list_ curve register rule each length streams "
     "samples passages bench.tokens rounds explain.test contexts window draws",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
@@ -45,7 +45,7 @@ VALUES = {
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
     "repetition_window window",
     "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
-    "column text_column label_column text_field group class_weights encoder by rerank",
+    "column text_column label_column only text_field group class_weights encoder by rerank",
     "LANGUAGE": "language in_language",
     "BLOCKS": "depth",
     "CHANNELS": "width",

@@ -46,3 +46,23 @@ def bootstrap_ratio(
     ratios = (weights @ top) / (weights @ bottom)
     low, high = np.quantile(ratios, [0.025, 0.975])
     return Estimate(float(top.sum() / bottom.sum()), float(low), float(high))
+
+
+def bootstrap_nested(
+    groups: Sequence[tuple[Sequence[float], Sequence[float]]], seed: int = 0, rounds: int = 2000
+) -> Estimate:
+    """As `bootstrap_ratio` of all numerators and denominators, which come in groups that may differ
+    as a whole, such as the seeds of a training: groups are drawn, and within each its pairs
+    (Davison & Hinkley 1997, 3.8). Of one group alone the interval is that of its pairs.
+    """
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=rounds)
+    sums, totals = np.zeros((2, rounds)), np.zeros(2)
+    for times, group in zip(drawn.T, groups, strict=True):
+        pairs = np.asarray(group, float)
+        count = pairs.shape[1]
+        weights = random.multinomial(count, np.full(count, 1 / count), size=rounds)
+        sums += times * (pairs @ weights.T)
+        totals += pairs.sum(1)
+    low, high = np.quantile(sums[0] / sums[1], [0.025, 0.975])
+    return Estimate(float(totals[0] / totals[1]), float(low), float(high))

@@ -10,7 +10,7 @@ from hornbook.core.errors import unknown
 from hornbook.models import variants
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.encoder_presets import BertSizes, bert_masked_lm
-from hornbook.models.frames import decoder, transformer
+from hornbook.models.frames import decoder, of_blocks, transformer
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import ModelConfig
 from hornbook.models.sizes import DecoderSizes
@@ -298,6 +298,17 @@ def lstm(sizes: DecoderSizes) -> CausalLMConfig:
         norm=norm,
         tied=sizes.tied,
     )
+
+
+@preset("lstm-attention", family="lstm")
+def lstm_attention(sizes: DecoderSizes) -> CausalLMConfig:
+    """An LSTM that looks back at what it read before, block after block (Cheng et al. 2016, with
+    today's attention); the order of what is there is the LSTM's business."""
+    norm = RMSNormConfig()
+    attention = AttentionConfig(heads=sizes.heads, kv_heads=sizes.kv_heads, head=sizes.head)
+    layers = (LSTMConfig(), attention)
+    block = tuple(PreNormConfig(norm=norm, layer=layer) for layer in layers)
+    return of_blocks(sizes, (block,), norm)
 
 
 @preset("bert", family="bert", masked=True, gated=False)

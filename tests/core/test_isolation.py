@@ -69,6 +69,7 @@ COMMANDS = {
     "trace": "c the",
     "biography": "run the",
     "memorization": "run --samples 1",
+    "claims": "--list",
     "explain": "m --text the",
     "pretrain": "--corpus c --out run --minutes 0.1",
     "finetune": "m --task instruct --data rows.jsonl --out tuned --minutes 0.1",

@@ -8,11 +8,11 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError, unknown
 from hornbook.core.isolation import spawn_context
 from hornbook.datasets.labelled import LabelledText, classes_of
+
+if TYPE_CHECKING:
+    from hornbook.evaluate.kinds.classify import ClassifyTask
 
 Kind = Literal["linear", "fresh", "tuned", "prompted"]
 FRESH = ("lstm", "conv", "bert", "gpt")
@@ -218,25 +221,32 @@ def _check_learned(result: dict[str, Any]) -> None:
         )
 
 
+def label_task(labels: Sequence[str], words: Mapping[str, str]) -> "ClassifyTask":
+    """Which label is likeliest after a text, as a decoder is asked. words: that stand for labels,
+    which stand for themselves otherwise."""
+    from hornbook.evaluate.kinds.classify import ClassifyTask
+
+    said = {label: f" {words.get(label, label)}" for label in labels}
+    options = ", ".join(word.strip() for word in said.values())
+    return ClassifyTask(
+        content="{{ text }}",
+        system=f"Say what each text is: {options}.",
+        prompt="Text: {{ text }}\nIt is:",
+        labels=said,
+        answer="{{ label }}",
+        cut="text",
+        calibrate_prior=True,
+    )
+
+
 def _prompted(job: Job, clock: Clock, folder: Path) -> Made:
     from hornbook.evaluate.evaluated_model import EvaluatedModel
-    from hornbook.evaluate.kinds.classify import ClassifyTask
     from hornbook.evaluate.prompts import draw_shots
     from hornbook.evaluate.task import Item
     from hornbook.workflows.open.model import open_model
 
     labels = classes_of(row.label for row in job.train)
-    words = {label: f" {job.words.get(label, label)}" for label in labels}
-    options = ", ".join(word.strip() for word in words.values())
-    task = ClassifyTask(
-        content="{{ text }}",
-        system=f"Say what each text is: {options}.",
-        prompt="Text: {{ text }}\nIt is:",
-        labels=words,
-        answer="{{ label }}",
-        cut="text",
-        calibrate_prior=True,
-    )
+    task = label_task(labels, job.words)
     subject = EvaluatedModel(*open_model(Path(job.rung.what), "cpu"))
     pool = [
         Item(i, {"text": row.text, "label": row.label}, row.text) for i, row in enumerate(job.train)
@@ -249,7 +259,7 @@ def _prompted(job: Job, clock: Clock, folder: Path) -> Made:
         return np.array([[one.found["probabilities"][k] for k in labels] for one in found])
 
     size = sum(p.numel() * p.element_size() for p in subject.model.parameters())
-    return predict, 0.0, size, {"shots": len(shots), "label_words": words}
+    return predict, 0.0, size, {"shots": len(shots), "label_words": task.labels}
 
 
 _WAYS: dict[Kind, Callable[[Job, Clock, Path], Made]] = {

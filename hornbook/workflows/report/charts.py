@@ -10,6 +10,8 @@ from html import escape
 
 _WIDTH, _HEIGHT = 770, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 200, 16, 40
+_LINE = 13
+"""Height of a line of text."""
 _NAMES, _ROW = 250, 24
 """Of a picture of intervals: room for names, and the height of a line."""
 
@@ -26,9 +28,11 @@ def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str
     x_scale = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
     # Beside floors the beginning of a run, far above them, is cut off.
     top = min(max(ys), 1.6 * max([*floors.values(), min(ys)])) if floors else max(ys)
-    y_scale = _scale(top, min(ys) * 0.97, _TOP, _HEIGHT - _BOTTOM)
-    parts = [_y_axis(min(ys) * 0.97, top, y_scale), _x_axis(min(xs), max(xs), x_scale, x_label)]
+    bottom = min(ys) - 0.03 * abs(min(ys))
+    y_scale = _scale(top, bottom, _TOP, _HEIGHT - _BOTTOM)
+    parts = [_y_axis(bottom, top, y_scale), _x_axis(min(xs), max(xs), x_scale, x_label)]
     parts += [_floors(floors, y_scale)]
+    heights = _apart([y_scale(line[-1][1]) + 4 for line in lines.values()])
     for number, (name, line) in enumerate(lines.items()):
         path = " ".join(
             f"{x_scale(math.log10(x)):.1f},{max(_TOP, y_scale(y)):.1f}" for x, y in line
@@ -38,7 +42,7 @@ def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str
         if len(line) == 1:
             at = f'cx="{x_scale(math.log10(x)):.1f}" cy="{y_scale(y):.1f}"'
             parts.append(f'<circle class="point" {at} r="4"/>')
-        place = f'x="{x_scale(math.log10(x)) + 6:.1f}" y="{y_scale(y) + 4:.1f}"'
+        place = f'x="{x_scale(math.log10(x)) + 6:.1f}" y="{heights[number]:.1f}"'
         parts.append(f'<text class="line{number}" {place}>{escape(name)} {y:.3f}</text>')
     return _svg(parts)
 
@@ -165,13 +169,19 @@ def _x_axis(low: float, high: float, scale: _scale, name: str) -> str:
     return "".join(labels) + _label(middle, _HEIGHT - 4, name, "middle")
 
 
+def _apart(heights: Sequence[float]) -> list[float]:
+    """The same, those that would overlap as lines of text moved down."""
+    found, lowest = dict[int, float](), -math.inf
+    for number in sorted(range(len(heights)), key=heights.__getitem__):
+        found[number] = lowest = max(heights[number], lowest + _LINE)
+    return [found[number] for number in range(len(heights))]
+
+
 def _floors(floors: Mapping[str, float], scale: _scale) -> str:
     """Dashed lines, their names on the right, moved apart where they would overlap."""
-    parts, lowest = [], -math.inf
-    for name, value in sorted(floors.items(), key=lambda item: -item[1]):
-        y = max(scale(value), _TOP)
-        text_y = max(y + 4, lowest + 13)
-        lowest = text_y
+    parts, places = [], [max(scale(value), _TOP) for value in floors.values()]
+    rows = zip(floors.items(), places, _apart([y + 4 for y in places]), strict=True)
+    for (name, value), y, text_y in rows:
         parts.append(
             f'<line class="floor" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text class="floor" x="{_WIDTH - _RIGHT + 90}" y="{text_y:.1f}">'

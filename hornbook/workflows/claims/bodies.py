@@ -1,0 +1,61 @@
+"""Models that several claims begin with, pretrained once, and how well they read held-out text."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hornbook.core.stages import run_stage
+from hornbook.models.folder import load_config, load_model, save_model
+from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.training.validation import Validation
+from hornbook.workflows.claims.lab import Lab
+from hornbook.workflows.curate.encode import prepare_shards
+from hornbook.workflows.projects.text.problem import token_bytes
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.projects.text.tasks import task_of
+from hornbook.workflows.runs import folder as layout
+
+TOKENS = 500_000
+"""That a body learns from at scale 1."""
+CONTEXT = 128
+PLAN = {"depth": 4, "width": 128, "context": CONTEXT, "rows": 16}
+_WINDOWS, _ROWS = 200, 16
+"""Of held-out text that are scored."""
+
+
+def pretrained(lab: Lab, preset: str, seed: int, text: str = "general") -> Path:
+    """The model folder of a model of a preset that learned from a text."""
+    project = Text(lab.text(text), lab.tokenizer(), floors=lab.floors(text))
+    values: dict[str, Any] = {"tokens": lab.scaled(TOKENS), "plan": {**PLAN, "preset": preset}}
+    run = lab.train(f"{preset}-{text}", seed, project, **values, compiled=False)
+    return run / layout.MODEL
+
+
+def untrained(lab: Lab, preset: str, seed: int) -> Path:
+    """The model folder of the same model before its first step."""
+    trained = pretrained(lab, preset, seed)
+    place = trained.parent.with_name(f"{preset}-untrained-{seed}")
+
+    def work(aside: Path) -> None:
+        model = load_config(trained).build()
+        model.reset(seed)
+        save_model(model, aside / layout.MODEL, tokenizer_folder=trained)
+
+    run_stage(place, layout.PART, {"stage": "untrained-1", "of": preset, "seed": seed}, work)
+    return place / layout.MODEL
+
+
+def held_out(lab: Lab, text: str, context: int = CONTEXT) -> Validation:
+    """Windows of the held-out part of a text."""
+    tokenizer = Tokenizer.load(lab.tokenizer())
+    folder = lab.folder / "texts" / f"{text}-tokens-x{lab.scale:g}"
+    _, shards = prepare_shards(lab.text(text), tokenizer, folder, lab.quiet, layout.PART)
+    return Validation(shards, token_bytes(tokenizer), context, _ROWS, limit=_WINDOWS * context)
+
+
+def bits(model: Path, windows: Validation) -> tuple[np.ndarray, np.ndarray]:
+    """(W,) bits that a model needs for each window, and (W,) its bytes."""
+    loaded = load_model(model)
+    losses = task_of(loaded.config, Tokenizer.load(model)).losses
+    return windows.bits(loaded, losses, "cpu", "float32")

@@ -1,0 +1,98 @@
+"""Zero-shot and few-shot: shots against score, over draws of shots."""
+
+import numpy as np
+
+from hornbook.core.errors import UsageError
+from hornbook.core.home import pulled
+from hornbook.datasets.labelled import LabelledText, classes_of
+from hornbook.evaluate.evaluated_model import EvaluatedModel
+from hornbook.evaluate.kinds.classify import ClassifyTask
+from hornbook.evaluate.prompts import draw_shots
+from hornbook.evaluate.task import Item
+from hornbook.workflows.claims.bodies import pretrained
+from hornbook.workflows.claims.classified import draw_rows
+from hornbook.workflows.claims.lab import Lab
+from hornbook.workflows.claims.statement import Mark, Picture, Trial, Twice, statement
+from hornbook.workflows.compare.ladder import label_task
+from hornbook.workflows.open.model import open_model
+
+SHOTS = (0, 1, 4, 8)
+MODEL = "smollm2-135m-instruct"
+_JUDGED, _POOL, _DRAWS = 32, 200, 2
+_WORDS = {"pos": "positive", "neg": "negative"}
+_SCORE = "examples in the prompt"
+
+
+@statement(
+    5,
+    "shots",
+    sentence=(
+        "A few examples in the prompt make a language model better at a task.",
+        "提示中给几个例子，语言模型就能把任务做得更好。",
+    ),
+    experiment=(
+        "A decoder that was not trained for the task labels texts by which label's word is "
+        "likeliest after them: with no example, and with one, four and eight before the text, in "
+        "draws of their own. The verdict is that of the most examples against none, on the same "
+        "texts.",
+        "一个没有为此任务训练过的解码器给文本加标签：看哪个标签的词接在文本后面最可能。"
+        "先不给例子，再在文本前给一、四、八个例子，每次另行抽取。结论取例子最多与没有例子之比，在同样的文本上。",
+    ),
+    measure=(
+        "accuracy with eight examples less that with none",
+        "八个例子的准确率减去没有例子的准确率",
+    ),
+    picture=Picture(
+        height=("accuracy", "准确率"),
+        names={_SCORE: "提示中的例子"},
+        axis=("examples in the prompt, and one", "提示中的例子数加一"),
+    ),
+    uses=("sentiment",),
+)
+def tried(lab: Lab, seed: int) -> Trial:
+    subject, note = _subject(lab, seed)
+    rows = lab.labelled("sentiment")
+    drawn = draw_rows(rows, [_POOL], seed)
+    task = label_task(classes_of(row.label for row in rows), _WORDS)
+    (pool,) = ([_item(i, row) for i, row in enumerate(texts)] for texts in drawn.learned.values())
+    order = np.random.default_rng(seed).permutation(len(drawn.judged))[: lab.scaled(_JUDGED, 8)]
+    judged = [_item(int(i), LabelledText("", drawn.judged[i], drawn.labels[i])) for i in order]
+    found = {
+        shots: np.mean(
+            [_right(subject, task, judged, pool, shots, seed + draw) for draw in range(_DRAWS)], 0
+        )
+        for shots in SHOTS
+    }
+    marks = [Mark(_SCORE, shots + 1, float(right.mean())) for shots, right in found.items()]
+    return Trial((found[SHOTS[-1]] - found[0]).tolist(), marks, notes=[note])
+
+
+def _subject(lab: Lab, seed: int) -> tuple[EvaluatedModel, Twice]:
+    """The model that was pulled, or one of our own that is far smaller."""
+    try:
+        pulled_model = open_model(pulled(MODEL), "cpu")
+    except UsageError:
+        own = EvaluatedModel(*open_model(pretrained(lab, "qwen3", seed), "cpu"))
+        return own, (
+            f"Tried on a small model trained here; `hornbook pull {MODEL}` brings a larger one.",
+            f"用的是在这里训练的小模型；`hornbook pull {MODEL}` 可以取得更大的模型。",
+        )
+    return EvaluatedModel(*pulled_model), (f"Tried on {MODEL}.", f"用的是 {MODEL}。")
+
+
+def _item(number: int, row: LabelledText) -> Item:
+    return Item(number, {"text": row.text, "label": row.label}, row.text)
+
+
+def _right(
+    subject: EvaluatedModel,
+    task: ClassifyTask,
+    judged: list[Item],
+    pool: list[Item],
+    shots: int,
+    seed: int,
+) -> np.ndarray:
+    """(N,) 1.0 for each text that is labelled rightly after so many examples."""
+    examples = [item.row for item in draw_shots(task, pool, shots, seed)]
+    found = task.measure(subject, judged, examples)
+    return np.array([float(one.found["answer"] == one.found["label"]) for one in found])
