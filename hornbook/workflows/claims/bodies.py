@@ -16,10 +16,10 @@ from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.tasks import task_of
 from hornbook.workflows.runs import folder as layout
 
-TOKENS = 500_000
+TOKENS = 200_000
 """That a body learns from at scale 1."""
 CONTEXT = 128
-PLAN = {"depth": 4, "width": 128, "context": CONTEXT, "rows": 16}
+PLAN = {"depth": 3, "width": 128, "context": CONTEXT, "rows": 16}
 _WINDOWS, _ROWS = 200, 16
 """Of held-out text that are scored."""
 

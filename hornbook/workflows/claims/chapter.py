@@ -118,7 +118,7 @@ def _try(chosen: Sequence[Statement], lab: Lab, seed: int, clock: Clock) -> dict
         try:
             _trial(one, lab, seed + len(_trials(one, lab)))
         except Interrupted:
-            raise
+            raise Interrupted("Stopped; all of it is saved. The same command goes on.") from None
         except HornbookError as error:
             failed[one.name] = str(error)
             lab.progress.say(f"  {error}")

@@ -14,7 +14,7 @@ from hornbook.workflows.projects.labels.project import Labels
 
 COUNTS = (50, 200, 800)
 """Labelled texts that are learned from at scale 1."""
-_SEEN = 4000
+_SEEN = 3000
 """Texts that a training reads, however few there are: as many steps of each."""
 _JUDGED, _LOOKED_AT = 400, 0.2
 """Texts that are judged at most, and the share of the others by which a training is stopped."""

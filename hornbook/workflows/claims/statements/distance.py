@@ -27,7 +27,7 @@ _WORDS = [f"{one}{other}" for one, other in product("bdfgklmnprstvz", "aeiou")][
 _DISTANCES = (4, 8, 16, 32, 48)
 _LENGTH, _DOCUMENTS, _PROBED, _VOCABULARY = 112, 6000, 32, 512
 """Words of a text, texts to learn from, texts of each distance that are read, tokens."""
-_TOKENS = 700_000
+_TOKENS = 200_000
 """That each model learns from at scale 1."""
 _FORGOTTEN = (
     "nats a word by which the LSTM recalls better at the shortest distance than at the longest",
