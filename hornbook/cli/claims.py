@@ -36,7 +36,8 @@ def command(
     from hornbook.core.progress import Progress
 
     if list_:
-        from hornbook.workflows.claims.statement import spoken_of, statements
+        from hornbook.workflows.claims.said import spoken_of
+        from hornbook.workflows.claims.statement import statements
 
         for one in statements():
             print(f"{one.name}: {spoken_of(one.sentence)}")

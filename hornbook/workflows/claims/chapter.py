@@ -20,8 +20,9 @@ from hornbook.core.progress import Progress
 from hornbook.workflows.claims.judge import UNTRIED, WORDS, Judgement, judge, judge_also, verdict_of
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.page import claims_page
+from hornbook.workflows.claims.said import spoken_of
 from hornbook.workflows.claims.sources import check_data, fingerprint
-from hornbook.workflows.claims.statement import Statement, spoken_of, statements
+from hornbook.workflows.claims.statement import Statement, statements
 from hornbook.workflows.runs.recipe import check_minutes
 
 RESULT, PAGE, _TRIALS = "result.json", "report.html", "trials"

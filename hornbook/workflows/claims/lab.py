@@ -17,8 +17,8 @@ from hornbook.corpus.recipe import CorpusRecipe
 from hornbook.corpus.subset import CorpusSubset
 from hornbook.datasets.labelled import LabelledText
 from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows.claims.said import Twice
 from hornbook.workflows.claims.sources import called, labelled_of, text_of, write_lines
-from hornbook.workflows.claims.statement import Twice
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.run import run as train_project

@@ -16,7 +16,7 @@ from hornbook.core.errors import UsageError
 from hornbook.core.files import hash_file, hash_json, write_text
 from hornbook.datasets.labelled import LabelledText, read_labelled, without_copies
 from hornbook.read import pydocs
-from hornbook.workflows.claims.statement import Twice
+from hornbook.workflows.claims.said import Twice
 
 VERSION = "claims-1"
 """Changed when the same data would give other trials."""

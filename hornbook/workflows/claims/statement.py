@@ -9,18 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hornbook.core.language import spoken
+from hornbook.workflows.claims.said import Twice
 
 if TYPE_CHECKING:
     from hornbook.workflows.claims.lab import Lab
-
-Twice = tuple[str, str]
-"""In English and in Chinese."""
-
-
-def spoken_of(texts: Twice) -> str:
-    """The one in the language that is spoken."""
-    return texts[spoken() == "zh"]
 
 
 class Mark(NamedTuple):

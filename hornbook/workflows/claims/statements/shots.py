@@ -12,7 +12,8 @@ from hornbook.evaluate.task import Item
 from hornbook.workflows.claims.bodies import pretrained
 from hornbook.workflows.claims.classified import draw_rows
 from hornbook.workflows.claims.lab import Lab
-from hornbook.workflows.claims.statement import Mark, Picture, Trial, Twice, statement
+from hornbook.workflows.claims.said import Twice
+from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 from hornbook.workflows.compare.ladder import label_task
 from hornbook.workflows.open.model import open_model
 
