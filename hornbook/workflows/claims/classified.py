@@ -20,7 +20,7 @@ _JUDGED, _LOOKED_AT = 400, 0.2
 """Texts that are judged at most, and the share of the others by which a training is stopped."""
 
 
-class Rows(NamedTuple):
+class DrawnRows(NamedTuple):
     """learned: rows to learn from, of each number that is tried, every one part of the next.
     judged: texts, and their labels.
     """
@@ -30,8 +30,8 @@ class Rows(NamedTuple):
     labels: list[str]
 
 
-def draw_rows(rows: Sequence[LabelledText], counts: Sequence[int], seed: int) -> Rows:
-    """Rows drawn by a seed; numbers of which there are too few become what there is."""
+def draw_rows(rows: Sequence[LabelledText], counts: Sequence[int], seed: int) -> DrawnRows:
+    """DrawnRows drawn by a seed; numbers of which there are too few become what there is."""
     share = min(0.3, _JUDGED / len(rows))
     rest, judged = split(rows, share, seed)
     order = np.random.default_rng(seed).permutation(len(rest))
@@ -43,7 +43,7 @@ def draw_rows(rows: Sequence[LabelledText], counts: Sequence[int], seed: int) ->
         count: [rest[i] for i in taken[:count]]
         for count in dict.fromkeys(min(count, len(rest)) for count in counts)
     }
-    return Rows(learned, [row.text for row in judged], [row.label for row in judged])
+    return DrawnRows(learned, [row.text for row in judged], [row.label for row in judged])
 
 
 def tuned(
@@ -55,7 +55,7 @@ def tuned(
     return lab.train(name, seed, project, epochs=passes, **values)
 
 
-def right(run: Path, rows: Rows) -> np.ndarray:
+def right(run: Path, rows: DrawnRows) -> np.ndarray:
     """(N,) 1.0 for each judged text whose label the classifier of a run names."""
     classifier = open_classifier(run, "cpu")
     shares = classifier.probabilities(rows.judged)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hornbook.baselines.linear_classifier import make
 from hornbook.datasets.labelled import LabelledText
-from hornbook.workflows.claims.classified import COUNTS, Rows, draw_rows, right, tuned
+from hornbook.workflows.claims.classified import COUNTS, DrawnRows, draw_rows, right, tuned
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 
@@ -55,7 +55,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     return Trial(gains.tolist(), marks)
 
 
-def _linear(name: str, texts: Sequence[LabelledText], rows: Rows, seed: int) -> np.ndarray:
+def _linear(name: str, texts: Sequence[LabelledText], rows: DrawnRows, seed: int) -> np.ndarray:
     """(N,) 1.0 for each judged text that a linear classifier labels rightly."""
     classifier = make(name).fit([row.text for row in texts], [row.label for row in texts], seed)
     guesses = classifier.predict(rows.judged)
