@@ -73,8 +73,8 @@ def main() -> None:
     report(ours, peers, float(np.exp(np.log(errors).mean())) if errors else None)
 
 
-def _folded(path: Path, **columns: str) -> Task:
-    data = read_labelled(path, **columns)
+def _folded(path: Path, text_column: str | None = None, label_column: str | None = None) -> Task:
+    data = read_labelled(path, text_column, label_column)
     rows, dropped = without_copies(data.rows)
     about = {"rows": len(data.rows), "copies_dropped": dropped}
     return Task(rows, np.array(folds(rows, _FOLDS)), about)

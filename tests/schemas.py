@@ -39,7 +39,7 @@ def check_printed(arguments: list[str], code: int, out: str) -> None:
     value = json.loads(last)
     failed = code != 0 and set(value) == {"error", "exit_code"}
     assert failed or name, f"{words} has no schema"
-    check("error" if failed else str(name), value)
+    check("error" if failed else "dry_run" if "--dry-run" in arguments else str(name), value)
 
 
 def _no_number(name: str) -> NoReturn:

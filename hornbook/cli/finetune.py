@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.cli.options import Device, Json, check_resumed_alone
+from hornbook.cli.options import Device, DryRun, Json, Set, check_new, check_resumed_alone
 from hornbook.cli.training_data import refuse, tuning
 
 _Model = Annotated[
@@ -113,17 +113,21 @@ def command(
     seed: _Seed = 0,
     dtype: _DType = None,
     device: Device = None,
+    set_: Set = None,
     resume: _Resume = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Tune a model on your rows, and measure what it gained and what it forgot."""
     began = time.monotonic()
     from hornbook.cli.output import print_json
+    from hornbook.core.config import read_recipe
     from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
 
     if out is None:
         raise UsageError("Say where the run goes: --out RUN.")
+    check_new(dry_run, resume)
     if resume and model is None and not data:
         check_resumed_alone(context_)
         from hornbook.workflows.projects import resume as resume_any
@@ -154,11 +158,15 @@ def command(
         refuse(columns, "goes with --task classify")
     progress = Progress()
     progress.doing("loading libraries")
-    from hornbook.workflows.train import train
+    from hornbook.workflows.train import forecast, train
 
     wishes = columns if task == "classify" else {**own, "--task": task}
     wishes.pop("--general", None)
     project = tuning(model, data, task, general)
     known |= {name.strip("-").replace("-", "_"): value for name, value in wishes.items()}
+    known |= read_recipe(None, set_ or ())
+    if dry_run:
+        print_json(forecast(project, out, progress=progress, began=began, **known), json)
+        return
     found = train(project, out, resume=resume, progress=progress, began=began, **known).result
     print_json(found, json)

@@ -20,7 +20,7 @@ OPTIONS = {
     "Documents": "remove encoder wait watch make_questions index.questions",
     "Search": "ask.strict quotes least places count by source folder since until in_language "
     "metadata rerank",
-    "Budget": "minutes tokens epochs",
+    "Budget": "minutes tokens epochs dry_run",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
     "Training": "method rate beta class_weights rows micro_rows isolate keep canaries retrain "

@@ -80,6 +80,14 @@ Draft = Annotated[
         "text so far), or a smaller model with the same tokenizer."
     ),
 ]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Set a value of the recipe.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Say what the run would choose, take and reach, and stop before its first step.",
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. By default cuda if there is one.")]
 
 
@@ -96,3 +104,11 @@ def check_resumed_alone(context: typer.Context) -> None:
                 f"{option.opts[0]} would change nothing: a run that is resumed by --out alone goes "
                 "on as it was asked for. Leave it out, or give the whole command again."
             )
+
+
+def check_new(dry_run: bool, resume: bool) -> None:
+    """Raises UsageError where a run that has begun is to be foretold."""
+    from hornbook.core.errors import UsageError
+
+    if dry_run and resume:
+        raise UsageError("--dry-run is about a new run: leave --resume out.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.cli.options import Json, check_resumed_alone
+from hornbook.cli.options import DryRun, Json, Set, check_new, check_resumed_alone
 from hornbook.cli.training_data import PretrainingData, pretraining
 
 _Family = Annotated[
@@ -102,9 +102,7 @@ def command(
     recipe: Annotated[
         Path | None, typer.Option(help="A YAML file with values for these options.")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Set a value of the recipe.")
-    ] = None,
+    set_: Set = None,
     keep: Annotated[
         int | None,
         typer.Option(
@@ -120,14 +118,17 @@ def command(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue a run that was stopped.")] = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Train a model from scratch or from --init, on text, on pairs or on images, and measure it."""
     began = time.monotonic()
+    from hornbook.cli.output import print_json
     from hornbook.core.config import read_recipe
     from hornbook.core.progress import Progress
-    from hornbook.workflows.train import Run, train
+    from hornbook.workflows.train import Run, forecast, train
 
+    check_new(dry_run, resume)
     data = PretrainingData(corpus, pairs, validation, test, images)
     if resume and not data.given:
         check_resumed_alone(context_)
@@ -146,6 +147,9 @@ def command(
         "--canaries": canaries, "--preset": preset, "--init": init, "--tokenizer": tokenizer,
     }  # fmt: skip
     project = pretraining(data, values, only_text)
+    if dry_run:
+        print_json(forecast(project, out, progress=Progress(), began=began, **values), json)
+        return
     found = train(project, out, resume=resume, progress=Progress(), began=began, **values)
     _end(found.result, json)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hornbook.cli.options import Json
+from hornbook.cli.options import DryRun, Json, Set
 
 
 def command(
@@ -24,12 +24,17 @@ def command(
             min=0, max=2**63 - 1, help="Seed of the initial weights and of the order of the data."
         ),
     ] = 0,
+    set_: Set = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Train a small model on text, measure it beside baselines, tune it to answer, report."""
     began = time.monotonic()
     from hornbook.cli.output import print_json
+    from hornbook.core.config import read_recipe
     from hornbook.core.progress import Progress
-    from hornbook.workflows.quickstart import quickstart
+    from hornbook.workflows.quickstart import foretell_quickstart, quickstart
 
-    print_json(quickstart(text or [], minutes, out, seed, Progress(), began), json)
+    do = foretell_quickstart if dry_run else quickstart
+    values = {**read_recipe(None, set_ or ()), "seed": seed}
+    print_json(do(text or [], minutes, out, values, Progress(), began), json)

@@ -58,18 +58,21 @@ def read_labelled(
     text_column: str | None = None,
     label_column: str | None = None,
     classes: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> LabelledData:
     """All rows of one file that have a text and a label.
 
     text_column, label_column: as the file calls them, in any case; "column 1" and so on in a table
     without a header; `title+text` joins two columns. classes: what a classifier knows, when the
     file is to measure it and not to train it: one class or few rows are then no mistake, but an
-    unknown label is. Numbers as labels become their text: 1.0 becomes "1", in every format.
+    unknown label is. most: rows that are read, from the beginning. Numbers as labels become their
+    text: 1.0 becomes "1", in every format.
 
     Raises UsageError for a file that is not there or of another kind, for columns that are not
     there or cannot be told, and for labels from which nothing can be learned.
     """
-    found = list(read_rows(path, Naming(names_in(text_column, label_column))))
+    every = read_rows(path, Naming(names_in(text_column, label_column)))
+    found = list(itertools.islice(every, most))
     rejected = [item for item in found if isinstance(item, Rejection)]
     values = [item for item in found if isinstance(item, Row)]
     if not values:

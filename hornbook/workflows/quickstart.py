@@ -6,12 +6,13 @@ order; each reuses what is unchanged from an earlier run. Computes nothing itsel
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hornbook.core.claims import Claim
 from hornbook.core.clock import Clock
+from hornbook.core.errors import UsageError
 from hornbook.core.folders import entering
 from hornbook.core.lines import first_line
 from hornbook.core.progress import Progress
@@ -25,11 +26,13 @@ from hornbook.workflows.projects.answers.mined import pairs_of
 from hornbook.workflows.projects.answers.split import NothingToLearn
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.report import write_report
+from hornbook.workflows.projects.text.request import TextRequest
 from hornbook.workflows.projects.text.samples import beginnings
 from hornbook.workflows.report.page import Next
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.foretell import beside, foretell
 from hornbook.workflows.runs.project import Project
-from hornbook.workflows.runs.recipe import check_minutes
+from hornbook.workflows.runs.recipe import Request, check_minutes
 from hornbook.workflows.runs.run import run as train
 
 DEFAULT_TEXT = "python-docs"
@@ -52,35 +55,68 @@ def quickstart(
     text: Sequence[Path],
     minutes: float,
     out: Path,
-    seed: int,
+    values: Mapping[str, Any],
     progress: Progress,
     began: float | None = None,
 ) -> dict[str, Any]:
     """Do it all into the folder `out`, in about `minutes`; returns the facts for --json.
 
-    text: files and folders, or nothing for Python's own documentation. began: when the minutes
-    began (time.monotonic); now if None. A run that was stopped goes on where it was saved. Raises
-    UsageError before any work for values that cannot be.
+    text: files and folders, or nothing for Python's own documentation. values: `seed`, and what
+    else the recipe of the training shall say. began: when the minutes began (time.monotonic); now
+    if None. A run that was stopped goes on where it was saved. Raises UsageError before any work
+    for values that cannot be.
     """
-    check_minutes(minutes, _LEAST_MINUTES)
+    _check(minutes, values)
     clock = Clock.start(minutes, began)
     sources: list[str | Path] = list(text) or [DEFAULT_TEXT]
     with entering(out, Claim("quickstart", places_of(sources)), *_PARTS, layout.REPORT):
-        return _quickstart(sources, clock, out, seed, progress)
+        return _quickstart(sources, clock, out, values, progress)
+
+
+def foretell_quickstart(
+    text: Sequence[Path],
+    minutes: float,
+    out: Path,
+    values: Mapping[str, Any],
+    progress: Progress,
+    began: float | None = None,
+) -> dict[str, Any]:
+    """What the training of `quickstart` with the same arguments would choose, take and reach: see
+    `runs.foretell`. Nothing of it stays."""
+    _check(minutes, values)
+    clock = Clock.start(minutes, began)
+    with beside(out) as aside:
+        sources: list[str | Path] = list(text) or [DEFAULT_TEXT]
+        corpus = build(sources, aside / "corpus", progress=progress, place=out)
+        project = Text(corpus)
+        request = project.request(_training_values(clock, values))
+        own = _own_clock(clock, request, _TRAINING)
+        return foretell(project, out / "pretrain", request, progress=progress, clock=own)
+
+
+def _check(minutes: float, values: Mapping[str, Any]) -> None:
+    check_minutes(minutes, _LEAST_MINUTES)
+    for name in (*TextRequest.length, "steps"):
+        if name in values:
+            raise UsageError(f"--set {name}: how long it all takes is said by --minutes.")
 
 
 def _quickstart(
-    sources: Sequence[str | Path], clock: Clock, out: Path, seed: int, progress: Progress
+    sources: Sequence[str | Path],
+    clock: Clock,
+    out: Path,
+    values: Mapping[str, Any],
+    progress: Progress,
 ) -> dict[str, Any]:
     progress.say("1. Reading the text")
     corpus = build(sources, out / "corpus", progress=progress, place=out)
     no_index = index_text(_texts(sources, out), out / "index", _INDEXING * clock.given_s, progress)
     progress.say("2. Training")
     run = out / "pretrain"
-    values = {"seed": seed, "keep": _KEEP}
-    result = _learned(Text(corpus), run, values, _TRAINING, clock, progress)
+    project, trained = Text(corpus), _training_values(clock, values)
+    result = _learned(project, run, trained, _TRAINING, clock, progress)
     progress.say("3. Learning to answer")
-    tuned = _tuned(corpus, out, seed, clock, progress)
+    tuned = _tuned(corpus, out, values["seed"], clock, progress)
     progress.say("4. Asking the text")
     asked = _asked(corpus, out / "index", no_index, progress)
     report = out / layout.REPORT
@@ -121,7 +157,8 @@ def _tuned(
     """The facts of the tuning; None, and why, where the text holds nothing to answer."""
     try:
         project = mined(corpus, out / "pretrain" / layout.MODEL, out / "questions")
-        values = {"method": "full", "rate": _RATE, "seed": seed}
+        minutes = _minutes(clock, _TUNING)
+        values = {"minutes": minutes, "method": "full", "rate": _RATE, "seed": seed}
         return _learned(project, out / "instruct", values, _TUNING, clock, progress)
     except NothingToLearn as nothing:
         progress.say(f"No instruction tuning: {nothing}")
@@ -139,16 +176,29 @@ def _learned(
     """The facts of a run, which goes on where it was stopped. span: of the clock's minutes, what it
     may take and until when.
 
-    Its request says the same minutes whenever it is asked for; where what came before took long, a
-    part of them is over when it begins.
+    Its request says the same minutes whenever it is asked for.
     """
-    assert clock.minutes is not None
-    share, until = span
-    request = project.request({"minutes": share * clock.minutes, **values})
+    request = project.request(values)
     unfinished = (run / layout.RECIPE).is_file() and not layout.is_finished(run)
-    over_s = share * clock.given_s - clock.left_s(until)
-    own = Clock.start(request.minutes, time.monotonic() - max(0.0, over_s))
+    own = _own_clock(clock, request, span)
     return train(project, run, request, resume=unfinished, progress=progress, clock=own)
+
+
+def _training_values(clock: Clock, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the training on the text is asked for."""
+    return {"minutes": _minutes(clock, _TRAINING), "keep": _KEEP, **values}
+
+
+def _minutes(clock: Clock, span: tuple[float, float]) -> float:
+    assert clock.minutes is not None
+    return span[0] * clock.minutes
+
+
+def _own_clock(clock: Clock, request: Request, span: tuple[float, float]) -> Clock:
+    """Of a part of the work; where what came before took long, some of its minutes are over."""
+    share, until = span
+    over_s = share * clock.given_s - clock.left_s(until)
+    return Clock.start(request.minutes, time.monotonic() - max(0.0, over_s))
 
 
 def _verdict(result: dict[str, Any]) -> str:

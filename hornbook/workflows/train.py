@@ -1,4 +1,4 @@
-"""`train` and `Run`: a run of any kind, and what lies in its folder.
+"""`train`, `forecast` and `Run`: a run of any kind, and what lies in its folder.
 
 What is learned from is a project: `Text`, `Pairs`, `Images`, `Answers` or `Labels`.
 """
@@ -16,6 +16,7 @@ from hornbook.core.progress import Progress
 from hornbook.workflows.open.load import Loaded, load
 from hornbook.workflows.projects import resume
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.foretell import foretell
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.run import run
 
@@ -101,6 +102,22 @@ def train(
     with _process_as_it_was():
         run(project, where, request, resume=resume, progress=_progress(progress), clock=clock)
     return Run(where)
+
+
+def forecast(
+    project: Project[Any, Any, Any],
+    folder: str | Path,
+    *,
+    progress: bool | Progress = False,
+    began: float | None = None,
+    **values: Any,
+) -> dict[str, Any]:
+    """What `train` with the same arguments would choose, take and reach, of which nothing is
+    written: see `runs.foretell`. Takes as long as a run takes before its first step."""
+    request = project.request(_values(project, values))
+    clock, where = Clock.start(request.minutes, began), Path(folder).expanduser()
+    with _process_as_it_was():
+        return foretell(project, where, request, progress=_progress(progress), clock=clock)
 
 
 def _values(project: Project[Any, Any, Any], values: Mapping[str, Any]) -> dict[str, Any]:

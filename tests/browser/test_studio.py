@@ -6,64 +6,11 @@ import re
 import httpx2
 import pytest
 
-from hornbook.serve.config import ServeConfig
-from hornbook.serve.shelf import Shelf, named
-from hornbook.serve.state import ServerState
-from hornbook.serve.studio.app import create_studio
-from hornbook.serve.studio.config import StudioConfig
-from tests.serve.conftest import listening
-from tests.serve.studio.conftest import HOSTILE, KEY, write_run
-from tests.tiny import every_kind, sentences
+from tests.browser.conftest import MINUTE, PAGES
+from tests.serve.studio.conftest import HOSTILE, KEY
+from tests.tiny import sentences
 
 pytestmark = pytest.mark.browser
-PAGES = (
-    "/",
-    "/runs",
-    "/new",
-    "/run?id=tablet",
-    "/run?id=deep/letters",
-    "/talk",
-    "/ask",
-    "/understand",
-)
-MINUTE = 60_000
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    """The address, and the work folder."""
-    folder = tmp_path_factory.mktemp("studio")
-    write_run(folder / "work" / "tablet")
-    write_run(folder / "work" / "deep" / "letters", rows=20, finished=False, text=HOSTILE)
-    models = every_kind(folder / "models")
-    config = ServeConfig(key=KEY)
-    state = ServerState(config, Shelf(named([models / "decoder"]), config, device="cpu"))
-    app = create_studio(state, StudioConfig(folder=folder / "work"))
-    with listening(app) as url:
-        yield url, folder
-
-
-@pytest.fixture
-def opened(browser, studio):
-    """Open a page with the key; whatever a browser complains of, or asks elsewhere, fails."""
-    url, _ = studio
-    contexts, complaints = [], []
-
-    def show(path, width=1100, **options):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith(url) or complaints.append(asked.url))
-        page.goto(f"{url}/enter?key={KEY}")
-        page.goto(url + path)
-        return page
-
-    yield show
-    for context in contexts:
-        context.close()
-    assert not complaints
 
 
 @pytest.mark.parametrize("width", [320, 390, 1100])
@@ -105,7 +52,7 @@ def test_the_keyboard_goes_through(opened):
 
 def test_a_table_is_sorted(opened, studio):
     page = opened("/runs")
-    names = lambda: page.locator("tbody td:first-child").all_inner_texts()  # noqa: E731
+    names = lambda: page.locator("tbody td:first-child a").all_inner_texts()  # noqa: E731
     page.click("th button:has-text('Run')")
     assert names() == ["deep/letters", "tablet"]
     page.click("th button:has-text('Run')")
@@ -134,6 +81,7 @@ def test_a_model_talks_and_is_gone_on_with(opened):
     page = opened("/talk")
     page.select_option("[name=mode]", "text")
     page.fill("[name=most]", "12")
+    page.click(".parameters summary")
     page.fill("[name=temperature]", "0")
     page.fill("#message", "the hornbook and 春眠")
     page.click("button:has-text('Send')")

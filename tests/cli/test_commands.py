@@ -113,6 +113,8 @@ def test_chat_through_a_pipe(model):
             2,
             "--minutes would change nothing",
         ),
+        (["pretrain", "--out", "x", "--resume", "--dry-run"], 2, "about a new run"),
+        (["quickstart", "--out", "x", "--set", "minutes=3"], 2, "--set minutes: how long"),
         (["finetune", "--out", "x", "--resume", "--seed", "0"], 2, "--seed would change nothing"),
         (["quickstart", "--minutes", "0", "--out", "x"], 2, "--minutes 0: must be 0.5 to"),
         (["quickstart", "--minutes", "soon"], 2, "--minutes"),

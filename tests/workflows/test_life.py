@@ -18,6 +18,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from hornbook.core.clock import Clock
+from hornbook.core.config import read_recipe
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
@@ -30,6 +31,7 @@ from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
 from hornbook.workflows.report import page
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.foretell import foretell
 from hornbook.workflows.runs.ledger import entries
 from hornbook.workflows.runs.run import run as train
 from tests.schemas import check
@@ -175,6 +177,26 @@ def test_the_result_has_what_every_result_has(made):
     assert 0 < result["parameters"]["trained"] <= result["parameters"]["all"]
     assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
     assert "</html>" in Path(result["report"]).read_text(encoding="utf-8")
+
+
+def test_it_is_foretold_as_it_is_settled(made, tmp_path):
+    kind, data, values, folder, _ = made
+    project = project_class(kind)(**data)
+    found = foretell(project, tmp_path / "new" / "run", project.request(values), progress=QUIET)
+    recipe = read_recipe(folder / "recipe.yaml")
+    check("dry_run", found)
+    assert found["kind"] == kind and found["steps"] == recipe["loop"]["steps"]
+    assert found["passes"] == pytest.approx(found["steps"] / recipe["steps_per_epoch"])
+    settled = [(name, value) for name, value, _ in recipe["choices"]]
+    assert [(one["name"], one["value"]) for one in found["choices"]] == settled
+    assert (found["score"] is None) == (recipe["forecast"] is None)
+    for name in ("prepared_s", "training_s", "ending_s", "peak_bytes", "disk_bytes"):
+        assert 0 < found[name] < 1e12, name
+    assert not list(tmp_path.iterdir())
+    for one in found["choices"]:  # what is said to be a key of the recipe is one
+        if one["key"] is not None:
+            keys = dict(layout.leaves(recipe["request"]))
+            assert one["key"] in keys and not isinstance(keys[one["key"]], str)
 
 
 @pytest.mark.parametrize("at", [9, *slow(1)])

@@ -21,6 +21,7 @@ from hornbook.serve.studio import (
     review_pages,
     runs,
     talk,
+    together,
     understand,
     understood_pages,
 )
@@ -30,6 +31,7 @@ from hornbook.serve.studio.door import Door
 PAGES = (
     home.router,
     runs.router,
+    together.router,
     new_run.router,
     reports.router,
     talk.router,

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from hornbook.core.json_text import parse_json
 from hornbook.core.language import Language
 
 HIDDEN = ".studio"
+DRY_RUN = "--dry-run"
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 _LOG, _LOCK, _FACTS, _ANSWER = "log.txt", "lock", "job.json", "answer.json"
 _PAGES = {
@@ -58,7 +60,26 @@ class BegunCommand(NamedTuple):
 
     def makes(self, place: str) -> bool:
         """Whether it writes to a place in the work folder."""
-        return place == self.out or place.startswith(f"{self.out}/")
+        return not self.foretells and (place == self.out or place.startswith(f"{self.out}/"))
+
+    @property
+    def foretells(self) -> bool:
+        """Whether it only says what a run would be."""
+        return DRY_RUN in self.command
+
+    def memory(self) -> tuple[float, float] | None:
+        """Bytes that its process takes now, and took at most; None where that is not told."""
+        if not self.alive:
+            return None
+        try:
+            lines = Path(f"/proc/{self.pid}/status").read_text().split("\n")
+        except OSError:  # it has just ended, or the system has no such files
+            return None
+        found = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS", "VmHWM")))
+        sizes = [
+            1024.0 * int(found[name].split()[0]) for name in ("VmRSS", "VmHWM") if name in found
+        ]
+        return (sizes[0], sizes[1]) if len(sizes) == 2 else None
 
 
 def makes_run(job: BegunCommand) -> bool:
@@ -135,6 +156,14 @@ class Jobs:
         with contextlib.suppress(ProcessLookupError):
             os.kill(job.pid, signal.SIGTERM)
         return True
+
+    def end(self, name: str, most_s: float) -> None:
+        """Stop one and wait for its end. Raises UsageError where it takes longer than `most_s`."""
+        until = time.monotonic() + most_s
+        while self.stop(name):
+            if time.monotonic() > until:
+                raise UsageError(f"{name} is still ending; ask again.")
+            time.sleep(0.1)
 
     def said(self, name: str) -> list[str]:
         """The last lines that it said."""

@@ -1,4 +1,4 @@
-"""The page of a new run: text is brought, looked at, and a process of its own learns from it."""
+"""The page of a new run: files are brought and looked at, a forecast, and a process that learns."""
 
 import asyncio
 import datetime
@@ -9,32 +9,92 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.serve.routes import refusal
+from hornbook.serve.routes import EventStream, refusal
+from hornbook.serve.shelf import Shelf
+from hornbook.serve.state import ServerState, State
 from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of
-from hornbook.serve.studio.jobs import checked_name
-from hornbook.serve.studio.page_route import PageRoute
+from hornbook.serve.studio.jobs import DRY_RUN, checked_name
+from hornbook.serve.studio.live import changes
+from hornbook.serve.studio.page_route import PageRoute, nothing_there
+from hornbook.serve.studio.previews import PREVIEWS
 from hornbook.serve.studio.render import language_of, page
-from hornbook.serve.studio.understanding import checked_sources, understand
+from hornbook.serve.studio.run_kinds import KINDS, SET, RunForm, command_of
+from hornbook.serve.studio.talk import take_in
+from hornbook.serve.studio.understanding import understand
 from hornbook.serve.wire import Json
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_MINUTES, _LEAST = "10", 0.5
+_MINUTES, _LINES, _FORECAST = "10", 3, ".forecast"
+_ENDING_S = 20.0
+"""What a forecast may take to end where it is asked for anew."""
 
 
 @router.get("/new")
-def new(request: Request) -> Response:
-    """The form."""
-    name = datetime.datetime.now().astimezone().strftime("run-%m%d-%H%M%S")
-    return page(request, "new.html.jinja", form={"name": name, "minutes": _MINUTES}, said="")
+def new(
+    request: Request, studio: Studio, server: State, kind: str = "text", name: str = ""
+) -> Response:
+    """The form. name: of a forecast that was asked for."""
+    if kind not in KINDS:
+        raise nothing_there(kind)
+    fresh = datetime.datetime.now().astimezone().strftime("run-%m%d-%H%M%S")
+    form = {"name": name or fresh, "minutes": _MINUTES}
+    return _page(request, studio, server, kind, form)
+
+
+def _page(
+    request: Request,
+    studio: StudioState,
+    server: ServerState,
+    kind: str,
+    form: dict[str, str],
+    said: str = "",
+) -> Response:
+    models, forecast = _models(studio, server, kind), _forecast(studio, form.get("name", ""))
+    facts = {"kind": kind, "form": form, "models": list(models), "forecast": forecast}
+    return page(request, "new.html.jinja", 400 if said else 200, said=said, **facts)
+
+
+def _models(studio: StudioState, server: ServerState, kind: str) -> dict[str, str]:
+    """What may be tuned, and how a command is told of it."""
+    if not KINDS[kind].tunes:
+        return {}
+    take_in(server.shelf, studio.work)
+    return tunable(server.shelf, KINDS[kind].tunes, afresh=kind == "labels")
+
+
+def tunable(shelf: Shelf, abilities: tuple[str, ...], afresh: bool) -> dict[str, str]:
+    """Models of the shelf that can do one of some things.
+
+    afresh: families as well, of which a body begins without having learned anything.
+    """
+    from hornbook.models.presets import FAMILIES
+
+    found = {
+        name: str(place.absolute()) if place.exists() else str(place)
+        for name, place in shelf.places.items()
+        if set(abilities) & set(shelf.kinds[name].abilities)
+    }
+    return found | ({family: family for family in FAMILIES} if afresh else {})
 
 
 @router.post("/new/look")
-async def look(request: Request) -> Response:
+async def look(request: Request, studio: Studio, server: State) -> Response:
     """What was understood of the files."""
-    form = await form_of(request)
-    found = await asyncio.to_thread(lambda: understand(checked_sources(form.get("paths", ""))))
-    return page(request, "understood.html.jinja", found=found)
+    fields = await form_of(request)
+    kind, form = _asked(studio, server, fields)
+    if kind == "text":
+        found = await asyncio.to_thread(lambda: understand(form.sources))
+        return page(request, "understood.html.jinja", found=found)
+    preview = await asyncio.to_thread(PREVIEWS[kind], form)
+    return page(request, "previewed.html.jinja", kind=kind, found=preview)
+
+
+def _asked(studio: StudioState, server: ServerState, fields: dict[str, str]) -> tuple[str, RunForm]:
+    kind = fields.get("kind", "text")
+    if kind not in KINDS:
+        raise nothing_there(kind)
+    return kind, RunForm(fields, _models(studio, server, kind))
 
 
 @router.put("/new/file")
@@ -47,32 +107,97 @@ async def bring(
     return Json({"folder": str(studio.uploads.folder(batch))})
 
 
+@router.post("/new/forecast")
+async def foretell(request: Request, studio: Studio, server: State) -> Response:
+    """Let a process of its own find out what the run would take and reach."""
+    fields = await form_of(request)
+    name = await asyncio.to_thread(_begun, request, studio, server, fields, True)
+    found = page(request, "forecast.html.jinja", forecast=_forecast(studio, name))
+    found.headers["HX-Push-Url"] = "/new?" + urlencode({"kind": fields["kind"], "name": name})
+    return found
+
+
+@router.get("/new/forecast")
+def forecast_now(request: Request, studio: Studio, name: str) -> Response:
+    """What is known of a forecast by now."""
+    return page(request, "forecast.html.jinja", forecast=_forecast(studio, name))
+
+
+@router.get("/new/changes")
+def forecast_changes(studio: Studio, name: str) -> EventStream:
+    """An event whenever that changed."""
+
+    def mark() -> Any:
+        found = _forecast(studio, name)
+        return found and (found["alive"], tuple(found["said"]))
+
+    return changes(mark)
+
+
+@router.post("/new/forget")
+async def forget(request: Request, studio: Studio) -> Response:
+    """End a forecast that is no longer wanted."""
+    name = (await form_of(request)).get("name", "")
+    studio.jobs.stop(_job_name(name))
+    return page(request, "forecast.html.jinja", forecast=None)
+
+
+def _job_name(name: str) -> str:
+    return name + _FORECAST
+
+
+def _forecast(studio: StudioState, name: str) -> dict[str, Any] | None:
+    """What a forecast says by now: `found`, or `error`; None where none was asked for."""
+    job = studio.jobs.find(_job_name(name)) if name else None
+    if job is None or not job.foretells:
+        return None
+    found = studio.jobs.answer(job.name) or {} if not job.alive else {}
+    return {
+        "name": name,
+        "alive": job.alive,
+        "said": studio.jobs.said(job.name)[-_LINES:],
+        "found": found if "choices" in found else None,
+        "error": str(found.get("error", "")),
+        "asked": _asked_for(job.command),
+        "set": SET,
+    }
+
+
+def _asked_for(command: list[str]) -> dict[str, str]:
+    """Values of the recipe that were said, by their keys."""
+    pairs = (part.removeprefix("--set=").partition("=") for part in command if "--set=" in part)
+    return {key: value for key, _, value in pairs}
+
+
 @router.post("/new")
-async def start(request: Request, studio: Studio) -> Response:
+async def start(request: Request, studio: Studio, server: State) -> Response:
     """Begin the run; what is wrong is said beside what was filled in."""
-    form = await form_of(request)
+    fields = await form_of(request)
     try:
-        name = _begun(request, studio, form)
+        name = await asyncio.to_thread(_begun, request, studio, server, fields, False)
     except HornbookError as error:
-        said = refusal(error).message
-        return page(request, "new.html.jinja", 400, form=form, said=said)
+        said, kind = refusal(error).message, fields.get("kind", "text")
+        if kind not in KINDS:
+            raise
+        return _page(request, studio, server, kind, fields, said)
     return RedirectResponse("/run?" + urlencode({"id": name}), 303)
 
 
-def _begun(request: Request, studio: StudioState, form: dict[str, Any]) -> str:
-    from hornbook.workflows.runs.recipe import check_minutes  # it takes torch
-
-    name = checked_name(form.get("name", ""))
-    sources = checked_sources(form.get("paths", ""))
-    try:
-        minutes = float(form.get("minutes", ""))
-    except ValueError:
-        raise UsageError("Minutes are a number.") from None
-    check_minutes(minutes, _LEAST)
-    if (studio.config.folder / name).exists():
+def _begun(
+    request: Request,
+    studio: StudioState,
+    server: ServerState,
+    fields: dict[str, str],
+    dry: bool,
+) -> str:
+    """The name of a run that was begun, or is foretold."""
+    name = checked_name(fields.get("name", ""))
+    kind, form = _asked(studio, server, fields)
+    place = (studio.config.folder / name).absolute()
+    if place.exists() or name.endswith(_FORECAST):
         raise UsageError(f"There is a run {name!r} already; take another name.")
-    out = (studio.config.folder / name).absolute()
-    texts = [part for source in sources for part in ("--text", source)]
-    command = ["quickstart", *texts, "--minutes", f"{minutes:g}", "--out", str(out)]
-    studio.jobs.begin(name, command, language_of(request))
+    command = command_of(kind, form, place, *([DRY_RUN, "--json"] if dry else []))
+    studio.jobs.end(_job_name(name), _ENDING_S)
+    out = _job_name(name) if dry else name
+    studio.jobs.begin(out, command, language_of(request), answers=dry)
     return name

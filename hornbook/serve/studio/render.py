@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from hornbook import __version__
 from hornbook.core.language import LANGUAGES, Language, chinese, chinese_pattern
+from hornbook.serve.studio.work_folder import written
 
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -76,6 +77,7 @@ def _templates(language: Language) -> jinja2.Environment:
         count=lambda value: f"{value:,}",
         duration=lambda seconds: duration(seconds, t),
         moment=moment,
+        score=lambda value, measure: written(measure, value),
         size=size,
         short=short,
         url=lambda text: quote(text, safe="/"),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hornbook.core.config import read_recipe
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_object
 from hornbook.core.metrics import MetricsLog
@@ -81,25 +82,37 @@ def _tail(path: Path) -> list[Row]:
 def figures(run: Path) -> dict[str, Any]:
     """For the charts of a run: `train` and `validation`, columns each, and `floors` by name.
 
+    `passes` is among the columns where the recipe tells how long one is.
+
     A point of `train` is the mean of as many steps as it takes to have at most POINTS of them.
     """
     rows = kept(run / layout.METRICS, every_row) or []
     train = [row for row in rows if row.get("kind") == "train" and "loss" in row]
     validation = [row for row in rows if row.get("kind") == "validation"]
+    pass_steps = steps_per_pass(kept(run / layout.RECIPE, read_recipe) or {})
     measure = next((name for name in MEASURES if validation and name in validation[-1]), "")
     return {
-        "train": _columns(_means(train), "loss"),
-        "validation": _columns([row for row in validation if measure in row], measure),
+        "train": _columns(_means(train), "loss", pass_steps),
+        "validation": _columns([row for row in validation if measure in row], measure, pass_steps),
         "measure": measure,
         "floors": floors(run),
     }
 
 
-def _columns(rows: list[Row], value: str) -> dict[str, list[float]]:
+def steps_per_pass(recipe: Row) -> float | None:
+    """Over the data, by a run's recipe; None where it does not say."""
+    found, expected = recipe.get("steps_per_epoch"), recipe.get("forecast") or {}
+    if not found and expected.get("epochs"):
+        found = expected["steps"] / expected["epochs"]
+    return found if isinstance(found, int | float) and found > 0 else None
+
+
+def _columns(rows: list[Row], value: str, pass_steps: float | None) -> dict[str, list[float]]:
     names = ("step", "tokens", "elapsed_s")
-    return {name: [row.get(name, 0) for row in rows] for name in names} | {
-        "value": [row[value] for row in rows]
-    }
+    found = {name: [row.get(name, 0) for row in rows] for name in names}
+    if pass_steps:
+        found["passes"] = [round(row["step"] / pass_steps, 4) for row in rows]
+    return found | {"value": [row[value] for row in rows]}
 
 
 def _means(rows: list[Row]) -> list[Row]:

@@ -75,7 +75,7 @@ class WorkFolder:
     def waiting(self) -> list[BegunCommand]:
         """Commands that were begun to make a run, and have written none yet."""
         runs = self.runs()
-        begun = [job for job in self.jobs.all() if makes_run(job)]
+        begun = [job for job in self.jobs.all() if makes_run(job) and not job.foretells]
         return [job for job in begun if not any(job.makes(run.id) for run in runs)]
 
     def working(self) -> list[BegunCommand]:

@@ -162,16 +162,17 @@ def _check_parts(run: Path) -> None:
 
 def _difference(there: dict[str, Any], asked: dict[str, Any]) -> str:
     """What was asked for differently; at most a few of it."""
-    was, now = dict(_leaves(there)), dict(_leaves(asked))
+    was, now = dict(leaves(there)), dict(leaves(asked))
     named = {key.removeprefix("request."): (was.get(key), value) for key, value in now.items()}
     found = [f"{key} was {w}, now {n}" for key, (w, n) in named.items() if w != n]
     return ", ".join(found[:_SHOWN]) + (" and more" if found[_SHOWN:] else "")
 
 
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a recipe that hold no others, by their dotted keys."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 

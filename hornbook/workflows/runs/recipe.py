@@ -98,7 +98,8 @@ class Recipe(Config):
     kind: of the project that made it. places: where its inputs lay then, so that a run resumes by
     its name alone. evaluations, samples: how many there are in the whole run. forecast: of a run
     that was rehearsed. training_s: seconds for its steps with all that is done between them, where
-    minutes decided how many there are.
+    minutes decided how many there are. steps_per_epoch: of a pass over the data; None in recipes
+    that older versions wrote.
     """
 
     kind: str
@@ -115,6 +116,7 @@ class Recipe(Config):
     evaluations: int = Field(default=MOST_EVALUATIONS, ge=1)
     samples: int = Field(default=MOST_SAMPLES, ge=0)
     training_s: float | None = None
+    steps_per_epoch: float | None = None
 
     def save(self, run: Path) -> None:
         """Write recipe.yaml."""

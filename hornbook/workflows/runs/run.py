@@ -62,32 +62,15 @@ def run(
 
 def _run(
     project: Project[Asked, Made, Learned],
-    recipe: Made | None,
+    there: Made | None,
     request: Asked,
     place: Place,
     resume: bool,
 ) -> dict[str, Any]:
-    """From the machine to the result. recipe: of a run that was stopped."""
+    """From the machine to the result. there: the recipe of a run that was stopped."""
     folder, clock = place.folder, place.clock
-    machine = machine_for(recipe.machine if recipe else None, request.device)
-    plan, choices = (
-        (recipe.plan, recipe.choices) if recipe else project.plan(machine, request, place)
-    )
-    place.progress.say(*(f"  {one.name} = {one.value}: {one.reason}" for one in choices))
-    problem = project.prepare(request, plan, machine, place)
-    problem.choices = list(choices)
-    if recipe is None:
-        steps = project.steps(request, problem)
-        settlement = project.settle(problem, machine, steps, request, place)
-        recipe = project.recipe(
-            kind=project.kind,
-            request=request,
-            places=project.places(),
-            plan=problem.plan,
-            choices=problem.choices,
-            versions=versions(),
-            **settlement._asdict(),
-        )
+    problem, recipe = settled(project, there, request, place)
+    if there is None:
         recipe.save(folder)
         project.began(recipe, place)
         place.progress.say(*announcement(recipe, problem.targets))
@@ -107,6 +90,34 @@ def _run(
     write_json(folder / layout.RESULT, result)  # last: a run that has it is finished
     ledger.record(recipe, result)
     return result
+
+
+def settled(
+    project: Project[Asked, Made, Learned], there: Made | None, request: Asked, place: Place
+) -> tuple[Learned, Made]:
+    """The problem, and all that is decided before the first step; there: what was decided already.
+
+    Nothing of it is written down yet. Raises HornbookError where disk or time do not suffice.
+    """
+    machine = machine_for(there.machine if there else None, request.device)
+    plan, choices = (there.plan, there.choices) if there else project.plan(machine, request, place)
+    place.progress.say(*(f"  {one.name} = {one.value}: {one.reason}" for one in choices))
+    problem = project.prepare(request, plan, machine, place)
+    problem.choices = list(choices)
+    if there is not None:
+        return problem, there
+    steps = project.steps(request, problem)
+    settlement = project.settle(problem, machine, steps, request, place)
+    return problem, project.recipe(
+        kind=project.kind,
+        request=request,
+        places=project.places(),
+        plan=problem.plan,
+        choices=problem.choices,
+        versions=versions(),
+        steps_per_epoch=problem.steps_per_epoch,
+        **settlement._asdict(),
+    )
 
 
 def _training_clock(recipe: Recipe, state: TrainState, clock: Clock) -> Clock:

@@ -43,6 +43,29 @@ def write_run(folder: Path, steps=40, rows=None, finished=True, text="春眠"):
         (folder / "report.html").write_text(f"<script>{'1'}</script><p>{text}</p>")
 
 
+FORETOLD = {
+    "kind": "text", "steps": 1200, "passes": 2.5, "prepared_s": 20.0, "training_s": 400.0,
+    "ending_s": 30.0, "peak_bytes": 2_000_000_000, "disk_bytes": 50_000_000, "targets": "tokens",
+    "score": {"measure": "bits_per_byte", "value": 1.7, "low": 1.5, "high": 1.9},
+    "choices": [
+        {"name": "depth", "value": 4, "reason": HOSTILE, "key": "plan.depth"},
+        {"name": "steps", "value": 9, "reason": "as asked for", "key": None},
+    ],
+}  # fmt: skip
+
+
+def write_forecast(folder: Path, name, said=None):
+    """A forecast that ended, as its process leaves it."""
+    place = folder / ".studio" / f"{name}.forecast"
+    place.mkdir(parents=True)
+    printed = json.dumps(FORETOLD) if said is None else said
+    (place / "log.txt").write_text("Rehearsing ...\n")
+    (place / "answer.json").write_text(printed)
+    command = ["quickstart", "--set=plan.depth=4", "--dry-run", "--json"]
+    facts = {"out": place.name, "command": command, "pid": 1}
+    (place / "job.json").write_text(json.dumps(facts | {"started": "2026-01-01T00:00:00+00:00"}))
+
+
 class OpenStudio:
     """What tests ask a studio by, as a browser that has shown the key."""
 

@@ -32,3 +32,9 @@ def test_a_model_that_came_since_is_taken_in(tmp_path, monkeypatch):
     assert shelf.names_that("generate") == ["mine"]
     assert {"fetched", "network"} <= set(shelf.places) and "broken" not in shelf.places
     shelf.close()
+
+
+def test_each_use_has_its_page_and_says_what_lacks(studio):
+    for use, said in (("translate", "translates yet"), ("classify", "no classifier yet")):
+        assert said in studio.get(f"/talk?use={use}").text
+    assert studio.get("/talk?use=other").status_code == 404

@@ -1,21 +1,31 @@
 /* What all pages do: look again when something changed, sort tables, keep what is being written. */
 
-/* An element with data-live is told `live` upon each event of that stream; so are those with an id
-   in data-also. A page that nobody sees listens to nothing, as browsers have few connections. */
+/* An element with data-live is told `live` upon each event of that stream, and with it all that
+   waits for it. A page that nobody sees listens to nothing, as browsers have few connections; nor
+   does an element that is gone. */
+const listened = new Map();
+
 function listen(element) {
+  const address = element.dataset.live;
+  if (listened.get(element) === address) return;
+  listened.set(element, address);
   let stream = null;
+  const shut = () => { stream?.close(); stream = null; };
   const tell = () => {
     for (const each of document.querySelectorAll('[data-hx-trigger="live"]')) each.dispatchEvent(new Event("live"));
     document.dispatchEvent(new Event("live"));
   };
   const open = () => {
-    if (document.hidden) { stream?.close(); stream = null; return; }
+    const gone = !element.isConnected || element.dataset.live !== address;
+    if (gone) listened.delete(element);
+    if (document.hidden || gone) { shut(); return; }
     if (stream) return;
-    stream = new EventSource(element.dataset.live);
+    stream = new EventSource(address);
     stream.addEventListener("changed", tell);
   };
   document.addEventListener("visibilitychange", open);
-  addEventListener("pagehide", () => { stream?.close(); stream = null; });
+  document.addEventListener("htmx:after:swap", open);
+  addEventListener("pagehide", shut);
   open();
 }
 
@@ -58,6 +68,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("htmx:after:swap", () => {
   const button = sortedBy && document.querySelectorAll("th button[data-sort]")[sortedBy.place];
   if (button) sorted(button, true);
+  document.querySelectorAll("[data-live]").forEach(listen);
 });
 document.querySelectorAll("[data-live]").forEach(listen);
 document.querySelectorAll("form[data-keep]").forEach(keep);

@@ -87,8 +87,11 @@ function begin() {
   }
 
   function body(place) {
-    const turns = kept.turns[place], { temperature, most } = form.elements;
-    const common = { model: kept.models[place], stream: true, temperature: Number(temperature.value), max_tokens: Number(most.value) };
+    const turns = kept.turns[place], common = { model: kept.models[place], stream: true, max_tokens: Number(form.elements.most.value) };
+    for (const name of ["temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed"]) {
+      const { value } = form.elements[name];
+      if (value !== "") common[name] = Number(value);
+    }
     const text = (turn) => turn.content ?? turn.tokens.map((token) => token.text).join("");
     if (kept.mode === "text") return ["/v1/completions", { ...common, prompt: turns.map(text).join(""), logprobs: 5 }];
     const messages = turns.filter((turn) => turn.role === "user" || turn.tokens.length).map((turn) => ({ role: turn.role, content: text(turn) }));

@@ -66,10 +66,13 @@ class TaskRows(NamedTuple):
     rejected: list[Rejection]
 
 
-def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> TaskRows:
+def read_rows(
+    task: str, files: Sequence[Path], prompt: str | None = None, most: int | None = None
+) -> TaskRows:
     """The samples of one of the tasks instruct, continue, translate and summarize.
 
     prompt: what is asked, with {text} in it, where rows hold no instruction; None for PROMPTS.
+    most: rows that are read, from the beginning.
     Raises UsageError for missing files and formats that hold no such rows.
     """
     asked = prompt or PROMPTS.get(task, "{text}")
@@ -83,7 +86,7 @@ def read_rows(task: str, files: Sequence[Path], prompt: str | None = None) -> Ta
         found = itertools.chain.from_iterable(
             read_as(file, partial(_sample, file, asked, other), naming) for file in files
         )
-    return collect(found)
+    return collect(itertools.islice(found, most))
 
 
 def collect(found: Iterable[Any]) -> TaskRows:
