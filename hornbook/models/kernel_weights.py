@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles, Turning
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles
 from hornbook.kernels.structures import ACTIVATIONS
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.pack import FusedAttention, FusedMLP
+from hornbook.models.turnings import turning
 from hornbook.nn.attention import Attention
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.frequencies import RotaryConfig
@@ -83,7 +84,7 @@ def described(model: CausalLM) -> DecoderWeights:
         heads=heads,
         kv_heads=kv_heads,
         head=head,
-        turnings=[_turning(rotary, head) for rotary in rotaries],
+        turnings=[turning(rotary, head) for rotary in rotaries],
         epsilon=_one("epsilons", (norm.epsilon for norm in (*stream, last))),
         head_epsilon=_one("epsilons of heads", of_heads) if of_heads else 0.0,
         embed=_embedder(model),
@@ -169,14 +170,6 @@ def _inputs(layer: nn.Module, names: tuple[str, ...], fused: type[nn.Module]) ->
         return [_tiles(layer.get_submodule(name)) for name in names]
     whole = _tiles(layer.get_submodule("fused"))
     return whole.split(getattr(layer, "sizes"))  # noqa: B009
-
-
-def _turning(rotary: RotaryConfig, head: int) -> Turning:
-    near = rotary.switches_at()
-    if near is None:
-        return Turning(rotary.frequencies(head), rotary.amplitude)
-    far = rotary.frequencies(head, near + 1)
-    return Turning(rotary.frequencies(head), rotary.amplitude, far, near)
 
 
 def _tiles(linear: nn.Module) -> Tiles:

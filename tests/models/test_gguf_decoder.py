@@ -15,20 +15,35 @@ from hornbook.kernels.pointers import Rows
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.blocks import BLOCKS
 from hornbook.models.gguf.decoder import read_decoder
+from hornbook.models.gguf.facts import FACTS
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.presets import PRESETS, llama
-from hornbook.nn.frequencies import Llama3Scaling, RotaryConfig
+from hornbook.models.variants import gemma3, granite, mistral, phi3, smollm3
+from hornbook.nn.frequencies import Llama3Scaling, LongScaling, RotaryConfig
 from tests.tiny import decoder_sizes, loud
 
 SIZES = decoder_sizes(vocab=96, width=64, heads=4, head=16, hidden=96)
+LONG = LongScaling(short=(1.0, 1.5, 2.0), long=(2.0, 3.0, 5.0), original=20, attention=1.2)
 FAR = RotaryConfig(theta=5e5, scaling=Llama3Scaling(factor=32.0, original=8192))
 PRESETS_OF = {
     **PRESETS,
     "biased": lambda sizes: llama(sizes, biased=True),
     "far": lambda sizes: llama(sizes, rotary=FAR),
+    "no window": lambda sizes: mistral(sizes, window=sizes.context),
+    "long": lambda sizes: phi3(sizes, 9, RotaryConfig(channels=6, scaling=LONG)),
+    "whole gemma": lambda sizes: gemma3(sizes, whole=range(sizes.depth), logit_cap=3.0),
+    "hardly positions": lambda sizes: smollm3(sizes.model_copy(update={"depth": 5})),
+    "multiplied": lambda sizes: granite(
+        sizes, biased=True, embedding=3.0, residual=0.3, scale=0.1, logits=4.0
+    ),
 }
+UNTIED, TIED = ("olmo2",), ("gemma2",)
+"""What llama.cpp has only without a head of its own, and only with one."""
+
+
+FAMILIES = [name for name in PRESETS_OF if name in FACTS or name not in PRESETS]
 
 
 def written(folder, name, kind, tied=False):
@@ -46,9 +61,12 @@ def flat(value):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("kind", ["q4_0", "q8_0", "f16"])
-@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "biased", "far"])
+@pytest.mark.parametrize(
+    ("name", "kind"), [*((name, "q8_0") for name in FAMILIES), ("llama", "q4_0"), ("far", "f16")]
+)
 def test_it_is_what_the_layers_of_the_file_hold(name, kind, tied, tmp_path):
+    if name in (UNTIED if tied else TIED):
+        pytest.skip("llama.cpp has none")
     native.build()
     if native.library() is None:
         pytest.skip(f"no kernels of ours: {native.missing()}")
@@ -58,7 +76,8 @@ def test_it_is_what_the_layers_of_the_file_hold(name, kind, tied, tmp_path):
     assert np.array_equal(ours.embed(ids), theirs.embed(ids))
     pairs = zip(flat(ours._replace(embed=0)), flat(theirs._replace(embed=0)), strict=True)
     assert all(np.array_equal(one, other) for one, other in pairs)
-    assert (ours.blocks[0].query.bias is not None) == (name in ("qwen2", "biased"))
+    biased = name in ("qwen2", "biased", "multiplied")
+    assert (ours.blocks[0].query.bias is not None) == biased
 
 
 @pytest.mark.parametrize(("name", "kind"), [("gpt2", "q8_0"), ("llama", "f32")])

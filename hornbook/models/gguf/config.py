@@ -16,12 +16,17 @@ from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.llama import attention_of, parts_of
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.architectures import READ, WRITE, attentions_of, without_windows
+from hornbook.models.gguf.architectures import (
+    WRITE,
+    attentions_of,
+    read_architecture,
+    without_windows,
+)
 from hornbook.models.gguf.names import ARCHITECTURES, architecture_of
 from hornbook.models.gguf.qwen import write_hybrid, write_moe
 from hornbook.models.gguf.rotary import interleaved
 from hornbook.models.gguf.scaling import write_turning
-from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS, close_fields, open_fields
+from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
 
 
 def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
@@ -35,13 +40,10 @@ def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
             f"{file.path}: {ARCHITECTURE} = {name!r} cannot be opened. "
             f"{nearest(str(name), ARCHITECTURES)}"
         )
-    fields, vocab = open_fields(file, name)
     try:
-        config = READ[name](fields, name, vocab, file)
+        return ARCHITECTURES[name], read_architecture(file, name)
     except pydantic.ValidationError as error:
         raise HornbookError(f"{file.path}: {error.errors()[0]['msg']}.") from None
-    close_fields(fields, name, vocab, config.stack.depth, len(file.tensors))
-    return ARCHITECTURES[name], config
 
 
 def reordered(architecture: str, config: CausalLMConfig) -> dict[str, int]:

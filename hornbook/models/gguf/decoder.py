@@ -3,37 +3,58 @@
 Token vectors stay in the file, which is mapped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.quantised import (
-    BlockWeights,
-    DecoderWeights,
-    Looks,
-    Tiles,
-    Turning,
-    tiles,
-)
+from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles, tiles
+from hornbook.kernels.structures import TILE
 from hornbook.models.gguf import quantised
+from hornbook.models.gguf.facts import FACTS, DecoderFacts, read_facts
 from hornbook.models.gguf.rotary import interleaved, to_halves
-from hornbook.models.gguf.scaling import DIVISORS
-from hornbook.models.gguf.sizes import (
-    ARCHITECTURE,
-    EMBEDDING,
-    HEAD,
-    ROTARY,
-    Rotary,
-    close_fields,
-    open_fields,
-    read_rotary,
-)
+from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
+from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD
+from hornbook.models.sizes import DecoderSizes
+from hornbook.models.turnings import turning
+from hornbook.nn.frequencies import RotaryConfig
 
 _INPUTS = ("attn_q", "attn_k", "attn_v")
-_MATRICES = (*_INPUTS, "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+_BEFORE = {"attention_norm": "attn_norm", "mlp_norm": "ffn_norm"}
+_AFTER = {"attention_after": "post_attention_norm", "mlp_after": "post_ffw_norm"}
+_HEADS = {"query_norm": "attn_q_norm", "key_norm": "attn_k_norm"}
+
+
+class _Kind(NamedTuple):
+    """What the blocks of an architecture have. norms: by their places in `BlockWeights`, what they
+    are called. whole: queries and keys are normed over all heads. joint: matrices that read the
+    same are one. may_bias, biased: those that have biases where queries do, and those that always
+    have. activation: of the MLP."""
+
+    norms: dict[str, str] = _BEFORE
+    whole: bool = False
+    joint: bool = False
+    may_bias: tuple[str, ...] = ()
+    biased: tuple[str, ...] = ()
+    activation: str = "silu"
+
+
+_ATTENTION = (*_INPUTS, "attn_output")
+_KINDS = {
+    "llama": _Kind(may_bias=_ATTENTION),
+    "qwen2": _Kind(biased=_INPUTS),
+    "qwen3": _Kind(_BEFORE | _HEADS, may_bias=_ATTENTION),
+    "phi3": _Kind(joint=True),
+    "gemma2": _Kind(_BEFORE | _AFTER, activation="gelu_tanh"),
+    "gemma3": _Kind(_BEFORE | _AFTER | _HEADS, activation="gelu_tanh"),
+    "olmo2": _Kind(_AFTER | _HEADS, whole=True),
+    "smollm3": _Kind(may_bias=_ATTENTION),
+    "granite": _Kind(may_bias=_ATTENTION),
+}
+assert _KINDS.keys() == FACTS.keys()
 
 
 def read_decoder(file: GGUFFile) -> DecoderWeights | None:
@@ -42,99 +63,145 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
     Raises HornbookError naming file and key for what we would compute otherwise.
     """
     name = file.values.get(ARCHITECTURE)
-    if name not in ROTARY:
+    if name not in _KINDS:
         return None
-    fields, vocab = open_fields(file, name)
-    rotary = read_rotary(fields, name, vocab, file)
-    close_fields(fields, name, vocab, rotary.sizes.depth, len(file.tensors))
-    if not _is_plain(file, name, rotary) or rotary.rotary.switches_at():
+    facts, kind = read_facts(file, name), _KINDS[name]
+    if not _is_plain(file, kind, facts):
         return None
-    sizes = rotary.sizes
-    heads = interleaved(name, sizes.heads, sizes.kv_heads)
-    logits = quantised.matrix(file, EMBEDDING if sizes.tied else HEAD)
+    sizes = facts.sizes
+    positions = [_positions(facts, i) for i in range(sizes.depth)]
+    rotaries = list(dict.fromkeys(each for each in positions if each))
+    order = interleaved(name, sizes.heads, sizes.kv_heads)
     found = DecoderWeights(
-        vocab=vocab,
+        vocab=sizes.vocab,
         context=sizes.context,
         width=sizes.width,
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head=sizes.head,
-        turnings=[Turning(rotary.rotary.frequencies(sizes.head), rotary.rotary.amplitude)],
-        epsilon=rotary.epsilon,
-        head_epsilon=rotary.epsilon if name == "qwen3" else 0.0,
-        embed=quantised.row_reader(file, EMBEDDING),
-        blocks=[_block(file, f"blk.{i}", heads, sizes.head) for i in range(sizes.depth)],
+        turnings=[turning(rotary, sizes.head) for rotary in rotaries],
+        epsilon=facts.epsilon,
+        head_epsilon=facts.epsilon if "query_norm" in kind.norms else 0.0,
+        embed=_embedder(file, facts.embedding),
+        blocks=[
+            _Block(file, f"blk.{i}", kind, sizes, order).weights(
+                _looks(facts, kind, i, rotaries), facts.residual
+            )
+            for i in range(sizes.depth)
+        ],
         last_norm=quantised.floats(file, "output_norm.weight"),
-        logits=tiles(logits),
+        logits=tiles(quantised.matrix(file, EMBEDDING if sizes.tied else HEAD)),
+        multiplier=1 / facts.logits,
+        cap=facts.logit_cap,
     )
     return_freed_memory()
     return found if found.fits() else None
 
 
-def _is_plain(file: GGUFFile, name: str, rotary: Rotary) -> bool:
+def _is_plain(file: GGUFFile, kind: _Kind, facts: DecoderFacts) -> bool:
     """Whether the tensors are those of such a decoder, all there, its matrices in forms of the
     kernels.
 
     What is not is left to `load_packed`, which says what is wrong if something is.
     """
-    expected = dict(_shapes(name, rotary))
+    expected = dict(_shapes(kind, facts))
     matrices = [each for each, shape in expected.items() if len(shape) == 2]
-    shapes = {each: place.shape for each, place in file.tensors.items() if each != DIVISORS}
-    return shapes == expected and all(quantised.is_quantised(file, each) for each in matrices)
+    constant = (DIVISORS, LONG, SHORT)
+    shapes = {each: place.shape for each, place in file.tensors.items() if each not in constant}
+    parted = not kind.joint or facts.sizes.hidden % TILE == facts.sizes.head % TILE == 0
+    coded = shapes == expected and all(quantised.is_quantised(file, each) for each in matrices)
+    return parted and coded
 
 
-def _shapes(name: str, rotary: Rotary) -> Iterator[tuple[str, tuple[int, ...]]]:
-    sizes = rotary.sizes
+def _shapes(kind: _Kind, facts: DecoderFacts) -> Iterator[tuple[str, tuple[int, ...]]]:
+    sizes = facts.sizes
     width, queries, keys = sizes.width, sizes.heads * sizes.head, sizes.kv_heads * sizes.head
     yield EMBEDDING, (sizes.vocab, width)
     yield "output_norm.weight", (width,)
     if not sizes.tied:
         yield HEAD, (sizes.vocab, width)
-    rows = (queries, keys, keys, width, sizes.hidden, sizes.hidden, width)
-    columns = (width, width, width, queries, width, width, sizes.hidden)
-    biased: tuple[str, ...] = ()
-    if rotary.biased or name == "qwen2":
-        biased = _INPUTS if name == "qwen2" else (*_INPUTS, "attn_output")
+    matrices = {"attn_output": (width, queries), "ffn_down": (width, sizes.hidden)}
+    if kind.joint:
+        matrices |= {"attn_qkv": (queries + 2 * keys, width), "ffn_up": (2 * sizes.hidden, width)}
+    else:
+        matrices |= {"attn_q": (queries, width), "attn_k": (keys, width), "attn_v": (keys, width)}
+        matrices |= {"ffn_gate": (sizes.hidden, width), "ffn_up": (sizes.hidden, width)}
+    heads = (queries, keys) if kind.whole else (sizes.head, sizes.head)
+    normed = dict(zip(_HEADS, heads, strict=True))
+    biased = kind.biased + (kind.may_bias if facts.biased else ())
     for i in range(sizes.depth):
-        for part, out, into in zip(_MATRICES, rows, columns, strict=True):
-            yield f"blk.{i}.{part}.weight", (out, into)
+        for part, shape in matrices.items():
+            yield f"blk.{i}.{part}.weight", shape
             if part in biased:
-                yield f"blk.{i}.{part}.bias", (out,)
-        for part in ("attn_norm", "ffn_norm"):
-            yield f"blk.{i}.{part}.weight", (width,)
-        if name == "qwen3":
-            for part in ("attn_q_norm", "attn_k_norm"):
-                yield f"blk.{i}.{part}.weight", (sizes.head,)
+                yield f"blk.{i}.{part}.bias", shape[:1]
+        for place, part in kind.norms.items():
+            yield f"blk.{i}.{part}.weight", (normed.get(place, width),)
 
 
-def _block(file: GGUFFile, block: str, heads: dict[str, int], head: int) -> BlockWeights:
-    def norm(part: str) -> np.ndarray:
-        return quantised.floats(file, f"{block}.{part}.weight")
+def _positions(facts: DecoderFacts, number: int) -> RotaryConfig | None:
+    """Those of a block."""
+    if number in facts.still:
+        return None
+    return facts.rotary if number in facts.whole else facts.near or facts.rotary
 
-    def made(part: str) -> Tiles:
-        own = heads.get(part)
-        order = None if own is None else partial(to_halves, heads=own)
-        matrix = quantised.matrix(file, f"{block}.{part}.weight", order=order)
-        name = f"{block}.{part}.bias"
-        if name not in file.tensors:
-            return tiles(matrix)
-        bias = quantised.floats(file, name)
-        return tiles(matrix, bias if own is None else to_halves(bias, own))
 
-    normed = f"{block}.attn_q_norm.weight" in file.tensors
-    return BlockWeights(
-        attention_norm=norm("attn_norm"),
-        attention_after=None,
-        query_norm=norm("attn_q_norm") if normed else None,
-        key_norm=norm("attn_k_norm") if normed else None,
-        mlp_norm=norm("ffn_norm"),
-        mlp_after=None,
-        query=made("attn_q"),
-        key=made("attn_k"),
-        value=made("attn_v"),
-        output=made("attn_output"),
-        gate=made("ffn_gate"),
-        up=made("ffn_up"),
-        down=made("ffn_down"),
-        looks=Looks(scale=head**-0.5),
+def _looks(facts: DecoderFacts, kind: _Kind, number: int, rotaries: list[RotaryConfig]) -> Looks:
+    own = _positions(facts, number)
+    return Looks(
+        scale=facts.scale or facts.sizes.head**-0.5,
+        cap=facts.cap or 0.0,
+        window=0 if number in facts.whole else facts.window or 0,
+        turning=rotaries.index(own) if own else None,
+        whole=kind.whole,
     )
+
+
+def _embedder(file: GGUFFile, scale: float) -> Callable[[np.ndarray], np.ndarray]:
+    read = quantised.row_reader(file, EMBEDDING)
+    return read if scale == 1 else lambda ids: read(ids) * np.float32(scale)
+
+
+class _Block(NamedTuple):
+    """A block of a file. order: the heads of matrices whose rows are stored otherwise."""
+
+    file: GGUFFile
+    name: str
+    kind: _Kind
+    sizes: DecoderSizes
+    order: dict[str, int]
+
+    def weights(self, looks: Looks, residual: float) -> BlockWeights:
+        """All of it."""
+        queries, keys = (n * self.sizes.head for n in (self.sizes.heads, self.sizes.kv_heads))
+        if self.kind.joint:
+            query, key, value = self.matrix("attn_qkv").split((queries, keys, keys))
+            gate, up = self.matrix("ffn_up").split((self.sizes.hidden, self.sizes.hidden))
+        else:
+            query, key, value = map(self.matrix, _INPUTS)
+            gate, up = map(self.matrix, ("ffn_gate", "ffn_up"))
+        norms = dict.fromkeys(_BEFORE | _AFTER | _HEADS)
+        return BlockWeights(
+            **norms | {place: self.norm(part) for place, part in self.kind.norms.items()},
+            query=query,
+            key=key,
+            value=value,
+            output=self.matrix("attn_output"),
+            gate=gate,
+            up=up,
+            down=self.matrix("ffn_down"),
+            looks=looks,
+            residual=residual,
+            activation=self.kind.activation,
+        )
+
+    def norm(self, part: str) -> np.ndarray:
+        return quantised.floats(self.file, f"{self.name}.{part}.weight")
+
+    def matrix(self, part: str) -> Tiles:
+        heads, bias = self.order.get(part), f"{self.name}.{part}.bias"
+        order = None if heads is None else partial(to_halves, heads=heads)
+        made = quantised.matrix(self.file, f"{self.name}.{part}.weight", order=order)
+        if bias not in self.file.tensors:
+            return tiles(made)
+        numbers = quantised.floats(self.file, bias)
+        return tiles(made, numbers if heads is None else to_halves(numbers, heads))

@@ -1,32 +1,19 @@
-"""The sizes that a GGUF file's metadata gives of a Llama or a Qwen; imports no torch.
+"""The sizes that a GGUF file's metadata gives of a decoder; imports no torch.
 
 Keys are those of llama.cpp. One that is not known here is refused: it may change what is computed.
 """
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.scaling import read_turning
 from hornbook.models.sizes import DecoderSizes
-from hornbook.nn.frequencies import RotaryConfig
 from hornbook.tokenize.gguf import TOKENS
 
 ARCHITECTURE = "general.architecture"
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
-ROTARY = ("llama", "qwen2", "qwen3")
 HEADS = "attention.head_count"
-
-
-class Rotary(NamedTuple):
-    """epsilon: of all norms. biased: queries, keys and values have a bias."""
-
-    sizes: DecoderSizes
-    rotary: RotaryConfig
-    epsilon: float
-    biased: bool
 
 
 def open_fields(file: GGUFFile, name: str) -> tuple[Fields, int]:
@@ -70,17 +57,4 @@ def read_sizes(fields: Fields, name: str, vocab: int, tensors: Collection[str]) 
         head=head,
         hidden=fields.size(f"{name}.feed_forward_length"),
         tied=HEAD not in tensors,
-    )
-
-
-def read_rotary(fields: Fields, name: str, vocab: int, file: GGUFFile) -> Rotary:
-    """Of one of `ROTARY`; the tensors that are there say whether it has biases."""
-    sizes = read_sizes(fields, name, vocab, file.tensors)
-    if sizes.head % 2:
-        fields.refuse(f"{name}.attention.key_length", sizes.head, "It must be even, to be turned.")
-    return Rotary(
-        sizes,
-        rotary=read_turning(file, fields, name, sizes),
-        epsilon=fields.number(f"{name}.attention.layer_norm_rms_epsilon"),
-        biased="blk.0.attn_q.bias" in file.tensors,
     )
