@@ -9,6 +9,8 @@ import mmap
 
 import numpy as np
 
+from hornbook.core.pages import CAN_MAP, Pages
+
 
 class LazyZeros:
     """array: of the shape and type that was asked for."""
@@ -21,10 +23,7 @@ class LazyZeros:
         if not _GIVES_BACK:
             self.array = np.zeros(shape, dtype)
             return
-        try:
-            self._memory = mmap.mmap(-1, max(size, 1), flags=_PRIVATE)
-        except (OSError, OverflowError, ValueError):
-            raise MemoryError(f"{size:,} bytes") from None
+        self._memory = Pages(size)
         self.array = np.frombuffer(self._memory, dtype, math.prod(shape)).reshape(shape)
 
     def give_back(self, first: int, last: int) -> None:
@@ -39,6 +38,5 @@ class LazyZeros:
 
 
 _FORGET = getattr(mmap, "MADV_DONTNEED", 0)
-_PRIVATE = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
-_GIVES_BACK = hasattr(mmap.mmap, "madvise") and hasattr(mmap, "MAP_ANONYMOUS")
+_GIVES_BACK = hasattr(mmap.mmap, "madvise") and CAN_MAP
 """Not on every system: there an array is NumPy's."""

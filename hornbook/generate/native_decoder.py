@@ -47,7 +47,7 @@ class NativeDecoder:
             raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
         x = np.ascontiguousarray(self.weights.embed(rows.ids))
         turns = self._turned(int(rows.positions.max()) + 1, caches.capacity)
-        passed = pointers.call(self.weights, rows, x, turns, (caches.keys, caches.values))
+        passed = pointers.call(self.weights, rows, x, turns, caches.kept)
         self._library.run(self._decoder, passed)
         if self.weights.multiplier != 1:
             x *= np.float32(self.weights.multiplier)
@@ -85,7 +85,7 @@ def _abreast(positions: int) -> int:
 
 class Caches:
     """Keys and values, (layers, slots, kv_heads, room, head) float16 each; keys in the kernels'
-    order, room for `capacity` tokens and some more."""
+    order, room for `capacity` tokens and some more. kept: as the kernels find them."""
 
     def __init__(self, weights: DecoderWeights, slots: int, capacity: int) -> None:
         room = _abreast(capacity)
@@ -97,6 +97,7 @@ class Caches:
             raise no_memory_for(capacity) from None
         self.keys: np.ndarray = self._both[0].array
         self.values: np.ndarray = self._both[1].array
+        self.kept = pointers.kept(weights, self.keys, self.values)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """The first positions of a slot; those abreast lie together, and come along."""
@@ -180,14 +181,11 @@ class NativeSequences:
         return np.concatenate(found)
 
     def _passes(self, new: Mapping[int, Sequence[int]]) -> Iterator[Rows]:
-        counts = [len(ids) for ids in new.values()]
-        ids = np.concatenate([np.asarray(ids, np.int32) for ids in new.values()])
-        slots = np.repeat(np.asarray(list(new), np.int32), counts)
-        positions = np.concatenate(
-            [
-                np.arange(self._lengths[row], self._lengths[row] + count, dtype=np.int32)
-                for row, count in zip(new, counts, strict=True)
-            ]
+        ids = np.array([id for each in new.values() for id in each], np.int32)
+        slots = np.array([row for row, each in new.items() for _ in each], np.int32)
+        positions = np.array(
+            [self._lengths[row] + i for row, each in new.items() for i in range(len(each))],
+            np.int32,
         )
         for start in range(0, len(ids), PASS):
             part = slice(start, start + PASS)

@@ -67,11 +67,12 @@ def _passed(library: Library, weights: DecoderWeights, threads: int | None) -> n
     """The logits of these rows, as the kernels make them in two passes."""
     x, turns = _inputs()
     decoder = pointers.decoder(weights)
-    keys, values = np.zeros((2, 2, 2, _KV_HEADS, 32, _HEAD), np.float16)
+    caches = np.zeros((2, 2, 2, _KV_HEADS, 32, _HEAD), np.float16)
+    kept = pointers.kept(weights, *caches)
     found = []
     for part in (slice(_FIRST), slice(_FIRST, None)):
         rows, features = Rows(_SLOTS[part], _SLOTS[part], _POSITIONS[part]), x[part].copy()
-        passed = pointers.call(weights, rows, features, turns, (keys, values))
+        passed = pointers.call(weights, rows, features, turns, kept)
         library.run(decoder, passed, threads)
         found.append(features)
     return library.product(pointers.matrix(weights.logits), np.concatenate(found), threads)

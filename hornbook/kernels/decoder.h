@@ -52,31 +52,46 @@ struct Pass {
   int64_t slot_stride, head_stride;
 };
 
-// Memory of a pass. added: what a layer adds, where that is normed. score_room: of a query of a thread;
-// open_room: bytes of an opened tile, of which a thread has two.
+// Memory of a pass. normed, wide, inner, attended: what products read; of one row each thread has its
+// own. added: what a layer adds, where that is normed. score_room: of a query of a thread; open_room:
+// bytes of an opened tile, of which a thread has two.
 struct Work {
   Inputs wide, inner, attended;
   float *normed, *qkv, *found, *hidden, *added, *scores;
   uint8_t* opened;
   int score_room;
   size_t open_room;
+  bool single;
 
   Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) {
-    normed = arena.take<float>(size_t(rows) * d.width);
+    single = rows == 1;
+    const int copies = single ? threads : rows;
+    normed = arena.take<float>(size_t(copies) * d.width);
     qkv = arena.take<float>(size_t(rows) * d.together());
     found = arena.take<float>(size_t(rows) * d.queries());
     hidden = arena.take<float>(size_t(rows) * d.hidden);
     added = normed;  // which nobody reads any more then
-    wide = arena.inputs(rows, normed, d.width);
-    inner = arena.inputs(rows, hidden, d.hidden);
-    attended = arena.inputs(rows, found, d.queries());
+    wide = arena.inputs(copies, normed, d.width);
+    inner = arena.inputs(copies, hidden, d.hidden);
+    attended = arena.inputs(copies, found, d.queries());
     score_room = (reach + kAbreast - 1) / kAbreast * kAbreast;
     scores = arena.take<float>(size_t(threads) * kQueries * score_room);
     open_room = open_bytes(rows, std::max({d.width, d.hidden, d.queries()}));
     opened = arena.take<uint8_t>(2 * threads * open_room);
   }
 
-  uint8_t* room(const Member& team) const { return opened + 2 * team.thread * open_room; }
+  // What a thread works with.
+  Work of(int thread, const Decoder& d) const {
+    Work own = *this;
+    own.scores += int64_t(thread) * kQueries * score_room;
+    own.opened += 2 * thread * open_room;
+    if (!single) return own;
+    own.normed += int64_t(thread) * d.width;
+    own.wide = wide.from(thread), own.inner = inner.from(thread);
+    own.attended = attended.from(thread);
+    own.wide.floats = own.normed;
+    return own;
+  }
 };
 
 // Queries and keys of a row normed all together.
@@ -110,12 +125,12 @@ struct Place {
 };
 
 template <int kRowsOf, int kHeadsOf>
-void look_from(const Decoder& d, int number, const Pass& pass, const Work& work, const Place& place,
-               float* scores) {
+void look_from(const Decoder& d, int number, const Pass& pass, const Work& work,
+               const Place& place) {
   const Layer& layer = d.layer[number];
   Queries<kRowsOf * kHeadsOf> x;
   x.size = d.head, x.room = work.score_room, x.scale = layer.scale, x.cap = layer.cap;
-  x.scores = scores;
+  x.scores = work.scores;
   for (int m = 0; m < kRowsOf * kHeadsOf; m++) {
     const int64_t row = place.row + m / kHeadsOf, head = place.first + m % kHeadsOf;
     x.q[m] = work.qkv + row * d.together() + head * d.head;
@@ -128,17 +143,16 @@ void look_from(const Decoder& d, int number, const Pass& pass, const Work& work,
 }
 
 // Rows together where they are neighbours of one sequence and as many as can be, else one by one.
-void look(const Decoder& d, int number, const Pass& pass, const Work& work, Place place,
-          float* scores) {
+void look(const Decoder& d, int number, const Pass& pass, const Work& work, Place place) {
   const auto with = [&](auto heads) {
     constexpr int kAll = kQueries / heads;
     bool together = place.rows == kAll;
     for (int row = place.row + 1; row < place.row + place.rows; row++)
       together = together && pass.slot[row] == pass.slot[row - 1] &&
                  pass.position[row] == pass.position[row - 1] + 1;
-    if (together) return look_from<kAll, heads>(d, number, pass, work, place, scores);
+    if (together) return look_from<kAll, heads>(d, number, pass, work, place);
     for (int i = 0; i < place.rows; i++, place.row++)
-      look_from<1, heads>(d, number, pass, work, place, scores);
+      look_from<1, heads>(d, number, pass, work, place);
   };
   switch (place.heads) {
     case 1: return with(std::integral_constant<int, 1>());
@@ -155,24 +169,30 @@ void attention(Member& team, const Decoder& d, int number, const Pass& pass, con
       for (int64_t row = first; row < stop; row++) norm_whole(d, layer, work, row);
     });
   const int turned = d.heads + d.kv_heads, share = d.heads / d.kv_heads;
-  team.each(int64_t(pass.rows) * turned, [&](int64_t first, int64_t stop) {
-    for (int64_t job = first; job < stop; job++)
-      keep(d, number, pass, work, job / turned, job % turned);
-  });
   // Heads that share keys and rows of a prompt together, but heads one by one where each then has a
   // thread. Heads outside, so that rows read the same keys one after the other.
-  const int single = team.threads() >= int64_t(pass.rows) * d.heads;
-  const int groups = single ? share : (share + kHeads - 1) / kHeads;
+  const int each_own = team.threads() >= int64_t(pass.rows) * d.heads;
+  const int groups = each_own ? share : (share + kHeads - 1) / kHeads;
   const int most = (share + groups - 1) / groups, abreast = kQueries / most;
   const int blocks = (pass.rows + abreast - 1) / abreast;
-  float* scores = work.scores + team.thread * int64_t(kQueries) * work.score_room;
+  // Where nobody else looks at the keys of a job, it keeps them itself.
+  const bool alone = pass.rows == 1 && groups == 1;
+  if (!alone)
+    team.each(int64_t(pass.rows) * turned, [&](int64_t first, int64_t stop) {
+      for (int64_t job = first; job < stop; job++)
+        keep(d, number, pass, work, job / turned, job % turned);
+    });
   team.each(int64_t(d.kv_heads) * groups * blocks, [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end; job++) {
       const int group = int(job / blocks), row = int(job % blocks) * abreast;
       const int kv = group / groups, first = kv * share + group % groups * most;
       const int rows = std::min(abreast, pass.rows - row);
       const int heads = std::min(most, (kv + 1) * share - first);
-      look(d, number, pass, work, {row, rows, kv, first, heads}, scores);
+      if (alone) {
+        for (int h = first; h < first + heads; h++) keep(d, number, pass, work, row, h);
+        keep(d, number, pass, work, row, d.heads + kv);
+      }
+      look(d, number, pass, work, {row, rows, kv, first, heads});
     }
   });
 }

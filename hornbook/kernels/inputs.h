@@ -26,6 +26,11 @@ struct Inputs {
   int inputs;
 
   int groups() const { return inputs / kGroup; }
+
+  // From a row on, of the same floats.
+  Inputs from(int64_t row) const {
+    return {values + 2 * row * inputs, facts + row * groups(), floats, inputs};
+  }
 };
 
 // Memory of a call, given out piece by piece; with no base it only counts. The base is null as well

@@ -17,34 +17,24 @@
 
 namespace {
 
-// What a layer reads: rows normed, where there is a norm, in floats and quantised.
-void read_rows(Member& team, const Decoder& d, const float* norm, const Pass& pass,
-               const Work& work) {
-  team.each(pass.rows, [&](int64_t first, int64_t stop) {
-    for (int64_t row = first; row < stop; row++) {
-      const float* x = pass.x + row * d.width;
-      float* y = work.normed + row * d.width;
-      if (norm) rms_norm(x, norm, d.width, d.epsilon, y);
-      else std::copy(x, x + d.width, y);
-      quantise(work.wide, row);
-    }
-  });
+// What a layer reads: a row normed, where there is a norm.
+void read_row(const Decoder& d, const float* norm, const Pass& pass, const Work& work, int64_t row) {
+  const float* x = pass.x + row * d.width;
+  float* y = work.normed + row * d.width;
+  if (norm) rms_norm(x, norm, d.width, d.epsilon, y);
+  else std::copy(x, x + d.width, y);
 }
 
-void quantise_rows(Member& team, const Inputs& x, int rows) {
-  team.each(rows, [&](int64_t first, int64_t stop) {
-    for (int64_t row = first; row < stop; row++) quantise(x, row);
-  });
-}
+void is_there(int64_t) {}  // the floats of a row: those of the phase before
 
 // x += residual times what the last matrix of a layer makes, normed where there is a norm.
 void add_to_stream(Member& team, const Decoder& d, const Matrix& last, const Inputs& inputs,
                    const float* after, float residual, const Pass& pass, const Work& work) {
-  uint8_t* room = work.room(team);
-  quantise_rows(team, inputs, pass.rows);
-  if (!after) return multiply_all<true>(team, {&last}, inputs, pass.rows, room, pass.x, residual);
-  multiply_all<false>(team, {&last}, inputs, pass.rows, room, work.added);
-  team.each(pass.rows, [&](int64_t first, int64_t stop) {
+  const int rows = pass.rows;
+  if (!after)
+    return multiply_all<true>(team, {&last}, inputs, rows, is_there, work.opened, pass.x, residual);
+  multiply_all<false>(team, {&last}, inputs, rows, is_there, work.opened, work.added);
+  team.each(rows, [&](int64_t first, int64_t stop) {
     for (int64_t row = first; row < stop; row++) {
       float *x = pass.x + row * d.width, *added = work.added + row * d.width;
       rms_norm(added, after, d.width, d.epsilon, added);
@@ -56,10 +46,11 @@ void add_to_stream(Member& team, const Decoder& d, const Matrix& last, const Inp
 
 // hidden = activation(gate) * up (Shazeer 2020).
 template <Kind kKind>
-void gate(Member& team, const Decoder& d, const Layer& layer, int rows, const Work& work) {
-  uint8_t* room = work.room(team);
+void gate(Member& team, const Decoder& d, const Layer& layer, const Pass& pass, const Work& work) {
+  const int rows = pass.rows;
   const auto one = [&](int64_t t) {
-    const Tile gate(layer.gate, t, rows, room), up(layer.up, t, rows, room + work.open_room);
+    const Tile gate(layer.gate, t, rows, work.opened);
+    const Tile up(layer.up, t, rows, work.opened + work.open_room);
     each_rows(rows, [&](int64_t row, int count) {
       float gates[kRows * kTile], ups[kRows * kTile];
       gate.times(work.wide, row, count, team.grid, gates);
@@ -72,22 +63,23 @@ void gate(Member& team, const Decoder& d, const Layer& layer, int rows, const Wo
       }
     });
   };
-  team.each(d.hidden / kTile, [&](int64_t first, int64_t stop) {
-    for (int64_t t = first; t < stop; t++) one(t);
-  });
+  const auto ready = [&](int64_t row) { read_row(d, layer.mlp_norm, pass, work, row); };
+  each_of_products(team, {&layer.gate, &layer.up}, work.wide, rows, ready, d.hidden / kTile,
+                   [&](int64_t first, int64_t stop) {
+                     for (int64_t t = first; t < stop; t++) one(t);
+                   });
 }
 
 void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& work) {
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
-    read_rows(team, d, layer.attention_norm, pass, work);
-    multiply_all<false>(team, {&layer.query, &layer.key, &layer.value}, work.wide, pass.rows,
-                        work.room(team), work.qkv);
+    const auto ready = [&](int64_t row) { read_row(d, layer.attention_norm, pass, work, row); };
+    multiply_all<false>(team, {&layer.query, &layer.key, &layer.value}, work.wide, pass.rows, ready,
+                        work.opened, work.qkv);
     attention(team, d, i, pass, work);
     add_to_stream(team, d, layer.output, work.attended, layer.attention_after, layer.residual, pass,
                   work);
-    read_rows(team, d, layer.mlp_norm, pass, work);
-    (layer.activation == kSilu ? gate<kSilu> : gate<kGelu>)(team, d, layer, pass.rows, work);
+    (layer.activation == kSilu ? gate<kSilu> : gate<kGelu>)(team, d, layer, pass, work);
     add_to_stream(team, d, layer.down, work.inner, layer.mlp_after, layer.residual, pass, work);
   }
   team.each(pass.rows, [&](int64_t first, int64_t stop) {
@@ -155,16 +147,17 @@ const int32_t* hornbook_forms() noexcept {
 Status hornbook_product(int threads, const Matrix* w, const float* x, float* y,
                         int rows) noexcept {
   const size_t open_room = open_bytes(rows, w->inputs);
+  const int copies = rows == 1 ? threads : rows;  // of one row each thread has its own
   Arena count;
-  count.inputs(rows, x, w->inputs);
+  count.inputs(copies, x, w->inputs);
   count.take<uint8_t>(threads * open_room);
   Arena arena(count.used);
   if (!arena.base) return kNoMemory;
-  const Inputs inputs = arena.inputs(rows, x, w->inputs);
+  const Inputs inputs = arena.inputs(copies, x, w->inputs);
   uint8_t* opened = arena.take<uint8_t>(threads * open_room);
   Team::run(threads, rows, [&](Member& team) {
-    quantise_rows(team, inputs, rows);
-    multiply_all<false>(team, {w}, inputs, rows, opened + team.thread * open_room, y);
+    const Inputs own = inputs.from(rows == 1 ? team.thread : 0);
+    multiply_all<false>(team, {w}, own, rows, is_there, opened + team.thread * open_room, y);
   });
   return kDone;
 }
@@ -177,7 +170,7 @@ Status hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) noex
   if (!arena.base) return kNoMemory;
   Work work(arena, *decoder, pass->rows, threads, pass->reach);
   Team::run(threads, pass->rows,
-            [&](Member& team) { pass_through(team, *decoder, *pass, work); });
+            [&](Member& team) { pass_through(team, *decoder, *pass, work.of(team.thread, *decoder)); });
   return kDone;
 }
 

@@ -27,6 +27,17 @@ class Rows(NamedTuple):
     positions: np.ndarray
 
 
+class Kept(NamedTuple):
+    """Keys and values as the kernels find them, as long as their arrays live. keys, values: where
+    each layer's begin. strides: of slots and heads."""
+
+    keys: "ctypes.Array[ctypes.c_void_p]"
+    values: "ctypes.Array[ctypes.c_void_p]"
+    slots: int
+    room: int
+    strides: tuple[int, int]
+
+
 def matrix(tiles: Tiles) -> structures.Matrix:
     """A matrix, as long as its arrays live."""
     require(tiles.form in structures.FORMS, "one of their forms")
@@ -72,38 +83,37 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
     )
 
 
+def kept(weights: DecoderWeights, keys: np.ndarray, values: np.ndarray) -> Kept:
+    """keys, values: (layers, slots, kv_heads, room, head) float16, keys in the kernels' order."""
+    slots, room = keys.shape[1], keys.shape[3]
+    require(room % ABREAST == 0, f"room for a multiple of {ABREAST} tokens")
+    shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
+    for cache in (keys, values):
+        array(cache, shape, np.float16)
+    strides = keys.strides[1] // 2, keys.strides[2] // 2
+    return Kept(_parts(keys), _parts(values), slots, room, strides)
+
+
 def call(
-    weights: DecoderWeights,
-    rows: Rows,
-    x: np.ndarray,
-    turns: np.ndarray,
-    caches: tuple[np.ndarray, np.ndarray],
+    weights: DecoderWeights, rows: Rows, x: np.ndarray, turns: np.ndarray, kept: Kept
 ) -> structures.Pass:
-    """A pass of rows. x: (R, D). turns: of each turning cosines and sines, (N, 2, P, pairs).
-    caches: keys and values, (layers, slots, kv_heads, room, head) float16, keys in the kernels'
-    order."""
+    """A pass of rows. x: (R, D). turns: of each turning cosines and sines, (N, 2, P, pairs)."""
     count, positions = len(rows.ids), turns.shape[2]
     reach = int(rows.positions.max()) + 1
-    slots, room = caches[0].shape[1], caches[0].shape[3]
-    require(rows.positions.min() >= 0 and reach <= min(room, positions), "room")
-    require(room % ABREAST == 0, f"room for a multiple of {ABREAST} tokens")
-    require(rows.slots.min() >= 0 and int(rows.slots.max()) < slots, "slots that are there")
-    shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
-    for cache in caches:
-        array(cache, shape, np.float16)
+    require(rows.positions.min() >= 0 and reach <= min(kept.room, positions), "room")
+    require(rows.slots.min() >= 0 and rows.slots.max() < kept.slots, "slots that are there")
     tables = len(weights.turnings), 2, positions, weights.pairs()
     return structures.Pass(
-        rows=count,
-        reach=reach,
-        positions=positions,
-        x=array(x, (count, weights.width), np.float32),
-        slot=array(rows.slots, (count,), np.int32),
-        position=array(rows.positions, (count,), np.int32),
-        turns=array(turns, tables, np.float32),
-        keys=_parts(caches[0]),
-        values=_parts(caches[1]),
-        slot_stride=caches[0].strides[1] // 2,
-        head_stride=caches[0].strides[2] // 2,
+        count,
+        reach,
+        positions,
+        array(x, (count, weights.width), np.float32),
+        array(rows.slots, (count,), np.int32),
+        array(rows.positions, (count,), np.int32),
+        array(turns, tables, np.float32),
+        kept.keys,
+        kept.values,
+        *kept.strides,
     )
 
 
@@ -151,8 +161,8 @@ def _product(tiles: Tiles, outputs: int, inputs: int) -> structures.Matrix:
 
 def array(array: np.ndarray, shape: tuple[int, ...], kind: type) -> int:
     """The address of an array of this shape and type that lies in one piece."""
-    right = array.shape == shape and array.dtype == kind and array.flags.c_contiguous
-    require(right, f"an array of {shape}, not {array.dtype} {array.shape}")
+    if array.shape != shape or array.dtype != kind or not array.flags.c_contiguous:
+        require(False, f"an array of {shape}, not {array.dtype} {array.shape}")
     return int(array.ctypes.data)
 
 

@@ -275,32 +275,48 @@ void each_rows(int64_t rows, Put put) {
   for (int64_t row = 0; row < rows; row += kRows) put(row, int(std::min<int64_t>(kRows, rows - row)));
 }
 
-// y (rows, outputs of all) = the products with matrices side by side, or += `by` times them. room: of
-// this thread.
-template <bool kAdd>
+// Calls job(first, stop) for parts of `count` jobs that read the products of x with matrices. ready(row)
+// makes the floats of a row; with codes they are multiplied in codes.
+template <typename Ready, typename Job>
+void each_of_products(Member& team, std::initializer_list<const Matrix*> matrices, const Inputs& x,
+                      int64_t rows, Ready ready, int64_t count, Job job) {
+  bool coded = false;
+  for (const Matrix* w : matrices) coded = coded || kForms[w->form].exponent == 0;
+  const auto make = [&](int64_t row) {
+    ready(row);
+    if (coded) quantise(x, row);
+  };
+  team.each_after(rows, make, count, job);
+}
+
+// y (rows, outputs of all) = the products with matrices side by side, or += `by` times them. ready: as
+// above. room: of this thread.
+template <bool kAdd, typename Ready>
 void multiply_all(Member& team, std::initializer_list<const Matrix*> matrices, const Inputs& x,
-                  int64_t rows, uint8_t* room, float* y, float by = 1) {
+                  int64_t rows, Ready ready, uint8_t* room, float* y, float by = 1) {
   int64_t outputs = 0;
   for (const Matrix* w : matrices) outputs += w->outputs;
-  team.each(outputs / kTile, [&](int64_t first, int64_t stop) {
-    for (int64_t t = first; t < stop; t++) {
-      int64_t own = t;
-      auto w = matrices.begin();
-      for (; own >= (*w)->outputs / kTile; w++) own -= (*w)->outputs / kTile;
-      const Tile tile(**w, own, rows, room);
-      each_rows(rows, [&](int64_t row, int count) {
-        float out[kRows * kTile];
-        tile.times(x, row, count, team.grid, out);
-        for (int m = 0; m < count; m++) {
-          for (int i = 0; i < kTile; i += kLanes) {
-            float* to = y + (row + m) * outputs + t * kTile + i;
-            const Floats found = load(out + m * kTile + i);
-            store(to, kAdd ? multiply_add(found, all(by), load(to)) : found);
-          }
+  const auto one = [&](int64_t t) {
+    int64_t own = t;
+    auto w = matrices.begin();
+    for (; own >= (*w)->outputs / kTile; w++) own -= (*w)->outputs / kTile;
+    const Tile tile(**w, own, rows, room);
+    each_rows(rows, [&](int64_t row, int count) {
+      float out[kRows * kTile];
+      tile.times(x, row, count, team.grid, out);
+      for (int m = 0; m < count; m++) {
+        for (int i = 0; i < kTile; i += kLanes) {
+          float* to = y + (row + m) * outputs + t * kTile + i;
+          const Floats found = load(out + m * kTile + i);
+          store(to, kAdd ? multiply_add(found, all(by), load(to)) : found);
         }
-      });
-    }
-  });
+      }
+    });
+  };
+  each_of_products(team, matrices, x, rows, ready, outputs / kTile,
+                   [&](int64_t first, int64_t stop) {
+                     for (int64_t t = first; t < stop; t++) one(t);
+                   });
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hornbook.core.pages import in_huge_pages
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.structures import GROUP, in_pairs, unit_bytes
 from hornbook.kernels.structures import TILE as _TILE
@@ -169,7 +170,7 @@ def can_pack(rows: int, columns: int) -> bool:
 def tiles(matrix: Matrix, bias: np.ndarray | None = None) -> Tiles:
     """The matrix as `forms.h` describes it."""
     units, form = matrix.inputs // matrix.form.unit, matrix.form
-    found = np.empty((matrix.outputs // _TILE, units, unit_bytes(form)), np.uint8)
+    found = in_huge_pages((matrix.outputs // _TILE, units, unit_bytes(form)))
     start = 0
     for codes in matrix.parts:
         count = len(codes.values) // _TILE
