@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,9 @@ import pytest
 
 from hornbook import kernels as native
 from hornbook.core.machine import cpu_flags
-from hornbook.kernels import builder, compiler, openmp, prebuilt, recipe
+from hornbook.kernels import builder, compiler, openmp, prebuilt, recipe, store
+from hornbook.workflows.exchange.export import export
+from tests.tiny import QUIET, decoder_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,10 +121,14 @@ print(kernels.missing(), kernels.build(), "torch" in sys.modules)
 """
 
 
-@pytest.mark.slow
-def test_a_wheel_holds_the_kernels_and_needs_no_compiler(tmp_path):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
     pytest.importorskip("build")
-    wheel = made_wheel(tmp_path)
+    return made_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_kernels_and_needs_no_compiler(wheel, tmp_path):
     names = [f"hornbook/kernels/prebuilt/{level.name}.so" for level in recipe.levels()]
     with zipfile.ZipFile(wheel) as archive:
         assert set(names) < set(archive.namelist())
@@ -141,6 +148,90 @@ def test_a_wheel_holds_the_kernels_and_needs_no_compiler(tmp_path):
         best = tmp_path / "site" / names[recipe.levels().index(recipe.fitting(cpu_flags())[0])]
         assert done.stdout == f"None {best} False\n", done.stderr
     assert not (tmp_path / "called").exists() and not home.exists()
+
+
+SPEEDS = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from hornbook.kernels import check, pointers, prebuilt, store
+from hornbook.kernels.library import Library
+from hornbook.kernels.quantised import matrix_of, tiles
+from hornbook.kernels.structures import FORMS
+loaded = prebuilt.load(prebuilt.paths()[0]), store.load(Path(sys.argv[1]))
+libraries = [*map(Library, loaded)]
+for at, form in enumerate(FORMS):
+    matrix = pointers.matrix(made := tiles(matrix_of(check._codes((512, 512), form, at))))
+    x, best = check._numbers((64, 512), 0), np.full((2, 2), np.inf)
+    for _ in range(200):
+        for which, library in enumerate(libraries):
+            for many, rows in enumerate((x[:1], x)):
+                begun = time.perf_counter()
+                library.product(matrix, rows, threads=1)
+                best[which, many] = min(best[which, many], time.perf_counter() - begun)
+    print(*best[1] / best[0])
+"""
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_generates_without_a_compiler_as_fast_as_from_the_sources(
+    wheel, tmp_path
+):
+    """In an environment of its own, where there is no compiler."""
+    source = built_here(tmp_path)
+    file = gguf_file(tmp_path)
+    python = installed(wheel, tmp_path / "environment")
+    nowhere = {**os.environ, "PATH": str(tmp_path / "empty"), "HORNBOOK_HOME": str(tmp_path / "no")}
+    options = "generate", str(file), "--prompt", "the", "--max-tokens", "20", "--json"
+
+    def said(*command, env=nowhere):
+        done = subprocess.run(
+            [str(each) for each in command], cwd=tmp_path, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    taken = said(python, "-c", "from hornbook import kernels as k; print(k.build(), k.missing())")
+    assert f"{recipe.fitting(cpu_flags())[0].name}.so None" in taken
+    assert str(tmp_path / "environment") in taken
+    theirs = said(python.with_name("hornbook"), *options)
+    ours = said(sys.executable, "-m", "hornbook", *options, env=None)
+    assert json.loads(theirs)["token_ids"] == json.loads(ours)["token_ids"]
+    assert not (tmp_path / "no").exists()
+    ratios = [float(each) for each in said(python, "-c", SPEEDS, source).split()]
+    assert statistics.median(ratios) > 0.9, ratios
+
+
+def built_here(folder):
+    """Kernels that this processor's compiler made of the sources."""
+    tools = compiler.tools()
+    if isinstance(tools, str):
+        pytest.skip(f"no kernels can be built: {tools}")
+    made, place = folder / "made", folder / "kernels" / "source.so"
+    subprocess.run(tools.command(made), check=True)
+    store.keep(made, place)
+    return place
+
+
+def gguf_file(folder):
+    text = "the hornbook and others " * 50
+    model = decoder_folder(
+        folder, text, "llama", vocab=320, width=64, context=64, heads=4, head=16, hidden=96,
+        tied=True,
+    )  # fmt: skip
+    export(model, "gguf", "q8_0", folder / "m.gguf", None, QUIET)
+    return folder / "m.gguf"
+
+
+def installed(wheel, folder):
+    """The Python of a new environment with the wheel; libraries that it needs are those here."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
+    (site,) = (folder / "lib").glob("python*/site-packages")
+    (site / "others.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+    return python
 
 
 def made_wheel(folder):

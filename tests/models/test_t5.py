@@ -29,18 +29,22 @@ KINDS = {
     "first": {"feed_forward_proj": "relu"},
     "v1.1": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     "gated-silu": {"feed_forward_proj": "gated-silu"},
+    "mt5": {},
 }
+OWN_HEAD = ("v1.1", "mt5")
+"""Whose head is not the embedding."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request, tmp_path_factory):
     """A model made there and the same one loaded here."""
-    config = transformers.T5Config(**SIZES, **KINDS[request.param])
-    theirs = transformers.T5ForConditionalGeneration(copy.deepcopy(config))
-    if request.param == "v1.1":
+    name = "MT5" if request.param == "mt5" else "T5"
+    config = getattr(transformers, f"{name}Config")(**SIZES, **KINDS[request.param])
+    theirs = getattr(transformers, f"{name}ForConditionalGeneration")(copy.deepcopy(config))
+    if request.param in OWN_HEAD:
         theirs.lm_head.weight = torch.nn.Parameter(torch.empty_like(theirs.lm_head.weight))
     theirs = loud(theirs)
-    theirs.shared.weight *= 4 if request.param != "v1.1" else 1
+    theirs.shared.weight *= 4 if request.param not in OWN_HEAD else 1
     folder = tmp_path_factory.mktemp("t5")
     theirs.save_pretrained(folder)
     ours = load_model(folder).eval().requires_grad_(False)

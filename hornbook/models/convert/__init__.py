@@ -75,6 +75,7 @@ FAMILIES: tuple[Family, ...] = (
     vit.FAMILY,
     marian.FAMILY,
     t5.FAMILY,
+    t5.MT5,
     *own.FAMILIES,
 )
 """The first architecture of a `model_type` is meant where a file names none."""

@@ -1,10 +1,13 @@
-"""`t5`: the encoder-decoder with relative positions (Raffel et al. 2020), version 1.1 and FLAN too.
+"""`t5` and `mt5`: the encoder-decoder with relative positions (Raffel et al. 2020), version 1.1 and
+FLAN too.
 
 Position tables lie in the first block of each side there. Of files of the first release, a table of
 the decoder's first look at the memory was never read.
 """
 
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name
 from hornbook.models.fields import Fields
@@ -22,21 +25,33 @@ _CONTEXT = 512
 """Tokens that it was trained on; relative positions have no end."""
 
 
-def read(fields: Fields) -> Seq2SeqConfig:
-    """T5's keys; what they leave out is what `transformers` assumes."""
+class _Usual(NamedTuple):
+    """What `transformers` assumes of a `model_type` where keys are left out."""
+
+    vocab: int
+    heads: int
+    depth: int
+    hidden: int
+    kind: str
+    tied: bool
+
+
+def _read(usual: _Usual, fields: Fields) -> Seq2SeqConfig:
+    """T5's keys."""
     fields.only("is_encoder_decoder", True)
     fields.only("is_decoder", False)
     # How weights began, sizes said twice, a classifier's dropout, what was trained.
     fields.ignore("initializer_factor", "gradient_checkpointing", "output_past", "num_beams")
     fields.ignore("dense_act_fn", "is_gated_act", "classifier_dropout", "n_layers")
-    written = fields.taken("feed_forward_proj").get("feed_forward_proj", "relu")
+    written = fields.taken("feed_forward_proj").get("feed_forward_proj", usual.kind)
     kind = Fields({"feed_forward_proj": written}, fields.where)
-    activation = kind.choice("feed_forward_proj", "relu", _KINDS)
+    activation = kind.choice("feed_forward_proj", usual.kind, _KINDS)
     # Version 5 of `transformers` says of every head that it is tied.
-    tied = fields.flag("tie_word_embeddings", True)
+    tied = fields.flag("tie_word_embeddings", usual.tied)
     tied = fields.flag("scale_decoder_outputs", tied)
-    vocab, heads = fields.size("vocab_size", 32128), fields.size("num_heads", 8)
-    depth, hidden = fields.depth("num_layers", 6), fields.size("d_ff", 2048)
+    vocab = fields.size("vocab_size", usual.vocab)
+    heads = fields.size("num_heads", usual.heads)
+    depth, hidden = fields.depth("num_layers", usual.depth), fields.size("d_ff", usual.hidden)
     sizes = PairSizes(
         vocab=vocab,
         width=fields.size("d_model", 512),
@@ -129,7 +144,7 @@ FAMILY = Family(
     model_type="t5",
     architecture="T5ForConditionalGeneration",
     config=Seq2SeqConfig,
-    read=read,
+    read=partial(_read, _Usual(32128, 8, 6, 2048, "relu", tied=True)),
     write=write,
     rules=(
         TensorRule(_SHARED, ("embedding.token.weight",)),
@@ -143,3 +158,10 @@ FAMILY = Family(
     ),
     obsolete=("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",),
 )
+MT5 = replace(
+    FAMILY,
+    model_type="mt5",
+    architecture="MT5ForConditionalGeneration",
+    read=partial(_read, _Usual(250112, 6, 8, 1024, "gated-gelu", tied=False)),
+)
+"""The same for a hundred languages (Xue et al. 2021); written as `t5`, which computes the same."""
