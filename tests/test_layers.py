@@ -39,7 +39,7 @@ WITHOUT = {
         workflows.runs.folder workflows.runs.lineage workflows.runs.outcome workflows.runs.place
         workflows.use.summarize
     """,
-    "numpy": "cli core -core.gguf -core.stats",
+    "numpy": "cli core -core.gguf -core.pages -core.stats",
 }
 """Libraries, and the packages and modules, but those with a -, that are imported without them."""
 LATE = {

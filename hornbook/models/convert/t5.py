@@ -46,8 +46,8 @@ def _read(usual: _Usual, fields: Fields) -> Seq2SeqConfig:
     written = fields.taken("feed_forward_proj").get("feed_forward_proj", usual.kind)
     kind = Fields({"feed_forward_proj": written}, fields.where)
     activation = kind.choice("feed_forward_proj", usual.kind, _KINDS)
-    # Version 5 of `transformers` says of every head that it is tied.
-    tied = fields.flag("tie_word_embeddings", usual.tied)
+    # Version 5 of `transformers` says of every head that it is tied; mT5's never are.
+    tied = fields.flag("tie_word_embeddings", usual.tied) and usual.tied
     tied = fields.flag("scale_decoder_outputs", tied)
     vocab = fields.size("vocab_size", usual.vocab)
     heads = fields.size("num_heads", usual.heads)
