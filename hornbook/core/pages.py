@@ -41,8 +41,8 @@ def in_huge_pages(shape: tuple[int, ...]) -> np.ndarray:
     """An array of bytes, whatever they are, in pages of megabytes where the system has some.
 
     Matrices are smaller than those: they lie side by side in a mapping that goes when the last of
-    them does. With pages of four kilobytes, looking them up takes a tenth of the time that a token
-    takes (docs/log.md). Raises MemoryError.
+    them does. With pages of four kilobytes, layers of a token take a tenth to a sixth more time
+    (docs/log.md). Raises MemoryError.
     """
     size = math.prod(shape)
     if size < _SMALL or _HUGE is None or not CAN_MAP:
