@@ -14,7 +14,7 @@ import numpy as np
 CAN_MAP = hasattr(mmap, "MAP_PRIVATE") and hasattr(mmap, "MAP_ANONYMOUS")
 """Not on every system: there an array is NumPy's."""
 _PRIVATE = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
-_HUGE = getattr(mmap, "MADV_HUGEPAGE", None)
+_HUGE: int | None = getattr(mmap, "MADV_HUGEPAGE", None)
 _CHUNK, _ALIGNED = 32 * 2**20, 64
 _SMALL = 64 * 2**10
 """Bytes. What is smaller stays NumPy's: who reads beside it is found by a sanitizer."""
@@ -51,7 +51,7 @@ def in_huge_pages(shape: tuple[int, ...]) -> np.ndarray:
         chunk = _last() if _last else None
         start = -(-chunk.used // _ALIGNED) * _ALIGNED if chunk else 0
         if chunk is None or start + size > len(chunk):
-            chunk, start = _new_chunk(size), 0
+            chunk, start = _new_chunk(size, _HUGE), 0
         chunk.used = start + size
     return np.frombuffer(chunk, np.uint8, size, start).reshape(shape)
 
@@ -59,10 +59,10 @@ def in_huge_pages(shape: tuple[int, ...]) -> np.ndarray:
 _last: "weakref.ref[Pages] | None" = None
 
 
-def _new_chunk(size: int) -> Pages:
+def _new_chunk(size: int, advice: int) -> Pages:
     global _last
     found = Pages(max(size, _CHUNK))
     with contextlib.suppress(OSError):  # a system without
-        found.madvise(_HUGE)
+        found.madvise(advice)
     _last = weakref.ref(found)
     return found

@@ -22,11 +22,6 @@ from hornbook.nn.frequencies import RotaryConfig
 WINDOW, PATTERN = "attention.sliding_window", "attention.sliding_window_pattern"
 CAP, LOGIT_CAP = "attn_logit_softcapping", "final_logit_softcapping"
 _EPSILON = "attention.layer_norm_rms_epsilon"
-_MULTIPLIERS = {
-    "embedding": "embedding_scale",
-    "residual": "residual_scale",
-    "logits": "logit_scale",
-}
 _WIDE = {"gemma2": 46, "gemma3": 62}
 """Blocks of the models whose scores llama.cpp scales by the width for a head, not by the head."""
 
@@ -137,11 +132,12 @@ def _read_smollm3(fields: Fields, name: str, vocab: int, file: GGUFFile) -> Deco
 def _read_granite(fields: Fields, name: str, vocab: int, file: GGUFFile) -> DecoderFacts:
     fields.only(f"{name}.rope.scaling.finetuned", True)  # false: no positions at all
     found = read_plain(fields, name, vocab, file)
-    multipliers = {
-        ours: fields.number(f"{name}.{theirs}", 1.0) for ours, theirs in _MULTIPLIERS.items()
-    }
-    scale = fields.number(f"{name}.attention.scale", found.sizes.head**-0.5)
-    return found._replace(scale=scale, **multipliers)
+    return found._replace(
+        scale=fields.number(f"{name}.attention.scale", found.sizes.head**-0.5),
+        embedding=fields.number(f"{name}.embedding_scale", 1.0),
+        residual=fields.number(f"{name}.residual_scale", 1.0),
+        logits=fields.number(f"{name}.logit_scale", 1.0),
+    )
 
 
 def _whole(fields: Fields, name: str, depth: int, every: int) -> tuple[int, ...]:
