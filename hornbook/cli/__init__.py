@@ -30,6 +30,7 @@ from hornbook.cli import (
     generate,
     index,
     memorization,
+    plan,
     pretrain,
     pull,
     quickstart,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("quickstart")(quickstart.command)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(tokenizer.app, name="tokenizer")
+app.command("plan")(plan.command)
 app.command("pretrain")(pretrain.command)
 app.command("finetune")(finetune.command)
 app.command("classify")(classify.command)

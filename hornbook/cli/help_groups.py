@@ -6,7 +6,7 @@ One table for all commands, so that an option stands under the same heading ever
 COMMANDS = {
     "Data": "corpus tokenizer",
     "Documents": "index search ask filter",
-    "Training": "quickstart pretrain finetune compare doctor",
+    "Training": "quickstart plan pretrain finetune compare doctor",
     "Use": "generate chat classify decide translate summarize embed serve studio",
     "Measurement": "evaluate bench",
     "Understanding": "trace biography explain memorization claims",
@@ -20,7 +20,7 @@ OPTIONS = {
     "Documents": "remove encoder wait watch make_questions index.questions",
     "Search": "ask.strict quotes least places count by source folder since until in_language "
     "metadata rerank",
-    "Budget": "minutes tokens epochs dry_run",
+    "Budget": "minutes hours kwh watts tokens epochs dry_run",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
     "Training": "method rate beta class_weights rows micro_rows isolate keep canaries retrain "
@@ -41,6 +41,9 @@ OPTIONS = {
 
 VALUES = {
     "MINUTES": "minutes",
+    "HOURS": "hours",
+    "KWH": "kwh",
+    "WATTS": "watts",
     "SECONDS": "timeout drain",
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
     "repetition_window window",

@@ -5,7 +5,39 @@ Options and their mistakes are here; what a project is, is in `workflows.project
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+AsCorpus = Annotated[
+    Path | None, typer.Option("--corpus", help="The corpus that a recipe is to be trained on.")
+]
+AsPairs = Annotated[
+    list[Path] | None,
+    typer.Option("--pairs", help="The pairs that a recipe is to be trained on."),
+]
+AsValidation = Annotated[
+    list[Path] | None,
+    typer.Option("--validation", help="Pairs for validation, given as --pairs is."),
+]
+AsTest = Annotated[
+    list[Path] | None,
+    typer.Option("--test", help="Pairs on which BLEU is measured, given as --pairs is."),
+]
+AsImages = Annotated[
+    Path | None,
+    typer.Option("--images", help="The labelled images that a recipe is to be trained on."),
+]
+AsRows = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="A file of rows that the model is to be tuned on."),
+]
+AsTask = Annotated[
+    str,
+    typer.Option("--task", help="What the model is to learn of --data, as in `finetune`."),
+]
+SetValues = Annotated[list[str] | None, typer.Option("--set", help="Set a value of the recipe.")]
+"""What a recipe of the user's own needs beside it, or a model to be tuned."""
 
 
 class PretrainingData(NamedTuple):
@@ -22,6 +54,41 @@ class PretrainingData(NamedTuple):
         """Which of the options that say what to train on were given."""
         named = {"--corpus": self.corpus, "--pairs": self.pairs, "--images": self.images}
         return [name for name, value in named.items() if value]
+
+
+class Meant(NamedTuple):
+    """What a command is about that looks at a run before it starts: a run, a recipe or model in
+    `target`, or a project with values of a recipe."""
+
+    target: Path | None
+    project: Any
+    values: dict[str, Any]
+
+
+def meant(
+    target: Path | None,
+    given: PretrainingData,
+    rows: tuple[Sequence[Path] | None, str],
+    overrides: Sequence[str] | None,
+) -> Meant:
+    """What was named. rows: files of --data, and the --task. Raises UsageError."""
+    from hornbook.core.config import read_recipe
+    from hornbook.core.errors import UsageError
+
+    files, task = rows
+    if files:
+        if target is None:
+            raise UsageError("Say what is to be tuned as well: MODEL --data FILE.")
+        values = read_recipe(None, overrides or ())
+        if task != "classify":
+            values["task"] = task
+        return Meant(None, tuning(str(target), files, task), values)
+    if given.given:
+        values = read_recipe(target, overrides or ())
+        return Meant(target, pretraining(given, values, {}), values)
+    if overrides:
+        raise UsageError("--set goes with --corpus, --pairs, --images or --data.")
+    return Meant(target, None, {})
 
 
 def pretraining(

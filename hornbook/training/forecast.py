@@ -76,20 +76,28 @@ _SHORT, _SHORTEST = 8, 2
 
 
 def rehearse(
-    problem: Problem, machine: Machine, seconds: float | None, steps: int, compiled: bool | None
+    problem: Problem,
+    machine: Machine,
+    seconds: float | None,
+    steps: int,
+    compiled: bool | None,
+    most_s: float = math.inf,
 ) -> Rehearsal:
     """Time steps, settle compilation, then train a sixteenth of the run to an end of its own.
 
     The run lasts `seconds`, or `steps` when that is None. compiled: the user's word, or None to
-    measure.
+    measure. most_s: what the short run may take, whatever it is a sixteenth of; compilation is not
+    tried then.
     """
+    if compiled is None and most_s < _COMPILING_S:
+        compiled = False
     timing_s = math.inf if seconds is None else _TIMING * seconds
     plain_s = step_seconds(problem, 3, timing_s)
     least = _SHORT if seconds is None else min(_SHORT, int(_REHEARSING * seconds / plain_s))
     seconds = steps * plain_s if seconds is None else seconds
     use, reason = settle_compilation(problem, machine, plain_s, seconds, compiled)
     step_s = step_seconds(problem, 3, timing_s) if use else plain_s
-    short = int(min(max(seconds / 16 / step_s, least, _SHORTEST), 400))
+    short = int(min(max(min(seconds / 16, most_s) / step_s, least, _SHORTEST), 400))
     state = problem.begin()
     _train_steps(problem, state, short)
     figures, score_s = timed(problem.score)

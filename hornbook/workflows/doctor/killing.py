@@ -47,18 +47,15 @@ def _kill(subject: Subject) -> Killed:
     write_json(work / ORDER, _order(subject))
     found: set[str] = set()
     with (work / _SAID).open("wb") as said:
-        child = start_beside(python("hornbook.workflows.doctor.child", str(work)), said, {})
-        began = time.monotonic()
-        try:
+        began, command = time.monotonic(), python("hornbook.workflows.doctor.child", str(work))
+        with start_beside(command, said, {}) as child:
             while child.poll() is None and not _is_done(work):
                 found.update(_open_sockets(child.pid))
                 if time.monotonic() - began > _WAITING_S:
                     break
                 time.sleep(_LOOKING_S)
-        finally:
             ended = child.poll()
             child.kill()
-            child.wait()
     log = work / SOCKETS
     if log.is_file():
         lines = log.read_text(encoding="utf-8").split("\n")
@@ -76,7 +73,7 @@ def _order(subject: Subject) -> dict[str, Any]:
         "kind": subject.project.kind if subject.project else None,
         "size": problem.size if problem else None,
         "threads": torch.get_num_threads(),
-        "light": subject.light,
+        "light": subject.light > 1,
     }
 
 

@@ -6,6 +6,7 @@ All that is written goes to a folder aside; what a run has made already is used 
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from hornbook.corpus.subset import CorpusSubset
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
 from hornbook.models.place import linear_folder, resolve
+from hornbook.training.choices import Choice
 from hornbook.training.forecast import gradient_seconds
 from hornbook.training.problem import Problem
 from hornbook.workflows.projects import kinds, project_class
@@ -34,10 +36,11 @@ What = Literal["machine", "model", "recipe", "run"]
 RECIPES = (".yaml", ".yml")
 PREPARING = 0.3
 """Minutes that preparing is told it has: it measures less then, and learns from the same data."""
-_LIGHT = 4 * 2**20
+_LIGHT = 8 * 2**20
 """Bytes of a corpus that was not encoded yet that are looked at."""
 _STEP_S = 1.0
 """What takes longer is looked at in smaller steps."""
+_LENGTHS = ("tokens", "steps", "epochs")
 _USUAL_MINUTES = 5.0
 """Of a recipe that does not say how long."""
 
@@ -49,7 +52,8 @@ class Subject:
     place: as the user named it. work: a folder for what is written; removed afterwards. clock: of
     the examination. refused: why it could not be prepared. run: its folder, where it has begun.
     model: a model folder or .gguf file to use. linear: a classifier without a network.
-    project, recipe, problem: of what is trained. light: only a part of the corpus is looked at.
+    project, recipe, problem: of what is trained. light: of a large corpus, how many times as much
+    there is as is looked at; else 1. choices: of sizes, where these were chosen here.
     """
 
     what: What
@@ -64,7 +68,9 @@ class Subject:
     project: Project[Any, Any, Any] | None = None
     recipe: Recipe | None = None
     problem: Problem | None = None
-    light: bool = False
+    light: float = 1.0
+    choices: list[Choice] = field(default_factory=list)
+    preparing_s: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,23 +107,27 @@ def open_subject(
     work: Path,
     clock: Clock,
     progress: Progress,
+    minutes: float | None = None,
 ) -> Subject:
     """What `target` or a project with values of a recipe is.
 
-    Raises UsageError where nothing can be found at all; what is found and cannot be prepared is a
-    subject that says why.
+    minutes: how long to train, whatever the recipe says; its sizes are chosen anew then. Raises
+    UsageError where nothing can be found at all; what is found and cannot be prepared is a subject
+    that says why.
     """
     if project is not None:
-        length = {} if _says_length(project, values) else {"minutes": _USUAL_MINUTES}
         subject = Subject("recipe", target, work, clock, project=project)
-        _prepared(subject, project.request({**values, **length}), None, progress)
+        if minutes is None and not _says_length(project, values):
+            minutes = _USUAL_MINUTES
+        request = project.request(dict(values) if minutes is None else _lasting(values, minutes))
+        _prepared(subject, request, None, progress)
         return subject
     if target is None:
         return Subject("machine", None, work, clock)
     if (target / layout.RECIPE).is_file():
-        return _of_recipe(target / layout.RECIPE, "run", work, clock, progress)
+        return _of_recipe(target / layout.RECIPE, "run", work, clock, progress, minutes)
     if target.is_file() and target.suffix in RECIPES:
-        return _of_recipe(target, "recipe", work, clock, progress)
+        return _of_recipe(target, "recipe", work, clock, progress, minutes)
     if (linear := linear_folder(target)) is not None:
         return Subject("model", target, work, clock, linear=linear)
     return Subject("model", target, work, clock, model=resolve(target))
@@ -128,7 +138,19 @@ def _says_length(project: Project[Any, Any, Any], values: Mapping[str, Any]) -> 
     return not needed.length_needed or any(values.get(name) is not None for name in needed.length)
 
 
-def _of_recipe(file: Path, what: What, work: Path, clock: Clock, progress: Progress) -> Subject:
+def _lasting(values: Mapping[str, Any], minutes: float) -> dict[str, Any]:
+    """The values of a request that lasts so long, whatever else they say of its length."""
+    return {**{key: values[key] for key in values if key not in _LENGTHS}, "minutes": minutes}
+
+
+def _of_recipe(
+    file: Path,
+    what: What,
+    work: Path,
+    clock: Clock,
+    progress: Progress,
+    minutes: float | None,
+) -> Subject:
     """A run, or the recipe of one. Raises UsageError for a recipe that names no data."""
     values = read_recipe(file)
     if not {"kind", "places", "request"} <= values.keys():
@@ -152,7 +174,11 @@ def _of_recipe(file: Path, what: What, work: Path, clock: Clock, progress: Progr
     except HornbookError as error:
         subject.refused = str(error)
         return subject
-    _prepared(subject, recipe.request, recipe.plan, progress)
+    request = recipe.request
+    if minutes is not None:
+        lengths = {name: None for name in _LENGTHS if hasattr(request, name)}
+        request = request.model_copy(update={**lengths, "minutes": minutes})
+    _prepared(subject, request, recipe.plan if minutes is None else None, progress)
     return subject
 
 
@@ -162,15 +188,17 @@ def _prepared(subject: Subject, request: Any, plan: Any, progress: Progress) -> 
     assert project is not None
     place = Place(subject.work, Progress(quiet=True), Clock.start(PREPARING))
     progress.doing("preparing the data as the run would")
+    began = time.monotonic()
     try:
         if subject.run is not None:
             link_parts(subject.run, subject.work)
         encoded = any((subject.work / name).is_dir() for name in layout.PARTS)
-        subject.light = lighten(project, not encoded)
         subject.machine = machine_for(None, request.device)
         if plan is None:
-            plan = project.plan(subject.machine, request, place).plan
+            plan, subject.choices = project.plan(subject.machine, request, place)
+        subject.light = lighten(project, not encoded)
         subject.problem = project.prepare(request, plan, subject.machine, place)
+        subject.preparing_s = time.monotonic() - began
     except HornbookError as error:
         subject.refused = str(error)
         return
@@ -187,13 +215,14 @@ def _prepared(subject: Subject, request: Any, plan: Any, progress: Progress) -> 
     )
 
 
-def lighten(project: Any, wanted: bool) -> bool:
-    """Let a project see a part of a large corpus, where that is wanted; whether it does."""
+def lighten(project: Any, wanted: bool) -> float:
+    """Let a project see a part of a large corpus, where that is wanted; how many times as much
+    there is."""
     corpus = getattr(project, "corpus", None)
-    if wanted and isinstance(corpus, Corpus) and corpus.bytes("train") > _LIGHT:
-        project.corpus = CorpusSubset(corpus, _LIGHT, 0)
-        return True
-    return False
+    if not wanted or not isinstance(corpus, Corpus) or corpus.bytes("train") <= _LIGHT:
+        return 1.0
+    project.corpus = CorpusSubset(corpus, _LIGHT, 0)
+    return corpus.mixture_bytes / max(1, int(project.corpus.mixture_bytes))
 
 
 def link_parts(run: Path, work: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a run takes place: handed to all parts of its life."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +9,12 @@ from hornbook.core.progress import Progress
 
 
 class Place(NamedTuple):
-    """A run's folder, how it tells of its work, and until when it must be done."""
+    """A run's folder, how it tells of its work, and until when it must be done.
+
+    rehearsing_s: what a rehearsal may take at most, where a run is only planned.
+    """
 
     folder: Path
     progress: Progress
     clock: Clock
+    rehearsing_s: float = math.inf

@@ -102,7 +102,9 @@ def rehearsed(
     machine, _ = in_time(problem, machine, place)
     say("Rehearsing: timing steps, settling compilation, training a sixteenth ...")
     seconds = clock.left_s() if clock.limited else None
-    rehearsal = rehearse(problem, machine, seconds, steps or 0, request.compiled)
+    rehearsal = rehearse(
+        problem, machine, seconds, steps or 0, request.compiled, place.rehearsing_s
+    )
     ending_s = min(problem.ending_s(rehearsal.score_s), _MEASURING * clock.given_s)
     training_s = training_seconds(clock, ending_s)
     evaluations, samples, hooks_s = _looks(rehearsal, training_s)
@@ -159,7 +161,8 @@ def faster_threads(problem: Problem, machine: Machine, place: Place) -> Machine:
     if not place.clock.limited or machine.device != "cpu":
         return machine
     place.progress.doing("looking how many threads are faster")
-    work, most_s = partial(part_of_step, problem, problem.begin()), _TRYING * place.clock.left_s()
+    most_s = min(_TRYING * place.clock.left_s(), place.rehearsing_s)
+    work = partial(part_of_step, problem, problem.begin())
     count = faster(work, machine.threads, most_s=most_s)
     if count < machine.threads:
         place.progress.say("  threads = 1: others use this machine, and one alone is faster now")

@@ -22,6 +22,8 @@ from hornbook.workflows.doctor.subject import Subject, weights_kept
 _ROWS = 4
 _DIFFERENT = 1e-3
 """Of a gradient's largest value: what sums in another order may differ by in float32."""
+_NOTHING = 1e-3
+"""Of the largest gradient: what is smaller may be a sum of errors of rounding."""
 _SHOWN = 3
 
 
@@ -44,7 +46,8 @@ def same_in_parts(subject: Subject) -> Diagnosis:
             f"a step has {whole[1]:,} targets at once and {cut[1]:,} in parts",
             "Report it: the count of targets depends on --micro-rows.",
         )
-    worst = max(_apart(whole[2][name], cut[2][name]) for name in whole[2])
+    least = _NOTHING * max(float(one.abs().max()) for one in whole[2].values())
+    worst = max(_apart(whole[2][name], cut[2][name], least) for name in whole[2])
     worst = max(worst, abs(whole[0] - cut[0]) / max(1.0, abs(whole[0])))
     if worst > _DIFFERENT:
         return faulty(
@@ -67,9 +70,10 @@ def _gradient(problem: Problem, part: Any, rows: int) -> tuple[float, int, dict[
     return loss, count, found
 
 
-def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
-    largest = float(one.abs().max())
-    return float((one - other).abs().max()) / largest if largest else float(other.abs().max())
+def _apart(one: torch.Tensor, other: torch.Tensor, least: float) -> float:
+    """The largest difference, as a share of the largest value; least: what counts as none, as a
+    bias before a softmax has."""
+    return float((one - other).abs().max()) / max(float(one.abs().max()), least, 1e-30)
 
 
 @check("gradients", "Every weight that may move is moved", "problem", turn=2)

@@ -12,7 +12,7 @@ def prepared(subject: Subject) -> Diagnosis:
         return faulty(subject.refused, "Mend what it says; the run would stop there.")
     if subject.problem is None:
         return beside_the_point("there is nothing to train here")
-    if subject.light:
+    if subject.light > 1:
         return sound(
             "the data can be read and the model can be built; a part of the corpus was read"
         )
