@@ -1,12 +1,13 @@
 """Whether the kernels compute what they should: two passes through a tiny decoder, against numpy.
 
 It has all that a decoder can have: every form of matrix, biases, norms before and behind, norms of
-queries and keys, heads that share keys, a window and a cap, positions and none, two layers, two
-sequences, and as many rows at a time as are computed in ways of their own. Some milliseconds in one
-thread; beside busy programs several wait for each other longer than that.
+queries and keys, heads that share keys, a window and a cap, positions and none, a mixture of
+experts, two layers, two sequences, and as many rows at a time as are computed in ways of their own.
+Some milliseconds in one thread; beside busy programs several wait for each other longer than that.
 """
 
 import ctypes
+import itertools
 import math
 
 import numpy as np
@@ -16,7 +17,16 @@ from hornbook.kernels.check_delta import delta_is_right
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import Rows
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles, Turning, tiles
+from hornbook.kernels.quantised import (
+    BlockWeights,
+    DecoderWeights,
+    Looks,
+    MLPWeights,
+    Routing,
+    Tiles,
+    Turning,
+    tiles,
+)
 from hornbook.kernels.quantised import matrix_of as whole
 from hornbook.kernels.structures import FORMS, GROUP
 
@@ -31,6 +41,8 @@ _LOOKS = Looks(0.2, turning=1), Looks(0.4, cap=1.0, window=3, turning=None, whol
 _RESIDUALS, _ACTIVATIONS = (0.25, 6.0), ("silu", "gelu_tanh")
 """Of two layers, so that parts of both are seen in the end; the second has norms behind what it
 adds and none of what its attention reads."""
+_MLPS, _CHOSEN = (1, 3), 2
+"""Of each, and how many of the second's a row meets."""
 
 _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
@@ -82,25 +94,29 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
     """A decoder, and its matrices as numpy multiplies with them."""
     queries, keys = _HEADS * _HEAD, _KV_HEADS * _HEAD
     wide = (queries, _WIDTH), (keys, _WIDTH), (keys, _WIDTH)
-    shapes = *wide, (_WIDTH, queries), (_HIDDEN, _WIDTH), (_HIDDEN, _WIDTH), (_WIDTH, _HIDDEN)
+    shapes = []
+    for count in _MLPS:
+        mlp = (_HIDDEN, _WIDTH), (_HIDDEN, _WIDTH), (_WIDTH, _HIDDEN)
+        shapes += [*wide, (_WIDTH, queries), *mlp * count]
     # Large units only fit a wide input: those of queries, keys, values and gates take them first.
     forms = sorted(FORMS, key=lambda form: form.unit)
     made = []
-    for i, shape in enumerate((*shapes, *shapes, (_VOCAB, _WIDTH))):
-        made.append(_matrix(shape, forms.pop(0 if shape[1] % 256 else -1), i))
-    packed = [each for _, each in made]
-    blocks = [_block(packed[7 * i : 7 * i + 7], i) for i in (0, 1)]
+    for i, shape in enumerate((*shapes, (_VOCAB, _WIDTH))):
+        form = forms.pop(0 if shape[1] % 256 else -1) if len(forms) > 1 else forms[0]
+        made.append(_matrix(shape, form, i))
+    packed = iter(each for _, each in made)
+    blocks = [_block(list(itertools.islice(packed, 4 + 3 * _MLPS[i])), i) for i in (0, 1)]
     weights = DecoderWeights(
         vocab=_VOCAB, context=32, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
         turnings=[Turning(np.ones(_PAIRS, np.float32))] * 2,
         epsilon=_EPSILON, head_epsilon=2 * _EPSILON, embed=lambda ids: ids, blocks=blocks,
-        last_norm=_norm(_WIDTH, 5), logits=packed[-1],
+        last_norm=_norm(_WIDTH, 5), logits=next(packed),
     )  # fmt: skip
     return [dense for dense, _ in made], weights
 
 
 def _block(matrices: list[Tiles], number: int) -> BlockWeights:
-    query, key, value, output, gate, up, down = matrices
+    query, key, value, output, *mlps = matrices
     looks, behind = _LOOKS[number], number == 1
     queries, keys = (_HEADS * _HEAD, _KV_HEADS * _HEAD) if looks.whole else (_HEAD, _HEAD)
     return BlockWeights(
@@ -114,13 +130,16 @@ def _block(matrices: list[Tiles], number: int) -> BlockWeights:
         key=key,
         value=value,
         output=output,
-        gate=gate,
-        up=up,
-        down=down,
+        mlps=[MLPWeights(*mlps[i : i + 3]) for i in range(0, len(mlps), 3)],
         looks=looks,
+        routing=_routing() if behind else None,
         residual=_RESIDUALS[number],
         activation=_ACTIVATIONS[number],
     )
+
+
+def _routing() -> Routing:
+    return Routing(_numbers((_MLPS[1], _WIDTH), 11) / 4, _CHOSEN)
 
 
 def _norm(size: int, seed: int) -> np.ndarray:
@@ -168,8 +187,10 @@ def _expected(
     dense: list[_Dense], weights: DecoderWeights, x: np.ndarray, cos_sin: np.ndarray
 ) -> np.ndarray:
     """The logits of rows x (R, D); cos_sin: of their positions, (2, R, pairs)."""
-    for i, block in enumerate(weights.blocks):
-        *qkv, output, gate, up, down = dense[7 * i : 7 * i + 7]
+    left = iter(dense)
+    for block in weights.blocks:
+        *qkv, output = itertools.islice(left, 4)
+        mlps = [tuple(itertools.islice(left, 3)) for _ in block.mlps]
         y = _normed(x, block.attention_norm, _EPSILON)
         q, k, v = (_times(y, each) for each in qkv)
         q, k = (_of_heads(each, norm, block.looks, cos_sin) for each, norm in (
@@ -178,9 +199,24 @@ def _expected(
         added = _times(found.swapaxes(0, 1).reshape(len(x), -1), output)
         x = x + block.residual * _normed(added, block.attention_after, _EPSILON)
         y = _normed(x, block.mlp_norm, _EPSILON)
-        added = _times(_activated(_times(y, gate), block.activation) * _times(y, up), down)
+        parts = [
+            _times(_activated(_times(y, gate), block.activation) * _times(y, up), down)
+            for gate, up, down in mlps
+        ]
+        added = (_met(y, block.routing)[..., None] * np.stack(parts, 1)).sum(1)
         x = x + block.residual * _normed(added, block.mlp_after, _EPSILON)
-    return _times(_normed(x, weights.last_norm, _EPSILON), dense[-1])
+    return _times(_normed(x, weights.last_norm, _EPSILON), next(left))
+
+
+def _met(x: np.ndarray, routing: Routing | None) -> np.ndarray:
+    """What each MLP counts for rows x (R, D): (R, E)."""
+    if routing is None:
+        return np.ones((len(x), 1), np.float32)
+    shares = np.exp(np.einsum("ri,ei->re", x, routing.router))
+    least = np.sort(shares)[:, -routing.chosen, None]
+    kept = np.where(shares >= least, shares, 0)
+    found: np.ndarray = kept / kept.sum(1, keepdims=True)
+    return found
 
 
 def _of_heads(

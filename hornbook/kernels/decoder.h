@@ -16,16 +16,24 @@
 
 namespace {
 
+// A gated MLP.
+struct Expert {
+  Matrix gate, up, down;
+};
+
 // Norms: of what attention and MLP read and of what they add, null where there is none; of queries and
 // keys, of each head or, `whole`, of all together, or null. residual: what is added is multiplied by
 // it. scale, cap: scores s become scale s, then cap tanh(s / cap), or 0 for no cap. window: tokens that
 // are seen, itself included, or 0 for all. angles: whose cosines and sines turn queries and keys, or
-// -1. activation: a `Kind`.
+// -1. activation: a `Kind`. expert: the MLP, or where there is a router, (experts, width), several, of
+// which a row meets `chosen`, with weights that come to 1 if they are `normalised`.
 struct Layer {
   const float *attention_norm, *attention_after, *query_norm, *key_norm, *mlp_norm, *mlp_after;
-  Matrix query, key, value, output, gate, up, down;
+  Matrix query, key, value, output;
+  const Expert* expert;
+  const float* router;
   float residual, scale, cap;
-  int32_t window, angles, whole, activation;
+  int32_t window, angles, whole, activation, experts, chosen, normalised;
 };
 
 // pairs: of channels of a head that turn.
@@ -52,6 +60,36 @@ struct Pass {
   int64_t slot_stride, head_stride;
 };
 
+// A row at one of its experts, by slots: `expert` and `row`; by rows, for each of the experts that were
+// chosen, its slot and weight. normed, shares: of rows, (width,) and (experts,). gathered, hidden, made:
+// of slots; met, inner: what matrices of experts read. begin: of each expert's slots.
+struct Slots {
+  Inputs met, inner;
+  float *normed, *shares, *weight, *gathered, *hidden, *made;
+  int32_t *chosen, *slot, *expert, *row, *begin;
+
+  Slots(Arena& arena, const Decoder& d, int rows) {
+    int most = 0, experts = 0;
+    for (int i = 0; i < d.layers; i++) {
+      if (!d.layer[i].router) continue;
+      most = std::max(most, d.layer[i].chosen);
+      experts = std::max(experts, d.layer[i].experts);
+    }
+    const size_t count = size_t(rows) * most;
+    normed = arena.take<float>(most ? size_t(rows) * d.width : 0);
+    shares = arena.take<float>(size_t(rows) * experts);
+    gathered = arena.take<float>(count * d.width);
+    hidden = arena.take<float>(count * d.hidden);
+    made = arena.take<float>(count * d.width);
+    weight = arena.take<float>(count);
+    met = arena.inputs(int(count), gathered, d.width);
+    inner = arena.inputs(int(count), hidden, d.hidden);
+    chosen = arena.take<int32_t>(count), slot = arena.take<int32_t>(count);
+    expert = arena.take<int32_t>(count), row = arena.take<int32_t>(count);
+    begin = arena.take<int32_t>(experts + 1);
+  }
+};
+
 // Memory of a pass. normed, wide, inner, attended: what products read; of one row each thread has its
 // own. added: what a layer adds, where that is normed. score_room: of a query of a thread; open_room:
 // bytes of an opened tile, of which a thread has two.
@@ -62,8 +100,9 @@ struct Work {
   int score_room;
   size_t open_room;
   bool single;
+  Slots slots;
 
-  Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) {
+  Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) : slots(arena, d, rows) {
     single = rows == 1;
     const int copies = single ? threads : rows;
     normed = arena.take<float>(size_t(copies) * d.width);
@@ -93,6 +132,32 @@ struct Work {
     return own;
   }
 };
+
+// What a layer reads: a row normed, where there is a norm.
+void read_row(const Decoder& d, const float* norm, const Pass& pass, int64_t row, float* y) {
+  const float* x = pass.x + row * d.width;
+  if (norm) rms_norm(x, norm, d.width, d.epsilon, y);
+  else std::copy(x, x + d.width, y);
+}
+
+void is_there(int64_t) {}  // the floats of a row: those of the phase before
+
+// x += residual times what the last matrix of a layer makes, normed where there is a norm.
+void add_to_stream(Member& team, const Decoder& d, const Matrix& last, const Inputs& inputs,
+                   const float* after, float residual, const Pass& pass, const Work& work) {
+  const int rows = pass.rows;
+  if (!after)
+    return multiply_all<true>(team, {&last}, inputs, rows, is_there, work.opened, pass.x, residual);
+  multiply_all<false>(team, {&last}, inputs, rows, is_there, work.opened, work.added);
+  team.each(rows, [&](int64_t first, int64_t stop) {
+    for (int64_t row = first; row < stop; row++) {
+      float *x = pass.x + row * d.width, *added = work.added + row * d.width;
+      rms_norm(added, after, d.width, d.epsilon, added);
+      for (int i = 0; i < d.width; i += kLanes)
+        store(x + i, multiply_add(load(added + i), all(residual), load(x + i)));
+    }
+  });
+}
 
 // Queries and keys of a row normed all together.
 void norm_whole(const Decoder& d, const Layer& layer, const Work& work, int64_t row) {

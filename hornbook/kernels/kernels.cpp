@@ -12,75 +12,26 @@
 
 #include "decoder.h"
 #include "delta.h"
+#include "mlp.h"
 #include "product.h"
 #include "team.h"
 
 namespace {
 
-// What a layer reads: a row normed, where there is a norm.
-void read_row(const Decoder& d, const float* norm, const Pass& pass, const Work& work, int64_t row) {
-  const float* x = pass.x + row * d.width;
-  float* y = work.normed + row * d.width;
-  if (norm) rms_norm(x, norm, d.width, d.epsilon, y);
-  else std::copy(x, x + d.width, y);
-}
-
-void is_there(int64_t) {}  // the floats of a row: those of the phase before
-
-// x += residual times what the last matrix of a layer makes, normed where there is a norm.
-void add_to_stream(Member& team, const Decoder& d, const Matrix& last, const Inputs& inputs,
-                   const float* after, float residual, const Pass& pass, const Work& work) {
-  const int rows = pass.rows;
-  if (!after)
-    return multiply_all<true>(team, {&last}, inputs, rows, is_there, work.opened, pass.x, residual);
-  multiply_all<false>(team, {&last}, inputs, rows, is_there, work.opened, work.added);
-  team.each(rows, [&](int64_t first, int64_t stop) {
-    for (int64_t row = first; row < stop; row++) {
-      float *x = pass.x + row * d.width, *added = work.added + row * d.width;
-      rms_norm(added, after, d.width, d.epsilon, added);
-      for (int i = 0; i < d.width; i += kLanes)
-        store(x + i, multiply_add(load(added + i), all(residual), load(x + i)));
-    }
-  });
-}
-
-// hidden = activation(gate) * up (Shazeer 2020).
-template <Kind kKind>
-void gate(Member& team, const Decoder& d, const Layer& layer, const Pass& pass, const Work& work) {
-  const int rows = pass.rows;
-  const auto one = [&](int64_t t) {
-    const Tile gate(layer.gate, t, rows, work.opened);
-    const Tile up(layer.up, t, rows, work.opened + work.open_room);
-    each_rows(rows, [&](int64_t row, int count) {
-      float gates[kRows * kTile], ups[kRows * kTile];
-      gate.times(work.wide, row, count, team.grid, gates);
-      up.times(work.wide, row, count, team.grid, ups);
-      for (int m = 0; m < count; m++) {
-        for (int i = 0; i < kTile; i += kLanes) {
-          const Floats g = load(gates + m * kTile + i), u = load(ups + m * kTile + i);
-          store(work.hidden + (row + m) * d.hidden + t * kTile + i, multiply(activated<kKind>(g), u));
-        }
-      }
-    });
-  };
-  const auto ready = [&](int64_t row) { read_row(d, layer.mlp_norm, pass, work, row); };
-  each_of_products(team, {&layer.gate, &layer.up}, work.wide, rows, ready, d.hidden / kTile,
-                   [&](int64_t first, int64_t stop) {
-                     for (int64_t t = first; t < stop; t++) one(t);
-                   });
-}
-
 void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& work) {
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
-    const auto ready = [&](int64_t row) { read_row(d, layer.attention_norm, pass, work, row); };
+    const auto ready = [&](int64_t row) {
+      read_row(d, layer.attention_norm, pass, row, work.normed + row * d.width);
+    };
     multiply_all<false>(team, {&layer.query, &layer.key, &layer.value}, work.wide, pass.rows, ready,
                         work.opened, work.qkv);
     attention(team, d, i, pass, work);
     add_to_stream(team, d, layer.output, work.attended, layer.attention_after, layer.residual, pass,
                   work);
-    (layer.activation == kSilu ? gate<kSilu> : gate<kGelu>)(team, d, layer, pass, work);
-    add_to_stream(team, d, layer.down, work.inner, layer.mlp_after, layer.residual, pass, work);
+    const auto run = layer.router ? mixture<kSilu> : dense<kSilu>;
+    const auto run_gelu = layer.router ? mixture<kGelu> : dense<kGelu>;
+    (layer.activation == kSilu ? run : run_gelu)(team, d, layer, pass, work);
   }
   team.each(pass.rows, [&](int64_t first, int64_t stop) {
     for (int64_t row = first; row < stop; row++) {
@@ -106,11 +57,13 @@ const int32_t* hornbook_layout() noexcept {
       kTile, kGroup, kAbreast,
       sizeof(Matrix), AT(Matrix, blocks), AT(Matrix, bias), AT(Matrix, outputs),
       AT(Matrix, inputs), AT(Matrix, form),
+      sizeof(Expert), AT(Expert, gate), AT(Expert, up), AT(Expert, down),
       sizeof(Layer), AT(Layer, attention_norm), AT(Layer, attention_after), AT(Layer, query_norm),
       AT(Layer, key_norm), AT(Layer, mlp_norm), AT(Layer, mlp_after), AT(Layer, query),
-      AT(Layer, key), AT(Layer, value), AT(Layer, output), AT(Layer, gate), AT(Layer, up),
-      AT(Layer, down), AT(Layer, residual), AT(Layer, scale), AT(Layer, cap), AT(Layer, window),
-      AT(Layer, angles), AT(Layer, whole), AT(Layer, activation),
+      AT(Layer, key), AT(Layer, value), AT(Layer, output), AT(Layer, expert),
+      AT(Layer, router), AT(Layer, residual), AT(Layer, scale), AT(Layer, cap), AT(Layer, window),
+      AT(Layer, angles), AT(Layer, whole), AT(Layer, activation), AT(Layer, experts),
+      AT(Layer, chosen), AT(Layer, normalised),
       sizeof(Decoder), AT(Decoder, width), AT(Decoder, hidden), AT(Decoder, heads),
       AT(Decoder, kv_heads), AT(Decoder, head), AT(Decoder, pairs), AT(Decoder, layers),
       AT(Decoder, epsilon), AT(Decoder, head_epsilon), AT(Decoder, layer), AT(Decoder, last_norm),

@@ -65,7 +65,7 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
     require(min(w.vocab, w.context, w.heads, w.kv_heads) > 0, "positive sizes")
     require(w.heads % w.kv_heads == 0, "heads that share keys and values evenly")
     require(2 * w.pairs() <= w.head, "no more channels that turn than a head has")
-    hidden = w.blocks[0].down.inputs
+    hidden = w.blocks[0].mlps[0].down.inputs
     layers = (structures.Layer * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
     _product(w.logits, w.vocab, w.width)
     return structures.Decoder(
@@ -136,9 +136,8 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
         key=_product(block.key, keys, w.width),
         value=_product(block.value, keys, w.width),
         output=_product(block.output, w.width, queries),
-        gate=_product(block.gate, hidden, w.width),
-        up=_product(block.up, hidden, w.width),
-        down=_product(block.down, w.width, hidden),
+        expert=_experts(block, w.width, hidden),
+        router=_router(block, w.width),
         residual=block.residual,
         scale=looks.scale,
         cap=looks.cap,
@@ -146,7 +145,31 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
         angles=turning,
         whole=looks.whole,
         activation=structures.ACTIVATIONS.index(block.activation),
+        experts=len(block.mlps),
+        chosen=block.routing.chosen if block.routing else 1,
+        normalised=block.routing.normalised if block.routing else False,
     )
+
+
+def _experts(block: BlockWeights, width: int, hidden: int) -> "ctypes.Array[structures.Expert]":
+    found = (
+        structures.Expert(
+            _product(mlp.gate, hidden, width),
+            _product(mlp.up, hidden, width),
+            _product(mlp.down, width, hidden),
+        )
+        for mlp in block.mlps
+    )
+    return (structures.Expert * len(block.mlps))(*found)
+
+
+def _router(block: BlockWeights, width: int) -> int | None:
+    count = len(block.mlps)
+    if block.routing is None:
+        require(count == 1, "a router where there are several MLPs")
+        return None
+    require(1 <= block.routing.chosen <= count, "as many MLPs as a token meets")
+    return array(block.routing.router, (count, width), np.float32)
 
 
 def _norm(weight: np.ndarray | None, size: int) -> int | None:

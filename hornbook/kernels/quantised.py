@@ -68,10 +68,27 @@ class Looks(NamedTuple):
     whole: bool = False
 
 
+class MLPWeights(NamedTuple):
+    """A gated MLP."""
+
+    gate: Tiles
+    up: Tiles
+    down: Tiles
+
+
+class Routing(NamedTuple):
+    """A token meets the `chosen` MLPs of a mixture that have the largest softmax(router x). router:
+    (E, D) float32. normalised: their weights come to 1."""
+
+    router: np.ndarray
+    chosen: int
+    normalised: bool = True
+
+
 class BlockWeights(NamedTuple):
-    """An attention and an MLP. Norms: (N,) float32, of what they read, of what they add (after), of
-    queries and keys; each may be None. residual: what is added to the stream is multiplied by it.
-    activation: of the MLP, one of `structures.ACTIVATIONS`.
+    """An attention and an MLP, or several with a routing. Norms: (N,) float32, of what they read,
+    of what they add (after), of queries and keys; each may be None. residual: what is added to the
+    stream is multiplied by it. activation: of MLPs, one of `structures.ACTIVATIONS`.
     """
 
     attention_norm: np.ndarray | None
@@ -84,16 +101,17 @@ class BlockWeights(NamedTuple):
     key: Tiles
     value: Tiles
     output: Tiles
-    gate: Tiles
-    up: Tiles
-    down: Tiles
+    mlps: Sequence[MLPWeights]
     looks: Looks
+    routing: Routing | None = None
     residual: float = 1.0
     activation: str = "silu"
 
-    def matrices(self) -> tuple[Tiles, ...]:
-        """All of them, in this order."""
-        return tuple(each for each in self if isinstance(each, Tiles))
+    def matrices(self) -> list[Tiles]:
+        """Those that a token meets."""
+        met = self.mlps[: self.routing.chosen if self.routing else 1]
+        attention = (self.query, self.key, self.value, self.output)
+        return [*attention, *(matrix for mlp in met for matrix in mlp)]
 
 
 class Turning(NamedTuple):
@@ -113,7 +131,7 @@ class Turning(NamedTuple):
 
 
 class DecoderWeights(NamedTuple):
-    """A decoder of attentions and gated MLPs around a stream, with RMS norms.
+    """A decoder of attentions and gated MLPs or mixtures of them around a stream, with RMS norms.
 
     vocab, context, width: ids, tokens, channels. heads query heads of `head` channels share
     kv_heads of keys and values. turnings: each of as many pairs. epsilon, head_epsilon: of the

@@ -44,8 +44,14 @@ class Matrix(ctypes.Structure):
     )
 
 
+class Expert(ctypes.Structure):
+    """A gated MLP."""
+
+    _fields_ = (("gate", Matrix), ("up", Matrix), ("down", Matrix))
+
+
 class Layer(ctypes.Structure):
-    """An attention and an MLP, as `decoder.h` says; norms may be None."""
+    """An attention and an MLP or several, as `decoder.h` says; norms and router may be None."""
 
     _fields_ = (
         ("attention_norm", ctypes.c_void_p),
@@ -58,9 +64,8 @@ class Layer(ctypes.Structure):
         ("key", Matrix),
         ("value", Matrix),
         ("output", Matrix),
-        ("gate", Matrix),
-        ("up", Matrix),
-        ("down", Matrix),
+        ("expert", ctypes.POINTER(Expert)),
+        ("router", ctypes.c_void_p),
         ("residual", ctypes.c_float),
         ("scale", ctypes.c_float),
         ("cap", ctypes.c_float),
@@ -68,6 +73,9 @@ class Layer(ctypes.Structure):
         ("angles", ctypes.c_int32),
         ("whole", ctypes.c_int32),
         ("activation", ctypes.c_int32),
+        ("experts", ctypes.c_int32),
+        ("chosen", ctypes.c_int32),
+        ("normalised", ctypes.c_int32),
     )
 
 
@@ -160,6 +168,6 @@ class Delta(ctypes.Structure):
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP, ABREAST)
-    for structure in (Matrix, Layer, Decoder, Pass, Delta):
+    for structure in (Matrix, Expert, Layer, Decoder, Pass, Delta):
         yield ctypes.sizeof(structure)
         yield from (getattr(structure, field[0]).offset for field in structure._fields_)

@@ -4,14 +4,21 @@ Knows layers by their types. A part that the kernels have not is said in words, 
 compute such a model.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles
+from hornbook.kernels.quantised import (
+    BlockWeights,
+    DecoderWeights,
+    Looks,
+    MLPWeights,
+    Routing,
+    Tiles,
+)
 from hornbook.kernels.structures import ACTIVATIONS
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.pack import FusedAttention, FusedMLP
@@ -20,6 +27,7 @@ from hornbook.nn.attention import Attention
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.head import Capped
+from hornbook.nn.mixture import Mixture
 from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import NativeLinear
@@ -44,7 +52,7 @@ class _Around(NamedTuple):
 
 class _Block(NamedTuple):
     attention: Attention
-    mlp: GatedMLP
+    mlp: GatedMLP | Mixture
     around: tuple[_Around, _Around]
 
     def norms(self) -> list[RMSNorm]:
@@ -94,7 +102,7 @@ def described(model: CausalLM) -> DecoderWeights:
         multiplier=model.config.multiplier,
         cap=logits.cap if isinstance(logits, Capped) else None,
     )
-    _one("widths of MLPs", (block.down.inputs for block in found.blocks))
+    _one("widths of MLPs", (mlp.down.inputs for block in found.blocks for mlp in block.mlps))
     if not found.fits():
         _other(f"a width of {found.width} and heads of {head} channels")
     return found
@@ -110,9 +118,7 @@ def _blocks(model: CausalLM) -> list[_Block]:
     if not layers or len(layers) % 2:
         _other("blocks of other than two layers")
     pairs = zip(map(_around, layers[::2]), map(_around, layers[1::2]), strict=True)
-    return [
-        _Block(_attention(one.layer), _of(GatedMLP, two.layer), (one, two)) for one, two in pairs
-    ]
+    return [_Block(_attention(one.layer), _mlp(two.layer), (one, two)) for one, two in pairs]
 
 
 def _around(layer: nn.Module) -> _Around:
@@ -130,14 +136,16 @@ def _attention(layer: nn.Module) -> Attention:
     return attention
 
 
+def _mlp(layer: nn.Module) -> GatedMLP | Mixture:
+    return layer if isinstance(layer, Mixture) else _of(GatedMLP, layer)
+
+
 def _block_weights(block: _Block, rotaries: list[RotaryConfig]) -> BlockWeights:
     attention, config = block.attention, block.attention.config
     first, second = block.around
     normed = config.qk_norm is not None
     query, key, value = _inputs(attention, ("query", "key", "value"), FusedAttention)
-    gate, up = _inputs(block.mlp, ("gate", "up"), FusedMLP)
-    if block.mlp.kind not in ACTIVATIONS:
-        _other(f"{block.mlp.kind} in its MLPs")
+    mlps, routing = _mlps(block.mlp)
     return BlockWeights(
         attention_norm=_gain(first.before),
         attention_after=_gain(first.after),
@@ -149,9 +157,8 @@ def _block_weights(block: _Block, rotaries: list[RotaryConfig]) -> BlockWeights:
         key=key,
         value=value,
         output=_tiles(attention.output),
-        gate=gate,
-        up=up,
-        down=_tiles(block.mlp.down),
+        mlps=[_mlp_weights(mlp) for mlp in mlps],
+        routing=routing,
         looks=Looks(
             scale=config.head**-0.5 if config.scale is None else config.scale,
             cap=config.cap or 0.0,
@@ -160,8 +167,26 @@ def _block_weights(block: _Block, rotaries: list[RotaryConfig]) -> BlockWeights:
             whole=config.qk_norm_whole,
         ),
         residual=_one("multipliers of a block", (each.multiplier for each in block.around)),
-        activation=block.mlp.kind,
+        activation=mlps[0].kind,
     )
+
+
+def _mlps(layer: GatedMLP | Mixture) -> tuple[Sequence[GatedMLP], Routing | None]:
+    """The MLP, or those of a mixture and what leads to them."""
+    if isinstance(layer, Mixture):
+        config, router = layer.config, layer.router.detach().float().contiguous().numpy()
+        mlps = [_of(GatedMLP, expert) for expert in layer.experts]
+        routing = Routing(router, config.chosen, config.normalised)
+    else:
+        mlps, routing = [layer], None
+    if mlps[0].kind not in ACTIVATIONS:
+        _other(f"{mlps[0].kind} in its MLPs")
+    return mlps, routing
+
+
+def _mlp_weights(mlp: GatedMLP) -> MLPWeights:
+    gate, up = _inputs(mlp, ("gate", "up"), FusedMLP)
+    return MLPWeights(gate, up, _tiles(mlp.down))
 
 
 def _inputs(layer: nn.Module, names: tuple[str, ...], fused: type[nn.Module]) -> list[Tiles]:

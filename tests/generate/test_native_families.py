@@ -9,14 +9,15 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.kernel_weights import OtherPart, decoder_weights, described
 from hornbook.models.pack import from_weights, pack
-from hornbook.models.presets import PRESETS, llama
+from hornbook.models.presets import PRESETS, llama, qwen3_moe
 from hornbook.models.sequences import StateSequences
 from hornbook.models.variants import gemma2, gemma3, granite, mistral, phi3, smollm3
 from hornbook.nn.frequencies import LongScaling, RotaryConfig, YarnScaling
+from hornbook.nn.mixture import MixtureConfig
 from tests.tiny import decoder_sizes, loud
 
 SIZES = decoder_sizes(
-    vocab=96, width=64, depth=4, context=64, heads=4, kv_heads=2, head=16, hidden=96
+    vocab=96, width=64, depth=4, context=64, heads=4, kv_heads=2, head=16, hidden=128
 )
 LONG = LongScaling(short=(1.0, 1.5, 2.0), long=(2.0, 3.0, 5.0), original=40, attention=1.2)
 OTHERS = {
@@ -25,8 +26,8 @@ OTHERS = {
     "lfm2": "ShortConv where Attention is needed",
     "lfm2-conv": "ShortConv where Attention is needed",
     "lstm": "LSTM where Attention is needed",
+    "lstm-attention": "where Attention is needed",
     "qwen3.5": "GatedDelta where Attention is needed",
-    "qwen3-moe": "Mixture where GatedMLP is needed",
 }
 """Presets that torch's layers compute, and which part the kernels have not."""
 
@@ -34,6 +35,10 @@ OTHERS = {
 def shared(sizes, heads):
     """So many heads that share keys."""
     return sizes.model_copy(update={"heads": heads, "kv_heads": 1, "head": 32})
+
+
+def mixture(experts, chosen, **other):
+    return MixtureConfig(experts=experts, chosen=chosen, hidden=32, **other)
 
 
 VARIANTS = {
@@ -51,6 +56,8 @@ VARIANTS = {
     ),
     "caps": lambda sizes: gemma2(sizes, window=5, scale=0.3, cap=2.0, logit_cap=3.0),
     "two wavelengths": lambda sizes: gemma3(sizes, window=4, whole=(1, 3), logit_cap=2.0),
+    "one of three experts": lambda sizes: qwen3_moe(sizes, mixture(3, 1, normalised=False)),
+    "all of nine experts": lambda sizes: qwen3_moe(sizes, mixture(9, 9, activation="gelu_tanh")),
     "hardly positions": lambda sizes: smollm3(sizes, without=(0, 1, 3)),
 }
 

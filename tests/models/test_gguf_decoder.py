@@ -12,6 +12,7 @@ from hornbook.generate.native_decoder import Caches, NativeDecoder
 from hornbook.kernels import pointers
 from hornbook.kernels.codes import Form
 from hornbook.kernels.pointers import Rows
+from hornbook.kernels.quantised import Routing
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.blocks import BLOCKS
 from hornbook.models.gguf.decoder import read_decoder
@@ -19,9 +20,10 @@ from hornbook.models.gguf.facts import FACTS
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.kernel_weights import decoder_weights
-from hornbook.models.presets import PRESETS, llama
+from hornbook.models.presets import PRESETS, llama, qwen3_moe
 from hornbook.models.variants import gemma3, granite, mistral, phi3, smollm3
 from hornbook.nn.frequencies import Llama3Scaling, LongScaling, RotaryConfig
+from hornbook.nn.mixture import MixtureConfig
 from tests.tiny import decoder_sizes, loud
 
 SIZES = decoder_sizes(vocab=96, width=64, heads=4, head=16, hidden=96)
@@ -31,6 +33,7 @@ PRESETS_OF = {
     **PRESETS,
     "biased": lambda sizes: llama(sizes, biased=True),
     "far": lambda sizes: llama(sizes, rotary=FAR),
+    "mixture": lambda sizes: qwen3_moe(sizes, MixtureConfig(experts=5, chosen=2, hidden=32)),
     "no window": lambda sizes: mistral(sizes, window=sizes.context),
     "long": lambda sizes: phi3(sizes, 9, RotaryConfig(channels=6, scaling=LONG)),
     "whole gemma": lambda sizes: gemma3(sizes, whole=range(sizes.depth), logit_cap=3.0),
@@ -218,7 +221,25 @@ def test_weights_that_are_no_numbers_are_named_on_every_path(name, kind, value, 
             opened(path)
 
 
+def with_mlps(block, **other):
+    return block._replace(mlps=[mlp._replace(**other) for mlp in block.mlps])
+
+
+def routed(w, chosen):
+    """With a routing among MLPs of which there is one."""
+    routing = Routing(np.ones((1, w.width), np.float32), chosen)
+    return w._replace(blocks=[block._replace(routing=routing) for block in w.blocks])
+
+
 CHANGES = {
+    "more experts": lambda w: routed(w, 2),
+    "no experts": lambda w: routed(w, 0),
+    "a router of others": lambda w: w._replace(
+        blocks=[routed(w, 1).blocks[0]._replace(mlps=2 * w.blocks[0].mlps), *w.blocks[1:]]
+    ),
+    "no router": lambda w: w._replace(
+        blocks=[w.blocks[0]._replace(mlps=2 * w.blocks[0].mlps), *w.blocks[1:]]
+    ),
     "a norm too short": lambda w: w._replace(last_norm=w.last_norm[:-1].copy()),
     "a norm of doubles": lambda w: w._replace(last_norm=w.last_norm.astype(np.float64)),
     "more heads": lambda w: w._replace(heads=2 * w.heads),
@@ -229,7 +250,7 @@ CHANGES = {
     "a larger vocabulary": lambda w: w._replace(vocab=w.vocab + 16),
     "no layers": lambda w: w._replace(blocks=[]),
     "a smaller matrix": lambda w: w._replace(
-        blocks=[w.blocks[0]._replace(down=w.blocks[0].output), *w.blocks[1:]]
+        blocks=[with_mlps(w.blocks[0], down=w.blocks[0].output), *w.blocks[1:]]
     ),
     "blocks cut off": lambda w: w._replace(
         logits=w.logits._replace(blocks=w.logits.blocks[:-1].copy())

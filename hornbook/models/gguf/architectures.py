@@ -19,15 +19,17 @@ from hornbook.models.gguf.facts import (
     PATTERN,
     WINDOW,
     DecoderFacts,
+    MixtureFacts,
     read_facts,
     scale_of,
 )
-from hornbook.models.gguf.qwen import read_hybrid, read_moe
+from hornbook.models.gguf.qwen import read_hybrid
 from hornbook.models.gguf.sizes import HEADS, close_fields, open_fields, read_sizes
-from hornbook.models.presets import gpt2, llama, qwen2, qwen3
+from hornbook.models.presets import gpt2, llama, qwen2, qwen3, qwen3_moe
 from hornbook.models.sizes import DecoderSizes
 from hornbook.models.variants import gemma2, gemma3, granite, olmo2, phi3, smollm3
 from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.mixture import MixtureConfig
 from hornbook.nn.residual import PreNormConfig
 
 
@@ -40,6 +42,11 @@ def read_architecture(file: GGUFFile, name: str) -> CausalLMConfig:
     config = _OTHERS[name](fields, name, vocab, file)
     close_fields(fields, name, vocab, config.stack.depth, len(file.tensors))
     return config
+
+
+def _mixture(facts: MixtureFacts | None) -> MixtureConfig:
+    assert facts is not None, "it was read"
+    return MixtureConfig(experts=facts.experts, chosen=facts.chosen, hidden=facts.hidden)
 
 
 def _read_gpt2(fields: Fields, name: str, vocab: int, file: GGUFFile) -> CausalLMConfig:
@@ -181,6 +188,9 @@ _CONFIGS: dict[str, Callable[[DecoderFacts], CausalLMConfig]] = {
     "llama": lambda f: llama(f.sizes, f.rotary, f.epsilon, f.biased),
     "qwen2": lambda f: qwen2(f.sizes, f.rotary, f.epsilon),
     "qwen3": lambda f: qwen3(f.sizes, f.rotary, f.epsilon, f.biased),
+    "qwen3moe": lambda f: qwen3_moe(
+        f.sizes, _mixture(f.mixture), f.rotary, f.epsilon, f.biased
+    ),
     "phi3": lambda f: phi3(f.sizes, f.window, f.rotary, f.epsilon),
     "gemma2": lambda f: gemma2(
         f.sizes, f.window, f.whole, f.rotary, f.epsilon,
@@ -198,7 +208,6 @@ _CONFIGS: dict[str, Callable[[DecoderFacts], CausalLMConfig]] = {
     ),
 }  # fmt: skip
 _OTHERS: dict[str, Callable[[Fields, str, int, GGUFFile], CausalLMConfig]] = {
-    "qwen3moe": read_moe,
     "qwen35": read_hybrid,
     "gpt2": _read_gpt2,
 }

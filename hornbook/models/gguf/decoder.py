@@ -3,7 +3,7 @@
 Token vectors stay in the file, which is mapped.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -11,18 +11,26 @@ import numpy as np
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Looks, Tiles, tiles
+from hornbook.kernels.quantised import (
+    BlockWeights,
+    DecoderWeights,
+    Looks,
+    MLPWeights,
+    Routing,
+    Tiles,
+    tiles,
+)
 from hornbook.kernels.structures import TILE
 from hornbook.models.gguf import quantised
 from hornbook.models.gguf.facts import FACTS, DecoderFacts, read_facts
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
 from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD
-from hornbook.models.sizes import DecoderSizes
 from hornbook.models.turnings import turning
 from hornbook.nn.frequencies import RotaryConfig
 
 _INPUTS = ("attn_q", "attn_k", "attn_v")
+_ROUTER, _EXPERTS = "ffn_gate_inp", ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
 _BEFORE = {"attention_norm": "attn_norm", "mlp_norm": "ffn_norm"}
 _AFTER = {"attention_after": "post_attention_norm", "mlp_after": "post_ffw_norm"}
 _HEADS = {"query_norm": "attn_q_norm", "key_norm": "attn_k_norm"}
@@ -47,6 +55,7 @@ _KINDS = {
     "llama": _Kind(may_bias=_ATTENTION),
     "qwen2": _Kind(biased=_INPUTS),
     "qwen3": _Kind(_BEFORE | _HEADS, may_bias=_ATTENTION),
+    "qwen3moe": _Kind(_BEFORE | _HEADS, may_bias=_ATTENTION),
     "phi3": _Kind(joint=True),
     "gemma2": _Kind(_BEFORE | _AFTER, activation="gelu_tanh"),
     "gemma3": _Kind(_BEFORE | _AFTER | _HEADS, activation="gelu_tanh"),
@@ -84,9 +93,7 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
         head_epsilon=facts.epsilon if "query_norm" in kind.norms else 0.0,
         embed=_embedder(file, facts.embedding),
         blocks=[
-            _Block(file, f"blk.{i}", kind, sizes, order).weights(
-                _looks(facts, kind, i, rotaries), facts.residual
-            )
+            _Block(file, f"blk.{i}", kind, facts, order).weights(_looks(facts, kind, i, rotaries))
             for i in range(sizes.depth)
         ],
         last_norm=quantised.floats(file, "output_norm.weight"),
@@ -105,10 +112,12 @@ def _is_plain(file: GGUFFile, kind: _Kind, facts: DecoderFacts) -> bool:
     What is not is left to `load_packed`, which says what is wrong if something is.
     """
     expected = dict(_shapes(kind, facts))
-    matrices = [each for each, shape in expected.items() if len(shape) == 2]
+    matrices = [x for x, shape in expected.items() if len(shape) > 1 and _ROUTER not in x]
     constant = (DIVISORS, LONG, SHORT)
     shapes = {each: place.shape for each, place in file.tensors.items() if each not in constant}
-    parted = not kind.joint or facts.sizes.hidden % TILE == facts.sizes.head % TILE == 0
+    split = (facts.sizes.head, facts.sizes.hidden) if kind.joint else ()
+    split = (facts.mixture.hidden, facts.sizes.width) if facts.mixture else split
+    parted = all(size % TILE == 0 for size in split)
     coded = shapes == expected and all(quantised.is_quantised(file, each) for each in matrices)
     return parted and coded
 
@@ -120,12 +129,11 @@ def _shapes(kind: _Kind, facts: DecoderFacts) -> Iterator[tuple[str, tuple[int, 
     yield "output_norm.weight", (width,)
     if not sizes.tied:
         yield HEAD, (sizes.vocab, width)
-    matrices = {"attn_output": (width, queries), "ffn_down": (width, sizes.hidden)}
+    matrices = {"attn_output": (width, queries), **_mlp_shapes(kind, facts)}
     if kind.joint:
-        matrices |= {"attn_qkv": (queries + 2 * keys, width), "ffn_up": (2 * sizes.hidden, width)}
+        matrices["attn_qkv"] = queries + 2 * keys, width
     else:
         matrices |= {"attn_q": (queries, width), "attn_k": (keys, width), "attn_v": (keys, width)}
-        matrices |= {"ffn_gate": (sizes.hidden, width), "ffn_up": (sizes.hidden, width)}
     heads = (queries, keys) if kind.whole else (sizes.head, sizes.head)
     normed = dict(zip(_HEADS, heads, strict=True))
     biased = kind.biased + (kind.may_bias if facts.biased else ())
@@ -136,6 +144,17 @@ def _shapes(kind: _Kind, facts: DecoderFacts) -> Iterator[tuple[str, tuple[int, 
                 yield f"blk.{i}.{part}.bias", shape[:1]
         for place, part in kind.norms.items():
             yield f"blk.{i}.{part}.weight", (normed.get(place, width),)
+
+
+def _mlp_shapes(kind: _Kind, facts: DecoderFacts) -> dict[str, tuple[int, ...]]:
+    width, hidden = facts.sizes.width, facts.sizes.hidden
+    if facts.mixture:
+        experts, inner = facts.mixture.experts, facts.mixture.hidden
+        wide, deep = (experts, inner, width), (experts, width, inner)
+        return {_ROUTER: (experts, width), **dict(zip(_EXPERTS, (wide, wide, deep), strict=True))}
+    if kind.joint:
+        return {"ffn_up": (2 * hidden, width), "ffn_down": (width, hidden)}
+    return {"ffn_gate": (hidden, width), "ffn_up": (hidden, width), "ffn_down": (width, hidden)}
 
 
 def _positions(facts: DecoderFacts, number: int) -> RotaryConfig | None:
@@ -167,18 +186,12 @@ class _Block(NamedTuple):
     file: GGUFFile
     name: str
     kind: _Kind
-    sizes: DecoderSizes
+    facts: DecoderFacts
     order: dict[str, int]
 
-    def weights(self, looks: Looks, residual: float) -> BlockWeights:
+    def weights(self, looks: Looks) -> BlockWeights:
         """All of it."""
-        queries, keys = (n * self.sizes.head for n in (self.sizes.heads, self.sizes.kv_heads))
-        if self.kind.joint:
-            query, key, value = self.matrix("attn_qkv").split((queries, keys, keys))
-            gate, up = self.matrix("ffn_up").split((self.sizes.hidden, self.sizes.hidden))
-        else:
-            query, key, value = map(self.matrix, _INPUTS)
-            gate, up = map(self.matrix, ("ffn_gate", "ffn_up"))
+        query, key, value = self.inputs()
         norms = dict.fromkeys(_BEFORE | _AFTER | _HEADS)
         return BlockWeights(
             **norms | {place: self.norm(part) for place, part in self.kind.norms.items()},
@@ -186,13 +199,45 @@ class _Block(NamedTuple):
             key=key,
             value=value,
             output=self.matrix("attn_output"),
-            gate=gate,
-            up=up,
-            down=self.matrix("ffn_down"),
+            mlps=list(self.mlps()),
             looks=looks,
-            residual=residual,
+            routing=self.routing(),
+            residual=self.facts.residual,
             activation=self.kind.activation,
         )
+
+    def inputs(self) -> Iterable[Tiles]:
+        """Of the attention."""
+        if not self.kind.joint:
+            return map(self.matrix, _INPUTS)
+        sizes = self.facts.sizes
+        queries, keys = sizes.heads * sizes.head, sizes.kv_heads * sizes.head
+        return self.matrix("attn_qkv").split((queries, keys, keys))
+
+    def mlps(self) -> Iterator[MLPWeights]:
+        """One, or all of a mixture."""
+        sizes, mixture = self.facts.sizes, self.facts.mixture
+        if mixture:
+            rows = mixture.hidden, mixture.hidden, sizes.width
+            each = (
+                self.matrix(part).split([count] * mixture.experts)
+                for part, count in zip(_EXPERTS, rows, strict=True)
+            )
+            yield from map(MLPWeights, *each)
+        else:
+            gate, up = (
+                self.matrix("ffn_up").split((sizes.hidden, sizes.hidden))
+                if self.kind.joint
+                else map(self.matrix, ("ffn_gate", "ffn_up"))
+            )
+            yield MLPWeights(gate, up, self.matrix("ffn_down"))
+
+    def routing(self) -> Routing | None:
+        """Of a mixture."""
+        if self.facts.mixture is None:
+            return None
+        router = quantised.floats(self.file, f"{self.name}.{_ROUTER}.weight")
+        return Routing(router, self.facts.mixture.chosen)
 
     def norm(self, part: str) -> np.ndarray:
         return quantised.floats(self.file, f"{self.name}.{part}.weight")

@@ -1,4 +1,5 @@
-"""What the keys of a GGUF file say of a decoder of attentions and gated MLPs; imports no torch.
+"""What the keys of a GGUF file say of a decoder of attentions and gated MLPs or mixtures of them;
+imports no torch.
 
 From these facts both our config is made (`architectures`) and what the kernels read (`decoder`).
 What llama.cpp computes without a key, as the scale of Gemma's scores, is taken for granted here as
@@ -26,12 +27,21 @@ _WIDE = {"gemma2": 46, "gemma3": 62}
 """Blocks of the models whose scores llama.cpp scales by the width for a head, not by the head."""
 
 
+class MixtureFacts(NamedTuple):
+    """experts of `hidden` channels, of which a token meets `chosen`; their weights come to 1."""
+
+    experts: int
+    chosen: int
+    hidden: int
+
+
 class DecoderFacts(NamedTuple):
     """epsilon: of all norms. biased: queries, keys and values have a bias. window: of tokens that
     are seen in all blocks but those of `whole`. near: the positions of blocks with a window, None
     for those of the others. still: blocks without positions. scale: of scores, None for
     1 / sqrt(head); cap, logit_cap: of scores and logits. embedding, residual: what token vectors,
-    and what layers add, are multiplied by; logits are divided by `logits`.
+    and what layers add, are multiplied by; logits are divided by `logits`. mixture: in the place of
+    each MLP.
     """
 
     sizes: DecoderSizes
@@ -48,6 +58,7 @@ class DecoderFacts(NamedTuple):
     embedding: float = 1.0
     residual: float = 1.0
     logits: float = 1.0
+    mixture: MixtureFacts | None = None
 
 
 Read = Callable[[Fields, str, int, GGUFFile], DecoderFacts]
@@ -85,6 +96,15 @@ def scale_of(name: str, sizes: DecoderSizes) -> float:
     """Of the scores, as llama.cpp has it for Gemma."""
     wide = sizes.depth == _WIDE[name]
     return float((sizes.width // sizes.heads if wide else sizes.head) ** -0.5)
+
+
+def _read_qwen3moe(fields: Fields, name: str, vocab: int, file: GGUFFile) -> DecoderFacts:
+    found = read_plain(fields, name, vocab, file)
+    experts, chosen = (fields.size(f"{name}.expert_{each}") for each in ("count", "used_count"))
+    if chosen > experts:
+        fields.refuse(f"{name}.expert_used_count", chosen, f"There are {experts} experts.")
+    hidden = fields.size(f"{name}.expert_feed_forward_length", found.sizes.hidden)
+    return found._replace(mixture=MixtureFacts(experts, chosen, hidden))
 
 
 def _read_phi3(fields: Fields, name: str, vocab: int, file: GGUFFile) -> DecoderFacts:
@@ -153,6 +173,7 @@ def _whole(fields: Fields, name: str, depth: int, every: int) -> tuple[int, ...]
 
 FACTS: dict[str, Read] = {
     **dict.fromkeys(("llama", "qwen2", "qwen3"), read_plain),
+    "qwen3moe": _read_qwen3moe,
     "phi3": _read_phi3,
     "gemma2": _read_gemma2,
     "gemma3": _read_gemma3,

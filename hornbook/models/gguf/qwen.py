@@ -8,25 +8,12 @@ from typing import Any
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.facts import read_plain
 from hornbook.models.gguf.sizes import read_sizes
-from hornbook.models.presets import qwen3_5, qwen3_moe
+from hornbook.models.presets import qwen3_5
 from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.frequencies import RotaryConfig
-from hornbook.nn.mixture import MixtureConfig
 
 _ATTENTION = "full_attention"
-
-
-def read_moe(fields: Fields, name: str, vocab: int, file: GGUFFile) -> CausalLMConfig:
-    """A mixture's weights always come to 1 there."""
-    facts = read_plain(fields, name, vocab, file)
-    mixture = MixtureConfig(
-        experts=fields.size(f"{name}.expert_count"),
-        chosen=fields.size(f"{name}.expert_used_count"),
-        hidden=fields.size(f"{name}.expert_feed_forward_length", facts.sizes.hidden),
-    )
-    return qwen3_moe(facts.sizes, mixture, facts.rotary, facts.epsilon, facts.biased)
 
 
 def write_moe(fields: Fields, head: int) -> dict[str, Any]:
