@@ -151,16 +151,18 @@ def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.La
     )
 
 
-def _experts(block: BlockWeights, width: int, hidden: int) -> "ctypes.Array[structures.Expert]":
+def _experts(
+    block: BlockWeights, width: int, hidden: int
+) -> "ctypes.Array[structures.MLPMatrices]":
     found = (
-        structures.Expert(
+        structures.MLPMatrices(
             _product(mlp.gate, hidden, width),
             _product(mlp.up, hidden, width),
             _product(mlp.down, width, hidden),
         )
         for mlp in block.mlps
     )
-    return (structures.Expert * len(block.mlps))(*found)
+    return (structures.MLPMatrices * len(block.mlps))(*found)
 
 
 def _router(block: BlockWeights, width: int) -> int | None:

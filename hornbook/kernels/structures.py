@@ -44,8 +44,8 @@ class Matrix(ctypes.Structure):
     )
 
 
-class Expert(ctypes.Structure):
-    """A gated MLP."""
+class MLPMatrices(ctypes.Structure):
+    """A gated MLP, `Expert` there."""
 
     _fields_ = (("gate", Matrix), ("up", Matrix), ("down", Matrix))
 
@@ -64,7 +64,7 @@ class Layer(ctypes.Structure):
         ("key", Matrix),
         ("value", Matrix),
         ("output", Matrix),
-        ("expert", ctypes.POINTER(Expert)),
+        ("expert", ctypes.POINTER(MLPMatrices)),
         ("router", ctypes.c_void_p),
         ("residual", ctypes.c_float),
         ("scale", ctypes.c_float),
@@ -168,6 +168,6 @@ class Delta(ctypes.Structure):
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP, ABREAST)
-    for structure in (Matrix, Expert, Layer, Decoder, Pass, Delta):
+    for structure in (Matrix, MLPMatrices, Layer, Decoder, Pass, Delta):
         yield ctypes.sizeof(structure)
         yield from (getattr(structure, field[0]).offset for field in structure._fields_)
