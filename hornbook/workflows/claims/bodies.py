@@ -1,13 +1,19 @@
 """Models that several claims begin with, pretrained once, and how well they read held-out text."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from hornbook.core.files import read_object
 from hornbook.core.stages import run_stage
 from hornbook.models.folder import load_config, load_model, save_model
+from hornbook.models.model import Model
+from hornbook.models.tensors import read_tensors
 from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.training.checkpoint import checkpoints
 from hornbook.training.validation import Validation
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.curate.encode import prepare_shards
@@ -20,16 +26,36 @@ TOKENS = 200_000
 """That a body learns from at scale 1."""
 CONTEXT = 128
 PLAN = {"depth": 3, "width": 128, "context": CONTEXT, "rows": 16}
+_KEPT = 5
+"""Checkpoints that stay."""
 _WINDOWS, _ROWS = 200, 16
 """Of held-out text that are scored."""
 
 
-def pretrained(lab: Lab, preset: str, seed: int, text: str = "general") -> Path:
-    """The model folder of a model of a preset that learned from a text."""
+def pretrained(lab: Lab, preset: str, seed: int, text: str = "general", share: float = 1.0) -> Path:
+    """The model folder of a model of a preset that learned from a text. share: of the usual number
+    of tokens."""
     project = Text(lab.text(text), lab.tokenizer(), floors=lab.floors(text))
-    values: dict[str, Any] = {"tokens": lab.scaled(TOKENS), "plan": {**PLAN, "preset": preset}}
-    run = lab.train(f"{preset}-{text}", seed, project, **values, compiled=False)
+    values: dict[str, Any] = {"plan": {**PLAN, "preset": preset}, "keep": _KEPT}
+    part = "" if share == 1 else f"-{share:g}"
+    tokens = lab.scaled(share * TOKENS)
+    run = lab.train(
+        f"{preset}-{text}{part}", seed, project, tokens=tokens, compiled=False, **values
+    )
     return run / layout.MODEL
+
+
+def life(folder: Path) -> Iterator[tuple[int, Model]]:
+    """The model of a run at the checkpoints that were kept, and at its end, each with the tokens
+    that it had learned from."""
+    model = load_model(folder)
+    for place in checkpoints(folder.parent / layout.KEPT):
+        weights = read_tensors(place / "model.safetensors", "cpu")
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                weight.copy_(weights[name])
+        yield read_object(place / "state.json")["tokens"], model
+    yield layout.result(folder.parent)["tokens"], load_model(folder)
 
 
 def untrained(lab: Lab, preset: str, seed: int) -> Path:

@@ -13,12 +13,19 @@ from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.build import build
 from hornbook.corpus.corpus import Corpus
-from hornbook.corpus.recipe import CorpusRecipe
+from hornbook.corpus.recipe import CorpusRecipe, recipe_of
 from hornbook.corpus.subset import CorpusSubset
 from hornbook.datasets.labelled import LabelledText
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.claims.said import Twice
-from hornbook.workflows.claims.sources import called, labelled_of, text_of, write_lines
+from hornbook.workflows.claims.sources import (
+    TEXTS,
+    called,
+    labelled_of,
+    other_of,
+    text_of,
+    write_lines,
+)
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.run import run as train_project
@@ -49,8 +56,11 @@ class Lab:
         """A text of `sources.TEXTS` as a corpus, of as many bytes as there are or are needed."""
         if name not in self._texts:
             files = text_of(name, self.data, self.folder / "texts")
-            whole = build(files, self.folder / "corpora" / name, CorpusRecipe(), self.quiet)
-            most = self.scaled(BYTES)
+            wanted = TEXTS[name]
+            place, recipe = self.folder / "corpora" / name, recipe_of(wanted.recipe)
+            whole = build(files, place, recipe, self.quiet)
+            like = wanted.as_large_as
+            most = self.text(like).mixture_bytes if like else self.scaled(BYTES)
             self._texts[name] = CorpusSubset(whole, min(most, whole.mixture_bytes), 0)
         return self._texts[name]
 
@@ -67,6 +77,10 @@ class Lab:
     def labelled(self, name: str) -> list[LabelledText]:
         """The rows of `sources.LABELLED`, without copies."""
         return labelled_of(name, self.data)
+
+    def other(self, name: str) -> Path | None:
+        """The file or folder of `sources.OTHERS`, None where something stands in for it."""
+        return other_of(name, self.data)
 
     def called(self, names: Sequence[str]) -> list[Twice]:
         """What the data sets of these names are, for people."""

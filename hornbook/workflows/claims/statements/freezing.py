@@ -1,0 +1,59 @@
+"""Freezing most weights costs little and saves much."""
+
+from hornbook.workflows.claims.bodies import pretrained
+from hornbook.workflows.claims.classified import draw_rows, right, tuned
+from hornbook.workflows.claims.lab import Lab
+from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
+from hornbook.workflows.runs import folder as layout
+
+ROWS = 600
+_LITTLE = 0.03
+"""Of accuracy: what freezing may cost and still cost little."""
+_FULL, _LORA, _LAST, _HEAD = "all weights", "LoRA", "last block", "head"
+_ZH = {_FULL: "全部权重", _LORA: "LoRA", _LAST: "最后一块", _HEAD: "只有输出层"}
+METHODS = {_FULL: "full", _LORA: "lora:8", _LAST: "last:1", _HEAD: "head"}
+
+
+@statement(
+    11,
+    "freezing",
+    sentence=(
+        "Freezing most weights costs little and saves much.",
+        "冻结大部分权重，损失很小，节省很多。",
+    ),
+    experiment=(
+        "A pretrained model is tuned to classify texts: with all its weights, with thin matrices "
+        "beside frozen ones (LoRA, Hu et al. 2022), with its last block, and with nothing but a "
+        "new head. Little is at most three points of accuracy, so the verdict is whether LoRA "
+        "stays within them. How many weights move is named beside it.",
+        "把一个预训练模型微调成文本分类器：更新全部权重；冻结原权重、旁边加上低秩矩阵（LoRA，Hu "
+        "等 2022）；只更新最后一块；只更新新加的输出层。“损失很小”指准确率最多低三个百分点，结论"
+        "看 LoRA 是否在此之内。更新的权重数另外列出。",
+    ),
+    measure=(
+        "accuracy of LoRA less that of all weights, plus the 0.03 that it may cost",
+        "LoRA 的准确率减去全部权重的准确率，再加上允许的 0.03",
+    ),
+    picture=Picture(
+        height=("accuracy", "准确率"),
+        names=_ZH,
+    ),
+    uses=("general", "sentiment"),
+)
+def tried(lab: Lab, seed: int) -> Trial:
+    body = pretrained(lab, "qwen3", seed)
+    count = lab.scaled(ROWS, 60)
+    rows = draw_rows(lab.labelled("sentiment"), [count], seed)
+    (texts,) = rows.learned.values()
+    found, marks, counts = {}, [], {}
+    for name, method in METHODS.items():
+        run = tuned(lab, f"frozen-{method.replace(':', '-')}", seed, body, texts, method=method)
+        found[name] = right(run, rows)
+        marks.append(Mark(name, None, float(found[name].mean())))
+        counts[name] = f"{layout.result(run)['parameters']['trained']:,}"
+    notes = (
+        "Weights that move: " + ", ".join(f"{name} {n}" for name, n in counts.items()) + ".",
+        "更新的权重数：" + "，".join(f"{_ZH[name]} {n}" for name, n in counts.items()) + "。",
+    )
+    gains = found[_LORA] - found[_FULL] + _LITTLE
+    return Trial(gains.tolist(), marks, notes=(notes,))
