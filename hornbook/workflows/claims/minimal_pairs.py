@@ -19,6 +19,30 @@ class MinimalPair(NamedTuple):
     phenomenon: str
 
 
+PHENOMENA = {
+    "agreement": "主谓一致",
+    "distant agreement": "远距离主谓一致",
+    "determiner": "限定词",
+    "article": "冠词",
+    "verb form": "动词形式",
+    "word order": "词序",
+    "anaphor_agreement": "照应语一致",
+    "argument_structure": "论元结构",
+    "binding": "约束",
+    "control_raising": "控制与提升",
+    "determiner_noun_agreement": "限定词与名词一致",
+    "ellipsis": "省略",
+    "filler_gap_dependency": "填充语与空位",
+    "irregular_forms": "不规则形式",
+    "island_effects": "孤岛效应",
+    "npi_licensing": "负极词",
+    "quantifiers": "量词",
+    "s-selection": "语义选择",
+    "subject_verb_agreement": "主谓一致",
+}
+"""Those of the pairs that are made, and BLiMP's, each with its Chinese."""
+
+
 class Noun(NamedTuple):
     """one, many: its singular and plural."""
 

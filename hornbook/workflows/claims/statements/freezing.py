@@ -1,17 +1,21 @@
 """Freezing most weights costs little and saves much."""
 
 from hornbook.workflows.claims.bodies import pretrained
-from hornbook.workflows.claims.classified import draw_rows, right, tuned
+from hornbook.workflows.claims.classified import COUNTS, draw_rows, right, tuned
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 from hornbook.workflows.runs import folder as layout
 
-ROWS = 600
 _LITTLE = 0.03
 """Of accuracy: what freezing may cost and still cost little."""
-_FULL, _LORA, _LAST, _HEAD = "all weights", "LoRA", "last block", "head"
-_ZH = {_FULL: "全部权重", _LORA: "LoRA", _LAST: "最后一块", _HEAD: "只有输出层"}
-METHODS = {_FULL: "full", _LORA: "lora:8", _LAST: "last:1", _HEAD: "head"}
+_FULL, _LORA, _HEAD = "all weights", "LoRA", "head alone"
+_ZH = {_FULL: "全部权重", _LORA: "LoRA", _HEAD: "只有输出层"}
+METHODS: dict[str, dict[str, str]] = {
+    _FULL: {},
+    _LORA: {"method": "lora:8"},
+    _HEAD: {"method": "head"},
+}
+"""All weights of a small model move by default; other claims tune it so as well."""
 
 
 @statement(
@@ -23,12 +27,12 @@ METHODS = {_FULL: "full", _LORA: "lora:8", _LAST: "last:1", _HEAD: "head"}
     ),
     experiment=(
         "A pretrained model is tuned to classify texts: with all its weights, with thin matrices "
-        "beside frozen ones (LoRA, Hu et al. 2022), with its last block, and with nothing but a "
-        "new head. Little is at most three points of accuracy, so the verdict is whether LoRA "
-        "stays within them. How many weights move is named beside it.",
+        "beside frozen ones (LoRA, Hu et al. 2022), and with nothing but a new head. Little is at "
+        "most three points of accuracy, so the verdict is whether LoRA stays within them. How many "
+        "weights move is named beside it.",
         "把一个预训练模型微调成文本分类器：更新全部权重；冻结原权重、旁边加上低秩矩阵（LoRA，Hu "
-        "等 2022）；只更新最后一块；只更新新加的输出层。“损失很小”指准确率最多低三个百分点，结论"
-        "看 LoRA 是否在此之内。更新的权重数另外列出。",
+        "等 2022）；只更新新加的输出层。“损失很小”指准确率最多低三个百分点，结论看 LoRA 是否在此"
+        "之内。更新的权重数另外列出。",
     ),
     measure=(
         "accuracy of LoRA less that of all weights, plus the 0.03 that it may cost",
@@ -42,12 +46,12 @@ METHODS = {_FULL: "full", _LORA: "lora:8", _LAST: "last:1", _HEAD: "head"}
 )
 def tried(lab: Lab, seed: int) -> Trial:
     body = pretrained(lab, "qwen3", seed)
-    count = lab.scaled(ROWS, 60)
-    rows = draw_rows(lab.labelled("sentiment"), [count], seed)
-    (texts,) = rows.learned.values()
+    rows = draw_rows(lab.labelled("sentiment"), [lab.scaled(COUNTS[-1], 20)], seed)
+    ((count, texts),) = rows.learned.items()
     found, marks, counts = {}, [], {}
-    for name, method in METHODS.items():
-        run = tuned(lab, f"frozen-{method.replace(':', '-')}", seed, body, texts, method=method)
+    for name, values in METHODS.items():
+        kind = f"-{values['method'].partition(':')[0]}" if values else ""
+        run = tuned(lab, f"{body.parent.name}-{count}{kind}", seed, body, texts, **values)
         found[name] = right(run, rows)
         marks.append(Mark(name, None, float(found[name].mean())))
         counts[name] = f"{layout.result(run)['parameters']['trained']:,}"

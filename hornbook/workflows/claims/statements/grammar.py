@@ -13,7 +13,7 @@ from hornbook.models.model import Model
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.claims.bodies import life, pretrained, untrained
 from hornbook.workflows.claims.lab import Lab
-from hornbook.workflows.claims.minimal_pairs import MinimalPair, draw_pairs
+from hornbook.workflows.claims.minimal_pairs import PHENOMENA, MinimalPair, draw_pairs
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 
 PAIRS = 600
@@ -52,10 +52,12 @@ def tried(lab: Lab, seed: int) -> Trial:
     found = {tokens: _right(model, tokenizer, pairs) for tokens, model in life(folder)}
     after = found[max(found)]
     marks = [Mark(_RIGHT, tokens, float(one.mean())) for tokens, one in found.items()]
-    kinds = ", ".join(f"{name} {share:.0%}" for name, share in _by_phenomenon(pairs, after).items())
+    kinds = _by_phenomenon(pairs, after)
+    english = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in kinds.items())
+    chinese = "，".join(f"{PHENOMENA.get(name, name)} {share:.0%}" for name, share in kinds.items())
     note = (
-        f"Before the training {before.mean():.1%} are right, after it {after.mean():.1%}: {kinds}.",
-        f"训练前正确 {before.mean():.1%}，训练后正确 {after.mean():.1%}：{kinds}。",
+        f"Right before the training {before.mean():.1%}, after it {after.mean():.1%}: {english}.",
+        f"训练前正确 {before.mean():.1%}，训练后正确 {after.mean():.1%}：{chinese}。",
     )
     return Trial((after - before).tolist(), marks, notes=(note,))
 

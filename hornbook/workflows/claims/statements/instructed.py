@@ -17,7 +17,7 @@ from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.runs import folder as layout
 
-ROWS, _PASSES = 1200, 3
+ROWS, _PASSES, _RATE = 1200, 8, 2e-3
 _BEFORE, _AFTER = "base model", "tuned"
 
 
@@ -50,7 +50,7 @@ _BEFORE, _AFTER = "base model", "tuned"
 def tried(lab: Lab, seed: int) -> Trial:
     base = pretrained(lab, "qwen3", seed)
     drawn = draw_instructions(lab, lab.scaled(ROWS, 60), seed)
-    values = {"task": "instruct", "method": "full", "epochs": _PASSES}
+    values = {"task": "instruct", "method": "full", "epochs": _PASSES, "rate": _RATE}
     project = Answers(base, drawn.learned, held_out=drawn.held_out)
     run = lab.train("instructed", seed, project, **values)
     before, exact_before = helped(base, drawn.judged, chat=False)
