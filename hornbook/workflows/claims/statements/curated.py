@@ -34,10 +34,10 @@ def tried(lab: Lab, seed: int) -> Trial:
     for side in _SIDES:
         found[side], sizes = bits(pretrained(lab, "qwen3", seed, side), windows)
     marks = [Mark(side, None, float(one.sum() / sizes.sum())) for side, one in found.items()]
-    kept = {side: lab.text(side).mixture_bytes for side in _SIDES}
+    pages = lab.text("curated").facts["documents"]
     note = (
-        f"Of {kept['raw']:,} bytes of raw text the rules keep {kept['curated']:,}.",
-        f"{kept['raw']:,} 字节的原始文本，规则保留了 {kept['curated']:,} 字节。",
+        f"Of {pages['in']:,} pages the rules keep {pages['kept']:,}.",
+        f"{pages['in']:,} 个页面中，规则保留了 {pages['kept']:,} 个。",
     )
     gains = found["raw"] - found["curated"]
     return Trial(gains.tolist(), marks, sizes.tolist(), notes=(note,))

@@ -59,9 +59,11 @@ _COST = (
     uses=("general", "one", "mixture", "unseen"),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    scaling, whole = grown(lab, seed), lab.scaled(TOKENS)
+    scaling, tokens = grown(lab, seed), lab.scaled(SHARES[-1] * TOKENS)
     marks, also = list(scaling.marks), []
-    models = {name: pretrained(lab, "qwen3", seed, name) for name in ("one", "mixture")}
+    models = {
+        name: pretrained(lab, "qwen3", seed, name, share=SHARES[-1]) for name in ("one", "mixture")
+    }
     for text, measure in (("unseen", _DIVERSE), ("one", _COST)):
         windows = held_out(lab, text)
         (one, sizes), (mixture, _) = (bits(model, windows) for model in models.values())
@@ -69,7 +71,7 @@ def tried(lab: Lab, seed: int) -> Trial:
         also.append(Also(measure, (one - mixture).tolist(), sizes.tolist(), needed))
         if needed:
             both = ((_ONE, one), (_MIXTURE, mixture))
-            marks += [Mark(name, whole, float(each.sum() / sizes.sum())) for name, each in both]
+            marks += [Mark(name, tokens, float(each.sum() / sizes.sum())) for name, each in both]
     return Trial(scaling.gains.tolist(), marks, scaling.sizes.tolist(), also, (scaling.note,))
 
 
