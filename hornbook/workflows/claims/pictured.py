@@ -64,7 +64,8 @@ def looked_at(run: Path, images: LabelledImages) -> np.ndarray:
 
 def right(guesses: np.ndarray, images: LabelledImages) -> np.ndarray:
     """(N,) 1.0 for each image that is called what it is."""
-    return (guesses == images.labels).astype(float)
+    found: np.ndarray = (guesses == images.labels).astype(float)
+    return found
 
 
 def _read(folder: Path | None) -> tuple[LabelledImages, LabelledImages | None]:

@@ -30,14 +30,13 @@ _SIDES = ("curated", "raw")
     uses=("raw", "clean"),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    windows, found, sizes = held_out(lab, "clean"), {}, None
-    for side in _SIDES:
-        found[side], sizes = bits(pretrained(lab, "qwen3", seed, side), windows)
-    marks = [Mark(side, None, float(one.sum() / sizes.sum())) for side, one in found.items()]
+    windows = held_out(lab, "clean")
+    found = {side: bits(pretrained(lab, "qwen3", seed, side), windows) for side in _SIDES}
+    (curated, sizes), (raw, _) = found.values()
+    marks = [Mark(side, None, float(one.sum() / sizes.sum())) for side, (one, _) in found.items()]
     pages = lab.text("curated").facts["documents"]
     note = (
         f"Of {pages['in']:,} pages the rules keep {pages['kept']:,}.",
         f"{pages['in']:,} 个页面中，规则保留了 {pages['kept']:,} 个。",
     )
-    gains = found["raw"] - found["curated"]
-    return Trial(gains.tolist(), marks, sizes.tolist(), notes=(note,))
+    return Trial((raw - curated).tolist(), marks, sizes.tolist(), notes=(note,))

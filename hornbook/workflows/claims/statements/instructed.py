@@ -87,9 +87,8 @@ def _nats(found: Sequence[Likelihood]) -> np.ndarray:
 
 def _other(asked: Sequence[Instruction], place: int) -> Instruction:
     """The next one that has another answer."""
-    answer = asked[place].answer
-    places = (*range(place + 1, len(asked)), *range(place))
-    return next(asked[i] for i in places if asked[i].answer != answer)
+    others = (*asked[place + 1 :], *asked[:place])
+    return next(one for one in others if one.answer != asked[place].answer)
 
 
 def _request(tokenizer: Tokenizer, asked: str, answer: str, chat: bool) -> LikelihoodRequest:
