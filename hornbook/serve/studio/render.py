@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from hornbook import __version__
 from hornbook.core.language import LANGUAGES, Language, chinese, chinese_pattern
-from hornbook.serve.studio.work_folder import written
+from hornbook.serve.studio.scores import written
 
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -76,6 +76,7 @@ def _templates(language: Language) -> jinja2.Environment:
     found.filters.update(
         count=lambda value: f"{value:,}",
         duration=lambda seconds: duration(seconds, t),
+        instant=lambda when: datetime.datetime.fromisoformat(when).timestamp(),
         moment=moment,
         score=lambda value, measure: written(measure, value),
         size=size,
@@ -89,7 +90,7 @@ def duration(seconds: float, t: Any) -> str:
     """As people say it, in two units at most."""
     whole = round(seconds)
     if whole < 60:
-        return str(t("{} seconds", whole))
+        return str(t("{} s", whole))
     if whole < 3600:
         return str(t("{} min {} s", whole // 60, whole % 60))
     return str(t("{} h {} min", whole // 3600, whole % 3600 // 60))

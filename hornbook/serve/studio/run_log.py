@@ -10,7 +10,7 @@ from hornbook.core.config import read_recipe
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_object
 from hornbook.core.metrics import MetricsLog
-from hornbook.training.measures import MEASURES
+from hornbook.serve.studio.scores import curve_of
 from hornbook.workflows.runs import folder as layout
 
 _T = TypeVar("_T")
@@ -90,7 +90,7 @@ def figures(run: Path) -> dict[str, Any]:
     train = [row for row in rows if row.get("kind") == "train" and "loss" in row]
     validation = [row for row in rows if row.get("kind") == "validation"]
     pass_steps = steps_per_pass(kept(run / layout.RECIPE, read_recipe) or {})
-    measure = next((name for name in MEASURES if validation and name in validation[-1]), "")
+    measure = curve_of(validation)
     return {
         "train": _columns(_means(train), "loss", pass_steps),
         "validation": _columns([row for row in validation if measure in row], measure, pass_steps),

@@ -1,18 +1,16 @@
 """Several runs beside each other: their curves in one chart, and what differs between them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 
 from hornbook.core.config import read_recipe
-from hornbook.core.files import read_object
 from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.render import page
 from hornbook.serve.studio.run_log import figures, kept
-from hornbook.serve.studio.work_folder import RunSummary, written
+from hornbook.serve.studio.work_folder import RunSummary
 from hornbook.serve.wire import Json
 from hornbook.workflows.runs import folder as layout
 
@@ -21,6 +19,8 @@ _MOST = 8
 """Runs in one chart: more colours cannot be told apart."""
 _LEFT_OUT = ("choices", "places", "forecast", "training_s", "steps_per_epoch", "compiled_reason")
 """Of a recipe, what says nothing of its own, or nothing that was decided."""
+_MEASURED = ("machine.rates.", "request.plan.")
+"""The machine's speed differs each time; what was asked of the plan stands in the plan."""
 _ABSENT = object()
 
 Ids = Annotated[list[str], Query(default_factory=list)]
@@ -42,7 +42,6 @@ def together(request: Request, studio: Studio, id: Ids) -> Response:
     recipes = [kept(run.folder / layout.RECIPE, read_recipe) or {} for run in runs]
     facts: dict[str, Any] = {
         "runs": runs,
-        "scores": [score(run.folder, run) for run in runs],
         "differences": differences(recipes),
         "others": [run.id for run in studio.work.runs() if run.id not in id],
         "most": _MOST,
@@ -65,16 +64,6 @@ def _found(studio: StudioState, ids: Sequence[str]) -> list[RunSummary]:
     return [found[name] for name in list(dict.fromkeys(ids))[:_MOST]]
 
 
-def score(folder: Path, run: RunSummary) -> str:
-    """As people write it, with its interval where there is one."""
-    result = kept(folder / layout.RESULT, read_object) or {}
-    found = result.get(run.measure)
-    if isinstance(found, dict) and {"low", "high"} <= found.keys():
-        low, high = (written(run.measure, found[name]) for name in ("low", "high"))
-        return f"{run.score} ({low}–{high})"
-    return run.score
-
-
 def differences(recipes: Sequence[dict[str, Any]]) -> list[RunDifference]:
     """What is not the same in all recipes, in the order in which they say it."""
     leaves = [
@@ -83,6 +72,8 @@ def differences(recipes: Sequence[dict[str, Any]]) -> list[RunDifference]:
     reasons = [{one[0]: one[2] for one in r.get("choices", ()) if len(one) == 3} for r in recipes]
     found = []
     for key in dict.fromkeys(key for own in leaves for key in own):
+        if key.startswith(_MEASURED):
+            continue
         values = [own.get(key, _ABSENT) for own in leaves]
         if any(value != values[0] for value in values):
             name = key.removeprefix("plan.")

@@ -16,7 +16,7 @@ from hornbook.models.place import CONFIG, LINEAR
 from hornbook.retrieve.store import FILE as INDEX_FILE
 from hornbook.serve.studio.jobs import BegunCommand, Jobs, makes_run
 from hornbook.serve.studio.run_log import Row, kept, landmarks
-from hornbook.training.measures import MEASURES
+from hornbook.serve.studio.scores import RunScore, score_of
 from hornbook.workflows.runs import folder as layout
 
 _DEEPEST, _MOST = 3, 2000
@@ -28,8 +28,7 @@ _PASSED = {layout.CHECKPOINTS, layout.SHARDS, layout.MODEL, layout.FLOORS, layou
 
 class RunSummary(NamedTuple):
     """A line of the table of runs. id: its place in the work folder. state: "running", "stopped"
-    or "finished". steps: in all, None before they are settled. score: as people write it.
-    changed: seconds since 1970."""
+    or "finished". steps: in all, None before they are settled. changed: seconds since 1970."""
 
     id: str
     folder: Path
@@ -38,9 +37,7 @@ class RunSummary(NamedTuple):
     step: int
     steps: int | None
     seconds: float
-    value: float | None
-    score: str
-    measure: str
+    score: RunScore
     changed: float
 
     @property
@@ -128,7 +125,6 @@ class WorkFolder:
         step = max((row["step"] for row in last), default=0)
         steps = result.get("steps") or ends_at(recipe, last)
         elapsed = max((row.get("elapsed_s", 0.0) for row in last), default=0.0)
-        measure, value = _score(result, last)
         return RunSummary(
             id=name,
             folder=path,
@@ -137,9 +133,7 @@ class WorkFolder:
             step=result.get("steps", step),
             steps=steps,
             seconds=result.get("seconds", elapsed),
-            value=value,
-            score="" if value is None else written(measure, value),
-            measure=measure,
+            score=score_of(result, last),
             changed=_changed(path),
         )
 
@@ -155,11 +149,6 @@ def ends_at(recipe: dict[str, Any], rows: list[Row]) -> int | None:
     cut = [row["steps"] for row in rows if row.get("kind") == "shortened"]
     steps = cut[-1] if cut else (recipe.get("loop") or {}).get("steps")
     return steps if isinstance(steps, int) else None
-
-
-def written(measure: str, value: float) -> str:
-    """A score as people write it."""
-    return MEASURES[measure].text(value) if measure in MEASURES else f"{value:.4g}"
 
 
 def _walked(folder: Path, deep: int) -> Iterator[Path]:
@@ -179,21 +168,6 @@ def _walked(folder: Path, deep: int) -> Iterator[Path]:
             yield Path(entry.path)
             if left > 1:
                 waiting.append((Path(entry.path), left - 1))
-
-
-def _score(result: dict[str, Any], rows: list[Row]) -> tuple[str, float | None]:
-    for measure in MEASURES:
-        value = result.get(measure)
-        if isinstance(value, dict):
-            value = value.get("value")
-        if value is None:
-            seen = [
-                row[measure] for row in rows if row.get("kind") == "validation" and measure in row
-            ]
-            value = seen[-1] if seen else None
-        if isinstance(value, int | float):
-            return measure, float(value)
-    return "", None
 
 
 def _changed(path: Path) -> float:

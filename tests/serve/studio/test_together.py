@@ -28,7 +28,7 @@ def runs(studio):
 def test_what_changed_has_both_values_and_both_scores(runs):
     text = runs.get("/together?id=pair/shallow&id=pair/deeper").text
     assert "<code>plan.depth</code>" in text and "<code>plan.width</code>" not in text
-    assert text.count("2.000 (1.900–2.100)") == 2
+    assert text.count("<b>2.000</b> (1.900–2.100)") == 2
     assert "<script>document" not in text and "&lt;script&gt;document" in text
     found = runs.get("/together/figures?id=pair/shallow&id=pair/deeper").json()
     assert [run["id"] for run in found] == ["pair/shallow", "pair/deeper"]
