@@ -64,7 +64,8 @@ def find_files(
             raise UsageError(f"{clean(str(source))} holds no files.")
         found += [file for file in files if isinstance(file, Path)]
         remote += [file for file in files if isinstance(file, RemoteFile)]
-    return [*sorted(set(found)), *unite(remote)]
+    # By parts, as paths are ordered, and several times as fast as paths compare themselves.
+    return [*sorted(set(found), key=lambda path: path.parts), *unite(remote)]
 
 
 def _files_of(source: Path, pass_over: Callable[[Path], None]) -> Sequence[Path]:
@@ -92,7 +93,8 @@ def _walk(folder: Path, pass_over: Callable[[Path], None]) -> list[Path]:
         folders[:] = [name for name in named if name not in ours]
         for name in ours:
             pass_over(Path(where, name))
-        paths = (Path(where, name) for name in names if not name.startswith("."))
+        here = Path(where)
+        paths = (here / name for name in names if not name.startswith("."))
         files += [path for path in paths if path.is_file()]
     return files + [Path(error.filename) for error in closed]
 

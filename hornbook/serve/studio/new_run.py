@@ -31,28 +31,29 @@ _ENDING_S = 20.0
 
 
 @router.get("/new")
-def new(
-    request: Request, studio: Studio, server: State, kind: str = "text", name: str = ""
-) -> Response:
+def new(request: Request, studio: Studio, kind: str = "text", name: str = "") -> Response:
     """The form. name: of a forecast that was asked for."""
     if kind not in KINDS:
         raise nothing_there(kind)
     fresh = datetime.datetime.now().astimezone().strftime("run-%m%d-%H%M%S")
     form = {"name": name or fresh, "minutes": _MINUTES}
-    return _page(request, studio, server, kind, form)
+    return _page(request, studio, kind, form)
 
 
 def _page(
-    request: Request,
-    studio: StudioState,
-    server: ServerState,
-    kind: str,
-    form: dict[str, str],
-    said: str = "",
+    request: Request, studio: StudioState, kind: str, form: dict[str, str], said: str = ""
 ) -> Response:
-    models, forecast = _models(studio, server, kind), _forecast(studio, form.get("name", ""))
-    facts = {"kind": kind, "form": form, "models": list(models), "forecast": forecast}
+    facts = {"kind": kind, "form": form, "forecast": _forecast(studio, form.get("name", ""))}
     return page(request, "new.html.jinja", 400 if said else 200, said=said, **facts)
+
+
+@router.get("/new/models")
+def models(request: Request, studio: Studio, server: State, kind: str, model: str = "") -> Response:
+    """The choice of a model to tune. It comes after the page, as it takes torch to know them."""
+    if kind not in KINDS:
+        raise nothing_there(kind)
+    names = list(_models(studio, server, kind))
+    return page(request, "models_to_tune.html.jinja", models=names, chosen=model)
 
 
 def _models(studio: StudioState, server: ServerState, kind: str) -> dict[str, str]:
@@ -179,7 +180,7 @@ async def start(request: Request, studio: Studio, server: State) -> Response:
         said, kind = refusal(error).message, fields.get("kind", "text")
         if kind not in KINDS:
             raise
-        return _page(request, studio, server, kind, fields, said)
+        return _page(request, studio, kind, fields, said)
     return RedirectResponse("/run?" + urlencode({"id": name}), 303)
 
 

@@ -50,14 +50,30 @@ function sorted(button, again = false) {
   if (up) button.dataset.up = "yes";
 }
 
-/* What is written into a form stays where it is when the page is loaded anew. */
-function keep(form) {
-  const name = `studio ${form.dataset.keep}`, fields = () => [...form.elements].filter((e) => e.name && e.type !== "hidden" && e.type !== "file");
+/* What is written into a form stays where it is when the page is loaded anew; what comes into it
+   later, too. A form that was refused has its fields from the server. */
+const refused = document.querySelector("main > .wrong") !== null;
+
+const fields = (form) => [...form.elements].filter((e) => e.name && e.type !== "hidden" && e.type !== "file");
+
+function restore(form) {
+  if (refused) return;
   try {
-    const kept = JSON.parse(sessionStorage.getItem(name) ?? "{}");
-    if (!document.querySelector(".wrong")) for (const field of fields()) if (field.name in kept) field.value = kept[field.name];
+    const kept = JSON.parse(sessionStorage.getItem(`studio ${form.dataset.keep}`) ?? "{}");
+    for (const field of fields(form)) {
+      const offered = field.tagName !== "SELECT" || [...field.options].some((one) => one.value === kept[field.name]);
+      if (field.name in kept && offered && !("given" in field.dataset)) field.value = kept[field.name];
+    }
   } catch { /* nothing was kept */ }
-  form.addEventListener("input", () => sessionStorage.setItem(name, JSON.stringify(Object.fromEntries(fields().map((e) => [e.name, e.value])))));
+}
+
+function keep(form) {
+  const name = `studio ${form.dataset.keep}`;
+  restore(form);
+  form.addEventListener("input", () => {
+    const kept = JSON.parse(sessionStorage.getItem(name) ?? "{}");
+    sessionStorage.setItem(name, JSON.stringify({ ...kept, ...Object.fromEntries(fields(form).map((e) => [e.name, e.value])) }));
+  });
   form.addEventListener("submit", () => sessionStorage.removeItem(name));
 }
 
@@ -69,6 +85,7 @@ document.addEventListener("htmx:after:swap", () => {
   const button = sortedBy && document.querySelectorAll("th button[data-sort]")[sortedBy.place];
   if (button) sorted(button, true);
   document.querySelectorAll("[data-live]").forEach(listen);
+  document.querySelectorAll("form[data-keep]").forEach(restore);
 });
 document.querySelectorAll("[data-live]").forEach(listen);
 document.querySelectorAll("form[data-keep]").forEach(keep);
