@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-from hornbook.core import clock as module
 from hornbook.core.clock import Clock
+from tests.clock import set_clock
 
 
 @pytest.fixture
 def now(monkeypatch):
     """Sets the time; a wrong date changes nothing."""
     times = {"now": 1000.0}
-    monkeypatch.setattr(module.time, "monotonic", lambda: times["now"])
-    monkeypatch.setattr(module.time, "time", lambda: pytest.fail("the date was asked for"))
+    set_clock(monkeypatch, lambda: times["now"])
+    set_clock(monkeypatch, lambda: pytest.fail("the date was asked for"), "time")
     return lambda seconds: times.update(now=1000.0 + seconds)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hornbook.core import threads as module
 from hornbook.core.errors import UsageError
 from hornbook.core.threads import asked_threads, faster, own, processors, threads, wait_briefly
+from tests.clock import set_clock
 
 
 @pytest.mark.parametrize(("asked", "found"), [("3", 3), (" 2 ", 2), ("2,4", 2), ("064", 64)])
@@ -93,7 +94,7 @@ def busy(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(module, "slowness", lambda: 2.0)
     monkeypatch.setattr(module, "_ours", [])
-    monkeypatch.setattr(module.time, "monotonic", lambda: now["now"])
+    set_clock(monkeypatch, lambda: now["now"])
     torch.set_num_threads(2)
 
     def work():

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import time
 from functools import partial
 from types import SimpleNamespace
 
@@ -20,6 +19,7 @@ from hornbook.training.loop import Diverged, train
 from hornbook.training.objective import next_token
 from hornbook.training.pace import Pace, Threads
 from hornbook.training.schedule import Cut, ScheduleConfig
+from tests.clock import set_clock
 
 
 def losses_of(state, batches, loop, steps=None):
@@ -194,7 +194,7 @@ class SlowClock:
 
     def __init__(self, monkeypatch, at):
         self.now, self.at = 0.0, at
-        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        set_clock(monkeypatch, lambda: self.now)
 
     def __call__(self, state):
         self.now += 1 if state.step <= self.at else 10

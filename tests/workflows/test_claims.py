@@ -14,6 +14,7 @@ from hornbook.workflows.claims.judge import FAILS, HOLDS, OPEN, UNTRIED, judge, 
 from hornbook.workflows.claims.page import claims_page, picture
 from hornbook.workflows.claims.sources import LABELLED
 from hornbook.workflows.claims.statement import Also, Mark, Picture, Statement, Trial, statements
+from tests.clock import set_clock
 from tests.schemas import check
 from tests.tiny import QUIET
 
@@ -116,7 +117,7 @@ def passes(tmp_path, monkeypatch):
         return work
 
     monkeypatch.setattr(chapter, "statements", lambda: [made(i, tried(i)) for i in (1, 2, 3)])
-    monkeypatch.setattr(chapter.time, "monotonic", lambda: now[0])
+    set_clock(monkeypatch, lambda: now[0])
 
     def go(minutes):
         found = claims(ClaimsConfig(minutes=minutes), tmp_path / "out", QUIET, now[0])

@@ -12,7 +12,6 @@ from hornbook.core.errors import UsageError
 from hornbook.models.folder import save_model
 from hornbook.models.text_classifier import Read
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
-from hornbook.training import forecast
 from hornbook.workflows.open.classifier import Classifier
 from hornbook.workflows.open.load import load
 from hornbook.workflows.projects import resume
@@ -22,6 +21,7 @@ from hornbook.workflows.projects.labels.data import LabelledSplits
 from hornbook.workflows.projects.labels.problem import Examples
 from hornbook.workflows.projects.labels.project import Labels
 from hornbook.workflows.runs import loop, run
+from tests.clock import set_clock
 from tests.tiny import QUIET, slow
 from tests.workflows.labelled import (
     FAST,
@@ -185,7 +185,7 @@ def test_as_many_texts_are_looked_at_as_there_is_time_for(monkeypatch, text_s, c
         gathered=gathered, validation=Examples(read, np.arange(400)), least_looks=4
     )
     clock = Clock.start(2.0)
-    monkeypatch.setattr(forecast.time, "monotonic", lambda: now[0])
+    set_clock(monkeypatch, lambda: now[0])
     each_s = settle._text_seconds(problem, clock)
     monkeypatch.undo()
     assert each_s == pytest.approx(text_s, rel=0.1)

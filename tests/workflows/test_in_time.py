@@ -23,6 +23,7 @@ from hornbook.workflows.runs import settle
 from hornbook.workflows.runs.outcome import outcome
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.run import run as train
+from tests.clock import set_clock
 
 MACHINE = Machine(
     device="cpu", name="x", threads=1, rates={"float32": 3e11, "bfloat16": 1e11}, compiler=False
@@ -32,7 +33,7 @@ MACHINE = Machine(
 @pytest.fixture
 def now(monkeypatch):
     times = {"now": 0.0}
-    monkeypatch.setattr("time.monotonic", lambda: times["now"])
+    set_clock(monkeypatch, lambda: times["now"])
     return times
 
 
@@ -98,7 +99,7 @@ def test_a_long_step_is_made_smaller_without_computing_it_whole(now, monkeypatch
 @pytest.mark.parametrize(("size", "step_s", "kept"), [(8, 1000.0, 1), (80, 60.0, 26), (8, 0.1, 8)])
 def test_steps_are_made_smaller_until_there_is_time_for_some(monkeypatch, size, step_s, kept):
     """40 of them in 800 seconds."""
-    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    set_clock(monkeypatch, lambda: 0.0)
     monkeypatch.setattr(settle, "gradient_seconds", lambda *_: step_s)
     problem = SimpleNamespace(size=size, fixed=False, step_size="rows")
     problem.shrink = lambda size, reason: setattr(problem, "size", size)
