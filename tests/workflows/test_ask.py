@@ -285,7 +285,7 @@ def test_a_small_index_with_vectors_refuses_what_none_of_its_words_say(tmp_path,
     folder = fill(tmp_path, {"a.txt": "The tenant pays on Monday."}, tmp_path / "out")
     monkeypatch.setattr(OpenIndex, "near", lambda *asked: {})
     monkeypatch.setattr(OpenIndex, "vectors", lambda self, texts: np.ones((len(texts), 2)))
-    monkeypatch.setattr(OpenIndex, "_vector", lambda *asked: np.ones(2))
+    monkeypatch.setattr(OpenIndex, "vector", lambda *asked: np.ones(2))
     opened = OpenIndex(folder, QUIET)
     opened.encodes = True
     with opened.index:

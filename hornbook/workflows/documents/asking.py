@@ -71,7 +71,7 @@ class OpenIndex:
             self.state = index.state()
         enough = by != "words" and self.state.vectors >= learned.MOSTLY * self.state.passages
         self.encodes = enough and asking(folder, by, progress.say) is not None
-        self.index = DocumentIndex.open(folder, self._vector if self.encodes else None)
+        self.index = DocumentIndex.open(folder, self.vector if self.encodes else None)
         self._settings: Any = self.index.store.setting(ENCODER)
         self.documents = self.index.documents()
         self.small = sum(one.characters for one in self.documents) <= _WHOLE
@@ -88,7 +88,7 @@ class OpenIndex:
         near = None
         if self.encodes and sentences:
             rows = self.vectors([one.text for one in sentences])
-            near = (rows @ self._vector(question)).tolist()
+            near = (rows @ self.vector(question)).tolist()
         return Finding(asking, hits, ranked(asking, sentences, near), self.small)
 
     def _all_of_it(
@@ -135,7 +135,8 @@ class OpenIndex:
         found: np.ndarray = np.stack([self._known[text] for text in texts])
         return found
 
-    def _vector(self, question: str) -> np.ndarray:
+    def vector(self, question: str) -> np.ndarray:
+        """(D,) of a question."""
         if question not in self._asked:
             encoder = self._opened(len(question))
             self._asked = {question: encoder.embed([question], prompt="query")[0]}
@@ -177,7 +178,12 @@ class OpenIndex:
 
     def near(self, question: str, passages: Sequence[int]) -> dict[int, float]:
         """The cosines of passages to a question, of those that have vectors."""
-        return self.index.cosines(self._vector(question), passages) if self.encodes else {}
+        return self.index.cosines(self.vector(question), passages) if self.encodes else {}
+
+    def near_all(self, question: str) -> dict[int, float]:
+        """The cosines of all passages that have vectors."""
+        rows = self.index.store.execute("SELECT id FROM passages") if self.encodes else ()
+        return self.near(question, [row[0] for row in rows])
 
     def made(self, count: int = _QUESTIONS, repeated: bool = False) -> list[MadeQuestion]:
         """Questions of its own sentences. repeated: several of each, where it has too few."""

@@ -1,12 +1,14 @@
 """`hornbook filter`: which documents meet a criterion. Every document is looked at.
 
 Of each document the passages that say most of the criterion are judged: by a decoder's likelihood,
-by a classifier of one's own, or without a model by the criterion's words and its vector, weighed by
-what tells documents apart for questions made of this index.
+by a classifier of one's own, or without a model by the criterion's vector and words
+(`retrieve.relevance`), or by words alone, weighed by what tells documents apart for questions made
+of this index.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +20,9 @@ from hornbook.retrieve.all_of_it import bare
 from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, ranked
 from hornbook.retrieve.quotes import TextPlace, quote
 from hornbook.retrieve.refusal import Refusal, settle_refusal
+from hornbook.retrieve.relevance import Relevance, with_prior
 from hornbook.retrieve.store import IndexedDocument
+from hornbook.retrieve.unrelated import unrelated
 from hornbook.workflows.documents.asking import OpenIndex
 from hornbook.workflows.documents.pointing import is_chinese
 from hornbook.workflows.documents.strength import Strength, strength
@@ -28,7 +32,10 @@ if TYPE_CHECKING:
 
 _PASSAGES = 3
 """Of a document, those that are judged."""
-_NAME, _FEWEST, _DIFFERENT = "relevance", 30, 5
+_SENTENCES = 400
+"""Of the likeliest documents, those whose vectors are made: a passage says many things, a sentence
+says one."""
+_NAME, _FEWEST, _DIFFERENT = "relevance by words", 30, 5
 """The name of what is learned; made questions and documents without which nothing is."""
 _ENOUGH = 0.6
 """Share of a criterion's words, by rarity, that must stand in a passage, where no model judges and
@@ -40,24 +47,36 @@ _ASKED = {
 
 
 class Best(NamedTuple):
-    """What of a document says most of a criterion. share, near: of the best passage."""
+    """What of a document says most of a criterion. share, near: the most that a passage has; near
+    is 0 without vectors. sentences: of its best passages. sentence: the best of them."""
 
     passages: list[TextPlace]
     share: float
     near: float
+    sentences: list[AnswerCandidate]
     sentence: Evidence | None
 
 
+class _Verdict(NamedTuple):
+    """The probability that a document meets the criterion."""
+
+    document: IndexedDocument
+    best: Best
+    probability: float
+
+
 Judged = Callable[[IndexedDocument, Best], float]
-"""The probability that a document meets the criterion."""
+Together = Callable[[list[_Verdict]], list[_Verdict]]
 
 
 class _By(NamedTuple):
-    """Who judges. calibration: what the probabilities were corrected by. strength: of a decoder."""
+    """Who judges. calibration: what the probabilities were corrected by. judged: the probability of
+    a document; together: all of them, looked at once more. strength: of a decoder."""
 
     name: str
     calibration: str
     judged: Judged
+    together: Together = list
     strength: Strength | None = None
 
 
@@ -71,14 +90,16 @@ def filter_documents(
     """
     if not criterion.strip():
         raise UsageError("There is nothing to filter by: the criterion is empty.")
-    by = _by(opened, criterion, model, device)
-    asking, rows = Asking(opened.index, bare(criterion)), []
+    asking = Asking(opened.index, bare(criterion))
+    by, near = _by(opened, asking, criterion, model, device), opened.near_all(asking.question)
+    verdicts: list[_Verdict] = []
     with opened.progress.bar("filtering", len(opened.documents), "documents") as advance:
         for document in opened.documents:
-            best = best_of(opened, asking, document)
-            rows.append(_row(opened, document, best, by.judged(document, best)))
+            best = best_of(opened, asking, document, near)
+            verdicts.append(_Verdict(document, best, by.judged(document, best)))
             advance(1)
-    rows.sort(key=lambda row: (-row["probability"], row["document"]))
+    ordered = sorted(by.together(verdicts), key=lambda one: (-one.probability, one.document.id))
+    rows = [_row(opened, *one) for one in ordered]
     found = {
         "criterion": criterion,
         "model": None if model is None else str(model),
@@ -90,25 +111,27 @@ def filter_documents(
     return found if by.strength is None else {**found, "strength": by.strength.plain()}
 
 
-def best_of(opened: OpenIndex, asking: Asking, document: IndexedDocument) -> Best:
-    """The passages of a document that say most of what is asked, and the best sentence of them."""
-    passages = opened.index.passages(document.id)
-    near = opened.near(asking.question, [one.id for one in passages])
+def best_of(
+    opened: OpenIndex, asking: Asking, document: IndexedDocument, near: Mapping[int, float]
+) -> Best:
+    """The passages of a document that say most of what is asked, and the best sentence of them.
+
+    near: the cosines of passages to it, by their numbers; empty without vectors.
+    """
     scored = []
-    for one in passages:
+    for one in opened.index.passages(document.id):
         place = TextPlace(one.document, one.start, one.end)
         share = asking.share(f"{document.title} {opened.index.text(*place)}", document.language)
         scored.append((share, near.get(one.id, 0.0), place))
-    scored.sort(key=lambda one: (-one[0], -one[1], one[2]))
+    if not scored:
+        return Best([], 0.0, 0.0, [], None)
+    share, nearest = max(one[0] for one in scored), max(one[1] for one in scored)
+    scored.sort(key=lambda one: (-one[0] / (share or 1.0) - one[1] / (nearest or 1.0), one[2]))
     top = scored[:_PASSAGES]
-    if not top:
-        return Best([], 0.0, 0.0, None)
-    sentences = [
-        one for share, _, place in top for one in _sentences(opened, document, place, share)
-    ]
+    sentences = [one for fits, _, place in top for one in _sentences(opened, document, place, fits)]
     evidence = ranked(asking, sentences, None)
-    nearest = max(one[1] for one in scored)
-    return Best([place for *_, place in top], top[0][0], nearest, evidence[0] if evidence else None)
+    best = evidence[0] if evidence else None
+    return Best([place for *_, place in top], share, nearest, sentences, best)
 
 
 def _sentences(
@@ -138,10 +161,12 @@ def _row(
     }
 
 
-def _by(opened: OpenIndex, criterion: str, model: Path | None, device: str | None) -> _By:
+def _by(
+    opened: OpenIndex, asking: Asking, criterion: str, model: Path | None, device: str | None
+) -> _By:
     """Who judges, and how."""
     if model is None:
-        return _by_words(opened)
+        return _without_model(opened, asking)
     from hornbook.workflows.open.decoder import Decoder
     from hornbook.workflows.use.decide import open_judge
 
@@ -160,8 +185,8 @@ def _by(opened: OpenIndex, criterion: str, model: Path | None, device: str | Non
 
     measured = strength(opened, model, "filter", likely)
     if measured is not None and measured.is_weak:
-        return _by_words(opened)._replace(strength=measured)
-    return _By("decoder", "content-free", judged, measured)
+        return _without_model(opened, asking)._replace(strength=measured)
+    return _By("decoder", "content-free", judged, strength=measured)
 
 
 def _by_label(opened: OpenIndex, label: str, judge: "Classifier") -> _By:
@@ -175,20 +200,62 @@ def _by_label(opened: OpenIndex, label: str, judge: "Classifier") -> _By:
     return _By("classifier", "classifier", judged)
 
 
+def _without_model(opened: OpenIndex, asking: Asking) -> _By:
+    """By the criterion's vector and words; by words alone where there are no vectors."""
+    if not opened.encodes:
+        return _by_words(opened)
+    languages = [one.language for one in opened.documents]
+    nothing = opened.vectors(unrelated(max(set(languages), key=languages.count, default="")))
+    relevance = Relevance.of(nothing @ opened.vector(asking.question), asking.question)
+
+    def judged(document: IndexedDocument, best: Best) -> float:
+        return relevance.probability(best.share, best.near)
+
+    def together(verdicts: list[_Verdict]) -> list[_Verdict]:
+        found = _by_sentences(opened, asking, relevance, verdicts)
+        corrected = with_prior([one.probability for one in found])
+        return [one._replace(probability=p) for one, p in zip(found, corrected, strict=True)]
+
+    return _By("encoder", "unrelated sentences", judged, together)
+
+
+def _by_sentences(
+    opened: OpenIndex, asking: Asking, relevance: Relevance, verdicts: Sequence[_Verdict]
+) -> list[_Verdict]:
+    """The verdicts, those of the likeliest documents by their nearest sentence as well; that is
+    their evidence."""
+    order = sorted(verdicts, key=lambda one: -one.probability)
+    ends = itertools.accumulate(len(one.best.sentences) for one in order)
+    looked = [one for one, end in zip(order, ends, strict=True) if end <= _SENTENCES]
+    texts = [one.text for verdict in looked for one in verdict.best.sentences]
+    cosines = (opened.vectors(texts) @ opened.vector(asking.question)).tolist() if texts else []
+    found, start = order[len(looked) :], 0
+    for verdict in looked:
+        best = verdict.best
+        near = cosines[start : start + len(best.sentences)]
+        start += len(near)
+        if near:
+            sentence = ranked(asking, best.sentences, near)[0]
+            best = best._replace(near=max(best.near, *near), sentence=sentence)
+        probability = relevance.probability(best.share, best.near)
+        found.append(verdict._replace(best=best, probability=probability))
+    return found
+
+
 def _by_words(opened: OpenIndex) -> _By:
-    """By the share of the criterion's words, and how near its vector is: what tells the document
-    that a question was made of from another, where the index is large enough to learn that."""
-    learned = _relevance(opened)
+    """By the share of the criterion's words: what tells the document that a question was made of
+    from another, where the index is large enough to learn that."""
+    learned = _learned(opened)
     if learned is None:
         return _By("words", "none", lambda document, best: min(1.0, 0.5 * best.share / _ENOUGH))
 
     def judged(document: IndexedDocument, best: Best) -> float:
         return 1 / (1 + math.exp(-learned.score(_signs(best))))
 
-    return _By("encoder" if opened.encodes else "words", "made questions", judged)
+    return _By("words", "made questions", judged)
 
 
-def _relevance(opened: OpenIndex) -> Refusal | None:
+def _learned(opened: OpenIndex) -> Refusal | None:
     """What was learned of this index, or is now: each of its questions beside the document that it
     was made of and another. Both are as many, so half of all is where the score is 0."""
     if (kept := opened.learned(_NAME)) is not None:
@@ -202,8 +269,8 @@ def _relevance(opened: OpenIndex) -> Refusal | None:
             asking = Asking(opened.index, one.question)
             rest = [each for each in opened.documents if each.id != one.place.document]
             document = opened.index.document(one.place.document)
-            own.append(_signs(best_of(opened, asking, document)))
-            others.append(_signs(best_of(opened, asking, rest[number % len(rest)])))
+            own.append(_signs(best_of(opened, asking, document, {})))
+            others.append(_signs(best_of(opened, asking, rest[number % len(rest)], {})))
             advance(1)
     learned = settle_refusal(np.array(own), np.array(others))
     opened.keep(_NAME, learned._asdict())
@@ -213,7 +280,7 @@ def _relevance(opened: OpenIndex) -> Refusal | None:
 def _signs(best: Best) -> list[float]:
     """What tells a document that holds a question's words from others."""
     says = 0.0 if best.sentence is None else best.sentence.says
-    return [best.share, best.near, says]
+    return [best.share, says]
 
 
 def _text(opened: OpenIndex, document: IndexedDocument, best: Best) -> str:

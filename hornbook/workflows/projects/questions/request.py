@@ -17,7 +17,7 @@ GROUPS, WRONG = 8, 3
 """Questions of a step of a cross-encoder, and the wrong passages beside each right one."""
 TEMPERATURE = 0.05
 """Of cosines: what sentence encoders are tuned with (Gao et al. 2021)."""
-_RATES = {"full": 5e-5, "last": 1e-4, "lora": 1e-3, "head": 3e-3}
+_RATES = {"full": 2e-5, "last": 1e-4, "lora": 1e-3, "head": 3e-3}
 _HEAD_RATE = 1e-3
 """Of a head that is new."""
 _WIDTH = 384
