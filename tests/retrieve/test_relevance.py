@@ -1,4 +1,4 @@
-"""Probabilities that documents meet what is asked: by nearness beyond nothing, and by how many do."""
+"""Probabilities that documents meet what is asked: by nearness, and by how many seem to."""
 
 import numpy as np
 import pytest
