@@ -90,5 +90,5 @@ _SENTENCES = {
 
 def unrelated(language: str) -> Sequence[str]:
     """The sentences, in a language by its ISO code or in English."""
-    lines = _SENTENCES.get(language, _SENTENCES["en"]).strip().splitlines()
+    lines = _SENTENCES.get(language, _SENTENCES["en"]).strip().split("\n")
     return [line.strip() for line in lines]
