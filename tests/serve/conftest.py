@@ -57,11 +57,11 @@ def folder(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def running(paths, index=None, **values):
-    """A server of models, and of an index, until the end of the block."""
+def running(paths, index=None, memory=None, **values):
+    """A server of models, and of an index, until the end of the block. memory: as of `Shelf`."""
     config = ServeConfig(**{"slots": 4, "waiting": 4, **values})
     documents = None if index is None else ServedDocuments(index, config)
-    state = ServerState(config, Shelf(named(paths), config, device="cpu"), documents)
+    state = ServerState(config, Shelf(named(paths), config, "cpu", memory=memory), documents)
     app = create_app(state)
     with listening(app, config) as url:
         yield Running(url, state, app)

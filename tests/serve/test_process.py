@@ -88,6 +88,32 @@ def test_sigterm_finishes_what_runs_up_to_a_limit(folder, drain):
     assert "the" not in [word for line in lines for word in line.split()]
 
 
+@pytest.mark.parametrize("drain", ["30", "0.5"])
+def test_sigterm_while_a_long_prompt_is_read(folder, drain):
+    """As while an answer is written: it is finished, or told why not."""
+    found = []
+    with process(str(folder / "decoder"), "--drain", drain, pause=0.3) as (started, url, _):
+        content = {"messages": [{"role": "user", "content": "the " * 700}]}
+
+        def ask():
+            body = {**ASKED, **content, "max_tokens": 2}
+            found.append(httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=30))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while 'running{model="decoder"} 1' not in httpx2.get(f"{url}/metrics").text:
+            time.sleep(0.05)
+        began = time.monotonic()
+        started.send_signal(signal.SIGTERM)
+        asking.join(20)
+        assert started.wait(20) == 0
+    if drain == "30":
+        assert found[0].status_code == 200 and found[0].json()["usage"]["prompt_tokens"] > 700
+    else:
+        assert time.monotonic() - began < 5
+        assert found[0].status_code == 503 and found[0].json()["error"]["code"] == "stopping"
+
+
 def test_ctrl_c_ends_it_too(folder):
     with process(str(folder / "linear")) as (started, url, _):
         assert httpx2.get(f"{url}/health").status_code == 200
