@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hornbook.generate import constrain
@@ -69,14 +69,27 @@ def most_tokens(model: ServedModel, prompts: Sequence[Sequence[int]], asked: int
     capacity = model.engine.capacity
     longest = max(map(len, prompts))
     if longest >= capacity:
-        raise RequestRefused(
-            f"The prompt has {longest:,} tokens; with room for an answer this model takes "
-            f"{capacity - 1:,} of its context of {capacity:,}.",
-            where,
-            "context_length_exceeded",
-        )
+        raise _too_long(f"{longest:,}", capacity, where)
     room = min(capacity - longest, config.max_tokens or capacity)
     return min(room, asked or room)
+
+
+def check_texts(model: ServedModel, texts: Iterable[str], where: str) -> None:
+    """Raises RequestRefused for texts that cannot fit whatever their tokens are, without counting
+    these: it takes a second for each megabyte, in the thread that makes all prompts ready."""
+    capacity, longest = model.engine.capacity, model.opened.tokenizer.longest
+    least = -(-sum(map(len, texts)) // longest)
+    if least >= capacity:
+        raise _too_long(f"at least {least:,}", capacity, where)
+
+
+def _too_long(tokens: str, capacity: int, where: str) -> RequestRefused:
+    return RequestRefused(
+        f"The prompt has {tokens} tokens; with room for an answer this model takes "
+        f"{capacity - 1:,} of its context of {capacity:,}.",
+        where,
+        "context_length_exceeded",
+    )
 
 
 def begin(model: ServedModel, prompts: Sequence[list[int]], wanted: WantedAnswer) -> list[Writing]:

@@ -151,6 +151,11 @@ class Tokenizer:
         """
         return b"".join(self._bytes[i] for i in map(int, ids) if 0 <= i < self.vocab_size)
 
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of the longest token: no text of more has fewer tokens than its share of them."""
+        return max(map(len, self._bytes))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")

@@ -112,6 +112,40 @@ def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client):
         assert "1,023" in error.message and "1,024" in error.message
 
 
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [("chat/completions", "messages"), ("responses", "input"), ("completions", "prompt")],
+)
+def test_a_prompt_of_megabytes_is_refused_before_its_tokens_are_counted(
+    server, monkeypatch, route, name
+):
+    from hornbook.tokenize.tokenizer import Tokenizer
+
+    monkeypatch.delattr(Tokenizer, "encode")
+    monkeypatch.delattr(Tokenizer, "encode_chat")
+    text = "the hornbook " * 200_000
+    value = [{"role": "user", "content": text}] if name == "messages" else text
+    found = server.post(f"/v1/{route}", {name: value})
+    error = found.json()["error"]
+    assert found.status_code == 400 and error["code"] == "context_length_exceeded"
+    assert error["param"] == name and "at least" in error["message"] and "1,024" in error["message"]
+
+
+def test_messages_may_come_back_as_clients_keep_them(server):
+    """With what they add themselves, and what other servers gave."""
+    function = {"name": "look", "arguments": "{}"}
+    call = {"id": "call_1", "index": 0, "function": function}
+    answer = {
+        "role": "assistant", "content": None, "tool_calls": [call], "annotations": [],
+        "reasoning_content": "Hm.", "refusal": None, "audio": None, "function_call": None,
+    }  # fmt: skip
+    result = {"role": "tool", "tool_call_id": "call_1", "name": "look", "content": "rain"}
+    cached = {"type": "text", "text": "the", "cache_control": {"type": "ephemeral"}}
+    asked = [{"role": "user", "content": [cached]}, answer, result]
+    found = server.post("/v1/chat/completions", {"messages": asked, "max_tokens": 2})
+    assert found.status_code == 200, found.text
+
+
 def test_what_cannot_be_done_is_refused_by_its_name(server):
     refused = {
         "logits_bias": {"1": 2}, "audio": {"voice": "x", "format": "mp3"}, "n": 0,

@@ -18,9 +18,10 @@ TOOL = {
 
 @pytest.fixture(scope="module")
 def strict(server):
-    return openai.OpenAI(
+    with openai.OpenAI(
         base_url=f"{server.url}/v1", api_key="any", max_retries=0, _strict_response_validation=True
-    )
+    ) as found:
+        yield found
 
 
 def ask(client, **more):

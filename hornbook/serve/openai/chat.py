@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from hornbook.generate.tools import CalledTool
 from hornbook.serve.answered import AnswerForm, Begun, WritingRoute, answered
-from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling, usage
+from hornbook.serve.answering import WantedAnswer, begin, check_texts, most_tokens, sampling, usage
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery
 from hornbook.serve.errors import RequestRefused
@@ -37,11 +37,13 @@ def _begun(model: ServedModel, body: ChatBody, config: ServeConfig) -> Begun:
         raise RequestRefused(
             "Give max_completion_tokens or max_tokens, not both.", "max_completion_tokens"
         )
+    messages = [plain(each) for each in body.messages]
+    check_texts(model, (each["content"] for each in messages), "messages")
     given = body.model_dump(
         include={"tools", "tool_choice", "response_format"}, by_alias=True, exclude_none=True
     )
     prompt = model.chat_format.prompt(
-        [plain(each) for each in body.messages],
+        messages,
         parallel_tool_calls=body.parallel_tool_calls,
         **given,
     )

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from hornbook.generate.text import continue_text
 from hornbook.serve.answered import AnswerForm, Begun, WritingRoute, answered
-from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling, usage
+from hornbook.serve.answering import WantedAnswer, begin, check_texts, most_tokens, sampling, usage
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery
 from hornbook.serve.errors import RequestRefused
@@ -50,6 +50,7 @@ def _prompts(model: ServedModel, body: CompletionBody, config: ServeConfig) -> l
     found = []
     for one in several:
         if isinstance(one, str):
+            check_texts(model, [one], "prompt")
             one = continue_text(tokenizer, one)[0].prompt_ids
         elif (highest := max(one)) >= vocab:
             raise RequestRefused(

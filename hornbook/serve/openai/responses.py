@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from hornbook.generate.tools import CalledTool
 from hornbook.serve.answered import AnswerForm, Begun, WritingRoute, answered
-from hornbook.serve.answering import WantedAnswer, begin, most_tokens, sampling
+from hornbook.serve.answering import WantedAnswer, begin, check_texts, most_tokens, sampling
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.delivery import AnswerPart, Delivery
 from hornbook.serve.errors import RequestRefused
@@ -41,8 +41,10 @@ async def respond(body: ResponseBody, request: Request, server: State) -> Respon
 def _begun(model: ServedModel, body: ResponseBody, config: ServeConfig) -> Begun:
     """The answer, ready to be written."""
     tools, choice = tools_of(body)
+    messages = messages_of(body)
+    check_texts(model, (each["content"] for each in messages), "input")
     prompt = model.chat_format.prompt(
-        messages_of(body), tools, choice, response_format_of(body), body.parallel_tool_calls
+        messages, tools, choice, response_format_of(body), body.parallel_tool_calls
     )
     most = most_tokens(model, [prompt.ids], body.max_output_tokens, config, "input")
     drawn = sampling(body, most, body.top_logprobs or 0 if _wants_logprobs(body) else None)
