@@ -198,8 +198,8 @@ def start_apart(
 ) -> int:
     """Start what goes on when this process ends, in a session of its own; returns its id.
 
-    said: where all that it says is written. held: a file that it keeps open as long as it lives.
-    answered: where its standard output goes, with the rest if None.
+    said: where all that it says is written. held: a file that it keeps open as long as it lives,
+    none where it is negative. answered: where its standard output goes, with the rest if None.
     """
     import subprocess
 
@@ -211,7 +211,8 @@ def start_apart(
         stdout=answered or said,
         stderr=said,
         start_new_session=True,
-        pass_fds=(held,),
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        pass_fds=(held,) if held >= 0 else (),
     )
     threading.Thread(target=begun.wait, daemon=True).start()  # so that nothing of it stays
     return begun.pid

@@ -7,16 +7,17 @@ header of its own when it opens a page, say the same as other clients do.
 import hashlib
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hornbook.serve.studio.cookies import keep_in_browser, kept_by_browser
 from hornbook.serve.studio.render import page
 
 ENTER, STATIC = "/enter", "/static/"
+_COOKIE = "key"
 
 
 def new_key() -> str:
@@ -29,8 +30,9 @@ class Door:
 
     def __init__(self, app: ASGIApp, key: str) -> None:
         self._app, self._key = app, key
-        # Browsers send cookies to all ports of a machine: studios must not take each other's.
-        self._cookie = "studio_" + hashlib.sha256(key.encode()).hexdigest()[:12]
+        # Whatever serves at another port of this machine is sent the cookie as well: it opens the
+        # pages, and does not tell the key.
+        self._token = hmac.new(key.encode(), _COOKIE.encode(), hashlib.sha256).hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,20 +40,16 @@ class Door:
         request = Request(scope, receive)
         if scope["path"] == ENTER:
             return await self._enter(request)(scope, receive, send)
-        if self._is_right(self._shown(request)) or scope["path"].startswith(STATIC):
+        known = hmac.compare_digest(
+            kept_by_browser(request, _COOKIE).encode(), self._token.encode()
+        )
+        if known or scope["path"].startswith(STATIC):
             kept = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
             shown = (b"authorization", b"Bearer " + self._key.encode())
             return await self._app({**scope, "headers": [*kept, shown]}, receive, send)
         if _is_browser(request):
             return await page(request, "enter.html.jinja", 401, wrong=False)(scope, receive, send)
         return await self._app(scope, receive, send)
-
-    def _shown(self, request: Request) -> str:
-        try:
-            cookies = SimpleCookie(request.headers.get("cookie", ""))
-        except CookieError:
-            return ""
-        return cookies[self._cookie].value if self._cookie in cookies else ""
 
     def _is_right(self, shown: str) -> bool:
         return hmac.compare_digest(shown.encode(), self._key.encode())
@@ -61,7 +59,7 @@ class Door:
         if not self._is_right(shown):
             return page(request, "enter.html.jinja", 401, wrong=bool(shown))
         found = RedirectResponse("/", 303)
-        found.set_cookie(self._cookie, self._key, httponly=True, samesite="strict", path="/")
+        keep_in_browser(request, found, _COOKIE, self._token)
         return found
 
 

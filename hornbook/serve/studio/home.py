@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from hornbook.core.language import LANGUAGES
 from hornbook.serve.routes import EventStream
 from hornbook.serve.studio.config import Studio
+from hornbook.serve.studio.cookies import keep_in_browser
 from hornbook.serve.studio.jobs import BegunCommand, page_of
 from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.page_route import PageRoute
@@ -53,12 +54,10 @@ def _working(studio: Studio) -> tuple[BegunCommand, ...]:
 
 
 @router.get("/language/{language}")
-def language(language: str, back: str = "/") -> Response:
+def language(request: Request, language: str, back: str = "/") -> Response:
     """Choose a language, and go back to a page of this studio."""
     own = back.startswith("/") and not back.startswith("//") and "\\" not in back
     found = RedirectResponse(back if own and back.isprintable() else "/", 303)
     if language in LANGUAGES:
-        found.set_cookie(
-            LANGUAGE_COOKIE, language, max_age=_YEAR_S, httponly=True, samesite="strict", path="/"
-        )
+        keep_in_browser(request, found, LANGUAGE_COOKIE, language, _YEAR_S)
     return found

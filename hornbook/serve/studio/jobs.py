@@ -21,6 +21,7 @@ from hornbook.core.files import place_errors, read_object, write_json
 from hornbook.core.isolation import python, start_apart
 from hornbook.core.json_text import parse_json
 from hornbook.core.language import Language
+from hornbook.serve.studio.alive import lock_of
 
 HIDDEN = ".studio"
 DRY_RUN = "--dry-run"
@@ -193,17 +194,17 @@ class Jobs:
 
     @contextlib.contextmanager
     def _lock(self, place: Path) -> Iterator[int | None]:
-        """Its open file, locked; None where a process has it."""
-        import fcntl
+        """As `lock_of`, of the command that was begun last."""
+        noted = _noted(place)
+        with (
+            self._one,
+            lock_of(place / _LOCK, noted) as lock,
+        ):  # or two threads would see each other
+            yield lock
 
-        with self._one:  # or two threads that look at once would see each other
-            descriptor = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                locked = True
-            except BlockingIOError:
-                locked = False
-            try:
-                yield descriptor if locked else None
-            finally:
-                os.close(descriptor)
+
+def _noted(place: Path) -> dict[str, Any]:
+    try:
+        return read_object(place / _FACTS)
+    except HornbookError:
+        return {}

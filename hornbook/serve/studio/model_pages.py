@@ -158,12 +158,23 @@ def _facts(studio: StudioState, found: ListedModel) -> dict[str, Any]:
 def _table(studio: StudioState, server: State) -> dict[str, Any]:
     jobs = [job for job in studio.jobs.all() if job.command[0] in _COMMANDS]
     begun = [job_facts(studio, job.name) for job in sorted(jobs, key=lambda job: job.started)]
+    models = all_models(studio.work, server.shelf.places)
     return {
-        "models": all_models(studio.work, server.shelf.places),
+        "models": models,
+        "done": _done(begun[-1], models) if begun else None,
         "offers": offers(),
         "begun": [one for one in begun if one["job"].command[0] != _DOCTOR][::-1],
         "doctor": job_facts(studio, _DOCTOR) if _has_doctor() else None,
     }
+
+
+def _done(last: dict[str, Any], models: list[ListedModel]) -> tuple[str, str] | None:
+    """What the last command made, and its page, where it ended well."""
+    made = last["answered"].get("path")
+    for one in models:
+        if made and one.path.absolute() == Path(made).absolute():
+            return one.name, "/model?" + urlencode({"origin": one.origin, "name": one.name})
+    return None
 
 
 def _has_doctor() -> bool:

@@ -2,7 +2,6 @@
 
 import datetime
 from functools import cache
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from hornbook import __version__
 from hornbook.core.language import LANGUAGES, Language, chinese, chinese_pattern
+from hornbook.serve.studio.cookies import kept_by_browser
 from hornbook.serve.studio.scores import written
 
 POLICY = (
@@ -26,13 +26,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-LANGUAGE_COOKIE = "studio_language"
+LANGUAGE_COOKIE = "language"
 
 
 def language_of(request: Request) -> Language:
     """What was chosen, or what the browser asks for."""
-    cookies = SimpleCookie(request.headers.get("cookie", ""))
-    chosen = cookies[LANGUAGE_COOKIE].value if LANGUAGE_COOKIE in cookies else ""
+    chosen = kept_by_browser(request, LANGUAGE_COOKIE)
     for language in LANGUAGES:
         if chosen == language:
             return language

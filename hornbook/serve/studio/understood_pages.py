@@ -26,6 +26,8 @@ from hornbook.serve.studio.understanding_ways import FOLDER, WAYS
 from hornbook.workflows.runs import folder as layout
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_TITLE = 60
+"""Characters of a text that name what was begun."""
 _TEXT = "text"
 """The kind of runs that have a biography."""
 
@@ -100,10 +102,20 @@ def _way(studio: StudioState, server: State, way: str) -> dict[str, Any]:
     return {"way": way, "names": names, "begun": _jobs(studio, way)}
 
 
-def _jobs(studio: StudioState, way: str) -> list[BegunCommand]:
-    """What was begun of a way, the last first."""
+def _jobs(studio: StudioState, way: str) -> list[tuple[BegunCommand, str]]:
+    """What was begun of a way with its title, the last first."""
     found = [job for job in studio.jobs.all() if job.command[0] == way]
-    return sorted(found, key=lambda job: job.started, reverse=True)
+    found.sort(key=lambda job: job.started, reverse=True)
+    return [(job, title_of(job)) for job in found]
+
+
+def title_of(job: BegunCommand) -> str:
+    """What a command is of, and the beginning of its text."""
+    of, *given = job.command[job.command.index("--") + 1 :] if "--" in job.command else [job.out]
+    said = [word.removeprefix("--text=") for word in job.command if word.startswith("--text=")]
+    words = " ".join(" ".join([*said, *given]).split())
+    text = f": {words[:_TITLE]}{' …' if len(words) > _TITLE else ''}" if words else ""
+    return f"{Path(of).name}{text}"
 
 
 @router.get("/understood")
@@ -138,6 +150,7 @@ def _facts(studio: StudioState, id: str) -> dict[str, Any]:
     return {
         "id": id,
         "way": job.command[0],
+        "title": title_of(job),
         "has_page": bool(folder and (folder / layout.REPORT).is_file()),
         **job_facts(studio, job.name),
     }

@@ -14,6 +14,7 @@ from hornbook.core.files import read_object
 from hornbook.core.gguf import SUFFIX
 from hornbook.models.place import CONFIG, LINEAR
 from hornbook.retrieve.store import FILE as INDEX_FILE
+from hornbook.serve.studio.alive import is_locked
 from hornbook.serve.studio.jobs import BegunCommand, Jobs, makes_run
 from hornbook.serve.studio.run_log import Row, kept, landmarks
 from hornbook.serve.studio.scores import RunScore, score_of
@@ -141,7 +142,7 @@ class WorkFolder:
 def _state(path: Path, name: str, finished: bool, alive: list[BegunCommand]) -> str:
     if finished:
         return "finished"
-    return "running" if any(job.makes(name) for job in alive) or _is_locked(path) else "stopped"
+    return "running" if any(job.makes(name) for job in alive) or is_locked(path) else "stopped"
 
 
 def ends_at(recipe: dict[str, Any], rows: list[Row]) -> int | None:
@@ -178,22 +179,3 @@ def _changed(path: Path) -> float:
         except OSError:
             continue
     return max(times)
-
-
-def _is_locked(run: Path) -> bool:
-    """Whether a process trains there now, from wherever it was started."""
-    import fcntl
-
-    try:
-        descriptor = os.open(run, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False

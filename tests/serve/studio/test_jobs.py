@@ -1,10 +1,17 @@
 """What is brought and begun: uploads stay in their folder, commands outlive who began them."""
 
+import os
+import re
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from hornbook.core.errors import UsageError
+from hornbook.serve import studio as studio_package
+from hornbook.serve.studio import alive
+from hornbook.serve.studio.alive import is_locked
 from hornbook.serve.studio.jobs import Jobs
 
 WRONG_PATHS = (
@@ -83,3 +90,33 @@ def test_a_command_outlives_who_began_it_and_is_stopped_by_anybody(tmp_path):
         time.sleep(0.05)
     assert not other.find("mine").alive and not other.stop("mine")
     assert other.find("../mine") is None and other.making("mine/part").name == "mine"
+
+
+@pytest.mark.parametrize("name", ["jobs", "work_folder", "alive", "app"])
+def test_no_module_needs_what_windows_lacks(name):
+    """Locks are imported inside functions that other systems do not call."""
+    text = (Path(studio_package.__file__).parent / f"{name}.py").read_text()
+    top = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
+    assert not [line for line in top if re.search(r"\b(fcntl|resource|pwd|termios)\b", line)]
+
+
+@pytest.mark.slow
+def test_without_locks_a_command_is_known_by_its_process(tmp_path, monkeypatch):
+    pytest.importorskip("psutil")
+    monkeypatch.setattr(alive, "HAS_LOCKS", False)
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # what is imported there fails
+    begun = Jobs(tmp_path).begin("mine", ["index", "--watch", "--out", "i", str(tmp_path)])
+    other = Jobs(tmp_path)
+    assert other.find("mine").alive
+    with pytest.raises(UsageError, match="still being made"):
+        other.begin("mine", ["--help"])
+    assert other.stop("mine")
+    until = time.monotonic() + 60
+    while other.find("mine").alive and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not other.find("mine").alive
+    facts = tmp_path / ".studio" / "mine" / "job.json"
+    facts.write_text(facts.read_text().replace(f": {begun.pid},", f": {os.getpid()},"))
+    assert facts.read_text() and other.find("mine").pid == os.getpid()
+    assert not other.find("mine").alive  # the id is another's: this process began before
+    assert not is_locked(tmp_path)

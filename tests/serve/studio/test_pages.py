@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from hornbook.serve.studio.app import STATIC
-from tests.serve.studio.conftest import HOSTILE, KEY, write_run
+from tests.serve.studio.conftest import HOSTILE, KEY, open_studio, write_run
 
 PAGES = (
     "/",
@@ -26,6 +26,13 @@ PAGES = (
     "/talk?use=summarise",
     "/ask",
     "/understand",
+    "/understand/explain",
+    "/understand/biography",
+    "/understand/memorization",
+    "/understand/claims",
+    "/models",
+    "/corpora",
+    "/compare",
 )
 
 
@@ -44,6 +51,29 @@ def test_pages_of_other_sites_start_and_stop_nothing(studio):
         for origin in ("https://evil.example", "null"):
             found = studio.post(path, {"id": "tablet"}, headers={"Origin": origin})
             assert found.status_code == 403
+
+
+def test_studios_at_other_ports_are_not_disturbed(studio, tmp_path):
+    with open_studio(tmp_path / "work") as other:
+        assert set(other.cookies).isdisjoint(studio.cookies)
+        assert KEY not in {*other.cookies.values(), *studio.cookies.values()}
+        both = {**studio.cookies, **other.cookies}
+        for one in (studio, other):
+            found = httpx2.get(f"{one.url}/language/zh", cookies=both)
+            both |= dict(found.cookies)
+            english = httpx2.get(f"{other.url}/language/en", cookies=both)
+            both |= dict(english.cookies)
+        accept = {"Accept": "text/html"}
+        assert 'lang="zh"' in httpx2.get(studio.url, cookies=both, headers=accept).text[:60]
+        assert 'lang="en"' in httpx2.get(other.url, cookies=both, headers=accept).text[:60]
+        wrong = dict.fromkeys(other.cookies, next(iter(studio.cookies.values())) + "x")
+        assert httpx2.get(other.url, cookies=wrong, headers=accept).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["x:y", "[::1", "a:b:c", ""])
+def test_a_host_that_is_none_opens_nothing(studio, host):
+    found = studio.get("/", headers={"Host": host})
+    assert found.status_code in (400, 401, 403)
 
 
 @pytest.mark.parametrize("path", PAGES)
