@@ -18,7 +18,6 @@ from hornbook.corpus.document_files import TAGS, parts, read_parquet
 from hornbook.corpus.ingest import QUARANTINE
 from hornbook.corpus.rules import RULES
 from hornbook.corpus.select import DROPPED
-from hornbook.corpus.trace import trace_document
 
 _EXCERPT, _LONGEST = 400, 20_000
 """Characters of a document in a list, and by itself."""
@@ -101,9 +100,12 @@ def unread_records(folder: Path, reason: str, start: int, count: int) -> list[Li
         return [ListedRecord(str(r["file"]), r["line"], str(r["detail"] or "")) for r in some]
 
 
-def show_document(folder: Path, id: str) -> ShownDocument:
-    """All that is known of one. Raises UsageError for an id that the corpus never saw."""
-    trace = trace_document(folder, id)
+def show_document(folder: Path, trace: dict[str, Any]) -> ShownDocument:
+    """The text of one, and what was measured of it. trace: as `trace_document` says it.
+
+    Raises HornbookError for a damaged corpus.
+    """
+    id = trace["id"]
     if not trace["kept"]:
         source, text = str(trace["source"]), str(trace["text"])
         return ShownDocument(trace, source, text, len(text), {}, _measured(folder, id))

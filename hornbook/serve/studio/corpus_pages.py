@@ -175,14 +175,14 @@ def _some(folder: Path, reason: str, start: int) -> dict[str, Any]:
 async def document(request: Request, studio: Studio, id: str, document: str) -> Response:
     """One document: where it is, or why it is not there, and what was measured of it."""
     folder = corpus_of(studio, id)
-    shown = await asyncio.to_thread(show_document, folder, document)
-    tokens = (await asyncio.to_thread(trace, folder, document)).get("tokens", [])
+    found = await asyncio.to_thread(trace, folder, document)
+    shown = await asyncio.to_thread(show_document, folder, found)
     number = ["en", "zh"].index(language_of(request))
     facts: dict[str, Any] = {
         "id": id,
         "document": document,
         "shown": shown,
-        "tokens": tokens,
+        "tokens": found.get("tokens", []),
         "reason": words.reason_name(str(shown.trace.get("reason", "")))[number],
         "rule_names": {kind: words.rule_name(kind)[number] for kind in shown.measured},
     }

@@ -11,6 +11,7 @@ from hornbook.corpus.listing import (
     unread_records,
 )
 from hornbook.corpus.review import answers_in
+from hornbook.corpus.trace import trace_document
 from tests.serve.studio.conftest import open_studio
 from tests.serve.studio.hostile import NAME, RULE, write_corpus
 
@@ -44,13 +45,13 @@ def test_documents_come_by_pages(studio):
 def test_a_document_is_shown_with_what_was_measured(studio):
     corpus = studio.folder / "corpus"
     for one in kept_documents(corpus, 0, 100):
-        shown = show_document(corpus, one.id)
+        shown = show_document(corpus, trace_document(corpus, one.id))
         assert shown.trace["kept"] and shown.text.startswith(one.text[:100])
         assert shown.measured[RULE] >= 40
     reasons = json.loads((corpus / "card.json").read_text())["documents"]["dropped"]
     for reason in reasons:
         for one in dropped_documents(corpus, reason, 0, 100):
-            shown = show_document(corpus, one.id)
+            shown = show_document(corpus, trace_document(corpus, one.id))
             assert shown.trace["reason"] == reason and shown.measured
 
 
