@@ -11,12 +11,12 @@ from hornbook.serve.studio.work_folder import WorkFolder
 from hornbook.workflows.exchange.catalogue import CATALOGUE
 from hornbook.workflows.exchange.export import forms_of
 from tests.serve.studio.conftest import open_studio
-from tests.tiny import every_kind
 
 
-@pytest.fixture(scope="module")
-def kinds(tmp_path_factory):
-    return every_kind(tmp_path_factory.mktemp("models") / "work")
+@pytest.fixture(scope="session")
+def kinds(folder):
+    """A work folder with a model of each kind."""
+    return folder
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_what_a_model_says_of_itself(kinds):
         found = about(kinds / name)
         assert found.parameters == load_config(kinds / name).parameters(), name
         assert found.stored == "F32" and found.bytes > 4 * found.parameters
-    assert about(kinds / "decoder").context == 96 and about(kinds / "decoder").family == "qwen3"
+    assert about(kinds / "decoder").context == 1024 and about(kinds / "decoder").family == "qwen3"
     assert about(kinds / "linear").family == "features"
 
 
