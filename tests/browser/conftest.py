@@ -11,6 +11,8 @@ from hornbook.serve.studio.app import create_studio
 from hornbook.serve.studio.config import StudioConfig
 from tests.serve.conftest import listening
 from tests.serve.studio.conftest import HOSTILE, KEY, write_forecast, write_run
+from tests.serve.studio.hostile import PAGES as MORE
+from tests.serve.studio.hostile import write_hostile
 from tests.sources import ROOT
 from tests.tiny import every_kind
 
@@ -37,6 +39,7 @@ PAGES = (
     "/talk?use=decide",
     "/ask",
     "/understand",
+    *MORE,
 )
 """Of the studio: every one, as a browser opens it."""
 MINUTE = 60_000
@@ -63,6 +66,7 @@ def studio(tmp_path_factory):
     write_run(folder / "work" / "tablet")
     write_run(folder / "work" / "deep" / "letters", rows=20, finished=False, text=HOSTILE)
     write_forecast(folder / "work", "ahead")
+    write_hostile(folder / "work", folder / "beside")
     models = every_kind(folder / "models")
     config = ServeConfig(key=KEY)
     state = ServerState(

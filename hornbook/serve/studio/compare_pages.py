@@ -154,5 +154,7 @@ def _facts(studio: StudioState, id: str) -> dict[str, Any]:
 
 def _table(studio: StudioState) -> dict[str, Any]:
     found = [(name, result_of(path)) for name, path in studio.work.results().items()]
-    jobs = [job for job in studio.jobs.all() if job.command[0] == "compare" and job.alive]
-    return {"comparisons": [(name, result) for name, result in found if result], "running": jobs}
+    shown = [(name, result) for name, result in found if result]
+    jobs = [job for job in studio.work.working() if job.command[0] == "compare"]
+    running = [job for job in jobs if job.out not in dict(shown)]
+    return {"comparisons": shown, "running": running}

@@ -12,6 +12,15 @@ RULE = "gopher_word_count"
 RECIPE = CorpusRecipe(rules={RULE: {"least": 40}})
 NAME = "<img src=x onerror=alert(1)>"
 """What fits into the name of a file."""
+PAGES = (
+    "/models", "/model?origin=folder&name=network", "/corpora", "/corpus?id=corpus",
+    "/corpus/documents?id=corpus", "/corpus/documents?id=corpus&reason=too few or too many words",
+    f"/corpus/review?id=corpus&rule={RULE}", "/compare", "/comparison?id=comparison",
+    "/comparison?id=failed", "/understand/explain", "/understand/biography",
+    "/understand/memorization", "/understand/claims", "/understood?id=understood/explain-1",
+    "/understood?id=understood/memorization-1",
+)  # fmt: skip
+"""On which all of it is shown."""
 _ROW = {"score": 0.5, "low": 0.4, "high": 0.6, "seconds": 1.0, "latency_ms": 1.0, "model_bytes": 9}
 _BEHIND = {"accuracy": {"value": 0.0, "low": 0.0, "high": 0.1}, "p": 0.5}
 _OVERLAP = {"characters": 9, "covered": 3, "longest": 3, "text": HOSTILE}
