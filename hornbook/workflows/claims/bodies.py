@@ -61,7 +61,7 @@ def life(folder: Path) -> Iterator[tuple[int, Model]]:
 def untrained(lab: Lab, preset: str, seed: int) -> Path:
     """The model folder of the same model before its first step."""
     trained = pretrained(lab, preset, seed)
-    place = trained.parent.with_name(f"{preset}-untrained-{seed}")
+    place = trained.parent.with_name(f"untrained-{trained.parent.name}")
 
     def work(aside: Path) -> None:
         model = load_config(trained).build()

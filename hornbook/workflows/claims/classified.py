@@ -14,8 +14,8 @@ from hornbook.workflows.projects.labels.project import Labels
 
 COUNTS = (50, 200, 800)
 """Labelled texts that are learned from at scale 1."""
-_SEEN = 3000
-"""Texts that a training reads, however few there are: as many steps of each."""
+SEEN = 1600
+"""Texts that a training reads at scale 1, however few there are: as many steps of each."""
 _JUDGED, _LOOKED_AT = 400, 0.2
 """Texts that are judged at most, and the share of the others by which a training is stopped."""
 
@@ -47,11 +47,21 @@ def draw_rows(rows: Sequence[LabelledText], counts: Sequence[int], seed: int) ->
 
 
 def tuned(
-    lab: Lab, name: str, seed: int, model: Path | str, rows: Sequence[LabelledText], **values: Any
+    lab: Lab,
+    name: str,
+    seed: int,
+    model: Path | str,
+    rows: Sequence[LabelledText],
+    seen: int = SEEN,
+    **values: Any,
 ) -> Path:
-    """The run of a classifier: a model folder, or a preset that begins afresh."""
+    """The run of a classifier: a model folder, or a preset that begins afresh. seen: texts that the
+    training reads at scale 1, however few there are, so that all trainings have as many steps."""
     learned, looked_at = split(rows, _LOOKED_AT, seed)
-    project, passes = Labels(LabelledSplits(learned, looked_at), model), _SEEN / len(rows)
+    project, passes = (
+        Labels(LabelledSplits(learned, looked_at), model),
+        lab.scaled(seen) / len(rows),
+    )
     return lab.train(name, seed, project, epochs=passes, **values)
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from hornbook.core.files import hash_json
 from hornbook.core.progress import Progress
 from hornbook.core.stages import run_stage
 from hornbook.corpus.build import build
@@ -35,6 +36,8 @@ PARTS = ("texts", "corpora", "tokenizers", "runs")
 BYTES = 3_000_000
 """Of each text, what is learned from at scale 1."""
 _VOCABULARY = 2048
+_HELD_OUT = {"validation_most": 100_000}
+"""Bytes: small models need little text to be measured on."""
 
 
 class Lab:
@@ -57,7 +60,8 @@ class Lab:
         if name not in self._texts:
             files = text_of(name, self.data, self.folder / "texts")
             wanted = TEXTS[name]
-            place, recipe = self.folder / "corpora" / name, recipe_of(wanted.recipe)
+            place = self.folder / "corpora" / name
+            recipe = recipe_of(wanted.recipe).model_copy(update=_HELD_OUT)
             whole = build(files, place, recipe, self.quiet)
             like = wanted.as_large_as
             most = self.text(like).mixture_bytes if like else self.scaled(BYTES)
@@ -71,7 +75,7 @@ class Lab:
             if not file.is_file():
                 write_lines(file, texts())
             place = self.folder / "corpora" / name
-            self._texts[name] = build([file], place, CorpusRecipe(), self.quiet)
+            self._texts[name] = build([file], place, CorpusRecipe(**_HELD_OUT), self.quiet)
         return self._texts[name]
 
     def labelled(self, name: str) -> list[LabelledText]:
@@ -112,8 +116,10 @@ class Lab:
         other results, but for claims about time. Raises as `runs.run` does; Interrupted with a
         checkpoint written.
         """
-        folder = self.folder / "runs" / f"x{self.scale:g}" / f"{name}-{seed}"
         request = project.request({**values, "seed": seed, "device": "cpu"})
+        # By what was asked for: what is evaluated on is left out of corpora, and later runs differ.
+        called = f"{name}-{seed}-{hash_json(request.plain())[:6]}"
+        folder = self.folder / "runs" / f"x{self.scale:g}" / called
         stopped = (folder / layout.RECIPE).is_file() and not layout.is_finished(folder)
         self.progress.doing(f"training {name}")
         train_project(project, folder, request, resume=stopped, progress=self.quiet)

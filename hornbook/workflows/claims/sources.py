@@ -73,7 +73,7 @@ OTHERS = {
     ),
 }
 """Sets of other kinds: a file or folder in --data, and what stands in for it."""
-_PACKAGES, _LEAST, _MOST = 6, 40, 1000
+_PACKAGES, _LEAST, _MOST = 6, 40, 200
 """Of the labels of docstrings; and the characters of one that is a row."""
 _BY_PACKAGE = (
     "the docstrings of Python's library, labelled by their package",

@@ -10,6 +10,8 @@ from hornbook.workflows.claims.classified import COUNTS, DrawnRows, draw_rows, r
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 
+_SEEN = 4000
+"""Texts that a training reads: a network that begins afresh needs more of them."""
 _LEARNED, _HANDMADE, _WORDS = "learned", "hand-made", "weighted words"
 
 
@@ -44,7 +46,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     rows = draw_rows(lab.labelled("spam"), [lab.scaled(count, 20) for count in COUNTS], seed)
     marks, gains = [], np.zeros(0)
     for count, texts in rows.learned.items():
-        run = tuned(lab, f"conv-{count}", seed, "conv", texts)
+        run = tuned(lab, f"conv-{count}", seed, "conv", texts, _SEEN)
         found = {
             _LEARNED: right(run, rows),
             _HANDMADE: _linear("handmade", texts, rows, seed),
