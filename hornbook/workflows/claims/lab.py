@@ -36,7 +36,7 @@ PARTS = ("texts", "corpora", "tokenizers", "runs")
 BYTES = 3_000_000
 """Of each text, what is learned from at scale 1."""
 _VOCABULARY = 2048
-_HELD_OUT = {"validation_most": 100_000}
+_HELD_OUT = 100_000
 """Bytes: small models need little text to be measured on."""
 
 
@@ -61,7 +61,7 @@ class Lab:
             files = text_of(name, self.data, self.folder / "texts")
             wanted = TEXTS[name]
             place = self.folder / "corpora" / name
-            recipe = recipe_of(wanted.recipe).model_copy(update=_HELD_OUT)
+            recipe = recipe_of(wanted.recipe).model_copy(update={"validation_most": _HELD_OUT})
             whole = build(files, place, recipe, self.quiet)
             like = wanted.as_large_as
             most = self.text(like).mixture_bytes if like else self.scaled(BYTES)
@@ -75,7 +75,9 @@ class Lab:
             if not file.is_file():
                 write_lines(file, texts())
             place = self.folder / "corpora" / name
-            self._texts[name] = build([file], place, CorpusRecipe(**_HELD_OUT), self.quiet)
+            self._texts[name] = build(
+                [file], place, CorpusRecipe(validation_most=_HELD_OUT), self.quiet
+            )
         return self._texts[name]
 
     def labelled(self, name: str) -> list[LabelledText]:

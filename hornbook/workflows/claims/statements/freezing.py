@@ -1,5 +1,7 @@
 """Freezing most weights costs little and saves much."""
 
+from typing import Any
+
 from hornbook.workflows.claims.bodies import pretrained
 from hornbook.workflows.claims.classified import COUNTS, draw_rows, right, tuned
 from hornbook.workflows.claims.lab import Lab
@@ -10,7 +12,7 @@ _LITTLE = 0.03
 """Of accuracy: what freezing may cost and still cost little."""
 _FULL, _LORA, _HEAD = "all weights", "LoRA", "head alone"
 _ZH = {_FULL: "全部权重", _LORA: "LoRA", _HEAD: "只有输出层"}
-METHODS: dict[str, dict[str, str]] = {
+METHODS: dict[str, dict[str, Any]] = {
     _FULL: {},
     _LORA: {"method": "lora:8"},
     _HEAD: {"method": "head"},
