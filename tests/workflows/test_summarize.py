@@ -83,6 +83,24 @@ def test_a_prompt_of_ones_own(model, asked):
     assert "The cat sat. mat" in asked[0]
 
 
+def test_of_a_long_text_a_decoder_reads_what_stands_for_its_parts(model, monkeypatch):
+    parts = [f"## Part {i}\n\n" + " ".join(SENTENCES[:20]) for i in range(20)]
+    text, read = "\n\n".join(parts), []
+
+    def written(model, text, config, progress):
+        read.append(text)
+        return {"summary": "The cat sat.", "parts": []}
+
+    monkeypatch.setattr("hornbook.workflows.documents.summarize._WHOLE", len(text) - 1)
+    monkeypatch.setattr("hornbook.workflows.documents.summarize.summarize", written)
+    long = [SourceText(1, "long.md", text)]
+    found = summarize_documents(model, long, SummarizeConfig(), QUIET)
+    assert found["read"] == len(read[0]) < len(text) / 2
+    assert read[0].count("\n\n") == len(parts) - 1  # something of each
+    whole = summarize_documents(model, long, SummarizeConfig(part=64), QUIET)
+    assert read[1] == text and whole["read"] == len(text)
+
+
 @pytest.mark.parametrize(
     ("text", "values", "error", "message"),
     [

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _FEWEST, _MOST, _EACH = 3, 10, 40
 """Sentences of a summary, and how many of the text are worth one more."""
+_WHOLE = 16_000
+"""Characters of a text that a decoder reads whole; to read and shorten a longer one part by part
+takes minutes, and says no more (docs/log.md)."""
 _SHORT = 20
 """Characters of a sentence that says something; a third of it in dense writing."""
 _DENSE = ("zh", "ja", "ko", "th")
@@ -121,14 +124,19 @@ def summarize_documents(
         "parts": [],
     }
     if model is not None and writes:
-        found |= _written(model, _read(documents, found), pool, config, progress)
+        text = _read(documents, found, config.part)
+        if len(text) < sum(len(one.text) for one in documents):
+            progress.say("The text is long: the decoder reads the sentences that stand for each part.")
+        found |= _written(model, text, pool, config, progress)
+        found["read"] = len(text)
     sizes = {"text": sum(len(one.text) for one in documents), "summary": len(found["summary"])}
     return {**found, "characters": sizes}
 
 
-def _read(documents: Sequence[SourceText], found: dict[str, Any]) -> str:
-    """What a decoder reads: a document, and of several the sentences that stand for each part."""
-    if len(documents) == 1:
+def _read(documents: Sequence[SourceText], found: dict[str, Any], part: int | None) -> str:
+    """What a decoder reads: a document; of a long one, and of several, the sentences that stand for
+    each part. part: tokens that it shall read at once, of the whole text, if that is asked for."""
+    if len(documents) == 1 and (part is not None or len(documents[0].text) <= _WHOLE):
         return documents[0].text
     parts = [" ".join(one["text"] for one in section["sentences"]) for section in found["sections"]]
     return "\n\n".join(parts)
