@@ -126,7 +126,9 @@ def summarize_documents(
     if model is not None and writes:
         text = _read(documents, found, config.part)
         if len(text) < sum(len(one.text) for one in documents):
-            progress.say("The text is long: the decoder reads the sentences that stand for each part.")
+            progress.say(
+                "The text is long: the decoder reads the sentences that stand for each part."
+            )
         found |= _written(model, text, pool, config, progress)
         found["read"] = len(text)
     sizes = {"text": sum(len(one.text) for one in documents), "summary": len(found["summary"])}
