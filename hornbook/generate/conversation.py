@@ -87,7 +87,7 @@ class ChatFormat:
         several: bool,
     ) -> Grammar | None:
         if called:
-            special = self._tokenizer.special
+            special, several = self._tokenizer.special, several and choice.name is None
             return calls_grammar(self.form, called, choice, special, schema, several)
         return json_schema(schema, "response_format") if schema is not None else None
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hornbook.core.errors import HornbookError
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.generate.decode import SequenceModel
 from hornbook.generate.engine import Engine, RequestFailed, RequestToken
 from hornbook.generate.sampler import TokenLogprobs
@@ -144,11 +144,15 @@ class GenerationService:
         """Queue some answers, all or none; each with who is told of its pieces.
 
         Several answers to one prompt are several writings, each with its `SamplingConfig.answer`:
-        the prompt is read once. Raises Busy where they find no place, and HornbookError
-        for an answer that cannot be, as `Engine.check`.
+        the prompt is read once. Raises Busy where they find no place, UsageError for more than
+        ever will, and HornbookError for an answer that cannot be, as `Engine.check`.
         """
         for writing, _ in asked:
             self._engine.check(writing.request)
+        if len(asked) > self._most:
+            raise UsageError(
+                f"{len(asked):,} answers are asked for at once; {self._most:,} may run and wait."
+            )
         with self._lock:
             if self._closed:
                 raise Busy("The server is stopping; it takes no more requests.")

@@ -52,7 +52,8 @@ class CalledTool(NamedTuple):
 
 
 class ToolChoice(NamedTuple):
-    """Whether tools must, may or must not be called; name: which, where it must be one."""
+    """Whether tools must, may or must not be called; name: which, where it must be one: it is
+    called once."""
 
     kind: Literal["auto", "none", "required"]
     name: str | None = None

@@ -47,6 +47,7 @@ def create_app(state: ServerState, more: Sequence[APIRouter] = ()) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # their pages load scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # it would lead from a proxy's TLS to the plain address
         responses={status: {"model": ErrorBody} for status in _REFUSALS},
     )
     app.state.server = state

@@ -93,6 +93,9 @@ def answer_errors(app: FastAPI) -> None:
         found = RequestRefused(str(error.detail), status=error.status_code)
         if error.status_code == 404:
             found = RequestRefused(f"There is no {request.url.path} here.", None, "not_found", 404)
+        if error.status_code == 405:
+            may = (error.headers or {}).get("Allow", "another method")
+            found.message = f"{request.method} is not for {request.url.path}: use {may}."
         response = found.response()
         response.headers.update(error.headers or {})
         return response

@@ -10,6 +10,7 @@ from hornbook.serve.wire import Json
 router = APIRouter(route_class=StrictRoute, tags=["health"])
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> Response:
     """The server answers. It says nothing else, as it needs no key."""

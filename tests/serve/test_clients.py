@@ -129,6 +129,11 @@ def test_too_many_are_turned_away_and_told_when_to_come_again(server, monkeypatc
             assert one.json()["error"]["type"] == "rate_limit_error"
 
 
+def test_more_than_ever_find_a_place_are_no_matter_of_waiting(server):
+    found = server.post("/v1/chat/completions", {**LONG, "n": 9})
+    assert found.status_code == 400 and "9 answers" in found.json()["error"]["message"]
+
+
 def test_an_answer_that_takes_too_long_is_no_success(folder, monkeypatch):
     slowed(monkeypatch, 0.1)
     with running([folder / "decoder"], request_s=0.4) as server:

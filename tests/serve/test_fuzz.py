@@ -117,6 +117,11 @@ def test_names_of_models_and_paths_are_no_files(server, folder):
     for path in PATHS:
         found = server.get(path)
         assert found.status_code == 404 and is_fine(found), path
+    assert "use POST" in server.get("/v1/chat/completions").json()["error"]["message"]
+    assert server.method("HEAD", "/health").status_code == 200
+    assert server.get("/v1/models/").json() == server.get("/v1/models").json()
+    found = server.raw("/v1/classify/", json=SEEDS["classify"])  # never to another address
+    assert found.status_code == 404 and "location" not in found.headers
     for method in ("DELETE", "PUT", "PATCH", "TRACE", "MADEUP"):
         found = server.method(method, "/v1/chat/completions")
         assert found.status_code == (400 if method == "MADEUP" else 405) and is_fine(found), method

@@ -34,6 +34,7 @@ def _named(server: ServerState, name: str) -> ServedName:
     return ServedName(id=name, created=server.shelf.created[name], abilities=abilities)
 
 
+@router.get("/v1/models/", include_in_schema=False)
 @router.get("/v1/models")
 async def list_models(server: State) -> ServedNames:
     """The models, in the order in which the server was given them."""

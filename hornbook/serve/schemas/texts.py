@@ -1,8 +1,8 @@
 """Bodies of routes on which a model reads: texts go in, numbers, labels or other texts come out."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hornbook.serve.schemas.base import Body, PassedOver
 
@@ -21,6 +21,13 @@ class InputTexts(Body):
     """One text, or several."""
 
     input: Texts
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _texts_alone(cls, value: Any) -> Any:
+        if isinstance(value, list) and value and isinstance(value[0], int | list):
+            raise ValueError("send texts: tokens are those of one tokenizer, maybe of another")
+        return value
 
     @property
     def texts(self) -> list[str]:
