@@ -31,7 +31,7 @@ _PAGES = {
     "index": "/ask?index={}", "pull": "/models", "export": "/models", "doctor": "/models",
     "compare": "/comparison?id={}", "corpus": "/corpus?id={}", "explain": "/understood?id={}",
     "biography": "/understood?id={}", "memorization": "/understood?id={}",
-    "claims": "/understood?id={}",
+    "claims": "/understand/claims",
 }  # fmt: skip
 """By the command's first word; that of any other is a run's."""
 _TAIL = 32 * 2**10

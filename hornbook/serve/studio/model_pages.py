@@ -1,7 +1,6 @@
 """Pages of models: what there is, what can be pulled, what one is, and its export."""
 
 import asyncio
-import importlib.util
 import threading
 from pathlib import Path
 from typing import Any
@@ -78,12 +77,26 @@ async def pull(request: Request, studio: Studio) -> Response:
 
 
 @router.post("/models/doctor")
-async def doctor(request: Request, studio: Studio) -> Response:
-    """Let the command look at this machine."""
-    if not _has_doctor():
-        raise nothing_there(_DOCTOR)
-    studio.jobs.begin(_DOCTOR, [_DOCTOR, "--json"], language_of(request), answers=True)
-    return RedirectResponse("/models#machine", 303)
+async def doctor(request: Request, studio: Studio, server: State) -> Response:
+    """Let the command look at this machine, or at a model."""
+    form = await form_of(request)
+    command, out, back = [_DOCTOR, "--json"], _DOCTOR, "/models#machine"
+    if "name" in form:
+        found = _found(studio, server, form.get("origin", ""), form["name"])
+        command, out = [*command, "--", str(found.path.absolute())], _doctor_of(found)
+        back = f"/model?{urlencode({'origin': found.origin, 'name': found.name})}#doctor"
+    studio.jobs.begin(out, command, language_of(request), answers=True)
+    return RedirectResponse(back, 303)
+
+
+@router.get("/model/findings")
+def findings(request: Request, studio: Studio, name: str) -> Response:
+    """What was found of a model."""
+    return page(request, "findings.html.jinja", found=job_facts(studio, name))
+
+
+def _doctor_of(found: ListedModel) -> str:
+    return f"{_DOCTOR}-{found.origin}-{folder_name(found.name)}"
 
 
 @router.get("/model")
@@ -151,6 +164,7 @@ def _facts(studio: StudioState, found: ListedModel) -> dict[str, Any]:
         "types": list(FILE_TYPES),
         "certificate": certificate_of(found.place),
         "card": card_of(found.place),
+        "doctor": {"name": _doctor_of(found), "facts": job_facts(studio, _doctor_of(found))},
         "file": folder_name(Path(found.name).stem if found.origin == "exported" else found.name),
     }
 
@@ -164,7 +178,7 @@ def _table(studio: StudioState, server: State) -> dict[str, Any]:
         "done": _done(begun[-1], models) if begun else None,
         "offers": offers(),
         "begun": [one for one in begun if one["job"].command[0] != _DOCTOR][::-1],
-        "doctor": job_facts(studio, _DOCTOR) if _has_doctor() else None,
+        "doctor": job_facts(studio, _DOCTOR),
     }
 
 
@@ -175,10 +189,6 @@ def _done(last: dict[str, Any], models: list[ListedModel]) -> tuple[str, str] | 
         if made and one.path.absolute() == Path(made).absolute():
             return one.name, "/model?" + urlencode({"origin": one.origin, "name": one.name})
     return None
-
-
-def _has_doctor() -> bool:
-    return importlib.util.find_spec("hornbook.cli.doctor") is not None
 
 
 def _warm() -> None:

@@ -11,11 +11,12 @@ from fastapi.responses import RedirectResponse
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_object
+from hornbook.core.language import Language
 from hornbook.serve.routes import EventStream, refusal
 from hornbook.serve.state import State
 from hornbook.serve.studio.begun import job_facts
 from hornbook.serve.studio.config import Studio, StudioState
-from hornbook.serve.studio.forms import form_of
+from hornbook.serve.studio.forms import form_of, number_of
 from hornbook.serve.studio.jobs import BegunCommand
 from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.model_list import all_models, find_model
@@ -26,6 +27,7 @@ from hornbook.serve.studio.understanding_ways import FOLDER, WAYS
 from hornbook.workflows.runs import folder as layout
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_CLAIMS = "claims"
 _TITLE = 60
 """Characters of a text that name what was begun."""
 _TEXT = "text"
@@ -35,13 +37,48 @@ _TEXT = "text"
 @router.get("/understand/claims")
 def claims(request: Request, studio: Studio) -> Response:
     """Folders in which claims were tried, each with its page."""
+    facts = _claims(studio, language_of(request))
+    return page(request, "claims.html.jinja", way=_CLAIMS, **facts)
+
+
+@router.get("/understand/claims/now")
+def claims_now(request: Request, studio: Studio) -> Response:
+    """The part that changes."""
+    return page(request, "claims_now.html.jinja", **_claims(studio, language_of(request)))
+
+
+@router.post("/understand/claims")
+async def try_claims(request: Request, studio: Studio) -> Response:
+    """Try them, as a process of its own; what is finished is not done again."""
+    minutes = number_of((await form_of(request)).get("minutes", ""), 1, 10_000)
+    out = studio.config.folder.absolute() / _CLAIMS
+    command = [_CLAIMS, "--out", str(out), "--minutes", f"{minutes:g}", "--json"]
+    studio.jobs.begin(_CLAIMS, command, language_of(request), answers=True)
+    return RedirectResponse("/understand/claims", 303)
+
+
+def _claims(studio: StudioState, language: Language) -> dict[str, Any]:
     found = []
     for name, path in studio.work.results().items():
-        result = kept(path / layout.RESULT, read_object) or {}
-        rows = result.get("claims")
+        rows = (kept(path / layout.RESULT, read_object) or {}).get(_CLAIMS)
         if isinstance(rows, list) and (path / layout.REPORT).is_file():
-            found.append((name, [row for row in rows if isinstance(row, dict)]))
-    return page(request, "claims.html.jinja", way="claims", found=found)
+            tried = [_tried(row, language) for row in rows if isinstance(row, dict)]
+            found.append((name, tried))
+    return {"found": found, **job_facts(studio, _CLAIMS)}
+
+
+def _tried(row: dict[str, Any], language: Language) -> dict[str, Any]:
+    """A claim in the language of the page."""
+    other = row.get("zh") if language == "zh" else None
+    sentence = (other if isinstance(other, dict) else row).get("sentence", row.get("name", ""))
+    interval = [row.get(name) for name in ("value", "low", "high")]
+    numbers = all(isinstance(one, int | float) for one in interval)
+    return {
+        "sentence": str(sentence),
+        "verdict": str(row.get("verdict", "")),
+        "interval": interval if numbers else None,
+        "measure": str(row.get("measure", "")),
+    }
 
 
 @router.get("/understand/{way}")

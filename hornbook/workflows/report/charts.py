@@ -44,7 +44,7 @@ def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str
             parts.append(f'<circle class="point" {at} r="4"/>')
         place = f'x="{x_scale(math.log10(x)) + 6:.1f}" y="{heights[number]:.1f}"'
         parts.append(f'<text class="line{number}" {place}>{escape(name)} {y:.3f}</text>')
-    return _svg(parts)
+    return _svg(parts, f"{', '.join(lines)}: {x_label}")
 
 
 def bars(heights: Sequence[tuple[str, float]], x_label: str) -> str:
@@ -67,7 +67,7 @@ def bars(heights: Sequence[tuple[str, float]], x_label: str) -> str:
     parts.append(_label((_LEFT + _WIDTH) / 2, _HEIGHT - 4, x_label, "middle"))
     parts.append(_label(_LEFT - 6, _TOP + 10, f"{most:,.0f}", "end"))
     parts.append(_label(_LEFT - 6, _HEIGHT - _BOTTOM, "0", "end"))
-    return _svg(parts)
+    return _svg(parts, x_label)
 
 
 def level(share: float, kind: str = "") -> str:
@@ -99,7 +99,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
             f'y2="{y:.1f}"/><circle class="point" cx="{scale(value):.1f}" cy="{y:.1f}" r="4">'
             f"<title>{value:.4f} ({low:.4f}–{high:.4f})</title></circle>"
         )
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+    return _svg(parts, ", ".join(name for name, *_ in rows), height)
 
 
 def changes(groups: Mapping[str, Sequence[float]], x_label: str) -> str:
@@ -126,7 +126,7 @@ def changes(groups: Mapping[str, Sequence[float]], x_label: str) -> str:
                 f"<title>{value:+.4f}</title></circle>"
             )
     parts.append(_label((_NAMES + _WIDTH) / 2, height - 2, x_label, "middle"))
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+    return _svg(parts, f"{', '.join(groups)}: {x_label}", height)
 
 
 class _scale:
@@ -199,5 +199,7 @@ def _label(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(parts: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>'
+def _svg(parts: Sequence[str], name: str, height: int = _HEIGHT) -> str:
+    """name: of the picture, for who does not see it."""
+    label = f'role="img" aria-label="{escape(name)}"'
+    return f'<svg viewBox="0 0 {_WIDTH} {height}" {label}>{"".join(parts)}</svg>'

@@ -72,7 +72,8 @@ def write_hostile(work, beside):
     (comparison / "result.json").write_text(json.dumps(result))
     claims = work / "claims"
     claims.mkdir()
-    tried = {"claims": [{"name": HOSTILE, "verdict": HOSTILE}]}
+    one = {"name": HOSTILE, "verdict": HOSTILE, "sentence": HOSTILE, "zh": {"sentence": HOSTILE}}
+    tried = {"claims": [one | {"value": 0.1, "low": 0.0, "high": 0.2}, {}]}
     (claims / "result.json").write_text(json.dumps(tried))
     (claims / "report.html").write_text("<p>Claims.</p>")
     for out, command in (
@@ -84,5 +85,7 @@ def write_hostile(work, beside):
     remembered = {"run": HOSTILE, "overlap": {**_OVERLAP, "places": _PLACES}, "canaries": None}
     remembered["membership"] = {"value": 0.5, "low": 0.4, "high": 0.6}
     write_job(work, "understood/memorization-1", ["memorization"], remembered)
-    check = {"name": HOSTILE, "ok": False, "found": HOSTILE, "advice": HOSTILE}
-    write_job(work, "doctor", ["doctor"], {"checks": [check]})
+    check = {"name": HOSTILE, "title": HOSTILE, "found": HOSTILE, "advice": HOSTILE}
+    checks = [check | {"status": status} for status in ("ok", "warning", "fault", HOSTILE)]
+    for out in ("doctor", "doctor-folder-network"):
+        write_job(work, out, ["doctor"], {"checks": checks})

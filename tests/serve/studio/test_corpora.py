@@ -2,9 +2,11 @@
 
 import html
 import json
+import time
 
 import pytest
 
+from hornbook.corpus.build import build
 from hornbook.corpus.listing import (
     dropped_documents,
     kept_documents,
@@ -14,7 +16,8 @@ from hornbook.corpus.listing import (
 from hornbook.corpus.review import answers_in
 from hornbook.corpus.trace import trace_document
 from tests.serve.studio.conftest import open_studio
-from tests.serve.studio.hostile import NAME, RULE, write_corpus
+from tests.serve.studio.hostile import NAME, RECIPE, RULE, write_corpus
+from tests.tiny import QUIET
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,33 @@ def test_a_new_corpus_is_refused_before_it_begins(studio, tmp_path):
         found = studio.post("/corpora", form | wrong)
         assert found.status_code == 400 and 'role="alert"' in found.text
     assert not (studio.folder / "new").exists()
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_documents_cost_no_more_than_what_is_shown(tmp_path):
+    """Every page within a second of the processor, also the first time."""
+    words = [f"word{i}" for i in range(500)]
+    (tmp_path / "text").mkdir()
+    with (tmp_path / "text" / "a.jsonl").open("w") as lines:
+        for i in range(100_000):
+            text = " ".join(words[(i * step) % 500] for step in range(1, 10 + i % 60))
+            lines.write(json.dumps({"text": f"{text} {i}"}) + "\n")
+    build([tmp_path / "text"], tmp_path / "work" / "corpus", RECIPE, QUIET)
+    dropped = "too few or too many words"
+    id = f"{tmp_path}/text/a.jsonl"
+    with open_studio(tmp_path / "work") as studio:
+        for path, asked in (
+            ("/corpora", {}),
+            ("/corpus", {}),
+            ("/corpus/documents", {"at": 1}),
+            ("/corpus/documents", {"at": 1300}),
+            ("/corpus/documents", {"reason": dropped, "at": 1300}),
+            ("/corpus/document", {"document": f"{id}:99999"}),
+            ("/corpus/document", {"document": f"{id}:60000"}),
+            ("/corpus/document", {"document": "nothing"}),
+            ("/corpus/review", {"rule": RULE}),
+        ):
+            began = time.process_time()
+            found = studio.get(path, params={"id": "corpus", **asked})
+            assert found.status_code == (400 if "nothing" in asked.values() else 200), found.text
+            assert time.process_time() - began < 1, (path, asked)
