@@ -53,13 +53,12 @@ def nearest(value: str, valid: Iterable[str], most: int = 50) -> str:
 
 def _alike(value: str, choices: list[str]) -> list[str]:
     """The choices that share the most pairs of characters: difflib takes minutes over a million."""
-    wanted = _pairs(value)
-    shared = {choice: len(wanted & _pairs(choice)) for choice in choices}
-    return heapq.nlargest(_MOST_COMPARED, choices, key=lambda choice: shared[choice])
+    wanted = {value[i : i + 2] for i in range(min(len(value), _LONGEST_LIST) - 1)}
 
+    def shared(choice: str) -> int:
+        return sum(map(choice[:_LONGEST_LIST].__contains__, wanted))
 
-def _pairs(text: str) -> set[str]:
-    return {text[i : i + 2] for i in range(min(len(text), _LONGEST_LIST) - 1)}
+    return heapq.nlargest(_MOST_COMPARED, choices, key=shared)
 
 
 def _short(name: str) -> str:
