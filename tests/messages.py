@@ -21,7 +21,7 @@ SPOKEN = {
     "sound": 1, "doubtful": 2, "faulty": 2, "beside_the_point": 1,
 }  # fmt: skip
 """Functions that speak to people, and how many of their arguments are what they say."""
-PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,), "check": (1,)}
+PLACES = {"bar": (0, 2), "pick": (2,), "Choice": (2,), "check": (1,), "drill": (1,)}
 """The same where what is said stands at other places."""
 
 

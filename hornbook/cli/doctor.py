@@ -38,6 +38,13 @@ def command(
     data: AsRows = None,
     task: AsTask = "instruct",
     set_: SetValues = None,
+    drill: Annotated[
+        bool,
+        typer.Option(
+            "--drill",
+            help="Break what may break on made-up material, and see what is lost; some minutes.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Look at a run, a recipe, a model or this machine for what would go wrong in silence.
@@ -45,12 +52,18 @@ def command(
     Each check says what it found and what to do. The exit code is 1 where there is a fault.
     """
     from hornbook.cli.output import print_json
+    from hornbook.core.errors import UsageError
     from hornbook.core.progress import Progress
-    from hornbook.workflows.doctor.examine import examine
+    from hornbook.workflows.doctor.examine import drilled, examine
 
     given = PretrainingData(corpus, pairs, validation, test, images)
-    what = meant(target, given, (data, task), set_)
-    found = examine(what.target, what.project, what.values, Progress(quiet=json))
+    if drill:
+        if target is not None or given.given or data:
+            raise UsageError("--drill is about made-up material: leave everything else out.")
+        found = drilled(Progress())
+    else:
+        what = meant(target, given, (data, task), set_)
+        found = examine(what.target, what.project, what.values, Progress(quiet=json))
     if not json:
         _show(found)
     print_json(found.plain(target), json)

@@ -32,7 +32,7 @@ OPTIONS = {
     "serve.context most_tokens slots queue timeout drain log_texts",
     "Form of the answer": "json_schema regex choices choice",
     "Measurement": "folds test_limit limit rung only list_ curve register rule each length streams "
-    "samples passages bench.tokens rounds explain.test contexts window draws",
+    "samples passages bench.tokens rounds explain.test contexts window draws drill",
     "Reproducibility": "seed recipe set_",
     "Hardware and speed": "device dtype compiled weights draft runner",
     "Output": "to type_ importance out html resume json",

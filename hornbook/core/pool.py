@@ -8,16 +8,21 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hornbook.core.errors import UsageError, unknown
+from hornbook.core.errors import HornbookError, UsageError, unknown
 from hornbook.core.isolation import spawn_context
 from hornbook.core.signals import held
 from hornbook.core.threads import processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+_KILLED = 3
+"""Times that processes may be killed in one piece of work: a system without memory kills again."""
 
 
 class Runner(ABC):
@@ -35,7 +40,8 @@ class Local(Runner):
     """Processes of this machine, or this process alone when one is enough.
 
     They stay for later work: starting one costs as much as a small stage. They end with this
-    object. processes: at most so many, or None for one a processor.
+    object. One that is killed costs what was under way, which is done anew: whoever writes does so
+    whole or not at all. processes: at most so many, or None for one a processor.
     """
 
     def __init__(self, processes: int | None = None) -> None:
@@ -48,16 +54,31 @@ class Local(Runner):
         if count <= 1:
             yield from map(work, items)
             return
-        try:
-            with held(), _ctrl_c_waits():
-                results = self._of(count).map(work, items)
-            yield from results
-        except BaseException:
-            # What is under way ends first: it may still write where the caller will clean up.
-            pool, self._pool = self._pool, None
-            if pool is not None:
-                pool.shutdown(cancel_futures=True)
-            raise
+        done = killed = 0
+        while done < len(items):
+            try:
+                with held(), _ctrl_c_waits():
+                    results = self._of(count).map(work, items[done:])
+                for result in results:
+                    done += 1
+                    yield result
+            except BrokenProcessPool as error:
+                self._end()
+                killed += 1
+                if killed > _KILLED:
+                    raise HornbookError(
+                        f"A process that works on a part was killed {killed} times, as the system "
+                        "does where memory runs out. Close other programs, or give it less at once."
+                    ) from error
+            except BaseException:
+                self._end()
+                raise
+
+    def _end(self) -> None:
+        """What is under way ends first: it may still write where the caller will clean up."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
     def _of(self, count: int) -> ProcessPoolExecutor:
         """The pool, with at least so many processes."""

@@ -107,12 +107,24 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """To read. Raises UsageError where there is no index, HornbookError where it is broken."""
-        path = folder / FILE
-        if not path.is_file():
+        if not cls.is_there(folder):
             raise UsageError(
                 f"{folder} holds no index; make one: hornbook index DOCS --out {folder}"
             )
-        return cls._connected(path, "ro")
+        return cls._connected(folder / FILE, "ro")
+
+    @classmethod
+    def is_there(cls, folder: Path) -> bool:
+        """Whether a folder has an index: a file whose maker was killed before its first commit is
+        none. Raises HornbookError for a file that is broken."""
+        path = folder / FILE
+        if not path.is_file():
+            return False
+        store = cls._connected(path, "ro")
+        try:
+            return store._tables()
+        finally:
+            store.close()
 
     @classmethod
     def create(cls, folder: Path) -> Self:

@@ -101,8 +101,9 @@ def rehearse(
     state = problem.begin()
     _train_steps(problem, state, short)
     figures, score_s = timed(problem.score)
+    score = problem.score_at_end(figures)
     sample_s = timed(lambda: remarked(lambda: problem.sample(0)))[1]
-    step_s, score = state.elapsed_s / short, figures[problem.measure]
+    step_s = state.elapsed_s / short
     return Rehearsal(short, state.tokens, score, step_s, use, reason, score_s, sample_s)
 
 
@@ -130,6 +131,7 @@ def forecast(
     def score(slope: float) -> float:
         return rehearsal.score * math.exp(-slope * distance)
 
+    bounds = score(fall.low), score(fall.high)
     return Forecast(
         measure=measure,
         steps=steps,
@@ -140,8 +142,8 @@ def forecast(
         peak_bytes=peak_memory_bytes(),
         disk_bytes=disk_bytes,
         score=score(fall.middle),
-        low=score(fall.high) / _NOISE,
-        high=score(fall.low) * _NOISE,
+        low=min(bounds) / _NOISE,
+        high=max(bounds) * _NOISE,
         rehearsed_steps=rehearsal.steps,
         rehearsed_score=rehearsal.score,
     )

@@ -82,6 +82,11 @@ class Problem(ABC):
         """Lines for people about a sample."""
         return ["  sample:", *quoted(f"{sample.get('prompt', '')}⁞{sample.get('text', '')}")]
 
+    def score_at_end(self, figures: dict[str, float]) -> float:
+        """`measure` of the model as it is now, measured as it will be at the end: what is foretold
+        and what is reached must be one thing. figures: what `score` found just now."""
+        return figures[self.measure]
+
     def sides(self) -> tuple[Iterable[str | bytes], Iterable[str | bytes]] | None:
         """What is learned from, and what is measured on: each item as its text, or its bytes. For
         whoever looks for leaks; None where that is not known."""

@@ -155,6 +155,22 @@ def test_the_probe_measures_something():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
+def test_a_run_that_is_shorter_than_its_rehearsal_has_an_interval_too(measure):
+    rehearsal = Rehearsal(8, 400, 2.5, 0.1, False, "")
+    found = forecast(
+        rehearsal,
+        measure,
+        Fall(0.1, 0.2, 0.3),
+        steps=1,
+        epochs=1.0,
+        seconds=1.0,
+        ending_s=0.0,
+        disk_bytes=1,
+    )
+    assert found.low < found.score < found.high
+
+
+@pytest.mark.parametrize("measure", MEASURES)
 def test_the_interval_widens_with_the_distance(measure):
     rehearsal = Rehearsal(50, 400, 2.5, 0.1, False, "")
     found = [

@@ -18,9 +18,11 @@ from hornbook.training import objective
 from hornbook.training.checkpoint import save_checkpoint
 from hornbook.training.loop import train as train_steps
 from hornbook.training.optimiser import Optimiser
-from hornbook.workflows.doctor.checks import load_all, room
+from hornbook.workflows.doctor import checks, drills
+from hornbook.workflows.doctor.checks import room
 from hornbook.workflows.doctor.child import SAVED_AT, STEPS
-from hornbook.workflows.doctor.diagnosis import CHECKS
+from hornbook.workflows.doctor.diagnosis import CHECKS, load_all
+from hornbook.workflows.doctor.drills import DRILLS
 from hornbook.workflows.doctor.examine import examine
 from hornbook.workflows.doctor.killing import Killed
 from hornbook.workflows.doctor.subject import Subject, open_subject, weights_kept
@@ -31,7 +33,8 @@ from tests.schemas import check as check_schema
 from tests.tiny import QUIET
 from tests.workflows.test_life import MAKERS
 
-load_all()
+load_all(checks)
+load_all(drills)
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +275,18 @@ def test_every_kind_of_run_is_sound(kind, tmp_path):
     assert {c.name for c, one, _ in result.checks if one.status == "ok"} >= {"resume", "offline"}
     assert result.seconds < 60
     assert machine.memory_bytes() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(DRILLS))
+def test_a_drill_loses_nothing_that_was_said_to_be_saved(name, tmp_path):
+    found = DRILLS[name].look(Subject("drill", None, tmp_path, Clock.start(None)))
+    assert found.status in ("ok", "not applicable"), found
+
+
+def test_drills_take_no_target():
+    code, _, err = hornbook("doctor", "--drill", "somewhere")
+    assert (code, "made-up material" in err) == (2, True)
 
 
 def faults(result):

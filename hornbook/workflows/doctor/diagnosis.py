@@ -1,6 +1,9 @@
 """What a check finds, and the registry of checks: one small function each, in `checks`."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 from hornbook.workflows.doctor.subject import Subject
@@ -62,3 +65,9 @@ def check(
         return look
 
     return enter
+
+
+def load_all(package: ModuleType) -> None:
+    """Import every module of a package, so that what is in it enters itself into its registry."""
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda one: one.name):
+        importlib.import_module(f"{package.__name__}.{module.name}")

@@ -10,8 +10,16 @@ from typing import Any, NamedTuple
 from hornbook.core.clock import Clock
 from hornbook.core.errors import HornbookError
 from hornbook.core.progress import Progress
-from hornbook.workflows.doctor.checks import load_all
-from hornbook.workflows.doctor.diagnosis import CHECKS, Check, Diagnosis, beside_the_point, faulty
+from hornbook.workflows.doctor import checks, drills
+from hornbook.workflows.doctor.diagnosis import (
+    CHECKS,
+    Check,
+    Diagnosis,
+    beside_the_point,
+    faulty,
+    load_all,
+)
+from hornbook.workflows.doctor.drills import DRILLS
 from hornbook.workflows.doctor.subject import Subject, open_subject
 from hornbook.workflows.runs.project import Project
 
@@ -64,18 +72,33 @@ def examine(
 
     Raises UsageError where there is nothing of that name.
     """
-    load_all()
+    load_all(checks)
     progress, clock = progress or Progress(quiet=True), Clock.start(MINUTES)
-    found = []
     with _aside(target) as work:
+        progress.doing("looking for faults")
         subject = open_subject(target, project, values or {}, work, clock, progress)
-        for check in sorted(CHECKS.values(), key=lambda one: one.turn):
-            progress.doing("looking for faults")
-            began = time.monotonic()
-            finding = _finding(check, subject)
-            found.append((check, finding, time.monotonic() - began))
+        ordered = sorted(CHECKS.values(), key=lambda one: one.turn)
+        found = [_looked(check, subject) for check in ordered]
     kind = subject.project.kind if subject.project else None
     return Examined(subject.what, kind, found, clock.used_s())
+
+
+def drilled(progress: Progress) -> Examined:
+    """Break what may break, on made-up material in a folder aside, and see what is lost."""
+    load_all(drills)
+    clock, found = Clock.start(None), []
+    with _aside(None) as work:
+        for drill in DRILLS.values():
+            progress.say(f"Drill: {drill.title} ...")
+            place = work / drill.name
+            place.mkdir()
+            found.append(_looked(drill, Subject("drill", None, place, clock)))
+    return Examined("drill", None, found, clock.used_s())
+
+
+def _looked(check: Check, subject: Subject) -> tuple[Check, Diagnosis, float]:
+    began = time.monotonic()
+    return check, _finding(check, subject), time.monotonic() - began
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Recipe
 from hornbook.workflows.runs.settle import machine_for
 
-What = Literal["machine", "model", "recipe", "run"]
+What = Literal["drill", "machine", "model", "recipe", "run"]
 RECIPES = (".yaml", ".yml")
 PREPARING = 0.3
 """Minutes that preparing is told it has: it measures less then, and learns from the same data."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hornbook.core.errors import UsageError
 from hornbook.read.locations import AnyPath, RemoteFile, is_local, local_path
 from hornbook.read.sources import content_mark, find_files, name_of, size_of
-from hornbook.retrieve.store import FILE, Store
+from hornbook.retrieve.store import Store
 from hornbook.retrieve.writer import FoundFile
 
 _YOUNG_NS = 2 * 10**9
@@ -52,7 +52,7 @@ class KeptSources(NamedTuple):
     @classmethod
     def in_folder(cls, folder: Path) -> "KeptSources":
         """Those of the index in a folder; none where there is no index."""
-        if not (folder / FILE).is_file():
+        if not Store.is_there(folder):
             return cls([], [])
         store = Store.open(folder)
         try:

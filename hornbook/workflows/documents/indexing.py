@@ -109,7 +109,7 @@ def make_index(request: IndexRequest, folder: Path, progress: Progress) -> Index
     HornbookError where another process writes.
     """
     asked = [source_of(source) for source in request.sources]
-    if not asked and not (folder / FILE).is_file():
+    if not asked and not Store.is_there(folder):
         raise UsageError("Name the files or folders to be indexed.")
     before = KeptSources.in_folder(folder)
     kept = before.without(request.remove).added(asked)

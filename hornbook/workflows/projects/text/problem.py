@@ -109,6 +109,10 @@ class TextProblem(Problem):
     def sample(self, seed: int) -> dict[str, Any]:
         return self._samples.sample(seed)
 
+    def score_at_end(self, figures: dict[str, float]) -> float:
+        """With half a window of context, as at the end; of a part of the text."""
+        return self.scored(self.thorough(_QUICK * self.plan.context)).bits_per_byte.value
+
     def sides(self) -> tuple[Iterable[str], Iterable[str]]:
         return self.corpus.texts("train"), self.corpus.texts("validation")
 
