@@ -247,6 +247,17 @@ def written_and_killed(out, seconds):
         return int(process.stdout.read().split()[-1]) + 1
 
 
+def test_an_index_whose_maker_was_killed_before_its_first_commit_is_none(tmp_path):
+    """The file is there by then, and nothing in it."""
+    write(tmp_path / "docs", one="The otter swims.")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "index.sqlite").touch()
+    assert hornbook("search", out, "otter")[0] == 2
+    assert index(out, tmp_path / "docs").documents == 1
+    assert found(out, "otter") == ["one.txt"]
+
+
 @pytest.mark.parametrize("seconds", [0.5, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path, seconds):
     out = tmp_path / "out"
