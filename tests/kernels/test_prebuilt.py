@@ -179,10 +179,21 @@ def test_an_installed_wheel_generates_without_a_compiler_as_fast_as_from_the_sou
 ):
     """In an environment of its own, where there is no compiler."""
     source = built_here(tmp_path)
+    native.build()
     file = gguf_file(tmp_path)
     python = installed(wheel, tmp_path / "environment")
     nowhere = {**os.environ, "PATH": str(tmp_path / "empty"), "HORNBOOK_HOME": str(tmp_path / "no")}
-    options = "generate", str(file), "--prompt", "the", "--max-tokens", "20", "--json"
+    options = (
+        "generate",
+        file,
+        "--prompt",
+        "the",
+        "--max-tokens",
+        "20",
+        "--temperature",
+        "0",
+        "--json",
+    )
 
     def said(*command, env=nowhere):
         done = subprocess.run(
