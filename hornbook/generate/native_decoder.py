@@ -6,6 +6,7 @@ the kernels' structures; knows nothing of where weights come from.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -43,10 +44,11 @@ class NativeDecoder:
 
     def features(self, rows: Rows, caches: "Caches") -> np.ndarray:
         """What the head reads of each row, (R, D); keys and values are written."""
-        if rows.ids.min() < 0 or rows.ids.max() >= self.vocab:
+        least, largest = pointers.limits(rows.ids)
+        if least < 0 or largest >= self.vocab:
             raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
         x = np.ascontiguousarray(self.weights.embed(rows.ids))
-        turns = self._turned(int(rows.positions.max()) + 1, caches.capacity)
+        turns = self._turned(pointers.limits(rows.positions)[1] + 1, caches.capacity)
         passed = pointers.call(self.weights, rows, x, turns, caches.kept)
         self._library.run(self._decoder, passed)
         if self.weights.multiplier != 1:
@@ -134,7 +136,7 @@ class NativeSequences:
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
         """The logits (V,) after the last of one or more tokens in some rows."""
         self._require_room(new)
-        ends = np.cumsum([len(ids) for ids in new.values()]) - 1
+        ends = np.array([*accumulate(map(len, new.values()))]) - 1
         logits = self._decoder.logits(self._through(new, ends))
         return dict(zip(new, logits, strict=True))
 
