@@ -48,7 +48,8 @@ def test_it():
     {change}
     matrix = structures.Matrix(blocks.ctypes.data, bias, 1024, 128, 0)
     product, asked = native.library()._product, (2, matrix, x.ctypes.data, y.ctypes.data, 1)
-    often = lambda: [product(*asked) for _ in range(100)]  # once, one may end before the other begins
+    # Of once, one may end before the other begins.
+    often = lambda: [product(*asked) for _ in range(100)]
     both = [threading.Thread(target=often) for _ in range(1 + twice)]
     for each in both: each.start()
     for each in both: each.join()
