@@ -17,7 +17,10 @@ GROUPS, WRONG = 8, 3
 """Questions of a step of a cross-encoder, and the wrong passages beside each right one."""
 TEMPERATURE = 0.05
 """Of cosines: what sentence encoders are tuned with (Gao et al. 2021)."""
-_RATES = {"full": 2e-5, "last": 1e-4, "lora": 1e-3, "head": 3e-3}
+_RATES = {"full": 5e-5, "last": 1e-4, "lora": 1e-3, "head": 3e-3}
+_GENTLE = 0.4
+"""Share of these for an encoder that makes vectors: it knows nearly all there is to learn, and
+forgets at more (docs/log.md)."""
 _HEAD_RATE = 1e-3
 """Of a head that is new."""
 _WIDTH = 384
@@ -62,6 +65,7 @@ def rates(request: QuestionsRequest, width: int) -> tuple[OptimiserConfig, str]:
     """How weights move, and why so: AdamW for all; a wider encoder bears smaller steps."""
     method = request.method
     share = 1.0 if method.kind == "lora" else min(1.0, _WIDTH / width)
+    share *= _GENTLE if request.task == "embed" else 1.0
     chosen = share * _RATES[method.kind] if request.rate is None else request.rate
     new = request.task == "rerank" and request.rate is None
     reason = f"for {method} at width {width}" if request.rate is None else "as asked for"
