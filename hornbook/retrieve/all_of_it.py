@@ -1,4 +1,5 @@
-"""Questions about all documents at once, in English and Chinese: how many, list all, the longest.
+"""Questions about all documents at once, in English, German and Chinese: how many, list all, the
+longest.
 
 A few passages cannot answer these, however good they are; each document has to be looked at. A noun
 such as "contracts" means documents; "letters" or "books" may stand in one, and means documents only
@@ -26,6 +27,11 @@ _WORDS_ZH = (
     "法规|政策|资料|摘要)"
 )
 _UNIT = "[份篇个件封本首条部则]"
+_WORDS_DE = (
+    r"(?:dokumente?n?|datei(?:en)?|texte?n?|(?:\w+)?vertr[aä]ge?n?|vereinbarung(?:en)?|berichte?n?|"
+    r"urteile?n?|entscheidung(?:en)?|rechnung(?:en)?|e-?mails?|studien?|artikeln?|aufsätze?n?|"
+    r"gesetze?n?|protokolle?n?|gutachten|unterlagen|einträge?n?|akten?)\b"
+)
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -39,6 +45,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             rf"\b(?:longest|largest|biggest)\s+{_DOCUMENTS}",
             rf"最长的?.{{0,4}}{_WORDS_ZH}",
             rf"{_WORDS_ZH}.{{0,6}}最长",
+            rf"\b(?:längste|größte|umfangreichste)[nrs]?\s+{_WORDS_DE}",
         ),
     ),
     (
@@ -47,6 +54,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             rf"\b(?:shortest|smallest)\s+{_DOCUMENTS}",
             rf"最短的?.{{0,4}}{_WORDS_ZH}",
             rf"{_WORDS_ZH}.{{0,6}}最短",
+            rf"\b(?:kürzeste|kleinste)[nrs]?\s+{_WORDS_DE}",
         ),
     ),
     (
@@ -56,6 +64,8 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             rf"(?:of the |of these |different )?(?:[\w-]+ )?{_THINGS}",
             rf"(?:多少|几|共有){_UNIT}?.{{0,4}}?{_WORDS_ZH}",
             rf"{_WORDS_ZH}(?:共|总共|一共)?有(?:多少|几)",
+            r"\b(?:wie ?viele|(?:an)?zahl (?:der|von)|zähle?(?: alle| die)?)\s+"
+            rf"(?:der |dieser |von den )?(?:\w+ )?{_WORDS_DE}",
         ),
     ),
     (
@@ -64,19 +74,26 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"\b(?:list|name|find|show|give)(?: me)? (?:all|every|each)\b",
             rf"\b(?:which|what)(?: of (?:the|these))? {_THINGS}(?=.{{3,}})",
             rf"\b(?:all|every|each)(?: of)?(?: the| these)? {_DOCUMENTS}",
+            r"\b(?:liste|nenne?|finde|zeige?|gib)(?: mir| uns)? (?:alle|sämtliche|jede[ns]?)\b",
+            rf"\bwelche[nrs]?(?: der| dieser)? {_WORDS_DE}(?=.{{3,}})",
+            rf"\b(?:alle|sämtliche|jede[nrs]?)(?: der| dieser)? {_WORDS_DE}",
             rf"列出|列举|找出(?:所有|全部)|哪些{_WORDS_ZH}|(?:所有|全部|每一?{_UNIT})的?{_WORDS_ZH}",
         ),
     ),
 )
 _ASKING = _any(
-    r"^\s*(?:please\s+)?(?:how many|what number of|the number of|count|list|name|find|show|give)"
+    r"^\s*(?:please\s+)?(?:how many|what number of|the number of|count|list|name|find|show|give)\b"
     r"(?: me)?(?: all| every| each)?(?: of)?(?: the| these)?\s*",
     r"^\s*(?:which|what)(?: of)?(?: the| these)?\s*",
+    r"^\s*(?:bitte\s+)?(?:wie ?viele|(?:die )?(?:an)?zahl (?:der|von)|zähle?|liste|nenne?|finde|"
+    r"zeige?|gib)(?: mir| uns)?(?: alle[nr]?| sämtliche[nr]?| jede[ns]?)?(?: der| dieser)?\s+",
+    r"^\s*(?:welche[nrs]?|alle|sämtliche|jede[nrs]?)(?: der| dieser)?\s+",
     rf"^(?:请)?(?:列出|列举|找出)?(?:所有|全部)?(?:有多少|多少|哪些|几)?{_UNIT}?的?",
 )
-_NOUN = re.compile(rf"^\s*(?:{_DOCUMENTS}|{_PERHAPS})|^{_WORDS_ZH}", re.IGNORECASE)
+_NOUN = re.compile(rf"^\s*(?:{_DOCUMENTS}|{_PERHAPS}|{_WORDS_DE})|^{_WORDS_ZH}", re.IGNORECASE)
 _LINKING = re.compile(
-    r"^\s*(?:(?:are|is) there|there are|exist|that|which|who|in the (?:index|collection))\b",
+    r"^\s*(?:(?:are|is) there|there are|exist|that|which|who|in the (?:index|collection)|gibt es|"
+    r"(?:auf)?,? (?:die|das|der|in denen)|auf)\b",
     re.IGNORECASE,
 )
 _LINKING_ZH = re.compile("^(?:中|里面?|是)有?")
@@ -85,6 +102,9 @@ _LINKING_ZH = re.compile("^(?:中|里面?|是)有?")
 _SAYING = re.compile(
     r"^\s*(?:(?:are|is|that|which|they|it) )*(?:about|mention\w*|contain\w*|discuss\w*|concern\w*|"
     r"refer\w*(?: to)?|deal\w*(?: with)?|speak\w*(?: of)?|talk\w*(?: about)?|describe\w*)\b"
+    r"|^\s*(?:(?:sind|ist|handel\w*|sprechen|spricht) (?:von|über)|erwähn\w*|enth[aä]lt\w*|nenn\w*|"
+    r"behandel\w*|beschreib\w*|betreff\w*|betrifft|über)\b"
+    r"|\s+(?:erwähn|enthalt|enthält|nenn|behandel|beschreib|betreff|handel)\w*$"
     r"|^(?:提到|涉及|包含|关于|谈到|讨论|说到|提及)了?",
     re.IGNORECASE,
 )

@@ -172,6 +172,10 @@ def test_a_model_too_weak_is_left_out_and_it_is_said(out, model):
         ("有多少份合同提到租金？", "count", "提到租金"),
         ("哪些文件提到了租金？", "list", "提到了租金"),
         ("最长的文件是哪一个？", "longest", ""),
+        ("Wie viele Dokumente erwähnen eine Brücke?", "count", "erwähnen eine Brücke"),
+        ("Liste alle Verträge auf, die Strafen enthalten.", "list", "Strafen enthalten"),
+        ("Welche Mietverträge erlauben Haustiere?", "list", "erlauben Haustiere"),
+        ("Welches ist das längste Dokument?", "longest", ""),
     ],
 )
 def test_questions_about_all_documents(question, kind, criterion):
@@ -185,6 +189,7 @@ def test_questions_about_all_documents(question, kind, criterion):
         "How many people live in Bath?", "When was it built?", "What does the contract say?",
         "How many months is the notice period?", "有多少人住在巴斯？", "合同的期限是多久？",
         "What is the longest river?", "Who wrote the document?",
+        "Wie viele Tage Urlaub gibt es?", "Wie lang ist der Vertrag gültig?",
     ],
 )  # fmt: skip
 def test_other_questions(question):
