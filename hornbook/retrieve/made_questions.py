@@ -15,10 +15,12 @@ from hornbook.retrieve.terms import runs, stop_words
 
 _FEWEST, _SIZE = 5, (4, 8)
 """Words of content that a sentence must have, and those of a question."""
-_OWN, _OWN_DENSE = (0.74, 0.18), (0.66, 0.18)
+_OWN, _OWN_DENSE, _OWN_JOINED = (0.74, 0.18), (0.66, 0.18), (0.68, 0.2)
 """Of a question's words the share that is its sentence's: the mean and the standard deviation. So
 much do people's questions share with what answers them, and so much do they differ in it; a mean
 alone would draw a line that refuses all who ask in other words (docs/log.md)."""
+_JOINED = frozenset(["da", "de", "fi", "hu", "nb", "nl", "nn", "no", "sv"])
+"""Languages that join words and bend them: a question has fewer of them as its sentence does."""
 _DENSE = "\u2e80"
 """Where scripts without spaces begin."""
 _RUN = (2, 4)
@@ -45,6 +47,7 @@ def made_questions(
     draw.shuffle(order)
     waiting = [_usable(index, TextPlace(*passage), draw) for passage in order[: count * 2]]
     words: list[tuple[TextPlace, list[str]]] = []
+    languages = {one.id: one.language for one in index.documents()}
     while waiting and len(words) < count:  # one of each passage before there is a second of any
         found = [next(sentences, None) for sentences in waiting]
         words += [one for one in found if one is not None]
@@ -53,7 +56,10 @@ def made_questions(
         words *= -(-count // len(words))
     del words[count:]
     everywhere = [one for _, others in words for one in others]
-    return [MadeQuestion(_question(own, everywhere, draw), place) for place, own in words]
+    return [
+        MadeQuestion(_question(own, everywhere, draw, languages[place.document]), place)
+        for place, own in words
+    ]
 
 
 def _usable(
@@ -82,11 +88,14 @@ def _words(text: str, language: str, draw: random.Random) -> list[str]:
     return found
 
 
-def _question(own: Sequence[str], everywhere: Sequence[str], draw: random.Random) -> str:
+def _question(
+    own: Sequence[str], everywhere: Sequence[str], draw: random.Random, language: str
+) -> str:
     """Some words of a sentence in their order, and others among them, each of anywhere."""
     dense = own[0][0] >= _DENSE
+    usual = _OWN_DENSE if dense else _OWN_JOINED if language in _JOINED else _OWN
     size = min(len(own), draw.randint(*_SIZE))
-    count = max(1, round(size * _share(draw, *(_OWN_DENSE if dense else _OWN))))
+    count = max(1, round(size * _share(draw, *usual)))
     said = [own[i] for i in sorted(draw.sample(range(len(own)), count))]
     others = [word for word in draw.choices(everywhere, k=size) if word not in own]
     for word in others[: size - count]:
