@@ -1,5 +1,8 @@
 """Claims: verdicts follow from paired differences alone, and a stopped pass goes on."""
 
+import gzip
+import json
+import random
 import re
 
 import numpy as np
@@ -11,8 +14,9 @@ from hornbook.core.stats import bootstrap_nested, bootstrap_ratio
 from hornbook.workflows.claims import chapter
 from hornbook.workflows.claims.chapter import ClaimsConfig, choose, claims, scale_of
 from hornbook.workflows.claims.judge import FAILS, HOLDS, OPEN, UNTRIED, judge, verdict_of
+from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.page import claims_page, picture
-from hornbook.workflows.claims.sources import LABELLED
+from hornbook.workflows.claims.sources import LABELLED, TEXTS
 from hornbook.workflows.claims.statement import Also, Mark, Picture, Statement, Trial, statements
 from tests.clock import set_clock
 from tests.schemas import check
@@ -168,3 +172,60 @@ def test_rows_are_drawn_where_there_is_no_axis():
 def test_the_page_escapes():
     result = {"minutes": 1.0, "scale": 1.0, "data": "<b>", "claims": []}
     assert "<b>" not in claims_page(result)
+
+
+COURT = "court may order that a party shall pay costs of an appeal under this act"
+WAVES = "grey waves broke over rocks while gulls cried above cold salt wind and rain"
+SIDES = {"court": COURT.split(), "waves": WAVES.split()}
+
+
+def tell(words, draw, count):
+    return " ".join(draw.choices(words, k=count)).capitalize() + "."
+
+
+def write_sets(folder, domain, general, shuffled):
+    """Sets of --data, small: rows that one of two sets of words makes, and texts of either."""
+    draw = random.Random(0)
+    rows = [(label, tell(SIDES[label], draw, 12)) for label in SIDES for _ in range(300)]
+    labels = [label for label, _ in rows]
+    if shuffled:
+        draw.shuffle(labels)
+    table = "".join(f"{label}\t{text}\n" for label, (_, text) in zip(labels, rows, strict=True))
+    texts = {"domain": domain, "general": general}
+    files = {LABELLED["spam"]: table.encode()}
+    files[LABELLED["sentiment"]] = gzip.compress(
+        "".join(
+            json.dumps({"label": label, "text": text}) + "\n"
+            for label, (_, text) in zip(labels, rows, strict=True)
+        ).encode()
+    )
+    for name, side in texts.items():
+        lines = [json.dumps({"text": tell(SIDES[side], draw, 200)}) for _ in range(150)]
+        files[TEXTS[name].files[0]] = gzip.compress("\n".join(lines).encode())
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    """What becomes of claims on data as they should be, and on data on which they must fail."""
+    found = {}
+    for name, sides in {"good": ("court", "waves", False), "bad": ("waves", "waves", True)}.items():
+        folder = tmp_path_factory.mktemp(name)
+        lab = Lab(folder / "lab", write_sets(folder / "data", *sides), 0.125, QUIET)
+        for one in choose(["features", "pretraining", "domain"]):
+            found[name, one.name] = verdict_of([one.tried(lab, 0).plain()])
+    return found
+
+
+@pytest.mark.slow
+def test_other_data_give_another_verdict(verdicts):
+    assert verdicts["good", "features"] == verdicts["good", "domain"] == HOLDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["features", "pretraining", "domain"])
+def test_claims_fail_where_they_must(verdicts, name):
+    assert verdicts["bad", name] != HOLDS
