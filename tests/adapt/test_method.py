@@ -34,7 +34,7 @@ MODELS = {
     **{f"pair {name}": preset(PAIR) for name, preset in TRANSLATORS.items()},
 }
 every_model = pytest.mark.parametrize("name", MODELS)
-RECURRENT = {"lstm", "pair lstm", "pair lstm-attention", "pair lstm_attention"}
+RECURRENT = {"lstm", "lstm-attention", "pair lstm", "pair lstm-attention", "pair lstm_attention"}
 
 
 def fresh(name):

@@ -30,7 +30,7 @@ def test_the_config_survives_plain_data_and_predicts_the_size(preset, tied):
 @every_preset
 def test_a_new_model_predicts_from_the_token_alone(preset):
     """Layers begin by adding nothing, so the past does not matter yet."""
-    if preset is PRESETS["lstm"]:
+    if preset.family == "lstm":
         return  # its layers have no last matrix that could be zero
     model = preset(SIZES).build(seed=1)
     x = tokens(1, 8)

@@ -45,7 +45,9 @@ def read(values):
 
 def model_type(preset):
     ours = any(layer.ours for layer in layers_of(PRESETS[preset](SIZES)))
-    return "hornbook_lstm" if preset == "lstm" else "hornbook" if ours else known_type(preset)
+    if PRESETS[preset].family == "lstm":
+        return "hornbook_lstm"
+    return "hornbook" if ours else known_type(preset)
 
 
 def test_every_preset_has_its_family():
