@@ -22,6 +22,7 @@ def claims_page(result: Mapping[str, Any]) -> str:
         result=result,
         rows=rows,
         words=WORDS,
+        begun=lambda text: text[:1].upper() + text[1:],
         classes=_CLASSES,
         counts={word: sum(row["verdict"] == word for row in rows) for word in WORDS},
         pictures={row["name"]: picture(row) for row in rows if row["marks"]},

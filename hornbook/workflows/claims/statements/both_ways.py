@@ -43,12 +43,12 @@ _WINDOWS, _READ, _TOLD = 100, 48, 8
         "编码器的准确率减去解码器的准确率",
     ),
     picture=Picture(
-        height=("accuracy, and nats a token of what comes next", "准确率，以及预测后文的奈特/词元"),
+        height=("share of labels and of next tokens that are right", "标签与后续词元猜对的比例"),
         names={
-            "BERT, accuracy": "BERT，准确率",
-            "GPT, accuracy": "GPT，准确率",
-            "BERT, nats a token": "BERT，奈特/词元",
-            "GPT, nats a token": "GPT，奈特/词元",
+            "BERT, labels": "BERT，标签",
+            "GPT, labels": "GPT，标签",
+            "BERT, next tokens": "BERT，后续词元",
+            "GPT, next tokens": "GPT，后续词元",
         },
     ),
     uses=("sentiment", "general"),
@@ -60,9 +60,9 @@ def tried(lab: Lab, seed: int) -> Trial:
     labelled, foretold, marks = {}, {}, []
     for name, body in bodies.items():
         labelled[name] = right(tuned(lab, f"{body.parent.name}-{count}", seed, body, texts), rows)
-        foretold[name] = _nats(body, _windows(lab))
-        marks.append(Mark(f"{name}, accuracy", None, float(labelled[name].mean())))
-        marks.append(Mark(f"{name}, nats a token", None, float(foretold[name].mean())))
+        foretold[name], guessed = _foretold(body, _windows(lab))
+        marks.append(Mark(f"{name}, labels", None, float(labelled[name].mean())))
+        marks.append(Mark(f"{name}, next tokens", None, guessed))
     also = Also(_GOING_ON, (foretold["BERT"] - foretold["GPT"]).tolist())
     return Trial((labelled["BERT"] - labelled["GPT"]).tolist(), marks, also=[also])
 
@@ -75,8 +75,9 @@ def _windows(lab: Lab) -> np.ndarray:
 
 
 @torch.no_grad()
-def _nats(folder: Path, windows: np.ndarray) -> np.ndarray:
-    """(W,) mean loss of the last tokens of each window, each foretold from all before it."""
+def _foretold(folder: Path, windows: np.ndarray) -> tuple[np.ndarray, float]:
+    """(W,) mean loss of the last tokens of each window, each foretold from all before it, and how
+    many of them are the likeliest there."""
     model, tokens = load_model(folder).eval(), torch.from_numpy(windows)
     if isinstance(model, CausalLM):
         logits = model(tokens[:, :-1])[:, -_TOLD:]
@@ -88,6 +89,7 @@ def _nats(folder: Path, windows: np.ndarray) -> np.ndarray:
         ends = range(tokens.shape[1] - _TOLD, tokens.shape[1])
         looks = [model(torch.cat([tokens[:, :end], hidden], 1))[:, -1] for end in ends]
         logits = torch.stack(looks, 1)
-    logs = logits.double().log_softmax(-1).gather(-1, tokens[:, -_TOLD:, None])
-    found: np.ndarray = -logs[..., 0].mean(1).numpy()
-    return found
+    told = tokens[:, -_TOLD:]
+    logs = logits.double().log_softmax(-1).gather(-1, told[..., None])[..., 0]
+    guessed = (logits.argmax(-1) == told).double().mean()
+    return -logs.mean(1).numpy(), float(guessed)
