@@ -1,13 +1,17 @@
-"""The pictures of docs/studio.md: `python scripts/studio_pictures.py WORK [MODEL]`.
+"""The pictures of docs/studio.md: `python scripts/studio_pictures.py WORK [MODEL] [--only NAME]`.
 
-WORK is the work folder of a studio with a finished run and an index, MODEL what is talked to.
-Chromium must be installed. Writes docs/studio/*.png.
+WORK is the work folder of a studio with finished runs and an index, MODEL what is talked to, NAME a
+picture; by default all are made. Chromium must be installed. Writes docs/studio/*.png.
 """
 
+import argparse
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 OUT = Path(__file__).parent.parent / "docs" / "studio"
@@ -15,8 +19,12 @@ WIDE, PHONE = 1100, 390
 
 
 def main() -> None:
-    work, *models = sys.argv[1:]
-    command = [sys.executable, "-m", "hornbook", "studio", *models, "--folder", work]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("work")
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--only", nargs="*", default=[picture[0] for picture in PICTURES])
+    given = parser.parse_args()
+    command = [sys.executable, "-m", "hornbook", "studio", *given.models, "--folder", given.work]
     OUT.mkdir(exist_ok=True)
     begun = subprocess.Popen(
         [*command, "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True
@@ -29,6 +37,8 @@ def main() -> None:
                 executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
             )
             for name, path, width, scheme, locale, act in PICTURES:
+                if name not in given.only:
+                    continue
                 view = {"width": width, "height": 720 if width == WIDE else 844}
                 page = browser.new_page(viewport=view, color_scheme=scheme, locale=locale)
                 page.goto(address)
@@ -37,10 +47,17 @@ def main() -> None:
                 page.wait_for_timeout(800)
                 page.screenshot(path=OUT / f"{name}.png")
                 page.close()
+                make_small(OUT / f"{name}.png")
             browser.close()
     finally:
         begun.terminate()
         begun.wait()
+
+
+def make_small(picture: Path) -> None:
+    """Pages have few colours: a palette takes a third of the space."""
+    image = Image.open(picture).convert("RGB")
+    image.quantize(96, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def look(page: Page) -> None:
@@ -56,6 +73,28 @@ def ask(question: str):
     return act
 
 
+def below(selector: str):
+    """Scrolled to a part of the page."""
+
+    def act(page: Page) -> None:
+        page.wait_for_selector(selector)
+        page.evaluate("selector => document.querySelector(selector).scrollIntoView()", selector)
+
+    return act
+
+
+def rows(page: Page) -> None:
+    """What is learned of a few rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.json"
+        file.write_text(json.dumps([{"instruction": one, "output": other} for one, other in ROWS]))
+        page.fill("#paths", str(file))
+        page.wait_for_selector("[name=model] option", state="attached", timeout=60_000)
+        page.click("button:has-text('Look at them')")
+        below("#look .tokens")(page)
+    page.evaluate("scrollBy(0, -220)")
+
+
 def talk(page: Page) -> None:
     page.fill("[name=most]", "60")
     page.fill("#message", "What is the capital of France?")
@@ -65,11 +104,21 @@ def talk(page: Page) -> None:
     page.locator(".token").nth(6).click()
 
 
-RUN = "/run?id=letters/pretrain"
+ROWS = [
+    ("What is a hornbook?", "A small tablet from which children learned to read."),
+    ("Who held it?", "The child, by its handle."),
+    ("What stood on it?", "The alphabet, and often a prayer."),
+]
+RUN = "/run?id=depth-4"
+TOGETHER = "/together?id=depth-2&id=depth-4"
 PICTURES = [
     ("home", "/", WIDE, "light", "en-GB", look),
     ("run", RUN, WIDE, "light", "en-GB", look),
     ("run-phone", RUN, PHONE, "dark", "zh-CN", look),
+    ("forecast", "/new?kind=text&name=ahead", WIDE, "light", "en-GB", below("#foretold")),
+    ("rows", "/new?kind=answers", WIDE, "light", "en-GB", rows),
+    ("together", TOGETHER, WIDE, "light", "en-GB", below(".chart")),
+    ("together-phone", TOGETHER, PHONE, "dark", "zh-CN", look),
     ("talk", "/talk", WIDE, "dark", "en-GB", talk),
     (
         "ask",

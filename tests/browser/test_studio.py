@@ -121,7 +121,7 @@ def test_a_run_is_begun_watched_stopped_and_gone_on_with(opened, studio):
     page.click("button:has-text('Stop')")
     page.wait_for_selector("button:has-text('Go on')", timeout=MINUTE)
     page.click("button:has-text('Go on')")
-    page.wait_for_selector("a:has-text('Report')", timeout=3 * MINUTE)
+    page.wait_for_selector("a:text-is('Report')", timeout=3 * MINUTE)
     with httpx2.Client(cookies={c["name"]: c["value"] for c in page.context.cookies()}) as client:
         assert client.get(f"{studio[0]}/report?id=mine").status_code == 200
 

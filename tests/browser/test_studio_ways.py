@@ -161,7 +161,7 @@ def test_a_table_becomes_labels_with_their_probabilities(opened, studio):
     page.fill("[name=minutes]", "0.4")
     page.fill("[name=name]", "moods")
     page.click("button:has-text('Start')")
-    page.wait_for_selector("a:has-text('Report')", timeout=3 * MINUTE)
+    page.wait_for_selector("a:text-is('Report')", timeout=3 * MINUTE)
     page.goto(studio[0] + "/talk?use=classify")
     page.select_option("[name=model]", "moods")
     page.fill("#text", "sun joy\nrain debt")

@@ -113,9 +113,7 @@ async def foretell(request: Request, studio: Studio, server: State) -> Response:
     """Let a process of its own find out what the run would take and reach."""
     fields = await form_of(request)
     name = await asyncio.to_thread(_begun, request, studio, server, fields, True)
-    found = page(request, "forecast.html.jinja", forecast=_forecast(studio, name))
-    found.headers["HX-Push-Url"] = "/new?" + urlencode({"kind": fields["kind"], "name": name})
-    return found
+    return page(request, "forecast.html.jinja", forecast=_forecast(studio, name))
 
 
 @router.get("/new/forecast")

@@ -86,6 +86,12 @@ document.addEventListener("htmx:after:swap", () => {
   if (button) sorted(button, true);
   document.querySelectorAll("[data-live]").forEach(listen);
   document.querySelectorAll("form[data-keep]").forEach(restore);
+  const named = document.querySelector("[data-named]");
+  if (named) {  // so that the page is found as it is when it is loaded anew
+    const address = new URL(location);
+    address.searchParams.set("name", named.dataset.named);
+    history.replaceState(null, "", address);
+  }
 });
 document.querySelectorAll("[data-live]").forEach(listen);
 document.querySelectorAll("form[data-keep]").forEach(keep);
