@@ -97,6 +97,10 @@ def rows(page: Page) -> None:
 
 def talk(page: Page) -> None:
     page.fill("[name=most]", "60")
+    page.click(".parameters summary")
+    page.fill("[name=temperature]", "0.3")
+    page.fill("[name=seed]", "1")
+    page.click(".parameters summary")
     page.fill("#message", "What is the capital of France?")
     page.click("button.main")
     page.wait_for_selector(".token", timeout=60_000)

@@ -83,7 +83,7 @@ def tunable(shelf: Shelf, abilities: tuple[str, ...], afresh: bool) -> dict[str,
 async def look(request: Request, studio: Studio, server: State) -> Response:
     """What was understood of the files."""
     fields = await form_of(request)
-    kind, form = _asked(studio, server, fields)
+    kind, form = await asyncio.to_thread(_asked, studio, server, fields)
     if kind == "text":
         found = await asyncio.to_thread(lambda: understand(form.sources))
         return page(request, "understood.html.jinja", found=found)

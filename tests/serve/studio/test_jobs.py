@@ -84,11 +84,14 @@ def test_a_command_outlives_who_began_it_and_is_stopped_by_anybody(tmp_path):
     until = time.monotonic() + 60
     while not other.said("mine") and time.monotonic() < until:
         time.sleep(0.05)
+    now, most = other.find("mine").memory() or (0, 0)
+    assert 10**6 < now <= most < 10**11
     assert other.stop("mine")
     until = time.monotonic() + 30
     while other.find("mine").alive and time.monotonic() < until:
         time.sleep(0.05)
     assert not other.find("mine").alive and not other.stop("mine")
+    assert other.find("mine").memory() is None
     assert other.find("../mine") is None and other.making("mine/part").name == "mine"
 
 

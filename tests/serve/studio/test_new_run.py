@@ -1,5 +1,6 @@
 """A new run of each kind: its form, its command, what is understood of files, a forecast."""
 
+import base64
 import json
 
 import pytest
@@ -97,6 +98,21 @@ def test_what_is_learned_of_rows_is_told(rows):
     assert found.samples[0] == [("eins", False), ("一", True)]
     wrong = PREVIEWS["labels"](form([rows / "labels"], label_column="lable"))
     assert "'label'" in wrong.problem and wrong.columns == ["text", "label"]
+
+
+def test_images_are_shown_by_their_class(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for part, label, grey in (("train", "dark", 10), ("train", "light", 250), ("test", "dark", 9)):
+        (tmp_path / part / label).mkdir(parents=True)
+        for i in range(3):
+            place = tmp_path / part / label / f"{i}.png"
+            image.new("L", (8, 8), grey + i).save(place)
+    (tmp_path / "train" / "dark" / "broken.png").write_bytes(b"no image")
+    found = PREVIEWS["images"](form([tmp_path]))
+    assert found.rows == 6 and dict(found.classes) == {"dark": 3, "light": 3}
+    assert [name for name, _ in found.pictures[:4]] == ["dark", "light", "dark", "light"]
+    assert base64.b64decode(found.pictures[0][1]).startswith(b"\x89PNG")
+    assert "broken.png" in found.refused[0][1]
 
 
 def test_answers_are_shown_as_the_tokens_that_are_learned(rows, tmp_path):
