@@ -1,13 +1,20 @@
 """Freezing most weights costs little and saves much."""
 
+from collections import Counter
 from typing import Any
+
+import numpy as np
 
 from hornbook.workflows.claims.bodies import pretrained
 from hornbook.workflows.claims.classified import COUNTS, draw_rows, right, tuned
 from hornbook.workflows.claims.lab import Lab
-from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
+from hornbook.workflows.claims.statement import Also, Mark, Picture, Trial, statement
 from hornbook.workflows.runs import folder as layout
 
+_LEARNED = (
+    "accuracy of LoRA less that of always naming the most frequent label",
+    "LoRA 的准确率减去总猜最常见标签的准确率",
+)
 _LITTLE = 0.03
 """Of accuracy: what freezing may cost and still cost little."""
 _FULL, _LORA, _HEAD = "all weights", "LoRA", "head alone"
@@ -30,11 +37,11 @@ METHODS: dict[str, dict[str, Any]] = {
     experiment=(
         "A pretrained model is tuned to classify texts: with all its weights, with thin matrices "
         "beside frozen ones (LoRA, Hu et al. 2022), and with nothing but a new head. Little is at "
-        "most three points of accuracy, so the verdict is whether LoRA stays within them. How many "
-        "weights move is named beside it.",
+        "most three points of accuracy, so the verdict is whether LoRA stays within them, and "
+        "whether it learned anything. How many weights move is named beside it.",
         "把一个预训练模型微调成文本分类器：更新全部权重；冻结原权重、旁边加上低秩矩阵（LoRA，Hu "
         "等 2022）；只更新新加的输出层。“损失很小”指准确率最多低三个百分点，结论看 LoRA 是否在此"
-        "之内。更新的权重数另外列出。",
+        "之内，以及它是否学到了东西。更新的权重数另外列出。",
     ),
     measure=(
         "accuracy of LoRA less that of all weights, plus the 0.03 that it may cost",
@@ -62,4 +69,7 @@ def tried(lab: Lab, seed: int) -> Trial:
         "更新的权重数：" + "，".join(f"{_ZH[name]} {n}" for name, n in counts.items()) + "。",
     )
     gains = found[_LORA] - found[_FULL] + _LITTLE
-    return Trial(gains.tolist(), marks, notes=(notes,))
+    frequent, _ = Counter(row.label for row in texts).most_common(1)[0]
+    always = np.array([float(label == frequent) for label in rows.labels])
+    also = Also(_LEARNED, (found[_LORA] - always).tolist())
+    return Trial(gains.tolist(), marks, also=(also,), notes=(notes,))
