@@ -45,7 +45,8 @@ def _drawn(
     """Lines over the axis; without one a row of points for each name, its mean and its seeds."""
     if axis is None:
         rows = {names.get(mark["name"], mark["name"]): mark for mark in marks}
-        return changes({name: [m["value"], *m["seeds"]] for name, m in rows.items()}, height)
+        points = {name: [m["value"], *m["seeds"]] for name, m in rows.items()}
+        return changes(points, height, zero=False)
     lines: dict[str, list[tuple[float, float]]] = {}
     for mark in sorted(marks, key=lambda mark: float(mark["x"])):
         name = names.get(mark["name"], mark["name"])

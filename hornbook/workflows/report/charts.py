@@ -102,16 +102,21 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> str:
     return _svg(parts, ", ".join(name for name, *_ in rows), height)
 
 
-def changes(groups: Mapping[str, Sequence[float]], x_label: str) -> str:
-    """A row of points for each name, over one straight axis with a line at 0, as SVG. The first
-    point of a row is filled; of equally many points each has its height in every row."""
+def changes(groups: Mapping[str, Sequence[float]], x_label: str, zero: bool = True) -> str:
+    """A row of points for each name, over one straight axis, as SVG. The first point of a row is
+    filled; of equally many points each has its height in every row.
+
+    zero: the axis reaches to 0, where a line stands.
+    """
     values = [value for group in groups.values() for value in group]
     if not values:
         return ""
-    scale = _scale(min(0.0, *values), max(0.0, *values), _NAMES, _WIDTH - 16)
+    spread = [*values, 0.0] if zero else values
+    low, high = min(spread), max(spread)
+    scale = _scale(low, high, _NAMES, _WIDTH - 16)
     room = _ROW * 3
     height, parts = room * len(groups) + 40, []
-    for tick in _ticks(min(0.0, *values), max(0.0, *values)):
+    for tick in _ticks(low, high):
         x = scale(tick)
         kind = "floor" if tick == 0 else "grid"
         parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 34}"/>')
