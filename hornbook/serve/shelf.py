@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hornbook import kernels
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.machine import memory_bytes
 from hornbook.models.place import linear_folder, resolve
@@ -123,7 +124,10 @@ class Shelf:
 
     def open_now(self, name: str) -> ServedModel:
         """Open a model in this thread. Raises what `load` raises."""
-        weights = self._weights if self.kinds[name].kind == "a decoder" else None
+        decodes = self.kinds[name].kind == "a decoder"
+        weights = self._weights if decodes else None
+        if decodes and self._device in (None, "cpu"):
+            _build_kernels()
         say = partial(LOG.info, "%s: %s", name)
         opened: Any = load(self.places[name], device=self._device, weights=weights, say=say)
         return ServedModel(name, opened, self._config)
@@ -152,6 +156,15 @@ class Shelf:
             model.close()
         self.open.clear()
         self.clerk.shutdown(wait=True, cancel_futures=True)
+
+
+def _build_kernels() -> None:
+    """A command goes on without kernels that are not there yet, and the next one finds them; a
+    server would be slow for all its life."""
+    if kernels.library() is None:
+        LOG.info("building kernels for this machine, once")
+        with contextlib.suppress(HornbookError):  # nothing can be written: it goes on without
+            kernels.build()
 
 
 def _files(place: Path) -> list[Path]:
