@@ -52,6 +52,9 @@ class Connection(HttpToolsProtocol):
                 RequestRefused(f"The head is larger than {_HEAD_BYTES:,} bytes.", status=431)
             )
 
+        elif self._is_idle():  # line ends before a head begin none, and took uvicorn's timer away
+            self._arm(self._limits.body_s)
+
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
@@ -80,6 +83,12 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no request is told so in the shape of all errors."""
         self._refuse(RequestRefused(msg))
+
+    def _is_idle(self) -> bool:
+        """Whether no request is there, and nothing would end the connection."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        timers = self._deadline, self.timeout_keep_alive_task
+        return answered and self._head_bytes is None and timers == (None, None)
 
     def _arm(self, seconds: float) -> None:
         self._disarm()

@@ -14,7 +14,7 @@ from hornbook.serve.work import StillWanted
 
 _T = TypeVar("_T")
 _AT_ONCE, _CHARACTERS = 64, 16_384
-"""Texts, and what they have together, between two looks at whether somebody still waits."""
+"""Texts, and what is read of them together, between two looks at whether somebody still waits."""
 
 
 class ReadingRoute:
@@ -42,16 +42,20 @@ class ReadingRoute:
             return await while_there(request, work, server.config.request_s)
 
 
-def parts(texts: Sequence[str], still_wanted: StillWanted) -> Iterator[list[str]]:
-    """Some texts at a time, as long as somebody waits."""
+def parts(
+    texts: Sequence[str], still_wanted: StillWanted, times: int = 1, beside: int = 0
+) -> Iterator[list[str]]:
+    """Some texts at a time, as long as somebody waits. times: how often each is read, or written;
+    beside: characters that are read with each."""
     found, size = list[str](), 0
     for text in texts:
-        if found and (len(found) == _AT_ONCE or size + len(text) > _CHARACTERS):
+        more = times * (len(text) + beside)
+        if found and (len(found) == _AT_ONCE or size + more > _CHARACTERS):
             still_wanted()
             yield found
             found, size = [], 0
         found.append(text)
-        size += len(text)
+        size += more
     still_wanted()
     if found:
         yield found

@@ -19,6 +19,8 @@ from hornbook.serve.logs import log_fault
 from hornbook.serve.wire import event
 
 _T = TypeVar("_T")
+_LAST_WORD_S = 5.0
+"""For the end of a stream, whose client may have stopped reading."""
 
 
 class StrictRequest(Request):
@@ -101,7 +103,9 @@ class EventStream(Response):
             last = event(refusal(error).plain())
         else:
             last = b""
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        with contextlib.suppress(TimeoutError):  # who reads nothing hears no last word
+            async with asyncio.timeout(_LAST_WORD_S):
+                await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def gone(receive: Receive) -> None:

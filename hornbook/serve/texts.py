@@ -48,7 +48,7 @@ def _translated(
     model: ServedModel, body: TranslateBody, still_wanted: StillWanted
 ) -> dict[str, Any]:
     data: list[dict[str, Any]] = []
-    for part in parts(body.texts, still_wanted):
+    for part in parts(body.texts, still_wanted, times=4 * body.beam):
         found = model.opened.translations(
             part, beam=body.beam, length_penalty=body.length_penalty, max_tokens=body.max_tokens,
             prompt=body.task,

@@ -22,23 +22,25 @@ KINDS = ("decoder", "encoder", "network", "linear", "pairs", "cross")
 
 
 class Running(NamedTuple):
-    """A server in a thread of this process."""
+    """A server in a thread of this process. web: a client of it, as making one takes longer than
+    most requests."""
 
+    web: httpx2.Client
     url: str
     state: ServerState
     app: object
 
     def post(self, path, body, **options):
-        return httpx2.post(self.url + path, json=body, timeout=30, **options)
+        return self.web.post(self.url + path, json=body, **options)
 
     def get(self, path, **options):
-        return httpx2.get(self.url + path, timeout=30, **options)
+        return self.web.get(self.url + path, **options)
 
     def raw(self, path, **options):
-        return httpx2.post(self.url + path, timeout=30, **options)
+        return self.web.post(self.url + path, **options)
 
     def method(self, method, path):
-        return httpx2.request(method, self.url + path, timeout=30)
+        return self.web.request(method, self.url + path)
 
     def idle(self, within=1.0):
         """Whether nothing is written any more, soon."""
@@ -63,8 +65,8 @@ def running(paths, index=None, memory=None, **values):
     documents = None if index is None else ServedDocuments(index, config)
     state = ServerState(config, Shelf(named(paths), config, "cpu", memory=memory), documents)
     app = create_app(state)
-    with listening(app, config) as url:
-        yield Running(url, state, app)
+    with httpx2.Client(timeout=30) as web, listening(app, config) as url:
+        yield Running(web, url, state, app)
 
 
 @contextlib.contextmanager

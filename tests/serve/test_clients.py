@@ -1,5 +1,6 @@
 """Clients that leave, crowd in or ask at the same time: none disturbs another."""
 
+import asyncio
 import json
 import threading
 import time
@@ -9,6 +10,7 @@ import httpx2
 import openai
 import pytest
 
+from hornbook.serve import routes
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
 from tests.serve.conftest import running
 from tests.tiny import QUIET
@@ -132,6 +134,30 @@ def test_too_many_are_turned_away_and_told_when_to_come_again(server, monkeypatc
 def test_more_than_ever_find_a_place_are_no_matter_of_waiting(server):
     found = server.post("/v1/chat/completions", {**LONG, "n": 9})
     assert found.status_code == 400 and "9 answers" in found.json()["error"]["message"]
+
+
+def test_a_stream_that_nobody_reads_is_given_up(monkeypatch):
+    """The client is there, and its buffers are full."""
+    monkeypatch.setattr(routes, "_LAST_WORD_S", 0.05)
+    closed = asyncio.Event()
+
+    async def events():
+        while True:
+            yield b"x"
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def close():
+        closed.set()
+
+    async def given_up():
+        stream = routes.EventStream(events(), close, 0.05)
+        await asyncio.wait_for(stream({}, asyncio.Event().wait, send), 5)
+        return closed.is_set()
+
+    assert asyncio.run(given_up())
 
 
 def test_an_answer_that_takes_too_long_is_no_success(folder, monkeypatch):

@@ -80,6 +80,19 @@ def test_a_connection_without_a_word_is_ended(server):
         assert rest(found) == b"" and time.monotonic() - began < 2
 
 
+def test_line_ends_are_no_request(server):
+    """They may stand before one."""
+    with connected(server) as found:
+        found.sendall(ASKED)
+        assert is_answered(found)
+        found.sendall(b"\r\n")
+        time.sleep(0.1)
+        found.sendall(b"\r\n" + ASKED)
+        assert is_answered(found)
+        found.sendall(b"\r\n")
+        assert drip(found, b"\r\n") < 2
+
+
 def test_a_head_without_an_end_is_too_large(server):
     with connected(server) as found:
         with contextlib.suppress(OSError):

@@ -1,5 +1,6 @@
 """Whatever strangers send: no crash, no 5xx, one shape of errors, nothing outside its folder."""
 
+import copy
 import json
 import random
 import socket
@@ -73,10 +74,11 @@ def mutated(chance, route):
             if not inner:
                 break
             place = chance.choice(inner)
+        value = copy.deepcopy(chance.choice(VALUES))  # it may be changed itself
         if isinstance(place, dict):
-            place[chance.choice([*place, *names(route)])] = chance.choice(VALUES)
+            place[chance.choice([*place, *names(route)])] = value
         else:
-            place[chance.randrange(len(place))] = chance.choice(VALUES)
+            place[chance.randrange(len(place))] = value
     return body
 
 

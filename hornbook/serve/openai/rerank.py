@@ -37,7 +37,7 @@ async def rerank(body: RerankBody, request: Request, server: State) -> Response:
 def _by_reranker(model: ServedModel, body: RerankBody, still_wanted: StillWanted) -> dict[str, Any]:
     reranker, scores, tokens = model.opened, list[float](), 0
     context = reranker.model.config.context
-    for part in parts(body.texts, still_wanted):
+    for part in parts(body.texts, still_wanted, beside=len(body.query)):
         pairs = [(body.query, text) for text in part]
         lengths = [len(one.ids) for one in reranker.tokenizer.encode_pairs(pairs, _WHOLE)]
         if not body.truncate:
