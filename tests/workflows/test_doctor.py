@@ -221,6 +221,7 @@ def test_sockets_are_a_fault(subject):
     assert found("offline", subject).status == "fault"
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_and_changed_rows(data, tmp_path):
     """In files of a run and of its data, as a bad disk and a busy colleague leave them."""
     rows = tmp_path / "rows.json"

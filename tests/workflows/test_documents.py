@@ -10,6 +10,7 @@ import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.store import FILE
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
 from hornbook.workflows.documents.watching import keep_up
 from tests.in_process import hornbook
@@ -251,8 +252,10 @@ def test_an_index_whose_maker_was_killed_before_its_first_commit_is_none(tmp_pat
     """The file is there by then, and nothing in it."""
     write(tmp_path / "docs", one="The otter swims.")
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "index.sqlite").touch()
+    index(out, tmp_path / "docs")
+    for path in out.glob(f"{FILE}*"):
+        path.unlink()
+    (out / FILE).touch()
     assert hornbook("search", out, "otter")[0] == 2
     assert index(out, tmp_path / "docs").documents == 1
     assert found(out, "otter") == ["one.txt"]

@@ -29,8 +29,11 @@ COVERED = 0.8
 """Share of runs whose score the interval should hold."""
 _NEWEST = 400
 """Runs that are looked at."""
-_PRIOR = 9
-"""Runs that the law's own spread counts as."""
+_PRIOR, _POINTS = 5.0, 9
+"""Runs that the law's own spread counts as, and by how many points it is told."""
+_AGAIN = 0.4
+"""Of the law's spread: by how much two runs that are alike differ. Of a few runs the next one may
+well be the highest or lowest, so each stands for a neighbourhood."""
 _SAME_DATA, _SAME_MODEL = 12.0, 1.0
 """How many other runs one of the same data, or of the same kind of model, counts as."""
 _LEAST_DISTANCE = 0.5
@@ -131,7 +134,8 @@ def learned(like: Likeness, past: Sequence[LedgerEntry] | None = None) -> Learne
     """What past runs say of one that is like this. past: the ledger's if None."""
     law = MEASURES[like.measure]
     spread = NormalDist(law.slope, law.spread)
-    weighted = [(spread.inv_cdf((i + 0.5) / _PRIOR), 1.0) for i in range(_PRIOR)]
+    places = [(i + 0.5) / _POINTS for i in range(_POINTS)]
+    weighted = [(spread.inv_cdf(place), _PRIOR / _POINTS) for place in places]
     same = runs = 0
     for entry in entries() if past is None else past:
         if entry.measure != like.measure or (slope := entry.slope) is None:
@@ -140,10 +144,11 @@ def learned(like: Likeness, past: Sequence[LedgerEntry] | None = None) -> Learne
         runs, same = runs + 1, same + alike
         weight = 1 + _SAME_DATA * alike
         weight += _SAME_MODEL * (entry.model == like.model)
-        weighted.append((slope, weight))
-    outside = (1 - COVERED) / 2
+        # Three points with the mean and the variance of a normal distribution around the slope.
+        near = math.sqrt(1.5) * _AGAIN * law.spread
+        weighted += [(slope + step * near, weight / 3) for step in (-1, 0, 1)]
     # One of n + 1 is the run to come: the bounds are a little further out than those of the past.
-    outside *= max(0.0, 1 - 1 / len(weighted))
+    outside = (1 - COVERED) / 2 * (1 - 1 / (runs + _PRIOR))
     fall = Fall(*(_quantile(weighted, share) for share in (outside, 0.5, 1 - outside)))
     return Learned(fall, runs, same)
 
