@@ -36,6 +36,6 @@ MEASURES = {
     "nats_per_token": Measure("nats a target token", "奈特/目标词元", "{:.3f}", 0.34, 0.12),
     "error": Measure("share of images named wrongly", "认错图像的比例", "{:.1%}", 0.22, 0.10),
 }
-"""By the names that forecasts and logs use; lower is better in all. Slopes are fitted to the runs of
-docs/log.md ("forecast"), spreads to very small models as well: a user's own runs count for more as
-soon as there are some (`workflows.runs.ledger`)."""
+"""By the names that forecasts and logs use; slopes are fitted to the runs in docs/log.md
+("forecast"), spreads to very small models as well: a user's own runs count for more as soon as
+there are some (`workflows.runs.ledger`). Lower is better in all."""
