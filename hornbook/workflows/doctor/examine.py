@@ -125,3 +125,7 @@ def _finding(check: Check, subject: Subject) -> Diagnosis:
         return check.look(subject)
     except HornbookError as error:
         return faulty(str(error), "Mend what it says; the run would stop there.")
+    except OSError as error:
+        if error.errno is None:
+            raise
+        return faulty(f"{error.filename}: {error.strerror}", "Look at the file and its disk.")
