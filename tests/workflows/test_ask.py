@@ -224,6 +224,19 @@ def test_filter_says_why(out, model):
             filter_documents(opened, "  ")
 
 
+def test_what_only_repeats_a_criterion_mentions_it(tmp_path):
+    said = "The town has a mill beside its old bridge. Nobody knows who built the mill of the town."
+    texts = {
+        f"{i}.txt": said.replace("mill", name) for i, name in enumerate(("inn", "port", "spa"))
+    }
+    texts["walrus.txt"] = f"{said}\n\nThe walrus operator.\n\n{said}"
+    opened = OpenIndex(fill(tmp_path, texts, tmp_path / "out"), QUIET)
+    with opened.index:
+        first = filter_documents(opened, "mentions the walrus operator")["rows"][0]
+    assert first["source"].endswith("walrus.txt") and first["meets"]
+    assert first["evidence"]["text"] == "The walrus operator."
+
+
 def test_a_classifier_is_a_criterion(out, tmp_path):
     from hornbook.baselines.linear_classifier import make
 

@@ -35,7 +35,7 @@ _PASSAGES = 3
 _SENTENCES = 400
 """Of the likeliest documents, those whose vectors are made: a passage says many things, a sentence
 says one."""
-_NAME, _FEWEST, _DIFFERENT = "relevance by words", 30, 5
+_NAME, _FEWEST, _DIFFERENT = "what is enough", 30, 5
 """The name of what is learned; made questions and documents without which nothing is."""
 _ENOUGH = 0.6
 """Share of a criterion's words, by rarity, that must stand in a passage, where no model judges and
@@ -130,7 +130,8 @@ def best_of(
     top = scored[:_PASSAGES]
     sentences = [one for fits, _, place in top for one in _sentences(opened, document, place, fits)]
     evidence = ranked(asking, sentences, None)
-    best = evidence[0] if evidence else None
+    # What only repeats the criterion is no answer to a question, but it does mention it.
+    best = max(evidence, key=lambda one: (one.says, one.score), default=None)
     return Best([place for *_, place in top], share, nearest, sentences, best)
 
 
