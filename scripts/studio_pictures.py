@@ -1,7 +1,8 @@
 """The pictures of docs/studio.md: `python scripts/studio_pictures.py WORK [MODEL] [--only NAME]`.
 
-WORK is the work folder of a studio with finished runs and an index, MODEL what is talked to, NAME a
-picture; by default all are made. Chromium must be installed. Writes docs/studio/*.png.
+WORK is the work folder of a studio with finished runs, an index, a corpus built by the recipe
+`web`, a comparison and an explanation; MODEL what is talked to, NAME a picture; by default all are
+made. Chromium must be installed. Writes docs/studio/*.png.
 """
 
 import argparse
@@ -95,6 +96,11 @@ def rows(page: Page) -> None:
     page.evaluate("scrollBy(0, -220)")
 
 
+def open_last(page: Page) -> None:
+    page.click("ul.lines a >> nth=0")
+    page.wait_for_timeout(1500)  # it has a page of its own inside
+
+
 def talk(page: Page) -> None:
     page.fill("[name=most]", "60")
     page.click(".parameters summary")
@@ -132,6 +138,12 @@ PICTURES = [
         "en-GB",
         ask("Who reads the file before the hearing?"),
     ),
+    ("models", "/models", WIDE, "light", "en-GB", look),
+    ("corpus", "/corpus?id=web", WIDE, "light", "en-GB", look),
+    ("review", "/corpus/review?id=web&rule=gopher_word_count", WIDE, "dark", "en-GB", look),
+    ("comparison", "/comparison?id=reviews", WIDE, "light", "en-GB", look),
+    ("compare-phone", "/compare", PHONE, "dark", "zh-CN", look),
+    ("explanation", "/understand/explain", WIDE, "light", "en-GB", open_last),
     ("ask-phone", "/ask?index=rules", PHONE, "light", "zh-CN", ask("商标注册申请的费用是多少？")),
 ]
 

@@ -1,6 +1,7 @@
 """Pages of models: what there is, what can be pulled, what one is, and its export."""
 
 import asyncio
+import datetime
 import threading
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ _DOCTOR = "doctor"
 _COMMANDS = ("pull", "export", _DOCTOR)
 """What is followed on the page of all models."""
 _HUB_URL = "hf://"
+_RECENT = datetime.timedelta(hours=1)
 
 
 @router.get("/models")
@@ -183,8 +185,10 @@ def _table(studio: StudioState, server: State) -> dict[str, Any]:
 
 
 def _done(last: dict[str, Any], models: list[ListedModel]) -> tuple[str, str] | None:
-    """What the last command made, and its page, where it ended well."""
-    made = last["answered"].get("path")
+    """What the last command made, and its page, where it ended well not long ago."""
+    began = datetime.datetime.fromisoformat(last["job"].started)
+    recent = datetime.datetime.now(datetime.UTC) - began < _RECENT
+    made = last["answered"].get("path") if recent else None
     for one in models:
         if made and one.path.absolute() == Path(made).absolute():
             return one.name, "/model?" + urlencode({"origin": one.origin, "name": one.name})

@@ -124,7 +124,7 @@ def _place_of(studio: StudioState, server: State, asks: str, name: str) -> Path:
     found = find_model(studio.work, server.shelf.places, origin, model)
     if found is None:
         raise nothing_there(name)
-    return found.path.absolute()
+    return Path(found.name) if found.origin == "pulled" else found.path.absolute()
 
 
 def _way(studio: StudioState, server: State, way: str) -> dict[str, Any]:
