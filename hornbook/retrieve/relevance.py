@@ -2,8 +2,9 @@
 
 How near a text is counts by how far that is beyond what sentences on other things are (see
 `retrieve.unrelated`), in their standard deviations: so encoders and languages become alike. The
-weights were fitted to questions of XQuAD in English and Chinese beside their paragraphs, others and
-the most alike of others, half of them without a word in common (docs/log.md). Knows numbers.
+weights began as a fit to questions of XQuAD in English and Chinese beside their paragraphs and
+others'; since sentences are looked at as well they are set by hand, so that probabilities tell the
+order but were not checked against shares (docs/log.md). Knows numbers.
 """
 
 import math

@@ -30,7 +30,7 @@ _FEWEST, _MOST, _EACH = 3, 10, 40
 """Sentences of a summary, and how many of the text are worth one more."""
 _WHOLE = 16_000
 """Characters of a text that a decoder reads whole; to read and shorten a longer one part by part
-takes minutes, and says no more (docs/log.md)."""
+takes minutes."""
 _SHORT = 20
 """Characters of a sentence that says something; a third of it in dense writing."""
 _DENSE = ("zh", "ja", "ko", "th")
