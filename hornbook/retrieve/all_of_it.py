@@ -104,7 +104,7 @@ _SAYING = re.compile(
     r"refer\w*(?: to)?|deal\w*(?: with)?|speak\w*(?: of)?|talk\w*(?: about)?|describe\w*)\b"
     r"|^\s*(?:(?:sind|ist|handel\w*|sprechen|spricht) (?:von|über)|erwähn\w*|enth[aä]lt\w*|nenn\w*|"
     r"behandel\w*|beschreib\w*|betreff\w*|betrifft|über)\b"
-    r"|\s+(?:erwähn|enthalt|enthält|nenn|behandel|beschreib|betreff|handel)\w*$"
+    r"|(?<!\w)(?:erwähn|enthalt|enthält|nenn|behandel|beschreib|betreff|handel)\w*$"
     r"|^(?:提到|涉及|包含|关于|谈到|讨论|说到|提及)了?",
     re.IGNORECASE,
 )

@@ -49,6 +49,7 @@ CALLS = {
     "finetune, classify": ["encoder", "--task", "classify", "--data", "labels.csv"],
     "compare": ["--task", "classify", "--data", "labels.csv", "--rung", "majority"],
     "compare, lm": ["--task", "lm", "--domain", "text", "--general", "bad", "--minutes", "1"],
+    "claims": ["--only", "shots", "--minutes", "0.25"],
     "embed": ["encoder", "--file", "lines.txt"],
     "evaluate": ["model", "--task", "task.yaml", "--no-register"],
     "export": ["model", "--to", "hf", "--text", "text/0.txt"],
