@@ -125,6 +125,11 @@ def _say(report: "IndexReport", progress: "Progress") -> None:
             progress.say("  scanned pages are read where tesseract is installed; it is not")
     if report.pages_read_by_ocr:
         progress.say(f"  {report.pages_read_by_ocr:,} pages are pictures; tesseract read them")
+    if report.charsets_guessed:
+        progress.say(
+            f"  {report.charsets_guessed:,} texts are no UTF-8; they were read in the charset that "
+            "they look like"
+        )
     if report.encoder and report.vectors < report.passages:
         progress.say(
             f"  vectors: {report.vectors:,} of {report.passages:,}; the rest is made in the "

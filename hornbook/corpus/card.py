@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hornbook.read.documents import CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT, REPLACED
+from hornbook.read.documents import CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT, REPEATED_LINES, REPLACED
 
 
 def card_text(card: dict[str, Any]) -> str:
@@ -158,6 +158,10 @@ _NOTED = {
     REPLACED: ("character could not be decoded", "characters could not be decoded"),
     CONTROLS: ("control character was taken out", "control characters were taken out"),
     PAGES_WITHOUT_TEXT: ("page holds no text", "pages hold no text (scans need OCR first)"),
+    REPEATED_LINES: (
+        "line of a header or footer was left out, as an earlier page has it",
+        "lines of headers and footers were left out, as earlier pages have them",
+    ),
     LEFT_OUT: ("part is no text and was left out", "parts are no text and were left out"),
 }
 

@@ -9,9 +9,9 @@ from typing import Any
 REPLACED, CONTROLS, LEFT_OUT = "characters_replaced", "controls_removed", "parts_left_out"
 """What a reader notes in a document's metadata: characters that could not be decoded (U+FFFD stands
 for them), controls and noncharacters taken out, names of what is no text and was left out, pages
-that hold none."""
-PAGES_WITHOUT_TEXT = "pages_without_text"
-NOTED = (REPLACED, CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT)
+that hold none, lines of headers and footers that earlier pages have."""
+PAGES_WITHOUT_TEXT, REPEATED_LINES = "pages_without_text", "repeated_lines"
+NOTED = (REPLACED, CONTROLS, LEFT_OUT, PAGES_WITHOUT_TEXT, REPEATED_LINES)
 
 
 @dataclass(frozen=True, slots=True)

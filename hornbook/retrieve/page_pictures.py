@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hornbook.core.guarded import step
+from hornbook.read.formats.pdf_columns import Box, characters, in_columns
 from hornbook.retrieve.matching import find, plain
 
-Box = tuple[float, float, float, float]
-"""Left, bottom, right and top, in points of the page as it lies in the file."""
 _FINE = 10_000
 """Steps that a page's side is measured in."""
 _SCALE, _WIDEST = 1.5, 1600
@@ -57,23 +56,23 @@ def rectangles(page: Any, quote: str, near: float = 0.0) -> list[Rectangle]:
 
     near: of several places, the one nearest to this share of the page's text.
     """
-    import pypdfium2.raw as raw
-
     textpage = page.get_textpage()
     try:
-        count = textpage.count_chars()
-        # A character each, so that places in the text are numbers of characters.
-        codes = (raw.FPDFText_GetUnicode(textpage, i) for i in range(count))
-        text = "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes)
-        here, goal = plain(text), round(near * count)
+        text = characters(textpage, textpage.get_text_range())
+        pieces = in_columns(textpage, text, page.get_rotation())
+        order = range(len(text))
+        if pieces is not None:
+            order = [i for one in pieces for i in range(one.start, one.stop)]
+        read = "".join(text[i] for i in order)
+        here, goal = plain(read), round(near * len(read))
         whole = find(here, quote, goal)
-        # On pages that are turned the library may give lines in another order than readers saw.
+        # A part of it may be on the next page, or in another order than a reader saw.
         parts = [whole] if whole else [find(here, line, goal) for line in quote.split("\n")]
         boxes = [
-            textpage.get_charbox(i, loose=True)
+            textpage.get_charbox(order[i], loose=True)
             for span in filter(None, parts)
             for i in range(span.start, span.end)
-            if not text[i].isspace()
+            if not read[i].isspace()
         ]
         return [_seen(page, line) for line in _lines(boxes)]
     finally:

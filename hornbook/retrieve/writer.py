@@ -11,13 +11,11 @@ from typing import Any, NamedTuple, Self
 
 from hornbook.corpus.language import language_of
 from hornbook.read.documents import PAGES_WITHOUT_TEXT, Document, Rejection
-from hornbook.retrieve.lock import locked
+from hornbook.retrieve.lock import WRITER_LOCK, locked
 from hornbook.retrieve.passages import passages
 from hornbook.retrieve.store import Store
 from hornbook.retrieve.words import FOLDER as WORDS
 from hornbook.retrieve.words import WordIndex
-
-LOCK = "writer.lock"
 
 
 class IndexedFile(NamedTuple):
@@ -57,7 +55,7 @@ class IndexWriter:
     def __init__(self, folder: Path) -> None:
         """Raises HornbookError where another process writes."""
         self.folder = folder
-        self._lock = locked(folder / LOCK)
+        self._lock = locked(folder / WRITER_LOCK)
         self.store = Store.create(folder)
         self.words = WordIndex.made(folder / WORDS)
         self._changed = False

@@ -193,7 +193,8 @@ def test_no_control_and_no_noncharacter_gets_through(tmp_path, name):
     assert not [s for text in (document.text, *strings) for s in text if is_lost(s)]
     assert all(word in document.text for word in WORDS)
     assert document.metadata["controls_removed"] >= 5
-    assert len(files()) + 8 > len(READERS)
+    archives = {suffix for suffix in READERS if suffix[:3] in (".pp", ".po", ".od", ".ot", ".xl")}
+    assert len(files()) + 8 > len(READERS) - len(archives)  # XML has no controls
 
 
 def test_what_is_taken_out_and_what_stays():

@@ -17,6 +17,7 @@ import pytest
 from hornbook.read.documents import Document
 from hornbook.read.formats import ARCHIVE_READERS, READERS, RECORD_READERS
 from hornbook.read.sources import read_file
+from tests.read import test_office as office
 from tests.read.test_books import PAGE, book, page
 from tests.read.test_charsets import warc
 from tests.read.test_mail import HEAD, many, part
@@ -158,6 +159,41 @@ def epub_file():
     return book([*items, nav], ["b", '<itemref idref="a" linear="no"/>'], files)
 
 
+def slides():
+    drawn = f"<dgm:pt><dgm:t>{office.line(kept('diagram'))}</dgm:t></dgm:pt>"
+    shapes = office.shape(kept("title"), kind="title") + office.shape(kept("one"), kept("two"))
+    shapes += office.shape(left("number"), kind="sldNum") + office.shape(left("foot"), kind="ftr")
+    shapes += office.grid([kept("cell"), kept("cell")]) + office.diagram()
+    shapes += f"<p:grpSp>{office.shape(kept('grouped'))}</p:grpSp>"
+    choice = f"<mc:Choice>{office.shape(kept('choice'))}</mc:Choice>"
+    shapes += f'<mc:AlternateContent xmlns:mc="m">{choice}<mc:Fallback/></mc:AlternateContent>'
+    return office.pptx([shapes], [office.shape(kept("notes"), kind="body")], drawn)
+
+
+def open_blocks():
+    note = f"<text:note-body>{office.paragraph(kept('note'))}</text:note-body>"
+    gone = f"<office:annotation>{office.paragraph(left('comment'))}</office:annotation>"
+    span = f"<text:span>{kept('span')} <text:a>{kept('link')}</text:a></text:span>"
+    item = f"<text:list-item>{office.paragraph(kept('item'))}</text:list-item>"
+    return (
+        office.paragraph(kept("heading"), "h"),
+        office.paragraph(f"{kept('text')} {span}<text:note>{note}</text:note> {kept('on')}{gone}"),
+        f"<text:tracked-changes>{office.paragraph(left('deleted'))}</text:tracked-changes>",
+        f"<text:section><text:list>{item}</text:list></text:section>",
+        office.paragraph(office.box(kept("box"), kept("box"))),
+        office.odf_table([kept("cell"), kept("cell")], [kept("cell")]),
+    )
+
+
+def open_slides():
+    notes = f"<presentation:notes>{office.box(kept('notes'))}</presentation:notes>"
+    return office.odp(office.box(kept("title")) + office.box(kept("text")) + notes)
+
+
+def sheets():
+    return {"One": [[kept("cell"), kept("cell")], [kept("cell")]], "Two": [[kept("other")]]}
+
+
 def table(separator):
     rows = [("text", "n"), *((kept("cell"), "1") for _ in range(3))]
     return "".join(separator.join(row) + "\n" for row in rows).encode()
@@ -184,6 +220,11 @@ FILES = {
     ".tsv": lambda: table("\t"),
     ".parquet": lambda: parquet(rows()),
     ".pdf": pdf_file,
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), slides),
+    **dict.fromkeys((".odt", ".ott"), lambda: office.odt(*open_blocks())),
+    **dict.fromkeys((".odp", ".otp"), open_slides),
+    **dict.fromkeys((".xlsx", ".xlsm"), lambda: office.xlsx(**sheets())),
+    ".ods": lambda: office.ods(**sheets()),
     ".epub": epub_file,
     ".eml": letter,
     ".emlx": lambda: b"%d\n%s<plist/>" % (len(one := letter()), one),

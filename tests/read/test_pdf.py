@@ -51,7 +51,7 @@ def test_words_at_line_ends_in_a_file():
     )
     document = one(pdf([*first, b"factor"], second))
     start = document.metadata["pages"][1]
-    assert document.text[:start].endswith("this: cofactor\n\n")
+    assert document.text[:start].endswith("this: cofactor\n")
     assert document.text[start:] == "factor cofactor\n\n"
 
 

@@ -15,6 +15,7 @@ from hornbook.read.documents import Document, Rejection
 from hornbook.read.formats import ARCHIVE_READERS, READERS, RECORD_READERS, packed, warc_frames
 from hornbook.read.formats import mail as mail_reader
 from hornbook.read.sources import format_of, read_here
+from tests.read import test_office as office
 from tests.read.test_word import p as paragraph
 from tests.read.test_word import word
 from tests.tables import parquet
@@ -106,6 +107,7 @@ SEPARATOR = b"From j@a.example Mon May  6 07:08:09 2024\n"
 ROWS = [{"text": TEXT, "n": 1}, {"text": "zwei", "n": 2}]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
 WORD = word(paragraph(TEXT.replace("\n", "")))
+SLIDES = office.pptx([office.shape(TEXT)])
 GOOD = {
     ".jsonl": LINES,
     ".ndjson": LINES,
@@ -117,6 +119,13 @@ GOOD = {
     ".docm": WORD,
     ".dotx": WORD,
     ".dotm": WORD,
+    **dict.fromkeys(
+        (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), office.pptx([office.shape(TEXT)])
+    ),
+    **dict.fromkeys((".odt", ".ott"), office.odt(office.paragraph(TEXT))),
+    **dict.fromkeys((".odp", ".otp"), office.odp(office.box(TEXT))),
+    **dict.fromkeys((".xlsx", ".xlsm"), office.xlsx(One=[[TEXT]])),
+    ".ods": office.ods(One=[[TEXT]]),
     ".epub": epub([page("one"), page("two")]),
     ".pdf": pdf(["one", "two"]),
     ".eml": MAIL,

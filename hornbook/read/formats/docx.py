@@ -1,9 +1,7 @@
 """Word documents by mammoth: paragraphs, tables and notes in their order."""
 
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from email import message_from_bytes
-from io import BytesIO
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element
 
@@ -11,17 +9,16 @@ from hornbook.read.documents import REPLACED, Document, Rejection
 from hornbook.read.formats.html import page_text, plain_text
 from hornbook.read.formats.lines import broken
 from hornbook.read.formats.mail_parts import content_of
+from hornbook.read.formats.office_package import (
+    LARGEST_FILE,
+    OfficePackage,
+    plain_package,
+    unreadable,
+)
 from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
-from hornbook.read.formats.word_package import WordPackage, plain_package
 from hornbook.read.formats.word_xml import simple_notes, simple_xml
 
-LARGEST_FILE = 512 * 2**20
-LARGEST_XML = 64 * 2**20
-"""Bytes of the text parts when unpacked: a small archive can hold far more than the memory."""
-
-_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_SEALED = "EncryptedPackage".encode("utf-16-le")
 _NOTES = ("footnotes", "endnotes")
 
 
@@ -35,15 +32,9 @@ def read_docx(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     if isinstance(data, Rejection):
         yield data
         return
-    if data.startswith(_OLD_OFFICE):
-        reason = "encrypted Word file" if _SEALED in data else "old Word file"
-        yield Rejection(source, None, reason, "no .docx inside")
-        return
     try:
-        unpacked = _xml_bytes(data)
-        if unpacked > LARGEST_XML:
-            detail = f"{unpacked:,} bytes of XML; the most is {LARGEST_XML:,}"
-            yield Rejection(source, None, "file too large", detail)
+        if fault := unreadable(data, "Word file"):
+            yield Rejection(source, None, *fault)
             return
         opened = _Opened(data)
         title, text = opened.title(), opened.text()
@@ -57,26 +48,16 @@ def read_docx(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
     yield Document("", text, source, metadata=kept)
 
 
-def _xml_bytes(data: bytes) -> int:
-    """What the XML parts say they unpack to; unpacking never gives more than they say."""
-    with zipfile.ZipFile(BytesIO(data)) as archive:
-        parts = archive.infolist()
-    return sum(part.file_size for part in parts if part.filename.endswith((".xml", ".rels")))
-
-
 class _Opened:
     """A Word file. unread: names of embedded parts that hold no text we can read."""
 
     def __init__(self, data: bytes) -> None:
-        self._package = WordPackage(data)
+        self._package = OfficePackage(data)
         self.unread: list[str] = []
 
     def title(self) -> str:
         """What the file calls itself."""
-        name = self._package.related("core-properties", "../docProps/core.xml")
-        root = () if name is None else self._package.root(name)
-        found = (e.text for e in root if e.tag == "{http://purl.org/dc/elements/1.1/}title")
-        return " ".join((next(found, "") or "").split())
+        return self._package.title()
 
     def text(self) -> str:
         """All of its text."""
@@ -107,7 +88,7 @@ class _Opened:
             data = b""
         kind = name.rpartition(".")[2].lower()
         if kind == "xml":  # a diagram
-            return _drawn_text(self._package.root(name)) if data else []
+            return drawn_text(self._package.root(name)) if data else []
         if kind in ("htm", "html", "xhtml"):
             text = page_text(data, main=False, xml=kind == "xhtml").text
         elif kind in ("mht", "mhtml", "eml"):
@@ -129,7 +110,7 @@ def _body(root: Element) -> Element:
     return body
 
 
-def _drawn_text(root: Element) -> list[str]:
+def drawn_text(root: Element) -> list[str]:
     """Paragraphs of DrawingML, in a diagram."""
     paragraphs = (e for e in root.iter() if e.tag.endswith("/main}p") and "drawingml" in e.tag)
     texts = ("".join(t.text or "" for t in p.iter() if t.tag.endswith("}t")) for p in paragraphs)

@@ -2,12 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 from hornbook.core.guarded import step
-from hornbook.read.documents import CONTROLS, PAGES_WITHOUT_TEXT, REPLACED, Document, Rejection
+from hornbook.read.documents import (
+    CONTROLS,
+    PAGES_WITHOUT_TEXT,
+    REPEATED_LINES,
+    REPLACED,
+    Document,
+    Rejection,
+)
 from hornbook.read.formats.decode import newlines, without_controls
 from hornbook.read.formats.hyphens import MARK, Hyphens
+from hornbook.read.formats.pdf_columns import characters, in_columns, read_together
+from hornbook.read.formats.pdf_pages import joined, without_repeats
 from hornbook.read.formats.register import reads
 from hornbook.read.formats.whole import read_whole
 
@@ -65,10 +75,17 @@ def _read(pdf: Any, size: int, source: str) -> Iterator[Document | Rejection]:
             yield Rejection(source, number + 1, "broken page", str(error))
     blank = sum(not text.strip() for text in texts) - broken
     if any(text.strip() for text in texts):
+        texts, repeated = without_repeats(texts)
         pages, controls = _joined(texts)
         title = (pdf.get_metadata_dict().get("Title") or "").strip()
         lost = sum(page.count("\ufffd") for page in pages)
-        noted = {"title": title, REPLACED: lost, CONTROLS: controls, PAGES_WITHOUT_TEXT: blank}
+        noted = {
+            "title": title,
+            REPLACED: lost,
+            CONTROLS: controls,
+            PAGES_WITHOUT_TEXT: blank,
+            REPEATED_LINES: repeated,
+        }
         metadata: dict[str, Any] = {"pages": _starts(pages)}
         metadata |= {name: value for name, value in noted.items() if value}
         yield Document("", "".join(pages), source, metadata=metadata)
@@ -78,13 +95,16 @@ def _read(pdf: Any, size: int, source: str) -> Iterator[Document | Rejection]:
 
 
 def _joined(texts: list[str]) -> tuple[list[str], int]:
-    """Pages with the words whole that were broken at the end of a line, and how many controls they
-    had: without them, before the pages' places are counted."""
+    """Pages with the words whole that were broken at the end of a line, and with the sentences that
+    go on over the end of a page; and how many controls they had, taken out before the pages' places
+    are counted."""
     if any(MARK in text for text in texts):
         hyphens = Hyphens("\n".join(texts))
         texts = [hyphens.rejoin(text) for text in texts]
     clean = [without_controls(text) for text in texts]
-    return [text for text, _ in clean], sum(count for _, count in clean)
+    pages = [text for text, _ in clean]
+    pages = [joined(one, other) for one, other in pairwise([*pages, ""])]
+    return pages, sum(count for _, count in clean)
 
 
 def _starts(pages: list[str]) -> list[int]:
@@ -104,12 +124,20 @@ def _page_text(pdf: Any, number: int) -> str:
     page = pdf[number]
     try:
         textpage = page.get_textpage()
-        text = newlines(textpage.get_text_range()).rstrip("\0")  # pdfium's, at times
+        text = newlines(_said(textpage, page.get_rotation())).rstrip("\0")  # pdfium's, at times
         textpage.close()
         filled = [value for value in _filled(pdf, page) if value.strip()]
     finally:
         page.close()
     return _ODD.sub(_glyph, "\n".join([text.rstrip(), *filled]).rstrip()) + "\n\n"
+
+
+def _said(textpage: Any, turned: int) -> str:
+    """The text of a page in the order in which it is read."""
+    given = str(textpage.get_text_range())
+    text = characters(textpage, given)
+    pieces = in_columns(textpage, text, turned)
+    return given if pieces is None else read_together(text, pieces)
 
 
 def _glyph(found: re.Match[str]) -> str:

@@ -18,12 +18,14 @@ from hornbook.core.errors import HornbookError, UsageError, nearest
 from hornbook.core.folders import entering
 from hornbook.core.progress import Advance, Progress
 from hornbook.read.documents import Document, Rejection
+from hornbook.read.guessed import CHARSET_GUESSED, with_charset_guessed
 from hornbook.read.ocr import READ_BY_OCR, can_read_pictures, with_pictures_read
 from hornbook.read.sources import read_file, size_of
+from hornbook.retrieve.lock import WRITER_LOCK
 from hornbook.retrieve.store import FILE, Store
 from hornbook.retrieve.vectors import FOLDER as VECTORS
 from hornbook.retrieve.words import FOLDER as WORDS
-from hornbook.retrieve.writer import LOCK, FoundFile, IndexedFile, IndexWriter
+from hornbook.retrieve.writer import FoundFile, IndexedFile, IndexWriter
 from hornbook.workflows.documents.embedding import LOCK as VECTORS_LOCK
 from hornbook.workflows.documents.embedding import finish, finish_aside
 from hornbook.workflows.documents.encoders import check_encoder, settle_encoder
@@ -37,7 +39,8 @@ from hornbook.workflows.documents.found import (
 )
 from hornbook.workflows.documents.refusal import learn_to_refuse
 
-_OWN = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", LOCK, VECTORS_LOCK, WORDS, VECTORS)
+_JOURNALS = tuple(f"{FILE}-{end}" for end in ("wal", "shm", "journal"))
+_OWN = (FILE, *_JOURNALS, WRITER_LOCK, VECTORS_LOCK, WORDS, VECTORS)
 _COMMIT_S, _SEARCHABLE_S = 2.0, 20.0
 """Seconds between commits, and between those after which what was read can be found by words."""
 _NAMED = 20
@@ -71,7 +74,8 @@ class IndexRequest(NamedTuple):
 class IndexReport:
     """What a run changed, and what there is now. files: looked at. pages_without_text: of the whole
     index, and the files that have them; can_read_pictures: whether there is a tesseract for them.
-    pages_read_by_ocr: in this run. left: files that there was no time to read."""
+    pages_read_by_ocr, charsets_guessed: in this run; the latter are texts that are no UTF-8. left:
+    files that there was no time to read."""
 
     files: int = 0
     unchanged: int = 0
@@ -84,6 +88,7 @@ class IndexReport:
     passages: int = 0
     characters: int = 0
     pages_read_by_ocr: int = 0
+    charsets_guessed: int = 0
     pages_without_text: int = 0
     files_with_such_pages: list[str] = field(default_factory=list)
     can_read_pictures: bool = field(default_factory=can_read_pictures)
@@ -249,6 +254,7 @@ class _Run:
             self.writer.take(number, item)
             if isinstance(item, Document):
                 self.report.pages_read_by_ocr += item.metadata.get(READ_BY_OCR, 0)
+                self.report.charsets_guessed += item.metadata.get(CHARSET_GUESSED, 0)
                 step = min(left, len(item.text) / 1e6)  # of one file, about
                 left -= step
                 go(step)
@@ -265,7 +271,8 @@ class _Run:
 
     def _items(self, file: FileNow) -> Iterator[Document | Rejection]:
         try:
-            yield from with_pictures_read(read_file(file.file, self.text_field), file.file)
+            read = with_charset_guessed(read_file(file.file, self.text_field), file.file)
+            yield from with_pictures_read(read, file.file)
         except HornbookError as error:  # a store that cannot be reached now
             yield Rejection(file.path, None, _AWAY, str(error), size_of(file.file))
 
