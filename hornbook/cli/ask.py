@@ -67,8 +67,8 @@ def _tell(found: dict[str, Any]) -> None:
     )
     if seen["vectors"] < seen["of_passages"]:
         note(
-            f"vectors: {seen['vectors']:,} of {seen['of_passages']:,} passages have one; while "
-            "most have none, words alone are compared"
+            f"vectors: {seen['vectors']:,} of {seen['of_passages']:,} passages have one; until "
+            "nine tenths have, words alone are compared"
         )
     if (rates := found.get("refusal")) is not None:
         note(
@@ -84,8 +84,11 @@ def _show(found: dict[str, Any]) -> None:
     from hornbook.cli.output import show
     from hornbook.retrieve.quotes import one_line
 
-    if found["refused"]:
+    if found["refused"] and found["looked_at"]["settled"]:
         show("Nothing in these documents answers that.")
+        return
+    if found["refused"]:
+        show("Nothing that was read so far answers that; more documents are being added.")
         return
     print(found["answer"])
     for one in found.get("sentences", []):

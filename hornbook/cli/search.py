@@ -68,14 +68,16 @@ def command(
             note(said)
     if state.encoder and by != "words" and state.vectors < state.passages:
         note(
-            f"vectors: {state.vectors:,} of {state.passages:,} passages have one; the others are "
-            "found by words"
+            f"vectors: {state.vectors:,} of {state.passages:,} passages have one; until "
+            "nine tenths have, words alone are compared"
         )
     if not json:
         for number, hit in enumerate(hits, 1):
             _show(number, hit)
         if not hits:
             note("Nothing was found.")
+    if not state.settled:
+        note("Documents are being added: what is not read yet cannot be found.")
     found = {
         "query": query,
         "by": by,

@@ -12,14 +12,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hornbook.retrieve.index import DocumentIndex
+from hornbook.retrieve.opposites import Opposed
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.search import Hit
 from hornbook.retrieve.support import content
 from hornbook.retrieve.terms import analyser
 
 _FITS, _SAYS, _AROUND, _NEAR, _NUMBER = 6.0, 4.0, 7.0, 1.0, 1.5
-_ECHO = 100.0
-"""What a sentence loses that only repeats the question: it comes after all others."""
+_NONE = 100.0
+"""What a sentence loses that only repeats the question, or says the opposite of what is asked: it
+comes after all others."""
 _NUMBER_ASKED = re.compile(
     r"\b(?:when|what year|how (?:many|much|long|old|far|high|large|often)|what (?:percent|number|"
     r"date|age)|wann|wie ?viele?|combien|cuánt[oa]s?|quando|quanti)\b"
@@ -32,19 +34,20 @@ _DIGITS = re.compile(r"\d+|[一二三四五六七八九十百千万亿]{2,}")
 class AnswerCandidate(NamedTuple):
     """A sentence of a passage that was found. fits: how well the passage does, 0 to 1.
 
-    around: the sentence with those beside it.
+    beside: the sentences before and behind it.
     """
 
     place: TextPlace
     text: str
-    around: str
+    beside: tuple[str, ...]
     language: str
     fits: float
 
 
 class Evidence(NamedTuple):
     """A sentence with what speaks for it. says, around: the share of the question's words, by
-    rarity, that stand in it, and in it and beside it. near: cosine, None without an encoder."""
+    rarity, that stand in it, and in it and beside it. near: cosine, None without an encoder.
+    against: it says the opposite of what is asked."""
 
     place: TextPlace
     text: str
@@ -53,6 +56,7 @@ class Evidence(NamedTuple):
     says: float
     around: float
     near: float | None
+    against: bool = False
 
 
 class Asking:
@@ -65,17 +69,28 @@ class Asking:
         # A word's form in another language stands hardly anywhere, and makes it no rare one.
         self._weights = [min(rarity[term] for term in terms) for terms in self.words]
         self.total = sum(self._weights) or 1.0
+        self._opposed = Opposed(question)
         self.wants_number = _NUMBER_ASKED.search(question) is not None
 
     def share(self, text: str, language: str) -> float:
-        """Of the question's words, by rarity, those that stand in a text."""
-        there = _terms(text, language)
+        """Of the question's words, by rarity, those that stand in a text, or others that mean the
+        same."""
+        there, same = _terms(text, language), self._opposed.stands_for
         pairs = zip(self.words, self._weights, strict=True)
-        return sum(w for terms, w in pairs if any(t in there for t in terms)) / self.total
+        said = (
+            weight
+            for terms, weight in pairs
+            if any(term in there for term in terms) or same(terms, text, language)
+        )
+        return sum(said) / self.total
 
     def says_more(self, text: str, language: str) -> bool:
         """Whether a text says anything beside the question's own words, as a heading may not."""
         return bool(content(text, language).difference(*self.words))
+
+    def against(self, text: str, language: str) -> bool:
+        """Whether a text says the opposite of what is asked."""
+        return self._opposed.against(text, language)
 
     def answers_number(self, text: str) -> bool:
         """Whether a number is asked for, and a text has one that the question has not."""
@@ -98,10 +113,15 @@ def candidates(index: DocumentIndex, hits: Sequence[Hit]) -> list[AnswerCandidat
         texts = [index.text(hit.document, span.start, span.end) for span in spans]
         for i, span in enumerate(spans):
             place = TextPlace(hit.document, span.start, span.end)
-            around = " ".join(texts[max(0, i - 1) : i + 2])
-            one = AnswerCandidate(place, texts[i], around, hit.language, hit.score / best)
+            beside = neighbours(texts, i)
+            one = AnswerCandidate(place, texts[i], beside, hit.language, hit.score / best)
             found.setdefault(place, one)
     return list(found.values())
+
+
+def neighbours(texts: Sequence[str], place: int) -> tuple[str, ...]:
+    """The texts before and behind one of several."""
+    return (*texts[max(0, place - 1) : place], *texts[place + 1 : place + 2])
 
 
 def ranked(
@@ -115,13 +135,14 @@ def ranked(
     found = []
     for i, one in enumerate(sentences):
         says = asking.share(one.text, one.language)
-        around = asking.share(one.around, one.language)
+        beside = (text for text in one.beside if not asking.against(text, one.language))
+        around = asking.share(" ".join([one.text, *beside]), one.language)
         score = _FITS * one.fits + _SAYS * says + _AROUND * around + _NEAR * apart[i]
         score += _NUMBER * asking.answers_number(one.text)
-        score -= _ECHO * (not asking.says_more(one.text, one.language))
-        found.append(
-            Evidence(one.place, one.text, score, one.fits, says, around, near[i] if near else None)
-        )
+        against = asking.against(one.text, one.language)
+        score -= _NONE * (against or not asking.says_more(one.text, one.language))
+        cosine = near[i] if near else None
+        found.append(Evidence(one.place, one.text, score, one.fits, says, around, cosine, against))
     return sorted(found, key=lambda one: (-one.score, one.place))
 
 

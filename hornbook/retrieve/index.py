@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hornbook.core.errors import HornbookError, UsageError, unknown
+from hornbook.retrieve.lock import WRITER_LOCK, is_held
 from hornbook.retrieve.question import asked_words
 from hornbook.retrieve.reranking import Reranking
 from hornbook.retrieve.search import BY, By, Encode, Hit, Searching, SearchRequest, page_of
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 class IndexState(NamedTuple):
     """How far an index is. words: whether the word index knows all passages. vectors: passages
-    that have one, of `passages`. encoder: what made them, or None."""
+    that have one, of `passages`. encoder: what made them, or None. writing: whether a process adds
+    documents now."""
 
     documents: int
     passages: int
@@ -38,6 +40,12 @@ class IndexState(NamedTuple):
     words: bool
     generation: int
     encoder: str | None
+    writing: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether it stays as it is until somebody changes it."""
+        return self.words and not self.writing
 
 
 class DocumentIndex:
@@ -134,8 +142,9 @@ class DocumentIndex:
     ) -> list[Hit]:
         """The best passages for a question, at most `count`.
 
-        by: "words" (BM25), "vectors" (cosine), or "both", which is words alone while there are no
-        vectors or nothing to ask them with. Raises UsageError for vectors where there are none.
+        by: "words" (BM25), "vectors" (cosine), or "both", which is words alone while passages lack
+        vectors or there is nothing to ask them with. Raises UsageError for vectors where there are
+        none.
         """
         if by not in BY:
             raise unknown("way of searching", by, BY)
@@ -147,10 +156,10 @@ class DocumentIndex:
         return self._reranking.ranked(query, hits, by)[:count]
 
     def way(self, by: By) -> By:
-        """How a search goes that is asked for: both are words alone where there are no vectors."""
+        """How a search goes that is asked for: both are words alone until most passages have a
+        vector, as those without one would be ranked by another measure than the others."""
         searching = self._search()
-        no_vectors = searching.encode is None or not searching.vectors
-        return "words" if by == "both" and no_vectors else by
+        return "words" if by == "both" and not searching.have_vectors() else by
 
     def asked_words(self, question: str) -> list[tuple[str, ...]]:
         """The words of a question, each as the terms that it may stand for in this index."""
@@ -174,14 +183,16 @@ class DocumentIndex:
         words = self._search().words.generation_of(self.store) == self.store.generation
         settings: Any = self.store.setting(ENCODER)
         encoder = settings["model"] if settings else None
-        return IndexState._make((*counts, words, self.store.generation, encoder))
+        writing = is_held(self.folder / WRITER_LOCK)
+        return IndexState._make((*counts, words, self.store.generation, encoder, writing))
 
     def _words(self) -> WordIndex:
         """The word index, brought up to date first where it is behind and nobody is at it."""
         try:
             words: WordIndex | None = WordIndex(self.folder / WORDS)
             assert words is not None
-            if words.generation_of(self.store) == self.store.generation:
+            behind = words.generation_of(self.store) != self.store.generation
+            if not behind or is_held(self.folder / WRITER_LOCK):
                 return words
         except HornbookError:
             words = None

@@ -7,11 +7,13 @@ answers found differ from answers that are not there, and no measure of understa
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.terms import runs, stop_words
+from hornbook.retrieve.unrelated import unrelated
 
 _FEWEST, _SIZE = 5, (4, 8)
 """Words of content that a sentence must have, and those of a question."""
@@ -23,6 +25,10 @@ _JOINED = frozenset(["da", "de", "fi", "hu", "nb", "nl", "nn", "no", "sv"])
 """Languages that join words and bend them: a question has fewer of them as its sentence does."""
 _DENSE = "\u2e80"
 """Where scripts without spaces begin."""
+_MANY = 150
+"""Words of content of an index, from which on those of one sentence are elsewhere to another. In
+less, what people ask in other words stands nowhere: questions made of its own words alone would
+draw a line that refuses all of theirs."""
 _RUN = (2, 4)
 """Characters of a script without spaces that stand for a word."""
 
@@ -39,7 +45,8 @@ def made_questions(
 ) -> list[MadeQuestion]:
     """At most `count` questions of sentences all over an index; the same ones by the same seed.
 
-    repeated: where it has fewer such sentences, several questions are made of each.
+    repeated: where it has fewer such sentences, several questions are made of each, with words that
+    stand nowhere in it where it has few itself.
     """
     draw = random.Random(seed)
     passages = index.store.execute("SELECT document, start, end FROM passages ORDER BY id")
@@ -52,14 +59,17 @@ def made_questions(
         found = [next(sentences, None) for sentences in waiting]
         words += [one for one in found if one is not None]
         waiting = [rest for rest, one in zip(waiting, found, strict=True) if one is not None]
+    inside = [one for _, others in words[:count] for one in others]
+    few = repeated and len(words) < count and len(set(inside)) < _MANY
     if repeated and words:
         words *= -(-count // len(words))
     del words[count:]
-    everywhere = [one for _, others in words for one in others]
-    return [
-        MadeQuestion(_question(own, everywhere, draw, languages[place.document]), place)
-        for place, own in words
-    ]
+    found = []
+    for place, own in words:
+        language = languages[place.document]
+        elsewhere = _outside(language) if few else inside
+        found.append(MadeQuestion(_question(own, elsewhere, draw, language), place))
+    return found
 
 
 def _usable(
@@ -88,8 +98,15 @@ def _words(text: str, language: str, draw: random.Random) -> list[str]:
     return found
 
 
+@cache
+def _outside(language: str) -> list[str]:
+    """Words that stand in no document: those of unrelated sentences."""
+    draw = random.Random(0)
+    return [word for text in unrelated(language) for word in _words(text, language, draw)]
+
+
 def _question(
-    own: Sequence[str], everywhere: Sequence[str], draw: random.Random, language: str
+    own: Sequence[str], elsewhere: Sequence[str], draw: random.Random, language: str
 ) -> str:
     """Some words of a sentence in their order, and others among them, each of anywhere."""
     dense = own[0][0] >= _DENSE
@@ -97,7 +114,7 @@ def _question(
     size = min(len(own), draw.randint(*_SIZE))
     count = max(1, round(size * _share(draw, *usual)))
     said = [own[i] for i in sorted(draw.sample(range(len(own)), count))]
-    others = [word for word in draw.choices(everywhere, k=size) if word not in own]
+    others = [word for word in draw.choices(elsewhere, k=size) if word not in own]
     for word in others[: size - count]:
         said.insert(draw.randint(0, len(said)), word)
     return "".join(said) if dense else " ".join(said)

@@ -15,7 +15,7 @@ from hornbook.retrieve.hits import Shown, highlights, outline, says_the_same, sn
 from hornbook.retrieve.question import AskedWords, asked_words
 from hornbook.retrieve.sentences import Span
 from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
-from hornbook.retrieve.vectors import VectorIndex
+from hornbook.retrieve.vectors import MOSTLY, VectorIndex
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.words import Among, Ranked, WordIndex
 
@@ -139,6 +139,7 @@ class Searching:
     ) -> None:
         self.store, self.words, self.vectors, self.encode = store, words, vectors, encode
         self._languages: tuple[int, list[str]] = (-1, [])
+        self._vectors: tuple[tuple[int, int], bool] = ((-1, 0), False)
 
     def hits(self, asked: SearchRequest) -> list[Hit]:
         """The best passages; those that the store no longer has, or whose file is gone, are left
@@ -163,6 +164,19 @@ class Searching:
             )
             self._languages = generation, [row[0] for row in rows]
         return self._languages[1]
+
+    def have_vectors(self) -> bool:
+        """Whether vectors can be asked, and most passages have one."""
+        if self.encode is None or not self.vectors:
+            return False
+        of = self.store.generation, len(self.vectors)
+        if of != self._vectors[0]:
+            made, count = (
+                self.store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("vectors", "passages")
+            )
+            self._vectors = of, made >= max(1, MOSTLY * count)
+        return self._vectors[1]
 
     def _documents(self, where: Where) -> Among | None:
         """The documents that may be found, or that may not, whatever is less; None for all."""
@@ -303,18 +317,18 @@ def fused(
     """Both lists as one, the best first. more: cosines of passages that words found.
 
     weight: of the vectors, 0 to 1. A passage that only vectors found has no words in common with
-    the question: BM25 gives it 0.
+    the question: BM25 gives it 0. Of one that has no vector yet, and of a single one, no vector
+    says anything: it counts as its words do.
     """
     by_words = dict(words)
     by_vectors = more | dict(vectors)
     top = max(by_words.values(), default=0.0) or 1.0
     low, high = (f(by_vectors.values(), default=0.0) for f in (min, max))
-    span = (high - low) or 1.0
     found = []
     for passage in by_words.keys() | by_vectors.keys():
         word, vector = by_words.get(passage), by_vectors.get(passage)
         share = (word or 0.0) / top
-        near = share if vector is None else (vector - low) / span  # it has no vector yet
+        near = share if vector is None or high == low else (vector - low) / (high - low)
         score = weight * near + (1 - weight) * share
         found.append(Candidate(passage, score, word, vector))
     return sorted(found, key=lambda one: (-one.score, one.passage))

@@ -38,6 +38,8 @@ _OPENERS = _CLOSERS + " \t\n([¿¡*#-"
 _NEXT = re.compile(r"[\s\"'“”„«‹‘’(\[¿¡*]*")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
 _HEADING = re.compile(r"[ \t]*#{1,6}\s")
+_ROW = re.compile(r"[ \t]*(?:\||[^\s|][^\t\n]*\t)")
+"""A row of a table: cells apart by tabs, as readers give them, or by bars, as Markdown does."""
 _NAME = re.compile(r"(?=[\w-]*[A-Z\d])[a-z][\w-]*")
 """A word that begins small wherever it stands: mRNA, hrde-1."""
 _ROMAN = re.compile(r"[ivxlc]+")
@@ -51,7 +53,7 @@ def sentences(text: str, language: str = "en") -> list[Span]:
     """The sentences of a text in order, without the white space around them.
 
     language: ISO 639-1, "" for unknown. Every character but white space is in one of them.
-    Headings, items of lists and paragraphs end a sentence with or without a stop.
+    Headings, items of lists, rows of tables and paragraphs end a sentence with or without a stop.
     """
     rules = _Rules(text, language)
     found: list[Span] = []
@@ -109,9 +111,15 @@ class _Rules:
             case "after":
                 return self._ends_at(found, start)
             case "line":
-                return _HEADING.match(self.text, start) is not None
+                return _HEADING.match(self.text, start) is not None or self._parts_rows(found)
             case _:
                 return True
+
+    def _parts_rows(self, found: re.Match[str]) -> bool:
+        """Whether a line break has a row of a table before or behind it."""
+        before = self.text.rfind("\n", 0, found.start()) + 1
+        rows = (_ROW.match(self.text, before), _ROW.match(self.text, found.end()))
+        return any(row is not None for row in rows)
 
     def _may_begin(self, place: int) -> bool:
         """Whether a sentence may begin at `place`: no small letter, nothing that goes on."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER, ENCODER = "vectors", "encoder"
 """The folder of the map, and the setting that says what the vectors were made by."""
+MOSTLY = 0.9
+"""Share of the passages of an index that is as good as all of them."""
 _FACTS, _FORM = "map.json", "f16 and q8"
 _ROWS = 4096
 """Vectors that are read from the store at once; whole tiles of the map."""
@@ -77,6 +79,7 @@ class VectorIndex:
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder, self._store = folder, store
         self._map: str | None = None
+        self._encoder: Any = None
         self._begin(None)
         self.refresh()
 
@@ -95,9 +98,9 @@ class VectorIndex:
         import numpy as np
 
         facts = _facts(self._folder, self._store)
-        name = facts["name"] if facts else ""
-        if name != self._map:
-            self._map = name
+        name, encoder = facts["name"] if facts else "", self._store.setting(ENCODER)
+        if (name, encoder) != (self._map, self._encoder):  # vectors of two models do not mix
+            self._map, self._encoder = name, encoder
             self._begin(None)
             if facts:
                 self._open(facts)
@@ -163,6 +166,11 @@ def read_vectors(store: Store, after: int) -> "Iterator[tuple[np.ndarray, np.nda
         numbers, passages, blobs = zip(*some, strict=True)
         joined = np.frombuffer(b"".join(blobs), np.float16).reshape(len(some), -1)
         yield np.array(passages, np.int64), joined.astype(np.float32), numbers[-1]
+
+
+def encoded_text(title: str, text: str) -> str:
+    """What the vector of a passage is made of: the title of its document, and its text."""
+    return f"{title}\n{text}" if title else text
 
 
 def add_vectors(store: Store, passages: Sequence[int], vectors: "np.ndarray") -> None:

@@ -5,7 +5,6 @@ otherwise.
 """
 
 import random
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -86,10 +85,9 @@ class _Gigatoken:
         self._seen = 0
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        disputed = list(map(_disputed, texts))
-        slow = iter(self._slow([t for t, d in zip(texts, disputed, strict=True) if d]))
-        fast = iter(self._encode([t for t, d in zip(texts, disputed, strict=True) if not d]))
-        return [next(slow if d else fast) for d in disputed]
+        found = [self._slow([t])[0] if _disputed(t) else None for t in texts]
+        rest = iter(self._encode([t for t, ids in zip(texts, found, strict=True) if ids is None]))
+        return [next(rest) if ids is None else ids for ids in found]
 
     def _encode(self, texts: list[str]) -> Iterator[np.ndarray]:
         if self._seen > _REFRESH_CHARACTERS:
@@ -122,19 +120,16 @@ def _disputed(text: str) -> bool:
     """
     if text.isascii():
         return False
-    return bool(_unassigned().search(text)) or any(map(_is_unassigned, _ASTRAL.findall(text)))
-
-
-_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-"""Apart: a class with both is a table for the first plane, and then a walk over every range."""
+    codes, known = np.frombuffer(text.encode("utf-32-le"), np.uint32), _assigned()
+    found = known[codes]
+    if not found.all():
+        for code in np.unique(codes[found == 0]):
+            known[code] = 1 if unicodedata.category(chr(code)) != "Cn" else 2
+        found = known[codes]
+    return bool((found == 2).any())
 
 
 @cache
-def _unassigned() -> re.Pattern[str]:
-    """One character of the first plane that is not assigned."""
-    found = "".join(filter(_is_unassigned, map(chr, range(0x10000))))
-    return re.compile(f"[{found}]")
-
-
-def _is_unassigned(character: str) -> bool:
-    return unicodedata.category(character) == "Cn"
+def _assigned() -> np.ndarray:
+    """(0x110000,) uint8: whether characters that were met are assigned, 1, or not, 2; else 0."""
+    return np.zeros(0x110000, np.uint8)

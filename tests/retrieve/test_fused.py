@@ -24,6 +24,14 @@ def test_a_passage_without_a_vector_is_judged_by_its_words():
     assert found[1].score == pytest.approx(0.5) and found[1].vector is None
 
 
+def test_a_single_vector_says_nothing():
+    """The nearest of one is the farthest as well: whoever has the only vector loses nothing."""
+    words = {1: 8.0, 2: 7.0}
+    assert (
+        order(words, {1: 0.9}, {}, 0.5) == order(words, {2: 0.9}, {}, 0.5) == [(1, 1), (2, 0.875)]
+    )
+
+
 def test_nothing_is_found_in_nothing():
     assert fused([], [], {}, 0.5) == []
     assert order({}, {5: 0.1}, {}, 0.5) == [(5, 0.0)]

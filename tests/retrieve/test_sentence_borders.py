@@ -52,6 +52,12 @@ CASES = {
     "Hindi": ("hi", "यह एक वाक्य है। | दूसरा वाक्य।"),
     "Arabic": ("ar", "هل هذا صحيح؟ | نعم."),
     "lines": ("en", "# A heading\n|Text begins here.\n\n|A title without stop\n\n|- one\n|- two"),
+    "rows": (
+        "en",
+        "The rents are:\n|Mill\t300 euros\n|Barn\t200 euros\n|They are due\nin May. | It ends.",
+    ),
+    "rows of Markdown": ("en", "# Rents\n|\\ Mill \\ 300 \\\n|\\ Barn \\ 200 \\"),
+    "a line that a tab opens": ("en", "\tThe tenant pays the rent in\nadvance. | It is due."),
     "dots that lead": ("en", "Contents . . . . . . 12. | Nothing else."),
 }
 
@@ -60,7 +66,8 @@ CASES = {
 def test_cases(name):
     language, marked = CASES[name]
     wanted = [part.strip() for part in marked.split("|")]
-    text = marked.replace("| ", "").replace("|", "")
+    text = marked.replace("| ", "").replace("|", "").replace("\\", "|")
+    wanted = [part.replace("\\", "|") for part in wanted]
     assert [text[span.start : span.end] for span in sentences(text, language)] == wanted
 
 

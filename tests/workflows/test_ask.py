@@ -95,6 +95,19 @@ def test_the_best_sentence_answers(out, question, answer):
     assert found["looked_at"]["of_documents"] == 12
 
 
+def test_when_it_began_is_no_answer_to_when_it_ends(tmp_path):
+    lease = "The lease of the mill begins on 1 May 2024. The rent is 300 euros a month."
+    (tmp_path / "a").mkdir()
+    out = fill(tmp_path, {"lease.txt": lease}, tmp_path / "a")
+    assert answer_of(out, "When does the lease begin?")["answer"].endswith("1 May 2024.")
+    found = answer_of(out, "When does the lease end?")
+    assert found["refused"] or "2024" not in found["answer"]
+    (tmp_path / "b").mkdir()
+    longer = f"{lease} The contract expires after two years."
+    out = fill(tmp_path, {"longer.txt": longer}, tmp_path / "b")
+    assert answer_of(out, "When does the lease end?")["answer"].endswith("after two years.")
+
+
 def test_a_heading_is_no_answer(tmp_path):
     texts = {"a.md": "# The Amber Law\n\nWho finds amber gives it to the king.\n\n# Herons"}
     folder = fill(tmp_path, texts, tmp_path / "out")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
@@ -16,11 +17,23 @@ from hornbook.models.folder import save_model
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.lock import locked
 from hornbook.retrieve.store import Store
+from hornbook.retrieve.vectors import (
+    ENCODER,
+    FOLDER,
+    MOSTLY,
+    VectorIndex,
+    add_vectors,
+    without_vectors,
+)
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.documents import embedding
-from hornbook.workflows.documents.encoders import question_encoder, settle_encoder
+from hornbook.workflows.documents import asking, embedding, refusal
+from hornbook.workflows.documents.ask import ask
+from hornbook.workflows.documents.asking import OpenIndex
+from hornbook.workflows.documents.encoders import open_encoder, question_encoder, settle_encoder
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
 from tests.in_process import hornbook
+from tests.retrieve.test_index import fill
+from tests.workflows.test_ask import towns
 
 TEXTS = [f"Number {i} says that otters hold hands while they sleep." for i in range(70)]
 
@@ -126,6 +139,93 @@ def test_one_process_makes_them_at_a_time(docs, tmp_path, model):
     with pytest.raises(HornbookError, match="another process"):
         embedding.embed_index(out, Progress(quiet=True))
     lock.close()
+
+
+@pytest.mark.parametrize("whole", [0, 12_000])
+def test_while_vectors_are_made_words_answer_as_if_there_were_none(
+    tmp_path, model, whole, monkeypatch
+):
+    """The maker of vectors is stopped after each passage, of a collection that is read whole and
+    of one that is not."""
+    monkeypatch.setattr(asking, "_WHOLE", whole)
+    monkeypatch.setattr(refusal, "_QUESTIONS", 6)
+    monkeypatch.setattr(refusal, "_FEWER", 6)
+    texts = {name: text for name, text in towns().items() if name.isascii()}
+    out = fill(tmp_path, texts, tmp_path / "out")
+    by_words = {question: answer(out, question) for question in QUESTIONS}
+    settled(out, model)
+    store = Store.create(out)
+    encoder, missing = open_encoder(store.setting(ENCODER)), without_vectors(store, 0, 1000)
+    for done in range(len(missing) + 1):
+        if done:
+            embedding._some(store, encoder, missing[done - 1 : done], lambda passages: None)
+        for question, expected in by_words.items():
+            found = answer(out, question)
+            assert found["looked_at"]["vectors"] == done
+            if done < MOSTLY * len(missing):
+                assert alike(found) == alike(expected)
+                assert found["by"] == found.get("refusal", found)["by"] == "words"
+            else:
+                assert found["by"] == "encoder"
+                assert found["refusal"]["by"] == ("vectors" if whole else "words")
+                assert found["refused"] == (question == QUESTIONS[2])
+        kept = store.setting("learned")
+        assert ("refusal by vectors" in kept) == (bool(whole) and done == len(missing))
+    store.close()
+
+
+QUESTIONS = [
+    "How many coins does the museum of Ripon show?",
+    "Who built the old bridge of Truro?",
+    "Who scored the winning goal in Vienna?",
+]
+
+
+def answer(out, question):
+    opened = OpenIndex(out, Progress(quiet=True))
+    with opened.index:
+        return ask(opened, question).plain()
+
+
+def alike(found):
+    """An answer but for how far vectors are."""
+    return {**found, "looked_at": {**found["looked_at"], "vectors": 0}}
+
+
+def test_passages_without_vectors_are_as_near_as_they_will_be(tmp_path, model):
+    out = fill(tmp_path, towns(), tmp_path / "out")
+    settled(out, model)
+    embedding.embed_index(out, Progress(quiet=True))
+    store = Store.create(out)
+    opened = OpenIndex(out, Progress(quiet=True))
+    with opened.index:
+        hits = opened.index.search(QUESTIONS[1], 5, "words")
+        before = opened.cosines(QUESTIONS[1], hits)
+        store.execute("DELETE FROM vectors WHERE passage = ?", [hits[0].passage])
+        store.close()
+    shutil.rmtree(out / FOLDER)  # the map has them all
+    opened = OpenIndex(out, Progress(quiet=True))
+    with opened.index:
+        assert opened.encodes and len(opened.near(QUESTIONS[1], [h.passage for h in hits])) == 4
+        assert opened.cosines(QUESTIONS[1], hits) == pytest.approx(before, abs=2e-3)
+
+
+def test_vectors_of_another_model_begin_anew_for_who_reads(docs, tmp_path, model):
+    out = tmp_path / "out"
+    index(out, docs, encoder=model)
+    store = Store.open(out)
+    seen = VectorIndex(out / FOLDER, store)
+    assert len(seen) == len(TEXTS)
+    writer = Store.create(out)
+    settle_encoder(writer, "none")
+    seen.refresh()
+    assert len(seen) == 0
+    writer.keep(ENCODER, {"model": "another", "weights": ""})
+    add_vectors(writer, without_vectors(writer, 0, 3), np.ones((3, 8), np.float32))
+    seen.refresh()
+    assert len(seen) == 3 and len(seen.cosines(np.ones(8, np.float32)).best(5)) == 3
+    store.close()
+    writer.close()
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from hornbook.retrieve.index import IndexState
+from hornbook.retrieve.lock import WRITER_LOCK, locked
 from hornbook.retrieve.store import Store
 from hornbook.workflows.documents import asking, learned, refusal
 from hornbook.workflows.documents.ask import ask
@@ -69,13 +71,34 @@ def test_it_holds_until_a_tenth_has_changed(docs, tmp_path, large):
 
 def test_what_words_teach_says_nothing_of_vectors(tmp_path):
     store = Store.create(tmp_path)
-    learned.keep(tmp_path, None, "refusal", 1)
-    learned.keep(tmp_path, {"model": "a"}, "refusal", 2)
-    learned.keep(tmp_path, {"model": "a"}, "other", 3)
+    state = IndexState(0, 0, 0, True, store.generation, None)
+    learned.keep(tmp_path, state, None, "refusal", 1)
+    learned.keep(tmp_path, state, {"model": "a"}, "refusal", 2)
+    learned.keep(tmp_path, state, {"model": "a"}, "other", 3)
     assert [learned.recall(store, basis, "refusal") for basis in (None, {"model": "a"})] == [1, 2]
     assert learned.recall(store, {"model": "b"}, "refusal") is None
     assert learned.recall(store, None, "other") is None
     store.close()
+
+
+def test_an_index_that_is_being_made_teaches_nothing(docs, tmp_path):
+    out = tmp_path / "out"
+    made(out, docs)
+    lock = locked(out / WRITER_LOCK)
+    opened = OpenIndex(out, QUIET)
+    lock.close()
+    with opened.index:
+        found = ask(opened, "Who scored the winning goal in Vienna?").plain()
+    assert found["refused"] and not found["looked_at"]["settled"]
+    store = Store.open(out)
+    assert learned.recall(store, None, "refusal") is None
+    store.close()
+    code, said, _ = hornbook("ask", out, "Who scored the winning goal in Vienna?")
+    assert (code, said.strip()) == (0, "Nothing in these documents answers that.")
+    lock = locked(out / WRITER_LOCK)
+    code, said, _ = hornbook("ask", out, "Who scored the winning goal in Vienna?")
+    lock.close()
+    assert code == 0 and "so far" in said
 
 
 def test_a_tiny_collection_judges_by_several_questions_of_a_sentence(tmp_path):

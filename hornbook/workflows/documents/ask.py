@@ -86,7 +86,7 @@ def ask(
 
 
 def _looked_at(opened: OpenIndex, documents: int, passages: int, whole: bool) -> dict[str, Any]:
-    """What was seen of the index, and how far its vectors are."""
+    """What was seen of the index, how far its vectors are, and whether it stays as it is."""
     return {
         "documents": documents,
         "of_documents": opened.state.documents,
@@ -94,6 +94,7 @@ def _looked_at(opened: OpenIndex, documents: int, passages: int, whole: bool) ->
         "of_passages": opened.state.passages,
         "vectors": opened.state.vectors,
         "whole": whole,
+        "settled": opened.state.settled,
     }
 
 
@@ -127,8 +128,9 @@ def _verdict(opened: OpenIndex, question: str, found: Finding) -> tuple[bool, di
     A question none of whose words stands in the documents is refused where words are all there is,
     and where the index is too small to say which vectors are near enough.
     """
-    no_words = all(one.around == 0 for one in found.evidence)
-    verdict = judge(opened, question, found) if found.evidence else None
+    evidence = [one for one in found.evidence if not one.against]
+    no_words = all(one.around == 0 for one in evidence)
+    verdict = judge(opened, question, found) if evidence else None
     if verdict is None:
         return no_words, {}
     untold = not opened.encodes or verdict.sentences < _FEW
@@ -165,7 +167,8 @@ def _pointed(
 def _worth(evidence: list[Evidence], most: int) -> list[Evidence]:
     """The best sentence, and others that say as much of the question, nearly."""
     best = evidence[0]
-    return [one for one in evidence[:most] if one is best or one.says >= _NEARLY * best.says > 0]
+    others = (one for one in evidence[1:most] if not one.against)
+    return [best, *(one for one in others if one.says >= _NEARLY * best.says > 0)]
 
 
 def _kept(said: list[Said], strict: bool) -> list[Said]:

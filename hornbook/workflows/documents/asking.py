@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hornbook.core.progress import Progress
-from hornbook.retrieve.evidence import AnswerCandidate, Asking, Evidence, candidates, ranked
+from hornbook.retrieve.evidence import (
+    AnswerCandidate,
+    Asking,
+    Evidence,
+    candidates,
+    neighbours,
+    ranked,
+)
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.made_questions import MadeQuestion, made_questions
 from hornbook.retrieve.quotes import TextPlace
 from hornbook.retrieve.search import By, Hit
 from hornbook.retrieve.store import IndexedDocument
-from hornbook.retrieve.vectors import ENCODER
+from hornbook.retrieve.vectors import ENCODER, MOSTLY, encoded_text
 from hornbook.workflows.documents import learned
 from hornbook.workflows.documents.encoders import open_encoder, open_quickly
 from hornbook.workflows.documents.searching import asking
@@ -69,7 +76,7 @@ class OpenIndex:
         self._asked: dict[str, np.ndarray] = {}
         with DocumentIndex.open(folder) as index:  # before anything is said of its model
             self.state = index.state()
-        enough = by != "words" and self.state.vectors >= learned.MOSTLY * self.state.passages
+        enough = by != "words" and self.state.vectors >= max(1, MOSTLY * self.state.passages)
         self.encodes = enough and asking(folder, by, progress.say) is not None
         self.index = DocumentIndex.open(folder, self.vector if self.encodes else None)
         self._settings: Any = self.index.store.setting(ENCODER)
@@ -103,9 +110,10 @@ class OpenIndex:
                 if without is None or not without(place, text)
                 for sentence in sentences
             ]
+            texts = [text for _, text in kept]
             for i, (place, text) in enumerate(kept):
-                around = " ".join(text for _, text in kept[max(0, i - 1) : i + 2])
-                one = AnswerCandidate(place, text, around, document.language, 0.0)
+                beside = neighbours(texts, i)
+                one = AnswerCandidate(place, text, beside, document.language, 0.0)
                 every.setdefault(place, one)
         return list(every.values())
 
@@ -180,6 +188,18 @@ class OpenIndex:
         """The cosines of passages to a question, of those that have vectors."""
         return self.index.cosines(self.vector(question), passages) if self.encodes else {}
 
+    def cosines(self, question: str, hits: Sequence[Hit]) -> list[float]:
+        """Those of all passages that were found. Of one that has no vector yet, it is made: none
+        would look as if it were far from the question."""
+        known = self.near(question, [hit.passage for hit in hits])
+        new = [hit for hit in hits if hit.passage not in known]
+        if new:
+            texts = [encoded_text(hit.title, hit.text) for hit in new]
+            rows = self._opened(sum(map(len, texts))).embed(texts, prompt="passage")
+            made = rows @ self.vector(question)
+            known |= {hit.passage: float(one) for hit, one in zip(new, made, strict=True)}
+        return [known[hit.passage] for hit in hits]
+
     def near_all(self, question: str) -> dict[int, float]:
         """The cosines of all passages that have vectors."""
         rows = self.index.store.execute("SELECT id FROM passages") if self.encodes else ()
@@ -194,8 +214,11 @@ class OpenIndex:
         return learned.recall(self.index.store, self._basis, name)
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep what was learned."""
-        learned.keep(self.folder, self._basis, name, value)
+        """Keep what was learned of the index as it was when it was opened; of one that was still
+        being made, nothing, as it says nothing of what it becomes."""
+        whole = not self.encodes or self.state.vectors == self.state.passages
+        if self.state.settled and whole:
+            learned.keep(self.folder, self.state, self._basis, name, value)
 
     @property
     def _basis(self) -> Any:

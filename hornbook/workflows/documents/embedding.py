@@ -19,6 +19,7 @@ from hornbook.retrieve.vectors import (
     ENCODER,
     FOLDER,
     add_vectors,
+    encoded_text,
     is_mapped,
     without_vectors,
     write_map,
@@ -91,12 +92,12 @@ def _some(store: Store, encoder: "Encoder", passages: list[int], advance: Advanc
 
 
 def text_of(store: Store, passage: StoredPassage) -> str:
-    """What the vector of a passage is made of: the title of its document, and its text."""
+    """What the vector of a passage is made of."""
     (title,) = store.execute(
         "SELECT title FROM documents WHERE id = ?", (passage.document,)
     ).fetchone() or ("",)
     text = store.text(passage.document, passage.start, passage.end)
-    return f"{title}\n{text}" if title else text
+    return encoded_text(title, text)
 
 
 def finish(folder: Path, progress: Progress) -> None:

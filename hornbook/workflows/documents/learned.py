@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.core.errors import HornbookError
+from hornbook.retrieve.index import IndexState
 from hornbook.retrieve.store import Store
+from hornbook.retrieve.vectors import MOSTLY
 
-MOSTLY = 0.9
-"""Share of the passages of an index that is as good as all of them."""
 _NAME = "learned"
 
 
@@ -27,12 +27,13 @@ def recall(store: Store, basis: Any, name: str) -> Any | None:
     return entry["value"] if entry and _holds(store, entry, basis) else None
 
 
-def keep(folder: Path, basis: Any, name: str, value: Any) -> None:
-    """Keep what was learned of an index; where it cannot be written, it is learned again."""
+def keep(folder: Path, state: IndexState, basis: Any, name: str, value: Any) -> None:
+    """Keep what was learned of an index as it was in a state; where it cannot be written, it is
+    learned again."""
     with contextlib.suppress(sqlite3.OperationalError, HornbookError):
         store = Store.create(folder)
         try:
-            of = {"generation": store.generation, "passages": _count(store), "basis": basis}
+            of = {"generation": state.generation, "passages": state.passages, "basis": basis}
             entry = {_key(basis, name): {**of, "value": value}}
             store.keep(_NAME, {**_entries(store), **entry})
         finally:

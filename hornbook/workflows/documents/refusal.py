@@ -70,12 +70,14 @@ def signs(opened: OpenIndex, question: str, found: Finding) -> list[float]:
 
     How well the best passage fits and how far it is ahead of the others; how much of the question,
     by rarity, stands in one passage, in one sentence, and in one with those beside it; and the
-    cosines of passages and of sentences, where there are vectors.
+    cosines of passages and of sentences, where there are vectors. Sentences that say the opposite
+    of what is asked are none.
     """
+    evidence = [one for one in found.evidence if not one.against]
     words = sorted((hit.words or 0.0 for hit in found.hits), reverse=True)
     total = found.asking.total
-    says = [one.says for one in found.evidence]
-    around = [one.around for one in found.evidence]
+    says = [one.says for one in evidence]
+    around = [one.around for one in evidence]
     whole = [found.asking.share(hit.text, hit.language) for hit in found.hits]
     values = [
         *_ahead([score / total for score in words]),
@@ -84,9 +86,8 @@ def signs(opened: OpenIndex, question: str, found: Finding) -> list[float]:
         max(around, default=0.0),
     ]
     if opened.encodes:
-        cosines = opened.near(question, [hit.passage for hit in found.hits])
-        near = [one.near for one in found.evidence if one.near is not None]
-        values += [*_ahead(list(cosines.values())), *_ahead(near)]
+        near = [one.near for one in evidence if one.near is not None]
+        values += [*_ahead(opened.cosines(question, found.hits)), *_ahead(near)]
     return values
 
 

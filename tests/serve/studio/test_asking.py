@@ -2,6 +2,7 @@
 
 import pytest
 
+from hornbook.retrieve.writer import IndexWriter
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.studio.config import StudioConfig, StudioState
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
@@ -32,6 +33,16 @@ def test_an_answer_stands_beside_its_text(asked):
         "/ask/answer", {"index": "rules", "question": " "}, headers={"HX-Request": "true"}
     )
     assert 'role="alert"' in found.text
+
+
+def test_nothing_is_asked_before_there_is_something(studio):
+    """An index appears with its first commit, when no document is in it yet."""
+    (studio.folder / "begun").mkdir()
+    with IndexWriter(studio.folder / "begun"):
+        state = studio.get("/ask/now?index=begun&fresh=true").text
+        assert "0 documents" in state and "Ask them now" not in state
+        found = studio.post("/ask/answer", {"index": "begun", "question": "What is the fee?"})
+        assert "so far" in found.text
 
 
 def test_only_known_indexes_are_asked_and_added_to(asked, tmp_path):
