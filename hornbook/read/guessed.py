@@ -6,6 +6,7 @@ documents would rather have them; how many were guessed is said.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hornbook.core.guarded import Values, step
 from hornbook.read.documents import CONTROLS, REPLACED, Document, Rejection
@@ -46,7 +47,7 @@ def _may_be_guessed(path: AnyPath) -> bool:
     return plain and size_of(path) <= _LARGEST
 
 
-def _document(path: AnyPath, values: Values, text: str) -> Document:
+def _document(path: AnyPath, values: Any, text: str) -> Document:
     replaced, controls = values
     metadata = {REPLACED: replaced, CONTROLS: controls, CHARSET_GUESSED: True}
     metadata = {name: value for name, value in metadata.items() if value}
@@ -56,7 +57,7 @@ def _document(path: AnyPath, values: Values, text: str) -> Document:
     return Document(f"{name_of(path)}:0", text, name_of(path), metadata=metadata)
 
 
-def read_guessed(place: str) -> Iterator[tuple[Values, str]]:
+def read_guessed(place: str) -> Iterator[Values]:
     """How many characters were replaced and how many controls taken out, and the text; nothing
     where no charset fits. For the process that is guarded."""
     data = Path(place).read_bytes()

@@ -64,12 +64,12 @@ def made_questions(
     if repeated and words:
         words *= -(-count // len(words))
     del words[count:]
-    found = []
+    made = []
     for place, own in words:
         language = languages[place.document]
         elsewhere = _outside(language) if few else inside
-        found.append(MadeQuestion(_question(own, elsewhere, draw, language), place))
-    return found
+        made.append(MadeQuestion(_question(own, elsewhere, draw, language), place))
+    return made
 
 
 def _usable(

@@ -60,9 +60,8 @@ def rectangles(page: Any, quote: str, near: float = 0.0) -> list[Rectangle]:
     try:
         text = characters(textpage, textpage.get_text_range())
         pieces = in_columns(textpage, text, page.get_rotation())
-        order = range(len(text))
-        if pieces is not None:
-            order = [i for one in pieces for i in range(one.start, one.stop)]
+        spans = [(one.start, one.stop) for one in pieces or ()] or [(0, len(text))]
+        order = [i for span in spans for i in range(*span)]
         read = "".join(text[i] for i in order)
         here, goal = plain(read), round(near * len(read))
         whole = find(here, quote, goal)

@@ -142,7 +142,7 @@ def _sentences(
     places = [TextPlace(document.id, span.start, span.end) for span in spans]
     texts = [opened.index.text(*one) for one in places]
     return [
-        AnswerCandidate(one, text, text, document.language, fits)
+        AnswerCandidate(one, text, (), document.language, fits)
         for one, text in zip(places, texts, strict=True)
     ]
 
