@@ -27,8 +27,8 @@ WITHOUT = {
         core read tokenize kernels datasets corpus baselines cli batches.shards nn.capacity
         nn.frequencies generate -generate.beam -generate.single_token -generate.translate
         models.fields models.numpy_bert models.pixels models.place models.sizes models.turnings
-        models.gguf.quantised models.gguf.decoder models.gguf.facts models.gguf.rotary
-        models.gguf.scaling models.gguf.sizes
+        models.gguf.quantised models.gguf.decoder models.gguf.facts models.gguf.recall
+        models.gguf.rotary models.gguf.scaling models.gguf.sizes
         models.gguf.mixture models.gguf.quantise
         retrieve serve training.calibrate training.choices training.fits training.measures
         training.schedule training.vocabulary

@@ -15,7 +15,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 
 SUFFIX = ".gguf"
-ALIGNMENT = "general.alignment"
+ALIGNMENT, PARTS = "general.alignment", "split.count"
 _VERSIONS = (2, 3)
 _SCALARS = {
     0: "B",
@@ -79,8 +79,10 @@ class GGUFFile:
             self.mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self._at = 4
         version = self._number("I")
+        if version and version % 2**16 == 0:
+            self._refuse("is big-endian; the same model is offered little-endian as well.")
         if version not in _VERSIONS:
-            self._refuse(f"has version {version}; only 2 and 3, little-endian, can be opened.")
+            self._refuse(f"has version {version}; only 2 and 3 can be opened.")
         tensors = self._count(_TENSOR_BYTES)
         self.values: dict[str, Any] = {}
         for _ in range(self._count(_KEY_BYTES)):
@@ -88,6 +90,12 @@ class GGUFFile:
             if key in self.values:
                 self._refuse(f"has the key {key!r} twice.")
             self.values[key] = self._value(self._number("I"))
+        parts = self.values.get(PARTS, 1)
+        if parts not in (0, 1):
+            self._refuse(
+                f"is one of {parts} parts of a model. Join them with llama.cpp's "
+                "`llama-gguf-split --merge FIRST-PART WHOLE.gguf`."
+            )
         self.tensors = self._places(tensors)
         self._check_apart()
 
@@ -125,7 +133,10 @@ class GGUFFile:
         try:
             kind = gguf.GGMLQuantizationType(number)
         except ValueError:
-            self._refuse(f"stores {name} as type {number}, which is not known here.")
+            self._refuse(
+                f"stores {name} as type {number}, which is not known here. Ask for the same model "
+                "as F16, Q8_0, Q4_K or the like."
+            )
         block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
         if min(shape) < 1 or shape[-1] % block:
             self._refuse(f"gives {name} the shape {shape}, which {kind.name} cannot store.")

@@ -49,7 +49,8 @@ class NativeDecoder:
             raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
         x = np.ascontiguousarray(self.weights.embed(rows.ids))
         turns = self._turned(pointers.limits(rows.positions)[1] + 1, caches.capacity)
-        passed = pointers.call(self.weights, rows, x, turns, caches.kept)
+        pieces = pointers.pieces(rows.slots) if caches.recalls else None
+        passed = pointers.call(self.weights, rows, x, turns, caches.kept, pieces)
         self._library.run(self._decoder, passed)
         if self.weights.multiplier != 1:
             x *= np.float32(self.weights.multiplier)
@@ -86,20 +87,27 @@ def _abreast(positions: int) -> int:
 
 
 class Caches:
-    """Keys and values, (layers, slots, kv_heads, room, head) float16 each; keys in the kernels'
-    order, room for `capacity` tokens and some more. kept: as the kernels find them."""
+    """What is remembered, a `pointers.DecoderMemory` with room for `capacity` tokens and some more.
+    kept: as the kernels find it. recalls: whether some layers remember all tokens so far in
+    one state, which is not that of fewer tokens."""
 
     def __init__(self, weights: DecoderWeights, slots: int, capacity: int) -> None:
-        room = _abreast(capacity)
-        shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
-        self.capacity = capacity
+        self.capacity, self.recalls = capacity, bool(weights.rules())
+        keys, values, *states = pointers.memory_shapes(weights, slots, _abreast(capacity))
         try:
-            self._both = LazyZeros(shape, np.float16), LazyZeros(shape, np.float16)
+            self._both = LazyZeros(keys, np.float16), LazyZeros(values, np.float16)
+            self._states = [np.zeros(shape, np.float32) for shape in states]
         except (MemoryError, ValueError):
             raise no_memory_for(capacity) from None
         self.keys: np.ndarray = self._both[0].array
         self.values: np.ndarray = self._both[1].array
-        self.kept = pointers.kept(weights, self.keys, self.values)
+        memory = pointers.DecoderMemory(self.keys, self.values, *self._states)
+        self.kept = pointers.kept(weights, memory)
+
+    def forget(self, slot: int) -> None:
+        """What a slot holds in states, which begin from nothing."""
+        for each in self._states:
+            each[:, slot] = 0
 
     def copy(self, source: int, target: int, length: int) -> None:
         """The first positions of a slot; those abreast lie together, and come along."""
@@ -126,11 +134,12 @@ class Caches:
 class NativeSequences:
     """`Sequences` of a native decoder; keys and values are half floats."""
 
-    cuttable, lazy = True, True
+    lazy = True
 
     def __init__(self, decoder: NativeDecoder, rows: int, capacity: int) -> None:
         self._decoder, self.capacity = decoder, capacity
         self._caches = Caches(decoder.weights, rows, capacity)
+        self.cuttable = not self._caches.recalls
         self._lengths = [0] * rows
 
     def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
@@ -149,12 +158,16 @@ class NativeSequences:
         """Let a row hold its first `length` tokens only."""
         before = self._lengths[row]
         assert 0 <= length <= before, (length, before)
+        if not self.cuttable and length < before:
+            assert length == 0, "a recurrent state is that of all tokens so far"
+            self._caches.forget(row)
         self._lengths[row] = length
         if before - length >= _WORTH_GIVING_BACK:
             self._caches.give_back(row, length, before)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Let a row hold what another holds first."""
+        assert self.cuttable, "only what positions hold is copied"
         assert 0 <= length <= self._lengths[source], (length, self._lengths[source])
         self._caches.copy(source, target, length)
         self._lengths[target] = length

@@ -9,19 +9,24 @@ Some milliseconds in one thread; beside busy programs several wait for each othe
 import ctypes
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from hornbook.kernels import pointers
-from hornbook.kernels.check_delta import delta_is_right
+from hornbook.kernels.check_delta import defined, delta_is_right
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import Rows
 from hornbook.kernels.quantised import (
+    AttentionWeights,
     BlockWeights,
     DecoderWeights,
+    DeltaSizes,
+    DeltaWeights,
     Looks,
     MLPWeights,
+    RecallWeights,
     Routing,
     Tiles,
     Turning,
@@ -37,12 +42,14 @@ _POSITIONS = np.array([0, 0, 1, 2, 1, 2, *range(3, 14), 3, *range(14, 28)], np.i
 _FIRST = 31
 """Rows of the first pass, which are computed as 16 (or 8 and 8), 8, 4, 2 and 1; some are neighbours
 of a sequence. The last one looks back at them."""
-_LOOKS = Looks(0.2, turning=1), Looks(0.4, cap=1.0, window=3, turning=None, whole=True)
-_RESIDUALS, _ACTIVATIONS = (0.25, 6.0), ("silu", "gelu_tanh")
-"""Of two layers, so that parts of both are seen in the end; the second has norms behind what it
-adds and none of what its attention reads."""
-_MLPS, _CHOSEN = (1, 3), 2
-"""Of each, and how many of the second's a row meets."""
+_RULE = DeltaSizes(heads=4, head=16, key_heads=2, key=16, taps=3, epsilon=_EPSILON, spread=True)
+_LOOKS = Looks(0.2, turning=1), None, Looks(0.4, cap=1.0, window=3, turning=None, whole=True)
+_RESIDUALS, _ACTIVATIONS = (0.25, 0.5, 6.0), ("silu", "silu", "gelu_tanh")
+"""Of three blocks, so that parts of all are seen in the end; the second has the gated delta rule in
+the place of an attention, the last one norms behind what it adds and none of what its attention
+reads."""
+_MLPS, _CHOSEN = (1, 1, 3), 2
+"""Of each, and how many of the last one's a row meets."""
 
 _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
@@ -79,12 +86,14 @@ def _passed(library: Library, weights: DecoderWeights, threads: int | None) -> n
     """The logits of these rows, as the kernels make them in two passes."""
     x, turns = _inputs()
     decoder = pointers.decoder(weights)
-    caches = np.zeros((2, 2, 2, _KV_HEADS, 32, _HEAD), np.float16)
-    kept = pointers.kept(weights, *caches)
+    shapes, types = pointers.memory_shapes(weights, 2, 32), (np.float16, np.float32)
+    memory = pointers.DecoderMemory(*(np.zeros(shapes[i], types[i // 2]) for i in range(4)))
+    kept = pointers.kept(weights, memory)
     found = []
     for part in (slice(_FIRST), slice(_FIRST, None)):
         rows, features = Rows(_SLOTS[part], _SLOTS[part], _POSITIONS[part]), x[part].copy()
-        passed = pointers.call(weights, rows, features, turns, kept)
+        pieces = pointers.pieces(rows.slots)
+        passed = pointers.call(weights, rows, features, turns, kept, pieces)
         library.run(decoder, passed, threads)
         found.append(features)
     return library.product(pointers.matrix(weights.logits), np.concatenate(found), threads)
@@ -92,12 +101,7 @@ def _passed(library: Library, weights: DecoderWeights, threads: int | None) -> n
 
 def _tiny() -> tuple[list[_Dense], DecoderWeights]:
     """A decoder, and its matrices as numpy multiplies with them."""
-    queries, keys = _HEADS * _HEAD, _KV_HEADS * _HEAD
-    wide = (queries, _WIDTH), (keys, _WIDTH), (keys, _WIDTH)
-    shapes = []
-    for count in _MLPS:
-        mlp = (_HIDDEN, _WIDTH), (_HIDDEN, _WIDTH), (_WIDTH, _HIDDEN)
-        shapes += [*wide, (_WIDTH, queries), *mlp * count]
+    shapes = [shape for number in range(len(_MLPS)) for shape in _shapes(number)]
     # Large units only fit a wide input: those of queries, keys, values and gates take them first.
     forms = sorted(FORMS, key=lambda form: form.unit)
     made = []
@@ -105,7 +109,10 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
         form = forms.pop(0 if shape[1] % 256 else -1) if len(forms) > 1 else forms[0]
         made.append(_matrix(shape, form, i))
     packed = iter(each for _, each in made)
-    blocks = [_block(list(itertools.islice(packed, 4 + 3 * _MLPS[i])), i) for i in (0, 1)]
+    blocks = [
+        _block(list(itertools.islice(packed, len(_shapes(number)))), number)
+        for number in range(len(_MLPS))
+    ]
     weights = DecoderWeights(
         vocab=_VOCAB, context=32, width=_WIDTH, heads=_HEADS, kv_heads=_KV_HEADS, head=_HEAD,
         turnings=[Turning(np.ones(_PAIRS, np.float32))] * 2,
@@ -115,31 +122,47 @@ def _tiny() -> tuple[list[_Dense], DecoderWeights]:
     return [dense for dense, _ in made], weights
 
 
+def _shapes(number: int) -> list[tuple[int, int]]:
+    """Of the matrices of a block."""
+    queries, keys = _HEADS * _HEAD, _KV_HEADS * _HEAD
+    read = (queries, keys, keys, queries) if _LOOKS[number] else (_RULE.convolved, _RULE.inner)
+    mixer = [*((rows, _WIDTH) for rows in read), (_WIDTH, queries if _LOOKS[number] else read[-1])]
+    return mixer + [(_HIDDEN, _WIDTH), (_HIDDEN, _WIDTH), (_WIDTH, _HIDDEN)] * _MLPS[number]
+
+
 def _block(matrices: list[Tiles], number: int) -> BlockWeights:
-    query, key, value, output, *mlps = matrices
-    looks, behind = _LOOKS[number], number == 1
-    queries, keys = (_HEADS * _HEAD, _KV_HEADS * _HEAD) if looks.whole else (_HEAD, _HEAD)
+    count, behind = len(matrices) - 3 * _MLPS[number], number == 2
+    mlps = matrices[count:]
     return BlockWeights(
-        attention_norm=None if behind else _norm(_WIDTH, 7 * number),
-        attention_after=_norm(_WIDTH, 4) if behind else None,
-        query_norm=_norm(queries, 7 * number + 1),
-        key_norm=_norm(keys, 7 * number + 2),
+        mixer_norm=None if behind else _norm(_WIDTH, 7 * number),
+        mixer_after=_norm(_WIDTH, 4) if behind else None,
         mlp_norm=_norm(_WIDTH, 7 * number + 3),
         mlp_after=_norm(_WIDTH, 6) if behind else None,
-        query=query,
-        key=key,
-        value=value,
-        output=output,
+        mixer=_mixer(matrices[:count], number),
         mlps=[MLPWeights(*mlps[i : i + 3]) for i in range(0, len(mlps), 3)],
-        looks=looks,
         routing=_routing() if behind else None,
         residual=_RESIDUALS[number],
         activation=_ACTIVATIONS[number],
     )
 
 
+def _mixer(matrices: list[Tiles], number: int) -> AttentionWeights | RecallWeights:
+    *read, output = matrices
+    if (looks := _LOOKS[number]) is None:
+        rate, step = _numbers((2, _RULE.heads, _WIDTH), 12) / 8
+        taps = _numbers((_RULE.taps, _RULE.convolved), 13)
+        bias, decay = _numbers((2, _RULE.heads), 14)
+        projected, gate = read
+        numbers = DeltaWeights(taps, bias, decay, _norm(_RULE.head, 15))
+        return RecallWeights(_RULE, projected, gate, output, rate, step, numbers)
+    query, key, value, gate = read
+    queries, keys = (_HEADS * _HEAD, _KV_HEADS * _HEAD) if looks.whole else (_HEAD, _HEAD)
+    norms = _norm(queries, 7 * number + 1), _norm(keys, 7 * number + 2)
+    return AttentionWeights(query, key, value, output, *norms, looks, gate)
+
+
 def _routing() -> Routing:
-    return Routing(_numbers((_MLPS[1], _WIDTH), 11) / 4, _CHOSEN)
+    return Routing(_numbers((_MLPS[2], _WIDTH), 11) / 4, _CHOSEN)
 
 
 def _norm(size: int, seed: int) -> np.ndarray:
@@ -189,15 +212,13 @@ def _expected(
     """The logits of rows x (R, D); cos_sin: of their positions, (2, R, pairs)."""
     left = iter(dense)
     for block in weights.blocks:
-        *qkv, output = itertools.islice(left, 4)
+        y = _normed(x, block.mixer_norm, _EPSILON)
+        if isinstance(block.mixer, AttentionWeights):
+            added = _looked(y, block.mixer, left, cos_sin)
+        else:
+            added = _recalled(y, block.mixer, left)
+        x = x + block.residual * _normed(added, block.mixer_after, _EPSILON)
         mlps = [tuple(itertools.islice(left, 3)) for _ in block.mlps]
-        y = _normed(x, block.attention_norm, _EPSILON)
-        q, k, v = (_times(y, each) for each in qkv)
-        q, k = (_of_heads(each, norm, block.looks, cos_sin) for each, norm in (
-            (q, block.query_norm), (k, block.key_norm)))  # fmt: skip
-        found = _attended(q, k, v.reshape(len(x), -1, _HEAD).swapaxes(0, 1), block.looks)
-        added = _times(found.swapaxes(0, 1).reshape(len(x), -1), output)
-        x = x + block.residual * _normed(added, block.attention_after, _EPSILON)
         y = _normed(x, block.mlp_norm, _EPSILON)
         parts = [
             _times(_activated(_times(y, gate), block.activation) * _times(y, up), down)
@@ -206,6 +227,30 @@ def _expected(
         added = (_met(y, block.routing)[..., None] * np.stack(parts, 1)).sum(1)
         x = x + block.residual * _normed(added, block.mlp_after, _EPSILON)
     return _times(_normed(x, weights.last_norm, _EPSILON), next(left))
+
+
+def _looked(
+    y: np.ndarray, mixer: AttentionWeights, left: Iterator[_Dense], cos_sin: np.ndarray
+) -> np.ndarray:
+    """What an attention adds to rows (R, D)."""
+    q, k, v, gate = (_times(y, next(left)) for _ in range(4))
+    q, k = (_of_heads(each, norm, mixer.looks, cos_sin) for each, norm in (
+        (q, mixer.query_norm), (k, mixer.key_norm)))  # fmt: skip
+    found = _attended(q, k, v.reshape(len(y), -1, _HEAD).swapaxes(0, 1), mixer.looks)
+    return _times(
+        found.swapaxes(0, 1).reshape(len(y), -1) / (1 + np.exp(-np.maximum(gate, -80))), next(left)
+    )
+
+
+def _recalled(y: np.ndarray, mixer: RecallWeights, left: Iterator[_Dense]) -> np.ndarray:
+    """What the gated delta rule adds to rows (R, D)."""
+    strengths = (np.einsum("ri,hi->rh", y, weight) for weight in (mixer.rate, mixer.step))
+    projected = np.concatenate([*(_times(y, next(left)) for _ in range(2)), *strengths], 1)
+    found = np.empty((len(y), _RULE.inner), np.float32)
+    for slot in (0, 1):
+        own = slot == _SLOTS
+        found[own] = defined(mixer.sizes, mixer.numbers, projected[own])
+    return _times(found, next(left))
 
 
 def _met(x: np.ndarray, routing: Routing | None) -> np.ndarray:

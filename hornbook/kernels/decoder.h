@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "attention.h"
+#include "delta.h"
 #include "product.h"
 #include "team.h"
 
@@ -21,15 +22,28 @@ struct Expert {
   Matrix gate, up, down;
 };
 
+// The gated delta rule in the place of an attention. input: of queries, keys and values. rate, step:
+// (heads, width).
+struct DeltaLayer {
+  Matrix input, gate;
+  const float *rate, *step;
+  Delta rule;
+
+  int projected() const { return input.outputs + gate.outputs; }
+};
+
 // Norms: of what attention and MLP read and of what they add, null where there is none; of queries and
 // keys, of each head or, `whole`, of all together, or null. residual: what is added is multiplied by
 // it. scale, cap: scores s become scale s, then cap tanh(s / cap), or 0 for no cap. window: tokens that
 // are seen, itself included, or 0 for all. angles: whose cosines and sines turn queries and keys, or
-// -1. activation: a `Kind`. expert: the MLP, or where there is a router, (experts, width), several, of
-// which a row meets `chosen`, with weights that come to 1 if they are `normalised`.
+// -1. gate: what a head says is multiplied by its sigmoid, in a decoder that is `gated`. recall: what
+// stands in the place of the attention, or null. activation: a `Kind`. expert: the MLP, or where there
+// is a router, (experts, width), several, of which a row meets `chosen`, with weights that come to 1 if
+// they are `normalised`.
 struct Layer {
   const float *attention_norm, *attention_after, *query_norm, *key_norm, *mlp_norm, *mlp_after;
-  Matrix query, key, value, output;
+  Matrix query, key, value, gate, output;
+  const DeltaLayer* recall;
   const Expert* expert;
   const float* router;
   float residual, scale, cap;
@@ -38,19 +52,21 @@ struct Layer {
 
 // pairs: of channels of a head that turn.
 struct Decoder {
-  int32_t width, hidden, heads, kv_heads, head, pairs, layers;
+  int32_t width, hidden, heads, kv_heads, head, pairs, layers, gated;
   float epsilon, head_epsilon;
   const Layer* layer;
   const float* last_norm;
 
   int queries() const { return heads * head; }
   int keys() const { return kv_heads * head; }
-  int together() const { return queries() + 2 * keys(); }
+  int gates() const { return queries() + 2 * keys(); }  // behind queries, keys and values
+  int together() const { return gates() + gated * queries(); }
 };
 
 // Rows of a call. x: (rows, width), read and overwritten. slot, position: of each row; turns: for each
 // number of `angles` cosines, then sines, (positions, pairs). keys, values: half floats, of each layer
-// (slots, kv_heads, room, head), keys in the order of `key_place`; 16 divides room.
+// (slots, kv_heads, room, head), keys in the order of `key_place`; 16 divides room. pieces, longest,
+// first, count, piece_slot, token, past, state: as `DeltaPieces` has them, of layers that have it.
 struct Pass {
   int32_t rows, reach, positions;
   float* x;
@@ -58,6 +74,9 @@ struct Pass {
   const float* turns;
   uint16_t *const *keys, *const *values;
   int64_t slot_stride, head_stride;
+  int32_t pieces, longest;
+  const int32_t *first, *count, *piece_slot, *token;
+  float *const *past, *const *state;
 };
 
 // A row at one of its experts, by slots: `expert` and `row`; by rows, for each of the experts that were
@@ -90,6 +109,26 @@ struct Slots {
   }
 };
 
+// What layers of the gated delta rule work with, which are all of the same sizes: what is projected,
+// rates and steps side by side, and what the output reads, if there are such layers.
+struct Recalling {
+  float *projected = nullptr, *strengths = nullptr, *found = nullptr;
+  DeltaWork rule;
+  Inputs read{};
+
+  Recalling(Arena& arena, const Decoder& d, int rows, int copies) {
+    for (int i = 0; i < d.layers && !read.inputs; i++) {
+      const DeltaLayer* own = d.layer[i].recall;
+      if (!own) continue;
+      projected = arena.take<float>(size_t(rows) * own->projected());
+      strengths = arena.take<float>(size_t(rows) * own->rule.heads * 2);
+      found = arena.take<float>(size_t(rows) * own->rule.inner());
+      rule = DeltaWork(arena, own->rule, rows);
+      read = arena.inputs(copies, found, own->rule.inner());
+    }
+  }
+};
+
 // Memory of a pass. normed, wide, inner, attended: what products read; of one row each thread has its
 // own. added: what a layer adds, where that is normed. score_room: of a query of a thread; open_room:
 // bytes of an opened tile, of which a thread has two.
@@ -101,9 +140,11 @@ struct Work {
   size_t open_room;
   bool single;
   Slots slots;
+  Recalling recalling;
 
-  Work(Arena& arena, const Decoder& d, int rows, int threads, int reach) : slots(arena, d, rows) {
-    single = rows == 1;
+  Work(Arena& arena, const Decoder& d, int rows, int threads, int reach)
+      : single(rows == 1), slots(arena, d, rows),
+        recalling(arena, d, rows, single ? threads : rows) {
     const int copies = single ? threads : rows;
     normed = arena.take<float>(size_t(copies) * d.width);
     qkv = arena.take<float>(size_t(rows) * d.together());
@@ -115,7 +156,7 @@ struct Work {
     attended = arena.inputs(copies, found, d.queries());
     score_room = (reach + kAbreast - 1) / kAbreast * kAbreast;
     scores = arena.take<float>(size_t(threads) * kQueries * score_room);
-    open_room = open_bytes(rows, std::max({d.width, d.hidden, d.queries()}));
+    open_room = open_bytes(rows, std::max({d.width, d.hidden, d.queries(), recalling.read.inputs}));
     opened = arena.take<uint8_t>(2 * threads * open_room);
   }
 
@@ -129,6 +170,7 @@ struct Work {
     own.wide = wide.from(thread), own.inner = inner.from(thread);
     own.attended = attended.from(thread);
     own.wide.floats = own.normed;
+    if (own.recalling.read.inputs) own.recalling.read = recalling.read.from(thread);
     return own;
   }
 };
@@ -205,6 +247,12 @@ void look_from(const Decoder& d, int number, const Pass& pass, const Work& work,
   }
   const int64_t at = pass.slot[place.row] * pass.slot_stride + place.kv * pass.head_stride;
   attend(x, pass.keys[number] + at, pass.values[number] + at);
+  if (!d.gated) return;
+  for (int m = 0; m < kRowsOf * kHeadsOf; m++) {
+    const float* gate = x.q[m] + d.gates();  // whose heads stand as those of queries
+    for (int i = 0; i < d.head; i += kLanes)
+      store(x.y[m] + i, divide(load(x.y[m] + i), one_and_power(load(gate + i))));
+  }
 }
 
 // Rows together where they are neighbours of one sequence and as many as can be, else one by one.

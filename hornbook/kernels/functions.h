@@ -41,6 +41,13 @@ void rms_norm(const float* x, const float* weight, int size, float epsilon, floa
     store(y + i, multiply(multiply(load(x + i), by), load(weight + i)));
 }
 
+// The products of x and w (size,), added up; 16 divides size.
+float dot(const float* x, const float* w, int size) {
+  Floats found = zeros();
+  for (int i = 0; i < size; i += kLanes) found = multiply_add(load(x + i), load(w + i), found);
+  return sum(found);
+}
+
 // x (size,) with channel i turned with channel i + pairs (Su et al. 2021); what is behind stays.
 void rotate(float* x, const float* cos, const float* sin, int pairs) {
   int i = 0;

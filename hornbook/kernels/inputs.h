@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "amx.h"
 #include "forms.h"
 #include "vector.h"
 
 namespace {
 
+constexpr int kRows = 16;  // that are computed together at the most
 constexpr float kLargest = 127 * 128;  // value of an input
 
 // Of a group. sum: scale times the sum of its values; sums: those of its two halves.
@@ -18,18 +20,25 @@ struct Facts {
 };
 
 // Per row and group 32 upper and 32 lower halves of values, q = 128 upper + lower, and facts.
-// floats: (rows, inputs), of whoever asked.
+// floats: (rows, inputs), of whoever asked. split: of each row the upper and the lower parts of the
+// floats, 16 bits each, where matrices of floats are multiplied with on a grid; see `split.h`.
 struct Inputs {
   int8_t* values;
   Facts* facts;
+  uint16_t* split;
   const float* floats;
   int inputs;
 
   int groups() const { return inputs / kGroup; }
 
+  // From one row of `split` to the next, which has room for 32 bits of each part: a power of two would
+  // give all rows the same places in the cache.
+  int split_step() const { return 4 * inputs + kGroup; }
+
   // From a row on, of the same floats.
   Inputs from(int64_t row) const {
-    return {values + 2 * row * inputs, facts + row * groups(), floats, inputs};
+    uint16_t* own = split ? split + row * split_step() : nullptr;
+    return {values + 2 * row * inputs, facts + row * groups(), own, floats, inputs};
   }
 };
 
@@ -54,8 +63,10 @@ struct Arena {
 
   Inputs inputs(int rows, const float* floats, int size) {
     const size_t values = size_t(rows) * size;
-    int8_t* first = take<int8_t>(2 * values);
-    return {first, take<Facts>(values / kGroup), floats, size};
+    Inputs found{take<int8_t>(2 * values), take<Facts>(values / kGroup), nullptr, floats, size};
+    // A grid always reads as many rows as it has.
+    if (grid_allowed()) found.split = take<uint16_t>(size_t(rows + kRows - 1) * found.split_step());
+    return found;
   }
 };
 

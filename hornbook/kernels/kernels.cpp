@@ -9,26 +9,38 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include "decoder.h"
 #include "delta.h"
 #include "mlp.h"
 #include "product.h"
+#include "recall.h"
 #include "team.h"
 
 namespace {
 
+// What the output matrix of an attention reads becomes ready.
+void attend_rows(Member& team, const Decoder& d, int number, const Pass& pass, const Work& work) {
+  const Layer& layer = d.layer[number];
+  const auto ready = [&](int64_t row) {
+    read_row(d, layer.attention_norm, pass, row, work.normed + row * d.width);
+  };
+  const auto multiply = [&](std::initializer_list<const Matrix*> matrices) {
+    multiply_all<false>(team, matrices, work.wide, pass.rows, ready, work.opened, work.qkv);
+  };
+  if (d.gated) multiply({&layer.query, &layer.key, &layer.value, &layer.gate});
+  else multiply({&layer.query, &layer.key, &layer.value});
+  attention(team, d, number, pass, work);
+}
+
 void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& work) {
   for (int i = 0; i < d.layers; i++) {
     const Layer& layer = d.layer[i];
-    const auto ready = [&](int64_t row) {
-      read_row(d, layer.attention_norm, pass, row, work.normed + row * d.width);
-    };
-    multiply_all<false>(team, {&layer.query, &layer.key, &layer.value}, work.wide, pass.rows, ready,
-                        work.opened, work.qkv);
-    attention(team, d, i, pass, work);
-    add_to_stream(team, d, layer.output, work.attended, layer.attention_after, layer.residual, pass,
-                  work);
+    if (layer.recall) recall_rows(team, d, i, pass, work);
+    else attend_rows(team, d, i, pass, work);
+    add_to_stream(team, d, layer.output, layer.recall ? work.recalling.read : work.attended,
+                  layer.attention_after, layer.residual, pass, work);
     const auto run = layer.router ? mixture<kSilu> : dense<kSilu>;
     const auto run_gelu = layer.router ? mixture<kGelu> : dense<kGelu>;
     (layer.activation == kSilu ? run : run_gelu)(team, d, layer, pass, work);
@@ -58,23 +70,30 @@ const int32_t* hornbook_layout() noexcept {
       sizeof(Matrix), AT(Matrix, blocks), AT(Matrix, bias), AT(Matrix, outputs),
       AT(Matrix, inputs), AT(Matrix, form),
       sizeof(Expert), AT(Expert, gate), AT(Expert, up), AT(Expert, down),
+      sizeof(Delta), AT(Delta, heads), AT(Delta, head), AT(Delta, key_heads), AT(Delta, key),
+      AT(Delta, taps), AT(Delta, spread), AT(Delta, epsilon), AT(Delta, conv), AT(Delta, step_bias),
+      AT(Delta, decay_log), AT(Delta, norm),
+      sizeof(DeltaPieces), AT(DeltaPieces, tokens), AT(DeltaPieces, pieces), AT(DeltaPieces, longest),
+      AT(DeltaPieces, first), AT(DeltaPieces, count), AT(DeltaPieces, slot), AT(DeltaPieces, token), AT(DeltaPieces, mixed),
+      AT(DeltaPieces, gate), AT(DeltaPieces, rate), AT(DeltaPieces, step), AT(DeltaPieces, mixed_step),
+      AT(DeltaPieces, gate_step), AT(DeltaPieces, strength_step), AT(DeltaPieces, past),
+      AT(DeltaPieces, state), AT(DeltaPieces, y),
+      sizeof(DeltaLayer), AT(DeltaLayer, input), AT(DeltaLayer, gate), AT(DeltaLayer, rate), AT(DeltaLayer, step),
+      AT(DeltaLayer, rule),
       sizeof(Layer), AT(Layer, attention_norm), AT(Layer, attention_after), AT(Layer, query_norm),
       AT(Layer, key_norm), AT(Layer, mlp_norm), AT(Layer, mlp_after), AT(Layer, query),
-      AT(Layer, key), AT(Layer, value), AT(Layer, output), AT(Layer, expert),
-      AT(Layer, router), AT(Layer, residual), AT(Layer, scale), AT(Layer, cap), AT(Layer, window),
-      AT(Layer, angles), AT(Layer, whole), AT(Layer, activation), AT(Layer, experts),
-      AT(Layer, chosen), AT(Layer, normalised),
+      AT(Layer, key), AT(Layer, value), AT(Layer, gate), AT(Layer, output), AT(Layer, recall),
+      AT(Layer, expert), AT(Layer, router), AT(Layer, residual), AT(Layer, scale), AT(Layer, cap),
+      AT(Layer, window), AT(Layer, angles), AT(Layer, whole), AT(Layer, activation),
+      AT(Layer, experts), AT(Layer, chosen), AT(Layer, normalised),
       sizeof(Decoder), AT(Decoder, width), AT(Decoder, hidden), AT(Decoder, heads),
       AT(Decoder, kv_heads), AT(Decoder, head), AT(Decoder, pairs), AT(Decoder, layers),
-      AT(Decoder, epsilon), AT(Decoder, head_epsilon), AT(Decoder, layer), AT(Decoder, last_norm),
+      AT(Decoder, gated), AT(Decoder, epsilon), AT(Decoder, head_epsilon), AT(Decoder, layer),
+      AT(Decoder, last_norm),
       sizeof(Pass), AT(Pass, rows), AT(Pass, reach), AT(Pass, positions), AT(Pass, x),
       AT(Pass, slot), AT(Pass, position), AT(Pass, turns), AT(Pass, keys), AT(Pass, values),
-      AT(Pass, slot_stride), AT(Pass, head_stride),
-      sizeof(Delta), AT(Delta, rows), AT(Delta, time), AT(Delta, heads), AT(Delta, head),
-      AT(Delta, key_heads), AT(Delta, key), AT(Delta, taps), AT(Delta, epsilon), AT(Delta, count),
-      AT(Delta, mixed), AT(Delta, gate), AT(Delta, rate), AT(Delta, step), AT(Delta, conv),
-      AT(Delta, step_bias), AT(Delta, decay_log), AT(Delta, norm), AT(Delta, past),
-      AT(Delta, state), AT(Delta, y),
+      AT(Pass, slot_stride), AT(Pass, head_stride), AT(Pass, pieces), AT(Pass, longest),
+      AT(Pass, first), AT(Pass, count), AT(Pass, piece_slot), AT(Pass, token), AT(Pass, past), AT(Pass, state),
       -1};
   return found;
 }
@@ -128,14 +147,14 @@ Status hornbook_pass(int threads, const Decoder* decoder, const Pass* pass) noex
 }
 
 // y becomes what the output projection of a layer of the gated delta rule reads.
-Status hornbook_delta(int threads, const Delta* delta) noexcept {
+Status hornbook_delta(int threads, const Delta* delta, const DeltaPieces* rows) noexcept {
   Arena count;
-  DeltaWork(count, *delta);
+  DeltaWork(count, *delta, rows->tokens);
   Arena arena(count.used);
   if (!arena.base) return kNoMemory;
-  const DeltaWork work(arena, *delta);
-  Team::run(threads, delta->rows * delta->time,
-            [&](Member& team) { delta_rule(team, *delta, work); });
+  const DeltaWork work(arena, *delta, rows->tokens);
+  Team::run(threads, rows->tokens,
+            [&](Member& team) { delta_rule(team, *delta, *rows, work); });
   return kDone;
 }
 

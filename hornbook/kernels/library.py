@@ -16,7 +16,7 @@ _TYPES = {
         ctypes.POINTER(structures.Matrix), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int,
     ),
     "hornbook_pass": (ctypes.POINTER(structures.Decoder), ctypes.POINTER(structures.Pass)),
-    "hornbook_delta": (ctypes.POINTER(structures.Delta),),
+    "hornbook_delta": (ctypes.POINTER(structures.Delta), ctypes.POINTER(structures.DeltaPieces)),
 }  # fmt: skip
 """What each takes after the number of threads; all return a `Status`."""
 _DONE = 0
@@ -62,9 +62,11 @@ class Library:
         """Take rows through a decoder. threads: as above."""
         _require_done(self._pass(threads or _threads(), ctypes.byref(decoder), ctypes.byref(rows)))
 
-    def delta(self, call: structures.Delta, threads: int | None = None) -> None:
+    def delta(
+        self, rule: structures.Delta, rows: structures.DeltaPieces, threads: int | None = None
+    ) -> None:
         """Take rows of tokens through a layer of the gated delta rule. threads: as above."""
-        _require_done(self._delta(threads or _threads(), ctypes.byref(call)))
+        _require_done(self._delta(threads or _threads(), ctypes.byref(rule), ctypes.byref(rows)))
 
 
 def _require_layout(loaded: ctypes.CDLL) -> None:

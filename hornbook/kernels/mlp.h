@@ -23,13 +23,13 @@ struct Span {
 template <Kind kKind>
 void gate_tile(Member& team, const Decoder& d, const Expert& expert, const Inputs& x, Span rows,
                int64_t t, const Work& work, float* hidden) {
-  const Tile gate(expert.gate, t, rows.count, work.opened);
-  const Tile up(expert.up, t, rows.count, work.opened + work.open_room);
+  const Tile gate(expert.gate, t, rows.count, team.grid, work.opened);
+  const Tile up(expert.up, t, rows.count, team.grid, work.opened + work.open_room);
   each_rows(rows.count, [&](int64_t done, int count) {
     float gates[kRows * kTile], ups[kRows * kTile];
     const int64_t row = rows.first + done;
-    gate.times(x, row, count, team.grid, gates);
-    up.times(x, row, count, team.grid, ups);
+    gate.times(x, row, count, gates);
+    up.times(x, row, count, ups);
     for (int m = 0; m < count; m++) {
       for (int i = 0; i < kTile; i += kLanes) {
         const Floats g = load(gates + m * kTile + i), u = load(ups + m * kTile + i);
@@ -59,12 +59,8 @@ void dense(Member& team, const Decoder& d, const Layer& layer, const Pass& pass,
 void choose(const Decoder& d, const Layer& layer, const Pass& pass, const Slots& slots, int64_t row) {
   float *x = slots.normed + row * d.width, *share = slots.shares + row * layer.experts;
   read_row(d, layer.mlp_norm, pass, row, x);
-  for (int e = 0; e < layer.experts; e++) {
-    Floats found = zeros();
-    for (int i = 0; i < d.width; i += kLanes)
-      found = multiply_add(load(x + i), load(layer.router + int64_t(e) * d.width + i), found);
-    share[e] = sum(found);
-  }
+  for (int e = 0; e < layer.experts; e++)
+    share[e] = dot(x, layer.router + int64_t(e) * d.width, d.width);
   const float most = *std::max_element(share, share + layer.experts);
   float all_of = 0, of_chosen = 0;
   for (int e = 0; e < layer.experts; e++) all_of += share[e] = std::exp(share[e] - most);
@@ -135,18 +131,21 @@ void mixture(Member& team, const Decoder& d, const Layer& layer, const Pass& pas
   each(count, [&](int64_t slot) {
     const float* from = slots.normed + int64_t(slots.row[slot]) * d.width;
     std::copy(from, from + d.width, slots.gathered + slot * d.width);
-    quantise(slots.met, slot);
+    const Expert& own = layer.expert[slots.expert[slot]];
+    make_inputs({&own.gate, &own.up}, slots.met, slot, team.grid);
   });
   each_tile(d.hidden / kTile, [&](const Expert& expert, Span rows, int64_t t) {
     gate_tile<kKind>(team, d, expert, slots.met, rows, t, work, slots.hidden);
   });
-  each(count, [&](int64_t slot) { quantise(slots.inner, slot); });
+  each(count, [&](int64_t slot) {
+    make_inputs({&layer.expert[slots.expert[slot]].down}, slots.inner, slot, team.grid);
+  });
   each_tile(d.width / kTile, [&](const Expert& expert, Span rows, int64_t t) {
-    const Tile down(expert.down, t, rows.count, work.opened);
+    const Tile down(expert.down, t, rows.count, team.grid, work.opened);
     each_rows(rows.count, [&](int64_t done, int some) {
       float out[kRows * kTile];
       const int64_t slot = rows.first + done;
-      down.times(slots.inner, slot, some, team.grid, out);
+      down.times(slots.inner, slot, some, out);
       for (int m = 0; m < some; m++)
         std::copy(out + m * kTile, out + (m + 1) * kTile,
                   slots.made + (slot + m) * d.width + t * kTile);

@@ -6,13 +6,22 @@ Knows arrays and the kernels' structures; knows nothing of files.
 """
 
 import ctypes
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.kernels import structures
-from hornbook.kernels.quantised import BlockWeights, DecoderWeights, Tiles
+from hornbook.kernels.quantised import (
+    AttentionWeights,
+    BlockWeights,
+    DecoderWeights,
+    DeltaSizes,
+    DeltaWeights,
+    RecallWeights,
+    Tiles,
+)
 from hornbook.kernels.structures import ABREAST, TILE
 
 _MOST = 2**31 - 1
@@ -27,15 +36,41 @@ class Rows(NamedTuple):
     positions: np.ndarray
 
 
-class Kept(NamedTuple):
-    """Keys and values as the kernels find them, as long as their arrays live. keys, values: where
-    each layer's begin. strides: of slots and heads."""
+class Pieces(NamedTuple):
+    """The rows of each slot: the first in `token`, how many they are, and their slot, (N,) int32
+    each. token: places of rows, (R,) int32."""
 
-    keys: "ctypes.Array[ctypes.c_void_p]"
-    values: "ctypes.Array[ctypes.c_void_p]"
+    first: np.ndarray
+    counts: np.ndarray
+    slot: np.ndarray
+    token: np.ndarray
+
+
+Parts: TypeAlias = "ctypes.Array[ctypes.c_void_p]"
+
+
+class Kept(NamedTuple):
+    """What the kernels remember, as long as its arrays live: where each layer's part begins, or
+    None. strides: of slots and heads of keys and values."""
+
+    keys: Parts
+    values: Parts
+    past: Parts
+    state: Parts
     slots: int
     room: int
     strides: tuple[int, int]
+
+
+class DecoderMemory(NamedTuple):
+    """keys, values: (attentions, slots, kv_heads, room, head) float16, keys in the kernels' order.
+    past: (rules, slots, taps - 1, convolved) and state: (rules, slots, heads, head, key) float32,
+    of layers of the gated delta rule. Where there are no such layers, of one."""
+
+    keys: np.ndarray
+    values: np.ndarray
+    past: np.ndarray
+    state: np.ndarray
 
 
 def matrix(tiles: Tiles) -> structures.Matrix:
@@ -76,6 +111,7 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
         head=w.head,
         pairs=w.pairs(),
         layers=len(w.blocks),
+        gated=w.gated(),
         epsilon=w.epsilon,
         head_epsilon=w.head_epsilon,
         layer=layers,
@@ -83,21 +119,50 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
     )
 
 
-def kept(weights: DecoderWeights, keys: np.ndarray, values: np.ndarray) -> Kept:
-    """keys, values: (layers, slots, kv_heads, room, head) float16, keys in the kernels' order."""
-    slots, room = keys.shape[1], keys.shape[3]
+def memory_shapes(w: DecoderWeights, slots: int, room: int) -> list[tuple[int, ...]]:
+    """Those of a `DecoderMemory` of so many sequences of so many tokens."""
+    rules = w.rules()
+    sizes = rules[0] if rules else DeltaSizes(0, 0, 0, 0, 1, 0.0)
+    attentions, others = max(1, len(w.blocks) - len(rules)), max(1, len(rules))
+    looked = attentions, slots, w.kv_heads, room, w.head
+    past = others, slots, sizes.taps - 1, sizes.convolved
+    return [looked, looked, past, (others, slots, sizes.heads, sizes.head, sizes.key)]
+
+
+def kept(weights: DecoderWeights, memory: DecoderMemory) -> Kept:
+    """A memory as the kernels find it."""
+    slots, room = memory.keys.shape[1], memory.keys.shape[3]
     require(room % ABREAST == 0, f"room for a multiple of {ABREAST} tokens")
-    shape = len(weights.blocks), slots, weights.kv_heads, room, weights.head
-    for cache in (keys, values):
-        array(cache, shape, np.float16)
-    strides = keys.strides[1] // 2, keys.strides[2] // 2
-    return Kept(_parts(keys), _parts(values), slots, room, strides)
+    types = np.float16, np.float16, np.float32, np.float32
+    shapes = memory_shapes(weights, slots, room)
+    for each, shape, kind in zip(memory, shapes, types, strict=True):
+        array(each, shape, kind)
+    recalls = [isinstance(block.mixer, RecallWeights) for block in weights.blocks]
+    looks = [not each for each in recalls]
+    strides = memory.keys.strides[1] // 2, memory.keys.strides[2] // 2
+    looked = _parts(memory.keys, looks), _parts(memory.values, looks)
+    remembered = _parts(memory.past, recalls), _parts(memory.state, recalls)
+    return Kept(*looked, *remembered, slots, room, strides)
+
+
+def pieces(slots: np.ndarray) -> Pieces:
+    """Those of rows with these slots, in their order."""
+    own, counts = np.unique(slots, return_counts=True)
+    token = np.argsort(slots, kind="stable")
+    every = np.cumsum(counts) - counts, counts, own, token
+    return Pieces(*(np.ascontiguousarray(each, np.int32) for each in every))
 
 
 def call(
-    weights: DecoderWeights, rows: Rows, x: np.ndarray, turns: np.ndarray, kept: Kept
+    weights: DecoderWeights,
+    rows: Rows,
+    x: np.ndarray,
+    turns: np.ndarray,
+    kept: Kept,
+    pieces: Pieces | None = None,
 ) -> structures.Pass:
-    """A pass of rows. x: (R, D). turns: of each turning cosines and sines, (N, 2, P, pairs)."""
+    """A pass of rows. x: (R, D). turns: of each turning cosines and sines, (N, 2, P, pairs).
+    pieces: of the rows, where layers of the gated delta rule need them."""
     count, positions = len(rows.ids), turns.shape[2]
     first, last = limits(rows.positions)
     reach = last + 1
@@ -105,6 +170,8 @@ def call(
     first, last = limits(rows.slots)
     require(first >= 0 and last < kept.slots, "slots that are there")
     tables = len(weights.turnings), 2, positions, weights.pairs()
+    require(pieces is not None or not weights.rules(), "the pieces of sequences")
+    parts = tuple(array(each, (len(each),), np.int32) for each in pieces or ())
     return structures.Pass(
         count,
         reach,
@@ -116,40 +183,87 @@ def call(
         kept.keys,
         kept.values,
         *kept.strides,
+        len(pieces.first) if pieces else 0,
+        int(pieces.counts.max()) if pieces else 0,
+        *(parts or (None,) * 4),
+        kept.past,
+        kept.state,
     )
 
 
 def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.Layer:
-    queries, keys, looks = w.heads * w.head, w.kv_heads * w.head, block.looks
-    both = (block.query_norm is None) == (block.key_norm is None)
-    require(both, "norms of queries and of keys")
-    turning = -1 if looks.turning is None else looks.turning
-    require(-1 <= turning < len(w.turnings), "frequencies for all that turns")
-    require(0 <= looks.window <= _MOST, "a window of tokens")
     require(block.activation in structures.ACTIVATIONS, "one of their activations")
+    mixer = block.mixer
+    own = _attention(mixer, w) if isinstance(mixer, AttentionWeights) else _recall(mixer, w.width)
     return structures.Layer(
-        attention_norm=_norm(block.attention_norm, w.width),
-        attention_after=_norm(block.attention_after, w.width),
-        query_norm=_norm(block.query_norm, queries if looks.whole else w.head),
-        key_norm=_norm(block.key_norm, keys if looks.whole else w.head),
+        attention_norm=_norm(block.mixer_norm, w.width),
+        attention_after=_norm(block.mixer_after, w.width),
         mlp_norm=_norm(block.mlp_norm, w.width),
         mlp_after=_norm(block.mlp_after, w.width),
-        query=_product(block.query, queries, w.width),
-        key=_product(block.key, keys, w.width),
-        value=_product(block.value, keys, w.width),
-        output=_product(block.output, w.width, queries),
         expert=_experts(block, w.width, hidden),
         router=_router(block, w.width),
         residual=block.residual,
-        scale=looks.scale,
-        cap=looks.cap,
-        window=looks.window,
-        angles=turning,
-        whole=looks.whole,
         activation=structures.ACTIVATIONS.index(block.activation),
         experts=len(block.mlps),
         chosen=block.routing.chosen if block.routing else 1,
         normalised=block.routing.normalised if block.routing else False,
+        **own,
+    )
+
+
+def _attention(mixer: AttentionWeights, w: DecoderWeights) -> dict[str, Any]:
+    queries, keys, looks = w.heads * w.head, w.kv_heads * w.head, mixer.looks
+    both = (mixer.query_norm is None) == (mixer.key_norm is None)
+    require(both, "norms of queries and of keys")
+    require(w.gated() == (mixer.gate is not None), "gates in all attentions or in none")
+    turning = -1 if looks.turning is None else looks.turning
+    require(-1 <= turning < len(w.turnings), "frequencies for all that turns")
+    require(0 <= looks.window <= _MOST, "a window of tokens")
+    gate = {} if mixer.gate is None else {"gate": _product(mixer.gate, queries, w.width)}
+    return gate | {
+        "query_norm": _norm(mixer.query_norm, queries if looks.whole else w.head),
+        "key_norm": _norm(mixer.key_norm, keys if looks.whole else w.head),
+        "query": _product(mixer.query, queries, w.width),
+        "key": _product(mixer.key, keys, w.width),
+        "value": _product(mixer.value, keys, w.width),
+        "output": _product(mixer.output, w.width, queries),
+        "scale": looks.scale,
+        "cap": looks.cap,
+        "window": looks.window,
+        "angles": turning,
+        "whole": looks.whole,
+    }
+
+
+def _recall(mixer: RecallWeights, width: int) -> dict[str, Any]:
+    sizes = mixer.sizes
+    found = structures.DeltaLayer(
+        input=_product(mixer.input, sizes.convolved, width),
+        gate=_product(mixer.gate, sizes.inner, width),
+        rate=array(mixer.rate, (sizes.heads, width), np.float32),
+        step=array(mixer.step, (sizes.heads, width), np.float32),
+        rule=rule(sizes, mixer.numbers),
+    )
+    output = _product(mixer.output, width, sizes.inner)
+    return {"recall": ctypes.pointer(found), "output": output}
+
+
+def rule(s: DeltaSizes, w: DeltaWeights) -> structures.Delta:
+    """Sizes and numbers of a layer of the gated delta rule, as long as its arrays live."""
+    require(s.fits() and s.heads % s.key_heads == 0 and s.taps > 0, "sizes that the kernels take")
+    kind = np.float32
+    return structures.Delta(
+        heads=s.heads,
+        head=s.head,
+        key_heads=s.key_heads,
+        key=s.key,
+        taps=s.taps,
+        spread=s.spread,
+        epsilon=s.epsilon,
+        conv=array(w.conv, (s.taps, s.convolved), kind),
+        step_bias=array(w.step_bias, (s.heads,), kind),
+        decay_log=array(w.decay_log, (s.heads,), kind),
+        norm=array(w.norm, (s.head,), kind),
     )
 
 
@@ -199,10 +313,10 @@ def limits(numbers: np.ndarray) -> tuple[int, int]:
     return min(few), max(few)
 
 
-def _parts(layers: np.ndarray) -> "ctypes.Array[ctypes.c_void_p]":
-    """Where each layer's part begins."""
-    first, step, count = layers.ctypes.data, layers.strides[0], len(layers)
-    return (ctypes.c_void_p * count)(*(first + i * step for i in range(count)))
+def _parts(layers: np.ndarray, own: Sequence[bool]) -> Parts:
+    """Where the part of each layer begins that has one."""
+    places = iter(layers.ctypes.data + i * layers.strides[0] for i in range(len(layers)))
+    return (ctypes.c_void_p * len(own))(*(next(places) if each else None for each in own))
 
 
 def require(right: bool, what: str) -> None:

@@ -3,7 +3,7 @@
 // Inputs become fifteen bits in groups of 32 with a scale each, in two halves, which cost a product
 // each. With eight bits, as in llama.cpp's Q8_1 blocks, prompts are read faster by half; but a last
 // bit that another order of sums gives then turns a value around, and greedy answers part ways soon.
-// With weights that are floats they stay floats.
+// With weights that are floats they stay floats, or become two of 16 bits (`split.h`).
 //
 // For one row a tile is read as it lies; for several it is opened first, into codes of a byte or
 // floats that lie in the cache, and read as often as there are rows. Both ways make the same sums.
@@ -14,15 +14,15 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "ahead.h"
 #include "amx.h"
 #include "forms.h"
 #include "inputs.h"
+#include "split.h"
 #include "team.h"
 #include "vector.h"
 
 namespace {
-
-constexpr int kRows = 16;  // that are computed together at the most
 
 // form: its place in `kForms`.
 struct Matrix {
@@ -67,15 +67,6 @@ void add_group(const Group<F>& w, const Inputs& x, int64_t row, int g, Floats* f
   }
 }
 
-// Of one row each weight is read once, so memory is all that counts, and the processor's own foresight
-// ends at each page: this far ahead, lines are asked for. Behind a tile lies the next one; to ask for
-// what is not there is no fault.
-constexpr int kFar = 4096;
-
-void ask_for(const uint8_t* from, int bytes) {
-  for (int at = 0; at < bytes; at += 64) __builtin_prefetch(from + kFar + at, 0, 2);
-}
-
 // out (16,): a row times one tile of 16 outputs.
 template <class F>
 void one_row(const uint8_t* tile, const Inputs& x, int64_t row, float* out) {
@@ -116,19 +107,6 @@ void open(const uint8_t* tile, int inputs, uint8_t* to) {
     }
   }
 }
-
-// What is read next and not yet in the cache, `step` bytes for each 32 inputs; null where it is there.
-// Memory is idle while an opened tile is multiplied with, unless the next one is asked for meanwhile.
-struct Ahead {
-  const uint8_t* from;
-  int step;
-
-  void fetch(int g) const {
-    if (!from) return;
-    for (const uint8_t* at = from + int64_t(g) * step; at < from + (g + 1ll) * step; at += 64)
-      __builtin_prefetch(at);
-  }
-};
 
 // out (M, 16): M rows from `row` on times an opened tile.
 template <class F, int M>
@@ -206,7 +184,8 @@ void grid_rows(const uint8_t* opened, const Inputs& x, int64_t row, Ahead ahead,
   }
 }
 
-// What computes with a form. Those that are alike once they are opened share `some`.
+// What computes with a form. Those that are alike once they are opened share `some`. split: it reads
+// the parts of floats.
 struct Kernel {
   int unit, bytes;  // inputs of a unit, and its bytes
   int bits, group, offsets, table, exponent;
@@ -214,7 +193,7 @@ struct Kernel {
   void (*open)(const uint8_t* tile, int inputs, uint8_t* to);
   using Rows = void (*)(const uint8_t* opened, const Inputs& x, int64_t row, Ahead ahead, float* out);
   Rows some[4], grid[2];  // 1, 2, 4 and 8 rows; 8 and 16 on a grid
-  bool on_grid;
+  bool on_grid, split;
 };
 
 template <class F>
@@ -226,7 +205,7 @@ constexpr Kernel kernel() {
           F::kExponent, one_row<F>,
           open<F>,     {some_rows<Opened, 1>, some_rows<Opened, 2>, some_rows<Opened, 4>,
                         some_rows<Opened, 8>},
-          {grid_rows<Opened, 8>, grid_rows<Opened, 16>}, kOnGrid<F>};
+          {grid_rows<Opened, 8>, grid_rows<Opened, 16>}, kOnGrid<F>, false};
 }
 
 // In the order of `structures.FORMS`.
@@ -241,32 +220,68 @@ constexpr Kernel kForms[] = {
     kernel<Bfloats>(),
 };
 
+#if HORNBOOK_GRID
+template <class F>
+constexpr Kernel split_kernel() {
+  Kernel found = kernel<F>();
+  found.one = split_one<F>, found.open = split_open<F>;
+  found.grid[0] = split_on_grid<F, 8>, found.grid[1] = split_on_grid<F, 16>;
+  found.on_grid = found.split = true;
+  return found;
+}
+constexpr Kernel kSplit[] = {split_kernel<Halves>(), split_kernel<Bfloats>()};
+#endif
+
+// One for all calls of a process: a row gives the same bits in each.
+const Kernel& kernel_of(const Matrix& w) {
+#if HORNBOOK_GRID
+  const int exponent = kForms[w.form].exponent;
+  if (exponent && grid_allowed()) return kSplit[exponent == Bfloats::kExponent];
+#endif
+  return kForms[w.form];
+}
+
+// Makes what products with these matrices read of a row, from its floats. grid: of the call.
+void make_inputs(std::initializer_list<const Matrix*> matrices, const Inputs& x, int64_t row,
+                 [[maybe_unused]] const Grid& grid) {
+  bool coded = false, split = false;
+  for (const Matrix* w : matrices) {
+    coded = coded || kForms[w->form].exponent == 0;
+    split = split || kernel_of(*w).split;
+  }
+  if (coded) quantise(x, row);
+#if HORNBOOK_GRID
+  if (split) split_floats(x, row, grid.rows() > 0);
+#endif
+}
+
 // What a tile takes that is opened for so many rows.
 size_t open_bytes(int rows, int inputs) { return rows > 1 ? size_t(kOpenBytes) * inputs : 0; }
 
-// A tile of a matrix, ready for so many rows. room: `open_bytes` of it.
+// A tile of a matrix, ready for so many rows. grid: of this thread. room: `open_bytes` of it.
 class Tile {
  public:
-  Tile(const Matrix& w, int64_t number, int64_t rows, uint8_t* room)
-      : kernel_(kForms[w.form]), bias_(w.bias ? w.bias + kTile * number : nullptr),
+  Tile(const Matrix& w, int64_t number, int64_t rows, const Grid& grid, uint8_t* room)
+      : kernel_(kernel_of(w)), on_grid_(kernel_.on_grid ? grid.rows() : 0), bias_(w.bias ? w.bias + kTile * number : nullptr),
         tile_(w.blocks + number * (w.inputs / kernel_.unit) * kernel_.bytes), opened_(room),
-        next_{nullptr, 0}, single_(rows == 1) {
+        next_{nullptr, 0},
+        single_(rows == 1 && !(kernel_.split && on_grid_)) {
     const int64_t size = int64_t(w.inputs / kernel_.unit) * kernel_.bytes;
     if (kTile * (number + 1) < w.outputs) next_ = {tile_ + size, kernel_.bytes / (kernel_.unit / kGroup)};
     if (!single_) kernel_.open(tile_, w.inputs, room);
   }
 
-  // out (count, 16): rows from `row` on times the tile, with its bias. grid: of this thread.
-  void times(const Inputs& x, int64_t row, int count, const Grid& grid, float* out) const {
+  // out (count, 16): rows from `row` on times the tile, with its bias; there is room for 16 rows.
+  void times(const Inputs& x, int64_t row, int count, float* out) const {
     if (single_) kernel_.one(tile_, x, row, out);
     else {
-      const int on_grid = kernel_.on_grid ? grid.rows() : 0;
       for (int done = 0; done < count;) {
         const int left = count - done, which = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-        const bool whole = on_grid > 0 && left >= on_grid;
-        const auto rows = whole ? kernel_.grid[on_grid / 16] : kernel_.some[which];
+        // Parts of floats are made for the grid alone: it takes rows that nobody wants with them.
+        const bool whole = on_grid_ > 0 && (left >= on_grid_ || kernel_.split);
+        const auto rows = whole ? kernel_.grid[on_grid_ / 16] : kernel_.some[which];
         rows(opened_, x, row + done, row + done == 0 ? next_ : Ahead{nullptr, 0}, out + done * kTile);
-        done += whole ? on_grid : 1 << which;
+        done += whole ? on_grid_ : 1 << which;
       }
     }
     if (bias_)
@@ -276,6 +291,7 @@ class Tile {
 
  private:
   const Kernel& kernel_;
+  const int on_grid_;  // rows
   const float* bias_;
   const uint8_t *tile_, *opened_;
   Ahead next_;  // tile
@@ -289,15 +305,13 @@ void each_rows(int64_t rows, Put put) {
 }
 
 // Calls job(first, stop) for parts of `count` jobs that read the products of x with matrices. ready(row)
-// makes the floats of a row; with codes they are multiplied in codes.
+// makes the floats of a row.
 template <typename Ready, typename Job>
 void each_of_products(Member& team, std::initializer_list<const Matrix*> matrices, const Inputs& x,
                       int64_t rows, Ready ready, int64_t count, Job job) {
-  bool coded = false;
-  for (const Matrix* w : matrices) coded = coded || kForms[w->form].exponent == 0;
   const auto make = [&](int64_t row) {
     ready(row);
-    if (coded) quantise(x, row);
+    make_inputs(matrices, x, row, team.grid);
   };
   team.each_after(rows, make, count, job);
 }
@@ -313,10 +327,10 @@ void multiply_all(Member& team, std::initializer_list<const Matrix*> matrices, c
     int64_t own = t;
     auto w = matrices.begin();
     for (; own >= (*w)->outputs / kTile; w++) own -= (*w)->outputs / kTile;
-    const Tile tile(**w, own, rows, room);
+    const Tile tile(**w, own, rows, team.grid, room);
     each_rows(rows, [&](int64_t row, int count) {
       float out[kRows * kTile];
-      tile.times(x, row, count, team.grid, out);
+      tile.times(x, row, count, out);
       for (int m = 0; m < count; m++) {
         for (int i = 0; i < kTile; i += kLanes) {
           float* to = y + (row + m) * outputs + t * kTile + i;

@@ -53,6 +53,17 @@ class Tiles(NamedTuple):
             start += size
         return found
 
+    def by_turns(self, count: int, rows: int) -> "list[Tiles]":
+        """Matrices of which so many rows each stand by turns, each by itself; 16 divides rows."""
+        assert self.bias is None and self.outputs % (count * rows) == 0, (self.outputs, rows)
+        turns = self.blocks.reshape(-1, count, rows // _TILE, *self.blocks.shape[1:])
+        found = []
+        for number in range(count):
+            blocks = in_huge_pages((len(self.blocks) // count, *self.blocks.shape[1:]))
+            blocks.reshape(len(turns), *turns.shape[2:])[:] = turns[:, number]
+            found.append(self._replace(blocks=blocks, outputs=self.outputs // count))
+        return found
+
 
 class Looks(NamedTuple):
     """How an attention looks. scale: of its scores. cap: scores s become cap tanh(s / cap); 0 for
@@ -85,24 +96,91 @@ class Routing(NamedTuple):
     normalised: bool = True
 
 
-class BlockWeights(NamedTuple):
-    """An attention and an MLP, or several with a routing. Norms: (N,) float32, of what they read,
-    of what they add (after), of queries and keys; each may be None. residual: what is added to the
-    stream is multiplied by it. activation: of MLPs, one of `structures.ACTIVATIONS`.
-    """
+class AttentionWeights(NamedTuple):
+    """query_norm, key_norm: (N,) float32, or None for both. gate: what each head says is multiplied
+    by its sigmoid; of all attentions of a decoder or of none."""
 
-    attention_norm: np.ndarray | None
-    attention_after: np.ndarray | None
-    query_norm: np.ndarray | None
-    key_norm: np.ndarray | None
-    mlp_norm: np.ndarray | None
-    mlp_after: np.ndarray | None
     query: Tiles
     key: Tiles
     value: Tiles
     output: Tiles
-    mlps: Sequence[MLPWeights]
+    query_norm: np.ndarray | None
+    key_norm: np.ndarray | None
     looks: Looks
+    gate: Tiles | None = None
+
+    def matrices(self) -> list[Tiles]:
+        """All of them."""
+        every = (self.query, self.key, self.value, self.output, self.gate)
+        return [each for each in every if each is not None]
+
+
+class DeltaSizes(NamedTuple):
+    """heads of `head` channels of values, key_heads of `key` channels of keys and of queries.
+    spread: heads of values that share a key do not lie together; the first of each key stand first,
+    then the second of each."""
+
+    heads: int
+    head: int
+    key_heads: int
+    key: int
+    taps: int
+    epsilon: float
+    spread: bool = False
+
+    def fits(self) -> bool:
+        """Whether the kernels take such a layer."""
+        return self.head % _TILE == 0 and self.key % _TILE == 0
+
+    @property
+    def inner(self) -> int:
+        """Channels of all values."""
+        return self.heads * self.head
+
+    @property
+    def convolved(self) -> int:
+        """Channels of queries, keys and values."""
+        return 2 * self.key_heads * self.key + self.inner
+
+
+class DeltaWeights(NamedTuple):
+    """conv (taps, convolved); step_bias, decay_log (heads,); norm (head,). float32."""
+
+    conv: np.ndarray
+    step_bias: np.ndarray
+    decay_log: np.ndarray
+    norm: np.ndarray
+
+
+class RecallWeights(NamedTuple):
+    """The gated delta rule in the place of an attention (`nn.delta`). input: of queries, keys and
+    values. rate, step: (heads, D) float32."""
+
+    sizes: DeltaSizes
+    input: Tiles
+    gate: Tiles
+    output: Tiles
+    rate: np.ndarray
+    step: np.ndarray
+    numbers: DeltaWeights
+
+    def matrices(self) -> list[Tiles]:
+        """All of them."""
+        return [self.input, self.gate, self.output]
+
+
+class BlockWeights(NamedTuple):
+    """A mixer and an MLP, or several with a routing. Norms: (N,) float32, of what mixer and MLP
+    read and of what they add (after); each may be None. residual: what is added to the stream is
+    multiplied by it. activation: of MLPs, one of `structures.ACTIVATIONS`.
+    """
+
+    mixer_norm: np.ndarray | None
+    mixer_after: np.ndarray | None
+    mlp_norm: np.ndarray | None
+    mlp_after: np.ndarray | None
+    mixer: AttentionWeights | RecallWeights
+    mlps: Sequence[MLPWeights]
     routing: Routing | None = None
     residual: float = 1.0
     activation: str = "silu"
@@ -110,8 +188,7 @@ class BlockWeights(NamedTuple):
     def matrices(self) -> list[Tiles]:
         """Those that a token meets."""
         met = self.mlps[: self.routing.chosen if self.routing else 1]
-        attention = (self.query, self.key, self.value, self.output)
-        return [*attention, *(matrix for mlp in met for matrix in mlp)]
+        return [*self.mixer.matrices(), *(matrix for mlp in met for matrix in mlp)]
 
 
 class Turning(NamedTuple):
@@ -131,7 +208,7 @@ class Turning(NamedTuple):
 
 
 class DecoderWeights(NamedTuple):
-    """A decoder of attentions and gated MLPs or mixtures of them around a stream, with RMS norms.
+    """A decoder of mixers and gated MLPs or mixtures of them around a stream, with RMS norms.
 
     vocab, context, width: ids, tokens, channels. heads query heads of `head` channels share
     kv_heads of keys and values. turnings: each of as many pairs. epsilon, head_epsilon: of the
@@ -160,7 +237,19 @@ class DecoderWeights(NamedTuple):
         """Whether the kernels take these sizes."""
         alike = len({len(turning.frequencies) for turning in self.turnings}) <= 1
         whole = self.width % GROUP == 0 and self.head % _TILE == 0
-        return whole and alike and len(self.blocks) > 0
+        rules = self.rules()
+        same = all(sizes == rules[0] and sizes.fits() for sizes in rules)
+        return whole and alike and same and len(self.blocks) > 0
+
+    def rules(self) -> list[DeltaSizes]:
+        """The sizes of each mixer that is the gated delta rule."""
+        mixers = (block.mixer for block in self.blocks)
+        return [mixer.sizes for mixer in mixers if isinstance(mixer, RecallWeights)]
+
+    def gated(self) -> bool:
+        """Whether attentions have gates."""
+        mixers = (block.mixer for block in self.blocks)
+        return any(isinstance(mixer, AttentionWeights) and mixer.gate for mixer in mixers)
 
     def pairs(self) -> int:
         """Pairs of channels of a head that turn."""

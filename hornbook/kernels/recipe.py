@@ -39,7 +39,7 @@ _AVX512 = {f"avx512{part}": f"avx512{part}" for part in ("f", "bw", "vl", "dq")}
 _VNNI = _AVX512 | {"avx512_vnni": "avx512vnni"}
 _LEVELS = {
     _X86: (
-        _x86("amx", _VNNI | {"amx_tile": "amx-tile", "amx_int8": "amx-int8"}),
+        _x86("amx", _VNNI | {f"amx_{part}": f"amx-{part}" for part in ("tile", "int8", "bf16")}),
         _x86("avx512vnni", _VNNI),
         _x86("avxvnni", {"avx_vnni": "avxvnni"}),
         _x86("avx512", _AVX512),

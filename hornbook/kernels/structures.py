@@ -50,8 +50,63 @@ class MLPMatrices(ctypes.Structure):
     _fields_ = (("gate", Matrix), ("up", Matrix), ("down", Matrix))
 
 
+class Delta(ctypes.Structure):
+    """Sizes and numbers of a layer of the gated delta rule, as `delta.h` says; float32."""
+
+    _fields_ = (
+        ("heads", ctypes.c_int32),
+        ("head", ctypes.c_int32),
+        ("key_heads", ctypes.c_int32),
+        ("key", ctypes.c_int32),
+        ("taps", ctypes.c_int32),
+        ("spread", ctypes.c_int32),
+        ("epsilon", ctypes.c_float),
+        ("conv", ctypes.c_void_p),
+        ("step_bias", ctypes.c_void_p),
+        ("decay_log", ctypes.c_void_p),
+        ("norm", ctypes.c_void_p),
+    )
+
+
+class DeltaPieces(ctypes.Structure):
+    """Pieces of sequences through such a layer. first to token: int32; all else float32."""
+
+    _fields_ = (
+        ("tokens", ctypes.c_int32),
+        ("pieces", ctypes.c_int32),
+        ("longest", ctypes.c_int32),
+        ("first", ctypes.c_void_p),
+        ("count", ctypes.c_void_p),
+        ("slot", ctypes.c_void_p),
+        ("token", ctypes.c_void_p),
+        ("mixed", ctypes.c_void_p),
+        ("gate", ctypes.c_void_p),
+        ("rate", ctypes.c_void_p),
+        ("step", ctypes.c_void_p),
+        ("mixed_step", ctypes.c_int64),
+        ("gate_step", ctypes.c_int64),
+        ("strength_step", ctypes.c_int64),
+        ("past", ctypes.c_void_p),
+        ("state", ctypes.c_void_p),
+        ("y", ctypes.c_void_p),
+    )
+
+
+class DeltaLayer(ctypes.Structure):
+    """The gated delta rule in the place of an attention; rate, step: float32."""
+
+    _fields_ = (
+        ("input", Matrix),
+        ("gate", Matrix),
+        ("rate", ctypes.c_void_p),
+        ("step", ctypes.c_void_p),
+        ("rule", Delta),
+    )
+
+
 class Layer(ctypes.Structure):
-    """An attention and an MLP or several, as `decoder.h` says; norms and router may be None."""
+    """An attention or what stands in its place, and an MLP or several, as `decoder.h` says; norms
+    and router may be None."""
 
     _fields_ = (
         ("attention_norm", ctypes.c_void_p),
@@ -63,7 +118,9 @@ class Layer(ctypes.Structure):
         ("query", Matrix),
         ("key", Matrix),
         ("value", Matrix),
+        ("gate", Matrix),
         ("output", Matrix),
+        ("recall", ctypes.POINTER(DeltaLayer)),
         ("expert", ctypes.POINTER(MLPMatrices)),
         ("router", ctypes.c_void_p),
         ("residual", ctypes.c_float),
@@ -90,6 +147,7 @@ class Decoder(ctypes.Structure):
         ("head", ctypes.c_int32),
         ("pairs", ctypes.c_int32),
         ("layers", ctypes.c_int32),
+        ("gated", ctypes.c_int32),
         ("epsilon", ctypes.c_float),
         ("head_epsilon", ctypes.c_float),
         ("layer", ctypes.POINTER(Layer)),
@@ -99,7 +157,7 @@ class Decoder(ctypes.Structure):
 
 class Pass(ctypes.Structure):
     """Rows of a call. slot, position: int32. keys, values: half floats, a pointer a layer. Strides
-    in these.
+    in these. The rest is of layers of the gated delta rule: see `DeltaPieces`; a pointer a layer.
     """
 
     _fields_ = (
@@ -114,6 +172,14 @@ class Pass(ctypes.Structure):
         ("values", ctypes.POINTER(ctypes.c_void_p)),
         ("slot_stride", ctypes.c_int64),
         ("head_stride", ctypes.c_int64),
+        ("pieces", ctypes.c_int32),
+        ("longest", ctypes.c_int32),
+        ("first", ctypes.c_void_p),
+        ("count", ctypes.c_void_p),
+        ("piece_slot", ctypes.c_void_p),
+        ("token", ctypes.c_void_p),
+        ("past", ctypes.POINTER(ctypes.c_void_p)),
+        ("state", ctypes.POINTER(ctypes.c_void_p)),
     )
 
 
@@ -138,36 +204,9 @@ def forms() -> Iterator[int]:
         yield from (*map(int, form), unit_bytes(form))
 
 
-class Delta(ctypes.Structure):
-    """Rows of tokens through a layer of the gated delta rule; count: int32, all else float32."""
-
-    _fields_ = (
-        ("rows", ctypes.c_int32),
-        ("time", ctypes.c_int32),
-        ("heads", ctypes.c_int32),
-        ("head", ctypes.c_int32),
-        ("key_heads", ctypes.c_int32),
-        ("key", ctypes.c_int32),
-        ("taps", ctypes.c_int32),
-        ("epsilon", ctypes.c_float),
-        ("count", ctypes.c_void_p),
-        ("mixed", ctypes.c_void_p),
-        ("gate", ctypes.c_void_p),
-        ("rate", ctypes.c_void_p),
-        ("step", ctypes.c_void_p),
-        ("conv", ctypes.c_void_p),
-        ("step_bias", ctypes.c_void_p),
-        ("decay_log", ctypes.c_void_p),
-        ("norm", ctypes.c_void_p),
-        ("past", ctypes.c_void_p),
-        ("state", ctypes.c_void_p),
-        ("y", ctypes.c_void_p),
-    )
-
-
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP, ABREAST)
-    for structure in (Matrix, MLPMatrices, Layer, Decoder, Pass, Delta):
+    for structure in (Matrix, MLPMatrices, Delta, DeltaPieces, DeltaLayer, Layer, Decoder, Pass):
         yield ctypes.sizeof(structure)
         yield from (getattr(structure, field[0]).offset for field in structure._fields_)

@@ -12,18 +12,22 @@ import torch
 from torch import nn
 
 from hornbook.kernels.quantised import (
+    AttentionWeights,
     BlockWeights,
     DecoderWeights,
+    DeltaWeights,
     Looks,
     MLPWeights,
+    RecallWeights,
     Routing,
     Tiles,
 )
-from hornbook.kernels.structures import ACTIVATIONS
+from hornbook.kernels.structures import ACTIVATIONS, TILE
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.pack import FusedAttention, FusedMLP
 from hornbook.models.turnings import turning
 from hornbook.nn.attention import Attention
+from hornbook.nn.delta import GatedDelta
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.head import Capped
@@ -51,7 +55,7 @@ class _Around(NamedTuple):
 
 
 class _Block(NamedTuple):
-    attention: Attention
+    mixer: Attention | GatedDelta
     mlp: GatedMLP | Mixture
     around: tuple[_Around, _Around]
 
@@ -61,8 +65,9 @@ class _Block(NamedTuple):
 
     def head_norms(self) -> list[RMSNorm]:
         """Those of queries and keys."""
-        own = (self.attention.query_norm, self.attention.key_norm)
-        return [_of(RMSNorm, norm) for norm in own if self.attention.config.qk_norm]
+        if not isinstance(self.mixer, Attention) or not self.mixer.config.qk_norm:
+            return []
+        return [_of(RMSNorm, norm) for norm in (self.mixer.query_norm, self.mixer.key_norm)]
 
 
 def decoder_weights(model: CausalLM) -> DecoderWeights | None:
@@ -77,7 +82,8 @@ def decoder_weights(model: CausalLM) -> DecoderWeights | None:
 def described(model: CausalLM) -> DecoderWeights:
     """As `decoder_weights`. Raises OtherPart."""
     blocks, last = _blocks(model), _of(RMSNorm, model.stack.norm)
-    configs = [block.attention.config for block in blocks]
+    mixers = [block.mixer for block in blocks]
+    configs = [mixer.config for mixer in mixers if isinstance(mixer, Attention)]
     rotaries = list(dict.fromkeys(config.rotary for config in configs if config.rotary))
     heads, kv_heads, head = _one(
         "numbers of heads", ((c.heads, c.kv_heads, c.head) for c in configs)
@@ -118,7 +124,7 @@ def _blocks(model: CausalLM) -> list[_Block]:
     if not layers or len(layers) % 2:
         _other("blocks of other than two layers")
     pairs = zip(map(_around, layers[::2]), map(_around, layers[1::2]), strict=True)
-    return [_Block(_attention(one.layer), _mlp(two.layer), (one, two)) for one, two in pairs]
+    return [_Block(_mixer(one.layer), _mlp(two.layer), (one, two)) for one, two in pairs]
 
 
 def _around(layer: nn.Module) -> _Around:
@@ -129,11 +135,8 @@ def _around(layer: nn.Module) -> _Around:
     return _Around(before, inner.layer, _of(RMSNorm, inner.after_norm))
 
 
-def _attention(layer: nn.Module) -> Attention:
-    attention = _of(Attention, layer)
-    if attention.config.gated:
-        _other("heads with gates")
-    return attention
+def _mixer(layer: nn.Module) -> Attention | GatedDelta:
+    return layer if isinstance(layer, GatedDelta) else _of(Attention, layer)
 
 
 def _mlp(layer: nn.Module) -> GatedMLP | Mixture:
@@ -141,24 +144,39 @@ def _mlp(layer: nn.Module) -> GatedMLP | Mixture:
 
 
 def _block_weights(block: _Block, rotaries: list[RotaryConfig]) -> BlockWeights:
-    attention, config = block.attention, block.attention.config
     first, second = block.around
-    normed = config.qk_norm is not None
-    query, key, value = _inputs(attention, ("query", "key", "value"), FusedAttention)
     mlps, routing = _mlps(block.mlp)
     return BlockWeights(
-        attention_norm=_gain(first.before),
-        attention_after=_gain(first.after),
-        query_norm=_gain(_of(RMSNorm, attention.query_norm)) if normed else None,
-        key_norm=_gain(_of(RMSNorm, attention.key_norm)) if normed else None,
+        mixer_norm=_gain(first.before),
+        mixer_after=_gain(first.after),
         mlp_norm=_gain(second.before),
         mlp_after=_gain(second.after),
+        mixer=_attention_weights(block.mixer, rotaries)
+        if isinstance(block.mixer, Attention)
+        else _recall_weights(block.mixer),
+        mlps=[_mlp_weights(mlp) for mlp in mlps],
+        routing=routing,
+        residual=_one("multipliers of a block", (each.multiplier for each in block.around)),
+        activation=mlps[0].kind,
+    )
+
+
+def _attention_weights(attention: Attention, rotaries: list[RotaryConfig]) -> AttentionWeights:
+    config = attention.config
+    normed = config.qk_norm is not None
+    query, key, value = _inputs(attention, ("query", "key", "value"), FusedAttention)
+    gate = None
+    if config.gated:
+        if query.bias is not None or config.head % TILE:
+            _other("gates with biases, or of such heads")
+        query, gate = query.by_turns(2, config.head)
+    return AttentionWeights(
         query=query,
         key=key,
         value=value,
         output=_tiles(attention.output),
-        mlps=[_mlp_weights(mlp) for mlp in mlps],
-        routing=routing,
+        query_norm=_gain(_of(RMSNorm, attention.query_norm)) if normed else None,
+        key_norm=_gain(_of(RMSNorm, attention.key_norm)) if normed else None,
         looks=Looks(
             scale=config.head**-0.5 if config.scale is None else config.scale,
             cap=config.cap or 0.0,
@@ -166,8 +184,29 @@ def _block_weights(block: _Block, rotaries: list[RotaryConfig]) -> BlockWeights:
             turning=rotaries.index(config.rotary) if config.rotary else None,
             whole=config.qk_norm_whole,
         ),
-        residual=_one("multipliers of a block", (each.multiplier for each in block.around)),
-        activation=mlps[0].kind,
+        gate=gate,
+    )
+
+
+def _recall_weights(layer: GatedDelta) -> RecallWeights:
+    rate, step, taps, bias, decay = (
+        weight.detach().float().contiguous().numpy()
+        for weight in (
+            _of(nn.Linear, layer.rate).weight,
+            _of(nn.Linear, layer.step).weight,
+            layer.conv.weight[:, 0].T,
+            layer.step_bias,
+            layer.decay_log,
+        )
+    )
+    return RecallWeights(
+        sizes=layer.config.sizes,
+        input=_tiles(layer.input),
+        gate=_tiles(layer.gate),
+        output=_tiles(layer.output),
+        rate=rate,
+        step=step,
+        numbers=DeltaWeights(taps, bias, decay, _numbers(layer.norm)),
     )
 
 

@@ -14,6 +14,7 @@ from hornbook.kernels.codes import Form
 from hornbook.kernels.quantised import ROWS, Matrix, can_pack, join
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention, AttentionConfig
+from hornbook.nn.delta import GatedDelta
 from hornbook.nn.head import Capped, cap_of
 from hornbook.nn.mlp import GatedMLP
 from hornbook.nn.norm import RMSNorm
@@ -99,11 +100,13 @@ def _is_plain(config: AttentionConfig) -> bool:
 
 
 def pack(model: CausalLM, source: Source) -> CausalLM:
-    """Replace in place what `source` has matrices for; returns the model.
+    """Replace in place what `source` has matrices for; returns the model. What makes a number a
+    head stays as it is.
 
     Joined are three projections of an attention, and gate and values of an MLP, when all are there
     in one form.
     """
+    whole = stay_whole(model)
     for name, module in list(model.named_modules()):
         if isinstance(module, Attention):
             if _join(module, name, ("query", "key", "value"), source):
@@ -112,12 +115,22 @@ def pack(model: CausalLM, source: Source) -> CausalLM:
             module.__class__ = FusedMLP
     for name, module in list(model.named_modules()):
         for own, child in list(module.named_children()):
-            if isinstance(child, nn.Linear):
+            if isinstance(child, nn.Linear) and f"{name}.{own}" not in whole:
                 found = source(f"{name}.{own}" if name else own, child)
                 if found is not None:
                     made, cap = packed(found, child.bias), cap_of(child)
                     setattr(module, own, made if cap is None else Capped(made, cap))
     return model
+
+
+def stay_whole(model: nn.Module) -> frozenset[str]:
+    """Linear layers that make a number a head: small, and not worth their errors."""
+    return frozenset(
+        f"{name}.{own}"
+        for name, module in model.named_modules()
+        if isinstance(module, GatedDelta)
+        for own in ("rate", "step")
+    )
 
 
 def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Source:

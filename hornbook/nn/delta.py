@@ -27,9 +27,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook import kernels
-from hornbook.kernels.delta import DeltaMemory, DeltaRows, DeltaSizes, DeltaWeights
+from hornbook.kernels.delta import DeltaMemory, DeltaRows
 from hornbook.kernels.delta import delta_rule as delta_kernel
 from hornbook.kernels.library import Library
+from hornbook.kernels.quantised import DeltaSizes, DeltaWeights
 from hornbook.nn.chunks import chunked, chunked_segments, running, segment_before
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, register
 from hornbook.nn.convolution import CausalConvolution
@@ -188,7 +189,12 @@ class GatedDelta(Layer):
         counts = np.full(rows, time, np.int32)
         if mask.valid is not None:
             counts = mask.valid.sum(1, dtype=torch.int32).numpy()
-        weights = (self.conv.weight[:, 0], self.step_bias, self.decay_log, self.norm.weight)
+        weights = (
+            self.conv.weight[:, 0].T.contiguous(),
+            self.step_bias,
+            self.decay_log,
+            self.norm.weight,
+        )
         memory = DeltaMemory(cache["conv"].numpy(), cache["state"].numpy())
         y = delta_kernel(
             library,

@@ -15,6 +15,18 @@ WORDS = (
 """Qwen2's split: words with one sign or space before them, single digits, runs of signs."""
 
 _DIGITS_BY_THREE = WORDS.replace(r"\p{N}|", r"\p{N}{1,3}|")
+_WITH_MARKS = WORDS.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(
+    r"[^\s\p{L}\p{N}]", r"[^\s\p{L}\p{M}\p{N}]"
+)
+"""Qwen3.5's: signs that are written over letters belong to them."""
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+
+
+def _by_case(endings: str, digits: str) -> str:
+    """Words end where small letters are followed by large ones, with such `endings`."""
+    words = (f"{_UPPER}*{_LOWER}+", f"{_UPPER}+{_LOWER}*")
+    each = "|".join(rf"[^\r\n\p{{L}}\p{{N}}]?{word}{endings}" for word in words)
+    return each + rf"|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
 class PreTokenizer(NamedTuple):
@@ -47,7 +59,9 @@ _SINGLE_DIGITS = PreTokenizer(
     _sequence({"type": "Digits", "individual_digits": True}, _byte_level(own_words=True))
 )
 _LLAMA3 = PreTokenizer(_split(_DIGITS_BY_THREE), whole_words=True)
+_LLAMA3_MERGED = PreTokenizer(_split(_DIGITS_BY_THREE))
 _QWEN2 = PreTokenizer(_split(WORDS))
+_GPT4O = PreTokenizer(_split(_by_case("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", r"\p{N}{1,3}")))
 
 PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     "qwen2": _QWEN2,
@@ -56,7 +70,12 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     "llama-bpe": _LLAMA3,
     "llama3": _LLAMA3,
     "llama-v3": _LLAMA3,
-    "smaug-bpe": PreTokenizer(_split(_DIGITS_BY_THREE)),
+    "smaug-bpe": _LLAMA3_MERGED,
+    "dbrx": _LLAMA3_MERGED,
+    "qwen35": PreTokenizer(_split(_WITH_MARKS)),
+    "gpt-4o": _GPT4O,
+    "llama4": _GPT4O,
+    "tekken": PreTokenizer(_split(_by_case("", r"\p{N}")), whole_words=True),
     "gpt-2": _GPT2,
     "phi-2": _GPT2,
     "olmo": _GPT2,

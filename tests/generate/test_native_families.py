@@ -27,7 +27,6 @@ OTHERS = {
     "lfm2-conv": "ShortConv where Attention is needed",
     "lstm": "LSTM where Attention is needed",
     "lstm-attention": "where Attention is needed",
-    "qwen3.5": "GatedDelta where Attention is needed",
 }
 """Presets that torch's layers compute, and which part the kernels have not."""
 

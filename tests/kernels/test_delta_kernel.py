@@ -7,13 +7,8 @@ import torch
 from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
 from hornbook.kernels.check_delta import delta_is_right
-from hornbook.kernels.delta import (
-    DeltaMemory,
-    DeltaRows,
-    DeltaSizes,
-    DeltaWeights,
-    delta_rule,
-)
+from hornbook.kernels.delta import DeltaMemory, DeltaRows, delta_rule
+from hornbook.kernels.quantised import DeltaSizes, DeltaWeights
 from hornbook.nn.contract import State
 from hornbook.nn.delta import GatedDelta, GatedDeltaConfig
 from tests.tiny import need_kernels
@@ -124,7 +119,7 @@ def call(**changed):
 
     arguments = {
         "sizes": sizes,
-        "weights": DeltaWeights(numbers(64, 2), numbers(2), numbers(2), numbers(16)),
+        "weights": DeltaWeights(numbers(2, 64), numbers(2), numbers(2), numbers(16)),
         "rows": DeltaRows(
             np.array([70, 3], np.int32),
             *(numbers(2, 70, size) for size in (64, 32, 2, 2)),

@@ -24,6 +24,8 @@ def test_a_row_gives_the_same_bits_in_any_company(form):
     x = np.random.default_rng(0).normal(size=(max(ROWS), INPUTS)).astype(np.float32)
     alone = np.concatenate([library.product(matrix, row[None], threads=1) for row in x])
     wanted = x @ codes.dequantised().T
-    assert np.abs(alone - wanted).max() < 1e-3 * np.abs(wanted).max()
+    # On a grid floats are sums of two parts: without one of them, errors are 400 times as large.
+    close = 3e-5 if form.exponent else 1e-3
+    assert np.abs(alone - wanted).max() < close * np.abs(wanted).max()
     for rows in ROWS:
         assert np.array_equal(library.product(matrix, x[:rows], threads=2), alone[:rows])

@@ -80,7 +80,7 @@ def test_it_is_what_the_layers_of_the_file_hold(name, kind, tied, tmp_path):
     pairs = zip(flat(ours._replace(embed=0)), flat(theirs._replace(embed=0)), strict=True)
     assert all(np.array_equal(one, other) for one, other in pairs)
     biased = name in ("qwen2", "biased", "multiplied")
-    assert (ours.blocks[0].query.bias is not None) == biased
+    assert (ours.blocks[0].mixer.query.bias is not None) == biased
 
 
 @pytest.mark.parametrize(("name", "kind"), [("gpt2", "q8_0"), ("llama", "f32")])
@@ -225,6 +225,11 @@ def with_mlps(block, **other):
     return block._replace(mlps=[mlp._replace(**other) for mlp in block.mlps])
 
 
+def with_mixer(w, **other):
+    mixer = w.blocks[0].mixer._replace(**other)
+    return w._replace(blocks=[w.blocks[0]._replace(mixer=mixer), *w.blocks[1:]])
+
+
 def routed(w, chosen):
     """With a routing among MLPs of which there is one."""
     routing = Routing(np.ones((1, w.width), np.float32), chosen)
@@ -250,13 +255,14 @@ CHANGES = {
     "a larger vocabulary": lambda w: w._replace(vocab=w.vocab + 16),
     "no layers": lambda w: w._replace(blocks=[]),
     "a smaller matrix": lambda w: w._replace(
-        blocks=[with_mlps(w.blocks[0], down=w.blocks[0].output), *w.blocks[1:]]
+        blocks=[with_mlps(w.blocks[0], down=w.blocks[0].mixer.output), *w.blocks[1:]]
     ),
+    "gates in one block": lambda w: with_mixer(w, gate=w.blocks[0].mixer.query),
     "blocks cut off": lambda w: w._replace(
         logits=w.logits._replace(blocks=w.logits.blocks[:-1].copy())
     ),
     "another form": lambda w: w._replace(logits=w.logits._replace(form=Form(4))),
-    "half a norm": lambda w: w._replace(blocks=[w.blocks[0]._replace(query_norm=w.last_norm)]),
+    "half a norm": lambda w: with_mixer(w, query_norm=w.last_norm),
     "a bias too short": lambda w: w._replace(logits=w.logits._replace(bias=w.last_norm[:3].copy())),
 }
 

@@ -185,6 +185,30 @@ def test_names_are_those_of_the_library(name):
             assert absent or found == ours.format(block=1)
 
 
+def test_what_others_offer_in_other_ways_is_refused_with_what_to_do(llama):
+    whole = bytearray(llama.read_bytes())
+    llama.write_bytes(whole[:4] + whole[4:8][::-1] + whole[8:])
+    refused(llama, "is big-endian; the same model is offered little-endian")
+    llama.write_bytes(whole[:4] + b"\x07\0\0\0" + whole[8:])
+    refused(llama, "has version 7; only 2 and 3")
+    part = llama.with_name("m-00001-of-00003.gguf")
+    writer = gguf.GGUFWriter(part, "llama")
+    writer.add_uint16("split.no", 0)
+    writer.add_uint16("split.count", 3)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    refused(part, "is one of 3 parts of a model. Join them with")
+
+
+def test_a_type_from_tomorrow_is_refused_with_those_that_are_there(llama):
+    whole, name = llama.read_bytes(), b"blk.0.ffn_up.weight"
+    at = whole.index(name) + len(name) + 4 + 2 * 8  # behind the number of axes and two of them
+    llama.write_bytes(whole[:at] + (250).to_bytes(4, "little") + whole[at + 4 :])
+    refused(llama, "as type 250, which is not known here. Ask for the same model as F16, Q8_0")
+
+
 def test_a_file_cut_short_is_named_at_any_length(llama):
     whole = llama.read_bytes()
     for size in (0, 3, 10, 30, 100, 500, 2000, len(whole) // 2, len(whole) - 1):

@@ -10,6 +10,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.tokenize.chat import CHATML, render
 from hornbook.tokenize.special import SPECIAL, TURN_END, TURN_START
 from hornbook.tokenize.tokenizer import Tokenizer
+from tests.tokenize.test_gguf_tokenizers import file, keys
 
 NAMES = {"eos_token": "<|endoftext|>", "bos_token": "<|im_start|>"}
 
@@ -25,6 +26,76 @@ TEMPLATES = [
     "{%- for m in messages -%}\n  {%- if m.name is defined %}{{ m.name }}{% endif -%}\n"
     "  {{- m | tojson }}{% if loop.index == 2 %}{% break %}{% endif %}\n{%- endfor %}",
 ]
+
+# The forms of families that people have, their texts shorter.
+FAMILIES = {
+    "phi": "{% for m in messages %}{% if (m['role'] == 'system') %}{{'<|im_start|>system<|sep|>' +"
+    " m['content'] + '<|im_end|>'}}{% elif (m['role'] == 'user') %}{{'<|im_start|>user<|sep|>' +"
+    " m['content'] + '<|im_end|>'}}{% else %}{{'<|im_start|>assistant<|sep|>' + m['content'] +"
+    " '<|im_end|>'}}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>' }}"
+    "{% endif %}",
+    "mistral": "{%- if messages[0]['role'] == 'system' %}{%- set system = messages[0]['content'] %}"
+    "{%- set rest = messages[1:] %}{%- else %}{%- set rest = messages %}{%- endif %}"
+    "{{- bos_token }}{%- set ns = namespace(index=0) %}{%- for m in rest %}"
+    "{%- if not (m.tool_calls is defined) %}{%- if (m['role'] == 'user') != (ns.index % 2 == 0) %}"
+    "{{- raise_exception('roles must alternate') }}{%- endif %}{%- set ns.index = ns.index + 1 %}"
+    "{%- endif %}{%- endfor %}{%- for m in rest %}{%- if m['role'] == 'user' %}"
+    "{%- if loop.first and system is defined %}{{- '[INST] ' + system + '\\n\\n' + m['content'] +"
+    " '[/INST]' }}{%- else %}{{- '[INST] ' + m['content'] + '[/INST]' }}{%- endif %}{%- else %}"
+    "{{- ' ' + m['content']|trim + eos_token }}{%- endif %}{%- endfor %}",
+    "gemma": "{{ bos_token }}{%- if messages[0]['role'] == 'system' -%}{%- if messages[0].content"
+    " is string -%}{%- set first = messages[0]['content'] + '\n' -%}{%- else -%}{%- set first ="
+    " messages[0]['content'][0]['text'] -%}{%- endif -%}{%- set rest = messages[1:] -%}"
+    "{%- else -%}{%- set first = '' -%}{%- set rest = messages -%}{%- endif -%}"
+    "{%- for m in rest -%}{%- if (m['role'] == 'assistant') -%}{%- set role = 'model' -%}"
+    "{%- else -%}{%- set role = m['role'] -%}{%- endif -%}{{ '<start>' + role + '\n' + (first if"
+    " loop.first else '') }}{%- if m['content'] is string -%}{{ m['content'] | trim }}"
+    "{%- elif m['content'] is iterable -%}{%- for item in m['content'] -%}{{ item['text'] }}"
+    "{%- endfor -%}{%- endif -%}{{ '<end>\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{'<start>model\n'}}{%- endif -%}",
+    "granite": "{%- set tools_there = tools is defined and tools %}{%- if messages[0]['role'] =="
+    " 'system' %}{%- set system = messages[0]['content'] %}{%- set loop_messages = messages[1:] %}"
+    "{%- else %}{%- set system = 'Today is ' + strftime_now('%B %Y') %}{%- set loop_messages ="
+    " messages %}{%- endif %}{{- '<|role|>system<|end|>' + system + '<|im_end|>\n' }}"
+    "{%- if documents %}{{- documents | tojson(indent=4) }}{%- endif %}{% for m in loop_messages %}"
+    "{{- '<|role|>' + m['role'] + '<|end|>' + m['content'] + '<|im_end|>\n' }}{%- if loop.last and"
+    " add_generation_prompt %}{{- '<|role|>assistant' }}{%- if controls %}{{- ' ' + controls |"
+    " tojson()}}{%- endif %}{{- '<|end|>' }}{%- endif %}{%- endfor %}",
+    "olmo": "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '<|user|>\n' +"
+    " m['content'] + '\n' }}{% elif m['role'] == 'assistant' %}{% if not loop.last %}"
+    "{{ m['content'] + eos_token + '\n' }}{% else %}{{ m['content'] + eos_token }}{% endif %}"
+    "{% endif %}{% if loop.last and add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    "{% endfor %}",
+    "smollm3": "{%- if enable_thinking is not defined -%}{%- set enable_thinking = true -%}"
+    "{%- endif -%}{%- set mode = '/think' if enable_thinking else '/no_think' -%}"
+    "{%- if messages[0].role == 'system' -%}{%- set system = messages[0].content -%}"
+    "{%- if '/no_think' in system -%}{%- set mode = '/no_think' -%}{%- endif -%}"
+    "{%- set own = system.replace('/no_think', '').replace('/think', '').rstrip() -%}{%- endif -%}"
+    "{{- '<|im_start|>system\nDate: ' ~ strftime_now('%Y') ~ '\nMode: ' ~ mode ~ '\n' -}}"
+    "{%- if own -%}{{- own -}}{%- endif -%}{{- '<|im_end|>\n' -}}{%- for m in messages -%}"
+    "{%- set content = m.content if m.content is string else '' -%}{%- if m.role == 'assistant' -%}"
+    "{%- generation -%}{%- if mode == '/think' -%}{{- '<|im_start|>assistant\n' +"
+    " content.lstrip('\n') + '<|im_end|>\n' -}}{%- else -%}{{- content -}}{%- endif -%}"
+    "{%- endgeneration -%}{%- elif m.role == 'user' -%}{{- '<|im_start|>' + m.role + '\n' + content"
+    " + '<|im_end|>\n' -}}{%- endif -%}{%- endfor -%}{%- if add_generation_prompt -%}"
+    "{{- '<|im_start|>assistant\n' -}}{%- endif -%}",
+    "qwen3.5": "{%- macro say(content) %}{%- if content is string %}{{- content }}{%- else %}"
+    "{%- for item in content %}{{- item.text if 'text' in item else '' }}{%- endfor %}{%- endif %}"
+    "{%- endmacro %}{%- set ns = namespace(last=messages|length - 1, found=false) %}"
+    "{%- for m in messages[::-1] %}{%- set index = (messages|length - 1) - loop.index0 %}"
+    "{%- if not ns.found and m.role == 'user' %}{%- set ns.last = index %}{% set ns.found = true %}"
+    "{%- endif %}{%- endfor %}{%- for m in messages %}{%- set content = say(m.content)|trim %}"
+    "{%- if m.role == 'assistant' %}{%- set thought = '' %}{%- if '</think>' in content %}"
+    "{%- set thought = content.split('</think>')[0].rstrip('\n').split('<think>')[-1] %}"
+    "{%- set content = content.split('</think>')[-1].lstrip('\n') %}{%- endif %}"
+    "{%- if loop.index0 > ns.last %}{{- '<|im_start|>assistant\n<think>\n' + thought +"
+    " '\n</think>\n\n' + content }}{%- else %}{{- content }}{%- endif %}{{- '<|im_end|>\n' }}"
+    "{%- elif loop.previtem and loop.previtem.role == 'user' %}{{- 'again' }}{%- else %}"
+    "{{- '<|im_start|>' + m.role + '\n' + content + '<|im_end|>' + '\n' }}{%- endif %}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>' }}{%- endif %}"
+    "{%- endif %}",
+}
 
 MESSAGES = [
     {"role": "system", "content": "  Be brief.\n", "name": None},
@@ -45,9 +116,11 @@ def written(folder, template, tmp_path):
     return Tokenizer.load(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", [*TEMPLATES, *FAMILIES.values()])
 def test_templates_render_as_in_transformers(folder, tmp_path, template):
+    """From a folder, and from a GGUF file, which leaves out what only training asks for."""
     ours, theirs = written(folder, template, tmp_path)
+    from_file = Tokenizer.load(file(tmp_path / "m.gguf", keys(tmp_path)))
     for prompt in (False, True):
         wanted = theirs.apply_chat_template(
             MESSAGES,
@@ -57,6 +130,7 @@ def test_templates_render_as_in_transformers(folder, tmp_path, template):
         )
         ids, trained = ours.encode_chat(MESSAGES, add_generation_prompt=prompt)
         assert ids.tolist() == wanted["input_ids"]
+        assert from_file.encode_chat(MESSAGES, prompt)[0].tolist() == wanted["input_ids"]
         flags = wanted.get("assistant_masks", [0] * len(ids))
         assert trained.tolist() == [bool(flag) for flag in flags]
 

@@ -14,6 +14,7 @@ from hornbook.models.folder import save_model
 from hornbook.models.gguf.mixture import FILE_TYPES
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.presets import PRESETS
+from hornbook.tokenize.bytelevel import BYTE_OF
 from hornbook.tokenize.gguf import write_tokenizer
 from hornbook.tokenize.pretokenizers import PRE_TOKENIZERS
 from hornbook.tokenize.tokenizer import Tokenizer, read_files
@@ -179,12 +180,26 @@ def read(file, name):
     return gguf.dequantize(file.read(name), kind)
 
 
+CUTS = [
+    "camelCase HTTPServer iPhone's DON'T don't ÉCOLE écoleÉ x/y//z a/\r\n1/2 12345 1 234",
+    "Ho\u0302tel e\u0301\u0301, na\u0308ive! हिन्दी भाषा ไทยแลนด์ ﷺ عَرَبِيّ",
+    "中文字符ABC中文 ǅ ʰa ªb Ⅷ ½ ２０２６ 한국어kor  \t\n\n  end",
+]
+
+
 @pytest.mark.parametrize("name", PRE_TOKENIZERS)
 def test_a_name_cuts_text_here_as_there(name, tmp_path):
+    """Beside the usual merges, any two bytes may become one token, so that each split is seen."""
     write(tmp_path, GPT2)
-    path = file(tmp_path / "m.gguf", {**keys(tmp_path), "tokenizer.ggml.pre": name})
+    values = keys(tmp_path)
+    usual = set(values["tokenizer.ggml.tokens"])
+    pairs = [(a, b) for a in BYTE_OF for b in BYTE_OF if a + b not in usual]
+    values["tokenizer.ggml.tokens"] += [a + b for a, b in pairs]
+    values["tokenizer.ggml.merges"] += [f"{a} {b}" for a, b in pairs]
+    values["tokenizer.ggml.token_type"] += [1] * len(pairs)
+    path = file(tmp_path / "m.gguf", {**values, "tokenizer.ggml.pre": name})
     there = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
-    for text in ODD:
+    for text in [*ODD, *CUTS]:
         ids = there.tokenize(text.encode(), add_bos=False, special=False)
         assert Tokenizer.load(path).encode(text) == ids
     there.close()

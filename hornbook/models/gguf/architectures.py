@@ -23,12 +23,12 @@ from hornbook.models.gguf.facts import (
     read_facts,
     scale_of,
 )
-from hornbook.models.gguf.qwen import read_hybrid
 from hornbook.models.gguf.sizes import HEADS, close_fields, open_fields, read_sizes
-from hornbook.models.presets import gpt2, llama, qwen2, qwen3, qwen3_moe
+from hornbook.models.presets import gpt2, llama, qwen2, qwen3, qwen3_5, qwen3_moe
 from hornbook.models.sizes import DecoderSizes
 from hornbook.models.variants import gemma2, gemma3, granite, olmo2, phi3, smollm3
 from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.mixture import MixtureConfig
 from hornbook.nn.residual import PreNormConfig
 
@@ -47,6 +47,21 @@ def read_architecture(file: GGUFFile, name: str) -> CausalLMConfig:
 def _mixture(facts: MixtureFacts | None) -> MixtureConfig:
     assert facts is not None, "it was read"
     return MixtureConfig(experts=facts.experts, chosen=facts.chosen, hidden=facts.hidden)
+
+
+def _hybrid(facts: DecoderFacts) -> CausalLMConfig:
+    assert facts.recall is not None, "it was read"
+    rule = facts.recall.sizes
+    mixer = GatedDeltaConfig(
+        heads=rule.heads,
+        head=rule.head,
+        key_heads=rule.key_heads,
+        key=rule.key,
+        kernel=rule.taps,
+        epsilon=rule.epsilon,
+    )
+    attention = tuple(facts.recall.attention)
+    return qwen3_5(facts.sizes, attention, mixer, facts.rotary, facts.epsilon)
 
 
 def _read_gpt2(fields: Fields, name: str, vocab: int, file: GGUFFile) -> CausalLMConfig:
@@ -191,6 +206,7 @@ _CONFIGS: dict[str, Callable[[DecoderFacts], CausalLMConfig]] = {
     "qwen3moe": lambda f: qwen3_moe(
         f.sizes, _mixture(f.mixture), f.rotary, f.epsilon, f.biased
     ),
+    "qwen35": _hybrid,
     "phi3": lambda f: phi3(f.sizes, f.window, f.rotary, f.epsilon),
     "gemma2": lambda f: gemma2(
         f.sizes, f.window, f.whole, f.rotary, f.epsilon,
@@ -208,7 +224,6 @@ _CONFIGS: dict[str, Callable[[DecoderFacts], CausalLMConfig]] = {
     ),
 }  # fmt: skip
 _OTHERS: dict[str, Callable[[Fields, str, int, GGUFFile], CausalLMConfig]] = {
-    "qwen35": read_hybrid,
     "gpt2": _read_gpt2,
 }
 WRITE: dict[str, Callable[[CausalLMConfig, DecoderParts, str], dict[str, Any]]] = {

@@ -3,7 +3,7 @@
 Token vectors stay in the file, which is mapped.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -12,16 +12,18 @@ import numpy as np
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
 from hornbook.kernels.quantised import (
+    AttentionWeights,
     BlockWeights,
     DecoderWeights,
     Looks,
     MLPWeights,
+    RecallWeights,
     Routing,
     Tiles,
     tiles,
 )
 from hornbook.kernels.structures import TILE
-from hornbook.models.gguf import quantised
+from hornbook.models.gguf import quantised, recall
 from hornbook.models.gguf.facts import FACTS, DecoderFacts, read_facts
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
@@ -31,16 +33,18 @@ from hornbook.nn.frequencies import RotaryConfig
 
 _INPUTS = ("attn_q", "attn_k", "attn_v")
 _ROUTER, _EXPERTS = "ffn_gate_inp", ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
-_BEFORE = {"attention_norm": "attn_norm", "mlp_norm": "ffn_norm"}
-_AFTER = {"attention_after": "post_attention_norm", "mlp_after": "post_ffw_norm"}
+_AS_FLOATS = (f"{_ROUTER}.weight", recall.RATE, recall.STEP, recall.CONVOLUTION)
+"""Matrices that are read as floats, whatever they are stored as."""
+_BEFORE = {"mixer_norm": "attn_norm", "mlp_norm": "ffn_norm"}
+_AFTER = {"mixer_after": "post_attention_norm", "mlp_after": "post_ffw_norm"}
 _HEADS = {"query_norm": "attn_q_norm", "key_norm": "attn_k_norm"}
 
 
 class _Kind(NamedTuple):
-    """What the blocks of an architecture have. norms: by their places in `BlockWeights`, what they
-    are called. whole: queries and keys are normed over all heads. joint: matrices that read the
-    same are one. may_bias, biased: those that have biases where queries do, and those that always
-    have. activation: of the MLP."""
+    """What the blocks of an architecture have. norms: by their places in `BlockWeights` and
+    `AttentionWeights`, what they are called. whole: queries and keys are normed over all heads.
+    joint: matrices that read the same are one. may_bias, biased: those that have biases where
+    queries do, and those that always have. activation: of the MLP."""
 
     norms: dict[str, str] = _BEFORE
     whole: bool = False
@@ -56,6 +60,8 @@ _KINDS = {
     "qwen2": _Kind(biased=_INPUTS),
     "qwen3": _Kind(_BEFORE | _HEADS, may_bias=_ATTENTION),
     "qwen3moe": _Kind(_BEFORE | _HEADS, may_bias=_ATTENTION),
+    # What stands before the MLP is called as if it stood behind the mixer.
+    "qwen35": _Kind({**_BEFORE, "mlp_norm": "post_attention_norm", **_HEADS}),
     "phi3": _Kind(joint=True),
     "gemma2": _Kind(_BEFORE | _AFTER, activation="gelu_tanh"),
     "gemma3": _Kind(_BEFORE | _AFTER | _HEADS, activation="gelu_tanh"),
@@ -93,7 +99,7 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
         head_epsilon=facts.epsilon if "query_norm" in kind.norms else 0.0,
         embed=_embedder(file, facts.embedding),
         blocks=[
-            _Block(file, f"blk.{i}", kind, facts, order).weights(_looks(facts, kind, i, rotaries))
+            _Block(file, i, kind, facts, order).weights(_looks(facts, kind, i, rotaries))
             for i in range(sizes.depth)
         ],
         last_norm=quantised.floats(file, "output_norm.weight"),
@@ -112,7 +118,9 @@ def _is_plain(file: GGUFFile, kind: _Kind, facts: DecoderFacts) -> bool:
     What is not is left to `load_packed`, which says what is wrong if something is.
     """
     expected = dict(_shapes(kind, facts))
-    matrices = [x for x, shape in expected.items() if len(shape) > 1 and _ROUTER not in x]
+    matrices = [
+        name for name, shape in expected.items() if len(shape) > 1 and not name.endswith(_AS_FLOATS)
+    ]
     constant = (DIVISORS, LONG, SHORT)
     shapes = {each: place.shape for each, place in file.tensors.items() if each not in constant}
     split = (facts.sizes.head, facts.sizes.hidden) if kind.joint else ()
@@ -123,27 +131,44 @@ def _is_plain(file: GGUFFile, kind: _Kind, facts: DecoderFacts) -> bool:
 
 
 def _shapes(kind: _Kind, facts: DecoderFacts) -> Iterator[tuple[str, tuple[int, ...]]]:
-    sizes = facts.sizes
-    width, queries, keys = sizes.width, sizes.heads * sizes.head, sizes.kv_heads * sizes.head
+    sizes, width = facts.sizes, facts.sizes.width
     yield EMBEDDING, (sizes.vocab, width)
     yield "output_norm.weight", (width,)
     if not sizes.tied:
         yield HEAD, (sizes.vocab, width)
-    matrices = {"attn_output": (width, queries), **_mlp_shapes(kind, facts)}
-    if kind.joint:
-        matrices["attn_qkv"] = queries + 2 * keys, width
-    else:
-        matrices |= {"attn_q": (queries, width), "attn_k": (keys, width), "attn_v": (keys, width)}
-    heads = (queries, keys) if kind.whole else (sizes.head, sizes.head)
-    normed = dict(zip(_HEADS, heads, strict=True))
-    biased = kind.biased + (kind.may_bias if facts.biased else ())
+    attention = _attention_shapes(kind, facts)
+    norms = {
+        f"{part}.weight": (width,) for place, part in kind.norms.items() if place not in _HEADS
+    }
+    other = {f"{part}.weight": shape for part, shape in _mlp_shapes(kind, facts).items()} | norms
     for i in range(sizes.depth):
-        for part, shape in matrices.items():
-            yield f"blk.{i}.{part}.weight", shape
-            if part in biased:
-                yield f"blk.{i}.{part}.bias", shape[:1]
-        for place, part in kind.norms.items():
-            yield f"blk.{i}.{part}.weight", (normed.get(place, width),)
+        recalls = facts.recall if _recalls(facts, i) else None
+        mixer = recall.shapes(recalls.sizes, width) if recalls else attention
+        for part, shape in (mixer | other).items():
+            yield f"blk.{i}.{part}", shape
+
+
+def _recalls(facts: DecoderFacts, number: int) -> bool:
+    """Whether a block has the gated delta rule in the place of an attention."""
+    return facts.recall is not None and number not in facts.recall.attention
+
+
+def _attention_shapes(kind: _Kind, facts: DecoderFacts) -> dict[str, tuple[int, ...]]:
+    sizes, width = facts.sizes, facts.sizes.width
+    queries, keys = sizes.heads * sizes.head, sizes.kv_heads * sizes.head
+    read = {"attn_q": queries * (2 if facts.recall else 1), "attn_k": keys, "attn_v": keys}
+    if kind.joint:
+        read = {"attn_qkv": queries + 2 * keys}
+    matrices = {part: (rows, width) for part, rows in read.items()}
+    matrices["attn_output"] = width, queries
+    found: dict[str, tuple[int, ...]] = {f"{part}.weight": x for part, x in matrices.items()}
+    biased = kind.biased + (kind.may_bias if facts.biased else ())
+    found |= {f"{part}.bias": x[:1] for part, x in matrices.items() if part in biased}
+    heads = (queries, keys) if kind.whole else (sizes.head, sizes.head)
+    for (place, part), size in zip(_HEADS.items(), heads, strict=True):
+        if place in kind.norms:
+            found[f"{part}.weight"] = (size,)
+    return found
 
 
 def _mlp_shapes(kind: _Kind, facts: DecoderFacts) -> dict[str, tuple[int, ...]]:
@@ -184,27 +209,41 @@ class _Block(NamedTuple):
     """A block of a file. order: the heads of matrices whose rows are stored otherwise."""
 
     file: GGUFFile
-    name: str
+    number: int
     kind: _Kind
     facts: DecoderFacts
     order: dict[str, int]
 
+    @property
+    def name(self) -> str:
+        """What the names of its tensors begin with."""
+        return f"blk.{self.number}"
+
     def weights(self, looks: Looks) -> BlockWeights:
         """All of it."""
-        query, key, value = self.inputs()
-        norms = dict.fromkeys(_BEFORE | _AFTER | _HEADS)
         return BlockWeights(
-            **norms | {place: self.norm(part) for place, part in self.kind.norms.items()},
-            query=query,
-            key=key,
-            value=value,
-            output=self.matrix("attn_output"),
+            **self.norms(_BEFORE | _AFTER),
+            mixer=self.recall() if _recalls(self.facts, self.number) else self.attention(looks),
             mlps=list(self.mlps()),
-            looks=looks,
             routing=self.routing(),
             residual=self.facts.residual,
             activation=self.kind.activation,
         )
+
+    def attention(self, looks: Looks) -> AttentionWeights:
+        """What looks back."""
+        query, key, value = self.inputs()
+        gate, output = None, self.matrix("attn_output")
+        if self.facts.recall:  # the rows of a head's gate stand below those of its query
+            query, gate = query.by_turns(2, self.facts.sizes.head)
+        return AttentionWeights(
+            query, key, value, output, **self.norms(_HEADS), looks=looks, gate=gate
+        )
+
+    def recall(self) -> RecallWeights:
+        """What stands in the place of an attention."""
+        assert self.facts.recall is not None
+        return recall.read(self.file, self.name, self.facts.recall.sizes, self.matrix)
 
     def inputs(self) -> Iterable[Tiles]:
         """Of the attention."""
@@ -239,8 +278,14 @@ class _Block(NamedTuple):
         router = quantised.floats(self.file, f"{self.name}.{_ROUTER}.weight")
         return Routing(router, self.facts.mixture.chosen)
 
-    def norm(self, part: str) -> np.ndarray:
-        return quantised.floats(self.file, f"{self.name}.{part}.weight")
+    def norms(self, places: Mapping[str, str]) -> dict[str, np.ndarray | None]:
+        """Those of some places; None where it has none."""
+        return {
+            place: quantised.floats(self.file, f"{self.name}.{part}.weight")
+            if (part := self.kind.norms.get(place))
+            else None
+            for place in places
+        }
 
     def matrix(self, part: str) -> Tiles:
         heads, bias = self.order.get(part), f"{self.name}.{part}.bias"

@@ -14,6 +14,7 @@ import pydantic
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
+from hornbook.kernels.quantised import DeltaSizes
 from hornbook.models.fields import Fields
 from hornbook.models.gguf.scaling import read_turning
 from hornbook.models.gguf.sizes import close_fields, open_fields, read_sizes
@@ -35,13 +36,21 @@ class MixtureFacts(NamedTuple):
     hidden: int
 
 
+class RecallFacts(NamedTuple):
+    """The gated delta rule in all blocks but those of `attention`. sizes: as a file has it, where
+    heads of values that share a key may stand apart."""
+
+    sizes: DeltaSizes
+    attention: Collection[int]
+
+
 class DecoderFacts(NamedTuple):
     """epsilon: of all norms. biased: queries, keys and values have a bias. window: of tokens that
     are seen in all blocks but those of `whole`. near: the positions of blocks with a window, None
     for those of the others. still: blocks without positions. scale: of scores, None for
     1 / sqrt(head); cap, logit_cap: of scores and logits. embedding, residual: what token vectors,
     and what layers add, are multiplied by; logits are divided by `logits`. mixture: in the place of
-    each MLP.
+    each MLP. recall: in the place of some attentions, the others have gates.
     """
 
     sizes: DecoderSizes
@@ -59,6 +68,7 @@ class DecoderFacts(NamedTuple):
     residual: float = 1.0
     logits: float = 1.0
     mixture: MixtureFacts | None = None
+    recall: RecallFacts | None = None
 
 
 Read = Callable[[Fields, str, int, GGUFFile], DecoderFacts]
@@ -160,6 +170,54 @@ def _read_granite(fields: Fields, name: str, vocab: int, file: GGUFFile) -> Deco
     )
 
 
+def _without_guesses(
+    fields: Fields, name: str, sizes: DecoderSizes, file: GGUFFile
+) -> DecoderSizes:
+    """Sizes without the last blocks, which only guess further tokens, and whose tensors go."""
+    key = f"{name}.nextn_predict_layers"
+    further = fields.taken(key).get(key, 0)
+    if type(further) is not int or not 0 <= further < sizes.depth:
+        fields.refuse(key, further, f"It must be fewer than the {sizes.depth} blocks.")
+    depth = sizes.depth - further
+    for block in range(depth, sizes.depth):
+        for tensor in [each for each in file.tensors if each.startswith(f"blk.{block}.")]:
+            del file.tensors[tensor]
+    return sizes.model_copy(update={"depth": depth})
+
+
+def _read_qwen35(fields: Fields, name: str, vocab: int, file: GGUFFile) -> DecoderFacts:
+    """Attention stands in every so many blocks. Positions of text are one number, of images three:
+    which pairs of channels belong to which is said by what is left out here."""
+    fields.ignore(f"{name}.rope.dimension_sections")
+    fields.only(f"{name}.rope.scaling.type", "none")
+    sizes = _without_guesses(fields, name, read_sizes(fields, name, vocab, file.tensors), file)
+    epsilon = fields.number(f"{name}.{_EPSILON}")
+    heads, inner = fields.size(f"{name}.ssm.time_step_rank"), fields.size(f"{name}.ssm.inner_size")
+    if inner % heads:
+        fields.refuse(f"{name}.ssm.inner_size", inner, f"It must divide into {heads} heads.")
+    groups = fields.size(f"{name}.ssm.group_count")
+    if heads % groups:
+        fields.refuse(f"{name}.ssm.group_count", groups, f"It must divide {heads} heads.")
+    rule = DeltaSizes(
+        heads=heads,
+        head=inner // heads,
+        key_heads=groups,
+        key=fields.size(f"{name}.ssm.state_size"),
+        taps=fields.size(f"{name}.ssm.conv_kernel"),
+        epsilon=epsilon,
+        spread=heads > groups,
+    )
+    every = fields.size(f"{name}.full_attention_interval", 4)
+    turning = fields.size(f"{name}.rope.dimension_count", sizes.head)
+    theta = fields.number(f"{name}.rope.freq_base", 10_000.0)
+    return DecoderFacts(
+        sizes,
+        rotary=RotaryConfig(theta=theta, channels=turning if turning != sizes.head else None),
+        epsilon=epsilon,
+        recall=RecallFacts(rule, range(every - 1, sizes.depth, every)),
+    )
+
+
 def _whole(fields: Fields, name: str, depth: int, every: int) -> tuple[int, ...]:
     """The blocks that see all tokens. every: the last of so many, where the file does not say."""
     key = f"{name}.{PATTERN}"
@@ -174,6 +232,7 @@ def _whole(fields: Fields, name: str, depth: int, every: int) -> tuple[int, ...]
 FACTS: dict[str, Read] = {
     **dict.fromkeys(("llama", "qwen2", "qwen3"), read_plain),
     "qwen3moe": _read_qwen3moe,
+    "qwen35": _read_qwen35,
     "phi3": _read_phi3,
     "gemma2": _read_gemma2,
     "gemma3": _read_gemma3,

@@ -17,6 +17,7 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.gguf.config import write_config
 from hornbook.models.gguf.sizes import EMBEDDING
+from hornbook.nn.contract import Context, Mask
 from hornbook.nn.fast_linear import FastLinear
 
 _TYPE, _SUMS, _COUNTS = "general.type", ".in_sum2", ".counts"
@@ -31,14 +32,19 @@ def measured_importance(model: CausalLM, windows: Iterable[Tensor]) -> dict[str,
     """
     readers = _readers(model)
     sums = {name: _MeanSquare() for name in readers}
+    heads = [name for name, layers in readers.items() if model.head in layers]
     hooks = [
         layer.register_forward_pre_hook(sums[name].add)
         for name, layers in readers.items()
         for layer in layers
+        if layer is not model.head
     ]
     try:
-        for tokens in windows:
-            model(tokens)
+        for tokens in windows:  # what the head reads is enough, logits are not
+            pos = torch.arange(tokens.shape[1], device=tokens.device)[None]
+            features = model.features(tokens, Context(pos, Mask(causal=True)))
+            for name in heads:
+                sums[name].add(model.head, (features,))
     finally:
         for hook in hooks:
             hook.remove()

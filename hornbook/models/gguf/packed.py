@@ -24,7 +24,7 @@ from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.gguf.sizes import EMBEDDING
 from hornbook.models.gguf.turns import part_of, turns_of
-from hornbook.models.pack import pack
+from hornbook.models.pack import pack, stay_whole
 from hornbook.nn.packed import takes
 
 
@@ -56,12 +56,14 @@ def load_packed(path: Path) -> CausalLM:
     check_size(config, tensors)
     model = cast(CausalLM, config.outline())
     match(family, model, tensors)  # before anything is read that is not what it should be
-    parameters = dict(model.named_parameters())
+    parameters, whole = dict(model.named_parameters()), stay_whole(model)
     turns = turns_of(architecture_of(family) or "", config)
     stored: dict[str, tuple[str, slice]] = {}
     for rule in family.table(config, parameters):
         turn = turns.get(part_of(rule.theirs))
-        kept = turn is None or turn.of_rows
+        kept = (turn is None or turn.of_rows) and whole.isdisjoint(
+            name.removesuffix(".weight") for name in rule.ours
+        )
         if kept and _are_matrices(rule) and quantised.is_quantised(file, rule.theirs, takes):
             start = 0
             for name in rule.ours:

@@ -1,17 +1,8 @@
-"""The keys of `qwen3moe` and `qwen35` in a GGUF file, as our config and back.
-
-Keys are those of llama.cpp. One that is not known here is refused: it may change what is computed.
-"""
+"""Our configs of Qwen3's mixtures and of Qwen3.5 as keys of `qwen3moe` and `qwen35` in GGUF."""
 
 from typing import Any
 
-from hornbook.core.gguf import GGUFFile
-from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.sizes import read_sizes
-from hornbook.models.presets import qwen3_5
-from hornbook.nn.delta import GatedDeltaConfig
-from hornbook.nn.frequencies import RotaryConfig
 
 _ATTENTION = "full_attention"
 
@@ -24,37 +15,6 @@ def write_moe(fields: Fields, head: int) -> dict[str, Any]:
         "expert_used_count": fields.size("num_experts_per_tok"),
         "expert_feed_forward_length": fields.size("moe_intermediate_size"),
     }
-
-
-def read_hybrid(fields: Fields, name: str, vocab: int, file: GGUFFile) -> CausalLMConfig:
-    """Attention stands in every so many blocks. Positions of text are one number, of images three:
-    which pairs of channels belong to which is said by what is left out here."""
-    fields.ignore(f"{name}.rope.dimension_sections")
-    fields.only(f"{name}.nextn_predict_layers", 0)
-    fields.only(f"{name}.rope.scaling.type", "none")
-    sizes = read_sizes(fields, name, vocab, file.tensors)
-    epsilon = fields.number(f"{name}.attention.layer_norm_rms_epsilon")
-    heads, inner = fields.size(f"{name}.ssm.time_step_rank"), fields.size(f"{name}.ssm.inner_size")
-    if inner % heads:
-        fields.refuse(f"{name}.ssm.inner_size", inner, f"It must divide into {heads} heads.")
-    mixer = GatedDeltaConfig(
-        heads=heads,
-        head=inner // heads,
-        key_heads=fields.size(f"{name}.ssm.group_count"),
-        key=fields.size(f"{name}.ssm.state_size"),
-        kernel=fields.size(f"{name}.ssm.conv_kernel"),
-        epsilon=epsilon,
-    )
-    every = fields.size(f"{name}.full_attention_interval", 4)
-    turning = fields.size(f"{name}.rope.dimension_count", sizes.head)
-    theta = fields.number(f"{name}.rope.freq_base", 10_000.0)
-    return qwen3_5(
-        sizes,
-        attention=range(every - 1, sizes.depth, every),
-        mixer=mixer,
-        rotary=RotaryConfig(theta=theta, channels=turning if turning != sizes.head else None),
-        epsilon=epsilon,
-    )
 
 
 def write_hybrid(fields: Fields, head: int) -> dict[str, Any]:
