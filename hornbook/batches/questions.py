@@ -30,6 +30,8 @@ class QuestionBatch(NamedTuple):
     passages_valid: Tensor
     numbers: Tensor
 
+    divisible = False  # smaller pieces would be other work
+
     def to(self, device: str) -> "QuestionBatch":
         """The same on another device."""
         return QuestionBatch(*(tensor.to(device) for tensor in self))

@@ -94,8 +94,13 @@ def _language(chosen: str | None) -> None:
     speak(chosen)
 
 
+_BY_MANY = ("pretrain", "finetune")
+"""Commands whose work several processes share."""
+
+
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -109,6 +114,10 @@ def _options(
     ] = None,
 ) -> None:
     """Options before the command."""
+    from hornbook.core.ranks import require_one
+
+    if context.invoked_subcommand not in _BY_MANY:
+        require_one(f"hornbook {context.invoked_subcommand}")
 
 
 def main() -> None:

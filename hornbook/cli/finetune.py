@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.cli.options import Device, DryRun, Json, Set, check_new, check_resumed_alone
+from hornbook.cli.options import (
+    Device,
+    DryRun,
+    Json,
+    Recompute,
+    Set,
+    Shard,
+    check_new,
+    check_resumed_alone,
+)
 from hornbook.cli.training_data import refuse, tuning
 
 _Model = Annotated[
@@ -113,6 +122,8 @@ def command(
     seed: _Seed = 0,
     dtype: _DType = None,
     device: Device = None,
+    shard: Shard = None,
+    recompute: Recompute = None,
     set_: Set = None,
     resume: _Resume = False,
     dry_run: DryRun = False,
@@ -138,7 +149,7 @@ def command(
         raise UsageError("Say what to tune and on what: hornbook finetune MODEL --data FILE.")
     known: dict[str, Any] = {
         "method": method, "minutes": minutes, "epochs": epochs, "seed": seed, "dtype": dtype,
-        "device": device,
+        "device": device, "shard": shard, "recompute": recompute,
     }  # fmt: skip
     own: dict[str, Any] = {
         "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,

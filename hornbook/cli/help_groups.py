@@ -34,7 +34,7 @@ OPTIONS = {
     "Measurement": "folds test_limit limit rung only list_ curve register rule each length streams "
     "samples passages bench.tokens rounds explain.test contexts window draws drill",
     "Reproducibility": "seed recipe set_",
-    "Hardware and speed": "device dtype compiled weights draft runner",
+    "Hardware and speed": "device dtype compiled shard recompute weights draft runner",
     "Output": "to type_ importance out html resume json",
 }
 """By heading, in the order of a page. command.option: an option that means something else there."""

@@ -89,6 +89,22 @@ DryRun = Annotated[
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. By default cuda if there is one.")]
+Shard = Annotated[
+    bool | None,
+    typer.Option(
+        "--shard/--no-shard",
+        help="Of several processes (torchrun), let each hold a part of the model, or all of it. By "
+        "default all, as long as that fits.",
+    ),
+]
+Recompute = Annotated[
+    bool | None,
+    typer.Option(
+        "--recompute",
+        help="Compute layers again for their gradients, instead of keeping what they gave: slower, "
+        "in less memory.",
+    ),
+]
 
 
 def check_resumed_alone(context: typer.Context) -> None:

@@ -7,11 +7,16 @@ import io
 import json
 import os
 import sys
+import time
 from typing import Any, NoReturn
 
+from hornbook.core import ranks
 from hornbook.core.json_text import finite
 from hornbook.core.language import told
 from hornbook.core.terminal import visible
+
+_LEADER_SPEAKS_S = 3.0
+"""How long a process that helps another waits before it says an error."""
 
 _printed: list[bool] = []
 """Whether this command has printed its object: what fails after it adds none."""
@@ -44,7 +49,7 @@ def print_json(value: dict[str, Any], wanted: bool) -> None:
 
     A figure that is no number, as of nothing at all, is null.
     """
-    if wanted:
+    if wanted and not ranks.is_helper():
         # Escapes where the stream cannot write all of Unicode (a Windows pipe, say).
         unicode = sys.stdout is None or sys.stdout.encoding.lower().startswith("utf")
         print(json.dumps(finite(value), ensure_ascii=not unicode), flush=True)
@@ -68,6 +73,9 @@ def fail(message: str, code: int, json_wanted: bool) -> NoReturn:
     """
     print_failure(message, code, json_wanted)
     prefix = "" if code in (130, 143) else told("error: ")
+    if ranks.is_helper():  # the one that leads meets most errors too, and ends all when it has said
+        time.sleep(_LEADER_SPEAKS_S)
+        prefix = f"[{ranks.rank()}] {prefix}"
     print(prefix + visible(told(message)), file=sys.stderr)
     sys.exit(code)
 

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from hornbook.cli.options import DryRun, Json, Set, check_new, check_resumed_alone
+from hornbook.cli.options import (
+    DryRun,
+    Json,
+    Recompute,
+    Set,
+    Shard,
+    check_new,
+    check_resumed_alone,
+)
 from hornbook.cli.training_data import PretrainingData, pretraining
 
 _Family = Annotated[
@@ -117,6 +125,8 @@ def command(
             "memorization`."
         ),
     ] = None,
+    shard: Shard = None,
+    recompute: Recompute = None,
     resume: Annotated[bool, typer.Option(help="Continue a run that was stopped.")] = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -139,7 +149,7 @@ def command(
         "dtype": dtype, "compiled": compiled, "device": device, "family": family,
         "preset": preset, "depth": depth, "width": width, "heads": heads,
         "vocab_size": vocab_size, "context": context, "rows": rows, "micro_rows": micro_rows,
-        "keep": keep, "canaries": canaries,
+        "keep": keep, "canaries": canaries, "shard": shard, "recompute": recompute,
     }  # fmt: skip
     values = {**read_recipe(recipe, set_ or ())}
     values |= {key: value for key, value in asked.items() if value is not None}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from hornbook.core.language import told
+from hornbook.core.ranks import is_helper
 from hornbook.core.terminal import visible
 
 Advance = Callable[[float], None]
@@ -95,12 +96,12 @@ def quoted(text: str) -> list[str]:
 
 
 class Progress:
-    """Says what is going on. `quiet` says nothing."""
+    """Says what is going on. `quiet` says nothing, nor does a process that helps another."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+        self.quiet = quiet or is_helper()
         self._bar_open = False
-        if not quiet:
+        if not self.quiet:
             _PULSE.note(told("starting"))
 
     def doing(self, what: str) -> None:

@@ -70,7 +70,8 @@ def cached_attention_mask(
     assert mask.causal, "a cache continues causal sequences only"
     assert mask.segments is None, "a cache holds one segment a row"
     narrow = window is not None and window < keys
-    if pos.numel() == 1 and not narrow:  # the last entry that is looked at is the query's own
+    if pos.numel() == 1 and mask.valid is None and not narrow:
+        # The last entry that is looked at is the query's own.
         return KernelMask(attn_mask=None, is_causal=False)
     if len(pos) == 1 and pos.shape[1] == keys and not narrow:  # the row begins with this chunk
         return KernelMask(attn_mask=None, is_causal=True)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hornbook.core.claims import Claim
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json, write_json
 from hornbook.core.folders import atomic_folder, damage, discard
 from hornbook.models.tensors import read_tensors, write_tensors
+from hornbook.training.parallel.parts import has_parts, read_parts
 from hornbook.training.schedule import Cut
 from hornbook.training.state import TrainState
 
@@ -32,10 +33,8 @@ def save_checkpoint(folder: Path, state: TrainState, kept: int | None = KEPT) ->
     Frozen weights are not written: they are what the model was built with.
     """
     target = folder / f"step-{state.step:08d}"
-    weights = {name: weight.detach() for name, weight in trainable(state.model)}
     with atomic_folder(target, CLAIM) as aside:
-        write_tensors(aside / "model.safetensors", weights)
-        write_tensors(aside / "optimiser.safetensors", state.optimiser.state())
+        (state.files or PlainFiles()).write(aside, state)
         write_json(aside / "state.json", {name: getattr(state, name) for name in _COUNTERS})
     for old in checkpoints(folder)[:-kept] if kept else ():
         discard(old)
@@ -81,24 +80,59 @@ def restore(path: Path, state: TrainState) -> str | None:
     HornbookError for one of another model."""
     if fault := damage(path, whole=True):
         return fault
-    device = str(next(state.model.parameters()).device)
+    if fault := (state.files or PlainFiles()).read(path, state):
+        return fault
+    return counters(path, state)
+
+
+def counters(path: Path, state: TrainState) -> str | None:
+    """Read what a checkpoint holds besides tensors, or say what is wrong with it."""
     try:
-        weights = read_tensors(path / "model.safetensors", device)
-        moments = read_tensors(path / "optimiser.safetensors", device)
-        counters = read_json(path / "state.json")
+        found = read_json(path / "state.json")
     except (OSError, HornbookError) as error:
         return str(error).rstrip(".")
-    with torch.no_grad():
-        for name, weight in trainable(state.model):
-            if name not in weights or weights[name].shape != weight.shape:
-                raise HornbookError(f"{path} was written by another model: {name} differs.")
-            weight.copy_(weights[name])
-    state.optimiser.load_state(moments)
-    for name, value in counters.items():
+    for name, value in found.items():
         setattr(state, name, value)
     state.cuts = [Cut(*cut) for cut in state.cuts]
     state.threads = [(at, count) for at, count in state.threads]
     return None
+
+
+class PlainFiles:
+    """The tensors of a checkpoint as this process holds them all."""
+
+    def write(self, folder: Path, state: TrainState) -> None:
+        weights = {name: weight.detach() for name, weight in trainable(state.model)}
+        write_tensors(folder / "model.safetensors", weights)
+        write_tensors(folder / "optimiser.safetensors", state.optimiser.state())
+
+    def read(self, folder: Path, state: TrainState) -> str | None:
+        """Raises HornbookError where they are of another model."""
+        if has_parts(folder):
+            return read_parts(folder, dict(trainable(state.model)), state)
+        moments = read_whole(folder, state.model)
+        if isinstance(moments, str):
+            return moments
+        state.optimiser.load_state(moments)
+        return None
+
+
+@torch.no_grad()
+def read_whole(folder: Path, model: nn.Module) -> dict[str, Tensor] | str:
+    """Read a checkpoint's weights into a model; returns the optimiser's state, or what is wrong
+    with the files. Raises HornbookError where they are of another model.
+    """
+    device = str(next(model.parameters()).device)
+    try:
+        weights = read_tensors(folder / "model.safetensors", device)
+        moments = read_tensors(folder / "optimiser.safetensors", device)
+    except (OSError, HornbookError) as error:
+        return str(error).rstrip(".")
+    for name, weight in trainable(model):
+        if name not in weights or weights[name].shape != weight.shape:
+            raise HornbookError(f"{folder} was written by another model: {name} differs.")
+        weight.copy_(weights[name])
+    return moments
 
 
 def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

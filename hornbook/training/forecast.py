@@ -16,9 +16,8 @@ from hornbook.core.lines import first_line
 from hornbook.core.machine import Machine, peak_memory_bytes
 from hornbook.core.threads import slowness
 from hornbook.training.hooks import remarked
-from hornbook.training.loop import gradient, train
+from hornbook.training.loop import gradient
 from hornbook.training.measures import Fall
-from hornbook.training.precision import compile_layers
 from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
 
@@ -168,12 +167,12 @@ def settle_compilation(
     if wanted is None and seconds < _COMPILING_S * (busy := slowness()):
         return False, f"others use this machine: compiling would take {busy:.1f} times as long"
     state = problem.begin()
-    compile_layers(state.model.get_submodule("stack"))
+    problem.compile()
     start = time.perf_counter()
     try:
         _train_steps(problem, state, 1)
     except torch._dynamo.exc.TorchDynamoException as error:
-        compile_layers(state.model.get_submodule("stack"), undo=True)
+        problem.compile(undo=True)
         return False, f"torch.compile failed here: {first_line(str(error))}"
     cost_s = time.perf_counter() - start - plain_s
     compiled_s = step_seconds(problem, 2)
@@ -181,7 +180,7 @@ def settle_compilation(
     # The cost is paid by now, here; what counts is whether the steps are faster from now on.
     if wanted or compiled_s < 0.97 * plain_s:
         return True, figures
-    compile_layers(state.model.get_submodule("stack"), undo=True)
+    problem.compile(undo=True)
     return False, figures
 
 
@@ -240,4 +239,4 @@ def gradient_seconds(problem: Problem, most_s: float) -> float:
 
 def _train_steps(problem: Problem, state: TrainState, more: int) -> None:
     config = problem.loop.model_copy(update={"steps": state.step + more})
-    train(state, problem.objective, problem.batches, config)
+    problem.learn(state, config)

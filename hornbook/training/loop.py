@@ -22,6 +22,10 @@ Hook = Callable[[TrainState], None]
 """Called after every optimiser step."""
 
 
+Learn = Callable[[TrainState], tuple[float, int]]
+"""Adds up the gradient of a step; gives the loss sum and its count."""
+
+
 class Batches(Protocol):
     """Gives the batch of any step, the same one whenever it is asked."""
 
@@ -57,22 +61,38 @@ def train(
 
     Raises Diverged at the first non-finite step.
     """
+
+    def learn(state: TrainState) -> tuple[float, int]:
+        return gradient(state.model, objective, batches.batch(state.step), config)
+
     state.model.train()
+    go(state, config, hooks, lambda: advance(state, config, learn))
+
+
+def go(
+    state: TrainState, config: LoopConfig, hooks: Sequence[Hook], work: Callable[[], None]
+) -> None:
+    """Do `work`, which takes a step, until the run ends, and after each what the hooks do."""
     while state.step < last_step(config.steps, state.cuts):
-        started = time.perf_counter()
-        torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
-        loss, count = gradient(state.model, objective, batches.batch(state.step), config)
-        norm = float(state.optimiser.finish_gradient(count))
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise Diverged(_reason(state, loss / count, norm))
-        state.optimiser.step(config.schedule.factor(state.step, config.steps, state.cuts))
-        state.optimiser.clear_gradient()
-        state.step += 1
-        state.tokens += count
-        state.loss, state.gradient_norm = loss / count, norm
-        state.elapsed_s += time.perf_counter() - started
+        work()
         for hook in hooks:
             hook(state)
+
+
+def advance(state: TrainState, config: LoopConfig, learn: Learn) -> None:
+    """One optimiser step. Raises Diverged where it is not finite, before the weights move."""
+    started = time.perf_counter()
+    torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
+    loss, count = learn(state)
+    norm = float(state.optimiser.finish_gradient(count))
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        raise Diverged(_reason(state, loss / count, norm))
+    state.optimiser.step(config.schedule.factor(state.step, config.steps, state.cuts))
+    state.optimiser.clear_gradient()
+    state.step += 1
+    state.tokens += count
+    state.loss, state.gradient_norm = loss / count, norm
+    state.elapsed_s += time.perf_counter() - started
 
 
 def gradient(

@@ -6,7 +6,7 @@ starved. Matrices of one shape are treated in one batch.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -36,11 +36,21 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     return y.to(matrices.dtype)
 
 
+Orthogonal = Callable[[Sequence[Tensor], torch.dtype], Sequence[Tensor]]
+"""Makes matrices of one shape (R, C) orthogonal, computed in a number type."""
+
+
+def orthogonalised(matrices: Sequence[Tensor], dtype: torch.dtype) -> Sequence[Tensor]:
+    """All of them at once, here."""
+    return orthogonalise(torch.stack(list(matrices)), dtype).unbind()
+
+
 class Muon(torch.optim.Optimizer):
     """For matrices (R, C). An update has singular values near lr * sqrt(max(1, R/C)).
 
     momentum: of the running sum of gradients, with Nesterov's look-ahead. weight_decay is
-    decoupled. dtype: what the orthogonalisation is computed in.
+    decoupled. dtype: what the orthogonalisation is computed in. orthogonal: where it is computed,
+    here unless several processes share it.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
+        self.orthogonal: Orthogonal = orthogonalised
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -70,10 +81,10 @@ class Muon(torch.optim.Optimizer):
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         ahead = torch._foreach_lerp(gradients, buffers, momentum)
-        updates = orthogonalise(torch.stack(ahead), self.dtype)
+        updates = self.orthogonal(ahead, self.dtype)
         size = group["lr"] * math.sqrt(max(1.0, shape[0] / shape[1]))
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(weights, list(updates.unbind()), alpha=-size)
+        torch._foreach_add_(weights, list(updates), alpha=-size)
 
     def _buffer(self, weight: Tensor) -> Tensor:
         state = self.state[weight]

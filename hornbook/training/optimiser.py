@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
-from hornbook.training.muon import Muon
+from hornbook.training.muon import Muon, Orthogonal
 
 Rate = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -61,7 +61,7 @@ class Optimiser:
 
     def __init__(self, model: nn.Module, config: OptimiserConfig, dtype: torch.dtype) -> None:
         """dtype: what Muon orthogonalises in. Something of the model must not be frozen."""
-        self.config = config
+        self.config, self.dtype = config, dtype
         self.names: dict[Tensor, str] = {
             weight: name for name, weight in model.named_parameters() if weight.requires_grad
         }
@@ -80,6 +80,12 @@ class Optimiser:
         for group in self._param_groups():
             group["peak"] = group["lr"]
 
+    def orthogonalise_by(self, orthogonal: Orthogonal) -> None:
+        """Let others help with Muon's matrices."""
+        for rule in self._rules:
+            if isinstance(rule, Muon):
+                rule.orthogonal = orthogonal
+
     def step(self, factor: float) -> None:
         """One update with every learning rate at `factor` of its peak."""
         for group in self._param_groups():
@@ -92,6 +98,8 @@ class Optimiser:
         gradients = [weight.grad for weight in self.names if weight.grad is not None]
         torch._foreach_div_(gradients, count)
         norm = torch.nn.utils.get_total_norm(gradients)
+        if (gather := getattr(norm, "full_tensor", None)) is not None:  # each process holds a part
+            norm = gather()
         if self.config.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(list(self.names), self.config.clip, norm)
         return norm

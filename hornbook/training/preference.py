@@ -16,6 +16,7 @@ from hornbook.core.machine import DType
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
 from hornbook.training.objective import Objective
+from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
 
 
@@ -88,11 +89,14 @@ def judge(
     """Measure `model` on all pairs; it is left in the mode in which it came."""
     was_training = model.training
     model.eval()
-    found = []
-    for first in range(0, len(pairs.pairs), rows):
+
+    def measured(first: int) -> list[float]:
         batch = pairs.take(range(first, min(first + rows, len(pairs.pairs)))).to(device)
         with product_type(device, dtype):
-            found.append(margins(model, batch).float().cpu())
+            found: list[float] = margins(model, batch).float().tolist()
+        return found
+
+    parts = spread(measured, range(0, len(pairs.pairs), rows))
     model.train(was_training)
-    margin = torch.cat(found)
+    margin = torch.tensor([one for part in parts for one in part])
     return PreferenceScores((-F.logsigmoid(beta * margin)).tolist(), (margin > 0).tolist())

@@ -12,8 +12,9 @@ from torch import nn
 from hornbook.core.config import Config
 from hornbook.core.progress import quoted
 from hornbook.training.choices import Choice, replaced
-from hornbook.training.loop import Batches, Hook, LoopConfig
+from hornbook.training.loop import Batches, Hook, LoopConfig, train
 from hornbook.training.objective import Objective
+from hornbook.training.precision import compile_layers
 from hornbook.training.state import TrainState
 
 
@@ -64,6 +65,14 @@ class Problem(ABC):
     @abstractmethod
     def said(self, figures: dict[str, float]) -> str:
         """What `score` found, for people."""
+
+    def learn(self, state: TrainState, config: LoopConfig, hooks: Sequence[Hook] = ()) -> None:
+        """Take steps, see `training.loop.train`."""
+        train(state, self.objective, self.batches, config, hooks)
+
+    def compile(self, undo: bool = False) -> None:
+        """Let the layers of the model be compiled, or run as they are written again."""
+        compile_layers(self.model.get_submodule("stack"), undo)
 
     @abstractmethod
     def resize(self, size: int) -> None:

@@ -11,6 +11,7 @@ from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, wilson
 from hornbook.models.classifier import Classifier
+from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
 
 
@@ -32,17 +33,18 @@ def score(model: Classifier, batches: Iterable[LabelledBatch], device: str, dtyp
     """Measure `model`; it is left in the mode (training or not) in which it came."""
     was_training = model.training
     model.eval()
-    guesses, labels, sure, nats = [], [], [], 0.0
-    for batch in batches:
+
+    def measured(batch: LabelledBatch) -> tuple[list[int], list[int], list[float], float]:
         moved = batch.to(device)
         with torch.no_grad(), product_type(device, dtype):
             logits = model(moved.inputs, moved.valid).float()
-        nats += float(F.cross_entropy(logits, moved.labels, reduction="sum"))
+        nats = float(F.cross_entropy(logits, moved.labels, reduction="sum"))
         best = logits.softmax(1).max(1)
-        guesses.append(best.indices.cpu().numpy())
-        sure.append(best.values.cpu().numpy())
-        labels.append(batch.labels.numpy())
+        return best.indices.tolist(), batch.labels.tolist(), best.values.tolist(), nats
+
+    guesses, labels, sure, nats = zip(*spread(measured, batches), strict=True)
     model.train(was_training)
     guessed, right = np.concatenate(guesses), np.concatenate(labels)
     accuracy = wilson(int((guessed == right).sum()), len(right))
-    return Scored(accuracy, nats / len(right), guessed, right, np.concatenate(sure))
+    sureness = np.concatenate(sure).astype(np.float32)
+    return Scored(accuracy, sum(nats) / len(right), guessed, right, sureness)

@@ -1,11 +1,24 @@
 """Everything that a restart needs, as one object."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from torch import nn
 
 from hornbook.training.optimiser import Optimiser
 from hornbook.training.schedule import Cut
+
+
+class Files(Protocol):
+    """How the tensors of a checkpoint are written and read, where others than this process hold
+    some of them."""
+
+    def write(self, folder: Path, state: "TrainState") -> None: ...
+
+    def read(self, folder: Path, state: "TrainState") -> str | None:
+        """All into `state`; returns what is wrong with them, before it is touched."""
+        ...
 
 
 @dataclass
@@ -15,7 +28,8 @@ class TrainState:
     step, tokens: optimiser steps and trained targets so far. elapsed_s: seconds in steps, hooks
     not counted. loss: mean of the last step, nats a token. gradient_norm: before clipping. cuts:
     where the run was shortened because time was short. threads: at which steps the number of
-    threads changed, and to what.
+    threads changed, and to what. files: how a checkpoint of it is kept, None for
+    as one process does.
     """
 
     model: nn.Module
@@ -27,3 +41,4 @@ class TrainState:
     gradient_norm: float = float("nan")
     cuts: list[Cut] = field(default_factory=list)
     threads: list[tuple[int, int]] = field(default_factory=list)
+    files: Files | None = None

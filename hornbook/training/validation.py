@@ -16,6 +16,7 @@ from hornbook.batches.masking import Windows
 from hornbook.batches.shards import TokenShards
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, bootstrap_ratio
+from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
 
 Losses = Callable[[nn.Module, Batch], Tensor]
@@ -91,19 +92,20 @@ class Validation:
         """Nats and bytes of each window, and how many tokens were scored."""
         was_training = model.training
         model.eval()
-        nats, sizes, count = [], [], 0
-        for step in range(self.steps):
+
+        def measured(step: int) -> tuple[list[float], list[int], int]:
             batch = (view or self).batch(step)
             with torch.no_grad(), product_type(device, dtype):
                 found = losses(model, batch.to(device)).double().cpu().numpy()
             targets = batch.targets.numpy()
             scored = targets != IGNORE
             real = scored.any(1)
-            nats.append(found.sum(1)[real])
-            sizes.append(np.where(scored, self.token_bytes[targets], 0).sum(1)[real])
-            count += int(scored.sum())
+            sizes = np.where(scored, self.token_bytes[targets], 0).sum(1)[real]
+            return found.sum(1)[real].tolist(), sizes.tolist(), int(scored.sum())
+
+        nats, sizes, counts = zip(*spread(measured, range(self.steps)), strict=True)
         model.train(was_training)
-        return np.concatenate(nats), np.concatenate(sizes), count
+        return np.concatenate(nats), np.concatenate(sizes).astype(np.int64), sum(counts)
 
     def batch(self, step: int) -> Batch:
         """The step-th windows, counted from 0, with next tokens for targets."""

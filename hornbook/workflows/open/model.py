@@ -14,6 +14,7 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.quantised import is_mostly_quantised
+from hornbook.models.graphed import graphed
 from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.pack import from_weights, pack
 from hornbook.models.place import resolve
@@ -72,7 +73,8 @@ def open_with_torch(
     if weights is None and _has_codes(folder, device):
         tokenizer = Tokenizer.load(folder)
         return _fastest(load_packed(folder), say), tokenizer
-    return open_model(path, device)
+    model, tokenizer = open_model(path, device)
+    return graphed(model), tokenizer
 
 
 def _fastest(model: CausalLM, say: Callable[[str], None] | None) -> SequenceModel:

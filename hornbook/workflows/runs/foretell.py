@@ -13,6 +13,7 @@ from hornbook.core.clock import Clock
 from hornbook.core.files import place_errors
 from hornbook.core.machine import peak_memory_bytes
 from hornbook.core.progress import Progress
+from hornbook.core.ranks import require_one
 from hornbook.training.choices import Choice
 from hornbook.training.forecast import Forecast, step_seconds, timed
 from hornbook.training.problem import Problem
@@ -43,6 +44,7 @@ def foretell(
     value, low, high} or None where there is no law for how such runs go on. Raises what the run
     would raise before its first step.
     """
+    require_one("A forecast")
     clock, progress = clock or Clock.start(request.minutes), progress or Progress()
     with place_errors(out):
         layout.check(out, request, project.kind, resume=False)

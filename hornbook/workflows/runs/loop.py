@@ -13,7 +13,7 @@ from hornbook.training.checkpoint import kept_steps, save_checkpoint
 from hornbook.training.forecast import part_of_step
 from hornbook.training.hooks import StopRequest, every, log_to, record, remarked, stop_when
 from hornbook.training.keep_best import KeepBest, NothingBetter
-from hornbook.training.loop import Hook, train
+from hornbook.training.loop import Hook
 from hornbook.training.pace import Pace, Threads
 from hornbook.training.problem import Problem
 from hornbook.training.schedule import last_step
@@ -136,7 +136,7 @@ def train_run(
     with request.listening(), bar as advance:
         hooks.append(lambda state: advance(1))
         try:
-            train(state, problem.objective, problem.batches, loop, hooks)
+            problem.learn(state, loop, hooks)
         except NothingBetter:
             stopped = True
     if best is None:

@@ -38,13 +38,16 @@ class Project(ABC, Generic[Asked, Made, Learned]):
     """A kind of run, with its data.
 
     kind: stands in recipe.yaml. command: that goes on with a stopped run. recipe: the class of what
-    was settled. settle: how the number of steps is found.
+    was settled. settle: how the number of steps is found. settles_together: by steps that all
+    processes take, where there are several; by this one alone where it tries others than those of
+    the problem.
     """
 
     kind: ClassVar[str]
     command: ClassVar[str] = "pretrain"
     recipe: type[Made]
     settle: ClassVar[Settle] = staticmethod(rehearsed)
+    settles_together: ClassVar[bool] = True
 
     @abstractmethod
     def asked(self, values: dict[str, Any]) -> Asked:

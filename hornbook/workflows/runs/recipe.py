@@ -39,7 +39,9 @@ class Request(Config):
 
     dtype, device: the user's word, or None to measure. length: the fields that say how long to
     train, of which one must be given, or at most one where a kind has a length of its own. keep:
-    checkpoints that stay when the run is over, see `checkpoint.kept_steps`.
+    checkpoints that stay when the run is over, see `checkpoint.kept_steps`. shard: whether each of
+    several processes holds a part of the model only, None to decide by the memory. recompute: what
+    a layer computed is computed again for its gradient, and not kept meanwhile.
     """
 
     length: ClassVar[tuple[str, ...]]
@@ -51,6 +53,8 @@ class Request(Config):
     dtype: DType | None = None
     device: str | None = None
     keep: int = Field(default=0, ge=0, le=1000)
+    shard: bool | None = None
+    recompute: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be trained, before any work."""

@@ -12,13 +12,15 @@ from hornbook.core.files import place_errors, write_json
 from hornbook.core.machine import peak_memory_bytes, versions
 from hornbook.core.progress import Progress
 from hornbook.training.checkpoint import load_checkpoint
-from hornbook.training.precision import compile_layers
+from hornbook.training.layers import recompute_layers
+from hornbook.training.parallel.lead import alone, company
 from hornbook.training.problem import Problem
 from hornbook.training.schedule import last_step
 from hornbook.training.state import TrainState
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs import ledger
 from hornbook.workflows.runs.loop import Trained, train_run
+from hornbook.workflows.runs.many import help_along, helped
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Recipe, Request
@@ -48,8 +50,19 @@ def run(
     folder that holds anything else, Interrupted after Ctrl-C with a checkpoint written, Diverged
     with the checkpoint before it in place.
     """
-    clock = clock or Clock.start(request.minutes)
-    place = Place(folder, progress or Progress(), clock)
+    clock, progress = clock or Clock.start(request.minutes), progress or Progress()
+    with company() as team:
+        place = Place(folder, progress, clock, team=team)
+        if team is not None and not team.leads:
+            help_along(project, request, place, team)
+        return _led(project, request, place, resume)
+
+
+def _led(
+    project: Project[Asked, Made, Learned], request: Asked, place: Place, resume: bool
+) -> dict[str, Any]:
+    """The whole life, by the process that writes and speaks."""
+    folder = place.folder
     with place_errors(folder):
         there = layout.check(folder, request, project.kind, resume)
     if layout.is_finished(folder):
@@ -75,7 +88,7 @@ def _run(
         project.began(recipe, place)
         place.progress.say(*announcement(recipe, problem.targets))
     elif recipe.compiled:
-        compile_layers(problem.model.get_submodule("stack"))
+        problem.compile()
     state = problem.begin()
     if resume:
         # Without a checkpoint, from the beginning.
@@ -83,6 +96,7 @@ def _run(
         place.progress.say(f"Resumed at step {state.step} of {recipe.loop.steps}.")
     training = _training_clock(recipe, state, clock)
     trained = train_run(recipe, problem, state, training, place, project.command)
+    problem = alone(problem)  # what is left is done by this process
     facts = _facts(recipe, trained, place)
     result = project.finish(recipe, problem, trained, facts, place)
     result["disk_bytes"] = layout.weights_bytes(folder)
@@ -103,11 +117,17 @@ def settled(
     plan, choices = (there.plan, there.choices) if there else project.plan(machine, request, place)
     place.progress.say(*(f"  {one.name} = {one.value}: {one.reason}" for one in choices))
     problem = project.prepare(request, plan, machine, place)
+    if request.recompute:
+        recompute_layers(problem.model)
     problem.choices = list(choices)
     if there is not None:
-        return problem, there
+        return helped(problem, request, machine, place), there
     steps = project.steps(request, problem)
+    if project.settles_together:
+        problem = helped(problem, request, machine, place)
     settlement = project.settle(problem, machine, steps, request, place)
+    if not project.settles_together:
+        problem = helped(problem, request, settlement.machine, place)
     return problem, project.recipe(
         kind=project.kind,
         request=request,
@@ -141,6 +161,7 @@ def _facts(recipe: Recipe, trained: Trained, place: Place) -> dict[str, Any]:
         "kind": recipe.kind,
         "seconds": state.elapsed_s,
         "steps": state.step,
+        "processes": place.team.world if place.team else 1,
         "shortened": [cut._asdict() for cut in state.cuts],
         "parameters": parameter_counts(state.model)._asdict(),
         "forecast": recipe.forecast and recipe.forecast.plain(),

@@ -18,6 +18,7 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.training.loop import LoopConfig
 from hornbook.training.objective import Objective, answer_token, token_losses
+from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
 from hornbook.training.preference import Reference, judge, prefer
 from hornbook.workflows.projects.answers.request import AnswersPlan, AnswersRequest
@@ -145,15 +146,19 @@ def example_losses(
     was_training = model.training
     model.eval()
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
-    found, rows = [0.0] * len(examples), loop.micro_rows
-    for first in range(0, len(order), rows):
+    rows = loop.micro_rows
+
+    def measured(first: int) -> list[float]:
         places = order[first : first + rows]
         longest = len(examples[places[-1]].ids) - 1
         batch = stack([[examples[i]] for i in places], longest, padding)
         with torch.no_grad(), product_type(loop.device, loop.dtype):
             losses = token_losses(model, batch.to(loop.device)).double().cpu()
         assert bool((losses[batch.targets == IGNORE] == 0).all())
-        for i, total in zip(places, losses.sum(1).tolist(), strict=True):
-            found[i] = total
+        sums: list[float] = losses.sum(1).tolist()
+        return sums
+
+    parts = spread(measured, range(0, len(order), rows))
     model.train(was_training)
-    return found
+    found = dict(zip(order, (one for part in parts for one in part), strict=True))
+    return [found[place] for place in range(len(examples))]

@@ -44,6 +44,7 @@ class Labels(Project[LabelsRequest, LabelsRecipe, LabelsProblem]):
     command = "finetune"
     recipe = LabelsRecipe
     settle = staticmethod(settle)
+    settles_together = False
 
     def __init__(self, data: Path | str | LabelledSplits, model: Path | str) -> None:
         self.body = bodies.find_body(str(model))

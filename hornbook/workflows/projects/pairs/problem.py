@@ -19,6 +19,7 @@ from hornbook.training.forecast import timed
 from hornbook.training.loop import LoopConfig
 from hornbook.training.optimiser import Optimiser
 from hornbook.training.pair_dial import PairPlan
+from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
 from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
@@ -85,15 +86,17 @@ class PairsProblem(Problem):
 
     def score(self) -> dict[str, float]:
         """Of the validation pairs, nothing smoothed."""
-        was_training, nats, count = self.model.training, 0.0, 0
+        was_training = self.model.training
         self.model.eval()
-        for batch in self.validation:
+
+        def measured(batch: PairBatch) -> tuple[float, int]:
             with product_type(self.loop.device, self.loop.dtype):
                 losses = target_losses(self.model, batch.to(self.loop.device))
-            nats += float(losses.double().sum())
-            count += int((batch.targets != IGNORE).sum())
+            return float(losses.double().sum()), int((batch.targets != IGNORE).sum())
+
+        nats, counts = zip(*spread(measured, self.validation), strict=True)
         self.model.train(was_training)
-        return {"nats_per_token": nats / count}
+        return {"nats_per_token": sum(nats) / sum(counts)}
 
     def said(self, figures: dict[str, float]) -> str:
         return f"{figures['nats_per_token']:.4f} nats a target"

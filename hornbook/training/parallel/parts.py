@@ -1,0 +1,82 @@
+"""Checkpoints in parts, each written by the process that holds it (torch's distributed checkpoints,
+in safetensors): any number of processes reads them again.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.distributed.checkpoint as dcp
+from torch import Tensor
+from torch.distributed.checkpoint.hf_storage import (
+    HuggingFaceStorageReader,
+    HuggingFaceStorageWriter,
+)
+
+from hornbook.core.errors import HornbookError
+from hornbook.training.parallel.team import Team
+from hornbook.training.state import TrainState
+
+_PARTS = "parts"
+_WEIGHT, _MOMENT = "weight:", "moment:"
+
+
+def has_parts(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written in parts."""
+    return (checkpoint / _PARTS).is_dir()
+
+
+def write_parts(
+    checkpoint: Path, weights: Mapping[str, Tensor], state: TrainState, team: Team
+) -> None:
+    """What this process holds of the weights and of their moments; all write at once."""
+    folder = checkpoint / _PARTS
+    if team.leads:
+        folder.mkdir()
+    team.meet()
+    tensors = {_WEIGHT + name: weight.detach() for name, weight in weights.items()}
+    tensors |= {_MOMENT + key: moment for key, moment in state.optimiser.state().items()}
+    writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    dcp.save(tensors, storage_writer=writer, process_group=team.orders)
+
+
+def read_parts(
+    checkpoint: Path, weights: Mapping[str, Tensor], state: TrainState, team: Team | None = None
+) -> str | None:
+    """The weights, whole ones or this process's parts of them, and their moments; returns what is
+    wrong with the files. team: where each process reads its part, and all read at once.
+
+    Raises HornbookError where they are of another model.
+    """
+    reader = HuggingFaceStorageReader(str(checkpoint / _PARTS))
+    there = {
+        name: tuple(about.size)
+        for name, about in reader.read_metadata().state_dict_metadata.items()
+    }
+    for name, weight in weights.items():
+        if there.get(_WEIGHT + name) != tuple(weight.shape):
+            raise HornbookError(f"{checkpoint} was written by another model: {name} differs.")
+    moments = {
+        key.removeprefix(_MOMENT): _like(
+            weights[key.removeprefix(_MOMENT).rpartition("/")[0]], size
+        )
+        for key, size in there.items()
+        if key.startswith(_MOMENT)
+    }
+    tensors = {_WEIGHT + name: weight.detach() for name, weight in weights.items()}
+    tensors |= {_MOMENT + key: moment for key, moment in moments.items()}
+    dcp.load(
+        tensors,
+        storage_reader=reader,
+        process_group=team and team.orders,
+        no_dist=team is None,
+    )
+    state.optimiser.load_state(moments)
+    return None
+
+
+def _like(weight: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Room for a moment of a weight: as the weight is, or a number."""
+    if size == tuple(weight.shape):
+        return torch.zeros_like(weight, requires_grad=False)
+    return torch.zeros(size)
