@@ -11,6 +11,7 @@ it on whatever is there, with models that cost nothing: it shows that the code r
 """
 
 import argparse
+import importlib
 import importlib.util
 import sys
 import tempfile
@@ -37,13 +38,14 @@ from hornbook.training.precision import compile_layers
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.training.state import TrainState
 
-_SHAPE = {"preset": "qwen3", "vocab": 50304}
 PLANS = {
     "124M": Plan(
-        **_SHAPE, depth=12, width=768, heads=12, hidden=2048, context=1024, rows=128, micro_rows=32,
+        preset="qwen3", vocab=50304, depth=12, width=768, heads=12, hidden=2048, context=1024,
+        rows=128, micro_rows=32,
     ),
     "1B": Plan(
-        **_SHAPE, depth=18, width=2048, heads=16, hidden=5632, context=2048, rows=32, micro_rows=8,
+        preset="qwen3", vocab=50304, depth=18, width=2048, heads=16, hidden=5632, context=2048,
+        rows=32, micro_rows=8,
     ),
 }  # fmt: skip
 SMALL = {
@@ -192,7 +194,8 @@ def _ours(model: Any, count: int, prompt: int, tokens: int) -> float:
 def _transformers(folder: Path, device: str, prompt: int, tokens: int) -> Callable[[int], float]:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).to(device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    model = model.to(device).eval()
 
     def timed(ids: torch.Tensor, most: int) -> float:
         began = time.perf_counter()
@@ -217,12 +220,11 @@ def _transformers(folder: Path, device: str, prompt: int, tokens: int) -> Callab
 
 
 def _vllm(folder: Path, prompt: int, tokens: int) -> Callable[[int], float]:
-    from vllm import LLM, SamplingParams
-
-    program = LLM(model=str(folder), skip_tokenizer_init=True, dtype="bfloat16")
+    vllm = importlib.import_module("vllm")  # no part of the extra: it brings a torch of its own
+    program = vllm.LLM(model=str(folder), skip_tokenizer_init=True, dtype="bfloat16")
 
     def timed(prompts: list[dict[str, list[int]]], most: int) -> float:
-        sampling = SamplingParams(
+        sampling = vllm.SamplingParams(
             temperature=0, max_tokens=most, min_tokens=most, ignore_eos=True, detokenize=False
         )
         began = time.perf_counter()

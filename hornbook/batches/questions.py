@@ -30,7 +30,10 @@ class QuestionBatch(NamedTuple):
     passages_valid: Tensor
     numbers: Tensor
 
-    divisible = False  # smaller pieces would be other work
+    @property
+    def divisible(self) -> bool:
+        """Smaller pieces would be other work."""
+        return False
 
     def to(self, device: str) -> "QuestionBatch":
         """The same on another device."""

@@ -27,6 +27,7 @@ class LedProblem:
     after_step: Sequence[Hook] = ()  # `Hands.step` does it
 
     def __init__(self, problem: Problem, team: Team, sharded: bool) -> None:
+        self.alone: Problem
         vars(self).update(_hands=Hands(problem, team, sharded), alone=problem)
 
     def __getattr__(self, name: str) -> Any:
@@ -76,7 +77,8 @@ class LedProblem:
 
     def shrink(self, size: int, reason: str) -> None:
         self.resize(size)
-        self.choices = replaced(self.choices, Choice(self.step_size, size, reason))
+        problem = self.alone
+        problem.choices = replaced(problem.choices, Choice(problem.step_size, size, reason))
 
     def compile(self, undo: bool = False) -> None:
         self._all("compile", undo=undo)

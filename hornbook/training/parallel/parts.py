@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.hf_storage import (
     HuggingFaceStorageReader,
     HuggingFaceStorageWriter,
 )
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from hornbook.core.errors import HornbookError
 from hornbook.training.parallel.team import Team
@@ -37,7 +39,7 @@ def write_parts(
     tensors = {_WEIGHT + name: weight.detach() for name, weight in weights.items()}
     tensors |= {_MOMENT + key: moment for key, moment in state.optimiser.state().items()}
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
-    dcp.save(tensors, storage_writer=writer, process_group=team.orders)
+    save(tensors, storage_writer=writer, process_group=team.orders)
 
 
 def read_parts(
@@ -52,6 +54,7 @@ def read_parts(
     there = {
         name: tuple(about.size)
         for name, about in reader.read_metadata().state_dict_metadata.items()
+        if isinstance(about, TensorStorageMetadata)
     }
     for name, weight in weights.items():
         if there.get(_WEIGHT + name) != tuple(weight.shape):
@@ -65,7 +68,7 @@ def read_parts(
     }
     tensors = {_WEIGHT + name: weight.detach() for name, weight in weights.items()}
     tensors |= {_MOMENT + key: moment for key, moment in moments.items()}
-    dcp.load(
+    load(
         tensors,
         storage_reader=reader,
         process_group=team and team.orders,

@@ -32,7 +32,7 @@ from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
 
 
-class Learned(nn.Module):
+class ModelWithObjective(nn.Module):
     """A model with its objective as a module: what the wrappers of torch expect."""
 
     def __init__(self, model: nn.Module, objective: Objective) -> None:
@@ -86,7 +86,7 @@ class Replicated:
 
     def __init__(self, problem: Problem, team: Team) -> None:
         self.model, self._team = problem.model, team
-        learned = Learned(problem.model, problem.objective)
+        learned = ModelWithObjective(problem.model, problem.objective)
         ids = None if team.device == "cpu" else [torch.cuda.current_device()]
         with warnings.catch_warnings():  # the name of an argument changes with torch 2.13
             warnings.simplefilter("ignore", FutureWarning)
@@ -147,7 +147,7 @@ class Sharded:
     def __init__(self, problem: Problem, team: Team) -> None:
         self.model, self._team = problem.model, team
         self._parts = copy.deepcopy(problem.model)
-        self._learned = Learned(self._parts, problem.objective)
+        self._learned = ModelWithObjective(self._parts, problem.objective)
         self._mesh = init_device_mesh(team.device, (team.world,))
         for layer in layers_of(self._parts):
             fully_shard(layer, mesh=self._mesh)
@@ -178,8 +178,9 @@ class Sharded:
             if whole.requires_grad:
                 whole.copy_(part.full_tensor())
 
-    def _part(self, whole: Tensor, part: DTensor) -> DTensor:
+    def _part(self, whole: Tensor, part: Tensor) -> DTensor:
         """What this process holds of a tensor that all have."""
+        assert isinstance(part, DTensor)
         return distribute_tensor(whole, self._mesh, part.placements, src_data_rank=None)
 
     def _pairs(self) -> Iterator[tuple[nn.Parameter, DTensor]]:
@@ -238,19 +239,22 @@ class Sharded:
 
 
 def _has_unused(problem: Problem) -> bool:
-    """Whether some weights have no gradient in some steps: experts that no token chose, say, or what
-    an objective does not look at. Looking for them costs time in every step."""
+    """Whether some weights have no gradient in some steps: experts that no token chose, or what an
+    objective does not look at. Looking for them costs time in every step."""
     model = problem.model
     if any(getattr(module, "uncompiled", False) for module in model.modules()):
         return True
     row = next(problem.batches.batch(0).split(1)).to(problem.loop.device)
-    problem.objective(model, row)[0].backward()  # type: ignore[no-untyped-call]
+    problem.objective(model, row)[0].backward()
     unused = any(weight.grad is None for _, weight in trainable(model))
     model.zero_grad()
     return unused
 
 
-def _summed(_: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _summed(
+    _: None,
+    bucket: dist.GradBucket,  # type: ignore[name-defined]
+) -> torch.futures.Future[Tensor]:
     """A sum where DDP takes the mean: a loss is divided once, by all targets."""
     work = dist.all_reduce(bucket.buffer(), async_op=True)
     future: torch.futures.Future[Any] = work.get_future()

@@ -6,31 +6,17 @@ All compute equally many, as they meet in each: who has none left computes one t
 
 import itertools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from hornbook.batches.batch import AnyBatch
 from hornbook.training.loop import LoopConfig
+from hornbook.training.parallel.plans import Sharing
 from hornbook.training.parallel.team import Team
 from hornbook.training.precision import product_type
 
 _APART = 1_000_003
 """Between the seeds of two processes: what is drawn in a step, as dropout is, differs."""
-
-
-class Learner(Protocol):
-    """What computes an objective and brings the gradients of all processes together."""
-
-    def loss(self, batch: AnyBatch) -> tuple[Tensor, int]:
-        """The objective's sum and its targets."""
-        ...
-
-    def meeting(self, last: bool) -> AbstractContextManager[object]:
-        """Around a piece, the last of its step or not."""
-        ...
 
 
 def share(batch: AnyBatch, micro_rows: int, team: Team) -> Iterator[tuple[AnyBatch, bool]]:
@@ -49,7 +35,7 @@ def share(batch: AnyBatch, micro_rows: int, team: Team) -> Iterator[tuple[AnyBat
 
 
 def shared_gradient(
-    learner: Learner, batch: AnyBatch, config: LoopConfig, team: Team, step: int
+    sharing: Sharing, batch: AnyBatch, config: LoopConfig, team: Team, step: int
 ) -> tuple[float, int]:
     """Add up the gradient of the loss sum over all pieces of all processes; return that sum and its
     count, the same for all."""
@@ -58,10 +44,10 @@ def shared_gradient(
     total, count = 0.0, 0
     pieces = list(share(batch, config.micro_rows, team))
     for number, (piece, counts) in enumerate(pieces, 1):
-        with learner.meeting(last=number == len(pieces)):
+        with sharing.meeting(last=number == len(pieces)):
             with product_type(config.device, config.dtype):
-                loss, targets = learner.loss(piece.to(config.device))
-            (loss if counts else 0 * loss).backward()  # type: ignore[no-untyped-call]
+                loss, targets = sharing.loss(piece.to(config.device))
+            (loss if counts else 0 * loss).backward()
         if counts:
             total, count = total + float(loss.detach()), count + targets
     all_loss, all_count = team.sums(total, count)

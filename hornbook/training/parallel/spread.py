@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from hornbook.training.parallel.team import Team
 
-Item, Found = TypeVar("Item"), TypeVar("Found")
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 _measuring: list[Team] = []
 """The team that measures together just now."""

@@ -38,7 +38,7 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        return self.rank == 0
+        return bool(self.rank == 0)
 
     def tell(self, order: dict[str, Any]) -> None:
         """Give all others an order of plain data."""

@@ -1,6 +1,6 @@
 """A run by many processes: those that help prepare the same problem as the one that leads."""
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import torch
 
@@ -36,8 +36,7 @@ def helped(problem: Learned, request: Request, machine: Machine, place: Place) -
     else:
         place.progress.say(f"  processes = {count}: each holds the whole model")
     given = {"plan": problem.plan.plain(), "machine": machine.plain()}
-    found: Learned = led(problem, place.team, sharded, given)
-    return found
+    return cast(Learned, led(problem, place.team, sharded, given))
 
 
 def _sharded(problem: Problem, request: Request, machine: Machine) -> bool:
