@@ -4,9 +4,10 @@ A route says what its prompt is and how its answers are written down (an `Answer
 lease, the queue, streams, clients that leave and clocks are the same for all.
 """
 
+import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +22,10 @@ from hornbook.serve.said import SaidAnswer
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import ServerState
 from hornbook.serve.wire import SILENCE, Json
+from hornbook.serve.writer import EventWriter
+
+_SILENCE_S = 15.0
+"""Seconds without an event after which something is said."""
 
 
 class Begun(NamedTuple):
@@ -55,13 +60,44 @@ class AnswerForm(ABC):
     def last(self) -> bytes:
         """The events after the last part."""
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """The answers as they are written."""
-        if first := self.first():
-            yield first
-        while self.delivery.going_on:
-            yield b"".join(map(self.part, await self.delivery.parts())) or SILENCE
-        yield self.last()
+    async def events(self, writer: EventWriter) -> bytes:
+        """The answers as they are written, the last events excepted, which are given back.
+
+        What comes is written in the call that brings it, as long as the client keeps up; only what
+        has to wait takes a turn of this coroutine.
+        """
+        delivery, awake = self.delivery, asyncio.Event()
+
+        def heard() -> None:
+            try:
+                if delivery.left and writer.ready:
+                    writer.now(self._come())
+                else:
+                    awake.set()
+            except Exception as error:  # it is told where the stream is written
+                delivery.fail(error)
+                awake.set()
+
+        await writer.send(self.first())
+        delivery.heard = heard
+        try:
+            while delivery.going_on:
+                if delivery.waits:
+                    await writer.send(self._come())
+                    continue
+                awake.clear()
+                try:
+                    async with asyncio.timeout_at(writer.written_at + _SILENCE_S):
+                        await awake.wait()
+                except TimeoutError:
+                    await writer.send(SILENCE)
+        finally:
+            delivery.heard = None
+        return self.last()
+
+    def _come(self) -> bytes:
+        """The events of what has come. Raises what the answers failed with."""
+        return b"".join(map(self.part, self.delivery.parts()))
 
 
 class WritingRoute(NamedTuple):
@@ -87,6 +123,6 @@ async def answered(
         stack.callback(server.metrics.written, model.name, delivery)
         form = route.form(model, body, delivery, begun)
         if body.stream:
-            return EventStream(form.events(), stack.pop_all().aclose, server.config.request_s)
+            return EventStream(form.events, stack.pop_all().aclose, server.config.request_s)
         parts = await while_there(request, delivery.all(), server.config.request_s)
         return Json(form.whole(parts))

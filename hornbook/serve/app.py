@@ -9,8 +9,9 @@ from fastapi import APIRouter, FastAPI
 
 from hornbook import __version__
 from hornbook.serve import documents, health, texts
-from hornbook.serve.errors import ErrorBody, answer_errors
+from hornbook.serve.errors import ErrorBody
 from hornbook.serve.gate import Gate
+from hornbook.serve.invalid import answer_errors
 from hornbook.serve.openai import (
     chat,
     completions,

@@ -7,10 +7,15 @@ already; a client that sends a byte a minute would hold a connection, of which t
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.errors import RequestRefused
+from hornbook.serve.writer import STRAIGHT
 
 _HEAD_BYTES = 64 * 1024
 _LINGER_S = 5.0
@@ -67,6 +72,12 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = None
         self._disarm()
         super().on_headers_complete()
+        self.scope["extensions"] = {STRAIGHT: _Straight(self.cycle)}
+        if (
+            self.scope["http_version"] == "1.0"
+        ):  # it knows no chunks: the connection's end is theirs
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = _AnyLength()
 
     def on_response_complete(self) -> None:
         """A body that is still coming has little time left."""
@@ -79,6 +90,9 @@ class Connection(HttpToolsProtocol):
         self._disarm()
         super().on_message_complete()
         self.cycle.more_body = False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: a client may offer another protocol, and goes on with this one."""
 
     def send_400_response(self, msg: str) -> None:
         """What is no request is told so in the shape of all errors."""
@@ -116,3 +130,36 @@ class Connection(HttpToolsProtocol):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join([*lines, b"\r\n", bytes(response.body)]))
         self.transport.close()
+
+
+class _AnyLength(int):
+    """Of an answer that may have any."""
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    def __sub__(self, other: int) -> "_AnyLength":
+        return self
+
+    __hash__ = int.__hash__
+
+
+class _Straight:
+    """A `StraightWay` to the client of one request."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    @property
+    def ready(self) -> bool:
+        """An answer without a length has begun and not ended, and its client reads it."""
+        cycle = self._cycle
+        ended = cycle.response_complete or cycle.disconnected
+        return bool(cycle.chunked_encoding) and not ended and not cycle.flow.write_paused
+
+    def write(self, part: bytes) -> None:
+        """A chunk of it."""
+        self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(part), part))

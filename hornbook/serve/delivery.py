@@ -2,20 +2,20 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from hornbook.core.errors import HornbookError
 from hornbook.generate.service import AnswerPiece, Busy, GenerationService, Ticket
 from hornbook.generate.text import Writing
 from hornbook.serve.errors import busy
 from hornbook.tokenize.tokenizer import Tokenizer
 
-_SILENCE_S = 15.0
-"""Seconds without a part after which there are none, so that something can be said meanwhile."""
+_TURN_S = 0.02
+"""That an engine waits for the event loop at the most, which may be busy with something else."""
 
 
 class AnswerPart(NamedTuple):
@@ -53,7 +53,8 @@ class _Shown:
 
 class Delivery:
     """What a client waits for; of the event loop alone. left: answers that are not finished.
-    first_s: seconds until the first part, None before it."""
+    first_s: seconds until the first part, None before it. heard: is called when something has come,
+    once for all of a step."""
 
     def __init__(self, writings: Sequence[Writing], tokenizer: Tokenizer) -> None:
         self.writings, self.left = writings, len(writings)
@@ -61,16 +62,20 @@ class Delivery:
         self._started = time.monotonic()
         self.loop = asyncio.get_running_loop()
         self._parts: list[AnswerPart] = []
-        self._error: HornbookError | None = None
-        self._wake: asyncio.Future[None] | None = None
-        self._patient = False
+        self._error: Exception | None = None
+        self.heard: Callable[[], None] | None = None
         wants = any(one.request.config.top_logprobs is not None for one in writings)
         self._shown = [_Shown(one, tokenizer) for one in writings] if wants else []
 
     @property
+    def waits(self) -> bool:
+        """Whether there are parts, or an error, that nobody has taken yet."""
+        return bool(self._parts or self._error)
+
+    @property
     def going_on(self) -> bool:
-        """Whether there are parts, or an error, that nobody has taken yet, or will be."""
-        return bool(self.left or self._parts or self._error)
+        """Whether there are such, or will be."""
+        return self.waits or self.left > 0
 
     @property
     def prompt_tokens(self) -> int:
@@ -87,30 +92,26 @@ class Delivery:
         """Of all answers so far, the ends included."""
         return sum(len(one.answer.token_ids) for one in self.writings)
 
-    async def parts(self) -> list[AnswerPart]:
-        """What has come since the last call, as soon as there is something; nothing after a long
-        silence. Raises what the answers failed with.
-        """
-        if not self._parts and self._error is None:
-            self._wake = self.loop.create_future()
-            timer = self.loop.call_later(_SILENCE_S, self._awake)
-            try:
-                await self._wake
-            finally:
-                timer.cancel()
-                self._wake = None
+    def parts(self) -> list[AnswerPart]:
+        """What has come since the last call; then raises what the answers failed with."""
         if not self._parts and self._error is not None:
             raise self._error
         found, self._parts = self._parts, []
         return found
 
     async def all(self) -> list[AnswerPart]:
-        """All parts, when all answers are finished."""
-        self._patient = True
-        found: list[AnswerPart] = []
-        while self.going_on:
-            found += await self.parts()
-        return found
+        """All parts, when all answers are finished. Raises what they failed with."""
+        finished = asyncio.Event()
+        self.heard = lambda: None if self.left else finished.set()
+        if self.left:
+            await finished.wait()
+        if self._error is not None:
+            raise self._error
+        return self.parts()
+
+    def fail(self, error: Exception) -> None:
+        """There is no more to come, and this is why."""
+        self._error, self.left = error, 0
 
     def _first_answers(self) -> list[Writing]:
         return [one for one in self.writings if one.request.config.answer == 0]
@@ -120,23 +121,21 @@ class Delivery:
         if self.first_s is None:
             self.first_s = time.monotonic() - self._started
         if piece.error is not None:
-            self._error, self.left = piece.error, 0
+            self.fail(piece.error)
         pieces = self._shown[number].push(piece) if self._shown else ()
         self.left -= bool(piece.finished)
         if piece.text or piece.finished:
             finished = "length" if piece.finished == "context" else piece.finished or None
             self._parts.append(AnswerPart(number, piece.text, pieces, finished))
-        if self._error or not self.left or (self._parts and not self._patient):
-            self._awake()
-
-    def _awake(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
 
 
 class Outbox:
-    """Pieces on their way from an engine's thread to the event loop: those of one step together, as
-    waking the loop takes a call to the system, and the other thread's turn with it."""
+    """Pieces on their way from an engine's thread to the event loop: those of one step together.
+
+    The engine waits until they are on their way to their clients. Its kernels take all processors,
+    and what runs beside them stops one of their threads, for which all others then wait: so the
+    loop's work costs least between two steps.
+    """
 
     def __init__(self) -> None:
         self._pieces: list[tuple[Delivery, int, AnswerPiece]] = []
@@ -146,16 +145,23 @@ class Outbox:
         self._pieces.append((delivery, number, piece))
 
     def send(self) -> None:
-        """In the engine's thread: wake the event loop for all that has come."""
+        """In the engine's thread: let the event loop hand out all that has come."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
+            loop, gone = pieces[0][0].loop, threading.Event()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                pieces[0][0].loop.call_soon_threadsafe(_hand_out, pieces)
+                loop.call_soon_threadsafe(_hand_out, pieces, gone)
+                gone.wait(_TURN_S)
 
 
-def _hand_out(pieces: Sequence[tuple[Delivery, int, AnswerPiece]]) -> None:
+def _hand_out(pieces: Sequence[tuple[Delivery, int, AnswerPiece]], gone: threading.Event) -> None:
     for delivery, number, piece in pieces:
         delivery.take(number, piece)
+    for delivery in dict.fromkeys(delivery for delivery, _, _ in pieces):
+        if delivery.heard is not None:
+            delivery.heard()
+    # What was written in this turn of the loop goes out at its end.
+    asyncio.get_running_loop().call_soon(gone.set)
 
 
 @contextlib.asynccontextmanager

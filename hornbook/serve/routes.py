@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
-from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from hornbook.core.errors import HornbookError
@@ -17,6 +16,7 @@ from hornbook.generate.service import EngineFailed, ServiceStopped
 from hornbook.serve.errors import INTERNAL, RequestRefused, refused_by
 from hornbook.serve.logs import log_fault
 from hornbook.serve.wire import event
+from hornbook.serve.writer import EventWriter
 
 _T = TypeVar("_T")
 _LAST_WORD_S = 5.0
@@ -30,7 +30,8 @@ class StrictRequest(Request):
         try:
             return from_json(await self.body(), allow_inf_nan=False)
         except ValueError as error:
-            raise RequestRefused(f"The body is not JSON: {error}.", code="bad_json") from None
+            bad = RequestRefused(f"The body is not JSON: {error}.", code="bad_json")
+            raise HTTPException(bad.status, bad) from None
 
 
 class StrictRoute(APIRoute):
@@ -65,13 +66,17 @@ def refusal(error: Exception) -> RequestRefused:
 
 
 class EventStream(Response):
-    """Events as they come. close: is awaited at the end, whoever ended it.
+    """Events as they come. events: writes them, and gives the last ones back. close: is awaited at
+    the end, whoever ended it.
 
     What fails in the middle is an event with the error, and no sign of a good end.
     """
 
     def __init__(
-        self, events: AsyncIterator[bytes], close: Callable[[], Awaitable[None]], most_s: float
+        self,
+        events: Callable[[EventWriter], Awaitable[bytes]],
+        close: Callable[[], Awaitable[None]],
+        most_s: float,
     ) -> None:
         super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
@@ -80,7 +85,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        writing = asyncio.ensure_future(self._write(send, start))
+        writing = asyncio.ensure_future(self._write(EventWriter(scope, send), send, start))
         leaving = asyncio.ensure_future(gone(receive))
         try:
             await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -91,18 +96,15 @@ class EventStream(Response):
                 await writing
             await self._close()
 
-    async def _write(self, send: Send, start: Any) -> None:
+    async def _write(self, writer: EventWriter, send: Send, start: Any) -> None:
         await send(start)
         try:
             async with asyncio.timeout(self._most_s):
-                async for part in self._events:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                last = await self._events(writer)
         except TimeoutError:
             last = event(too_long(self._most_s).plain())
         except Exception as error:
             last = event(refusal(error).plain())
-        else:
-            last = b""
         with contextlib.suppress(TimeoutError):  # who reads nothing hears no last word
             async with asyncio.timeout(_LAST_WORD_S):
                 await send({"type": "http.response.body", "body": last, "more_body": False})

@@ -32,7 +32,8 @@ class ServerState:
             self.documents.close()
 
 
-def _state_of(request: Request) -> ServerState:
+async def _state_of(request: Request) -> ServerState:
+    # Not a thread's work, which a function that is no coroutine would be here.
     found: ServerState = request.app.state.server
     return found
 

@@ -1,6 +1,6 @@
 """What goes over the wire: JSON and server-sent events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Response
@@ -36,3 +36,20 @@ def event(value: Any, name: str | None = None) -> bytes:
     """A server-sent event."""
     first = b"" if name is None else b"event: " + name.encode() + b"\n"
     return first + b"data: " + to_json(value, inf_nan_mode="null") + b"\n\n"
+
+
+class TextEvent:
+    """An event of which one text alone differs each time, as in a stream: the rest of it is
+    written once. value: the object with a text in its place."""
+
+    def __init__(self, value: Callable[[str], Any]) -> None:
+        self._before, gap, self._after = event(value(_GAP)).partition(to_json(_GAP))
+        assert gap
+
+    def of(self, text: str) -> bytes:
+        """The event with a text."""
+        return self._before + to_json(text) + self._after
+
+
+_GAP = "\0text\0"
+"""Stands where a text will stand; no other text of an event is this one."""

@@ -162,7 +162,29 @@ def test_what_cannot_be_done_is_refused_by_its_name(server):
     assert found.status_code == 400 and "999999" in found.text
     message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
     found = server.post("/v1/chat/completions", {"messages": [message]})
-    assert found.json()["error"]["param"] == "messages[0].content[0].type"
+    error = found.json()["error"]
+    assert error["param"] == "messages[0].content[0].type" and "image_url" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "param", "said"),
+    [
+        ("chat/completions", {"messages": [{"content": "a"}]}, "messages[0].role", "missing"),
+        ("chat/completions", {"messages": [{"role": "function"}]}, "messages[0].role", "function"),
+        ("chat/completions", {"messages": HELLO, "stop": ["a"] * 20}, "stop", "at most 16"),
+        ("chat/completions", {"messages": HELLO, "tool_choice": "any"}, "tool_choice", "any"),
+        ("completions", {"prompt": []}, "prompt", "at least 1 item"),
+        ("responses", {"input": [{"type": "item_reference"}]}, "input[0].type", "item_reference"),
+        ("responses", b'{"input": ', None, "not JSON"),
+        ("responses", b'\xef\xbb\xbf{"input": "a"}', None, "not JSON"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(server, route, body, param, said):
+    headers = {"Content-Type": "application/json"}
+    content = body if isinstance(body, bytes) else json.dumps(body)
+    found = server.raw(f"/v1/{route}", content=content, headers=headers)
+    error = found.json()["error"]
+    assert found.status_code == 400 and error["param"] == param and said in error["message"], error
 
 
 def test_null_is_accepted_everywhere(server, client):

@@ -141,9 +141,9 @@ def test_a_stream_that_nobody_reads_is_given_up(monkeypatch):
     monkeypatch.setattr(routes, "_LAST_WORD_S", 0.05)
     closed = asyncio.Event()
 
-    async def events():
+    async def events(writer):
         while True:
-            yield b"x"
+            await writer.send(b"x")
 
     async def send(message):
         if message["type"] == "http.response.body":
@@ -153,7 +153,7 @@ def test_a_stream_that_nobody_reads_is_given_up(monkeypatch):
         closed.set()
 
     async def given_up():
-        stream = routes.EventStream(events(), close, 0.05)
+        stream = routes.EventStream(events, close, 0.05)
         await asyncio.wait_for(stream({}, asyncio.Event().wait, send), 5)
         return closed.is_set()
 

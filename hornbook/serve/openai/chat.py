@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -19,7 +20,7 @@ from hornbook.serve.schemas.chat import ChatBody
 from hornbook.serve.schemas.messages import plain
 from hornbook.serve.served import ServedModel
 from hornbook.serve.state import State
-from hornbook.serve.wire import DONE, STREAMED, event
+from hornbook.serve.wire import DONE, STREAMED, TextEvent, event
 
 router = APIRouter(route_class=StrictRoute, tags=["chat"])
 
@@ -67,6 +68,9 @@ class ChatForm(AnswerForm):
             "model": model.name,
         }
         self._counts = body.stream_options is not None and body.stream_options.include_usage
+        self._plain = [
+            TextEvent(partial(self._text_event, number)) for number in range(len(begun.writings))
+        ]
 
     def whole(self, parts: Sequence[AnswerPart]) -> dict[str, Any]:
         """All answers in one object."""
@@ -97,8 +101,10 @@ class ChatForm(AnswerForm):
     def part(self, part: AnswerPart) -> bytes:
         """Its text, its calls, and why it is the last."""
         said, found = self.said[part.answer].take(part), b""
-        if said.text or part.pieces:
+        if part.pieces:
             found = self._chunk(part.answer, {"content": said.text}, self._logprobs(part))
+        elif said.text:
+            found = self._plain[part.answer].of(said.text)
         if said.calls:
             calls = [{"index": i, **call} for i, call in enumerate(_calls(said.calls))]
             found += self._chunk(part.answer, {"tool_calls": calls})
@@ -112,13 +118,18 @@ class ChatForm(AnswerForm):
             return DONE
         return event(self._event([]) | {"usage": usage(self.delivery)}) + DONE
 
+    def _text_event(self, number: int, text: str) -> dict[str, Any]:
+        return self._event([self._choice(number, {"content": text})])
+
     def _chunk(
         self, number: int, delta: dict[str, Any], logprobs: Any = None, finished: str | None = None
     ) -> bytes:
-        choice = {
-            "index": number, "delta": delta, "logprobs": logprobs, "finish_reason": finished
-        }  # fmt: skip
-        return event(self._event([choice]))
+        return event(self._event([self._choice(number, delta, logprobs, finished)]))
+
+    def _choice(
+        self, number: int, delta: dict[str, Any], logprobs: Any = None, finished: str | None = None
+    ) -> dict[str, Any]:
+        return {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": finished}
 
     def _event(self, choices: list[Any]) -> dict[str, Any]:
         found = {**self._head, "object": "chat.completion.chunk", "choices": choices}

@@ -102,7 +102,7 @@ def plain(message: Any) -> dict[str, Any]:
         "content": text_of(message.content),
     }
     for key in ("name", "tool_calls", "tool_call_id", "reasoning_content"):
-        if (value := getattr(message, key, None)) is not None:
+        if value := getattr(message, key, None):  # templates take an empty list for calls
             found[key] = value
     if "tool_calls" in found:
         found["tool_calls"] = [call.model_dump() for call in found["tool_calls"]]
