@@ -171,7 +171,7 @@ def test_what_cannot_be_done_is_refused_by_its_name(server):
     [
         ("chat/completions", {"messages": [{"content": "a"}]}, "messages[0].role", "missing"),
         ("chat/completions", {"messages": [{"role": "function"}]}, "messages[0].role", "function"),
-        ("chat/completions", {"messages": HELLO, "stop": ["a"] * 20}, "stop", "at most 16"),
+        ("chat/completions", {"messages": HELLO, "stop": ["a"] * 65}, "stop", "at most 64"),
         ("chat/completions", {"messages": HELLO, "tool_choice": "any"}, "tool_choice", "any"),
         ("completions", {"prompt": []}, "prompt", "at least 1 item"),
         ("responses", {"input": [{"type": "item_reference"}]}, "input[0].type", "item_reference"),
