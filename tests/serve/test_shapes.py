@@ -52,7 +52,7 @@ CHATS = {
                 "properties": {"yes": {"title": "Yes", "type": "boolean"}}, "required": ["yes"]}}},
     },
     "LangChain, a tool that must be called": {
-        "messages": ASKED, "max_tokens": 60, "tools": [TOOL], "parallel_tool_calls": False,
+        "messages": ASKED, "max_tokens": 200, "tools": [TOOL], "parallel_tool_calls": False,
         "tool_choice": {"type": "function", "function": {"name": "read_file"}},
     },
     "a client that sends all it knows as null": {
