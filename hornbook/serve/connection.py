@@ -72,10 +72,9 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = None
         self._disarm()
         super().on_headers_complete()
-        self.scope["extensions"] = {STRAIGHT: _Straight(self.cycle)}
-        if (
-            self.scope["http_version"] == "1.0"
-        ):  # it knows no chunks: the connection's end is theirs
+        straight = {STRAIGHT: _Straight(self.cycle)}
+        self.scope["extensions"] = straight  # type: ignore[typeddict-item]
+        if self.scope["http_version"] == "1.0":  # which knows no chunks: the connection ends it
             self.cycle.chunked_encoding = False
             self.cycle.expected_content_length = _AnyLength()
 
