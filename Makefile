@@ -8,6 +8,7 @@ endif
 
 .PHONY: quickstart test test-slow test-data test-browser test-gpu test-fuzz test-sanitize test-arm docs \
 	clean
+.PHONY: lock audit release
 
 quickstart: .venv/installed
 	$(BIN)/hornbook quickstart --out runs/quickstart $(ARGS)
@@ -24,6 +25,16 @@ test-slow test-data test-browser test-gpu test-fuzz test-sanitize test-arm: test
 docs: .venv/installed-docs
 	$(BIN)/python scripts/site.py
 
+# What is published, and what it stands on (docs/releases.md).
+lock: .venv/installed-release
+	$(BIN)/python scripts/lock.py
+
+audit: .venv/installed-release
+	$(BIN)/python -m pip_audit --disable-pip --requirement requirements.lock
+
+release: .venv/installed-release
+	$(BIN)/python scripts/release.py
+
 .venv/installed: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
@@ -37,6 +48,11 @@ docs: .venv/installed-docs
 .venv/installed-docs: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
+.venv/installed-release: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[release]'
 	touch $@
 
 clean:
