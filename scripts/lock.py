@@ -1,7 +1,7 @@
 """Writes requirements.lock: every library of `hornbook[all]` with the hashes of its files.
 
-`make lock`, after pyproject.toml or constraints.txt have changed. PyTorch and what only it needs are
-left out: each kind of machine takes another build of it, from another place.
+`make lock`, after pyproject.toml or constraints.txt have changed. PyTorch and what only it needs
+are left out: each kind of machine takes another build of it, from another place.
 """
 
 import re
@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HEAD = """\
-# Made by `make lock` from pyproject.toml and constraints.txt. Every file that may be installed has its
-# hash here; docs/releases.md says how to install from it. PyTorch is apart.
+# Made by `make lock` from pyproject.toml and constraints.txt. Every file that may be installed has
+# its hash here; docs/releases.md says how to install from it. PyTorch is apart.
 """
 _APART = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
 

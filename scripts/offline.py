@@ -1,7 +1,7 @@
 """Runs a command that can reach nothing but this machine: `python scripts/offline.py COMMAND...`.
 
-On Linux, in a network of its own which has only the loopback device. Where the system does not allow
-that, the reason is printed, and the command runs as it is.
+On Linux, in a network of its own which has only the loopback device. Where the system does not
+allow that, the reason is printed, and the command runs as it is.
 """
 
 import ctypes

@@ -36,7 +36,9 @@ def test_every_library_is_locked_with_hashes(locked):
     inner = re.search(r"\[(.*)\]", extras["all"][0])[1].split(",")
     wanted = project["dependencies"] + [line for extra in inner for line in extras[extra]]
     assert {name_of(line) for line in wanted} - {"torch"} <= locked.keys(), "run `make lock`"
-    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", rest) for e in locked.values() for _, rest in e)
+    assert all(
+        re.search(r"--hash=sha256:[0-9a-f]{64}", rest) for e in locked.values() for _, rest in e
+    )
 
 
 def test_versions_are_those_that_are_tested(locked):
