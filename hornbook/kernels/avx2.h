@@ -56,6 +56,14 @@ Floats load_bfloats(const uint16_t* x) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
 
+// Floats as their bits, and the upper halves of such.
+Ints as_ints(Floats x) { return _mm256_castps_si256(x); }
+void store_upper(uint16_t* to, Ints x) {
+  const __m256i halves = _mm256_srli_epi32(x, 16);
+  const __m256i each = _mm256_permute4x64_epi64(_mm256_packus_epi32(halves, halves), 8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(each));
+}
+
 // to (4,) = the sums of four, times `by`.
 void store_sums(float* to, const Floats* x, float by) {
   const __m256 a = _mm256_hadd_ps(x[0], x[1]), b = _mm256_hadd_ps(x[2], x[3]);
@@ -85,6 +93,7 @@ int sum(Ints x) {
 }
 Ints to_ints(Floats x) { return _mm256_cvtps_epi32(x); }
 Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
+Floats as_floats(Ints x) { return _mm256_castsi256_ps(x); }  // the same bits
 void store_whole(uint8_t* to, Ints x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x);
 }

@@ -44,6 +44,13 @@ Floats load_bfloats(const uint16_t* x) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
+// Floats as their bits, and the upper halves of such.
+Ints as_ints(Floats x) { return _mm512_castps_si512(x); }
+void store_upper(uint16_t* to, Ints x) {
+  const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32(x, 16));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves);
+}
+
 // to (4,) = the sums of four, times `by`.
 void store_sums(float* to, const Floats* x, float by) {
   const __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(x[0], x[1]), _mm512_unpackhi_ps(x[0], x[1]));
@@ -71,6 +78,7 @@ Ints over_power(Ints x) { return _mm512_srai_epi32(x, kBy); }
 int sum(Ints x) { return _mm512_reduce_add_epi32(x); }
 Ints to_ints(Floats x) { return _mm512_cvtps_epi32(x); }
 Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
+Floats as_floats(Ints x) { return _mm512_castsi512_ps(x); }  // the same bits
 void store_whole(uint8_t* to, Ints x) { _mm512_storeu_si512(to, x); }
 void store_bytes(int8_t* to, Ints x) { _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8(x)); }
 

@@ -17,9 +17,12 @@ void halve(const float* x, int size, uint16_t* y) {
   for (int i = 0; i < size; i += kLanes) store_halves(y + i, load(x + i));
 }
 
-// e^x for x <= 88, within 2 units of the last place: 2^n times a polynomial of the rest.
+constexpr float kLowest = -87;  // below it e^x is what it is there
+
+// e^x for x <= 88, within 2 units of the last place: 2^n times a polynomial of the rest. What is no
+// number stays none: `larger` gives its second argument then.
 Floats exponential(Floats x) {
-  x = larger(x, all(-87.0f));
+  x = larger(all(kLowest), x);
   const Floats n = rounded(multiply(x, all(1.44269504f)));
   Floats r = multiply_add(n, all(-0.693359375f), x);
   r = multiply_add(n, all(2.12194440e-4f), r);

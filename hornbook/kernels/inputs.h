@@ -47,12 +47,16 @@ struct Inputs {
 struct Arena {
   uint8_t* base = nullptr;
   size_t used = 0;
+  bool lent = false;
 
   Arena() = default;
+  explicit Arena(uint8_t* part) : base(part), lent(true) {}  // of another one
   explicit Arena(size_t size)
       : base(static_cast<uint8_t*>(std::aligned_alloc(64, std::max<size_t>(size, 64)))) {}
   Arena(const Arena&) = delete;
-  ~Arena() { std::free(base); }
+  ~Arena() {
+    if (!lent) std::free(base);
+  }
 
   template <typename T>
   T* take(size_t count) {

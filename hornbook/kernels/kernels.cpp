@@ -11,9 +11,12 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "attend.h"
 #include "decoder.h"
 #include "delta.h"
+#include "loss.h"
 #include "mlp.h"
+#include "norms.h"
 #include "product.h"
 #include "recall.h"
 #include "team.h"
@@ -94,6 +97,21 @@ const int32_t* hornbook_layout() noexcept {
       AT(Pass, slot), AT(Pass, position), AT(Pass, turns), AT(Pass, keys), AT(Pass, values),
       AT(Pass, slot_stride), AT(Pass, head_stride), AT(Pass, pieces), AT(Pass, longest),
       AT(Pass, first), AT(Pass, count), AT(Pass, piece_slot), AT(Pass, token), AT(Pass, past), AT(Pass, state),
+      sizeof(Slab), AT(Slab, at), AT(Slab, row), AT(Slab, head), AT(Slab, token),
+      sizeof(Attend), AT(Attend, rows), AT(Attend, heads), AT(Attend, kv_heads),
+      AT(Attend, queries), AT(Attend, keys), AT(Attend, head), AT(Attend, causal),
+      AT(Attend, scale), AT(Attend, q), AT(Attend, k), AT(Attend, v), AT(Attend, seen),
+      AT(Attend, y), AT(Attend, dy), AT(Attend, dq), AT(Attend, dk), AT(Attend, dv),
+      AT(Attend, sums),
+      sizeof(CrossEntropy), AT(CrossEntropy, rows), AT(CrossEntropy, vocab),
+      AT(CrossEntropy, smoothing), AT(CrossEntropy, cap), AT(CrossEntropy, logits),
+      AT(CrossEntropy, bias), AT(CrossEntropy, target), AT(CrossEntropy, loss),
+      sizeof(Norm), AT(Norm, rows), AT(Norm, heads), AT(Norm, tokens), AT(Norm, head),
+      AT(Norm, pairs), AT(Norm, wide), AT(Norm, epsilon), AT(Norm, x), AT(Norm, y), AT(Norm, dy),
+      AT(Norm, dx), AT(Norm, weight), AT(Norm, cos), AT(Norm, sin), AT(Norm, angles),
+      AT(Norm, dweight),
+      sizeof(Gated), AT(Gated, size), AT(Gated, gate), AT(Gated, up), AT(Gated, y),
+      AT(Gated, dy), AT(Gated, dgate), AT(Gated, dup),
       -1};
   return found;
 }
@@ -155,6 +173,66 @@ Status hornbook_delta(int threads, const Delta* delta, const DeltaPieces* rows) 
   const DeltaWork work(arena, *delta, rows->tokens);
   Team::run(threads, rows->tokens,
             [&](Member& team) { delta_rule(team, *delta, *rows, work); });
+  return kDone;
+}
+
+// y becomes what the queries gather of the values, and `sums` what going back needs; or with `back`
+// dq, dk and dv become the gradients that belong to dy.
+Status hornbook_attend(int threads, const Attend* attend, int back) noexcept {
+  Arena count;
+  AttendWork(count, *attend, back);
+  Arena arena(count.used * threads);
+  if (!arena.base) return kNoMemory;
+  const int64_t jobs = int64_t(attend->rows) * attend->kv_heads;
+  Team::run(threads, kMany, [&](Member& team) {
+    const BfloatGrid grid;
+    Arena own(arena.base + count.used * team.thread);
+    const AttendWork work(own, *attend, back);
+    team.each(jobs, [&](int64_t first, int64_t stop) {
+      for (int64_t job = first; job < stop; job++) {
+        const Head shared{job / attend->kv_heads, job % attend->kv_heads};
+        (back ? attend_head_back : attend_head)(grid, *attend, work, shared);
+      }
+    });
+  });
+  return kDone;
+}
+
+// The logits become the gradient of their loss.
+Status hornbook_cross_entropy(int threads, const CrossEntropy* entropy) noexcept {
+  const size_t room = entropy->room();
+  Arena arena(2 * room * threads * sizeof(float));
+  if (!arena.base) return kNoMemory;
+  Team::run(threads, kMany, [&](Member& team) {
+    float* own = arena.take<float>(0) + 2 * room * team.thread;
+    team.each(entropy->rows, [&](int64_t first, int64_t stop) {
+      for (int64_t row = first; row < stop; row++) cross_entropy(*entropy, row, own, own + room);
+    });
+  });
+  return kDone;
+}
+
+// y becomes what was normed and turned; or with `back` dx and dweight the gradients of dy.
+Status hornbook_norm(int threads, const Norm* norms, int back) noexcept {
+  Arena arena(back ? norms->parts() * norms->head * sizeof(float) : 0);
+  if (!arena.base) return kNoMemory;
+  Team::run(threads, kMany, [&](Member& team) {
+    if (back) norm_back(team, *norms, reinterpret_cast<float*>(arena.base));
+    else norm(team, *norms);
+  });
+  return kDone;
+}
+
+// y becomes the product with the gate; or with `back` dgate and dup the gradients of dy.
+Status hornbook_gate(int threads, const Gated* gated, int back) noexcept {
+  constexpr int kPiece = 1024;
+  const int64_t pieces = (gated->size + kPiece - 1) / kPiece;
+  Team::run(threads, kMany, [&](Member& team) {
+    team.each(pieces, [&](int64_t first, int64_t stop) {
+      for (int64_t i = first * kPiece; i < std::min(gated->size, stop * kPiece); i += kLanes)
+        (back ? gate_back : gate)(*gated, i);
+    });
+  });
   return kDone;
 }
 

@@ -17,6 +17,10 @@ _TYPES = {
     ),
     "hornbook_pass": (ctypes.POINTER(structures.Decoder), ctypes.POINTER(structures.Pass)),
     "hornbook_delta": (ctypes.POINTER(structures.Delta), ctypes.POINTER(structures.DeltaPieces)),
+    "hornbook_attend": (ctypes.POINTER(structures.Attend), ctypes.c_int),
+    "hornbook_cross_entropy": (ctypes.POINTER(structures.CrossEntropy),),
+    "hornbook_norm": (ctypes.POINTER(structures.Norm), ctypes.c_int),
+    "hornbook_gate": (ctypes.POINTER(structures.Gated), ctypes.c_int),
 }  # fmt: skip
 """What each takes after the number of threads; all return a `Status`."""
 _DONE = 0
@@ -41,6 +45,8 @@ class Library:
             raise OSError(f"they lack a function: {error}") from None
         self._product, self._pass = loaded.hornbook_product, loaded.hornbook_pass
         self._delta = loaded.hornbook_delta
+        self._attend, self._cross_entropy = loaded.hornbook_attend, loaded.hornbook_cross_entropy
+        self._norm, self._gate = loaded.hornbook_norm, loaded.hornbook_gate
 
     def product(
         self, matrix: structures.Matrix, x: np.ndarray, threads: int | None = None
@@ -67,6 +73,22 @@ class Library:
     ) -> None:
         """Take rows of tokens through a layer of the gated delta rule. threads: as above."""
         _require_done(self._delta(threads or _threads(), ctypes.byref(rule), ctypes.byref(rows)))
+
+    def attend(self, call: structures.Attend, back: bool, threads: int | None = None) -> None:
+        """Let queries look at keys, or find the gradients of that. threads: as above."""
+        _require_done(self._attend(threads or _threads(), ctypes.byref(call), back))
+
+    def cross_entropy(self, call: structures.CrossEntropy, threads: int | None = None) -> None:
+        """Find losses of rows of logits, and their gradients. threads: as above."""
+        _require_done(self._cross_entropy(threads or _threads(), ctypes.byref(call)))
+
+    def norm(self, call: structures.Norm, back: bool, threads: int | None = None) -> None:
+        """Norm and turn heads of tokens, or find the gradients of that. threads: as above."""
+        _require_done(self._norm(threads or _threads(), ctypes.byref(call), back))
+
+    def gate(self, call: structures.Gated, back: bool, threads: int | None = None) -> None:
+        """Let a gate scale channels, or find the gradients of that. threads: as above."""
+        _require_done(self._gate(threads or _threads(), ctypes.byref(call), back))
 
 
 def _require_layout(loaded: ctypes.CDLL) -> None:

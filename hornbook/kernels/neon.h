@@ -72,6 +72,15 @@ Floats load_bfloats(const uint16_t* x) {
   return {wide(x), wide(x + 4)};
 }
 
+// Floats as their bits, and the upper halves of such.
+Ints as_ints(Floats x) {
+  return {vreinterpretq_s32_f32(x.low), vreinterpretq_s32_f32(x.high)};
+}
+void store_upper(uint16_t* to, Ints x) {
+  vst1_u16(to, vshrn_n_u32(vreinterpretq_u32_s32(x.low), 16));
+  vst1_u16(to + 4, vshrn_n_u32(vreinterpretq_u32_s32(x.high), 16));
+}
+
 // to (4,) = the sums of four, times `by`.
 void store_sums(float* to, const Floats* x, float by) {
   const auto sums = [](float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
@@ -102,6 +111,9 @@ Ints over_power(Ints x) { return {vshrq_n_s32(x.low, kBy), vshrq_n_s32(x.high, k
 int sum(Ints x) { return vaddvq_s32(vaddq_s32(x.low, x.high)); }
 Ints to_ints(Floats x) { return {vcvtnq_s32_f32(x.low), vcvtnq_s32_f32(x.high)}; }
 Floats to_floats(Ints x) { return {vcvtq_f32_s32(x.low), vcvtq_f32_s32(x.high)}; }
+Floats as_floats(Ints x) {  // the same bits
+  return {vreinterpretq_f32_s32(x.low), vreinterpretq_f32_s32(x.high)};
+}
 void store_whole(uint8_t* to, Ints x) {
   vst1q_u8(to, vreinterpretq_u8_s32(x.low));
   vst1q_u8(to + 16, vreinterpretq_u8_s32(x.high));

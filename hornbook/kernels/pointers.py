@@ -1,7 +1,7 @@
 """Arrays as the kernels' pointers, each checked: what will be read or written lies inside it.
 
-The kernels believe the sizes that they are given. `array` is the only place where arrays become
-pointers, so whoever reads weights, from whatever file, cannot make the kernels leave an array.
+The kernels believe the sizes that they are given. `array` and `slab` alone make pointers of arrays,
+so whoever reads weights, from whatever file, cannot make the kernels leave an array.
 Knows arrays and the kernels' structures; knows nothing of files.
 """
 
@@ -305,6 +305,15 @@ def array(array: np.ndarray, shape: tuple[int, ...], kind: type) -> int:
     if array.shape != shape or array.dtype != kind or not array.flags.c_contiguous:
         require(False, f"an array of {shape}, not {array.dtype} {array.shape}")
     return int(array.ctypes.data)
+
+
+def slab(x: np.ndarray, shape: tuple[int, ...], kind: type = np.uint16) -> structures.Slab:
+    """Where an array of this shape lies, which an array cannot leave."""
+    size = x.itemsize
+    whole = x.shape[-1] == 1 or x.strides[-1] == size
+    require(x.shape == shape and x.dtype == kind and whole, f"numbers of {shape}, not {x.shape}")
+    require(all(step % size == 0 for step in x.strides), "whole steps")
+    return structures.Slab(x.ctypes.data, *(step // size for step in x.strides[:3]))
 
 
 def limits(numbers: np.ndarray) -> tuple[int, int]:

@@ -37,9 +37,11 @@ def _arm(name: str, architecture: str, *needs: str) -> Level:
 
 _AVX512 = {f"avx512{part}": f"avx512{part}" for part in ("f", "bw", "vl", "dq")}
 _VNNI = _AVX512 | {"avx512_vnni": "avx512vnni"}
+_BFLOATS = {"avx512_bf16": "avx512bf16"}
 _LEVELS = {
     _X86: (
-        _x86("amx", _VNNI | {f"amx_{part}": f"amx-{part}" for part in ("tile", "int8", "bf16")}),
+        _x86("amx", _VNNI | _BFLOATS | {f"amx_{n}": f"amx-{n}" for n in ("tile", "int8", "bf16")}),
+        _x86("avx512bf16", _VNNI | _BFLOATS),
         _x86("avx512vnni", _VNNI),
         _x86("avxvnni", {"avx_vnni": "avxvnni"}),
         _x86("avx512", _AVX512),

@@ -204,9 +204,89 @@ def forms() -> Iterator[int]:
         yield from (*map(int, form), unit_bytes(form))
 
 
+class Slab(ctypes.Structure):
+    """Numbers (rows, heads, tokens, channels), and how many of them rows, heads and tokens are
+    apart."""
+
+    _fields_ = (
+        ("at", ctypes.c_void_p),
+        ("row", ctypes.c_int64),
+        ("head", ctypes.c_int64),
+        ("token", ctypes.c_int64),
+    )
+
+
+class Attend(ctypes.Structure):
+    """Attention over whole sequences, as `attend.h` says. sums: float32, all else bfloats."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int32),
+        ("heads", ctypes.c_int32),
+        ("kv_heads", ctypes.c_int32),
+        ("queries", ctypes.c_int32),
+        ("keys", ctypes.c_int32),
+        ("head", ctypes.c_int32),
+        ("causal", ctypes.c_int32),
+        ("scale", ctypes.c_float),
+        *((name, Slab) for name in ("q", "k", "v", "seen", "y", "dy", "dq", "dk", "dv")),
+        ("sums", ctypes.c_void_p),
+    )
+
+
+class CrossEntropy(ctypes.Structure):
+    """Rows of logits, bfloats; bias and loss: float32, target: int64."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int32),
+        ("vocab", ctypes.c_int32),
+        ("smoothing", ctypes.c_float),
+        ("cap", ctypes.c_float),
+        ("logits", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("target", ctypes.c_void_p),
+        ("loss", ctypes.c_void_p),
+    )
+
+
+class Norm(ctypes.Structure):
+    """Heads of tokens that are normed and turned, as `norms.h` says. weight, dweight, cos and sin:
+    float32; x and dx too if `wide`; all else bfloats."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int32),
+        ("heads", ctypes.c_int32),
+        ("tokens", ctypes.c_int32),
+        ("head", ctypes.c_int32),
+        ("pairs", ctypes.c_int32),
+        ("wide", ctypes.c_int32),
+        ("epsilon", ctypes.c_float),
+        *((name, Slab) for name in ("x", "y", "dy", "dx")),
+        ("weight", ctypes.c_void_p),
+        ("cos", ctypes.c_void_p),
+        ("sin", ctypes.c_void_p),
+        ("angles", ctypes.c_int64),
+        ("dweight", ctypes.c_void_p),
+    )
+
+
+class Gated(ctypes.Structure):
+    """silu(gate) up, `size` bfloats each."""
+
+    _fields_ = (
+        ("size", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("gate", "up", "y", "dy", "dgate", "dup")),
+    )
+
+
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP, ABREAST)
-    for structure in (Matrix, MLPMatrices, Delta, DeltaPieces, DeltaLayer, Layer, Decoder, Pass):
+    for structure in _STRUCTURES:
         yield ctypes.sizeof(structure)
         yield from (getattr(structure, field[0]).offset for field in structure._fields_)
+
+
+_STRUCTURES: tuple[type[ctypes.Structure], ...] = (
+    *(Matrix, MLPMatrices, Delta, DeltaPieces, DeltaLayer, Layer, Decoder, Pass),
+    *(Slab, Attend, CrossEntropy, Norm, Gated),
+)

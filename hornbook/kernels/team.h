@@ -14,6 +14,7 @@
 namespace {
 
 constexpr int kSpins = 4096;  // until a waiting thread lets others have the processor
+constexpr int kMany = 32;     // rows of a call whose phases are cut into small pieces
 
 // Starts a thread, which starts the next one, until *left is 0 or one cannot be started: all of them
 // live at the same time.
@@ -75,7 +76,7 @@ void run_in(int threads, void (*work)(void*), void* data) {
 class Team {
  public:
   // rows: of a call. Where a phase takes microseconds, many pieces cost more than they save.
-  Team(int threads, int rows) : threads_(threads), pieces_(threads * (rows < 32 ? 2 : 16)) {}
+  Team(int threads, int rows) : threads_(threads), pieces_(threads * (rows < kMany ? 2 : 16)) {}
 
   template <typename Work>
   static void run(int threads, int rows, Work work);

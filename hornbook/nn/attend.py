@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hornbook.nn.attend_kernel import attend_with_sums, attends
 from hornbook.nn.masks import KernelMask
 
 _LONG = 256
@@ -23,14 +24,19 @@ def attend(
 
     scale: of the scores, 1 / sqrt(C) if None.
 
-    On the CPU the gradient of torch's bfloat16 kernel costs five times that of its float32 kernel
-    when sequences are short (docs/log.md), so those are trained in float32.
+    On the CPU, what is trained in bfloat16 is computed by kernels of our own. Without them, short
+    sequences are trained in float32: the gradient of torch's bfloat16 kernel costs five times that
+    of its float32 kernel there (docs/log.md).
     """
+    if attends(q, attn_mask):
+        scaled = q.shape[-1] ** -0.5 if scale is None else scale
+        y: Tensor = attend_with_sums(q, k, v, attn_mask, is_causal, scaled)[0]
+        return y
     if q.shape[2] == 1 and enable_gqa and not torch.is_grad_enabled():
         # Heads that share keys are queries of one sequence: the kernel repeats no keys for them.
         grouped = q.view(len(q), k.shape[1], -1, q.shape[3])
-        y = F.scaled_dot_product_attention(grouped, k, v, attn_mask=attn_mask, scale=scale)
-        return y.view(q.shape)
+        found = F.scaled_dot_product_attention(grouped, k, v, attn_mask=attn_mask, scale=scale)
+        return found.view(q.shape)
     short = q.dtype == torch.bfloat16 and q.device.type == "cpu" and k.shape[2] < _LONG
     if not (short and torch.is_grad_enabled()):
         return F.scaled_dot_product_attention(

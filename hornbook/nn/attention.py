@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import pydantic
+import torch
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
@@ -15,7 +16,8 @@ from hornbook.nn.attend import DotProductAttention
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.frequencies import LongScaling, RotaryConfig
 from hornbook.nn.masks import biased, cached_attention_mask, self_attention_mask
-from hornbook.nn.norm import RMSNormConfig
+from hornbook.nn.norm import RMSNorm, RMSNormConfig
+from hornbook.nn.norm_kernel import normed_and_turned, turns
 from hornbook.nn.rotary import RotaryAngles, rotate
 
 
@@ -115,6 +117,8 @@ class AttentionConfig(LayerConfig):
 class Attention(Layer):
     """softmax(scale Q K^T) V, eq. 1 of Vaswani et al. 2017."""
 
+    begins_with_products = True
+
     def __init__(self, config: AttentionConfig, width: int) -> None:
         super().__init__()
         self.config = config
@@ -136,11 +140,7 @@ class Attention(Layer):
         q, k, v = map(self._heads, (q, k, v))  # (B, H, T, C), twice (B, H_kv, T, C)
         if self.config.gated:
             q, gate = q.unflatten(1, (-1, 2)).unbind(2)
-        if not self.config.qk_norm_whole:
-            q, k = self.query_norm(q), self.key_norm(k)
-        if self.rotary is not None:
-            cos_sin = self.rotary(ctx, q.dtype)
-            q, k = rotate(q, *cos_sin), rotate(k, *cos_sin)
+        q, k = self._placed(q, self.query_norm, ctx), self._placed(k, self.key_norm, ctx)
         window = self.config.window
         if cache is None:
             mask = ctx.once(
@@ -165,6 +165,18 @@ class Attention(Layer):
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and gates (B, T, H*C or 2*H*C), and keys and values (B, T, H_kv*C)."""
         return self.query(x), self.key(x), self.value(x)
+
+    def _placed(self, x: Tensor, norm: nn.Module, ctx: Context) -> Tensor:
+        """Queries or keys (B, H, T, C), normed head by head and turned by their positions."""
+        whole = self.config.qk_norm_whole
+        normed = norm if isinstance(norm, RMSNorm) and not whole else None
+        pairs = self.rotary.pairs if self.rotary else 0
+        if (normed or pairs) and turns(x, pairs):
+            angles = self.rotary(ctx, torch.float32) if self.rotary else None
+            gain, epsilon = (normed.gain(), normed.epsilon) if normed else (None, 0.0)
+            return normed_and_turned(x, gain, epsilon, angles)
+        x = x if whole else norm(x)
+        return x if self.rotary is None else rotate(x, *self.rotary(ctx, x.dtype))
 
     def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         shape = (rows, self.config.kv_heads, capacity, self.config.head)

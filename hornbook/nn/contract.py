@@ -75,10 +75,12 @@ Cache = dict[str, Tensor]
 class Layer(nn.Module, ABC):
     """(B, T, D) -> (B, T, D). The contract test runs over every registered one.
 
-    unadapted: its linear maps that LoRA leaves alone.
+    unadapted: its linear maps that LoRA leaves alone. begins_with_products: nothing else reads its
+    input, which may then be of the products' type.
     """
 
     unadapted: ClassVar[frozenset[str]] = frozenset()
+    begins_with_products: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor: ...

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, register
+from hornbook.nn.norm_kernel import gated, gates_fit
 
 Activation = Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu", "tanh"]
 
@@ -45,6 +46,8 @@ class MLPConfig(LayerConfig):
 class MLP(Layer):
     """The position-wise network of Vaswani et al. 2017, eq. 2, with a chosen activation."""
 
+    begins_with_products = True
+
     def __init__(self, config: MLPConfig, width: int) -> None:
         super().__init__()
         self.activation = activation(config.activation)
@@ -80,6 +83,8 @@ class GatedMLPConfig(LayerConfig):
 class GatedMLP(Layer):
     """SwiGLU with activation silu."""
 
+    begins_with_products = True
+
     def __init__(self, config: GatedMLPConfig, width: int) -> None:
         super().__init__()
         self.kind, self.activation = config.activation, activation(config.activation)
@@ -88,7 +93,9 @@ class GatedMLP(Layer):
         self.down = nn.Linear(config.hidden, width, bias=False)
 
     def forward(self, x: Tensor, ctx: Context, cache: Cache | None = None) -> Tensor:
-        y: Tensor = self.down(self.activation(self.gate(x)) * self.up(x))
+        gate, up = self.gate(x), self.up(x)
+        fused = self.kind == "silu" and gates_fit(gate, up)
+        y: Tensor = self.down(gated(gate, up) if fused else self.activation(gate) * up)
         return y
 
     def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:

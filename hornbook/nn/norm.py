@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.core.config import Config
+from hornbook.nn.norm_kernel import normed_and_turned, turns
 
 
 class RMSNormConfig(Config):
@@ -27,7 +28,12 @@ class RMSNormConfig(Config):
 
 
 class RMSNorm(nn.Module):
-    """Computed in float32 whatever comes in: squares overflow and lose digits in short floats."""
+    """Computed in float32 whatever comes in: squares overflow and lose digits in short floats.
+
+    for_products: whether products alone read what comes out, so that it may be of their type.
+    """
+
+    for_products = False
 
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
@@ -36,6 +42,9 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gain = self.gain()
+        if self.for_products and turns(x):
+            rows = x.reshape(1, 1, -1, x.shape[-1])
+            return normed_and_turned(rows, gain, self.epsilon).view(x.shape)
         return F.rms_norm(x.float(), gain.shape, gain, self.epsilon).to(x.dtype)
 
     def gain(self) -> Tensor:

@@ -12,7 +12,7 @@ from hornbook.nn.attention import AttentionConfig
 from hornbook.nn.contract import AnyLayer, Cache, Context, Layer, LayerConfig, register
 from hornbook.nn.dropout import Dropout
 from hornbook.nn.mlp import MLPConfig
-from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNormConfig
+from hornbook.nn.norm import LayerNormConfig, NormConfig, RMSNorm, RMSNormConfig
 
 
 class ResidualConfig(LayerConfig):
@@ -77,6 +77,8 @@ class PreNorm(Residual):
         super().__init__()
         self.norm = config.norm.build(width)
         self.layer = config.layer.build(width)
+        if isinstance(self.norm, RMSNorm):
+            self.norm.for_products = self.layer.begins_with_products
         self.dropout = Dropout(config.dropout)
         self.multiplier = config.multiplier
 

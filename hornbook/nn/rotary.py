@@ -23,10 +23,13 @@ class RotaryAngles:
         self._near = config.frequencies(head).tolist()
         beyond = (self._switch or 0) + 1
         self._far = config.frequencies(head, beyond).tolist()
+        self.pairs = len(self._near)
 
     def __call__(self, ctx: Context, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosines and sines (B or 1, 1, T, pairs)."""
-        found: tuple[Tensor, Tensor] = ctx.once(self._key, lambda: self._angles(ctx, dtype))
+        found: tuple[Tensor, Tensor] = ctx.once(
+            (self._key, dtype), lambda: self._angles(ctx, dtype)
+        )
         return found
 
     def _angles(self, ctx: Context, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -18,10 +18,13 @@ from hornbook.models.classifier import Classifier, ClassifierHead
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.head import cap_of
+from hornbook.training.logit_loss import by_kernel, judge, logits_of, losses_of
 
 # 256 rows of 8,192 float32 logits are 8 MiB: they stay in the cache between the passes over them,
 # and the matrix products are still large enough to run at full speed (measured, docs/log.md).
 _LOGITS_AT_ONCE = 2 * 2**20
+_AS_MANY_BY_KERNEL = 4
+"""Times as many where our kernels judge them: half the bytes each, gone over once."""
 
 
 class Objective(Protocol):
@@ -115,7 +118,7 @@ def linear_losses(x: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
         targets.flatten(),
     )
     losses = [
-        _losses(_logits(x[chunk], weight, bias, cap_of(head)).log_softmax(1), rows[chunk])
+        losses_of(logits_of(x[chunk], weight, bias, cap_of(head)).log_softmax(1), rows[chunk])
         for chunk in _chunks(len(x), len(weight))
     ]
     if not losses:  # a batch in which nothing is asked
@@ -144,16 +147,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(x.device.type, enabled=False):
-            for rows in _chunks(len(x), len(weight)):
-                logits = _logits(short_x[rows], short_weight, bias, cap)
-                logs = logits.log_softmax(1)
-                total += _smooth(_losses(logs, targets[rows]), logs, targets[rows], smoothing).sum()
-                gradient = _logit_gradient(logs, targets[rows], smoothing)
-                if cap is not None:  # how steep the cap is there
-                    gradient *= logits.div_(cap).square_().neg_().add_(1)
+            for rows in _chunks(
+                len(x), len(weight), _AS_MANY_BY_KERNEL if by_kernel(short_x) else 1
+            ):
+                loss, delta = judge(
+                    short_x[rows], short_weight, bias, targets[rows], smoothing, cap
+                )
+                total += loss
                 if grad_bias is not None:
-                    grad_bias += gradient.sum(0)
-                delta = gradient.to(short_x.dtype)
+                    grad_bias += delta.sum(0, dtype=grad_bias.dtype)
                 torch.mm(delta, short_weight, out=grad_x[rows])
                 if grad_weight is not None:
                     _accumulate(grad_weight, delta, short_x[rows])
@@ -173,40 +175,9 @@ def _short(x: Tensor) -> Tensor:
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
-def _chunks(rows: int, vocab: int) -> Iterator[slice]:
-    size = max(1, _LOGITS_AT_ONCE // vocab)
+def _chunks(rows: int, vocab: int, times: int = 1) -> Iterator[slice]:
+    size = max(1, times * _LOGITS_AT_ONCE // vocab)
     return (slice(start, start + size) for start in range(0, rows, size))
-
-
-def _logits(x: Tensor, weight: Tensor, bias: Tensor | None, cap: float | None) -> Tensor:
-    """x W^T + b, (N, V) float32, or float64 where x is; capped where there is a cap."""
-    logits = x @ weight.T
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logits = logits if bias is None else logits.add_(bias)
-    return logits if cap is None else logits.div_(cap).tanh_().mul_(cap)
-
-
-def _losses(logs: Tensor, targets: Tensor) -> Tensor:
-    """-log p(target) of each row, 0 for IGNORE."""
-    return -logs.gather(1, targets.clamp(min=0)[:, None])[:, 0] * (targets != IGNORE)
-
-
-def _smooth(losses: Tensor, logs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """The losses with a share of each target spread over all tokens."""
-    if not smoothing:
-        return losses
-    return (1 - smoothing) * losses - smoothing * logs.mean(1) * (targets != IGNORE)
-
-
-def _logit_gradient(logs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """softmax(logits) - the wanted distribution, 0 for ignored rows; overwrites `logs`."""
-    trained = targets != IGNORE
-    delta = logs.exp_()
-    if smoothing:
-        delta -= smoothing / delta.shape[1]
-    wanted = torch.full_like(delta[:, :1], smoothing - 1.0)
-    delta.scatter_add_(1, targets.clamp(min=0)[:, None], wanted)
-    return delta if bool(trained.all()) else delta.mul_(trained[:, None])
 
 
 def _accumulate(total: Tensor, delta: Tensor, x: Tensor) -> None:

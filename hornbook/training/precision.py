@@ -10,6 +10,7 @@ from torch import nn
 
 from hornbook.core.isolation import own_code
 from hornbook.core.machine import DType
+from hornbook.nn.training_kernels import training_kernels
 
 
 def product_type(device: str, dtype: DType) -> AbstractContextManager[object]:
@@ -28,6 +29,7 @@ def compile_layers(stack: nn.Module, undo: bool = False) -> None:
     layers = stack.get_submodule("layers")
     assert isinstance(layers, nn.ModuleList)
     own_code()
+    training_kernels()
     for layer in layers:
         if undo:
             layer._compiled_call_impl = None  # torch has no public word for this
