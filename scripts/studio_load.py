@@ -1,8 +1,9 @@
 """How fast the studio's pages are over much: `python scripts/studio_load.py FOLDER`.
 
-Makes 50 runs of 10,000 points each and 100,000 documents in FOLDER, which must be new, and prints
-what each page takes: the first look, and the fastest of five. With Chromium installed it prints as
-well how long frames last while a run adds points.
+Makes 50 runs of 10,000 points each, 100,000 documents, and a corpus and an index of them in FOLDER,
+or takes what was made there before, and prints what each page takes: the first look and the fastest
+of five, and the processor seconds of the studio for the first one. With Chromium installed it says
+as well how long frames last while a run adds points.
 """
 
 import itertools
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import psutil
 
 from hornbook.core.yaml_text import write_yaml
 
@@ -25,18 +27,26 @@ SECONDS = 8
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    folder.mkdir(parents=True)
-    for number in range(RUNS):
-        make_run(folder / "work" / f"run-{number:02}")
-    make_documents(folder / "documents")
-    command = [sys.executable, "-m", "hornbook", "studio", "--folder", folder / "work"]
+    if not folder.exists():
+        for number in range(RUNS):
+            make_run(folder / "work" / f"run-{number:02}")
+        make_documents(folder / "documents")
+    for name, command in (
+        ("corpus", ["corpus", "build"]),
+        ("index", ["index", "--encoder", "none"]),
+    ):
+        out = folder / "work" / name
+        if not out.exists():
+            whole = [sys.executable, "-m", "hornbook", *command, "--out", out]
+            subprocess.run([*whole, folder / "documents"], check=True)
+    studio = [sys.executable, "-m", "hornbook", "studio", "--folder", folder / "work"]
     begun = subprocess.Popen(
-        [*command, "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True
+        [*studio, "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True
     )
     try:
         assert begun.stderr is not None
         address = next(line for line in begun.stderr if "enter?key=" in line).split()[-1]
-        measure(address, folder)
+        measure(address, folder, psutil.Process(begun.pid))
         if chromium := shutil.which("chromium"):
             frames(address, folder / "work" / "run-00", chromium)
     finally:
@@ -83,21 +93,44 @@ def make_documents(folder: Path) -> None:
         (place / f"{number}.txt").write_text(f"Document {number} says that the filing fee is due.")
 
 
-def measure(address: str, folder: Path) -> None:
+def measure(address: str, folder: Path, process: psutil.Process) -> None:
     """Print the seconds of each page."""
     several = "&".join(f"id=run-{number:02}" for number in range(8))
     pages = [
         "/", "/runs", "/runs/now", "/run?id=run-00", "/run/figures?id=run-00",
         "/run/more?id=run-00", f"/together?{several}", f"/together/figures?{several}", "/new",
-        "/new?kind=labels", "/talk", "/ask", "/understand",
+        "/new?kind=labels", "/talk", "/ask?index=index", "/ask/now?index=index", "/understand",
+        "/models", "/compare", "/commands", "/commands/evaluate", "/corpora", "/corpus?id=corpus",
+        "/corpus/documents?id=corpus", "/corpus/documents?id=corpus&at=3000",
+        f"/corpus/document?id=corpus&document={folder.absolute()}/documents/050/50123.txt:0",
     ]  # fmt: skip
     with httpx2.Client(timeout=120, follow_redirects=True) as client:
         client.get(address)
         site = address.split("/enter")[0]
         for page in pages:
-            show(page, [taken(lambda page=page: client.get(site + page)) for _ in range(6)])
-        form = {"kind": "text", "paths": str(folder / "documents")}
-        show("/new/look", [taken(lambda: client.post(f"{site}/new/look", data=form))])
+            before = process.cpu_times()
+            first = taken(lambda page=page: client.get(site + page))
+            after = process.cpu_times()
+            busy = after.user + after.system - before.user - before.system
+            others = [taken(lambda page=page: client.get(site + page)) for _ in range(5)]
+            show(page, [first, *others], busy)
+        look(client, site, str((folder / "documents").absolute()))
+
+
+def look(client: httpx2.Client, site: str, place: str) -> None:
+    """Print when a look at all documents says something first, how often more, and when it ends."""
+    began, form, part = time.perf_counter(), {"paths": place}, {"HX-Request": "true"}
+    answer = client.post(f"{site}/new/look", data=form, headers=part).text
+    first, times = time.perf_counter() - began, 1
+    while "/look?id=" in answer:
+        time.sleep(0.2)
+        answer = client.get(
+            site + answer.split('data-hx-get="')[1].split('"')[0], headers=part
+        ).text
+        times += 1
+    assert f"{DOCUMENTS:,}" in answer, answer
+    whole = time.perf_counter() - began
+    print(f"a look at all documents: {first:.3f} s to the first word, {whole:.3f} s in all")
 
 
 def taken(ask: Callable[[], httpx2.Response]) -> float:
@@ -107,8 +140,9 @@ def taken(ask: Callable[[], httpx2.Response]) -> float:
     return time.perf_counter() - began
 
 
-def show(page: str, seconds: list[float]) -> None:
-    print(f"{seconds[0]:7.3f} s first, {min(seconds):7.3f} s  {page[:40]}", flush=True)
+def show(page: str, seconds: list[float], busy: float) -> None:
+    first, least = seconds[0], min(seconds)
+    print(f"{first:7.3f} s first, {least:7.3f} s, processor {busy:5.2f} s  {page[:40]}", flush=True)
 
 
 def frames(address: str, run: Path, chromium: str) -> None:

@@ -1,19 +1,27 @@
 """The pictures of docs/studio.md: `python scripts/studio_pictures.py WORK [MODEL] [--only NAME]`.
 
-WORK is the work folder of a studio with finished runs, an index, a corpus built by the recipe
-`web`, a comparison and an explanation; MODEL what is talked to, NAME a picture; by default all are
-made. Chromium must be installed. Writes docs/studio/*.png.
+WORK is the work folder of a studio; what the pictures show is made there by Hornbook's commands
+where it is not there yet, of Python's documentation, in about five minutes. MODEL is what is talked
+to and explained, a pulled name; NAME a picture, by default all. Chromium must be installed. Writes
+docs/studio/*.png; with --every FOLDER, instead of them, each page there in light and dark, English
+and Chinese, for desktop and phone.
 """
 
 import argparse
+import csv
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from hornbook.read.pydocs import read_pydocs
+from hornbook.serve.studio.jobs import Jobs
 
 OUT = Path(__file__).parent.parent / "docs" / "studio"
 WIDE, PHONE = 1100, 390
@@ -24,9 +32,10 @@ def main() -> None:
     parser.add_argument("work")
     parser.add_argument("models", nargs="*")
     parser.add_argument("--only", nargs="*", default=[picture[0] for picture in PICTURES])
+    parser.add_argument("--every", type=Path)
     given = parser.parse_args()
+    make(Path(given.work), *given.models[:1])
     command = [sys.executable, "-m", "hornbook", "studio", *given.models, "--folder", given.work]
-    OUT.mkdir(exist_ok=True)
     begun = subprocess.Popen(
         [*command, "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True
     )
@@ -37,22 +46,94 @@ def main() -> None:
             browser = started.chromium.launch(
                 executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
             )
-            for name, path, width, scheme, locale, act in PICTURES:
-                if name not in given.only:
-                    continue
-                view = {"width": width, "height": 720 if width == WIDE else 844}
-                page = browser.new_page(viewport=view, color_scheme=scheme, locale=locale)
-                page.goto(address)
-                page.goto(address.split("/enter")[0] + path)
-                act(page)
-                page.wait_for_timeout(800)
-                page.screenshot(path=OUT / f"{name}.png")
-                page.close()
-                make_small(OUT / f"{name}.png")
+            chosen = [one for one in PICTURES if one[0] in given.only]
+            for name, path, width, scheme, locale, act in every(chosen) if given.every else chosen:
+                out = (given.every or OUT) / f"{name}.png"
+                out.parent.mkdir(parents=True, exist_ok=True)
+                take(browser, address, (path, width, scheme, locale, act), out, bool(given.every))
             browser.close()
     finally:
         begun.terminate()
         begun.wait()
+
+
+def take(browser: Browser, address: str, what: tuple, out: Path, whole: bool) -> None:
+    """One picture. whole: of all of a page, however long."""
+    path, width, scheme, locale, act = what
+    view = {"width": width, "height": 720 if width == WIDE else 844}
+    page = browser.new_page(viewport=view, color_scheme=scheme, locale=locale)
+    page.goto(address)
+    page.goto(address.split("/enter")[0] + path)
+    act(page)
+    page.wait_for_timeout(800)
+    page.screenshot(path=out, full_page=whole)
+    page.close()
+    make_small(out)
+
+
+def every(pictures: list[tuple]) -> list[tuple]:
+    """Each page in all ways."""
+    pages = {(path, act): name.removesuffix("-phone") for name, path, *_, act in pictures}
+    return [
+        (f"{name}-{width}-{scheme}-{locale[:2]}", path, width, scheme, locale, act)
+        for (path, act), name in pages.items()
+        for width, scheme, locale in itertools.product(
+            (WIDE, PHONE), ("light", "dark"), ("en-GB", "zh-CN")
+        )
+    ]
+
+
+def make(work: Path, model: str = "") -> None:
+    """What the pictures show, where it is not there yet."""
+    work = work.absolute()
+    texts = work / "texts" / "rules"
+    texts.mkdir(parents=True, exist_ok=True)
+    for name, text in RULES.items():
+        (texts / name).write_text(text, encoding="utf-8")
+    table = work / "texts" / "manuals.csv"
+    if not table.exists():
+        write_table(table)
+    made = {
+        "rules": ["index", "--wait", texts],
+        "web": ["corpus", "build", "python-docs", "--recipe", "web"],
+        **{f"depth-{n}": ["pretrain", "--corpus", work / "web", "--depth", n, "--minutes", 1]
+           for n in (2, 4)},
+        "manuals": ["compare", "--task", "classify", "--data", table, "--minutes", 1],
+    }  # fmt: skip
+    for name, command in made.items():
+        if not (work / name).exists():
+            run(*command, "--out", work / name)
+    jobs = Jobs(work)
+    ahead = ["quickstart", f"--text={texts}", "--minutes=5", f"--out={work / 'ahead'}"]
+    begun = [("ahead.forecast", [*ahead, "--dry-run", "--json"])]
+    if model:
+        page = work / "understood" / "explain-1" / "report.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        text = ["--text=The capital of France is", "--contexts", "0", "--html", str(page)]
+        begun.append(("understood/explain-1", ["explain", *text, "--json", "--", model]))
+    for out, command in begun:
+        if jobs.making(out) is None and jobs.find(out) is None:
+            jobs.begin(out, command, answers=True)
+            while (job := jobs.find(out.replace("/", "."))) and job.alive:
+                time.sleep(0.5)
+
+
+def run(*command: object) -> None:
+    """A command of Hornbook's, which must end well."""
+    subprocess.run([sys.executable, "-m", "hornbook", *map(str, command)], check=True)
+
+
+def write_table(path: Path) -> None:
+    """Paragraphs of Python's documentation, and whether they are of the language or the library."""
+    found: dict[str, list[str]] = {"language": [], "library": []}
+    for document in read_pydocs():
+        kind = "language" if ":topic " in document.id else "library"
+        some = (text for text in document.text.split("\n\n") if 80 < len(text) < 400)
+        found[kind] += list(itertools.islice(some, 10))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "manual"])
+        rows.writerows([text, kind] for kind, texts in found.items() for text in texts[:400])
 
 
 def make_small(picture: Path) -> None:
@@ -114,6 +195,14 @@ def talk(page: Page) -> None:
     page.locator(".token").nth(6).click()
 
 
+RULES = {
+    "fees.txt": "Rules of the court.\n\nThe filing fee is 300 euros. It is due in May.\n\nA hearing"
+    " takes place in public. The judge reads the file before the hearing.\n\nAppeals are sent to"
+    " the registry within thirty days.\n",
+    "收费办法.txt": "第一条 本办法自二〇二四年五月一日起施行。\n\n"
+    "第三条 每件商标注册申请的费用为三百元，续展注册的费用为五百元。\n\n"
+    "第七条 费用应当在提交申请之日起十五日内缴纳。\n",
+}
 ROWS = [
     ("What is a hornbook?", "A small tablet from which children learned to read."),
     ("Who held it?", "The child, by its handle."),
@@ -141,8 +230,9 @@ PICTURES = [
     ("models", "/models", WIDE, "light", "en-GB", look),
     ("corpus", "/corpus?id=web", WIDE, "light", "en-GB", look),
     ("review", "/corpus/review?id=web&rule=gopher_word_count", WIDE, "dark", "en-GB", look),
-    ("comparison", "/comparison?id=reviews", WIDE, "light", "en-GB", look),
+    ("comparison", "/comparison?id=manuals", WIDE, "light", "en-GB", look),
     ("compare-phone", "/compare", PHONE, "dark", "zh-CN", look),
+    ("command", "/commands/evaluate", WIDE, "light", "en-GB", look),
     ("explanation", "/understand/explain", WIDE, "light", "en-GB", open_last),
     ("ask-phone", "/ask?index=rules", PHONE, "light", "zh-CN", ask("商标注册申请的费用是多少？")),
 ]

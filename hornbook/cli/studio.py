@@ -7,6 +7,7 @@ import typer
 
 
 def command(
+    context_: typer.Context,
     models: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -34,6 +35,7 @@ def command(
     What is begun there goes on when the page or the studio is closed. Only whoever has the printed
     address can come in.
     """
+    from hornbook.cli.command_forms import command_forms
     from hornbook.cli.output import note
     from hornbook.core.errors import UsageError
 
@@ -49,6 +51,10 @@ def command(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; --folder needs a folder.")
     indexes = tuple(path.absolute() for path in index or ())
-    config = StudioConfig(folder=folder.expanduser().absolute(), indexes=indexes)
+    config = StudioConfig(
+        folder=folder.expanduser().absolute(),
+        indexes=indexes,
+        commands=command_forms(context_.find_root().command),
+    )
     server = ServeConfig(port=port, key=key_of_environment())
     studio(models or [], config, server, not no_browser, lambda address: note(f"Open {address}"))

@@ -131,7 +131,8 @@ def own_code() -> None:
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()
-        if facts.st_uid == os.geteuid() and not facts.st_mode & 0o022:
+        own = getattr(os, "geteuid", lambda: facts.st_uid)()  # Windows has no such ids
+        if facts.st_uid == own and not facts.st_mode & 0o022:
             os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 

@@ -9,7 +9,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+_TERMS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name))
+"""What asks a program to end; the second one only on Windows, whose SIGTERM asks nobody."""
+STOPPING = (signal.SIGINT, *_TERMS)
 
 
 class Stops:
@@ -27,14 +29,17 @@ class Stops:
 @contextlib.contextmanager
 def terminable(stops: Stops) -> Iterator[None]:
     """Inside, SIGTERM stops the work as Ctrl-C does, where nobody else listens to it."""
-    if not _in_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if not _in_main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, stops.answer)
+    free = [kind for kind in _TERMS if signal.getsignal(kind) is signal.SIG_DFL]
+    for kind in free:
+        signal.signal(kind, stops.answer)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for kind in free:
+            signal.signal(kind, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

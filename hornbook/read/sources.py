@@ -41,11 +41,14 @@ _DETAIL = 300
 
 
 def find_files(
-    sources: Sequence[str | Path], pass_over: Callable[[Path], None] = lambda folder: None
+    sources: Sequence[str | Path],
+    pass_over: Callable[[Path], None] = lambda folder: None,
+    found_more: Callable[[int], None] = lambda files: None,
 ) -> list[AnyPath]:
     """All files of the sources, sorted; hidden ones and those behind links to folders are left out.
 
-    So are folders in a source that Hornbook wrote, results being no text: `pass_over` is told each.
+    So are folders in a source that Hornbook wrote, results being no text: `pass_over` is told each,
+    and `found_more` how many files each folder holds, as it is looked into.
 
     A source is a path, or a URL as text (see `locations`); the files of stores come last. A folder
     that may not be entered stands in the list itself, so that reading it is refused by name.
@@ -56,7 +59,7 @@ def find_files(
     remote: list[RemoteFile] = []
     for source in sources:
         files = (
-            _files_of(local_path(source), pass_over)
+            _files_of(local_path(source), pass_over, found_more)
             if is_local(source)
             else list_remote(str(source))
         )
@@ -68,12 +71,14 @@ def find_files(
     return [*sorted(set(found), key=lambda path: path.parts), *unite(remote)]
 
 
-def _files_of(source: Path, pass_over: Callable[[Path], None]) -> Sequence[Path]:
+def _files_of(
+    source: Path, pass_over: Callable[[Path], None], found_more: Callable[[int], None]
+) -> Sequence[Path]:
     if not source.exists():
         raise UsageError(f"{source} does not exist.{_neighbour(source)}")
     if not source.is_file() and not source.is_dir():
         raise UsageError(f"{source} is neither a file nor a folder.")
-    return [source] if source.is_file() else _walk(source, pass_over)
+    return [source] if source.is_file() else _walk(source, pass_over, found_more)
 
 
 def _neighbour(path: Path) -> str:
@@ -84,19 +89,37 @@ def _neighbour(path: Path) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def _walk(folder: Path, pass_over: Callable[[Path], None]) -> list[Path]:
+def _walk(
+    folder: Path, pass_over: Callable[[Path], None], found_more: Callable[[int], None]
+) -> list[Path]:
     files: list[Path] = []
-    closed: list[OSError] = []
-    for where, folders, names in os.walk(folder, onerror=closed.append):
-        named = sorted(name for name in folders if not name.startswith("."))
-        ours = [name for name in named if marker_of(Path(where, name)) is not None]
-        folders[:] = [name for name in named if name not in ours]
-        for name in ours:
-            pass_over(Path(where, name))
-        here = Path(where)
-        paths = (here / name for name in names if not name.startswith("."))
-        files += [path for path in paths if path.is_file()]
-    return files + [Path(error.filename) for error in closed]
+    waiting = [str(folder)]
+    while waiting:
+        where = waiting.pop()
+        try:
+            with os.scandir(where) as listed:
+                entries = [entry for entry in listed if not entry.name.startswith(".")]
+        except OSError:
+            files.append(Path(where))
+            continue
+        before = len(files)
+        below = []
+        for entry in entries:  # which know what they are: asking the disk anew takes far longer
+            try:
+                is_folder, is_file = entry.is_dir(), entry.is_file()
+            except OSError:  # reading it says why, but for a link that leads nowhere
+                is_folder, is_file = False, not entry.is_symlink()
+            if is_file:
+                files.append(Path(entry.path))
+            elif is_folder and not entry.is_symlink():
+                below.append(entry.path)
+        found_more(len(files) - before)
+        for place in sorted(below):
+            if marker_of(Path(place)) is None:
+                waiting.append(place)
+            else:
+                pass_over(Path(place))
+    return files
 
 
 def fingerprint(files: Sequence[AnyPath], with_pydocs: bool) -> list[str]:

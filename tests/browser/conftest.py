@@ -10,7 +10,7 @@ from hornbook.serve.state import ServerState
 from hornbook.serve.studio.app import create_studio
 from hornbook.serve.studio.config import StudioConfig
 from tests.serve.conftest import listening
-from tests.serve.studio.conftest import HOSTILE, KEY, write_forecast, write_run
+from tests.serve.studio.conftest import FORMS, HOSTILE, KEY, write_forecast, write_run
 from tests.serve.studio.hostile import PAGES as MORE
 from tests.serve.studio.hostile import write_hostile
 from tests.sources import ROOT
@@ -39,6 +39,9 @@ PAGES = (
     "/talk?use=decide",
     "/ask",
     "/understand",
+    "/commands",
+    "/commands/evaluate",
+    "/commands/corpus-forget?folder=corpus&id=1",
     *MORE,
 )
 """Of the studio: every one, as a browser opens it."""
@@ -72,7 +75,7 @@ def studio(tmp_path_factory):
     state = ServerState(
         config, Shelf(named([models / kind for kind in KINDS]), config, device="cpu")
     )
-    app = create_studio(state, StudioConfig(folder=folder / "work"))
+    app = create_studio(state, StudioConfig(folder=folder / "work", commands=FORMS))
     with listening(app) as url:
         yield url, folder
 

@@ -70,9 +70,10 @@ def running(paths, index=None, memory=None, **values):
 
 
 @contextlib.contextmanager
-def listening(app, config=None):
+def listening(app, config=None, port=0):
     """The address of an application that listens until the end of the block."""
-    server = uvicorn.Server(settings(app, (config or ServeConfig()).model_copy(update={"port": 0})))
+    own = (config or ServeConfig()).model_copy(update={"port": port})
+    server = uvicorn.Server(settings(app, own))
     with server.config.bind_socket() as socket:
         thread = threading.Thread(target=asyncio.run, args=(server.serve([socket]),))
         thread.start()

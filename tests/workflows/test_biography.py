@@ -1,43 +1,25 @@
 """A sentence's life is that of the run: its steps, its losses, and what becomes of it without."""
 
 import json
-import random
 
 import numpy as np
 import pytest
 import torch
 
 from hornbook.batches.batch import IGNORE
-from hornbook.corpus.build import build
 from hornbook.models.folder import load_model
 from hornbook.training.checkpoint import kept_steps
-from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.runs import folder as layout
-from hornbook.workflows.runs.run import run as train
 from hornbook.workflows.understand import counterfactual
 from hornbook.workflows.understand.opened_run import opened, states
 from tests.in_process import hornbook
+from tests.lived import SENTENCE, lived_run
 from tests.tiny import QUIET
-
-WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
-SENTENCE = "Nobody ever saw a purple hornbook on the moon."
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A finished run on forty documents, of which the sentence ends one that is trained on."""
-    folder, draw = tmp_path_factory.mktemp("biography"), random.Random(0)
-    (folder / "text").mkdir()
-    texts = [" ".join(draw.choice(WORDS) for _ in range(60)) + "." for _ in range(40)]
-    for number, text in enumerate([*texts, f"{texts[0]} {SENTENCE}"]):
-        (folder / "text" / f"{number}.txt").write_text(text)
-    corpus = build([folder / "text"], folder / "corpus", progress=QUIET)
-    assert any(SENTENCE in text for text in corpus.texts("train"))
-    plan = {"vocab": 300, "depth": 1, "width": 32, "heads": 2, "context": 96, "rows": 4}
-    values = {"tokens": 9_000, "plan": plan, "compiled": False, "dtype": "float32", "keep": 3}
-    project = Text(corpus.folder)
-    train(project, folder / "run", project.request(values), progress=QUIET)
-    return folder
+    return lived_run(tmp_path_factory.mktemp("biography"))
 
 
 def told(place, text, *options):

@@ -7,6 +7,7 @@ has no such locks: there it is known by its id and by when it began.
 import contextlib
 import datetime
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,15 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def end_process(pid: int, at_once: bool = False) -> None:
+    """Ask a process to save and end, or end it. Windows knows no SIGTERM that a process can answer:
+    what was begun in a group of its own is sent Ctrl-Break there."""
+    gentle = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
+    strict = getattr(signal, "SIGKILL", signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, strict if at_once else gentle)
 
 
 def _lives(noted: dict[str, Any]) -> bool:

@@ -12,9 +12,11 @@ from hornbook.serve.state import ServerState
 from hornbook.serve.studio import (
     asking,
     begun,
+    command_pages,
     compare_pages,
     corpus_pages,
     home,
+    look_pages,
     model_pages,
     new_run,
     reports,
@@ -43,6 +45,8 @@ PAGES = (
     compare_pages.router,
     understood_pages.router,
     begun.router,
+    command_pages.router,
+    look_pages.router,
 )
 STATIC = Path(__file__).parent / "static"
 

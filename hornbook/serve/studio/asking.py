@@ -18,7 +18,7 @@ from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.jobs import BegunCommand, checked_name
 from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
-from hornbook.serve.studio.render import language_of, page
+from hornbook.serve.studio.render import language_of, page, part
 from hornbook.serve.studio.understanding import checked_sources
 from hornbook.serve.work import StillWanted
 
@@ -62,7 +62,7 @@ async def answer(request: Request, studio: Studio, server: State) -> Response:
     documents = studio.documents(folder, server.config)
     work = documents.work.do(_answered(documents, question))
     found, views = await while_there(request, work, server.config.request_s)
-    return page(request, "answer.html.jinja", found=found, views=views)
+    return part(request, "answer.html.jinja", found=found, views=views)
 
 
 def _answered(

@@ -10,7 +10,7 @@ from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
-from hornbook.serve.studio.render import page
+from hornbook.serve.studio.render import page, part
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _LINES = 6
@@ -51,4 +51,4 @@ async def stop(request: Request, studio: Studio) -> Response:
     """Let it end."""
     name = (await form_of(request)).get("name", "")
     studio.jobs.stop(name)
-    return page(request, "job_now.html.jinja", **job_facts(studio, name))
+    return part(request, "job_now.html.jinja", **job_facts(studio, name))

@@ -17,6 +17,7 @@ from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.jobs import checked_name
 from hornbook.serve.studio.live import changes
+from hornbook.serve.studio.look_pages import looked
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.render import language_of, page
 from hornbook.serve.studio.understanding import checked_sources
@@ -37,11 +38,11 @@ def comparisons(request: Request, studio: Studio) -> Response:
 
 
 @router.post("/compare/look")
-async def look(request: Request) -> Response:
+async def look(request: Request, studio: Studio) -> Response:
     """What the table is taken for: its columns, its labels, some rows."""
     form = await form_of(request)
-    found = await asyncio.to_thread(_looked, form)
-    return page(request, "compare_look.html.jinja", **found)
+    look = studio.looks.begin(lambda tell: _looked(form), "compare_look.html.jinja")
+    return await looked(request, look)
 
 
 def _looked(form: dict[str, str]) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def _looked(form: dict[str, str]) -> dict[str, Any]:
     found = read_labelled(path, form.get("text_column") or None, form.get("label_column") or None)
     counts = Counter(row.label for row in found.rows).most_common()
     return {
-        "found": found,
+        "data": found,
         "labels": counts[:_LABELS],
         "more": len(counts) - len(counts[:_LABELS]),
         "examples": found.rows[:_EXAMPLES],

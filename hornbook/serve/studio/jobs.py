@@ -6,9 +6,8 @@ long as it lives, however it ends. So a studio that starts anew knows as much as
 
 import contextlib
 import datetime
-import os
+import hashlib
 import re
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,19 +20,24 @@ from hornbook.core.files import place_errors, read_object, write_json
 from hornbook.core.isolation import python, start_apart
 from hornbook.core.json_text import parse_json
 from hornbook.core.language import Language
-from hornbook.serve.studio.alive import lock_of
+from hornbook.serve.studio.alive import end_process, lock_of
 
 HIDDEN = ".studio"
 DRY_RUN = "--dry-run"
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 _LOG, _LOCK, _FACTS, _ANSWER = "log.txt", "lock", "job.json", "answer.json"
+COMMANDS = "commands"
+"""In the work folder, where what is begun by the form of a command writes its page."""
+_RUNS = ("quickstart", "pretrain", "finetune")
 _PAGES = {
     "index": "/ask?index={}", "pull": "/models", "export": "/models", "doctor": "/models",
-    "compare": "/comparison?id={}", "corpus": "/corpus?id={}", "explain": "/understood?id={}",
+    "compare": "/comparison?id={}", "corpus": "/corpora", "explain": "/understood?id={}",
     "biography": "/understood?id={}", "memorization": "/understood?id={}",
     "claims": "/understand/claims",
 }  # fmt: skip
 """By the command's first word; that of any other is a run's."""
+_OWN = {("index",), ("compare",), ("corpus", "build"), *((name,) for name in _RUNS)}
+"""Commands that are followed by the place that they write, whoever began them."""
 _TAIL = 32 * 2**10
 """Bytes of a log that are shown."""
 
@@ -83,13 +87,29 @@ class BegunCommand(NamedTuple):
         return (sizes[0], sizes[1]) if len(sizes) == 2 else None
 
 
+def _job_name(out: str) -> str:
+    """What a command is known by that writes to a place, whoever made and named that."""
+    name = out.replace("/", ".")
+    if _NAME.fullmatch(name) and not name.endswith("."):
+        return name
+    mark = hashlib.sha256(out.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"place-{mark}"
+
+
 def makes_run(job: BegunCommand) -> bool:
     """Whether what a command makes is a run."""
-    return not job.command or job.command[0] not in _PAGES
+    return not job.command or job.command[0] in _RUNS
+
+
+def own_page(words: Sequence[str]) -> bool:
+    """Whether a command is followed on a page of its own, by the place that it writes."""
+    return tuple(words) in _OWN
 
 
 def page_of(job: BegunCommand) -> str:
     """The page on which a command is followed."""
+    if job.out.startswith(f"{COMMANDS}/"):
+        return f"/command?{urlencode({'id': job.out})}"
     pattern = _PAGES.get(job.command[0] if job.command else "", "/run?id={}")
     return pattern.format(urlencode({"": job.out})[1:])
 
@@ -100,6 +120,7 @@ class Jobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / HIDDEN
         self._one = threading.Lock()
+        self._ended: dict[str, tuple[int, BegunCommand]] = {}
 
     def begin(
         self, out: str, command: Sequence[str], language: Language = "en", answers: bool = False
@@ -109,40 +130,58 @@ class Jobs:
 
         Raises UsageError where the last one of this place still runs.
         """
-        name = checked_name(out.replace("/", "."))
+        name = _job_name(out)
         place = self._folder / name
-        with place_errors(place):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(place_errors(place))
             place.mkdir(parents=True, exist_ok=True)
-        with self._lock(place) as lock:
+            lock = stack.enter_context(self._lock(place))
             if lock is None:
                 raise UsageError(f"{out} is still being made; stop that first.")
-            with (place / _LOG).open("wb") as log, (place / _ANSWER).open("wb") as answer:
+            with (
+                (place / _LOG).open("wb") as log,
+                (place / _ANSWER).open("wb") as answer,
+            ):
                 full = python("hornbook", "--language", language, *command)
                 pid = start_apart(full, log, lock, answer if answers else None)
             started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             facts = {"out": out, "command": [*command], "pid": pid, "started": started}
-            write_json(place / _FACTS, facts)
+            try:
+                write_json(place / _FACTS, facts)
+            except BaseException:  # as of a full disk: nobody would know of the process
+                end_process(pid, at_once=True)
+                raise
         return BegunCommand(name, out, [*command], pid, started, True)
 
     def find(self, name: str) -> BegunCommand | None:
         """The last command of a name."""
         place = self._folder / name
-        if not _NAME.fullmatch(name) or not (place / _FACTS).is_file():
+        if not _NAME.fullmatch(name):
             return None
         try:
+            changed = (place / _FACTS).stat().st_mtime_ns
+            before = self._ended.get(name)
+            if before and before[0] == changed:  # what has ended begins only with other facts
+                return before[1]
             facts = read_object(place / _FACTS)
             with self._lock(place) as lock:
                 alive = lock is None
-            return BegunCommand(
+            found = BegunCommand(
                 name, facts["out"], facts["command"], facts["pid"], facts["started"], alive
             )
         except (HornbookError, KeyError, OSError):
             return None
+        if not alive:
+            self._ended[name] = changed, found
+        return found
 
     def all(self) -> list[BegunCommand]:
         """Of every name."""
-        places = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-        return [job for place in places if (job := self.find(place.name)) is not None]
+        try:
+            names = sorted(place.name for place in self._folder.iterdir())
+        except OSError:  # nothing was begun, or all of it was deleted
+            return []
+        return [job for name in names if (job := self.find(name)) is not None]
 
     def making(self, place: str) -> BegunCommand | None:
         """The command that makes a place, or made it last."""
@@ -154,8 +193,7 @@ class Jobs:
         job = self.find(name)
         if job is None or not job.alive:
             return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(job.pid, signal.SIGTERM)
+        end_process(job.pid)
         return True
 
     def end(self, name: str, most_s: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable
 
+from hornbook import __version__
 from hornbook.serve.routes import EventStream
 from hornbook.serve.wire import SILENCE, event
 from hornbook.serve.writer import EventWriter
@@ -22,7 +23,7 @@ def changes(mark: Callable[[], Hashable]) -> EventStream:
             now = await asyncio.to_thread(mark)
             if now != before:
                 before, said = now, time.monotonic()
-                await writer.send(event({}, "changed"))
+                await writer.send(event({"version": __version__}, "changed"))
             elif time.monotonic() - said > _SILENCE_S:
                 said = time.monotonic()
                 await writer.send(SILENCE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import shlex
 import threading
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,15 @@ _DOCTOR = "doctor"
 _COMMANDS = ("pull", "export", _DOCTOR)
 """What is followed on the page of all models."""
 _HUB_URL = "hf://"
+_FOLDERS = ("hf", "peft")
+"""Forms of an export that are folders."""
+_USES = {
+    "a decoder": ("evaluate", "bench", "generate", "summarize"),
+    "a classifier": ("classify", "evaluate"),
+    "a translator": ("translate",),
+    "an encoder": ("embed", "summarize"),
+}
+"""What a model of a kind is good for, as commands."""
 _RECENT = datetime.timedelta(hours=1)
 
 
@@ -46,7 +56,15 @@ _RECENT = datetime.timedelta(hours=1)
 def models(request: Request, studio: Studio, server: State) -> Response:
     """All that there are, and what can be had."""
     threading.Thread(target=_warm, daemon=True).start()
-    return page(request, "models.html.jinja", **_table(studio, server))
+    found = _table(studio, server)
+    first = next((str(one.path) for one in found["models"] if one.about), "MODEL")
+    return page(
+        request,
+        "models.html.jinja",
+        **found,
+        api=f"{request.url.scheme}://{request.headers['host']}/v1",
+        serve=shlex.join(["hornbook", "serve", first]),
+    )
 
 
 @router.get("/models/now")
@@ -127,10 +145,10 @@ def _export_of(folder: Path, form: dict[str, str]) -> tuple[Path, list[str]]:
     """Where an export goes, and the options that say how."""
     to, kind = form.get("to", ""), form.get("type", "f16")
     name = checked_name(form.get("file", ""))
-    if to == "hf":
-        return (folder / name).absolute(), ["--to", "hf"]
+    if to in _FOLDERS:
+        return (folder / name).absolute(), ["--to", to]
     if to != "gguf":
-        raise unknown("form", to, ("hf", "gguf"))
+        raise unknown("form", to, (*_FOLDERS, "gguf"))
     if kind not in FILE_TYPES:
         raise unknown("type", kind, FILE_TYPES)
     return (folder / f"{name.removesuffix(SUFFIX)}{SUFFIX}").absolute(), [
@@ -164,6 +182,9 @@ def _facts(studio: StudioState, found: ListedModel) -> dict[str, Any]:
         "kind": kind,
         "forms": forms,
         "types": list(FILE_TYPES),
+        "writable": [form for form, problem in forms.items() if not problem],
+        "uses": [*_USES.get(kind, ()), *(["export"] if forms else [])],
+        "as_model": found.name if found.origin == "pulled" else str(found.path.absolute()),
         "certificate": certificate_of(found.place),
         "card": card_of(found.place),
         "doctor": {"name": _doctor_of(found), "facts": job_facts(studio, _doctor_of(found))},

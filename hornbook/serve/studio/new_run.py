@@ -16,9 +16,10 @@ from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.jobs import DRY_RUN, checked_name
 from hornbook.serve.studio.live import changes
+from hornbook.serve.studio.look_pages import looked
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.previews import PREVIEWS
-from hornbook.serve.studio.render import language_of, page
+from hornbook.serve.studio.render import is_part, language_of, page, part
 from hornbook.serve.studio.run_kinds import KINDS, SET, RunForm, command_of
 from hornbook.serve.studio.talk import take_in
 from hornbook.serve.studio.understanding import understand
@@ -31,19 +32,34 @@ _ENDING_S = 20.0
 
 
 @router.get("/new")
-def new(request: Request, studio: Studio, kind: str = "text", name: str = "") -> Response:
-    """The form. name: of a forecast that was asked for."""
+def new(
+    request: Request,
+    studio: Studio,
+    server: State,
+    kind: str = "text",
+    name: str = "",
+    models: str = "",
+) -> Response:
+    """The form. name: of a forecast that was asked for. models: "here" for a browser without
+    scripts, which waits for them."""
     if kind not in KINDS:
         raise nothing_there(kind)
+    offered = list(_models(studio, server, kind)) if models == "here" else None
     fresh = datetime.datetime.now().astimezone().strftime("run-%m%d-%H%M%S")
     form = {"name": name or fresh, "minutes": _MINUTES}
-    return _page(request, studio, kind, form)
+    return _page(request, studio, kind, form, models=offered)
 
 
 def _page(
-    request: Request, studio: StudioState, kind: str, form: dict[str, str], said: str = ""
+    request: Request,
+    studio: StudioState,
+    kind: str,
+    form: dict[str, str],
+    said: str = "",
+    models: list[str] | None = None,
 ) -> Response:
-    facts = {"kind": kind, "form": form, "forecast": _forecast(studio, form.get("name", ""))}
+    forecast = _forecast(studio, form.get("name", ""))
+    facts = {"kind": kind, "form": form, "forecast": forecast, "models": models}
     return page(request, "new.html.jinja", 400 if said else 200, said=said, **facts)
 
 
@@ -85,10 +101,14 @@ async def look(request: Request, studio: Studio, server: State) -> Response:
     fields = await form_of(request)
     kind, form = await asyncio.to_thread(_asked, studio, server, fields)
     if kind == "text":
-        found = await asyncio.to_thread(lambda: understand(form.sources))
-        return page(request, "understood.html.jinja", found=found)
-    preview = await asyncio.to_thread(PREVIEWS[kind], form)
-    return page(request, "previewed.html.jinja", kind=kind, found=preview)
+        look = studio.looks.begin(
+            lambda tell: understand(form.sources, tell), "understood.html.jinja"
+        )
+    else:
+        look = studio.looks.begin(
+            lambda tell: PREVIEWS[kind](form), "previewed.html.jinja", kind=kind
+        )
+    return await looked(request, look)
 
 
 def _asked(studio: StudioState, server: ServerState, fields: dict[str, str]) -> tuple[str, RunForm]:
@@ -100,11 +120,16 @@ def _asked(studio: StudioState, server: ServerState, fields: dict[str, str]) -> 
 
 @router.put("/new/file")
 async def bring(
-    request: Request, studio: Studio, batch: str, name: str, start: int = 0
+    request: Request,
+    studio: Studio,
+    batch: str,
+    name: str,
+    start: int = 0,
+    whole: int | None = None,
 ) -> Response:
-    """A piece of a file; answers the folder of the batch."""
+    """A piece of a file; answers the folder of the batch. whole: bytes of all of the file."""
     piece = await request.body()
-    await asyncio.to_thread(studio.uploads.take, batch, name, start, piece)
+    await asyncio.to_thread(studio.uploads.take, batch, name, start, piece, whole)
     return Json({"folder": str(studio.uploads.folder(batch))})
 
 
@@ -113,6 +138,10 @@ async def foretell(request: Request, studio: Studio, server: State) -> Response:
     """Let a process of its own find out what the run would take and reach."""
     fields = await form_of(request)
     name = await asyncio.to_thread(_begun, request, studio, server, fields, True)
+    if not is_part(request):
+        return RedirectResponse(
+            "/new?" + urlencode({"kind": fields.get("kind", "text"), "name": name}), 303
+        )
     return page(request, "forecast.html.jinja", forecast=_forecast(studio, name))
 
 
@@ -138,7 +167,7 @@ async def forget(request: Request, studio: Studio) -> Response:
     """End a forecast that is no longer wanted."""
     name = (await form_of(request)).get("name", "")
     studio.jobs.stop(_job_name(name))
-    return page(request, "forecast.html.jinja", forecast=None)
+    return part(request, "forecast.html.jinja", forecast=None)
 
 
 def _job_name(name: str) -> str:

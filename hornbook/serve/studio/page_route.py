@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from hornbook.serve.errors import RequestRefused
 from hornbook.serve.routes import ClientGone, refusal
-from hornbook.serve.studio.render import page
+from hornbook.serve.studio.render import is_part, page
 
 
 class PageRoute(APIRoute):
@@ -33,9 +33,8 @@ class PageRoute(APIRoute):
 
 def failed(request: Request, refused: RequestRefused) -> Response:
     """The page of an error, or a line where a part of a page was asked for."""
-    part = request.headers.get("hx-request") == "true"
-    template = "failed_part.html.jinja" if part else "failed.html.jinja"
-    status = 200 if part else refused.status  # htmx shows what it gets
+    template = "failed_part.html.jinja" if is_part(request) else "failed.html.jinja"
+    status = 200 if is_part(request) else refused.status  # htmx shows what it gets
     return page(request, template, status, said=refused.message)
 
 

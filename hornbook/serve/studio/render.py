@@ -56,6 +56,18 @@ def page(request: Request, template: str, status: int = 200, **facts: Any) -> HT
     return HTMLResponse(text, status, HEADERS)
 
 
+def is_part(request: Request) -> bool:
+    """Whether a part of a page is asked for, as its script does."""
+    return request.headers.get("hx-request") == "true"
+
+
+def part(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
+    """A part of a page; where no script asked for it, in a page of its own."""
+    if is_part(request):
+        return page(request, template, status, **facts)
+    return page(request, "part.html.jinja", status, part=template, **facts)
+
+
 @cache
 def _templates(language: Language) -> jinja2.Environment:
     found = jinja2.Environment(

@@ -1,6 +1,5 @@
 """What a run's log says: its last figures, and curves of as many points as a picture can show."""
 
-import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,14 +9,13 @@ from hornbook.core.config import read_recipe
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_object
 from hornbook.core.metrics import MetricsLog
+from hornbook.serve.studio.growing import GrowingLog, Row, log_of, row_of
 from hornbook.serve.studio.scores import curve_of
 from hornbook.workflows.runs import folder as layout
 
 _T = TypeVar("_T")
-Row = dict[str, Any]
 POINTS = 800
 """Of a curve: more than a screen has room for."""
-_TRAIN = b'"kind": "train"'
 
 
 def kept(path: Path, read: Callable[[Path], _T]) -> _T | None:
@@ -36,21 +34,19 @@ def _read(read: Callable[[Path], Any], path: Path, modified: int, size: int) -> 
 
 
 def landmarks(path: Path) -> list[Row]:
-    """The rows of a log that are not of every step, and the last one."""
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return [
-        row
-        for number, line in enumerate(lines, 1)
-        if (number == len(lines) or _TRAIN not in line) and (row := _row(line)) is not None
-    ]
+    """The rows of a log that are not of every step, and the last one; [] where there is no log."""
+    log = _looked_at(path)
+    if log is None:
+        return []
+    rows = list(log.landmarks)
+    return rows if log.last is None or log.last in rows[-1:] else [*rows, log.last]
 
 
-def _row(line: bytes) -> Row | None:
+def _looked_at(path: Path, with_steps: bool = False) -> GrowingLog | None:
     try:
-        row = json.loads(line)
-    except ValueError:
+        return log_of(path).look(with_steps)
+    except OSError:
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def samples(run: Path) -> list[Row]:
@@ -76,7 +72,7 @@ def _tail(path: Path) -> list[Row]:
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - 16 * 2**10))
         lines = log.read().split(b"\n")[1:-1]
-    return [row for line in lines if (row := _row(line)) is not None]
+    return [row for line in lines if (row := row_of(line)) is not None]
 
 
 def figures(run: Path) -> dict[str, Any]:
@@ -86,13 +82,12 @@ def figures(run: Path) -> dict[str, Any]:
 
     A point of `train` is the mean of as many steps as it takes to have at most POINTS of them.
     """
-    rows = kept(run / layout.METRICS, every_row) or []
-    train = [row for row in rows if row.get("kind") == "train" and "loss" in row]
-    validation = [row for row in rows if row.get("kind") == "validation"]
+    log = _looked_at(run / layout.METRICS, with_steps=True)
+    validation = [row for row in log.landmarks if row.get("kind") == "validation"] if log else []
     pass_steps = steps_per_pass(kept(run / layout.RECIPE, read_recipe) or {})
     measure = curve_of(validation)
     return {
-        "train": _columns(_means(train), "loss", pass_steps),
+        "train": _columns(_means(log) if log else [], "loss", pass_steps),
         "validation": _columns([row for row in validation if measure in row], measure, pass_steps),
         "measure": measure,
         "floors": floors(run),
@@ -115,14 +110,17 @@ def _columns(rows: list[Row], value: str, pass_steps: float | None) -> dict[str,
     return found | {"value": [row[value] for row in rows]}
 
 
-def _means(rows: list[Row]) -> list[Row]:
-    """Rows in groups of one size, each with the last one's place and the mean of its losses."""
-    size = -(-len(rows) // POINTS) or 1
-    groups = [rows[i : i + size] for i in range(0, len(rows), size)]
-    return [
-        {**group[-1], "loss": round(sum(row["loss"] for row in group) / len(group), 5)}
-        for group in groups
-    ]
+def _means(log: GrowingLog) -> list[Row]:
+    """Steps in groups of one size, each with the last one's place and the mean of its losses."""
+    columns = {name: list(column) for name, column in log.train.items()}
+    count = min(map(len, columns.values()))  # while somebody else reads on
+    size = -(-count // POINTS) or 1
+    found = []
+    for start in range(0, count, size):
+        group = columns["loss"][start : min(start + size, count)]
+        row = {name: column[start + len(group) - 1] for name, column in columns.items()}
+        found.append({**row, "loss": round(sum(group) / len(group), 5)})
+    return found
 
 
 def floors(run: Path) -> dict[str, float]:

@@ -10,7 +10,7 @@ from hornbook.core.progress import Progress
 from hornbook.serve.studio.config import Studio
 from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
-from hornbook.serve.studio.render import page
+from hornbook.serve.studio.render import page, part
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -31,7 +31,7 @@ async def traced(request: Request, studio: Studio) -> Response:
     if run is None:
         raise nothing_there(name)
     found = await asyncio.to_thread(_traced, run.folder, text)
-    return page(request, "traced.html.jinja", found=found, characters=len(text))
+    return part(request, "traced.html.jinja", found=found, characters=len(text))
 
 
 def _traced(folder: Path, text: str) -> Any:

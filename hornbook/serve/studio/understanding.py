@@ -5,7 +5,7 @@ Only the first files are opened, for a few seconds at most.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,9 +54,14 @@ def checked_sources(text: str) -> list[str]:
     return found
 
 
-def understand(sources: Sequence[str]) -> Understood:
-    """What the sources are. Raises UsageError for one that is not there, or holds nothing."""
-    files, began = find_files(sources), time.monotonic()
+def understand(
+    sources: Sequence[str], found_more: Callable[[int], None] = lambda files: None
+) -> Understood:
+    """What the sources are. found_more: is told of files as they are found.
+
+    Raises UsageError for a source that is not there, or holds nothing.
+    """
+    files, began = find_files(sources, found_more=found_more), time.monotonic()
     formats = Counter(format_of(file) or file.name for file in files).most_common(8)
     documents: list[Excerpt] = []
     refused: list[tuple[str, str]] = []

@@ -1,6 +1,7 @@
 """Files that a browser brings: in pieces that pass the gate, to one folder, bounded.
 
-A piece goes to the place in its file that it names, so one that is sent again changes nothing.
+A piece goes to the place in its file that it names, so one that is sent again changes nothing. A
+file has its name from its last piece on: until then it is hidden, and no part of what was brought.
 """
 
 import threading
@@ -12,6 +13,8 @@ from hornbook.serve.studio.jobs import checked_name
 
 TEXTS = "texts"
 _LONGEST, _DEEPEST = 200, 20
+_COMING = ".coming-"
+"""Begins the name of a file of which pieces are still to come."""
 
 
 class Uploads:
@@ -26,8 +29,11 @@ class Uploads:
         """Where the files of one batch lie. Raises UsageError for a name that is none."""
         return (self._folder / TEXTS / checked_name(batch)).absolute()
 
-    def take(self, batch: str, name: str, start: int, piece: bytes) -> None:
+    def take(
+        self, batch: str, name: str, start: int, piece: bytes, whole: int | None = None
+    ) -> None:
         """Write a piece of a file. name: its path in the batch, with `/`. start: its first byte.
+        whole: bytes of all of the file, None where the piece is the last one.
 
         Raises UsageError for a path that leads elsewhere, or more than is allowed.
         """
@@ -36,18 +42,25 @@ class Uploads:
         if not path.parent.resolve().is_relative_to(folder.resolve()) or path.is_symlink():
             raise UsageError(f"{name[:80]!r} is no path of a file in a folder.")
         with self._one:
-            sizes = self._sizes.setdefault(folder, _sizes_in(folder))
-            before = sizes.get(path, 0)
+            coming = path.with_name(f"{_COMING}{path.name}"[:_LONGEST])
+            before = coming.stat().st_size if coming.is_file() else 0
             if not 0 <= start <= before:
                 raise UsageError(f"{name[:80]}: a piece is missing before byte {start:,}.")
             size = max(start + len(piece), before if start else 0)
-            self._check({**sizes, path: size})
+            known = self._sizes.setdefault(folder, _sizes_in(folder))
+            others = {other: size for other, size in known.items() if other != path}
+            self._check({**others, coming: max(size, whole or 0)})
             with place_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("r+b" if start else "wb") as file:
+                with coming.open("r+b" if start else "wb") as file:
                     file.seek(start)
                     file.write(piece)
-            sizes[path] = size
+                if whole is None or size >= whole:
+                    coming.replace(path)
+                    known.pop(coming, None)
+                    known[path] = size
+                else:
+                    known[coming] = size
 
     def _check(self, sizes: dict[Path, int]) -> None:
         for found, most, what in (

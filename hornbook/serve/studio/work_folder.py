@@ -18,13 +18,14 @@ from hornbook.serve.studio.alive import is_locked
 from hornbook.serve.studio.jobs import BegunCommand, Jobs, makes_run
 from hornbook.serve.studio.run_log import Row, kept, landmarks
 from hornbook.serve.studio.scores import RunScore, score_of
+from hornbook.serve.studio.uploads import TEXTS
 from hornbook.workflows.runs import folder as layout
 
 _DEEPEST, _MOST = 3, 2000
 """Folders inside the work folder that are looked into, and how many in all."""
 _MODELS = (CONFIG, LINEAR)
 """One of them lies in the folder of a model."""
-_PASSED = {layout.CHECKPOINTS, layout.SHARDS, layout.MODEL, layout.FLOORS, layout.BEST}
+_PASSED = {layout.CHECKPOINTS, layout.SHARDS, layout.MODEL, layout.FLOORS, layout.BEST, TEXTS}
 
 
 class RunSummary(NamedTuple):
@@ -122,7 +123,7 @@ class WorkFolder:
         name = self._id(path)
         result = kept(path / layout.RESULT, read_object) or {}
         recipe = {} if result else kept(path / layout.RECIPE, read_recipe) or {}
-        last = kept(path / layout.METRICS, landmarks) or []
+        last = landmarks(path / layout.METRICS)
         step = max((row["step"] for row in last), default=0)
         steps = result.get("steps") or ends_at(recipe, last)
         elapsed = max((row.get("elapsed_s", 0.0) for row in last), default=0.0)
@@ -157,18 +158,27 @@ def _walked(folder: Path, deep: int) -> Iterator[Path]:
     waiting, seen = [(folder, deep)], 0
     while waiting and seen < _MOST:
         place, left = waiting.pop(0)
-        try:
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in entries:
-            hidden = entry.name.startswith(".") or entry.name in _PASSED
-            if hidden or not entry.is_dir(follow_symlinks=False):
-                continue
+        for path in _folders_in(place):
             seen += 1
-            yield Path(entry.path)
+            yield path
             if left > 1:
-                waiting.append((Path(entry.path), left - 1))
+                waiting.append((path, left - 1))
+
+
+def _folders_in(place: Path) -> list[Path]:
+    """Those that are looked into, sorted. There may be a hundred thousand files beside them."""
+    try:
+        with os.scandir(place) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+                and entry.name not in _PASSED
+                and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
+    return [place / name for name in sorted(names)]
 
 
 def _changed(path: Path) -> float:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import typer
 
+from hornbook.cli import app
+from hornbook.cli.command_forms import command_forms
 from hornbook.core.yaml_text import write_yaml
 from hornbook.serve.config import ServeConfig
 from hornbook.serve.shelf import Shelf
@@ -16,6 +19,7 @@ from hornbook.serve.studio.config import StudioConfig
 from tests.serve.conftest import listening
 
 KEY = "the-key-of-this-studio"
+FORMS = command_forms(typer.main.get_command(app))
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=alert(1)>\"'&"
 
 
@@ -88,12 +92,13 @@ class OpenStudio:
 
 
 @contextlib.contextmanager
-def open_studio(folder, **values):
+def open_studio(folder, key=KEY, port=0, **values):
     """One of a work folder, until the end of the block."""
-    config = ServeConfig(key=KEY)
+    config = ServeConfig(key=key)
     state = ServerState(config, Shelf({}, config))
-    with listening(create_studio(state, StudioConfig(folder=folder, **values))) as url:
-        found = httpx2.get(f"{url}/enter", params={"key": KEY})
+    studio = StudioConfig(folder=folder, commands=FORMS, **values)
+    with listening(create_studio(state, studio), port=port) as url:
+        found = httpx2.get(f"{url}/enter", params={"key": key})
         assert found.status_code == 303
         yield OpenStudio(url, folder, dict(found.cookies))
 

@@ -18,7 +18,8 @@ PAGES = (
     f"/corpus/review?id=corpus&rule={RULE}", "/compare", "/comparison?id=comparison",
     "/comparison?id=failed", "/understand/explain", "/understand/biography",
     "/understand/memorization", "/understand/claims", "/understood?id=understood/explain-1",
-    "/understood?id=understood/memorization-1",
+    "/understood?id=understood/memorization-1", "/command?id=commands/filter-1",
+    "/command?id=commands/doctor-1",
 )  # fmt: skip
 """On which all of it is shown."""
 _ROW = {"score": 0.5, "low": 0.4, "high": 0.6, "seconds": 1.0, "latency_ms": 1.0, "model_bytes": 9}
@@ -82,6 +83,15 @@ def write_hostile(work, beside):
     ):  # fmt: skip
         write_job(work, out, command, {"error": HOSTILE})
     write_job(work, "exports/x", ["export"], {})
+    rows = [{"text": HOSTILE, "score": 0.5, HOSTILE: [HOSTILE, {HOSTILE: None}], "yes": True}] * 3
+    facts = {
+        "rows": rows,
+        "name": HOSTILE,
+        HOSTILE: {HOSTILE: {"deep": rows}},
+        "list": [HOSTILE, 1],
+    }
+    write_job(work, "commands/filter-1", ["filter", HOSTILE, "--json"], facts)
+    write_job(work, "commands/doctor-1", ["doctor", HOSTILE], {"error": HOSTILE})
     remembered = {"run": HOSTILE, "overlap": {**_OVERLAP, "places": _PLACES}, "canaries": None}
     remembered["membership"] = {"value": 0.5, "low": 0.4, "high": 0.6}
     write_job(work, "understood/memorization-1", ["memorization"], remembered)

@@ -22,7 +22,8 @@ WRONG_PATHS = (
 
 def test_a_file_comes_in_pieces(studio):
     for start, piece in ((0, b"one "), (4, b"two "), (4, b"two "), (8, b"three")):
-        found = studio.put(f"/new/file?batch=letters&name=sub/a.txt&start={start}", piece)
+        place = f"/new/file?batch=letters&name=sub/a.txt&start={start}&whole=13"
+        found = studio.put(place, piece)
         assert found.status_code == 200, found.text
     path = studio.folder / "texts" / "letters" / "sub" / "a.txt"
     assert path.read_bytes() == b"one two three"
@@ -44,8 +45,10 @@ def test_a_file_goes_nowhere_else(studio, name):
 
 
 def test_uploads_are_bounded(studio):
-    assert studio.put("/new/file?batch=large&name=a", b"x" * 999).status_code == 200
-    assert studio.put("/new/file?batch=large&name=a&start=999", b"xx").status_code == 400
+    assert studio.put("/new/file?batch=large&name=a&whole=1001", b"x").status_code == 400
+    assert studio.put("/new/file?batch=large&name=a&whole=1000", b"x" * 999).status_code == 200
+    assert studio.put("/new/file?batch=large&name=a&start=999&whole=1000", b"xx").status_code == 400
+    assert studio.put("/new/file?batch=large&name=a&start=999&whole=1000", b"x").status_code == 200
     assert studio.put("/new/file?batch=large&name=b", b"xx").status_code == 400
     for name in ("a", "b", "c"):
         assert studio.put(f"/new/file?batch=many&name={name}", b"").status_code == 200

@@ -4,12 +4,25 @@ const drop = document.getElementById("drop"), chosen = document.getElementById("
 const coming = document.getElementById("coming"), sent = document.getElementById("sent"), form = drop.closest("form");
 const most = Number(drop.dataset.most);
 
+/* A piece that does not arrive is sent again: it changes nothing where it did. */
+async function put(place, body) {
+  for (let wait = 1000; ; wait *= 2) {
+    try {
+      return await fetch(place, { method: "PUT", body, headers: { "HX-Request": "true" } });
+    } catch (error) {
+      if (wait > 8000) throw new Error(document.body.dataset.lost);
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+}
+
 async function send(name, file) {
   const batch = form.elements.name.value;
   let folder = "";
   for (let start = 0; start === 0 || start < file.size; start += most) {
-    const place = `/new/file?${new URLSearchParams({ batch, name, start })}`;
-    const answer = await fetch(place, { method: "PUT", body: file.slice(start, start + most), headers: { "HX-Request": "true" } });
+    const place = `/new/file?${new URLSearchParams({ batch, name, start, whole: file.size })}`;
+    const answer = await put(place, file.slice(start, start + most));
+    if (answer.status === 401) location.reload();  // the studio began anew, and shows its door
     const said = await answer.text();
     if (!(answer.headers.get("content-type") ?? "").includes("json")) throw new Error(new DOMParser().parseFromString(said, "text/html").body.textContent.trim());
     sent.value += 1 / Math.max(1, Math.ceil(file.size / most)) / sent.dataset.files;

@@ -3,14 +3,27 @@
 /* An element with data-live is told `live` upon each event of that stream, and with it all that
    waits for it. A page that nobody sees listens to nothing, as browsers have few connections; nor
    does an element that is gone. */
-const listened = new Map();
+const listened = new Map(), { version, lost, newer } = document.body.dataset;
+const AGAIN = 5000;
+
+/* What a page says of the studio itself, at its top. */
+function notice(text) {
+  let shown = document.getElementById("notice");
+  if (!text) { shown?.remove(); return; }
+  if (!shown) {
+    shown = Object.assign(document.createElement("p"), { id: "notice", className: "notice" });
+    shown.setAttribute("role", "alert");
+    document.getElementById("main").prepend(shown);
+  }
+  if (shown.textContent !== text) shown.textContent = text;
+}
 
 function listen(element) {
   const address = element.dataset.live;
   if (listened.get(element) === address) return;
   listened.set(element, address);
-  let stream = null;
-  const shut = () => { stream?.close(); stream = null; };
+  let stream = null, silent = null;
+  const shut = () => { stream?.close(); stream = null; clearTimeout(silent); silent = null; };
   const tell = () => {
     for (const each of document.querySelectorAll('[data-hx-trigger="live"]')) each.dispatchEvent(new Event("live"));
     document.dispatchEvent(new Event("live"));
@@ -21,7 +34,13 @@ function listen(element) {
     if (document.hidden || gone) { shut(); return; }
     if (stream) return;
     stream = new EventSource(address);
-    stream.addEventListener("changed", tell);
+    stream.addEventListener("open", () => { clearTimeout(silent); silent = null; notice(""); });
+    stream.addEventListener("changed", (event) => { if (JSON.parse(event.data).version !== version) notice(newer); tell(); });
+    stream.addEventListener("error", () => {  // streams end by themselves as well, and are opened again at once
+      const over = stream.readyState === EventSource.CLOSED;
+      silent ??= setTimeout(() => notice(lost), AGAIN + 1000);
+      if (over) { stream.close(); stream = null; setTimeout(open, AGAIN); tell(); }
+    });
   };
   document.addEventListener("visibilitychange", open);
   document.addEventListener("htmx:after:swap", open);
@@ -58,9 +77,11 @@ const fields = (form) => [...form.elements].filter((e) => e.name && e.type !== "
 
 function restore(form) {
   if (refused) return;
+  const asked = new URLSearchParams(location.search);
   try {
     const kept = JSON.parse(sessionStorage.getItem(`studio ${form.dataset.keep}`) ?? "{}");
-    for (const field of fields(form)) {
+    for (const field of fields(form).filter((each) => !asked.has(each.name))) {
+      if (field.type === "checkbox") { field.checked = kept[field.name] ?? field.checked; continue; }
       const offered = field.tagName !== "SELECT" || [...field.options].some((one) => one.value === kept[field.name]);
       if (field.name in kept && offered && !("given" in field.dataset)) field.value = kept[field.name];
     }
@@ -72,7 +93,7 @@ function keep(form) {
   restore(form);
   form.addEventListener("input", () => {
     const kept = JSON.parse(sessionStorage.getItem(name) ?? "{}");
-    sessionStorage.setItem(name, JSON.stringify({ ...kept, ...Object.fromEntries(fields(form).map((e) => [e.name, e.value])) }));
+    sessionStorage.setItem(name, JSON.stringify({ ...kept, ...Object.fromEntries(fields(form).map((e) => [e.name, e.type === "checkbox" ? e.checked : e.value])) }));
   });
   form.addEventListener("submit", () => sessionStorage.removeItem(name));
 }
