@@ -42,7 +42,7 @@ def test_forms_work_without_scripts(browser, studio):
         assert page.locator("[name=model] option").count() > 2
         page.goto(studio[0] + "/talk")
         page.click("main noscript a")
-        page.click("dt >> text=trace")
+        page.click("a[href='/commands/trace']")
         page.fill("[name=run]", "tablet")
         page.fill("[name=text]", "the hornbook")
         page.click("button:has-text('Begin')")

@@ -4,7 +4,6 @@ Which commands there are the command line itself says (see `StudioConfig.command
 the options that its command has.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +19,6 @@ _WRITTEN = ("out", "make_questions")
 """Options that name what is written: a name in the work folder."""
 _FROM_AFAR = ("pull",)
 """Commands that may be told an address of another machine."""
-_WORDS = re.compile(r"\s*\n\s*")
 _LARGEST = 2.0**63
 
 
@@ -57,7 +55,7 @@ class FormOption(NamedTuple):
             return []
         if self.kind == "yes":
             return [self.flag if text == "yes" else self.off] if text == "yes" or self.off else []
-        given = [line for line in _WORDS.split(text) if line] if self.several else [text]
+        given = list(filter(None, map(str.strip, text.split("\n")))) if self.several else [text]
         values = [self._value(each, work, afar) for each in given]
         return [f"{self.flag}={value}" for value in values] if self.flag else values
 
