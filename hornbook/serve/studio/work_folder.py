@@ -15,8 +15,9 @@ from hornbook.core.gguf import SUFFIX
 from hornbook.models.place import CONFIG, LINEAR
 from hornbook.retrieve.store import FILE as INDEX_FILE
 from hornbook.serve.studio.alive import is_locked
+from hornbook.serve.studio.growing import Row
 from hornbook.serve.studio.jobs import BegunCommand, Jobs, makes_run
-from hornbook.serve.studio.run_log import Row, kept, landmarks
+from hornbook.serve.studio.run_log import kept, landmarks
 from hornbook.serve.studio.scores import RunScore, score_of
 from hornbook.serve.studio.uploads import TEXTS
 from hornbook.workflows.runs import folder as layout
