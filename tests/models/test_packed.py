@@ -160,4 +160,5 @@ def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits):
 @pytest.mark.parametrize("name", ["gpt2", "mamba2", "lfm2", "qwen3.5", "lstm"])
 def test_there_is_no_short_way_through_other_blocks(name):
     model = pack(made(name), from_weights(4))
-    assert single_token_decoder(model) is None and decoder_weights(model) is None
+    assert single_token_decoder(model) is None
+    assert name == "qwen3.5" or decoder_weights(model) is None

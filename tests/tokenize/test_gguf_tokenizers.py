@@ -80,7 +80,7 @@ def test_every_name_means_what_it_is_written_as():
 def test_what_is_not_known_is_refused_by_name(folder, tmp_path):
     known = keys(folder)
     for changed, reason in (
-        ({"tokenizer.ggml.pre": "qwen3000"}, "'qwen3000' is not known here. Did you mean 'qwen2'"),
+        ({"tokenizer.ggml.pre": "qwen2000"}, "'qwen2000' is not known here. Did you mean 'qwen2'"),
         ({"tokenizer.ggml.pre": ""}, "the pre-tokenizer 'default' is not known here"),
         ({"tokenizer.ggml.model": "bert"}, "tokenizer.ggml.model = 'bert'"),
         ({"tokenizer.ggml.merges": []}, "tokenizer.ggml.merges is missing"),
