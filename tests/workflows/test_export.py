@@ -132,7 +132,7 @@ def test_a_file_says_what_it_is(llama, text, tmp_path):
     assert any("source.gguf were Q8_0 already" in line for line in heard.lines)
 
 
-def test_importance_is_taken_from_a_text_or_a_matrix_of_others(llama, text, tmp_path):
+def test_importance_is_taken_from_a_text_or_a_matrix_of_others(llama, text, tmp_path, monkeypatch):
     plain = export(llama, "gguf", "q2_k", tmp_path / "plain.gguf", text, QUIET)
     found = export(llama, "gguf", "Q2_K", tmp_path / "m.gguf", text, QUIET, str(text))
     check("export", found)
@@ -147,7 +147,10 @@ def test_importance_is_taken_from_a_text_or_a_matrix_of_others(llama, text, tmp_
     assert file.values["quantize.imatrix.entries_count"] == 15
     opened, tokenizer = open_model(llama, "cpu")
     ids = torch.tensor([tokenizer.encode_beginning(text.read_text())[:96]])
+    quick = measured_importance(opened, [ids])
+    monkeypatch.setattr("hornbook.models.gguf.importance.has_bfloat16", lambda: False)
     columns = measured_importance(opened, [ids])
+    assert all(np.abs(quick[name] / columns[name] - 1).max() < 0.05 for name in columns)
     with torch.inference_mode():
         into = opened.features(ids, Context(torch.arange(ids.shape[1])[None], Mask(causal=True)))
     np.testing.assert_allclose(columns["token_embd.weight"], into[0].square().mean(0), rtol=1e-4)
