@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.common import report
-from hornbook.models.encoder import Encoder as Network
+from hornbook.models.encoder import EncoderNetwork
 from hornbook.models.folder import load_model
 from hornbook.models.place import resolve
 from hornbook.models.sentences import embed
@@ -48,7 +48,7 @@ def main() -> None:
     opened = load(folder, Encoder, device="cpu")
     model, tokenizer = opened.model, opened.tokenizer
     plain = load_model(folder, "cpu").eval()
-    assert isinstance(plain, Network)
+    assert isinstance(plain, EncoderNetwork)
     sides: dict[str, _Embed] = {
         "ours": lambda some: embed(model, tokenizer, some, asked.longest),
         "ours_without_onednn": lambda some: embed(plain, tokenizer, some, asked.longest),

@@ -26,7 +26,7 @@ from hornbook.core.machine import DType
 from hornbook.core.progress import Progress
 from hornbook.core.stats import wilson
 from hornbook.corpus.build import build
-from hornbook.models.classifier import Classifier, on_encoder
+from hornbook.models.classifier import ClassifierNetwork, on_encoder
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
@@ -133,7 +133,7 @@ def _accuracy(
     )
     classifier = on_encoder(config, LABELS).model_copy(update={"pooling": MeanConfig()})
     model = classifier.build(seed)
-    assert isinstance(model, Classifier)
+    assert isinstance(model, ClassifierNetwork)
     if start == "pretrained":
         copy_backbone(encoder, model)
     model.embedding.requires_grad_(not fixed)

@@ -79,10 +79,28 @@ def process_as_it_was():
     os.environ.update(environment)
 
 
+TOGETHER = ("tests/serve/", "tests/evaluate/", "tests/tokenize/", "tests/test_")
+"""Files that share what is made once a process: servers, models, tokenizers, our parsed source."""
 LONGEST = (
-    "test_classify.py", "test_finetune.py", "test_resume.py", "test_families.py", "test_life.py",
-    "test_outputs.py", "test_compare.py", "test_tables.py", "test_learned_rules.py",
+    "tests/serve/", "test_classify.py", "test_finetune.py", "test_resume.py", "test_families.py",
+    "test_life.py", "test_outputs.py", "test_compare.py", "test_tables.py", "test_learned_rules.py",
 )  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With --dist loadfile whole files by turns, in our order, and some of them to one process."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((start for start in TOGETHER if file.startswith(start)), file)
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish():
@@ -93,7 +111,7 @@ def pytest_collection_finish():
 
 def pytest_collection_modifyitems(items):
     """Long files first: otherwise one processor waits for another's last one."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
 
 
 def pytest_runtest_setup(item):

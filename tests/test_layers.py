@@ -19,6 +19,11 @@ core < read, tokenize, kernels < datasets, nn < models < corpus, batches, adapt,
 RANK = {
     name.strip(): rank for rank, names in enumerate(ORDER.split("<")) for name in names.split(",")
 }
+WORKFLOWS = """
+open, report < runs, use < curate, exchange, documents < projects, measure
+< compare, understand, doctor, train, quickstart < plan, claims
+"""
+"""The parts of `workflows`, which do not know those beside them either."""
 TOP = {"__init__", "__main__"}
 """Modules beside the packages: they start the program and may import all of it."""
 
@@ -183,14 +188,51 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
     return sorted(left)
 
 
-@pytest.mark.parametrize("own", sorted(RANK))
-def test_no_package_holds_a_circle(own):
+def arrows(own: str) -> dict[str, set[str]]:
+    """Which modules of a package each of its modules imports."""
     found = inside(own)
-    arrows = {
-        name: {n if n in found else n.rpartition(".")[0] for n in module.all} - {name}
+    return {
+        name: ({n if n in found else n.rpartition(".")[0] for n in module.all} & set(found))
+        - {name}
         for name, module in found.items()
     }
-    assert not circle(arrows)
+
+
+@pytest.mark.parametrize("own", sorted(RANK))
+def test_no_package_holds_a_circle(own):
+    assert not circle(arrows(own))
+
+
+@pytest.mark.parametrize("own", sorted(RANK))
+def test_folders_of_a_package_hold_no_circle(own):
+    """A package can be drawn: its folders, and the modules beside them, point one way."""
+    parts: dict[str, set[str]] = {}
+    for name, imported in arrows(own).items():
+        part = part_of(name)
+        parts.setdefault(part, set()).update(map(part_of, imported))
+        parts[part] -= {part, f"hornbook.{own}"}
+    assert not circle(parts)
+
+
+def test_workflows_are_drawn_as_they_are():
+    """In docs/architecture.md, by the same order."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert " ".join(WORKFLOWS.split()) in " ".join(page.split())
+    ranks = {part: rank for rank, parts in enumerate(map(words, WORKFLOWS.split("<")))
+             for part in parts}  # fmt: skip
+    for name, imported in arrows("workflows").items():
+        for other in imported - {"hornbook.workflows"}:
+            one, two = part_of(name).split(".")[-1], part_of(other).split(".")[-1]
+            assert one == two or ranks[two] < ranks[one], f"{name} imports {other}"
+
+
+def words(listed: str) -> list[str]:
+    return [word.strip() for word in listed.split(",")]
+
+
+def part_of(name: str) -> str:
+    """The folder or module right below its package."""
+    return ".".join(name.split(".")[:3])
 
 
 def test_this_test_sees_every_way_to_import():

@@ -76,21 +76,14 @@ def test_a_function_has_few_parameters(path):
     assert not found, "give the values that belong together a name"
 
 
-SHARED_NAMES = {
-    *("Classifier", "Encoder"),  # the network in `models`, and what a user opens in `workflows`
-    *("Decoder", "Layer", "Matrix"),  # the kernels' structures are named as what they mirror
-}
-"""Names of several classes. The list must shrink: a name tells one thing."""
-
-
 def test_a_name_belongs_to_one_class():
+    """A name that two classes have names neither."""
     places: dict[str, set[str]] = {}
     for path in PACKAGE:
-        for node in tree(path).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
-    shared = {name: sorted(found) for name, found in places.items() if len(found) > 1}
-    assert not {name: found for name, found in shared.items() if name not in SHARED_NAMES}
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not {name: sorted(found) for name, found in places.items() if len(found) > 1}
 
 
 @every(PACKAGE)

@@ -10,7 +10,7 @@ from torch import nn
 from hornbook.adapt import lora
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.model import Model
 
 RANK = 16
@@ -82,7 +82,7 @@ class Method(Config):
             assert self.layers is not None
             _free_last(model, self.layers)
             _free_head(model, shared=False)
-        elif isinstance(model, Classifier):
+        elif isinstance(model, ClassifierNetwork):
             _free_head(model, shared=True)
 
 

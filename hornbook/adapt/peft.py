@@ -20,7 +20,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.files import hash_json, read_json, write_json, write_text
 from hornbook.core.folders import atomic_folder
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.folder import MODEL, weights_fingerprint
@@ -222,7 +222,7 @@ def _linear_rules(model: Model) -> list[TensorRule]:
 
 def _head_rules(model: Model) -> list[TensorRule]:
     """The rules of a classifier's own parameters: new ones, which go with the adapter."""
-    if not isinstance(model, Classifier):
+    if not isinstance(model, ClassifierNetwork):
         return []
     table = to_hf(model.config)[0].table(model.config, lora.own_parameters(model))
     return [rule for rule in table if rule.ours[0].startswith(("head.", "pooling."))]
@@ -245,7 +245,7 @@ def _suffix(module: str) -> str:
 
 def _task(model: Model) -> str | None:
     """Their name of what the model does; None where they have none, as for filling in words."""
-    kinds = {Classifier: "SEQ_CLS", Seq2Seq: "SEQ_2_SEQ_LM", CausalLM: "CAUSAL_LM"}
+    kinds = {ClassifierNetwork: "SEQ_CLS", Seq2Seq: "SEQ_2_SEQ_LM", CausalLM: "CAUSAL_LM"}
     return next((name for kind, name in kinds.items() if isinstance(model, kind)), None)
 
 

@@ -5,6 +5,7 @@ runs, so that `hornbook --help` answers at once. An error meant for people is on
 """
 
 import sys
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -120,11 +121,18 @@ def _options(
         require_one(f"hornbook {context.invoked_subcommand}")
 
 
+@cache
+def _commands() -> Any:
+    """All commands with their pages, made once a process."""
+    from hornbook.cli.help_pages import in_our_language
+
+    return in_our_language(typer.main.get_command(app))
+
+
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 after
     SIGTERM.
     """
-    from hornbook.cli.help_pages import in_our_language
     from hornbook.cli.output import fail, prepare_streams, print_failure
     from hornbook.core.errors import HornbookError
     from hornbook.core.isolation import isolate
@@ -140,7 +148,7 @@ def main() -> None:
         _language(None)  # before the command line is read, which may say otherwise
         asked_threads()
         with never_silent(), terminable(stopped):
-            code = in_our_language(typer.main.get_command(app))(standalone_mode=False)
+            code = _commands()(standalone_mode=False)
     except HornbookError as error:
         fail(str(error), error.exit_code, json_wanted)
     except OSError as error:

@@ -26,7 +26,7 @@ def command(
     """Measure a model's speed and memory, and what share of the machine's limits it reaches."""
     from hornbook.cli.output import print_json
     from hornbook.core.progress import Progress
-    from hornbook.workflows.use.bench import BenchConfig, bench
+    from hornbook.workflows.measure.bench import BenchConfig, bench
 
     given: dict[str, Any] = {
         "lengths": tuple(length or ()),

@@ -22,16 +22,8 @@ def command(
         list[str] | None,
         typer.Argument(help="Texts to label. Without any, lines of standard input."),
     ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file of texts: one a line, or .csv, .tsv, .jsonl, .json or "
-            ".parquet. - is standard input."
-        ),
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(help="Column of the texts. Common names are found by themselves.")
-    ] = None,
+    file: options.TextFile = None,
+    column: options.TextColumn = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:

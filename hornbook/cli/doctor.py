@@ -5,19 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hornbook.cli.option_groups import TrainedOn, spread
 from hornbook.cli.options import Json
-from hornbook.cli.training_data import (
-    AsCorpus,
-    AsImages,
-    AsPairs,
-    AsRows,
-    AsTask,
-    AsTest,
-    AsValidation,
-    PretrainingData,
-    SetValues,
-    meant,
-)
 
 if TYPE_CHECKING:
     from hornbook.workflows.doctor.examine import Examined
@@ -25,19 +14,13 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "ok", "warning": "warning", "fault": "FAULT"}
 
 
+@spread
 def command(
     target: Annotated[
         Path | None,
         typer.Argument(help="A run folder, a recipe (.yaml) or a model. Without it, this machine."),
     ] = None,
-    corpus: AsCorpus = None,
-    pairs: AsPairs = None,
-    validation: AsValidation = None,
-    test: AsTest = None,
-    images: AsImages = None,
-    data: AsRows = None,
-    task: AsTask = "instruct",
-    set_: SetValues = None,
+    on: TrainedOn = TrainedOn(),
     drill: Annotated[
         bool,
         typer.Option(
@@ -56,13 +39,12 @@ def command(
     from hornbook.core.progress import Progress
     from hornbook.workflows.doctor.examine import drilled, examine
 
-    given = PretrainingData(corpus, pairs, validation, test, images)
     if drill:
-        if target is not None or given.given or data:
+        if target is not None or on.given:
             raise UsageError("--drill is about made-up material: leave everything else out.")
         found = drilled(Progress())
     else:
-        what = meant(target, given, (data, task), set_)
+        what = on.meant(target)
         found = examine(what.target, what.project, what.values, Progress(quiet=json))
     if not json:
         _show(found)

@@ -16,16 +16,8 @@ def command(
     out: Annotated[
         Path, typer.Option(help="File for the vectors: .npy, or .jsonl with one a line.")
     ],
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file of texts: one a line, or .csv, .tsv, .jsonl, .json or "
-            ".parquet. - is standard input."
-        ),
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option(help="Column of the texts. Common names are found by themselves.")
-    ] = None,
+    file: options.TextFile = None,
+    column: options.TextColumn = None,
     longest: Annotated[
         int | None,
         typer.Option(

@@ -59,7 +59,7 @@ def command(
     """Measure a model on tasks, with intervals and baselines, after a search for leakage."""
     from hornbook.cli.output import print_json, show
     from hornbook.core.progress import Progress
-    from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
+    from hornbook.workflows.measure.evaluate import EvaluateConfig, evaluate
 
     config = EvaluateConfig.parse(
         {

@@ -80,6 +80,16 @@ Draft = Annotated[
         "text so far), or a smaller model with the same tokenizer."
     ),
 ]
+TextFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file of texts: one a line, or .csv, .tsv, .jsonl, .json or "
+        ".parquet. - is standard input."
+    ),
+]
+TextColumn = Annotated[
+    str | None, typer.Option(help="Column of the texts. Common names are found by themselves.")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Set a value of the recipe.")]
 DryRun = Annotated[
     bool,

@@ -5,21 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from hornbook.cli.option_groups import TrainedOn, spread
 from hornbook.cli.options import Json
-from hornbook.cli.training_data import (
-    AsCorpus,
-    AsImages,
-    AsPairs,
-    AsRows,
-    AsTask,
-    AsTest,
-    AsValidation,
-    PretrainingData,
-    SetValues,
-    meant,
-)
 
 
+@spread
 def command(
     target: Annotated[
         Path | None,
@@ -35,14 +25,7 @@ def command(
     watts: Annotated[
         float | None, typer.Option(help="Power that this machine takes while it trains.")
     ] = None,
-    corpus: AsCorpus = None,
-    pairs: AsPairs = None,
-    validation: AsValidation = None,
-    test: AsTest = None,
-    images: AsImages = None,
-    data: AsRows = None,
-    task: AsTask = "instruct",
-    set_: SetValues = None,
+    on: TrainedOn = TrainedOn(),
     json: Json = False,
 ) -> None:
     """Say what a run would be, take and reach: size, passes, time, memory, disk and score.
@@ -53,12 +36,11 @@ def command(
     from hornbook.core.progress import Progress
     from hornbook.workflows.plan import Budget, plain, plan, sizes_alone
 
-    given = PretrainingData(corpus, pairs, validation, test, images)
     budget = Budget.of(minutes, hours, kwh, watts)
-    if target is None and not given.given:
+    if target is None and not on.given:
         shown = sizes_alone(budget, Progress(quiet=json))
     else:
-        what = meant(target, given, (data, task), set_)
+        what = on.meant(target)
         found = plan(what.target, what.project, what.values, budget, Progress(quiet=json))
         shown = plain(found, budget, target)
     if not json:
@@ -77,8 +59,7 @@ def _show(found: dict[str, Any]) -> None:
         show(f"It learns from {found['targets']:,} targets.")
     if found["epochs"] is not None:
         show(f"It sees the data {found['epochs']:.1f} times.")
-    if found["training_seconds"] is not None:
-        show(f"Training takes about {found['training_seconds']:,.0f} s.")
+    show(f"Training takes about {found['training_seconds']:,.0f} s.")
     if found["kwh"] is not None:
         show(f"Energy: about {found['kwh']:.3g} kWh at {found['watts']:,.0f} W.")
     memory = found["memory"]

@@ -5,39 +5,7 @@ Options and their mistakes are here; what a project is, is in `workflows.project
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-import typer
-
-AsCorpus = Annotated[
-    Path | None, typer.Option("--corpus", help="The corpus that a recipe is to be trained on.")
-]
-AsPairs = Annotated[
-    list[Path] | None,
-    typer.Option("--pairs", help="The pairs that a recipe is to be trained on."),
-]
-AsValidation = Annotated[
-    list[Path] | None,
-    typer.Option("--validation", help="Pairs for validation, given as --pairs is."),
-]
-AsTest = Annotated[
-    list[Path] | None,
-    typer.Option("--test", help="Pairs on which BLEU is measured, given as --pairs is."),
-]
-AsImages = Annotated[
-    Path | None,
-    typer.Option("--images", help="The labelled images that a recipe is to be trained on."),
-]
-AsRows = Annotated[
-    list[Path] | None,
-    typer.Option("--data", help="A file of rows that the model is to be tuned on."),
-]
-AsTask = Annotated[
-    str,
-    typer.Option("--task", help="What the model is to learn of --data, as in `finetune`."),
-]
-SetValues = Annotated[list[str] | None, typer.Option("--set", help="Set a value of the recipe.")]
-"""What a recipe of the user's own needs beside it, or a model to be tuned."""
+from typing import Any, NamedTuple
 
 
 class PretrainingData(NamedTuple):

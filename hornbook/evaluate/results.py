@@ -86,13 +86,13 @@ def _standard_error(estimate: Mapping[str, float | None]) -> float | str:
 
 
 def lines_of(result: Mapping[str, Any]) -> list[str]:
-    """The result for people: a line a score, with floors, groups and leakage below."""
+    """The result for people: a line a score, with baselines, groups and leakage below."""
     shots = f", {result['shots']} shots" if result["shots"] else ""
     of = f" of {result['total']:,}" if result["total"] != result["n"] else ""
     lines = [f"{result['task']}: {result['n']:,}{of} items{shots}"]
     lines += [f"  {name:<32}{_shown(one)}" for name, one in result["metrics"].items()]
-    for floor, metrics in result["floors"].items():
-        lines += [f"  {floor + ', ' + name:<32}{_shown(one)}" for name, one in metrics.items()]
+    for baseline, metrics in result["floors"].items():
+        lines += [f"  {baseline + ', ' + name:<32}{_shown(one)}" for name, one in metrics.items()]
     for name in GAINS:
         for figure, one in result.get(name, {}).items():
             lines.append(f"  {name.replace('_', ' ') + ', ' + figure:<32}{_shown(one)}")

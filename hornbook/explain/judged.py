@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hornbook.explain.explained import Explained, SeenTokens, seen_tokens
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.pooling import Pooling
@@ -18,7 +18,7 @@ from hornbook.nn.pooling import Pooling
 class _WholeText(Explained):
     """ids: (T,) of the text. fixed: ids that are never hidden, special tokens."""
 
-    model: Classifier | MaskedLM
+    model: ClassifierNetwork | MaskedLM
 
     def __init__(self, ids: np.ndarray, fixed: Collection[int], target: int) -> None:
         device = self.model.device
@@ -39,10 +39,10 @@ class _WholeText(Explained):
 class ClassOfText(_WholeText):
     """A label that a classifier gives to a text."""
 
-    model: Classifier
+    model: ClassifierNetwork
 
     def __init__(
-        self, model: Classifier, ids: np.ndarray, fixed: Collection[int], label: int
+        self, model: ClassifierNetwork, ids: np.ndarray, fixed: Collection[int], label: int
     ) -> None:
         self.model = model
         super().__init__(ids, fixed, label)
@@ -82,9 +82,9 @@ class ClassOfImage(Explained):
     """A label that a classifier gives to an image (1, C, H, W); the pieces are its patches, hidden
     in the mask."""
 
-    model: Classifier
+    model: ClassifierNetwork
 
-    def __init__(self, model: Classifier, image: Tensor, label: int) -> None:
+    def __init__(self, model: ClassifierNetwork, image: Tensor, label: int) -> None:
         self.model, self.stack, self.embedding = model, model.stack, model.embedding
         self._image = image.to(model.device)
         self.time = model.config.context

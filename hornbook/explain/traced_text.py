@@ -54,7 +54,7 @@ class _Part(NamedTuple):
 class TracedText:
     """The text of a corpus with its suffix arrays. Written with `write`, opened with `open`."""
 
-    def __init__(self, pieces: list["_Piece"]) -> None:
+    def __init__(self, pieces: list["_TextPiece"]) -> None:
         self._pieces = pieces
 
     @classmethod
@@ -72,7 +72,7 @@ class TracedText:
     @classmethod
     def open(cls, folder: Path) -> "TracedText":
         """Raises HornbookError for a file that is missing or damaged."""
-        return cls([_Piece(path) for path in sorted(folder.glob("[0-9]*"))])
+        return cls([_TextPiece(path) for path in sorted(folder.glob("[0-9]*"))])
 
     def longest(self, pattern: bytes) -> int:
         """How many of the first bytes of `pattern` stand somewhere in a document."""
@@ -94,7 +94,7 @@ class TracedText:
         return times, held_out, found
 
 
-class _Piece:
+class _TextPiece:
     """Some documents, one behind the other."""
 
     def __init__(self, folder: Path) -> None:

@@ -84,7 +84,7 @@ PLAIN = CallForm(
 
 def call_form(tokenizer: Tokenizer) -> CallForm:
     """The form of a model's calls. Raises HornbookError where it has no chat template."""
-    shown = _Shown(tokenizer)
+    shown = _Rendered(tokenizer)
     said = shown.answer({"role": "assistant", "content": _SAID})
     for spelled in (False, True):
         one = shown.answer(_calls(spelled, _NAME))
@@ -95,7 +95,9 @@ def call_form(tokenizer: Tokenizer) -> CallForm:
     return PLAIN
 
 
-def _form(shown: "_Shown", one: str, two: str | None, start: int, spelled: bool) -> CallForm | None:
+def _form(
+    shown: "_Rendered", one: str, two: str | None, start: int, spelled: bool
+) -> CallForm | None:
     """The form, from answers that call one function and two, in which calls begin at `start`; None
     where calls are no JSON."""
     first = _around(one, start, _NAME)
@@ -150,7 +152,7 @@ _DECLARED = {
 }
 
 
-class _Shown:
+class _Rendered:
     """What a template makes of an answer; special tokens are characters of plane 15."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:

@@ -13,9 +13,9 @@ from hornbook.kernels import openmp, pointers, structures
 
 _TYPES = {
     "hornbook_product": (
-        ctypes.POINTER(structures.Matrix), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int,
+        ctypes.POINTER(structures.MatrixStruct), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int,
     ),
-    "hornbook_pass": (ctypes.POINTER(structures.Decoder), ctypes.POINTER(structures.Pass)),
+    "hornbook_pass": (ctypes.POINTER(structures.DecoderStruct), ctypes.POINTER(structures.Pass)),
     "hornbook_delta": (ctypes.POINTER(structures.Delta), ctypes.POINTER(structures.DeltaPieces)),
     "hornbook_attend": (ctypes.POINTER(structures.Attend), ctypes.c_int),
     "hornbook_cross_entropy": (ctypes.POINTER(structures.CrossEntropy),),
@@ -49,7 +49,7 @@ class Library:
         self._norm, self._gate = loaded.hornbook_norm, loaded.hornbook_gate
 
     def product(
-        self, matrix: structures.Matrix, x: np.ndarray, threads: int | None = None
+        self, matrix: structures.MatrixStruct, x: np.ndarray, threads: int | None = None
     ) -> np.ndarray:
         """x (rows, inputs) float32 times the matrix, plus its bias: (rows, outputs) float32.
 
@@ -63,7 +63,7 @@ class Library:
         return found
 
     def run(
-        self, decoder: structures.Decoder, rows: structures.Pass, threads: int | None = None
+        self, decoder: structures.DecoderStruct, rows: structures.Pass, threads: int | None = None
     ) -> None:
         """Take rows through a decoder. threads: as above."""
         _require_done(self._pass(threads or _threads(), ctypes.byref(decoder), ctypes.byref(rows)))

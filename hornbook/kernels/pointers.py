@@ -49,7 +49,7 @@ class Pieces(NamedTuple):
 Parts: TypeAlias = "ctypes.Array[ctypes.c_void_p]"
 
 
-class Kept(NamedTuple):
+class KeptArrays(NamedTuple):
     """What the kernels remember, as long as its arrays live: where each layer's part begins, or
     None. strides: of slots and heads of keys and values."""
 
@@ -73,7 +73,7 @@ class DecoderMemory(NamedTuple):
     state: np.ndarray
 
 
-def matrix(tiles: Tiles) -> structures.Matrix:
+def matrix(tiles: Tiles) -> structures.MatrixStruct:
     """A matrix, as long as its arrays live."""
     require(tiles.form in structures.FORMS, "one of their forms")
     unit = tiles.form.unit
@@ -84,16 +84,16 @@ def matrix(tiles: Tiles) -> structures.Matrix:
     blocks = array(tiles.blocks, shape, np.uint8)
     bias = None if tiles.bias is None else array(tiles.bias, (tiles.outputs,), np.float32)
     form = structures.FORMS.index(tiles.form)
-    return structures.Matrix(blocks, bias, tiles.outputs, tiles.inputs, form)
+    return structures.MatrixStruct(blocks, bias, tiles.outputs, tiles.inputs, form)
 
 
-def product(matrix: structures.Matrix, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
+def product(matrix: structures.MatrixStruct, x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     """The addresses of inputs (R, inputs) and outputs (R, outputs) of a product."""
     inputs, outputs = (len(x), matrix.inputs), (len(x), matrix.outputs)
     return array(x, inputs, np.float32), array(y, outputs, np.float32)
 
 
-def decoder(weights: DecoderWeights) -> structures.Decoder:
+def decoder(weights: DecoderWeights) -> structures.DecoderStruct:
     """A whole decoder, as long as its arrays live."""
     w = weights
     require(w.fits(), "sizes that the kernels take")
@@ -101,9 +101,9 @@ def decoder(weights: DecoderWeights) -> structures.Decoder:
     require(w.heads % w.kv_heads == 0, "heads that share keys and values evenly")
     require(2 * w.pairs() <= w.head, "no more channels that turn than a head has")
     hidden = w.blocks[0].mlps[0].down.inputs
-    layers = (structures.Layer * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
+    layers = (structures.LayerStruct * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
     _product(w.logits, w.vocab, w.width)
-    return structures.Decoder(
+    return structures.DecoderStruct(
         width=w.width,
         hidden=hidden,
         heads=w.heads,
@@ -129,7 +129,7 @@ def memory_shapes(w: DecoderWeights, slots: int, room: int) -> list[tuple[int, .
     return [looked, looked, past, (others, slots, sizes.heads, sizes.head, sizes.key)]
 
 
-def kept(weights: DecoderWeights, memory: DecoderMemory) -> Kept:
+def kept(weights: DecoderWeights, memory: DecoderMemory) -> KeptArrays:
     """A memory as the kernels find it."""
     slots, room = memory.keys.shape[1], memory.keys.shape[3]
     require(room % ABREAST == 0, f"room for a multiple of {ABREAST} tokens")
@@ -142,7 +142,7 @@ def kept(weights: DecoderWeights, memory: DecoderMemory) -> Kept:
     strides = memory.keys.strides[1] // 2, memory.keys.strides[2] // 2
     looked = _parts(memory.keys, looks), _parts(memory.values, looks)
     remembered = _parts(memory.past, recalls), _parts(memory.state, recalls)
-    return Kept(*looked, *remembered, slots, room, strides)
+    return KeptArrays(*looked, *remembered, slots, room, strides)
 
 
 def pieces(slots: np.ndarray) -> Pieces:
@@ -158,7 +158,7 @@ def call(
     rows: Rows,
     x: np.ndarray,
     turns: np.ndarray,
-    kept: Kept,
+    kept: KeptArrays,
     pieces: Pieces | None = None,
 ) -> structures.Pass:
     """A pass of rows. x: (R, D). turns: of each turning cosines and sines, (N, 2, P, pairs).
@@ -191,11 +191,11 @@ def call(
     )
 
 
-def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.Layer:
+def _layer(block: BlockWeights, w: DecoderWeights, hidden: int) -> structures.LayerStruct:
     require(block.activation in structures.ACTIVATIONS, "one of their activations")
     mixer = block.mixer
     own = _attention(mixer, w) if isinstance(mixer, AttentionWeights) else _recall(mixer, w.width)
-    return structures.Layer(
+    return structures.LayerStruct(
         attention_norm=_norm(block.mixer_norm, w.width),
         attention_after=_norm(block.mixer_after, w.width),
         mlp_norm=_norm(block.mlp_norm, w.width),
@@ -267,18 +267,16 @@ def rule(s: DeltaSizes, w: DeltaWeights) -> structures.Delta:
     )
 
 
-def _experts(
-    block: BlockWeights, width: int, hidden: int
-) -> "ctypes.Array[structures.MLPMatrices]":
+def _experts(block: BlockWeights, width: int, hidden: int) -> "ctypes.Array[structures.MLPStruct]":
     found = (
-        structures.MLPMatrices(
+        structures.MLPStruct(
             _product(mlp.gate, hidden, width),
             _product(mlp.up, hidden, width),
             _product(mlp.down, width, hidden),
         )
         for mlp in block.mlps
     )
-    return (structures.MLPMatrices * len(block.mlps))(*found)
+    return (structures.MLPStruct * len(block.mlps))(*found)
 
 
 def _router(block: BlockWeights, width: int) -> int | None:
@@ -294,7 +292,7 @@ def _norm(weight: np.ndarray | None, size: int) -> int | None:
     return None if weight is None else array(weight, (size,), np.float32)
 
 
-def _product(tiles: Tiles, outputs: int, inputs: int) -> structures.Matrix:
+def _product(tiles: Tiles, outputs: int, inputs: int) -> structures.MatrixStruct:
     same = (tiles.outputs, tiles.inputs) == (outputs, inputs)
     require(same, f"a matrix of {outputs} x {inputs}, not {tiles.outputs} x {tiles.inputs}")
     return matrix(tiles)

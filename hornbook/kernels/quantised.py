@@ -18,7 +18,7 @@ ROWS = 2048
 """Rows made ready at a time: whole tiles of the kernels, whatever the machine."""
 
 
-class Matrix(NamedTuple):
+class QuantisedMatrix(NamedTuple):
     """A matrix (outputs, inputs) of codes, part by part from its first rows on.
 
     parts: read once; those of a large matrix are made as they are asked for, so that the whole is
@@ -256,13 +256,13 @@ class DecoderWeights(NamedTuple):
         return len(self.turnings[0].frequencies) if self.turnings else 0
 
 
-def matrix_of(whole: Codes) -> Matrix:
+def matrix_of(whole: Codes) -> QuantisedMatrix:
     """A matrix that is all there."""
     outputs, inputs = whole.values.shape
-    return Matrix(outputs, inputs, whole.form, [whole])
+    return QuantisedMatrix(outputs, inputs, whole.form, [whole])
 
 
-def join(matrices: Sequence[Matrix]) -> Matrix:
+def join(matrices: Sequence[QuantisedMatrix]) -> QuantisedMatrix:
     """Matrices of as many inputs and of one form one below the other."""
     parts = itertools.chain.from_iterable(matrix.parts for matrix in matrices)
     outputs = sum(matrix.outputs for matrix in matrices)
@@ -274,7 +274,7 @@ def can_pack(rows: int, columns: int) -> bool:
     return rows % _TILE == 0 and columns % GROUP == 0
 
 
-def tiles(matrix: Matrix, bias: np.ndarray | None = None) -> Tiles:
+def tiles(matrix: QuantisedMatrix, bias: np.ndarray | None = None) -> Tiles:
     """The matrix as `forms.h` describes it."""
     units, form = matrix.inputs // matrix.form.unit, matrix.form
     found = in_huge_pages((matrix.outputs // _TILE, units, unit_bytes(form)))

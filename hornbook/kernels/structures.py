@@ -32,7 +32,7 @@ ACTIVATIONS = ("silu", "gelu_tanh")
 """Of gated MLPs, in the order of `functions.h`."""
 
 
-class Matrix(ctypes.Structure):
+class MatrixStruct(ctypes.Structure):
     """blocks: codes in the kernels' order. bias: or None. form: its place in `FORMS`."""
 
     _fields_ = (
@@ -44,10 +44,10 @@ class Matrix(ctypes.Structure):
     )
 
 
-class MLPMatrices(ctypes.Structure):
+class MLPStruct(ctypes.Structure):
     """A gated MLP, `Expert` there."""
 
-    _fields_ = (("gate", Matrix), ("up", Matrix), ("down", Matrix))
+    _fields_ = (("gate", MatrixStruct), ("up", MatrixStruct), ("down", MatrixStruct))
 
 
 class Delta(ctypes.Structure):
@@ -96,15 +96,15 @@ class DeltaLayer(ctypes.Structure):
     """The gated delta rule in the place of an attention; rate, step: float32."""
 
     _fields_ = (
-        ("input", Matrix),
-        ("gate", Matrix),
+        ("input", MatrixStruct),
+        ("gate", MatrixStruct),
         ("rate", ctypes.c_void_p),
         ("step", ctypes.c_void_p),
         ("rule", Delta),
     )
 
 
-class Layer(ctypes.Structure):
+class LayerStruct(ctypes.Structure):
     """An attention or what stands in its place, and an MLP or several, as `decoder.h` says; norms
     and router may be None."""
 
@@ -115,13 +115,13 @@ class Layer(ctypes.Structure):
         ("key_norm", ctypes.c_void_p),
         ("mlp_norm", ctypes.c_void_p),
         ("mlp_after", ctypes.c_void_p),
-        ("query", Matrix),
-        ("key", Matrix),
-        ("value", Matrix),
-        ("gate", Matrix),
-        ("output", Matrix),
+        ("query", MatrixStruct),
+        ("key", MatrixStruct),
+        ("value", MatrixStruct),
+        ("gate", MatrixStruct),
+        ("output", MatrixStruct),
         ("recall", ctypes.POINTER(DeltaLayer)),
-        ("expert", ctypes.POINTER(MLPMatrices)),
+        ("expert", ctypes.POINTER(MLPStruct)),
         ("router", ctypes.c_void_p),
         ("residual", ctypes.c_float),
         ("scale", ctypes.c_float),
@@ -136,7 +136,7 @@ class Layer(ctypes.Structure):
     )
 
 
-class Decoder(ctypes.Structure):
+class DecoderStruct(ctypes.Structure):
     """Sizes, and `layers` layers at `layer`."""
 
     _fields_ = (
@@ -150,7 +150,7 @@ class Decoder(ctypes.Structure):
         ("gated", ctypes.c_int32),
         ("epsilon", ctypes.c_float),
         ("head_epsilon", ctypes.c_float),
-        ("layer", ctypes.POINTER(Layer)),
+        ("layer", ctypes.POINTER(LayerStruct)),
         ("last_norm", ctypes.c_void_p),
     )
 
@@ -287,6 +287,6 @@ def layout() -> Iterator[int]:
 
 
 _STRUCTURES: tuple[type[ctypes.Structure], ...] = (
-    *(Matrix, MLPMatrices, Delta, DeltaPieces, DeltaLayer, Layer, Decoder, Pass),
+    *(MatrixStruct, MLPStruct, Delta, DeltaPieces, DeltaLayer, LayerStruct, DecoderStruct, Pass),
     *(Slab, Attend, CrossEntropy, Norm, Gated),
 )

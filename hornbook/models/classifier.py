@@ -45,8 +45,8 @@ class ClassifierConfig(ModelConfig):
             raise ValueError("two labels have the same name")
         return self
 
-    def empty(self) -> "Classifier":
-        return Classifier(self)
+    def empty(self) -> "ClassifierNetwork":
+        return ClassifierNetwork(self)
 
     def parameters(self) -> int:
         return (
@@ -135,7 +135,7 @@ def _initial(stack: StackConfig) -> Sequence[tuple[str, Initialiser]]:
     return (*causal_lm.INITIAL, ("pooling.*.weight", fan_in()))
 
 
-class Classifier(Model):
+class ClassifierNetwork(Model):
     """tokens (B, T) or images (B, C, H, W) -> logits (B, L)"""
 
     config: ClassifierConfig
@@ -192,7 +192,7 @@ class ClassifierHead(nn.Module):
     the classifier with a backbone that stays.
     """
 
-    def __init__(self, model: Classifier) -> None:
+    def __init__(self, model: ClassifierNetwork) -> None:
         super().__init__()
         self.pooling, self.head = model.pooling, model.head
 

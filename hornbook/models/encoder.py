@@ -21,8 +21,8 @@ class EncoderConfig(ModelConfig):
     stack: StackConfig
     pooling: PoolingConfig = DenseFirstConfig()
 
-    def empty(self) -> "Encoder":
-        return Encoder(self)
+    def empty(self) -> "EncoderNetwork":
+        return EncoderNetwork(self)
 
     def parameters(self) -> int:
         embedding = self.embedding.parameters(self.vocab, self.width)
@@ -47,7 +47,7 @@ INITIAL: tuple[tuple[str, Initialiser], ...] = (
 """For all families with a post-norm stack that is read as a whole."""
 
 
-class Encoder(Model):
+class EncoderNetwork(Model):
     """tokens (B, T) -> features (B, T, D)"""
 
     config: EncoderConfig

@@ -1,4 +1,6 @@
-"""What decoder presets share: the frame around their blocks."""
+"""What decoder presets share: the frame around their blocks, and their heads."""
+
+from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.sizes import DecoderSizes
@@ -46,6 +48,11 @@ def of_blocks(
         tied=sizes.tied,
         positions=positions,
     )
+
+
+def attention_of(sizes: DecoderSizes, **options: Any) -> AttentionConfig:
+    """Attention with the heads of some sizes; options: what else it is."""
+    return AttentionConfig(heads=sizes.heads, kv_heads=sizes.kv_heads, head=sizes.head, **options)
 
 
 def transformer(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hornbook.kernels.codes import Form
-from hornbook.kernels.quantised import ROWS, Matrix, can_pack, join
+from hornbook.kernels.quantised import ROWS, QuantisedMatrix, can_pack, join
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.attention import Attention, AttentionConfig
 from hornbook.nn.delta import GatedDelta
@@ -21,7 +21,7 @@ from hornbook.nn.norm import RMSNorm
 from hornbook.nn.packed import PackedLinear, packed, quantise
 from hornbook.nn.residual import PreNorm
 
-Source = Callable[[str, nn.Linear], Matrix | None]
+Source = Callable[[str, nn.Linear], QuantisedMatrix | None]
 """The quantised matrix of a linear layer by its name; None leaves it as it is."""
 
 
@@ -136,13 +136,13 @@ def stay_whole(model: nn.Module) -> frozenset[str]:
 def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Source:
     """A model's own weights, quantised: to `bits`, and 8 where errors reach every logit."""
 
-    def source(name: str, linear: nn.Linear) -> Matrix | None:
+    def source(name: str, linear: nn.Linear) -> QuantisedMatrix | None:
         if not can_pack(*linear.weight.shape):
             return None
         own = 8 if name in exact else bits
         parts = (quantise(rows, own) for rows in linear.weight.split(ROWS))
         outputs, inputs = linear.weight.shape
-        return Matrix(outputs, inputs, Form(own, offsets=True), parts)
+        return QuantisedMatrix(outputs, inputs, Form(own, offsets=True), parts)
 
     return source
 
@@ -150,7 +150,7 @@ def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Sour
 @torch.no_grad()
 def _join(module: nn.Module, name: str, parts: tuple[str, ...], source: Source) -> bool:
     linears = [module.get_submodule(part) for part in parts]
-    found: list[Matrix] = []
+    found: list[QuantisedMatrix] = []
     for part, linear in zip(parts, linears, strict=True):
         assert isinstance(linear, nn.Linear)
         matrix = source(f"{name}.{part}", linear)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.sentences import alike
 from hornbook.nn.embedding import EmbeddingConfig
 from hornbook.nn.padding import padded
@@ -16,7 +16,7 @@ from hornbook.tokenize.sequences import PairSequence, SequenceTokenizer
 
 
 def read_pairs(
-    model: Classifier,
+    model: ClassifierNetwork,
     tokenizer: SequenceTokenizer,
     pairs: Sequence[tuple[str, str]],
     longest: int | None = None,
@@ -32,7 +32,7 @@ def read_pairs(
 
 
 @torch.no_grad()
-def pair_scores(model: Classifier, sequences: Sequence[PairSequence]) -> np.ndarray:
+def pair_scores(model: ClassifierNetwork, sequences: Sequence[PairSequence]) -> np.ndarray:
     """(N,) float32 logits; sequences of about one length are computed together."""
     found = np.zeros(len(sequences), np.float32)
     for rows in alike([one.ids for one in sequences]):

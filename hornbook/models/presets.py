@@ -10,11 +10,11 @@ from hornbook.core.errors import unknown
 from hornbook.models import variants
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.encoder_presets import BertSizes, bert_masked_lm
-from hornbook.models.frames import decoder, of_blocks, transformer
+from hornbook.models.frames import attention_of, decoder, of_blocks, transformer
 from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.model import ModelConfig
 from hornbook.models.sizes import DecoderSizes
-from hornbook.nn.attention import AttentionConfig, Bias
+from hornbook.nn.attention import Bias
 from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.lstm import LSTMConfig
@@ -75,10 +75,8 @@ def qwen3(
 ) -> CausalLMConfig:
     """RMSNorm, rotary attention with normalised queries and keys, SwiGLU (Qwen3 report, 2025)."""
     norm = RMSNormConfig(epsilon=epsilon)
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         qk_norm=norm,
         bias=Bias(inputs=biased, output=biased),
@@ -118,10 +116,8 @@ def llama(
     activation: Activation = "silu",
 ) -> CausalLMConfig:
     """RMSNorm, rotary attention, SwiGLU (Touvron et al. 2023)."""
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         bias=Bias(inputs=biased, output=biased),
     )
@@ -137,10 +133,8 @@ def qwen2(
     activation: Activation = "silu",
 ) -> CausalLMConfig:
     """Llama with biases on queries, keys and values only (Qwen2 report, 2024)."""
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         bias=Bias(inputs=True),
     )
@@ -153,10 +147,8 @@ def gpt2(
     sizes: DecoderSizes, epsilon: float = 1e-5, activation: Activation = "gelu_tanh"
 ) -> CausalLMConfig:
     """LayerNorm, learned positions, attention and a GELU MLP with biases (Radford et al. 2019)."""
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         bias=Bias(inputs=True, output=True),
     )
     mlp = MLPConfig(hidden=sizes.hidden, activation=activation)
@@ -203,27 +195,18 @@ def lfm2(
     norm = RMSNormConfig(epsilon=epsilon)
     places = range(2, sizes.depth, 3) if attention is None else attention
     mixers = {
-        True: AttentionConfig(
-            heads=sizes.heads,
-            kv_heads=sizes.kv_heads,
-            head=sizes.head,
+        True: attention_of(
+            sizes,
             rotary=rotary,
             qk_norm=norm,
         ),
         False: ShortConvConfig(kernel=kernel, bias=biased),
     }
     mlp = PreNormConfig(norm=norm, layer=GatedMLPConfig(hidden=sizes.hidden))
-    return decoder(
-        vocab=sizes.vocab,
-        width=sizes.width,
-        context=sizes.context,
-        blocks=tuple(
-            (PreNormConfig(norm=norm, layer=mixers[i in places]), mlp) for i in range(sizes.depth)
-        ),
-        depth=sizes.depth,
-        norm=norm,
-        tied=sizes.tied,
+    blocks = tuple(
+        (PreNormConfig(norm=norm, layer=mixers[i in places]), mlp) for i in range(sizes.depth)
     )
+    return of_blocks(sizes, blocks, norm)
 
 
 @preset("lfm2-conv", family="lfm2")
@@ -250,10 +233,8 @@ def qwen3_5(
     norm = RMSNormConfig(epsilon=epsilon, centred=True)
     places = range(3, sizes.depth, 4) or (sizes.depth - 1,) if attention is None else attention
     mixers = {
-        True: AttentionConfig(
-            heads=sizes.heads,
-            kv_heads=sizes.kv_heads,
-            head=sizes.head,
+        True: attention_of(
+            sizes,
             rotary=rotary or RotaryConfig(channels=max(2, sizes.head // 8 * 2)),
             qk_norm=norm,
             bias=Bias(inputs=biased, output=biased),
@@ -269,17 +250,10 @@ def qwen3_5(
         ),
     }
     mlp = PreNormConfig(norm=norm, layer=GatedMLPConfig(hidden=sizes.hidden))
-    return decoder(
-        vocab=sizes.vocab,
-        width=sizes.width,
-        context=sizes.context,
-        blocks=tuple(
-            (PreNormConfig(norm=norm, layer=mixers[i in places]), mlp) for i in range(sizes.depth)
-        ),
-        depth=sizes.depth,
-        norm=norm,
-        tied=sizes.tied,
+    blocks = tuple(
+        (PreNormConfig(norm=norm, layer=mixers[i in places]), mlp) for i in range(sizes.depth)
     )
+    return of_blocks(sizes, blocks, norm)
 
 
 @preset("lstm", family="lstm")
@@ -289,15 +263,7 @@ def lstm(sizes: DecoderSizes) -> CausalLMConfig:
     A block holds eight times the square of the width, two thirds of a Transformer's.
     """
     norm = RMSNormConfig()
-    return decoder(
-        vocab=sizes.vocab,
-        width=sizes.width,
-        context=sizes.context,
-        blocks=((PreNormConfig(norm=norm, layer=LSTMConfig()),),),
-        depth=sizes.depth,
-        norm=norm,
-        tied=sizes.tied,
-    )
+    return of_blocks(sizes, ((PreNormConfig(norm=norm, layer=LSTMConfig()),),), norm)
 
 
 @preset("lstm-attention", family="lstm")
@@ -305,7 +271,7 @@ def lstm_attention(sizes: DecoderSizes) -> CausalLMConfig:
     """An LSTM that looks back at what it read before, block after block (Cheng et al. 2016, with
     today's attention); the order of what is there is the LSTM's business."""
     norm = RMSNormConfig()
-    attention = AttentionConfig(heads=sizes.heads, kv_heads=sizes.kv_heads, head=sizes.head)
+    attention = attention_of(sizes)
     layers = (LSTMConfig(), attention)
     block = tuple(PreNormConfig(norm=norm, layer=layer) for layer in layers)
     return of_blocks(sizes, (block,), norm)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from hornbook.models.encoder import Encoder
+from hornbook.models.encoder import EncoderNetwork
 from hornbook.nn.padding import padded
 from hornbook.nn.pooling import Mean
 from hornbook.tokenize.sequences import SequenceTokenizer
@@ -37,7 +37,7 @@ class Embedded(NamedTuple):
 
 
 def embed_stream(
-    model: Encoder,
+    model: EncoderNetwork,
     tokenizer: SequenceTokenizer,
     texts: Iterable[str],
     longest: int | None = None,
@@ -73,7 +73,7 @@ def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def embed(
-    model: Encoder,
+    model: EncoderNetwork,
     tokenizer: SequenceTokenizer,
     texts: Sequence[str],
     longest: int | None = None,
@@ -89,7 +89,7 @@ def embed(
 
 
 @torch.no_grad()
-def _vectors(model: Encoder, sequences: Sequence[np.ndarray]) -> np.ndarray:
+def _vectors(model: EncoderNetwork, sequences: Sequence[np.ndarray]) -> np.ndarray:
     """(N, D) float32: the normalised mean of each sequence's features."""
     device, mean = model.device, Mean()
     found = np.zeros((len(sequences), model.config.width), np.float32)

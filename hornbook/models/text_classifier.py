@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.sentences import alike
 from hornbook.nn.padding import padded
 from hornbook.tokenize.sequences import SequenceTokenizer
@@ -33,7 +33,7 @@ class Read(NamedTuple):
 class TextClassifier:
     """labels: the classes' names in the order of the columns."""
 
-    def __init__(self, model: Classifier, tokenizer: SequenceTokenizer) -> None:
+    def __init__(self, model: ClassifierNetwork, tokenizer: SequenceTokenizer) -> None:
         assert model.config.vocab is not None, "images are no texts"
         self.model, self.tokenizer = model, tokenizer
         self.labels = model.config.labels

@@ -6,7 +6,7 @@ Each corresponds to a `model_type` of the Hugging Face ecosystem.
 from collections.abc import Collection
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.frames import of_blocks, transformer
+from hornbook.models.frames import attention_of, of_blocks, transformer
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig, Bias
 from hornbook.nn.embedding import EmbeddingConfig
@@ -26,10 +26,8 @@ def mistral(
     activation: Activation = "silu",
 ) -> CausalLMConfig:
     """Llama whose tokens see a window (Jiang et al. 2023); None for a quarter of the context."""
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         window=window or _quarter(sizes),
     )
@@ -48,10 +46,8 @@ def phi3(
 
     rotary: None for three quarters of each head.
     """
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary or RotaryConfig(channels=max(2, sizes.head * 3 // 8 * 2)),
         window=window,
     )
@@ -76,10 +72,8 @@ def gemma2(
     window: None for a quarter of the context. whole: the blocks that see all tokens. scale: of the
     scores, None for 1 / sqrt(head). cap, logit_cap: of scores and logits.
     """
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         scale=scale or sizes.head**-0.5,
         cap=cap,
@@ -106,10 +100,8 @@ def gemma3(
 
     near: the rotary positions of blocks with a window. The others are those of `gemma2`.
     """
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         qk_norm=RMSNormConfig(epsilon=epsilon, centred=True),
         scale=scale or sizes.head**-0.5,
@@ -129,10 +121,8 @@ def olmo2(
 ) -> CausalLMConfig:
     """Norms behind attention and MLP, and of queries and keys over all heads (OLMo 2, 2025)."""
     norm = RMSNormConfig(epsilon=epsilon)
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         qk_norm=norm,
         qk_norm_whole=True,
@@ -156,10 +146,8 @@ def smollm3(
     without: these blocks; None for every fourth.
     """
     norm = RMSNormConfig(epsilon=epsilon)
-    turned = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    turned = attention_of(
+        sizes,
         rotary=rotary,
         bias=Bias(inputs=biased, output=biased),
     )
@@ -190,10 +178,8 @@ def granite(
     by. scale: of the scores, None for 1 / sqrt(head).
     """
     norm = RMSNormConfig(epsilon=epsilon)
-    attention = AttentionConfig(
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head=sizes.head,
+    attention = attention_of(
+        sizes,
         rotary=rotary,
         bias=Bias(inputs=biased, output=biased),
         scale=scale or sizes.head**-0.5,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hornbook import kernels as native
 from hornbook.kernels import pointers
 from hornbook.kernels.codes import TABLE, Codes, Form
-from hornbook.kernels.quantised import ROWS, Matrix, Tiles, matrix_of, tiles
+from hornbook.kernels.quantised import ROWS, QuantisedMatrix, Tiles, matrix_of, tiles
 from hornbook.kernels.structures import GROUP
 
 _MIDDLE = 8
@@ -47,7 +47,7 @@ class NativeLinear(nn.Module):
 
     blocks: Tensor
 
-    def __init__(self, matrix: Matrix, bias: Tensor | None) -> None:
+    def __init__(self, matrix: QuantisedMatrix, bias: Tensor | None) -> None:
         super().__init__()
         self.outputs, self.inputs, self.form = matrix[:3]
         self.bias = None if bias is None else nn.Parameter(bias.detach().float(), False)
@@ -74,7 +74,7 @@ class PackedLinear(nn.Module):
     lower: Tensor
     lower_scales: Tensor
 
-    def __init__(self, matrix: Matrix, bias: Tensor | None) -> None:
+    def __init__(self, matrix: QuantisedMatrix, bias: Tensor | None) -> None:
         super().__init__()
         self.outputs, self.inputs, form = matrix[:3]
         self.halves = 1 if _bits(form) <= 4 else 2
@@ -117,7 +117,7 @@ def takes(form: Form) -> bool:
     return native.library() is not None or (form.group == GROUP and not form.exponent)
 
 
-def packed(matrix: Matrix, bias: Tensor | None = None) -> NativeLinear | PackedLinear:
+def packed(matrix: QuantisedMatrix, bias: Tensor | None = None) -> NativeLinear | PackedLinear:
     """The layer of a matrix in a form that `takes` allows, in the fastest kernels there are."""
     return (NativeLinear if native.library() else PackedLinear)(matrix, bias)
 

@@ -28,7 +28,7 @@ class AnswerPart(NamedTuple):
     finished: str | None
 
 
-class _Shown:
+class _ShownTokens:
     """Which tokens of an answer begin within the text that was shown so far."""
 
     def __init__(self, writing: Writing, tokenizer: Tokenizer) -> None:
@@ -65,7 +65,7 @@ class Delivery:
         self._error: Exception | None = None
         self.heard: Callable[[], None] | None = None
         wants = any(one.request.config.top_logprobs is not None for one in writings)
-        self._shown = [_Shown(one, tokenizer) for one in writings] if wants else []
+        self._shown = [_ShownTokens(one, tokenizer) for one in writings] if wants else []
 
     @property
     def waits(self) -> bool:

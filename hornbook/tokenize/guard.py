@@ -32,6 +32,18 @@ def panics_are_errors(where: Path | str) -> Iterator[None]:
         raise HornbookError(f"{where}: the tokenizer cannot be used: {first}.") from None
 
 
+@contextlib.contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Raise HornbookError naming the file for whatever `tokenizers` has against it inside."""
+    try:
+        with panics_are_errors(path):
+            yield
+    except HornbookError:
+        raise
+    except Exception as error:  # it raises nothing more specific
+        raise HornbookError(f"{path} is not a tokenizer file: {error}.") from None
+
+
 def check_parts(values: Mapping[str, Any]) -> None:
     """Raises ValueError for what would end the process, or take memory without an end."""
     _check_growth(values.get("normalizer"))

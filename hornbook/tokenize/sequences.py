@@ -14,7 +14,7 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
-from hornbook.tokenize.guard import check_parts, panics_are_errors
+from hornbook.tokenize.guard import check_parts, opening, panics_are_errors
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_lossless
 
@@ -67,14 +67,9 @@ class SequenceTokenizer:
         if not path.is_file():
             raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")
         values, settings = read_json(path), read_settings(folder)
-        try:
+        with opening(path):
             check_parts(values)
-            with panics_are_errors(path):
-                return cls(values, settings, path)
-        except HornbookError:
-            raise
-        except Exception as error:  # `tokenizers` raises nothing more specific
-            raise HornbookError(f"{path} is not a tokenizer file: {error}.") from None
+            return cls(values, settings, path)
 
     def encode_batch(self, texts: Sequence[str], longest: int) -> list[np.ndarray]:
         """int64 arrays of at most `longest` ids, special tokens included; what is over is cut off.

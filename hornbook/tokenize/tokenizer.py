@@ -23,7 +23,7 @@ from hornbook.tokenize.bytelevel import to_bytes
 from hornbook.tokenize.chat import Piece, render
 from hornbook.tokenize.fast import BulkEncoder, bulk_encoder
 from hornbook.tokenize.gguf import read_tokenizer
-from hornbook.tokenize.guard import check_parts, panics_are_errors
+from hornbook.tokenize.guard import check_parts, opening, panics_are_errors
 from hornbook.tokenize.pieces import is_pieces, piece_bytes, without_first_space
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.special import TURN_END
@@ -85,18 +85,13 @@ class Tokenizer:
         """
         path = folder if is_gguf(folder) else folder / TOKENIZER
         values, settings = read_tokenizer(file) if file else read_files(folder)
-        try:
+        with opening(path):
             if not _is_lossless(values):
                 raise HornbookError(
                     f"{path} is not a byte-level BPE tokenizer, nor one of pieces and bytes."
                 )
             check_parts(values)
-            with panics_are_errors(path):
-                return cls(values, settings, path)
-        except HornbookError:
-            raise
-        except Exception as error:  # `tokenizers` raises nothing more specific
-            raise HornbookError(f"{path} is not a tokenizer file: {error}.") from None
+            return cls(values, settings, path)
 
     def encode(self, text: str) -> list[int]:
         """The ids of ordinary text. Raises HornbookError for half a surrogate pair."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.batches.labelled import LabelledBatch
-from hornbook.models.classifier import Classifier, ClassifierHead
+from hornbook.models.classifier import ClassifierHead, ClassifierNetwork
 from hornbook.training.objective import Objective
 
 
@@ -27,7 +27,9 @@ def weighted_class_label(weights: Tensor) -> Objective:
     """`class_label` with a weight (L,) for each class; the loss is a sum over rows, as there."""
 
     def objective(model: nn.Module, batch: Any) -> tuple[Tensor, int]:
-        assert isinstance(model, Classifier | ClassifierHead) and isinstance(batch, LabelledBatch)
+        assert isinstance(model, ClassifierNetwork | ClassifierHead) and isinstance(
+            batch, LabelledBatch
+        )
         logits = model(batch.inputs, batch.valid).float()
         each = weights.to(logits.device)
         loss = F.cross_entropy(logits, batch.labels, weight=each, reduction="sum")

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.batches.questions import GroupBatch, QuestionBatch
-from hornbook.models.classifier import Classifier
-from hornbook.models.encoder import Encoder
+from hornbook.models.classifier import ClassifierNetwork
+from hornbook.models.encoder import EncoderNetwork
 from hornbook.nn.pooling import Mean
 from hornbook.training.objective import Objective
 
@@ -21,7 +21,7 @@ def contrast(temperature: float) -> Objective:
     """The objective: the mean of both directions, a sum over pairs, in nats."""
 
     def objective(model: nn.Module, batch: QuestionBatch) -> tuple[Tensor, int]:
-        assert isinstance(model, Encoder)
+        assert isinstance(model, EncoderNetwork)
         questions = sentence_vectors(model, batch.questions, batch.questions_valid)
         passages = sentence_vectors(model, batch.passages, batch.passages_valid)
         cosines = questions @ passages.T / temperature
@@ -39,13 +39,13 @@ def contrast(temperature: float) -> Objective:
 def right_first(model: nn.Module, batch: GroupBatch) -> tuple[Tensor, int]:
     """The objective of a cross-encoder: -log softmax(logits of a group)[the right one], a sum over
     groups in nats (Gao et al. 2021, localised contrastive estimation)."""
-    assert isinstance(model, Classifier)
+    assert isinstance(model, ClassifierNetwork)
     logits = model(batch.tokens, batch.valid, batch.types).float().view(-1, batch.size)
     own = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
     return F.cross_entropy(logits, own, reduction="sum"), len(own)
 
 
-def sentence_vectors(model: Encoder, tokens: Tensor, valid: Tensor) -> Tensor:
+def sentence_vectors(model: EncoderNetwork, tokens: Tensor, valid: Tensor) -> Tensor:
     """(B, D) float32, of length one: the mean of the real tokens' features.
 
     On a CPU a few of about one length at a time, so that little is filled up and what is computed

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.batches.labelled import LabelledBatch
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.classifier import Classifier, ClassifierHead
+from hornbook.models.classifier import ClassifierHead, ClassifierNetwork
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.head import cap_of
@@ -66,7 +66,7 @@ def masked_features(model: MaskedLM, batch: Batch) -> tuple[Tensor, Tensor]:
 
 def class_label(model: nn.Module, batch: LabelledBatch) -> tuple[Tensor, int]:
     """The objective of classifiers, and of their tops on vectors."""
-    assert isinstance(model, Classifier | ClassifierHead)
+    assert isinstance(model, ClassifierNetwork | ClassifierHead)
     logits = model(batch.inputs, batch.valid)
     return F.cross_entropy(logits.float(), batch.labels, reduction="sum"), len(batch.labels)
 

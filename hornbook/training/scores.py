@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.machine import DType
 from hornbook.core.stats import Estimate, wilson
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
 
@@ -29,7 +29,9 @@ class Scored(NamedTuple):
     sure: np.ndarray
 
 
-def score(model: Classifier, batches: Iterable[LabelledBatch], device: str, dtype: DType) -> Scored:
+def score(
+    model: ClassifierNetwork, batches: Iterable[LabelledBatch], device: str, dtype: DType
+) -> Scored:
     """Measure `model`; it is left in the mode (training or not) in which it came."""
     was_training = model.training
     model.eval()

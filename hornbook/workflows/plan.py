@@ -25,10 +25,12 @@ from hornbook.training.precision import product_type
 from hornbook.training.vocabulary import TextSize
 from hornbook.workflows.doctor.checks.room import device_bytes, measured_peak
 from hornbook.workflows.doctor.subject import Subject, open_subject
+from hornbook.workflows.projects.text.project import Text
+from hornbook.workflows.runs.foretell import Foretold, choices, foretold
 from hornbook.workflows.runs.ledger import Learned, Likeness, learned
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import LEAST_MINUTES, RehearsedRequest, check_minutes
-from hornbook.workflows.runs.settle import Settlement, disk_bytes
+from hornbook.workflows.runs.settle import disk_bytes
 
 _REHEARSING_S = 20.0
 """What the rehearsal of a plan may take, however long the run is to be."""
@@ -71,31 +73,24 @@ class Budget(NamedTuple):
             check_minutes(minutes, LEAST_MINUTES)
         return cls(minutes, watts)
 
+    def energy(self, minutes: float | None, training_s: float | None) -> dict[str, float | None]:
+        """For JSON: the power, and the energy of so many minutes, else of the training."""
+        seconds = training_s if minutes is None else minutes * 60
+        kwh = self.watts * seconds / _HOUR_J if self.watts and seconds else None
+        return {"watts": self.watts, "kwh": kwh}
+
 
 class TrainingPlan(NamedTuple):
-    """subject: opened. settled: as the run would settle it. largest: values in the largest step,
-    peak_bytes: that it took. past: what the ledger says. seconds: that planning took."""
+    """subject: opened, its recipe settled as the run would settle it. found: of that. largest:
+    values in the largest step, peak_bytes: that it took. past: what the ledger says. seconds: that
+    planning took."""
 
     subject: Subject
-    settled: Settlement
+    found: Foretold
     largest: int
     peak_bytes: int
     past: Learned | None
     seconds: float
-
-    @property
-    def training_s(self) -> float | None:
-        """Seconds of training; None where steps were asked for and none was timed."""
-        if self.settled.forecast is not None:
-            return self.settled.forecast.seconds
-        return self.settled.training_s
-
-    @property
-    def epochs(self) -> float:
-        """Passes over all of the data."""
-        assert self.subject.problem is not None
-        once = self.subject.problem.steps_per_epoch * self.subject.light
-        return self.settled.loop.steps / once
 
 
 def plan(
@@ -117,21 +112,22 @@ def plan(
         )
         if subject.refused:
             raise HornbookError(subject.refused)
-        if subject.problem is None or subject.recipe is None or subject.project is None:
+        if (problem := subject.problem) is None:
             raise UsageError(f"{target} holds nothing to train; name a recipe or the data.")
+        assert subject.recipe is not None and subject.project is not None
         progress.doing("computing the largest step")
-        peak, largest = measured_peak(subject.problem)
+        peak, largest = measured_peak(problem)
         request = subject.recipe.request
         # What preparing takes of the minutes, with all of the data.
         spent_s = subject.preparing_s * subject.light
         clock = Clock(request.minutes, time.monotonic() - spent_s)
         place = Place(subject.work, Progress(quiet=True), clock, _REHEARSING_S)
-        steps = subject.project.steps(request, subject.problem)
+        steps = subject.project.steps(request, problem)
         progress.doing("rehearsing")
-        settled = subject.project.settle(
-            subject.problem, subject.recipe.machine, steps, request, place
-        )
-    return TrainingPlan(subject, settled, largest, peak, _past(subject), time.monotonic() - began)
+        settled = subject.project.settle(problem, subject.recipe.machine, steps, request, place)
+        subject.recipe = subject.recipe.model_copy(update=settled._asdict())
+        found = foretold(problem, subject.recipe, _REHEARSING_S)
+    return TrainingPlan(subject, found, largest, peak, _past(subject), time.monotonic() - began)
 
 
 def _past(subject: Subject) -> Learned | None:
@@ -143,36 +139,37 @@ def _past(subject: Subject) -> Learned | None:
     return learned(Likeness.of(recipe.request, problem.plan, problem.measure))
 
 
-def plain(found: TrainingPlan, budget: Budget, target: Path | None) -> dict[str, Any]:
+def plain(planned: TrainingPlan, budget: Budget, target: Path | None) -> dict[str, Any]:
     """For --json."""
-    subject, settled = found.subject, found.settled
-    assert subject.problem is not None and subject.project is not None
-    assert subject.recipe is not None
-    minutes = subject.recipe.request.minutes
-    seconds = minutes * 60 if minutes is not None else found.training_s
-    forecast = settled.forecast
+    subject, found = planned.subject, planned.found
+    project, problem, recipe = subject.project, subject.problem, subject.recipe
+    assert project is not None and problem is not None and recipe is not None
+    expected, past = found.expected, planned.past
+    # Of a large corpus a part was looked at.
+    passes = found.passes / subject.light
     return {
         "target": None if target is None else str(target),
-        "kind": subject.project.kind,
-        "minutes": minutes,
-        "watts": budget.watts,
-        "kwh": budget.watts * seconds / _HOUR_J if budget.watts and seconds else None,
-        "choices": [choice._asdict() for choice in (*subject.choices, *subject.problem.choices)],
-        "parameters": sum(weight.numel() for weight in subject.problem.model.parameters()),
-        "steps": settled.loop.steps,
-        "epochs": found.epochs,
-        "targets": forecast and forecast.targets,
+        "kind": project.kind,
+        "minutes": recipe.request.minutes,
+        **budget.energy(recipe.request.minutes, found.training_s),
+        "choices": choices(project, (*subject.choices, *problem.choices)),
+        "parameters": sum(weight.numel() for weight in problem.model.parameters()),
+        "steps": found.steps,
+        "epochs": passes,
+        "targets": expected and expected.targets,
         "training_seconds": found.training_s,
-        "memory": {
-            "largest_step": found.largest,
-            "peak_bytes": found.peak_bytes,
-            "available_bytes": device_bytes(settled.loop.device),
-        },
-        "disk_bytes": disk_bytes(subject.problem.model, subject.recipe.request.keep),
-        "forecast": forecast and {**forecast.plain(), "epochs": found.epochs},
-        "past": found.past and {"runs": found.past.runs, "same_data": found.past.same_data},
-        "seconds": round(found.seconds, 3),
+        "memory": _memory(planned.largest, planned.peak_bytes, recipe.loop.device),
+        "disk_bytes": found.disk_bytes,
+        "forecast": expected and {**expected.plain(), "epochs": passes},
+        "past": past and {"runs": past.runs, "same_data": past.same_data},
+        "seconds": round(planned.seconds, 3),
     }
+
+
+def _memory(largest: int, peak_bytes: int, device: str) -> dict[str, int]:
+    """largest: values in the largest step; peak_bytes: that it took."""
+    available = device_bytes(device)
+    return {"largest_step": largest, "peak_bytes": peak_bytes, "available_bytes": available}
 
 
 def sizes_alone(budget: Budget, progress: Progress) -> dict[str, Any]:
@@ -184,7 +181,7 @@ def sizes_alone(budget: Budget, progress: Progress) -> dict[str, Any]:
     progress.doing("timing steps of a small model")
     machine = measure_machine()
     flops = probe_speed(machine)
-    plan, choices = choose(flops, machine, TextSize(_AMPLE), seconds, Wanted())
+    plan, chosen = choose(flops, machine, TextSize(_AMPLE), seconds, Wanted())
     config = plan.config(plan.vocab)
     model = config.build().to(machine.device)
     tokens = torch.randint(plan.vocab, (plan.micro_rows, plan.context), device=machine.device)
@@ -200,20 +197,17 @@ def sizes_alone(budget: Budget, progress: Progress) -> dict[str, Any]:
         "target": None,
         "kind": "text",
         "minutes": budget.minutes,
-        "watts": budget.watts,
-        "kwh": budget.watts * seconds / _HOUR_J if budget.watts else None,
-        "choices": [choice._asdict() for choice in choices],
+        **budget.energy(budget.minutes, None),
+        "choices": choices(Text, chosen),
         "parameters": config.parameters(),
         "steps": steps,
         "epochs": None,
         "targets": steps * step,
         "training_seconds": _TRAINED * seconds,
-        "memory": {
-            "largest_step": tokens.numel(),
-            # The moments of the optimiser come with its first step.
-            "peak_bytes": peak_memory_bytes(machine.device) + disk // (KEPT + 1),
-            "available_bytes": device_bytes(machine.device),
-        },
+        # The moments of the optimiser come with its first step.
+        "memory": _memory(
+            tokens.numel(), peak_memory_bytes(machine.device) + disk // (KEPT + 1), machine.device
+        ),
         "disk_bytes": disk,
         "forecast": None,
         "past": None,

@@ -28,11 +28,11 @@ from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.report import write_report
 from hornbook.workflows.projects.text.request import TextRequest
 from hornbook.workflows.projects.text.samples import beginnings
-from hornbook.workflows.report.page import Next
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.foretell import beside, foretell
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Request, check_minutes
+from hornbook.workflows.runs.report import Next
 from hornbook.workflows.runs.run import run as train
 
 DEFAULT_TEXT = "python-docs"

@@ -28,10 +28,10 @@ transformers.utils.logging.disable_progress_bar()
 pytestmark = pytest.mark.filterwarnings("default")
 
 CLASSES = {
-    "CAUSAL_LM": transformers.AutoModelForCausalLM,
-    "SEQ_CLS": transformers.AutoModelForSequenceClassification,
-    "SEQ_2_SEQ_LM": transformers.AutoModelForSeq2SeqLM,
-    None: transformers.AutoModelForMaskedLM,
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_CLS": "AutoModelForSequenceClassification",
+    "SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM",
+    None: "AutoModelForMaskedLM",
 }
 SAVED = (
     "qwen3", "tied", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "qwen3-moe", "bert",
@@ -54,7 +54,7 @@ def tuned(name, folder, rank=4):
 
 
 def theirs(peft, kind, base, adapter):
-    opened = CLASSES[kind].from_pretrained(base, dtype=torch.float32)
+    opened = getattr(transformers, CLASSES[kind]).from_pretrained(base, dtype=torch.float32)
     return peft.PeftModel.from_pretrained(opened, adapter).eval()
 
 

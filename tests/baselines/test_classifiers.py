@@ -6,9 +6,7 @@ import time
 
 import numpy as np
 import pytest
-import scipy.sparse
 from safetensors.numpy import load_file, save_file
-from sklearn.feature_extraction.text import CountVectorizer
 
 from hornbook.baselines import learners
 from hornbook.baselines.character_runs import CharacterRuns
@@ -262,6 +260,8 @@ def test_a_broken_folder_is_named(fitted, tmp_path):
 
 @pytest.mark.parametrize("texts", [TEXTS, ODD, ["", "\x0b", "a"], ["ΣΑΣ Σ İi", "a" * 9, "ab a"]])
 def test_runs_of_characters_are_counted_as_scikit_learn_does(texts):
+    from sklearn.feature_extraction.text import CountVectorizer
+
     plain = CountVectorizer(analyzer="char_wb", ngram_range=(2, 5), dtype=np.float64)
     ours = CharacterRuns(2, 5, None)
     wanted, found = plain.fit_transform(texts), ours.fit_transform(texts)
@@ -291,6 +291,8 @@ def test_each_class_against_the_rest_is_as_good_as_all_at_once():
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(3, 800))
     classes = draw.integers(0, 3, 600)
+    import scipy.sparse
+
     rows = scipy.sparse.csr_matrix(0.1 * centres[classes] + draw.normal(size=(600, 800)))
     found = {}
     for name, solve in (("one", learners._against_rest), ("all", learners._multinomial)):

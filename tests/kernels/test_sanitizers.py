@@ -46,7 +46,7 @@ def test_it():
     x, y, bias = np.ones(128, np.float32), np.empty(1024, np.float32), floats.ctypes.data
     twice = False
     {change}
-    matrix = structures.Matrix(blocks.ctypes.data, bias, 1024, 128, 0)
+    matrix = structures.MatrixStruct(blocks.ctypes.data, bias, 1024, 128, 0)
     product, asked = native.library()._product, (2, matrix, x.ctypes.data, y.ctypes.data, 1)
     # Of once, one may end before the other begins.
     often = lambda: [product(*asked) for _ in range(100)]

@@ -17,9 +17,9 @@ from hornbook.models.folder import load_model
 from hornbook.models.gguf.blocks import BLOCKS
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.facts import FACTS
-from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.kernel_weights import decoder_weights
+from hornbook.models.packed_gguf import load_packed
 from hornbook.models.presets import PRESETS, llama, qwen3_moe
 from hornbook.models.variants import gemma3, granite, mistral, phi3, smollm3
 from hornbook.nn.frequencies import Llama3Scaling, LongScaling, RotaryConfig

@@ -13,7 +13,7 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.models.folder import load_model
 from hornbook.models.gguf.blocks import BLOCKS, FORMS, decode
 from hornbook.models.gguf.decoder import read_decoder
-from hornbook.models.gguf.packed import load_packed
+from hornbook.models.packed_gguf import load_packed
 from hornbook.nn.packed import NativeLinear, PackedLinear
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.open.model import open_to_score

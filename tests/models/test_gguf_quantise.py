@@ -7,11 +7,11 @@ import torch
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.convert.family import TensorRule
+from hornbook.models.gguf.layouts import StoredLayout
 from hornbook.models.gguf.mixture import FILE_TYPES, ModelShape, stored_as
 from hornbook.models.gguf.quantise.encode import quantise
 from hornbook.models.gguf.quantised import floats
-from hornbook.models.gguf.turns import Turn
-from hornbook.models.gguf.write import StoredTensor, _turned, write_gguf
+from hornbook.models.gguf.write import StoredTensor, _laid_out, write_gguf
 from hornbook.models.presets import PRESETS
 from tests.tiny import decoder_sizes, loud
 
@@ -156,15 +156,17 @@ def test_numbers_and_types_are_those_of_the_library():
 
 
 def test_importance_follows_the_order_of_columns_in_the_file():
-    backwards = Turn(lambda x: x[:, ::-1], lambda x: x[:, ::-1])
-    stacked = Turn(lambda x: x.reshape(2, 3, 4), lambda x: x, ours=lambda s: (s[0] * s[1], s[2]))
+    backwards = StoredLayout(lambda x: x[:, ::-1], lambda x: x[:, ::-1])
+    stacked = StoredLayout(
+        lambda x: x.reshape(2, 3, 4), lambda x: x, ours=lambda s: (s[0] * s[1], s[2])
+    )
     stored = [
         StoredTensor(TensorRule("blk.0.ssm_out.weight", ()), (3, 4), "F32"),
         StoredTensor(TensorRule("blk.0.ffn_up_exps.weight", ()), (2, 3, 4), "F32"),
         StoredTensor(TensorRule("output.weight", ()), (3, 4), "F32"),
     ]
-    turns = {"ssm_out.weight": backwards, "ffn_up_exps.weight": stacked}
-    found = _turned({tensor.name: np.arange(4.0) for tensor in stored}, stored, turns)
+    layouts = {"ssm_out.weight": backwards, "ffn_up_exps.weight": stacked}
+    found = _laid_out({tensor.name: np.arange(4.0) for tensor in stored}, stored, layouts)
     assert [columns.tolist() for columns in found.values()] == [[3, 2, 1, 0], *[[0, 1, 2, 3]] * 2]
 
 

@@ -12,11 +12,11 @@ from hornbook.generate.single_token import single_token_decoder
 from hornbook.kernels.codes import Form
 from hornbook.kernels.quantised import join, matrix_of
 from hornbook.models.folder import load_model
-from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.pack import FusedAttention, from_weights, pack
+from hornbook.models.packed_gguf import load_packed
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise, takes

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from transformers.models.qwen3_moe.modeling_qwen3_moe import load_balancing_loss_func
 
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.mixture import MixtureConfig, imbalance
@@ -38,6 +37,8 @@ def test_it_is_the_sum_over_chosen_experts(config):
 
 
 def test_the_auxiliary_loss_is_that_of_transformers():
+    from transformers.models.qwen3_moe.modeling_qwen3_moe import load_balancing_loss_func
+
     logits = noise(40, 6) * 2
     shares = logits.softmax(-1)
     valid = torch.arange(40) % 3 > 0

@@ -8,9 +8,6 @@ import pytest
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers.models.lfm2.modeling_lfm2 import Lfm2ShortConv
-from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
-from transformers.models.qwen3_5.modeling_qwen3_5 import Qwen3_5GatedDeltaNet
 
 from hornbook.nn.contract import Context, Layer, Mask, State
 from hornbook.nn.delta import GatedDeltaConfig
@@ -71,6 +68,8 @@ def same(one: Tensor, other: Tensor) -> None:
     ids=["one-group", "limits-and-biases", "four-groups"],
 )
 def mamba2(request):
+    from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
+
     config = transformers.Mamba2Config(
         hidden_size=WIDTH, num_heads=4, head_dim=8, state_size=6, num_hidden_layers=1,
         **request.param,
@@ -86,6 +85,8 @@ def mamba2(request):
 
 @pytest.fixture(params=[(2, 4, 4), (1, 3, 3), (4, 4, 1)], ids=["shared", "one-key", "alone"])
 def delta(request):
+    from transformers.models.qwen3_5.modeling_qwen3_5 import Qwen3_5GatedDeltaNet
+
     key_heads, heads, kernel = request.param
     config = transformers.Qwen3_5TextConfig(
         hidden_size=WIDTH, num_hidden_layers=1, layer_types=["linear_attention"],
@@ -101,6 +102,8 @@ def delta(request):
 
 @pytest.fixture(params=[(3, False), (4, True)], ids=["plain", "biased"])
 def short_conv(request):
+    from transformers.models.lfm2.modeling_lfm2 import Lfm2ShortConv
+
     kernel, bias = request.param
     config = transformers.Lfm2Config(
         hidden_size=WIDTH, num_hidden_layers=1, layer_types=["conv"], conv_L_cache=kernel,

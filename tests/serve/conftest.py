@@ -93,8 +93,14 @@ def server(folder):
 
 
 @pytest.fixture(scope="session")
-def client(server):
+def openai():
+    """Imported where it is needed: it takes a second of each process."""
     import openai
 
+    return openai
+
+
+@pytest.fixture(scope="session")
+def client(server, openai):
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0) as found:
         yield found

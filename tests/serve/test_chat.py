@@ -2,7 +2,6 @@
 
 import json
 
-import openai
 import pytest
 
 from hornbook.workflows.open.decoder import Decoder
@@ -22,7 +21,7 @@ def ask(client, **more):
     )
 
 
-def test_the_models_are_named(client):
+def test_the_models_are_named(client, openai):
     names = [model.id for model in client.models.list()]
     assert names == ["decoder", "encoder", "network", "linear", "pairs", "cross"]
     assert client.models.retrieve("encoder").owned_by == "hornbook"
@@ -102,7 +101,7 @@ def test_streams_hold_no_half_characters(client):
         assert "".join(parts) == whole
 
 
-def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client):
+def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client, openai):
     long = [{"role": "user", "content": "the hornbook " * 900}]
     for more in ({}, {"stream": True}):
         with pytest.raises(openai.BadRequestError) as caught:
@@ -199,7 +198,7 @@ def test_null_is_accepted_everywhere(server, client):
     assert server.post("/v1/completions", body).status_code == 200
 
 
-def test_texts_are_continued(client, decoder):
+def test_texts_are_continued(client, decoder, openai):
     alone = decoder.answers(["the horn"], temperature=0, top_p=1.0, max_tokens=9)[0]
     options = {"model": "decoder", "temperature": 0, "max_tokens": 9}
     found = client.completions.create(prompt=["the horn", "books"], logprobs=2, **options)
@@ -213,7 +212,7 @@ def test_texts_are_continued(client, decoder):
         client.completions.create(prompt=[[1], [99999]], **options)
 
 
-def test_an_answer_has_the_form_that_is_asked_for(client):
+def test_an_answer_has_the_form_that_is_asked_for(client, openai):
     schema = {"type": "object", "properties": {"a": {"enum": ["x", "yy"]}}, "required": ["a"]}
     form = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
     found = ask(client, response_format=form, max_tokens=40)
@@ -244,7 +243,7 @@ def test_pieces_of_a_message_may_be_empty(client):
     assert ask(client, messages=[*HELLO, *said, *HELLO]).usage.prompt_tokens
 
 
-def test_tools_are_called_in_whole_and_in_streams(client):
+def test_tools_are_called_in_whole_and_in_streams(client, openai):
     options = {"tools": [WEATHER], "tool_choice": "required", "max_tokens": 250}
     options["parallel_tool_calls"] = False
     found = ask(client, **options).choices[0]

@@ -7,7 +7,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
-import openai
 import pytest
 
 from hornbook.serve import routes
@@ -160,7 +159,7 @@ def test_a_stream_that_nobody_reads_is_given_up(monkeypatch):
     assert asyncio.run(given_up())
 
 
-def test_an_answer_that_takes_too_long_is_no_success(folder, monkeypatch):
+def test_an_answer_that_takes_too_long_is_no_success(folder, monkeypatch, openai):
     slowed(monkeypatch, 0.1)
     with running([folder / "decoder"], request_s=0.4) as server:
         found = server.post("/v1/chat/completions", LONG)

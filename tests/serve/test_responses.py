@@ -2,7 +2,6 @@
 
 import json
 
-import openai
 import pytest
 
 TOOL = {
@@ -17,7 +16,7 @@ TOOL = {
 
 
 @pytest.fixture(scope="module")
-def strict(server):
+def strict(server, openai):
     with openai.OpenAI(
         base_url=f"{server.url}/v1", api_key="any", max_retries=0, _strict_response_validation=True
     ) as found:
@@ -90,7 +89,7 @@ def test_functions_are_called_and_tools_of_the_provider_ignored(strict):
     assert ask(strict, tools=[{"type": "web_search"}], tool_choice="auto").output_text
 
 
-def test_nothing_is_kept_and_it_is_said(strict):
+def test_nothing_is_kept_and_it_is_said(strict, openai):
     for name, value in {"previous_response_id": "resp_1", "conversation": "conv_1"}.items():
         with pytest.raises(openai.BadRequestError, match="keeps no conversation") as caught:
             ask(strict, **{name: value})

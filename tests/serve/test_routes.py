@@ -3,7 +3,6 @@
 import base64
 
 import numpy as np
-import openai
 import pytest
 
 import hornbook as hb
@@ -30,7 +29,7 @@ def test_vectors_come_as_the_client_asks_by_default(client, folder):
     assert np.allclose(data, alone[2], atol=1e-6)
 
 
-def test_texts_that_cannot_be_embedded_are_refused(client, server):
+def test_texts_that_cannot_be_embedded_are_refused(client, server, openai):
     long = "the hornbook " * 50
     for text in (long, ["short", long]):
         with pytest.raises(openai.BadRequestError) as caught:
@@ -46,7 +45,7 @@ def test_texts_that_cannot_be_embedded_are_refused(client, server):
         assert name in found.text or str(value) in found.text
 
 
-def test_a_model_of_another_kind_says_so(client, server):
+def test_a_model_of_another_kind_says_so(client, server, openai):
     with pytest.raises(openai.BadRequestError, match="an encoder: it cannot do chat completions"):
         client.chat.completions.create(
             model="encoder", messages=[{"role": "user", "content": "hi"}]
@@ -90,7 +89,7 @@ def test_decisions_are_those_of_decide(client, folder):
     assert found.usage.input_tokens > found.usage.input_tokens_details.cached_tokens > 0
 
 
-def test_decisions_refuse_what_they_cannot_do(client, server):
+def test_decisions_refuse_what_they_cannot_do(client, server, openai):
     ask = {"type": "predicate", "instructions": "Is it?"}
     with pytest.raises(openai.BadRequestError) as caught:
         client.decisions.create(model="decoder", input="the horn " * 900, questions=[ask])

@@ -9,7 +9,7 @@ import torch
 
 from hornbook.batches.labelled import LabelledBatch, LabelledTexts
 from hornbook.core.claims import Claim
-from hornbook.models.classifier import Classifier, on_encoder
+from hornbook.models.classifier import ClassifierNetwork, on_encoder
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.training.calibrate import fit_temperature, mean_loss
 from hornbook.training.class_weights import balanced, weighted_class_label
@@ -24,7 +24,7 @@ from hornbook.training.state import TrainState
 def model():
     sizes = BertSizes(vocab=30, width=16, depth=1, context=12, heads=2, hidden=16)
     found = on_encoder(bert(sizes), ("a", "b", "c")).build(0)
-    assert isinstance(found, Classifier)
+    assert isinstance(found, ClassifierNetwork)
     with torch.no_grad():
         found.head.weight.normal_(generator=torch.Generator().manual_seed(0))
     return found

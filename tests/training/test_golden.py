@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from hornbook.adapt.method import Method
 from hornbook.batches.conversations import Example, PackedConversations
@@ -133,6 +132,8 @@ def pairs() -> Course:
 
 
 def digits() -> Course:
+    from sklearn.datasets import load_digits
+
     found = load_digits()
     pixels = (found.images[:200, :, :, None] * 15).astype(np.uint8)
     wanted = WantedImages(patch=2, depth=2, width=32, heads=2, hidden=48, rows=ROWS)

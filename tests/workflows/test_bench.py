@@ -8,7 +8,7 @@ from hornbook.cli import app
 from hornbook.cli import bench as command
 from hornbook.core.errors import UsageError
 from hornbook.nn.packed import kernel_works
-from hornbook.workflows.use.bench import BenchConfig, bench
+from hornbook.workflows.measure.bench import BenchConfig, bench
 from tests.schemas import check
 from tests.tiny import QUIET, decoder_folder
 
@@ -39,8 +39,8 @@ def test_figures_follow_from_each_other(models, name):
 
 
 def test_what_is_read_is_counted_once(models):
+    from hornbook.workflows.measure.bench import _work
     from hornbook.workflows.open.generator import open_generator
-    from hornbook.workflows.use.bench import _work
 
     for name, tables in (("llama", 1), ("qwen3", 2)):
         model, _ = open_generator(models / name, "cpu")
@@ -68,7 +68,7 @@ def test_lengths_that_cannot_be_are_refused(models, monkeypatch):
     for huge in ({"streams": (10**20,)}, {"rounds": 10**20}):
         with pytest.raises(UsageError, match="less than or equal"):
             BenchConfig.parse(huge, "bench")
-    monkeypatch.setattr("hornbook.workflows.use.bench.memory_bytes", lambda: 1000)
+    monkeypatch.setattr("hornbook.workflows.measure.bench.memory_bytes", lambda: 1000)
     with pytest.raises(UsageError, match=r"8 streams of .* need .* GiB"):
         bench(models / "llama", BenchConfig(lengths=(8,), tokens=4), QUIET)
 

@@ -16,7 +16,7 @@ from hornbook.workflows.open.classifier import Classifier
 from hornbook.workflows.open.load import load
 from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.labels import settle
-from hornbook.workflows.projects.labels.bodies import find_body
+from hornbook.workflows.projects.labels.backbones import find_backbone
 from hornbook.workflows.projects.labels.data import LabelledSplits
 from hornbook.workflows.projects.labels.problem import Examples
 from hornbook.workflows.projects.labels.project import Labels
@@ -77,7 +77,7 @@ def test_mistakes_are_named_before_work(bodies, tmp_path):
     refused("--minutes 0", minutes=0.0)
     refused("does not exist or is no file", data=tmp_path / "none.csv")
     with pytest.raises(UsageError, match="Did you mean 'lstm'"):
-        find_body("lsttm")
+        find_backbone("lsttm")
     with pytest.raises(UsageError, match="begins afresh"):
         Labels(tmp_path / "r.jsonl", "lstm").request({"method": "lora"})
     with pytest.raises(UsageError, match="width is 16 in the model to go on from"):
@@ -94,7 +94,7 @@ def test_a_model_of_pairs_is_no_body(tmp_path):
     )
     save_model(next(iter(TRANSLATORS.values()))(sizes).build(), tmp_path / "pairs")
     with pytest.raises(UsageError, match="reads no single text"):
-        find_body(str(tmp_path / "pairs"))
+        find_backbone(str(tmp_path / "pairs"))
     with pytest.raises(UsageError, match="is a translator: it can translate, not classify"):
         load(tmp_path / "pairs", Classifier)
 

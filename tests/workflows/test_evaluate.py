@@ -10,11 +10,11 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.home import home
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.folder import save_model
 from hornbook.models.presets import qwen3
 from hornbook.tokenize.train import train_tokenizer
-from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
+from hornbook.workflows.measure.evaluate import EvaluateConfig, evaluate
 from tests.in_process import hornbook
 from tests.tiny import QUIET, Heard, decoder_sizes
 
@@ -194,7 +194,7 @@ def test_a_classifier_is_told_the_texts(place, tmp_path):
         labels=("ham", "spam"),
     )  # fmt: skip
     model = config.build(seed=0)
-    assert isinstance(model, Classifier)
+    assert isinstance(model, ClassifierNetwork)
     save_model(model, tmp_path / "c", tokenizer_folder=place / "t")
     settings = EvaluateConfig(tasks=(str(place / "classify.yaml"),), device="cpu")
     (found,) = evaluate(tmp_path / "c", settings, QUIET)
@@ -243,7 +243,7 @@ def test_one_text_has_a_score_without_an_interval(place, tmp_path):
 )
 def test_mistakes_are_found_before_any_work(place, monkeypatch, values, error, message):
     monkeypatch.setattr(
-        "hornbook.workflows.use.evaluate.open_to_score", lambda *a: pytest.fail("opened")
+        "hornbook.workflows.measure.evaluate.open_to_score", lambda *a: pytest.fail("opened")
     )
     with pytest.raises(error, match=message):
         run(place, "classify", **values)

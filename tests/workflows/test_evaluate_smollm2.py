@@ -19,8 +19,8 @@ from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.items import read_items
 from hornbook.evaluate.load import DATA, find_data, load_task
 from hornbook.models.place import resolve
+from hornbook.workflows.measure.evaluate import EvaluateConfig, evaluate
 from hornbook.workflows.open.model import open_model
-from hornbook.workflows.use.evaluate import EvaluateConfig, evaluate
 
 NAME = "smollm2-135m-instruct"
 CLOSE = 2e-3

@@ -5,7 +5,7 @@ import pytest
 
 from hornbook.retrieve.text_ranking import TextRanking
 from hornbook.workflows.projects.questions.first_stage import FirstStage, PairVectors, has_time
-from hornbook.workflows.projects.questions.together import Judged, settled_weight
+from hornbook.workflows.projects.questions.together import JudgedPassages, settled_weight
 
 PASSAGES = ["The otter sleeps.", "A heron stands by the river.", "Rivers run to the sea."]
 UP, ASIDE = np.array([1.0, 0.0]), np.array([0.0, 1.0])
@@ -32,7 +32,7 @@ def test_what_there_is_time_for_is_no_matter_of_measuring():
 
 
 def judged(own, logits, right=0):
-    return Judged(np.array(own, float), np.array(logits, float), right, 0.0)
+    return JudgedPassages(np.array(own, float), np.array(logits, float), right, 0.0)
 
 
 def test_a_weight_must_gain_more_than_chance():

@@ -16,7 +16,7 @@ from hornbook.training import forecast as forecasting
 from hornbook.training.dial import Wanted, choose
 from hornbook.training.forecast import Rehearsal, gradient_seconds
 from hornbook.training.hooks import remarked
-from hornbook.workflows.projects.text import floors
+from hornbook.workflows.projects.text import baselines
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.samples import Sampler, beginnings
 from hornbook.workflows.runs import settle
@@ -124,19 +124,19 @@ def test_what_is_printed_is_the_vocabulary_of_the_tokenizer_that_is_given():
 
 
 @pytest.mark.parametrize("minutes", [0.1, 1, 10, 1000])
-def test_floors_look_at_what_there_is_time_for(monkeypatch, minutes):
+def test_baselines_look_at_what_there_is_time_for(monkeypatch, minutes):
     found = []
     for slow in (1.0, 3.0):
-        monkeypatch.setattr(floors, "slowness", partial(float, slow))
-        found.append(floors._limits(Clock.start(minutes)))
+        monkeypatch.setattr(baselines, "slowness", partial(float, slow))
+        found.append(baselines._limits(Clock.start(minutes)))
     free, busy = found
-    everything = floors._Limits()
+    everything = baselines._Limits()
     assert all(0 < b <= f <= e for b, f, e in zip(busy, free, everything, strict=True))
-    assert floors._limits(Clock.start(None)) == everything
+    assert baselines._limits(Clock.start(None)) == everything
 
 
 @pytest.mark.slow
-def test_floors_of_a_part_are_near_those_of_all(place, tmp_path):
+def test_baselines_of_a_part_are_near_those_of_all(place, tmp_path):
     project = Text(place / "corpus", place / "t")
     plan = {"depth": 1, "width": 32, "heads": 2, "context": 16, "rows": 4}
     request = project.request({"tokens": 640, "plan": plan, "device": "cpu"})
@@ -144,8 +144,8 @@ def test_floors_of_a_part_are_near_those_of_all(place, tmp_path):
     chosen, _ = choose(1e9, MACHINE, 10**4, 6.0, request.plan, vocab=299)
     run = Place(tmp_path, quiet, Clock.start(None))
     problem = project.prepare(request, chosen, MACHINE, run)
-    whole = floors._measure(problem, floors._Limits(), quiet)
-    part = floors._measure(problem, floors._Limits(1e5, 400, 1e5, 300), quiet)
+    whole = baselines._measure(problem, baselines._Limits(), quiet)
+    part = baselines._measure(problem, baselines._Limits(1e5, 400, 1e5, 300), quiet)
     assert part.keys() == whole.keys()
     assert part["ngram"] == pytest.approx(whole["ngram"], rel=0.5)
 

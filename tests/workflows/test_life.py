@@ -29,8 +29,8 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
-from hornbook.workflows.report import page
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs import report as run_report
 from hornbook.workflows.runs.foretell import foretell
 from hornbook.workflows.runs.ledger import entries
 from hornbook.workflows.runs.run import run as train
@@ -141,6 +141,12 @@ def made(request, tmp_path_factory):
     undisturbed = folder / "undisturbed"
     result = train(project, undisturbed, project.request(values), progress=QUIET)
     return request.param, data, values, undisturbed, result
+
+
+once = pytest.mark.parametrize(
+    "made", ["images", *slow(*(kind for kind in sorted(MAKERS) if kind != "images"))], indirect=True
+)
+"""Of what `runs` does for all kinds alike, one kind is enough every day."""
 
 
 def again(made, folder, **other):
@@ -292,12 +298,13 @@ def copied(made, tmp_path):
     return folder
 
 
+@once
 def test_a_run_without_its_report_is_not_finished(made, tmp_path, monkeypatch):
     """Killed while the report is written, it is written after a resume."""
     folder = copied(made, tmp_path)
     (folder / "report.html").unlink()
     with monkeypatch.context() as broken, pytest.raises(MemoryError, match="killed"):
-        broken.setattr(page, "render", no_memory)
+        broken.setattr(run_report, "render", no_memory)
         resume(folder, QUIET)
     assert not (folder / "result.json").exists()
     resume(folder, QUIET)
@@ -309,6 +316,7 @@ def no_memory(*_, **__):
     raise MemoryError("killed")
 
 
+@once
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
@@ -329,6 +337,7 @@ def test_what_somebody_changed_in_a_stopped_run_is_told(made, tmp_path, file, ol
         resume(folder, QUIET)
 
 
+@once
 def test_a_result_that_is_no_object_is_told(made, tmp_path):
     folder = copied(made, tmp_path)
     (folder / "result.json").write_text("[1]")
@@ -336,11 +345,13 @@ def test_a_result_that_is_no_object_is_told(made, tmp_path):
         again(made, folder)
 
 
+@once
 def test_a_name_that_no_disk_can_hold_is_told(made, tmp_path):
     with pytest.raises(HornbookError, match="too long for this disk"):
         again(made, tmp_path / ("run" * 100))
 
 
+@once
 def test_two_processes_do_not_train_in_one_folder(made, tmp_path):
     folder = copied(made, tmp_path)
     with layout.alone(folder), pytest.raises(UsageError, match="trained by another process"):
@@ -348,6 +359,7 @@ def test_two_processes_do_not_train_in_one_folder(made, tmp_path):
     resume(folder, QUIET)  # when it is gone, all is well
 
 
+@once
 def test_a_place_that_cannot_be_is_told_before_the_work(made, tmp_path):
     (tmp_path / "file").write_text("mine")
     kind, data, values, _, _ = made
@@ -363,6 +375,7 @@ def begun(project, folder, request):
     return train(project, folder, request, progress=QUIET)
 
 
+@once
 def test_a_new_folder_in_which_nothing_was_written_does_not_stay(made, tmp_path):
     kind, data, values, _, _ = made
     project = project_class(kind)(**data)

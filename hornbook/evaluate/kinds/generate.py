@@ -31,7 +31,7 @@ class GenerateTask(Task):
     target: what a shot shows; the first answer after a space, if not given. metrics: scores,
     `answer_bits_per_byte` being how well the model foretells the first right answer. language: of
     the articles that exact match and F1 leave out. max_tokens, stop: where an answer ends. source:
-    the text that is summarised, whose first sentences are the floor.
+    the text that is summarised, whose first sentences are the baseline.
     """
 
     answers: str

@@ -47,10 +47,10 @@ def read(fields: Fields) -> EncoderConfig:
 def read_masked_lm(fields: Fields) -> MaskedLMConfig:
     """The same keys, and a head that must be tied."""
     fields.only("tie_word_embeddings", True)
-    body = read(fields)
-    mlp = cast(MLPConfig, cast(PostNormConfig, body.stack.pattern[0][1]).layer)
+    backbone = read(fields)
+    mlp = cast(MLPConfig, cast(PostNormConfig, backbone.stack.pattern[0][1]).layer)
     norm = LayerNormConfig(epsilon=1e-12)
-    return with_words(body, TransformConfig(activation=mlp.activation, norm=norm))
+    return with_words(backbone, TransformConfig(activation=mlp.activation, norm=norm))
 
 
 def read_classifier(fields: Fields) -> ClassifierConfig:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.fields import Fields
 from hornbook.models.model import ModelConfig
 from hornbook.nn.mlp import Activation
@@ -188,3 +189,29 @@ class Family:
                     yield from rule.parts(block, layers, parameters)
                 else:
                     yield rule.named(block, layers)
+
+
+COPIES = {"lm_head.weight": "model.embed_tokens.weight"}
+"""Of decoders whose files are laid out as Llama's."""
+
+
+def decoder_family(
+    model_type: str,
+    architecture: str,
+    read: Callable[[Fields], ModelConfig],
+    write: Callable[[Any], dict[str, Any] | None],
+    rules: tuple[TensorRule, ...],
+    obsolete: tuple[str, ...] = (),
+) -> Family:
+    """A family of decoders whose files have Llama's names around their blocks."""
+    return Family(
+        model_type=model_type,
+        architecture=architecture,
+        config=CausalLMConfig,
+        read=read,
+        write=write,
+        rules=rules,
+        base="model.",
+        copies=COPIES,
+        obsolete=obsolete,
+    )

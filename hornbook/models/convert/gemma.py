@@ -5,7 +5,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import Family, TensorRule
+from hornbook.models.convert.family import TensorRule, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import parameters, read_parameters, read_rotary, together
 from hornbook.models.fields import Fields
@@ -184,16 +184,7 @@ RULES = (
     TensorRule("lm_head.weight", ("head.weight",)),
 )
 
-GEMMA2 = Family(
-    model_type="gemma2",
-    architecture="Gemma2ForCausalLM",
-    config=CausalLMConfig,
-    read=read_2,
-    write=write_2,
-    rules=RULES,
-    base="model.",
-    copies=llama.COPIES,
-)
+GEMMA2 = decoder_family("gemma2", "Gemma2ForCausalLM", read_2, write_2, RULES)
 GEMMA3 = replace(
     GEMMA2,
     model_type="gemma3_text",

@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import Family
+from hornbook.models.convert.family import decoder_family
 from hornbook.models.convert.rotary import read_rotary
 from hornbook.models.fields import Fields
 from hornbook.models.variants import granite
@@ -48,13 +48,4 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     }
 
 
-FAMILY = Family(
-    model_type="granite",
-    architecture="GraniteForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=llama.RULES,
-    base="model.",
-    copies=llama.COPIES,
-)
+FAMILY = decoder_family("granite", "GraniteForCausalLM", read, write, llama.RULES)

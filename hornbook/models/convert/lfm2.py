@@ -3,7 +3,7 @@
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import Family, TensorRule
+from hornbook.models.convert.family import TensorRule, decoder_family
 from hornbook.models.convert.rotary import read_rotary, write_rotary
 from hornbook.models.fields import Fields
 from hornbook.models.presets import lfm2
@@ -165,13 +165,4 @@ RULES = (
     TensorRule("lm_head.weight", ("head.weight",)),
 )
 
-FAMILY = Family(
-    model_type="lfm2",
-    architecture="Lfm2ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=RULES,
-    base="model.",
-    copies={"lm_head.weight": "model.embed_tokens.weight"},
-)
+FAMILY = decoder_family("lfm2", "Lfm2ForCausalLM", read, write, RULES)

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule, activation_name
+from hornbook.models.convert.family import ACTIVATIONS, TensorRule, activation_name, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import read_rotary, write_rotary
 from hornbook.models.fields import Fields
@@ -138,17 +138,7 @@ RULES = (
     TensorRule("model.norm.weight", ("stack.norm.weight",)),
     TensorRule("lm_head.weight", ("head.weight",)),
 )
-COPIES = {"lm_head.weight": "model.embed_tokens.weight"}
-
-FAMILY = Family(
-    model_type="llama",
-    architecture="LlamaForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=RULES,
-    base="model.",
-    copies=COPIES,
-    obsolete=("*.rotary_emb.inv_freq",),
+FAMILY = decoder_family(
+    "llama", "LlamaForCausalLM", read, write, RULES, obsolete=("*.rotary_emb.inv_freq",)
 )
 CLASSIFIER = decoder_classifier(FAMILY, "LlamaForSequenceClassification")

@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import ACTIVATIONS, Family
+from hornbook.models.convert.family import ACTIVATIONS, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import read_rotary
 from hornbook.models.fields import Fields
@@ -37,15 +37,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     return {**kept, "sliding_window": parts.attention.window}
 
 
-FAMILY = Family(
-    model_type="mistral",
-    architecture="MistralForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=llama.RULES,
-    base="model.",
-    copies=llama.COPIES,
-    obsolete=("*.rotary_emb.inv_freq",),
+FAMILY = decoder_family(
+    "mistral", "MistralForCausalLM", read, write, llama.RULES, obsolete=("*.rotary_emb.inv_freq",)
 )
 CLASSIFIER = decoder_classifier(FAMILY, "MistralForSequenceClassification")

@@ -76,10 +76,12 @@ def read_masked_lm(fields: Fields) -> MaskedLMConfig:
     """The same keys, and a head that must be tied and have a bias."""
     fields.only("tie_word_embeddings", True)
     fields.only("decoder_bias", True)
-    body = read(fields)
-    assert isinstance(body.pooling, DenseFirstConfig)
-    head = TransformConfig(activation=body.pooling.activation, norm=body.pooling.norm, bias=False)
-    return with_words(body, head)
+    backbone = read(fields)
+    assert isinstance(backbone.pooling, DenseFirstConfig)
+    head = TransformConfig(
+        activation=backbone.pooling.activation, norm=backbone.pooling.norm, bias=False
+    )
+    return with_words(backbone, head)
 
 
 def read_classifier(fields: Fields) -> ClassifierConfig:

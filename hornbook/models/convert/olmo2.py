@@ -2,7 +2,7 @@
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule
+from hornbook.models.convert.family import ACTIVATIONS, TensorRule, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import read_rotary
 from hornbook.models.fields import Fields
@@ -51,14 +51,5 @@ RULES = (
 )
 
 
-FAMILY = Family(
-    model_type="olmo2",
-    architecture="Olmo2ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=llama.write,
-    rules=RULES,
-    base="model.",
-    copies=llama.COPIES,
-)
+FAMILY = decoder_family("olmo2", "Olmo2ForCausalLM", read, llama.write, RULES)
 CLASSIFIER = decoder_classifier(FAMILY, "Olmo2ForSequenceClassification")

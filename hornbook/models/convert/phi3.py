@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import ACTIVATIONS, Family, TensorRule
+from hornbook.models.convert.family import ACTIVATIONS, TensorRule, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import long_amplitude, read_rotary
 from hornbook.models.fields import Fields
@@ -68,14 +68,5 @@ RULES = (
     ),
 )
 
-FAMILY = Family(
-    model_type="phi3",
-    architecture="Phi3ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=RULES,
-    base="model.",
-    copies=llama.COPIES,
-)
+FAMILY = decoder_family("phi3", "Phi3ForCausalLM", read, write, RULES)
 CLASSIFIER = decoder_classifier(FAMILY, "Phi3ForSequenceClassification")

@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama, qwen3
-from hornbook.models.convert.family import Family
+from hornbook.models.convert.family import decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.fields import Fields
 from hornbook.models.presets import qwen2
@@ -30,15 +30,7 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     return keys and {key: value for key, value in keys.items() if key != "attention_bias"}
 
 
-FAMILY = Family(
-    model_type="qwen2",
-    architecture="Qwen2ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=llama.RULES,
-    base="model.",
-    copies=llama.COPIES,
-    obsolete=("*.rotary_emb.inv_freq",),
+FAMILY = decoder_family(
+    "qwen2", "Qwen2ForCausalLM", read, write, llama.RULES, obsolete=("*.rotary_emb.inv_freq",)
 )
 CLASSIFIER = decoder_classifier(FAMILY, "Qwen2ForSequenceClassification")

@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import Family
+from hornbook.models.convert.family import decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.fields import Fields
 from hornbook.models.presets import qwen3
@@ -38,14 +38,5 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     }
 
 
-FAMILY = Family(
-    model_type="qwen3",
-    architecture="Qwen3ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=llama.RULES,
-    base="model.",
-    copies=llama.COPIES,
-)
+FAMILY = decoder_family("qwen3", "Qwen3ForCausalLM", read, write, llama.RULES)
 CLASSIFIER = decoder_classifier(FAMILY, "Qwen3ForSequenceClassification")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import Family, TensorRule
+from hornbook.models.convert.family import Family, TensorRule, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import parameters, read_parameters, together
 from hornbook.models.fields import Fields
@@ -186,16 +186,8 @@ RULES = (
     TensorRule("lm_head.weight", ("head.weight",)),
 )
 
-FAMILY = Family(
-    model_type="qwen3_5_text",
-    architecture="Qwen3_5ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=RULES,
-    base="model.",
-    copies={"lm_head.weight": "model.embed_tokens.weight"},
-    obsolete=("mtp.*",),
+FAMILY = decoder_family(
+    "qwen3_5_text", "Qwen3_5ForCausalLM", read, write, RULES, obsolete=("mtp.*",)
 )
 CLASSIFIER = decoder_classifier(FAMILY, "Qwen3_5TextForSequenceClassification")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import Family, TensorRule
+from hornbook.models.convert.family import TensorRule, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.qwen3 import read_window
 from hornbook.models.fields import Fields
@@ -69,14 +69,11 @@ _EXPERTS = (
     ),
 )
 
-FAMILY = Family(
-    model_type="qwen3_moe",
-    architecture="Qwen3MoeForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=(*(rule for rule in llama.RULES if not rule.theirs.startswith(_MLP)), *_EXPERTS),
-    base="model.",
-    copies=llama.COPIES,
+FAMILY = decoder_family(
+    "qwen3_moe",
+    "Qwen3MoeForCausalLM",
+    read,
+    write,
+    (*(rule for rule in llama.RULES if not rule.theirs.startswith(_MLP)), *_EXPERTS),
 )
 CLASSIFIER = decoder_classifier(FAMILY, "Qwen3MoeForSequenceClassification")

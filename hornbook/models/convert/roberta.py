@@ -32,9 +32,9 @@ def read(fields: Fields) -> EncoderConfig:
 def read_masked_lm(fields: Fields) -> MaskedLMConfig:
     """The same keys, and a head that must be tied, whose activation is always GELU."""
     fields.only("tie_word_embeddings", True)
-    body = read(fields)
-    assert isinstance(body.embedding.norm, LayerNormConfig)
-    return with_words(body, TransformConfig(activation="gelu", norm=body.embedding.norm))
+    backbone = read(fields)
+    assert isinstance(backbone.embedding.norm, LayerNormConfig)
+    return with_words(backbone, TransformConfig(activation="gelu", norm=backbone.embedding.norm))
 
 
 def read_classifier(fields: Fields) -> ClassifierConfig:

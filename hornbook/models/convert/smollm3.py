@@ -4,7 +4,7 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import ACTIVATIONS, Family
+from hornbook.models.convert.family import ACTIVATIONS, decoder_family
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import read_rotary
 from hornbook.models.fields import Fields
@@ -53,14 +53,5 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
     }
 
 
-FAMILY = Family(
-    model_type="smollm3",
-    architecture="SmolLM3ForCausalLM",
-    config=CausalLMConfig,
-    read=read,
-    write=write,
-    rules=llama.RULES,
-    base="model.",
-    copies=llama.COPIES,
-)
+FAMILY = decoder_family("smollm3", "SmolLM3ForCausalLM", read, write, llama.RULES)
 CLASSIFIER = decoder_classifier(FAMILY, "SmolLM3ForSequenceClassification")

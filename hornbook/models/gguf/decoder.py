@@ -43,12 +43,12 @@ _HEADS = {"query_norm": "attn_q_norm", "key_norm": "attn_k_norm"}
 class _Kind(NamedTuple):
     """What the blocks of an architecture have. norms: by their places in `BlockWeights` and
     `AttentionWeights`, what they are called. whole: queries and keys are normed over all heads.
-    joint: matrices that read the same are one. may_bias, biased: those that have biases where
+    fused: matrices that read the same are one. may_bias, biased: those that have biases where
     queries do, and those that always have. activation: of the MLP."""
 
     norms: dict[str, str] = _BEFORE
     whole: bool = False
-    joint: bool = False
+    fused: bool = False
     may_bias: tuple[str, ...] = ()
     biased: tuple[str, ...] = ()
     activation: str = "silu"
@@ -62,7 +62,7 @@ _KINDS = {
     "qwen3moe": _Kind(_BEFORE | _HEADS, may_bias=_ATTENTION),
     # What stands before the MLP is called as if it stood behind the mixer.
     "qwen35": _Kind({**_BEFORE, "mlp_norm": "post_attention_norm", **_HEADS}),
-    "phi3": _Kind(joint=True),
+    "phi3": _Kind(fused=True),
     "gemma2": _Kind(_BEFORE | _AFTER, activation="gelu_tanh"),
     "gemma3": _Kind(_BEFORE | _AFTER | _HEADS, activation="gelu_tanh"),
     "olmo2": _Kind(_AFTER | _HEADS, whole=True),
@@ -99,7 +99,7 @@ def read_decoder(file: GGUFFile) -> DecoderWeights | None:
         head_epsilon=facts.epsilon if "query_norm" in kind.norms else 0.0,
         embed=_embedder(file, facts.embedding),
         blocks=[
-            _Block(file, i, kind, facts, order).weights(_looks(facts, kind, i, rotaries))
+            _StoredBlock(file, i, kind, facts, order).weights(_looks(facts, kind, i, rotaries))
             for i in range(sizes.depth)
         ],
         last_norm=quantised.floats(file, "output_norm.weight"),
@@ -123,7 +123,7 @@ def _is_plain(file: GGUFFile, kind: _Kind, facts: DecoderFacts) -> bool:
     ]
     constant = (DIVISORS, LONG, SHORT)
     shapes = {each: place.shape for each, place in file.tensors.items() if each not in constant}
-    split = (facts.sizes.head, facts.sizes.hidden) if kind.joint else ()
+    split = (facts.sizes.head, facts.sizes.hidden) if kind.fused else ()
     split = (facts.mixture.hidden, facts.sizes.width) if facts.mixture else split
     parted = all(size % TILE == 0 for size in split)
     coded = shapes == expected and all(quantised.is_quantised(file, each) for each in matrices)
@@ -157,7 +157,7 @@ def _attention_shapes(kind: _Kind, facts: DecoderFacts) -> dict[str, tuple[int, 
     sizes, width = facts.sizes, facts.sizes.width
     queries, keys = sizes.heads * sizes.head, sizes.kv_heads * sizes.head
     read = {"attn_q": queries * (2 if facts.recall else 1), "attn_k": keys, "attn_v": keys}
-    if kind.joint:
+    if kind.fused:
         read = {"attn_qkv": queries + 2 * keys}
     matrices = {part: (rows, width) for part, rows in read.items()}
     matrices["attn_output"] = width, queries
@@ -177,7 +177,7 @@ def _mlp_shapes(kind: _Kind, facts: DecoderFacts) -> dict[str, tuple[int, ...]]:
         experts, inner = facts.mixture.experts, facts.mixture.hidden
         wide, deep = (experts, inner, width), (experts, width, inner)
         return {_ROUTER: (experts, width), **dict(zip(_EXPERTS, (wide, wide, deep), strict=True))}
-    if kind.joint:
+    if kind.fused:
         return {"ffn_up": (2 * hidden, width), "ffn_down": (width, hidden)}
     return {"ffn_gate": (hidden, width), "ffn_up": (hidden, width), "ffn_down": (width, hidden)}
 
@@ -205,7 +205,7 @@ def _embedder(file: GGUFFile, scale: float) -> Callable[[np.ndarray], np.ndarray
     return read if scale == 1 else lambda ids: read(ids) * np.float32(scale)
 
 
-class _Block(NamedTuple):
+class _StoredBlock(NamedTuple):
     """A block of a file. order: the heads of matrices whose rows are stored otherwise."""
 
     file: GGUFFile
@@ -247,7 +247,7 @@ class _Block(NamedTuple):
 
     def inputs(self) -> Iterable[Tiles]:
         """Of the attention."""
-        if not self.kind.joint:
+        if not self.kind.fused:
             return map(self.matrix, _INPUTS)
         sizes = self.facts.sizes
         queries, keys = sizes.heads * sizes.head, sizes.kv_heads * sizes.head
@@ -266,7 +266,7 @@ class _Block(NamedTuple):
         else:
             gate, up = (
                 self.matrix("ffn_up").split((sizes.hidden, sizes.hidden))
-                if self.kind.joint
+                if self.kind.fused
                 else map(self.matrix, ("ffn_gate", "ffn_up"))
             )
             yield MLPWeights(gate, up, self.matrix("ffn_down"))

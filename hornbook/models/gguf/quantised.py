@@ -11,7 +11,7 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile, forget
 from hornbook.kernels.codes import Codes, Form
-from hornbook.kernels.quantised import ROWS, Matrix, can_pack
+from hornbook.kernels.quantised import ROWS, QuantisedMatrix, can_pack
 from hornbook.models.gguf.blocks import FORMS, are_numbers, decode
 from hornbook.models.place import no_numbers
 
@@ -35,12 +35,14 @@ def is_mostly_quantised(file: GGUFFile, takes: Takes = lambda form: True) -> boo
 
 def matrix(
     file: GGUFFile, name: str, rows: slice = slice(None), order: Order | None = None
-) -> Matrix:
+) -> QuantisedMatrix:
     """Some rows of a matrix of codes, or of several one below the other. order: puts rows as they
     are stored into ours, which mixes all of them."""
     outputs, inputs = _flat(file.tensors[name].shape)
     count = len(range(outputs)[rows])
-    return Matrix(count, inputs, FORMS[file.tensors[name].kind], _parts(file, name, rows, order))
+    return QuantisedMatrix(
+        count, inputs, FORMS[file.tensors[name].kind], _parts(file, name, rows, order)
+    )
 
 
 def _flat(shape: tuple[int, ...]) -> tuple[int, int]:

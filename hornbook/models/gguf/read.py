@@ -11,10 +11,10 @@ from torch import Tensor
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.models.gguf.config import read_config, reordered
+from hornbook.models.gguf.layouts import layouts_of, part_of
 from hornbook.models.gguf.names import architecture_of
 from hornbook.models.gguf.quantised import floats
 from hornbook.models.gguf.rotary import to_halves
-from hornbook.models.gguf.turns import part_of, turns_of
 from hornbook.models.place import no_numbers
 
 
@@ -31,7 +31,7 @@ class GGUFTensors:
         self.folder, self._file = file.path, file
         family, config = read_config(self._file)
         self._heads = reordered(family.model_type, config)
-        self._turns = turns_of(architecture_of(family) or "", config)
+        self._layouts = layouts_of(architecture_of(family) or "", config)
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -43,9 +43,9 @@ class GGUFTensors:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
-        shape, turn = self._file.tensors[name].shape, self._turns.get(part_of(name))
-        ours = turn.ours(shape) if turn else shape
-        return ours if turn and turn.shape(ours) == shape else shape
+        shape, layout = self._file.tensors[name].shape, self._layouts.get(part_of(name))
+        ours = layout.ours(shape) if layout else shape
+        return ours if layout and layout.shape(ours) == shape else shape
 
     def read(self, name: str) -> Tensor:
         """A tensor as float32 on the CPU."""
@@ -53,9 +53,9 @@ class GGUFTensors:
         module = name.split(".")[-2]
         if module in self._heads:
             rows = to_halves(rows, self._heads[module])
-        if (turn := self._turns.get(part_of(name))) is not None:
+        if (layout := self._layouts.get(part_of(name))) is not None:
             with np.errstate(invalid="ignore", divide="ignore"):
-                rows = turn.to_model(rows)
+                rows = layout.to_model(rows)
             if not np.isfinite(rows).all():
                 raise no_numbers(self.folder, name)
         return torch.from_numpy(np.require(rows, requirements=("C", "W")))

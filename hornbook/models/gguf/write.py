@@ -18,12 +18,12 @@ from hornbook.core.files import atomic_file, require_space
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.gguf.config import reordered, write_config
+from hornbook.models.gguf.layouts import StoredLayout, layouts_of, part_of
 from hornbook.models.gguf.mixture import FILE_TYPES, FileType, ModelShape, stored_as
 from hornbook.models.gguf.names import architecture_of
 from hornbook.models.gguf.quantise.encode import EITHER, quantise
 from hornbook.models.gguf.rotary import to_neighbours
 from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
-from hornbook.models.gguf.turns import Turn, part_of, turns_of
 
 _QUANTISATION_VERSION = 2
 _HALF = float(np.finfo(np.float16).max)
@@ -68,19 +68,19 @@ def write_gguf(
     """
     family, sizes, constant = write_config(model.config)
     parameters = dict(model.named_parameters())
-    turns = turns_of(architecture_of(family) or "", model.config)
+    layouts = layouts_of(architecture_of(family) or "", model.config)
     shape = _shape_of(sizes, model.config.tied, importance is not None)
     stored = [
         StoredTensor(rule, shaped, stored_as(rule.theirs, shaped, FILE_TYPES[kind], shape))
         for rule in family.table(model.config, parameters)
         for ours in [rule.shape(parameters)]
-        for turn in [turns.get(part_of(rule.theirs))]
-        for shaped in [turn.shape(ours) if turn else ours]
+        for layout in [layouts.get(part_of(rule.theirs))]
+        for shaped in [layout.shape(ours) if layout else ours]
     ]
     for tensor in stored:
         _check(tensor, parameters)
     heads = reordered(family.model_type, model.config)
-    rows = _rows(stored, parameters, heads, turns)
+    rows = _rows(stored, parameters, heads, layouts)
     stored = stored + [
         StoredTensor(TensorRule(name, ()), numbers.shape, "F32")
         for name, numbers in constant.items()
@@ -94,7 +94,7 @@ def write_gguf(
     }
     with atomic_file(path) as aside:
         every = chain(rows, (numbers[None] for numbers in constant.values()))
-        columns = _even(stored, FILE_TYPES[kind]) | _turned(importance or {}, stored, turns)
+        columns = _even(stored, FILE_TYPES[kind]) | _laid_out(importance or {}, stored, layouts)
         _write(aside, said, stored, every, columns)
     return stored
 
@@ -137,7 +137,7 @@ def _rows(
     stored: Sequence[StoredTensor],
     parameters: Mapping[str, Tensor],
     heads: Mapping[str, int],
-    turns: Mapping[str, Turn],
+    layouts: Mapping[str, StoredLayout],
 ) -> Iterator[np.ndarray]:
     """Each tensor's numbers in the order of the file, rows of float32."""
     for tensor in stored:
@@ -145,8 +145,8 @@ def _rows(
         module = tensor.name.split(".")[-2]
         if module in heads:
             rows = to_neighbours(rows, heads[module])
-        if (turn := turns.get(part_of(tensor.name))) is not None:
-            rows = turn.to_file(rows)
+        if (layout := layouts.get(part_of(tensor.name))) is not None:
+            rows = layout.to_file(rows)
         yield np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
 
 
@@ -163,15 +163,17 @@ def _even(stored: Sequence[StoredTensor], type_: FileType) -> dict[str, np.ndarr
     }
 
 
-def _turned(
-    importance: Mapping[str, np.ndarray], stored: Sequence[StoredTensor], turns: Mapping[str, Turn]
+def _laid_out(
+    importance: Mapping[str, np.ndarray],
+    stored: Sequence[StoredTensor],
+    layouts: Mapping[str, StoredLayout],
 ) -> dict[str, np.ndarray]:
     """Importance in the order that columns have in the file."""
     found = dict(importance)
     for name, columns in importance.items():
-        if (turn := turns.get(part_of(name))) is not None:
-            ours = next(turn.ours(tensor.shape) for tensor in stored if tensor.name == name)
-            rows = turn.to_file(np.broadcast_to(columns, ours))
+        if (layout := layouts.get(part_of(name))) is not None:
+            ours = next(layout.ours(tensor.shape) for tensor in stored if tensor.name == name)
+            rows = layout.to_file(np.broadcast_to(columns, ours))
             found[name] = rows.reshape(-1, rows.shape[-1])[0]
     return found
 

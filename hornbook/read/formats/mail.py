@@ -73,7 +73,7 @@ def read_mbox(stream: BinaryIO, source: str) -> Iterator[Document | Rejection]:
             yield found
 
 
-class _Piece(NamedTuple):
+class _Message(NamedTuple):
     """One message of a box without its separator. line: where it begins. size: in bytes."""
 
     line: int
@@ -100,17 +100,17 @@ class _Box:
         else:  # only counted from here on
             self.lines.clear()
 
-    def piece(self, fault: Fault | None = None) -> _Piece:
+    def piece(self, fault: Fault | None = None) -> _Message:
         if not self.is_open:
             fault = Fault("not mail", "no line `From ...` before this text")
         elif self.size > LARGEST_MESSAGE and fault is None:
             detail = f"{self.size:,} bytes; the most is {LARGEST_MESSAGE:,}"
             fault = Fault("message too large", detail)
         data = b"" if fault else _QUOTED.sub(rb"\1", b"".join(self.lines))
-        return _Piece(self.first, data, self.size, fault)
+        return _Message(self.first, data, self.size, fault)
 
 
-def _messages(stream: BinaryIO) -> Iterator[_Piece]:
+def _messages(stream: BinaryIO) -> Iterator[_Message]:
     """Cut at the separators; where the stream breaks, the message before the break is lost."""
     box, number, blank, separator = _Box(), 0, True, _SEPARATOR
     try:

@@ -35,7 +35,7 @@ _WINDOWS, _ROWS = 200, 16
 def pretrained(lab: Lab, preset: str, seed: int, text: str = "general", share: float = 1.0) -> Path:
     """The model folder of a model of a preset that learned from a text. share: of the usual number
     of tokens."""
-    project = Text(lab.text(text), lab.tokenizer(), floors=lab.floors(text))
+    project = Text(lab.text(text), lab.tokenizer(), baselines=lab.baselines(text))
     values: dict[str, Any] = {"plan": {**PLAN, "preset": preset}, "keep": _KEPT}
     part = "" if share == 1 else f"-{share:g}"
     tokens = lab.scaled(share * TOKENS)

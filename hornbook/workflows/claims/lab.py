@@ -107,7 +107,7 @@ class Lab:
         run_stage(place, layout.PART, inputs, work)
         return place
 
-    def floors(self, text: str) -> Path:
+    def baselines(self, text: str) -> Path:
         """The folder of what a compressor makes of a text, which all runs on it share."""
         return self.folder / "runs" / f"floors-{text}"
 

@@ -9,7 +9,7 @@ from hornbook.batches.images import ImageBatches
 from hornbook.datasets import idx
 from hornbook.datasets.image_data import LabelledImages
 from hornbook.datasets.images import read_images
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.folder import load_model
 from hornbook.models.pixels import load_pixels
 from hornbook.training.scores import score
@@ -57,7 +57,7 @@ def looked_at(run: Path, images: LabelledImages) -> np.ndarray:
     """(N,) what the model of a run takes the images for."""
     place = run / layout.MODEL
     model, pixels = load_model(place), load_pixels(place)
-    assert isinstance(model, Classifier)
+    assert isinstance(model, ClassifierNetwork)
     batches = ImageBatches(images.pixels, images.labels, _ROWS, 0, pixels.mean, pixels.std)
     return score(model, batches.in_order(), "cpu", "float32").guesses
 

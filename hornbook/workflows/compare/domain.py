@@ -106,7 +106,7 @@ def _compare(
             corpora[side],
             None if init else tokenizer.where.parent,
             init,
-            floors=out / f"{side}-floors",
+            baselines=out / f"{side}-floors",
         )
         run = out / "runs" / name
         request = project.request({**values, "seed": seed})

@@ -93,15 +93,15 @@ def ladder_of(models: Sequence[Path]) -> list[Rung]:
     """The whole ladder, from the cheapest: baselines, models from scratch, then each of `models`
     tuned by every method, and prompted if it is a decoder.
 
-    Raises UsageError for a model that is not there or is no body for a classifier.
+    Raises UsageError for a model that is not there or is no backbone for a classifier.
     """
     rungs = [Rung(name, "linear", name) for name in CLASSIFIERS]
     rungs += [Rung(name, "fresh", name) for name in FRESH]
     if models:
-        from hornbook.workflows.projects.labels.bodies import find_body
+        from hornbook.workflows.projects.labels.backbones import find_backbone
 
         for model in models:
-            find_body(str(model))
+            find_backbone(str(model))
     for model, method in itertools.product(models, METHODS):
         rungs.append(Rung(f"{model.name} {method}", "tuned", str(model), method))
     for model, shots in itertools.product(filter(_is_decoder, models), SHOTS):

@@ -1,4 +1,4 @@
-"""A corpus as a user means it: documents kept and counted, tokens, a card to read."""
+"""A corpus: documents kept and counted, tokens, a card to read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

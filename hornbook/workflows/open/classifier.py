@@ -11,7 +11,7 @@ from hornbook.baselines import linear_classifier as linear
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import pick_device
 from hornbook.generate.decide import Decision, Question, decided
-from hornbook.models.classifier import Classifier as Network
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.folder import load_model
 from hornbook.models.place import linear_folder, resolve
 from hornbook.models.text_classifier import TextClassifier, softmax
@@ -133,7 +133,7 @@ def open_classifier(path: Path, device: str | None = None) -> Classifier:
         return Classifier(path, linear.LinearClassifier.load(place))
     folder = resolve(path)
     model = load_model(folder, pick_device(device)).eval()
-    assert isinstance(model, Network)
+    assert isinstance(model, ClassifierNetwork)
     if model.config.vocab is None:
         raise UsageError(f"{folder} labels images, not texts.")
     return Classifier(path, TextClassifier(model, SequenceTokenizer.load(folder)))

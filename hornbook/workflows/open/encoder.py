@@ -8,8 +8,7 @@ import torch
 
 from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import has_bfloat16, pick_device
-from hornbook.models.encoder import Encoder as Network
-from hornbook.models.encoder import EncoderConfig
+from hornbook.models.encoder import EncoderConfig, EncoderNetwork
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.place import resolve
@@ -34,7 +33,7 @@ class Encoder(Opened):
     def __init__(
         self,
         path: Path,
-        model: Network,
+        model: EncoderNetwork,
         tokenizer: SequenceTokenizer,
         prompts: Prompts | None = None,
     ) -> None:
@@ -99,16 +98,16 @@ def _opened(path: Path, device: str, dtype: torch.dtype) -> Encoder:
     model = load_model(folder, device, dtype).eval()
     if isinstance(model, MaskedLM):
         model = _without_head(model)
-    assert isinstance(model, Network)
+    assert isinstance(model, EncoderNetwork)
     if (other := other_pooling(folder)) is not None:
         raise UsageError(f"{folder / POOLING} asks for {other}; only the mean is known here.")
     return Encoder(path, model, SequenceTokenizer.load(folder), read_prompts(folder))
 
 
-def _without_head(model: MaskedLM) -> Network:
+def _without_head(model: MaskedLM) -> EncoderNetwork:
     names = ("vocab", "width", "context", "embedding", "stack", "pooling")
     config = EncoderConfig(**{name: getattr(model.config, name) for name in names})
     found = config.outline()
-    assert isinstance(found, Network)
+    assert isinstance(found, EncoderNetwork)
     found.embedding, found.stack = model.embedding, model.stack
     return found.eval()

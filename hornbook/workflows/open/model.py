@@ -12,11 +12,11 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.single_token import single_token_decoder
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
-from hornbook.models.gguf.packed import load_packed
 from hornbook.models.gguf.quantised import is_mostly_quantised
 from hornbook.models.graphed import graphed
 from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.pack import from_weights, pack
+from hornbook.models.packed_gguf import load_packed
 from hornbook.models.place import resolve
 from hornbook.nn.fast_linear import with_fast_linear
 from hornbook.nn.packed import kernel_works, takes

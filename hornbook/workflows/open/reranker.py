@@ -9,7 +9,7 @@ import torch
 from hornbook.core.errors import UsageError
 from hornbook.core.files import read_json
 from hornbook.core.machine import has_bfloat16, pick_device
-from hornbook.models.classifier import Classifier as Network
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.folder import load_model
 from hornbook.models.pair_scores import pair_scores, read_pairs
 from hornbook.models.place import resolve
@@ -28,7 +28,7 @@ class Reranker(Opened):
     def __init__(
         self,
         path: Path,
-        model: Network,
+        model: ClassifierNetwork,
         tokenizer: SequenceTokenizer,
         counting: Counting = Counting(),  # noqa: B008
     ) -> None:
@@ -54,7 +54,7 @@ def open_reranker(path: Path, device: str | None = None) -> Reranker:
     folder, device = resolve(path), pick_device(device)
     fast = device == "cpu" and has_bfloat16()
     model = load_model(folder, device, torch.bfloat16 if fast else torch.float32).eval()
-    assert isinstance(model, Network)
+    assert isinstance(model, ClassifierNetwork)
     if model.config.vocab is None:
         raise UsageError(f"{folder} judges images, not texts.")
     with_fast_linear(model)

@@ -1,4 +1,4 @@
-"""Small pictures: a line over a logarithmic axis with floors, and bars, as SVG; a level, as HTML.
+"""Small pictures: lines over a logarithmic axis with baselines, bars, as SVG; a level, as HTML.
 
 Colours come from the page's style sheet, so that light, dark and print work; text stays text, so
 that the reader's fonts draw Chinese.
@@ -18,20 +18,20 @@ _NAMES, _ROW = 250, 24
 Points = Sequence[tuple[float, float]]
 
 
-def curve(lines: Mapping[str, Points], floors: Mapping[str, float], x_label: str) -> str:
-    """Lines (x > 0, y) over log x, with a horizontal line for each floor, as SVG."""
+def curve(lines: Mapping[str, Points], baselines: Mapping[str, float], x_label: str) -> str:
+    """Lines (x > 0, y) over log x, with a horizontal line for each baseline, as SVG."""
     points = [point for line in lines.values() for point in line]
     if not points:
         return ""
     xs = [math.log10(x) for x, _ in points]
-    ys = [y for _, y in points] + list(floors.values())
+    ys = [y for _, y in points] + list(baselines.values())
     x_scale = _scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
-    # Beside floors the beginning of a run, far above them, is cut off.
-    top = min(max(ys), 1.6 * max([*floors.values(), min(ys)])) if floors else max(ys)
+    # Beside baselines the beginning of a run, far above them, is cut off.
+    top = min(max(ys), 1.6 * max([*baselines.values(), min(ys)])) if baselines else max(ys)
     bottom = min(ys) - 0.03 * abs(min(ys))
     y_scale = _scale(top, bottom, _TOP, _HEIGHT - _BOTTOM)
     parts = [_y_axis(bottom, top, y_scale), _x_axis(min(xs), max(xs), x_scale, x_label)]
-    parts += [_floors(floors, y_scale)]
+    parts += [_baselines(baselines, y_scale)]
     heights = _apart([y_scale(line[-1][1]) + 4 for line in lines.values()])
     for number, (name, line) in enumerate(lines.items()):
         path = " ".join(
@@ -182,10 +182,10 @@ def _apart(heights: Sequence[float]) -> list[float]:
     return [found[number] for number in range(len(heights))]
 
 
-def _floors(floors: Mapping[str, float], scale: _scale) -> str:
+def _baselines(baselines: Mapping[str, float], scale: _scale) -> str:
     """Dashed lines, their names on the right, moved apart where they would overlap."""
-    parts, places = [], [max(scale(value), _TOP) for value in floors.values()]
-    rows = zip(floors.items(), places, _apart([y + 4 for y in places]), strict=True)
+    parts, places = [], [max(scale(value), _TOP) for value in baselines.values()]
+    rows = zip(baselines.items(), places, _apart([y + 4 for y in places]), strict=True)
     for (name, value), y, text_y in rows:
         parts.append(
             f'<line class="floor" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'

@@ -7,7 +7,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hornbook.core.clock import Clock
 from hornbook.core.files import place_errors
@@ -23,9 +23,27 @@ from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Recipe, Request
 from hornbook.workflows.runs.run import settled
 from hornbook.workflows.runs.settle import announcement, disk_bytes
+from hornbook.workflows.runs.timed import TimedProblem
 
 _TIMED, _TIMING = 3, 0.03
 """Steps that are timed where the kind of run rehearses none, and what of the minutes that takes."""
+
+
+Kind = Project[Any, Any, Any] | type[Project[Any, Any, Any]]
+
+
+class Foretold(NamedTuple):
+    """What a run would take and reach. passes: over what it learns from. training_s, ending_s: of
+    training, and of measuring and writing afterwards. expected: None where there is no law for how
+    such runs go on."""
+
+    steps: int
+    passes: float
+    training_s: float
+    ending_s: float
+    peak_bytes: int
+    disk_bytes: int
+    expected: Forecast | None
 
 
 def foretell(
@@ -53,9 +71,22 @@ def foretell(
         with layout.alone(place.folder):
             problem, recipe = settled(project, None, request, place)
             progress.say(*announcement(recipe, problem.targets))
-            found = _found(problem, recipe, clock)
-            progress.say(_sentence(found))
-    return {"kind": project.kind, "choices": _choices(project, problem.choices), **found}
+            prepared_s = clock.used_s()
+            found = foretold(problem, recipe, _TIMING * clock.given_s)
+            progress.say(_sentence(found, prepared_s))
+    return {
+        "kind": project.kind,
+        "choices": choices(project, problem.choices),
+        "steps": found.steps,
+        "passes": found.passes,
+        "prepared_s": prepared_s,
+        "training_s": found.training_s,
+        "ending_s": found.ending_s,
+        "peak_bytes": found.peak_bytes,
+        "disk_bytes": found.disk_bytes,
+        "targets": problem.targets,
+        "score": found.expected and _score(found.expected),
+    }
 
 
 @contextlib.contextmanager
@@ -68,7 +99,8 @@ def beside(out: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _choices(project: Project[Any, Any, Any], made: Sequence[Choice]) -> list[dict[str, Any]]:
+def choices(project: Kind, made: Sequence[Choice]) -> list[dict[str, Any]]:
+    """For JSON: each with what a recipe calls it, or None, as `key`."""
     fields = project.recipe.model_fields["request"].annotation.model_fields
     sizes = getattr(fields["plan"].annotation, "model_fields", {}) if "plan" in fields else {}
     # What nobody says is None, and then derived; other fields say which data and weights it is.
@@ -77,36 +109,38 @@ def _choices(project: Project[Any, Any, Any], made: Sequence[Choice]) -> list[di
     return [{**one._asdict(), "key": keys.get(one.name)} for one in made]
 
 
-def _found(problem: Problem, recipe: Recipe, clock: Clock) -> dict[str, Any]:
-    """The figures of a forecast: those of the rehearsal, or of steps that are timed now."""
-    prepared_s, steps, expected = clock.used_s(), recipe.loop.steps, recipe.forecast
+def foretold(problem: Problem, recipe: Recipe, most_s: float) -> Foretold:
+    """Of a run that is settled: as it was rehearsed, or by steps that are timed now.
+
+    most_s: seconds after which no more steps are timed.
+    """
+    steps, expected = recipe.loop.steps, recipe.forecast
     if expected is not None:
         training_s, ending_s = expected.seconds, expected.ending_s
     else:
-        step_s = step_seconds(problem, _TIMED, _TIMING * clock.given_s)
-        score_s = timed(problem.score)[1]
+        step_s = step_seconds(problem, _TIMED, most_s)
+        known = problem.score_s if isinstance(problem, TimedProblem) else None
+        score_s = timed(problem.score)[1] if known is None else known
         training_s = steps * step_s + recipe.evaluations * score_s
         ending_s = problem.ending_s(score_s)
-    return {
-        "steps": steps,
-        "passes": steps / problem.steps_per_epoch,
-        "prepared_s": prepared_s,
-        "training_s": min(training_s, recipe.training_s or training_s),
-        "ending_s": ending_s,
-        "peak_bytes": peak_memory_bytes(recipe.machine.device),
-        "disk_bytes": disk_bytes(problem.model, recipe.request.keep),
-        "targets": problem.targets,
-        "score": expected and _score(expected),
-    }
+    return Foretold(
+        steps=steps,
+        passes=steps / problem.steps_per_epoch,
+        training_s=min(training_s, recipe.training_s or training_s),
+        ending_s=ending_s,
+        peak_bytes=peak_memory_bytes(recipe.machine.device),
+        disk_bytes=disk_bytes(problem.model, recipe.request.keep),
+        expected=expected,
+    )
 
 
-def _sentence(found: dict[str, Any]) -> str:
-    before, training, after = (found[f"{name}_s"] for name in ("prepared", "training", "ending"))
+def _sentence(found: Foretold, before: float) -> str:
+    training, after = found.training_s, found.ending_s
     return (
         f"In all about {before + training + after:,.0f} s: {before:,.0f} s before the first step, "
         f"{training:,.0f} s of training, {after:,.0f} s of measuring; "
-        f"{found['peak_bytes'] / 2**20:,.0f} MiB of memory, "
-        f"{found['disk_bytes'] / 2**20:,.0f} MiB of disk. Nothing was written."
+        f"{found.peak_bytes / 2**20:,.0f} MiB of memory, "
+        f"{found.disk_bytes / 2**20:,.0f} MiB of disk. Nothing was written."
     )
 
 

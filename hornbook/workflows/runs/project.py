@@ -15,11 +15,11 @@ from hornbook.training.choices import Planned
 from hornbook.training.measures import MEASURES
 from hornbook.training.problem import Problem
 from hornbook.workflows.report.charts import curve
-from hornbook.workflows.report.page import SHARED, points, write_page
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.recipe import Recipe, Request
+from hornbook.workflows.runs.report import SHARED, points, write_page
 from hornbook.workflows.runs.settle import Settle, rehearsed
 
 Asked = TypeVar("Asked", bound=Request)

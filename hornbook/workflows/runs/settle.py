@@ -107,7 +107,7 @@ def rehearsed(
     )
     ending_s = min(problem.ending_s(rehearsal.score_s), _MEASURING * clock.given_s)
     training_s = training_seconds(clock, ending_s)
-    evaluations, samples, hooks_s = _looks(rehearsal, training_s)
+    evaluations, samples, hooks_s = _evaluations(rehearsal, training_s)
     if steps is None:
         hooks_s = max(hooks_s, _HOOKS * training_s)
         steps = max(1, int((training_s - hooks_s) / rehearsal.step_s))
@@ -185,7 +185,7 @@ def measuring_seconds(clock: Clock) -> float:
     return max(left_s, _LEAST_MEASURING * clock.given_s) if clock.limited else math.inf
 
 
-def _looks(rehearsal: Rehearsal, training_s: float) -> tuple[int, int, float]:
+def _evaluations(rehearsal: Rehearsal, training_s: float) -> tuple[int, int, float]:
     """How many evaluations and samples there is time for, and what they take together."""
 
     def affordable(share: float, each_s: float, most: int) -> int:

@@ -19,7 +19,7 @@ from hornbook.explain.judged import ClassOfImage, ClassOfText, FilledWord
 from hornbook.explain.next_token import NextToken
 from hornbook.explain.translated import TokensOfTranslation
 from hornbook.models.causal_lm import CausalLM
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.models.pixels import load_pixels
@@ -141,9 +141,9 @@ def open_input(path: Path, device: str | None) -> OpenedInput:
         )
     folder = resolve(path)
     model = load_model(folder, pick_device(device)).eval().requires_grad_(False)
-    if isinstance(model, Classifier) and model.config.vocab is None:
+    if isinstance(model, ClassifierNetwork) and model.config.vocab is None:
         return OpenedInput(path, A_CLASSIFIER, partial(_image, path, folder, model), True)
-    if isinstance(model, Classifier):
+    if isinstance(model, ClassifierNetwork):
         parts = SequenceTokenizer.load(folder), names_of(folder)
         return OpenedInput(path, A_CLASSIFIER, partial(_label, path, model, *parts))
     if isinstance(model, MaskedLM):
@@ -172,7 +172,7 @@ def _words(text: str | None, path: Path) -> str:
 
 def _label(
     path: Path,
-    model: Classifier,
+    model: ClassifierNetwork,
     tokenizer: SequenceTokenizer,
     named: Callable[[int], str],
     text: str | None,
@@ -263,7 +263,7 @@ def _translation(
 def _image(
     path: Path,
     folder: Path,
-    model: Classifier,
+    model: ClassifierNetwork,
     text: str | None,
     file: Path | None,
     position: int | None,

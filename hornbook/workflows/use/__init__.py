@@ -1,1 +1,1 @@
-"""What is done with a finished model: classify, embed, summarise, evaluate, measure its speed."""
+"""What is done with a finished model: embed, summarise, decide."""

@@ -36,7 +36,7 @@ class SummarizeConfig(PenaltyConfig):
 
 
 @dataclass
-class _Work:
+class _Summary:
     """at_once: tokens of text that are read together."""
 
     writer: Summariser
@@ -58,7 +58,7 @@ def summarize(path: Path, text: str, config: SummarizeConfig, progress: Progress
         path, text, config.prompt, config.max_tokens, config.device, progress.say, config
     )
     at_once = min(writer.tokens_at_once, config.part or writer.tokens_at_once)
-    work = _Work(writer, progress, at_once, [])
+    work = _Summary(writer, progress, at_once, [])
     summary = _shorten(work, text)
     return {
         "model": str(path),
@@ -75,7 +75,7 @@ def check(config: SummarizeConfig) -> None:
         raise UsageError(f"--prompt {config.prompt!r} has no place for the text: {{text}}.")
 
 
-def _shorten(work: _Work, text: str) -> str:
+def _shorten(work: _Summary, text: str) -> str:
     """One summary, of parts where the text is long."""
     for _ in range(_MOST_LEVELS):
         parts = list(_parts(work, text))
@@ -94,7 +94,7 @@ def _shorten(work: _Work, text: str) -> str:
     raise HornbookError(f"The text is too long: {_MOST_LEVELS} levels of parts do not suffice.")
 
 
-def _parts(work: _Work, text: str) -> Iterator[str]:
+def _parts(work: _Summary, text: str) -> Iterator[str]:
     """The text in parts of whole sentences that fit; a sentence that does not is cut."""
     held: list[str] = []
     size = 0
@@ -109,7 +109,7 @@ def _parts(work: _Work, text: str) -> Iterator[str]:
     yield " ".join(held)
 
 
-def _pieces(work: _Work, sentence: str) -> Iterator[str]:
+def _pieces(work: _Summary, sentence: str) -> Iterator[str]:
     """A sentence, halved until it fits."""
     if len(sentence) < 2 or work.writer.tokens(sentence) < work.at_once:
         yield sentence
@@ -121,7 +121,7 @@ def _pieces(work: _Work, sentence: str) -> Iterator[str]:
     yield from _pieces(work, sentence[middle:].strip())
 
 
-def _summaries(work: _Work, parts: Sequence[str]) -> list[str]:
+def _summaries(work: _Summary, parts: Sequence[str]) -> list[str]:
     with work.progress.bar("answering", len(parts), "prompts") as advance:
         found = work.writer.summaries(parts, advance)
     return [answer.strip() for answer in found]

@@ -74,7 +74,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     found, marks = {}, []
     for name, preset in _FAMILIES.items():
         plan = {**PLAN, "preset": preset, "vocab": _VOCABULARY}
-        project = Text(corpus, floors=lab.floors("repeated"))
+        project = Text(corpus, baselines=lab.baselines("repeated"))
         tokens = lab.scaled(_TOKENS)
         run = lab.train(
             f"{preset}-repeated", seed, project, tokens=tokens, plan=plan, compiled=False

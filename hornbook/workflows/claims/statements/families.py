@@ -51,7 +51,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     sizes = np.zeros(0)
     for name, (preset, blocks) in _FAMILIES.items():
         plan = {**PLAN, "preset": preset, "depth": round(blocks * PLAN["depth"])}
-        project = Text(lab.text("general"), lab.tokenizer(), floors=lab.floors("general"))
+        project = Text(lab.text("general"), lab.tokenizer(), baselines=lab.baselines("general"))
         minutes = _MINUTES * max(1.0, lab.scale)
         run = lab.train(f"{preset}-minutes", seed, project, minutes=minutes, plan=plan)
         found[name], sizes = bits(run / layout.MODEL, windows)

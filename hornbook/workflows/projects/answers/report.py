@@ -6,8 +6,9 @@ from typing import Any
 from hornbook.core.metrics import MetricsLog
 from hornbook.workflows.projects.answers.request import AnswersRecipe
 from hornbook.workflows.report.charts import curve
-from hornbook.workflows.report.page import SHARED, Section, points, write_page
+from hornbook.workflows.report.page import Section
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.report import SHARED, points, write_page
 
 _MEASURED: Section = ("measured", "Before and after", "之前与之后")
 _EXAMPLES: Section = ("examples", "Answers", "回答")

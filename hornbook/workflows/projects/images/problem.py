@@ -8,7 +8,7 @@ import torch
 from hornbook.batches.images import ImageBatches, pixel_statistics
 from hornbook.batches.labelled import LabelledBatch
 from hornbook.core.machine import Machine
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.convert import to_hf
 from hornbook.models.pixels import PixelsConfig
 from hornbook.training.image_dial import ImagePlan
@@ -32,7 +32,7 @@ class ImagesProblem(Problem):
     measure = "error"
     targets = "images"
 
-    model: Classifier
+    model: ClassifierNetwork
     plan: ImagePlan
     batches: ImageBatches
 
@@ -59,7 +59,7 @@ class ImagesProblem(Problem):
         self.quick = self.test.some(spread)
         self.pixels = PixelsConfig(size=size, mean=mean, std=std)
         model = config.build(seed).to(machine.device)
-        assert isinstance(model, Classifier)
+        assert isinstance(model, ClassifierNetwork)
         self.model = model
         self.loop = LoopConfig(
             steps=1,

@@ -14,8 +14,9 @@ import numpy as np
 from hornbook.core.metrics import MetricsLog
 from hornbook.workflows.projects.images.request import ImagesRecipe
 from hornbook.workflows.report.charts import curve
-from hornbook.workflows.report.page import SHARED, Section, points, write_page
+from hornbook.workflows.report.page import Section
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.report import SHARED, points, write_page
 
 _CLASSES: Section = ("classes", "Each class", "各个类别")
 _MISTAKES: Section = ("mistakes", "Mistakes", "错误")

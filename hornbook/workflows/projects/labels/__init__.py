@@ -1,1 +1,1 @@
-"""Tuning a body, or training one afresh, to label texts."""
+"""Tuning a backbone, or training one afresh, to label texts."""

@@ -1,4 +1,4 @@
-"""Learning to label texts: a classifier of any body, or its head alone on vectors read once.
+"""Learning to label texts: a classifier of any backbone, or its head alone on vectors read once.
 
 Looked at are the validation texts, calibrated as the classifier will be when it is done: that a
 model in training is too sure of itself is mended afterwards, and must not end the training.
@@ -16,7 +16,7 @@ from hornbook.batches.labelled import LabelledTexts, LabelledVectors
 from hornbook.core.clock import NO_LIMIT, Clock
 from hornbook.core.machine import Machine
 from hornbook.datasets.labelled import LabelledText
-from hornbook.models.classifier import Classifier, ClassifierHead, on_backbone
+from hornbook.models.classifier import ClassifierHead, ClassifierNetwork, on_backbone
 from hornbook.models.convert import to_hf
 from hornbook.models.text_classifier import Read, TextClassifier
 from hornbook.models.transfer import copy_backbone
@@ -31,7 +31,7 @@ from hornbook.training.optimiser import Optimiser
 from hornbook.training.precision import product_type
 from hornbook.training.problem import Problem
 from hornbook.training.state import TrainState
-from hornbook.workflows.projects.labels.bodies import Body, Fresh, Prepared, prepare_body
+from hornbook.workflows.projects.labels.backbones import Backbone, Fresh, Prepared, prepare_backbone
 from hornbook.workflows.projects.labels.data import LabelledSplits
 from hornbook.workflows.projects.labels.rates import pooling_of
 from hornbook.workflows.projects.labels.request import LabelsPlan, LabelsRequest
@@ -41,7 +41,7 @@ _LOOKED = 1000
 """Validation texts that decide when to stop and how sure to be, at most: more would cost
 training."""
 _READING = 0.6
-"""Of the minutes, what a body that stays may take to read the texts."""
+"""Of the minutes, what a backbone that stays may take to read the texts."""
 _ACTIVATIONS = 2**21
 """Tokens times channels computed at once: six layers keep about a gigabyte for the gradient."""
 _WIDE = 256
@@ -51,7 +51,7 @@ _DISK_RATE = 200e6
 
 
 class Examples(NamedTuple):
-    """Texts as the body reads them, with the places of their labels (N,) int64."""
+    """Texts as the backbone reads them, with the places of their labels (N,) int64."""
 
     read: Read
     labels: np.ndarray
@@ -89,18 +89,18 @@ class LabelsProblem(Problem):
         self,
         classifier: TextClassifier,
         splits: LabelledSplits,
-        body: Prepared,
+        backbone: Prepared,
         request: LabelsRequest,
         plan: LabelsPlan,
         machine: Machine,
     ) -> None:
-        self.classifier, self.splits, self.body = classifier, splits, body
+        self.classifier, self.splits, self.backbone = classifier, splits, backbone
         self.request, self.plan, self.patience = request, plan, plan.patience
         self.fixed = bool(request.plan.rows)
         self.model: nn.Module = classifier.model
         self.parameters = parameter_counts(classifier.model)
         looked_at = [splits.validation[i] for i in evenly(len(splits.validation), _LOOKED)]
-        self.training = Examples(body.read, self.places(splits.train))
+        self.training = Examples(backbone.read, self.places(splits.train))
         read = classifier.read([row.text for row in looked_at])
         self.validation = Examples(read, self.places(looked_at))
         self.objective: Objective = class_label
@@ -181,13 +181,13 @@ class LabelsProblem(Problem):
         )
 
     def gathered(self, sequences: Sequence[np.ndarray]) -> Tensor:
-        """What the body makes of some texts, (N, D)."""
+        """What the backbone makes of some texts, (N, D)."""
         with product_type(self.loop.device, self.loop.dtype):
             return torch.from_numpy(self.classifier.gathered(sequences))
 
 
 class HeadProblem(LabelsProblem):
-    """A body that stays is read once, and the head is trained on the vectors it gave."""
+    """A backbone that stays is read once, and the head is trained on the vectors it gave."""
 
     least_looks = 1
 
@@ -222,21 +222,21 @@ class HeadProblem(LabelsProblem):
 
 def prepare(
     splits: LabelledSplits,
-    body: Body,
+    backbone: Backbone,
     request: LabelsRequest,
     plan: LabelsPlan,
     machine: Machine,
     place: Place,
 ) -> LabelsProblem:
-    """Open the body, read the texts; what would fail at the end fails here.
+    """Open the backbone, read the texts; what would fail at the end fails here.
 
-    Raises UsageError for a method that the body has no parts for.
+    Raises UsageError for a method that the backbone has no parts for.
     """
     texts = [row.text for row in splits.train]
-    prepared = prepare_body(body, texts, plan, request.minutes, machine.device, place)
-    pooling = request.pooling or pooling_of(request.method, isinstance(body, Fresh))
+    prepared = prepare_backbone(backbone, texts, plan, request.minutes, machine.device, place)
+    pooling = request.pooling or pooling_of(request.method, isinstance(backbone, Fresh))
     model = _build(prepared, splits.labels, request, plan, pooling).to(machine.device)
-    assert isinstance(model, Classifier)
+    assert isinstance(model, ClassifierNetwork)
     if prepared.source is not None:
         copy_backbone(prepared.source, model)
     request.method.apply(model, request.seed)

@@ -1,4 +1,4 @@
-"""How a text classifier is tuned when nobody says: rates, passes and pooling by body and method.
+"""How a text classifier is tuned when nobody says: rates, passes, pooling by backbone and method.
 
 All of it was measured (docs/log.md, "rates of classifiers").
 """
@@ -12,8 +12,9 @@ from hornbook.training.schedule import ScheduleConfig
 
 SCHEDULE = ScheduleConfig(warmup=0.1, cooldown=0.9)
 _WIDTH = 384
-"""Of the body whose rates were measured; where its own weights move, a wider one needs lower rates,
-in proportion. The factors of LoRA begin anew on any body: theirs do not depend on its width."""
+"""Of the backbone whose rates were measured; where its own weights move, a wider one needs lower
+rates, in proportion. The factors of LoRA begin anew on any backbone: theirs do not depend on its
+width."""
 
 
 class Rates(NamedTuple):
@@ -24,7 +25,7 @@ class Rates(NamedTuple):
 
 
 def rates_of(method: Method, fresh: bool, width: int) -> Rates:
-    """What a method needs on a body of `width` channels that knows something, or a fresh one."""
+    """What a method needs on a pretrained backbone of `width` channels, or on a fresh one."""
     share = _WIDTH / width
     if method.kind == "head":
         return Rates(_adamw(0.003, 0.003, 0.003), 30)
@@ -40,12 +41,12 @@ def rates_of(method: Method, fresh: bool, width: int) -> Rates:
     return Rates(_adamw(1.5e-4 * share, 1.5e-4 * share, 0.001), 4)
 
 
-def _adamw(body: float, scalars: float, head: float) -> OptimiserConfig:
+def _adamw(backbone: float, scalars: float, head: float) -> OptimiserConfig:
     """What AdamW made, AdamW moves on."""
     return OptimiserConfig(
         matrix_rule="adamw",
-        matrix_rate=body,
-        embedding_rate=body,
+        matrix_rate=backbone,
+        embedding_rate=backbone,
         scalar_rate=scalars,
         head_rate=head,
         betas=(0.9, 0.98),
@@ -53,10 +54,11 @@ def _adamw(body: float, scalars: float, head: float) -> OptimiserConfig:
 
 
 def pooling_of(method: Method, fresh: bool) -> PoolingConfig | None:
-    """What makes one vector of a text; None for what the body's family has elsewhere too.
+    """What makes one vector of a text; None for what the backbone's family has elsewhere too.
 
-    Where the body learns, it learns to put what counts into that one vector, given texts enough;
-    one that stays was never taught to, and a fresh one has no time to: both are read by the mean.
+    Where the backbone learns, it learns to put what counts into that one vector, given texts
+    enough; one that stays was never taught to, and a fresh one has no time to: both are read by
+    the mean.
     """
     if method.kind == "head" or fresh:
         return MeanConfig()

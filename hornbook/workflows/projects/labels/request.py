@@ -13,7 +13,7 @@ from hornbook.workflows.runs.recipe import Recipe, Request
 
 
 class WantedLabels(Config):
-    """The sizes that the user set. rows: texts a step. width, depth: of a body begun afresh."""
+    """The sizes that the user set. rows: texts a step. width, depth: of a backbone begun afresh."""
 
     rows: PositiveInt | None = None
     width: PositiveInt | None = None
@@ -25,7 +25,7 @@ class LabelsPlan(Config):
     read at most.
 
     The others are settled by the time there is. validation: texts looked at. vectors: training
-    texts that a body which stays reads. patience: evaluations without a better one that end it.
+    texts that a backbone which stays reads. patience: evaluations without a better one that end it.
     """
 
     rows: PositiveInt
@@ -42,9 +42,9 @@ class LabelsRequest(Request):
 
     body: a preset, or the fingerprint of a model's weights. data: of the texts. minutes, epochs:
     at most so long and so many passes. class_weights: balanced lets rare labels count for more;
-    probabilities are then those of labels equally frequent. pooling: None for what suits the body.
-    answering: texts that are read afterwards, for which the minutes must suffice too. least_steps:
-    where there is time for fewer, nothing is trained.
+    probabilities are then those of labels equally frequent. pooling: None for what suits the
+    backbone. answering: texts that are read afterwards, for which the minutes must suffice too.
+    least_steps: where there is time for fewer, nothing is trained.
     """
 
     length: ClassVar[tuple[str, ...]] = ()

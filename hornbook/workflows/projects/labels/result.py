@@ -21,12 +21,12 @@ from hornbook.evaluate.classification import (
     confusion,
 )
 from hornbook.evaluate.results import plain
-from hornbook.models.classifier import Classifier
+from hornbook.models.classifier import ClassifierNetwork
 from hornbook.models.folder import save_model
 from hornbook.models.text_classifier import softmax
 from hornbook.training.calibrate import fit_temperature
 from hornbook.training.forecast import timed
-from hornbook.workflows.projects.labels.bodies import Body, Fresh
+from hornbook.workflows.projects.labels.backbones import Backbone, Fresh
 from hornbook.workflows.projects.labels.problem import LabelsProblem, evenly
 from hornbook.workflows.projects.labels.request import LabelsRecipe
 from hornbook.workflows.runs import folder as layout
@@ -54,7 +54,7 @@ class TestedTexts(NamedTuple):
 
 
 def finish(
-    body: Body,
+    backbone: Backbone,
     recipe: LabelsRecipe,
     problem: LabelsProblem,
     trained: Trained,
@@ -69,7 +69,7 @@ def finish(
     result = {
         **facts,
         "task": "classify",
-        "model": body.name,
+        "model": backbone.name,
         "method": str(recipe.request.method),
         "labels": list(labels),
         "epochs": state.tokens / len(splits.train),
@@ -81,7 +81,7 @@ def finish(
         "validation": checked,
         "texts": splits.books(),
         "cut": {"train": int(problem.training.read.cut.sum())},
-        "looks": _looks(problem, place),
+        "looks": _evaluations(problem, place),
         "threads": torch.get_num_threads(),
     }
     if test:
@@ -94,8 +94,8 @@ def finish(
         problem.classifier.model,
         place.folder / layout.MODEL,
         claim=layout.PART,
-        tokenizer_folder=problem.body.folder,
-        card=_card(body, problem, result),
+        tokenizer_folder=problem.backbone.folder,
+        card=_card(backbone, problem, result),
         beside={CALIBRATION: result["calibration"]},
     )
     result["model_bytes"] = layout.weights_bytes(place.folder / layout.MODEL)
@@ -113,14 +113,14 @@ def _calibrate(problem: LabelsProblem) -> tuple[float, dict[str, int], float]:
     sequences, truth = problem.validation.read.sequences, problem.validation.labels
     raw, took_s = timed(lambda: problem.classifier.logits(sequences))
     temperature = fit_temperature(raw, truth)
-    cool(problem.classifier.model, temperature)
+    divide_logits(problem.classifier.model, temperature)
     guessed, there = (len(np.unique(labels)) for labels in (raw.argmax(1), truth))
     checked = {"texts": len(truth), "guessed": guessed, "there": there}
     return temperature, checked, took_s / len(truth)
 
 
 @torch.no_grad()
-def cool(model: Classifier, temperature: float) -> None:
+def divide_logits(model: ClassifierNetwork, temperature: float) -> None:
     """Divide a classifier's logits by a temperature, for good."""
     for weight in model.head.parameters():
         weight.div_(temperature)
@@ -132,7 +132,7 @@ def _ended(trained: Trained) -> str:
     return "time was short" if trained.state.cuts else "as planned"
 
 
-def _looks(problem: LabelsProblem, place: Place) -> list[dict[str, Any]]:
+def _evaluations(problem: LabelsProblem, place: Place) -> list[dict[str, Any]]:
     """What was measured on the validation texts, and when."""
     rows = MetricsLog(place.folder / layout.METRICS).rows()
     return [
@@ -226,10 +226,14 @@ def _figure(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _card(body: Body, problem: LabelsProblem, result: dict[str, Any]) -> str:
+def _card(backbone: Backbone, problem: LabelsProblem, result: dict[str, Any]) -> str:
     """Markdown with the front matter that model hubs read."""
     labels, parts, counts = result["labels"], result["texts"], result["parameters"]
-    name = f"the preset {body.name}, begun afresh" if isinstance(body, Fresh) else body.name
+    name = (
+        f"the preset {backbone.name}, begun afresh"
+        if isinstance(backbone, Fresh)
+        else backbone.name
+    )
     source = f" of {problem.splits.source}" if problem.splits.source else ""
     return f"""---
 library_name: transformers
@@ -238,8 +242,8 @@ tags: [hornbook]
 ---
 # A text classifier trained with Hornbook
 
-Labels: {", ".join(labels[:50])}{" and more" if len(labels) > 50 else ""}. The body is {name}; of
-{counts["all"]:,} parameters {counts["trained"]:,} were trained ({result["method"]}) on
+Labels: {", ".join(labels[:50])}{" and more" if len(labels) > 50 else ""}. The backbone is {name};
+of {counts["all"]:,} parameters {counts["trained"]:,} were trained ({result["method"]}) on
 {parts["train"]:,} texts{source}, {result["epochs"]:.1f} passes in {result["seconds"]:,.0f} s, the
 best weights by {result["validation"]["texts"]:,} validation texts kept. It reads the first
 {problem.classifier.model.config.context:,} tokens of a text.

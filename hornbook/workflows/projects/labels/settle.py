@@ -1,6 +1,6 @@
 """How many steps a classifier's training has: timed, not rehearsed, and what else time decides.
 
-Which texts are looked at, how many a body that stays reads, how many rows a step has: all of it
+Which texts are looked at, how many a backbone that stays reads, how many rows a step has: all of it
 follows from what reading a text and taking a step take here.
 """
 

@@ -11,8 +11,9 @@ from hornbook.core.lines import lines_of
 from hornbook.core.metrics import MetricsLog
 from hornbook.workflows.projects.pairs.request import PairsRecipe
 from hornbook.workflows.report.charts import bars, curve
-from hornbook.workflows.report.page import SHARED, Section, points, with_scores, write_page
+from hornbook.workflows.report.page import Section
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.report import SHARED, points, with_scores, write_page
 
 _OUTPUTS: Section = ("outputs", "Test sentences", "测试句子")
 _PAIRS: Section = ("pairs", "The pairs", "句对")

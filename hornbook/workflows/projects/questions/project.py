@@ -33,11 +33,12 @@ from hornbook.workflows.projects.questions.request import (
 )
 from hornbook.workflows.projects.questions.result import finish
 from hornbook.workflows.report.charts import curve
-from hornbook.workflows.report.page import SHARED, Section, points, write_page
+from hornbook.workflows.report.page import Section
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.project import Project, file_fingerprint
+from hornbook.workflows.runs.report import SHARED, points, write_page
 from hornbook.workflows.runs.timed import timed
 
 _MEASURED: Section = ("measured", "Before and after", "之前与之后")

@@ -17,7 +17,7 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.datasets.pairs import Pair
-from hornbook.models.classifier import Classifier, on_backbone
+from hornbook.models.classifier import ClassifierNetwork, on_backbone
 from hornbook.models.folder import load_model
 from hornbook.models.pair_scores import pair_scores, read_pairs
 from hornbook.models.transfer import copy_backbone
@@ -56,7 +56,7 @@ _WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 _TOKENS_AT_ONCE = 4096
 
 
-class Judged(NamedTuple):
+class JudgedPassages(NamedTuple):
     """What a search found of a question, the best first. own, logits: (N,) of each, the search's
     scores and the model's. right: the place of the right passage among them, None where the search
     did not find it. loss: in nats, of telling it from the others."""
@@ -76,7 +76,7 @@ class Judged(NamedTuple):
         return 1.0 + float(before.sum() + behind.sum())
 
 
-def settled_weight(judged: Sequence[Judged]) -> float:
+def settled_weight(judged: Sequence[JudgedPassages]) -> float:
     """How much the logits should count: the weight with the best mean reciprocal rank, and nothing
     where what it gains over the search alone is less than its own standard error."""
     gains = {w: _reciprocals(np.array([one.rank(w) for one in judged])) for w in _WEIGHTS}
@@ -95,12 +95,12 @@ class TogetherProblem(QuestionsProblem):
     weights: of the logits beside each, settled on the validation part. judged: passages of a
     question that are read where it is measured; asked: questions of a part, at most."""
 
-    model: Classifier
+    model: ClassifierNetwork
     batches: GroupBatches
 
     def __init__(
         self,
-        model: Classifier,
+        model: ClassifierNetwork,
         tokenizer: SequenceTokenizer,
         parts: QuestionParts,
         request: QuestionsRequest,
@@ -178,7 +178,7 @@ class TogetherProblem(QuestionsProblem):
         self.judged = int(min(_JUDGED, max(_LEAST_JUDGED, room / most)))
         self.asked = int(min(_ASKED, max(_LEAST_ASKED, room / self.judged)))
 
-    def _ranks(self, judged: Sequence[Judged], weight: float) -> Ranks:
+    def _ranks(self, judged: Sequence[JudgedPassages], weight: float) -> Ranks:
         ranks = np.array([one.rank(weight) for one in judged])
         losses = np.array([one.loss for one in judged])
         return Ranks(ranks, losses, len(self.stages[self.way].passages))
@@ -195,7 +195,7 @@ class TogetherProblem(QuestionsProblem):
             ranks.append(1.0 + texts.index(pair.target) if pair.target in texts else math.inf)
         return np.array(ranks)
 
-    def _judged(self, part: str, way: By) -> list[Judged]:
+    def _judged(self, part: str, way: By) -> list[JudgedPassages]:
         """The questions of a part with what a search finds of each."""
         found = []
         for pair in self._asked(part):
@@ -204,7 +204,7 @@ class TogetherProblem(QuestionsProblem):
             own = texts.index(pair.target) if pair.target in texts else None
             others = np.delete(logits[:-1], own) if own is not None else logits[:-1]
             loss = float(np.logaddexp.reduce([*others, logits[-1]]) - logits[-1])
-            found.append(Judged(scores, logits[:-1], own, loss))
+            found.append(JudgedPassages(scores, logits[:-1], own, loss))
         return found
 
     def _found(self, pair: Pair, way: By) -> tuple[np.ndarray, list[str]]:
@@ -259,12 +259,12 @@ def prepare(
 ) -> TogetherProblem:
     """Open the model, with a new head unless it has one; free what may move; ask the search."""
     source = load_model(model, machine.device)
-    cross: Classifier
-    if isinstance(source, Classifier):
+    cross: ClassifierNetwork
+    if isinstance(source, ClassifierNetwork):
         cross = source
     else:
         built = on_backbone(source.config, [LABEL]).build(request.seed).to(machine.device)
-        assert isinstance(built, Classifier)
+        assert isinstance(built, ClassifierNetwork)
         copy_backbone(source, built)
         cross = built
     stages = _stages(model, cross is not source, parts, request, (machine, place))

@@ -10,7 +10,7 @@ from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
 from hornbook.core.machine import Machine
 from hornbook.datasets.pairs import Pair
-from hornbook.models.encoder import Encoder
+from hornbook.models.encoder import EncoderNetwork
 from hornbook.models.sentences import embed
 from hornbook.tokenize.sequences import SequenceTokenizer
 from hornbook.training.contrastive import contrast
@@ -46,12 +46,12 @@ class VectorsProblem(QuestionsProblem):
     """roles: what stands before questions and before passages. pool: passages that the right one is
     told from where it is measured."""
 
-    model: Encoder
+    model: EncoderNetwork
     batches: QuestionBatches
 
     def __init__(
         self,
-        model: Encoder,
+        model: EncoderNetwork,
         tokenizer: SequenceTokenizer,
         roles: tuple[str, str],
         parts: QuestionParts,

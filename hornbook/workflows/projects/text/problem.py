@@ -44,7 +44,7 @@ class TextProblem(Problem):
     """Going on with text, or filling in words: all that is built before the first step.
 
     token_bytes: (V,) bytes of text of each token. start: weights to go on from, or None for fresh.
-    floors: bits per byte of what knows nothing of language.
+    baselines: bits per byte of what knows nothing of language.
     """
 
     measure = "bits_per_byte"
@@ -52,7 +52,7 @@ class TextProblem(Problem):
 
     model: Model
     plan: Plan
-    floors: dict[str, float]
+    baselines: dict[str, float]
 
     def __init__(
         self,

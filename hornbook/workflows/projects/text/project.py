@@ -20,7 +20,7 @@ from hornbook.training.dial import Plan, choose, probe_speed, sizes_of
 from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.training.vocabulary import TextSize
-from hornbook.workflows.projects.text.floors import measure_floors
+from hornbook.workflows.projects.text.baselines import measure_baselines
 from hornbook.workflows.projects.text.problem import TextProblem, prepare
 from hornbook.workflows.projects.text.report import write_report
 from hornbook.workflows.projects.text.request import TextRecipe, TextRequest
@@ -36,7 +36,7 @@ from hornbook.workflows.runs.project import Project
 class Text(Project[TextRequest, TextRecipe, TextProblem]):
     """Text to learn from: a corpus, and a tokenizer or a model that are there already.
 
-    floors: a folder of them that runs on the same corpus share; the run's own if None. Raises
+    baselines: a folder of them that runs on the same corpus share; the run's own if None. Raises
     UsageError for a model that neither continues text nor fills in words.
     """
 
@@ -48,11 +48,11 @@ class Text(Project[TextRequest, TextRecipe, TextProblem]):
         corpus: Corpus | Path | str,
         tokenizer: Path | str | None = None,
         init: Path | str | None = None,
-        floors: Path | None = None,
+        baselines: Path | None = None,
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(Path(corpus))
         self.tokenizer = Path(tokenizer) if tokenizer else None
-        self.init, self.floors = None, floors
+        self.init, self.baselines = None, baselines
         if init is None:
             return
         if tokenizer is not None:
@@ -110,8 +110,8 @@ class Text(Project[TextRequest, TextRecipe, TextProblem]):
     ) -> TextProblem:
         self.corpus.require("train", "validation")
         problem = prepare(self.corpus, self.tokenizer, self.init, request, plan, machine, place)
-        floors = self.floors or place.folder / layout.FLOORS
-        problem.floors = measure_floors(problem, floors, place.clock, place.progress)
+        baselines = self.baselines or place.folder / layout.FLOORS
+        problem.baselines = measure_baselines(problem, baselines, place.clock, place.progress)
         return problem
 
     def steps(self, request: TextRequest, problem: TextProblem) -> int | None:

@@ -1,4 +1,4 @@
-"""The report of a model of text: its bits per byte beside the floors, samples, text, tokenizer.
+"""The report of a model of text: its bits per byte beside the baselines, samples, text, tokenizer.
 
 Every figure was measured in that run.
 """
@@ -12,9 +12,10 @@ from hornbook.core.metrics import MetricsLog
 from hornbook.corpus.corpus import Corpus
 from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.report.charts import bars, curve, level
-from hornbook.workflows.report.page import SHARED, Next, Section, points, with_scores, write_page
+from hornbook.workflows.report.page import Section
 from hornbook.workflows.report.words import reason_name
 from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.report import SHARED, Next, points, with_scores, write_page
 
 FLOOR_NAMES = {
     "gzip": ("gzip -9", "gzip -9"),
@@ -98,10 +99,10 @@ def _curve(rows: Sequence[dict[str, Any]], result: dict[str, Any]) -> str:
     return curve({"model": line}, result["floors"], "tokens · 词元")
 
 
-def _verdict(result: dict[str, Any], floor: float) -> str:
-    """Whether the model's whole interval lies below or above the floor."""
+def _verdict(result: dict[str, Any], baseline: float) -> str:
+    """Whether the model's whole interval lies below or above the baseline."""
     bits = result["bits_per_byte"]
-    return "better" if bits["high"] < floor else "worse" if bits["low"] > floor else "equal"
+    return "better" if bits["high"] < baseline else "worse" if bits["low"] > baseline else "equal"
 
 
 def _lengths(corpus: Corpus) -> str:

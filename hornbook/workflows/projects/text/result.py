@@ -1,4 +1,4 @@
-"""What came of pretraining on text: its bits per byte beside the floors, and the model."""
+"""What came of pretraining on text: its bits per byte beside the baselines, and the model."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def finish(
         "bits_per_byte": found.bits_per_byte._asdict(),
         "measured_tokens": found.tokens,
         "task": problem.task.name,
-        "floors": problem.floors,
+        "floors": problem.baselines,
         "tokenizer": measure(problem.tokenizer, problem.corpus.texts("validation")),
     }
     save_model(

@@ -147,7 +147,7 @@ def _ids(length: int, vocab: int, seed: int = 0) -> list[int]:
     return random.Random(seed).choices(range(vocab), k=length)
 
 
-class _Work(NamedTuple):
+class _WorkOfToken(NamedTuple):
     """numbers: in the matrices that a token is multiplied with. bytes: of all that is read.
     kernels: what computes, in words."""
 
@@ -157,7 +157,7 @@ class _Work(NamedTuple):
     device: str
 
 
-def _work(model: SequenceModel) -> _Work:
+def _work(model: SequenceModel) -> _WorkOfToken:
     if not isinstance(model, NativeDecoder):
         return _work_of_layers(model)
     weights = model.weights
@@ -166,10 +166,10 @@ def _work(model: SequenceModel) -> _Work:
         matrices += block.matrices()
     numbers = sum(matrix.outputs * matrix.inputs for matrix in matrices)
     size = sum(matrix.blocks.nbytes for matrix in matrices)
-    return _Work(numbers, size, "codes in our kernels", "cpu")
+    return _WorkOfToken(numbers, size, "codes in our kernels", "cpu")
 
 
-def _work_of_layers(model: SequenceModel) -> _Work:
+def _work_of_layers(model: SequenceModel) -> _WorkOfToken:
     from torch import nn
 
     from hornbook.nn.packed import NativeLinear, PackedLinear
@@ -191,4 +191,4 @@ def _work_of_layers(model: SequenceModel) -> _Work:
         PackedLinear: "codes in torch's kernels",
     }
     words = next((named[kind] for kind in named if kind in kinds), "all digits in torch's kernels")
-    return _Work(numbers, size, words, next(whole.parameters()).device.type)
+    return _WorkOfToken(numbers, size, words, next(whole.parameters()).device.type)

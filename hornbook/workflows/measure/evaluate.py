@@ -1,4 +1,4 @@
-"""`hornbook evaluate`: a model on tasks, with intervals, floors, and what may have leaked.
+"""`hornbook evaluate`: a model on tasks, with intervals, baselines, and what may have leaked.
 
 Order of work: everything that can be wrong with a task is found first, then leakage is looked for,
 then the model is asked. Files that were evaluated on are held out of later corpora.

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
-from hornbook.kernels.quantised import Matrix
+from hornbook.kernels.quantised import QuantisedMatrix
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.folder import check_size, match
 from hornbook.models.gguf import quantised
 from hornbook.models.gguf.config import read_config, reordered
+from hornbook.models.gguf.layouts import layouts_of, part_of
 from hornbook.models.gguf.names import architecture_of
 from hornbook.models.gguf.read import GGUFTensors
 from hornbook.models.gguf.rotary import to_halves
 from hornbook.models.gguf.sizes import EMBEDDING
-from hornbook.models.gguf.turns import part_of, turns_of
 from hornbook.models.pack import pack, stay_whole
 from hornbook.nn.packed import takes
 
@@ -57,11 +57,11 @@ def load_packed(path: Path) -> CausalLM:
     model = cast(CausalLM, config.outline())
     match(family, model, tensors)  # before anything is read that is not what it should be
     parameters, whole = dict(model.named_parameters()), stay_whole(model)
-    turns = turns_of(architecture_of(family) or "", config)
+    layouts = layouts_of(architecture_of(family) or "", config)
     stored: dict[str, tuple[str, slice]] = {}
     for rule in family.table(config, parameters):
-        turn = turns.get(part_of(rule.theirs))
-        kept = (turn is None or turn.of_rows) and whole.isdisjoint(
+        layout = layouts.get(part_of(rule.theirs))
+        kept = (layout is None or layout.of_rows) and whole.isdisjoint(
             name.removesuffix(".weight") for name in rule.ours
         )
         if kept and _are_matrices(rule) and quantised.is_quantised(file, rule.theirs, takes):
@@ -81,13 +81,13 @@ def load_packed(path: Path) -> CausalLM:
     elif config.tied:
         model.tie()
 
-    def source(name: str, linear: nn.Linear) -> Matrix | None:
+    def source(name: str, linear: nn.Linear) -> QuantisedMatrix | None:
         if name not in stored:
             return None
         theirs, rows = stored[name]
-        turn, own = turns.get(part_of(theirs)), heads.get(theirs.split(".")[-2])
+        layout, own = layouts.get(part_of(theirs)), heads.get(theirs.split(".")[-2])
         halves = None if own is None else partial(to_halves, heads=own)
-        return quantised.matrix(file, theirs, rows, turn.to_model if turn else halves)
+        return quantised.matrix(file, theirs, rows, layout.to_model if layout else halves)
 
     pack(model, source)
     return_freed_memory()

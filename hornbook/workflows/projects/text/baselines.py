@@ -1,4 +1,4 @@
-"""The floors of a run: compressors and an n-gram model on the same training and validation text."""
+"""The baselines of a run: compressors and an n-gram model on the text of its two sides."""
 
 import math
 from pathlib import Path
@@ -58,7 +58,7 @@ def _limits(clock: Clock) -> _Limits:
     )
 
 
-def measure_floors(
+def measure_baselines(
     problem: TextProblem, folder: Path, clock: Clock, progress: Progress
 ) -> dict[str, float]:
     """Bits per byte by name, or reuse them. clock: of the run; a short one looks at less text.

@@ -1,4 +1,4 @@
-"""MODEL as `finetune` means it: a body that knows something, or a preset to begin afresh."""
+"""What a classifier is made on: a backbone that knows something, or a preset to begin afresh."""
 
 import math
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
 
 CONTEXT = 512
-"""Tokens of a text that are read where the body does not say: what BERT reads."""
+"""Tokens of a text that are read where the backbone does not say: what BERT reads."""
 WIDTH, DEPTH = 128, 2
-"""Of a body that begins afresh."""
+"""Of a backbone that begins afresh."""
 _BYTES_A_TOKEN, _FEWEST, _MOST = 300, 1024, 8192
 _SHORT_NAMES = {"conv": "lfm2-conv"}
 
@@ -47,11 +47,11 @@ class Fresh(NamedTuple):
     preset: str
 
 
-Body = Pretrained | Fresh
+Backbone = Pretrained | Fresh
 
 
 class Prepared(NamedTuple):
-    """A body before its first step. source: the model with its weights, None for a fresh one.
+    """A backbone before its first step. source: the model with its weights, None for a fresh one.
 
     folder: the tokenizer's files. read: the training texts.
     """
@@ -63,11 +63,11 @@ class Prepared(NamedTuple):
     read: Read
 
 
-def find_body(name: str) -> Body:
-    """The body that a user's word means: what is there comes before a preset of the same name.
+def find_backbone(name: str) -> Backbone:
+    """The backbone that a user's word means: what is there comes before a preset of the same name.
 
-    Raises UsageError saying what was found instead, or that the model is no body for a classifier
-    of texts.
+    Raises UsageError saying what was found instead, or that the model is no backbone for a
+    classifier of texts.
     """
     preset = _preset(name)
     if preset is not None and not Path(name).exists():
@@ -85,38 +85,38 @@ def find_body(name: str) -> Body:
     return Pretrained(name, place)
 
 
-def prepare_body(
-    body: Body,
+def prepare_backbone(
+    backbone: Backbone,
     texts: Sequence[str],
     plan: LabelsPlan,
     minutes: float | None,
     device: str,
     place: Place,
 ) -> Prepared:
-    """Open a body, or make a fresh one whose tokenizer learns from the texts; read them."""
+    """Open a backbone, or make a fresh one whose tokenizer learns from the texts; read them."""
     folder = place.folder / layout.TOKENIZER
-    if isinstance(body, Fresh):
-        folder = _learn_tokenizer(body, texts, folder, minutes, place.progress)
+    if isinstance(backbone, Fresh):
+        folder = _learn_tokenizer(backbone, texts, folder, minutes, place.progress)
     else:
-        folder = tokenizer_folder(body.place, folder, layout.PART)
+        folder = tokenizer_folder(backbone.place, folder, layout.PART)
     tokenizer = SequenceTokenizer.load(folder)
     read = read_texts(tokenizer, texts, plan.context)
-    if isinstance(body, Fresh):
-        config = _fresh(body, plan, tokenizer.vocab_size, int(read.tokens.max()))
+    if isinstance(backbone, Fresh):
+        config = _fresh(backbone, plan, tokenizer.vocab_size, int(read.tokens.max()))
         return Prepared(config, None, tokenizer, folder, read)
-    source = load_model(body.place, device)
+    source = load_model(backbone.place, device)
     return Prepared(source.config, source, tokenizer, folder, read)
 
 
 def _learn_tokenizer(
-    body: Fresh, texts: Sequence[str], folder: Path, minutes: float | None, progress: Progress
+    backbone: Fresh, texts: Sequence[str], folder: Path, minutes: float | None, progress: Progress
 ) -> Path:
     """Where its files are."""
     size = sum(len(text.encode("utf-8")) for text in texts)
     wanted = min(_MOST, max(_FEWEST, 2 ** round(math.log2(max(1.0, size / _BYTES_A_TOKEN)))))
     with atomic_folder(folder, layout.PART) as aside:
         train_tokenizer(texts, wanted, aside, progress, size, sample_bytes(minutes))
-    if body.preset not in MASKED_PRESETS:
+    if backbone.preset not in MASKED_PRESETS:
         return folder
     masked = folder.with_name(layout.MASK_TOKENIZER)
     with atomic_folder(masked, layout.PART) as aside:
@@ -124,10 +124,10 @@ def _learn_tokenizer(
     return masked
 
 
-def _fresh(body: Fresh, plan: LabelsPlan, vocab: int, longest: int) -> ModelConfig:
+def _fresh(backbone: Fresh, plan: LabelsPlan, vocab: int, longest: int) -> ModelConfig:
     """longest: tokens of the longest text."""
     sizes = Plan(
-        preset=body.preset,
+        preset=backbone.preset,
         vocab=vocab,
         depth=plan.depth,
         width=plan.width,
@@ -140,11 +140,11 @@ def _fresh(body: Fresh, plan: LabelsPlan, vocab: int, longest: int) -> ModelConf
     return sizes.config(vocab)
 
 
-def sizes_of(body: Body) -> tuple[int, int, int]:
+def sizes_of(backbone: Backbone) -> tuple[int, int, int]:
     """Channels, blocks, and how many tokens of a text are read at most."""
-    if isinstance(body, Fresh):
+    if isinstance(backbone, Fresh):
         return WIDTH, DEPTH, CONTEXT
-    config = on_backbone(load_config(body.place), ("one", "other"))
+    config = on_backbone(load_config(backbone.place), ("one", "other"))
     assert isinstance(config.embedding, EmbeddingConfig)
     if isinstance(config.embedding.positions, int):
         return config.width, config.stack.depth, config.context
@@ -152,9 +152,11 @@ def sizes_of(body: Body) -> tuple[int, int, int]:
     return config.width, config.stack.depth, min(config.context, CONTEXT)
 
 
-def fingerprint(body: Body) -> str:
-    """What decides what a body knows."""
-    return weights_fingerprint(body.place) if isinstance(body, Pretrained) else body.preset
+def fingerprint(backbone: Backbone) -> str:
+    """What decides what a backbone knows."""
+    return (
+        weights_fingerprint(backbone.place) if isinstance(backbone, Pretrained) else backbone.preset
+    )
 
 
 def _preset(name: str) -> str | None:

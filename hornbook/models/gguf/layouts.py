@@ -19,7 +19,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 Shape = tuple[int, ...]
 
 
-class Turn(NamedTuple):
+class StoredLayout(NamedTuple):
     """to_file: our numbers as they are stored; to_model: the other way. shape: in the file, of
     ours; ours: the other way. of_rows: whether it moves whole rows of a matrix, or changes nothing
     but the shape, so that codes can follow."""
@@ -30,9 +30,9 @@ class Turn(NamedTuple):
     ours: Callable[[Shape], Shape] = lambda shape: shape
     of_rows: bool = False
 
-    def after(self, first: "Turn") -> "Turn":
+    def after(self, first: "StoredLayout") -> "StoredLayout":
         """This one of what `first` stores."""
-        return Turn(
+        return StoredLayout(
             lambda x: self.to_file(first.to_file(x)), lambda x: first.to_model(self.to_model(x))
         )
 
@@ -42,7 +42,7 @@ def part_of(name: str) -> str:
     return name.split(".", 2)[2] if name.startswith("blk.") else name
 
 
-def turns_of(architecture: str, config: CausalLMConfig) -> Mapping[str, Turn]:
+def layouts_of(architecture: str, config: CausalLMConfig) -> Mapping[str, StoredLayout]:
     """What is stored otherwise, by `part_of` its name."""
     match architecture:
         case "qwen3moe":
@@ -57,12 +57,12 @@ def turns_of(architecture: str, config: CausalLMConfig) -> Mapping[str, Turn]:
     return {}
 
 
-def _hybrid(delta: GatedDeltaConfig) -> dict[str, Turn]:
+def _hybrid(delta: GatedDeltaConfig) -> dict[str, StoredLayout]:
     """Norms are whole, decays are what they come to, and heads of values that share a key lie
     apart: the first of each key, then the second of each."""
     found = dict.fromkeys(_NORMS, _WHOLE_NORM)
-    found["ssm_a"] = Turn(lambda x: -np.exp(x), lambda x: np.log(-x))
-    found["ssm_conv1d.weight"] = Turn(
+    found["ssm_a"] = StoredLayout(lambda x: -np.exp(x), lambda x: np.log(-x))
+    found["ssm_conv1d.weight"] = StoredLayout(
         lambda x: x[:, 0], lambda x: x[:, None], lambda s: (s[0], s[2]), lambda s: (s[0], 1, s[-1])
     )
     if delta.heads == delta.key_heads:
@@ -87,13 +87,13 @@ _NORMS = (
 )
 
 
-_WHOLE_NORM = Turn(lambda x: x + 1, lambda x: x - 1)
+_WHOLE_NORM = StoredLayout(lambda x: x + 1, lambda x: x - 1)
 """What is learned is how far it is from 1."""
 
 
-def _stacked(parts: int) -> Turn:
+def _stacked(parts: int) -> StoredLayout:
     """Matrices one below the other, as a tensor of matrices."""
-    return Turn(
+    return StoredLayout(
         lambda x: x.reshape(parts, -1, x.shape[-1]),
         lambda x: x.reshape(-1, x.shape[-1]),
         lambda s: (parts, s[0] // parts, s[1]),
@@ -102,7 +102,7 @@ def _stacked(parts: int) -> Turn:
     )
 
 
-def _apart(delta: GatedDeltaConfig, first: int = 0, axis: int = 0) -> Turn:
+def _apart(delta: GatedDeltaConfig, first: int = 0, axis: int = 0) -> StoredLayout:
     """What belongs to heads of values, behind the `first` rows or columns, which stay."""
 
     def order(x: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def _apart(delta: GatedDeltaConfig, first: int = 0, axis: int = 0) -> Turn:
         moved = first + np.arange(x.shape[axis] - first).reshape(shape).swapaxes(0, 1).ravel()
         return np.concatenate([np.arange(first), moved])
 
-    return Turn(
+    return StoredLayout(
         lambda x: np.take(x, order(x), axis),
         lambda x: np.take(x, order(x).argsort(), axis),
         of_rows=axis == 0,

@@ -1,0 +1,1 @@
+"""How good and how fast a model or an index is: evaluation tasks, and rates of writing."""
