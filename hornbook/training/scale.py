@@ -10,7 +10,7 @@ _FLOAT = 4
 _HALF = 2
 
 
-class Decoder(NamedTuple):
+class DecoderShape(NamedTuple):
     """A decoder as far as its size counts. parameters: all; hidden: those in matrices that Muon
     moves. width, depth, context: as in its plan."""
 
@@ -68,7 +68,7 @@ values, what attention gave, and the three of a gated MLP of some 2.7 widths."""
 
 
 def needs(
-    model: Decoder,
+    model: DecoderShape,
     cluster: Cluster,
     tokens: float,
     step_tokens: float,

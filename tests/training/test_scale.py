@@ -6,7 +6,7 @@ from hornbook.models.presets import qwen3
 from hornbook.models.sizes import DecoderSizes
 from hornbook.training.dial import flops_per_token
 from hornbook.training.optimiser import is_hidden_matrix
-from hornbook.training.scale import Cluster, Decoder, needs
+from hornbook.training.scale import Cluster, DecoderShape, needs
 from tests.sources import ROOT
 
 SIZES = {
@@ -36,7 +36,7 @@ def decoder(name):
     model = qwen3(sizes).outline()
     hidden = sum(w.numel() for n, w in model.named_parameters() if is_hidden_matrix(n, w))
     whole = sum(weight.numel() for weight in model.parameters())
-    return Decoder(whole, hidden, sizes.width, sizes.depth, sizes.context)
+    return DecoderShape(whole, hidden, sizes.width, sizes.depth, sizes.context)
 
 
 def row(name, count, tokens, step_tokens, rows, sharded, recompute):

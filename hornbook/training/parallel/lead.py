@@ -44,7 +44,7 @@ class LedProblem:
     @property
     def batches(self) -> Batches:
         """This process's part of them: what is timed on it says how long all take."""
-        return _Part(self.alone.batches, self._hands.team.world)
+        return _ShareOfRows(self.alone.batches, self._hands.team.world)
 
     def begin(self) -> TrainState:
         self._all("begin")
@@ -103,7 +103,7 @@ class _Together:
         return None
 
 
-class _Part:
+class _ShareOfRows:
     """As many rows of each batch as one of `world` processes computes."""
 
     def __init__(self, batches: Batches, world: int) -> None:
