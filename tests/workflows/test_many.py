@@ -1,12 +1,12 @@
 """Training by many processes: the same samples, the same weights, the same files as by one."""
 
 import contextlib
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +14,6 @@ import torch
 from hornbook.core.progress import Progress
 from hornbook.training import loop
 from hornbook.training.checkpoint import checkpoints
-from hornbook.training.optimiser import Optimiser
 from hornbook.workflows.projects import project_class, resume
 from hornbook.workflows.runs.run import run
 from tests.tiny import slow
@@ -22,7 +21,8 @@ from tests.workflows import test_life as life
 from tests.workflows.helper import take_part
 
 QUIET = Progress(quiet=True)
-ALIKE = {"rtol": 0, "atol": 1e-5}
+_PATIENCE_S = 300
+ALIKE = 1e-5
 """Weights in float32 by one process and by two: sums are added in another order."""
 STILL = {"pairs": {"dropout": 0.0}}
 """Sizes of the plan without which what is drawn would be another for each process."""
@@ -41,26 +41,30 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def asked_for(kind, data, values, folder, goes_on=False):
+def asked_for(kind, data, values, folder, goes_on=False, dies=0):
     """A run of `test_life` as JSON."""
     plain = json.loads(json.dumps(data, default=str))
     return {
         "kind": kind, "data": plain, "values": values, "folder": str(folder), "resume": goes_on,
-        "port": free_port(),
+        "port": free_port(), "dies": dies,
     }  # fmt: skip
+
+
+def started(rank, *asked):
+    """A process that takes part in runs."""
+    command = [sys.executable, "-m", "tests.workflows.helper", *map(json.dumps, asked)]
+    env = {**os.environ, **environment(rank, 2, 0)}
+    return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
 
 
 @contextlib.contextmanager
 def helping(*asked):
     """A process that helps this one with runs; this one leads them."""
-    command = [sys.executable, "-m", "tests.workflows.helper", *map(json.dumps, asked)]
-    env = {**os.environ, **environment(1, 2, 0)}
-    before = dict(os.environ)
-    helper = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    before, helper = dict(os.environ), started(1, *asked)
     os.environ.update(environment(0, 2, 0))
     try:
-        yield helper
-        _, said = helper.communicate(timeout=20)
+        yield
+        _, said = helper.communicate(timeout=_PATIENCE_S)
         assert helper.returncode == 0, said
     finally:
         os.environ.clear()
@@ -74,6 +78,8 @@ def made(kind, folder):
     data, values = life.MAKERS[kind](folder)
     if kind in STILL:
         values["plan"] = {**values["plan"], **STILL[kind]}
+    if "steps" in values:
+        values["steps"] = 6  # in more, rounding grows
     return data, values
 
 
@@ -85,10 +91,13 @@ def one(kind, data, values, folder):
 def assert_alike(folder, other):
     ours, theirs = life.weights(folder), life.weights(other)
     assert ours.keys() == theirs.keys()
-    for name in theirs:
-        torch.testing.assert_close(
-            torch.from_numpy(ours[name]), torch.from_numpy(theirs[name]), **ALIKE
-        )
+    apart = {name: float(abs(ours[name] - theirs[name]).max()) for name in theirs}
+    assert not {name: most for name, most in apart.items() if most > ALIKE and _counts(name[1])}
+
+
+def _counts(name):
+    """A bias of keys changes no attention: its gradient is rounding, which AdamW makes large."""
+    return not name.endswith(("k_proj.bias", "key.bias"))
 
 
 @pytest.fixture
@@ -98,23 +107,24 @@ def few_threads():
     torch.set_num_threads(before)
 
 
-OTHER_KINDS = slow(*(kind for kind in life.MAKERS if kind != "text"))
+KINDS = ("text", *sorted(life.MAKERS.keys() - {"text"}))
+ONE_AND_TWO = [
+    ("text", False),
+    *slow(*itertools.islice(itertools.product(KINDS, (False, True)), 1, None)),
+]
 
 
-@pytest.mark.parametrize("kind", ["text", *OTHER_KINDS])
-def test_two_processes_and_one_agree(kind, tmp_path, few_threads):
-    """Whole on each process, and in shards."""
+@pytest.mark.parametrize(("kind", "shard"), ONE_AND_TWO)
+def test_two_processes_and_one_agree(kind, shard, tmp_path, few_threads):
+    """The model whole on each process, or in shards."""
     data, values = made(kind, tmp_path)
     single = one(kind, data, values, tmp_path / "one")
-    asked = [
-        asked_for(kind, data, {**values, "shard": shard}, tmp_path / f"two-{shard}")
-        for shard in (False, True)
-    ]
-    with helping(*asked):
-        found = [take_part(each) for each in asked]
-    for result, each in zip(found, asked, strict=True):
-        assert result["steps"] == single["steps"] and result["processes"] == 2
-        assert_alike(Path(each["folder"]), tmp_path / "one")
+    asked = asked_for(kind, data, {**values, "shard": shard}, tmp_path / "two")
+    with helping(asked):
+        result = take_part(asked)
+    assert result["steps"] == single["steps"] and result["processes"] == 2
+    assert seen(tmp_path / "two") == pytest.approx(seen(tmp_path / "one"), abs=1e-5)
+    assert_alike(tmp_path / "two", tmp_path / "one")
 
 
 def seen(folder):
@@ -122,26 +132,22 @@ def seen(folder):
     return {row["step"]: row["loss"] for row in life.rows(folder, "metrics.jsonl") if "loss" in row}
 
 
-@pytest.mark.parametrize("shard", [False, *slow(True)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
+@pytest.mark.parametrize("who", [0, 1])
 def test_begun_by_two_and_gone_on_with_by_one_it_sees_the_same_samples(
-    shard, tmp_path, few_threads, monkeypatch
+    who, shard, tmp_path, few_threads
 ):
-    """The leader dies in a step after a checkpoint; its helper ends, and one process goes on."""
+    """One of them dies in a step after a checkpoint; the other one ends, and one goes on."""
     data, values = made("text", tmp_path)
+    values["shard"] = shard
     single = one("text", data, values, tmp_path / "one")
-    asked = asked_for("text", data, {**values, "shard": shard}, tmp_path / "two")
-    finish, steps = Optimiser.finish_gradient, [0]
-
-    def dies(self, count):
-        steps[0] += (tmp_path / "two" / "recipe.yaml").is_file()
-        if steps[0] == 6:
-            raise KeyError("killed")
-        return finish(self, count)
-
-    with monkeypatch.context() as broken, helping(asked):
-        broken.setattr(Optimiser, "finish_gradient", dies)
-        with pytest.raises(KeyError, match="killed"):
-            take_part(asked)
+    asked = asked_for("text", data, values, tmp_path / "two")
+    both = [started(rank, {**asked, "dies": 6 if rank == who else 0}) for rank in (0, 1)]
+    said = [each.communicate(timeout=_PATIENCE_S)[1] for each in both]
+    assert both[who].returncode == 9
+    assert both[1 - who].returncode == 1, said
+    assert "ended without a word" in said[1 - who]
     assert not (tmp_path / "two" / "result.json").exists()
     assert checkpoints(tmp_path / "two" / "checkpoints")
     found = resume(tmp_path / "two", QUIET)

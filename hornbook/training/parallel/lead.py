@@ -154,13 +154,15 @@ def company() -> Iterator[Team | None]:
     try:
         yield team
         team.tell({"do": _END})
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, SystemExit):  # a helper that was told that it is over
+            raise
         raise _ended(team, error) from error
     finally:
         team.leave()
 
 
-def _ended(team: Team, error: Exception) -> BaseException:
+def _ended(team: Team, error: BaseException) -> BaseException:
     """What this process ends with; the others are told why."""
     if not lost_contact(error):
         team.failed(f"{error}" or type(error).__name__)

@@ -2,6 +2,7 @@
 in safetensors): any number of processes reads them again.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,12 +69,14 @@ def read_parts(
     }
     tensors = {_WEIGHT + name: weight.detach() for name, weight in weights.items()}
     tensors |= {_MOMENT + key: moment for key, moment in moments.items()}
-    load(
-        tensors,
-        storage_reader=reader,
-        process_group=team and team.orders,
-        no_dist=team is None,
-    )
+    with warnings.catch_warnings():  # that one process reads is what is meant
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        load(
+            tensors,
+            storage_reader=reader,
+            process_group=team and team.orders,
+            no_dist=team is None,
+        )
     state.optimiser.load_state(moments)
     return None
 

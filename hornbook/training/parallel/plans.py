@@ -88,6 +88,8 @@ class Replicated:
         self.model, self._team = problem.model, team
         learned = ModelWithObjective(problem.model, problem.objective)
         ids = None if team.device == "cpu" else [torch.cuda.current_device()]
+        # Sums are copied once where the layout of a gradient is another; nothing is wrong with it.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         with warnings.catch_warnings():  # the name of an argument changes with torch 2.13
             warnings.simplefilter("ignore", FutureWarning)
             self._ddp = nn.parallel.DistributedDataParallel(

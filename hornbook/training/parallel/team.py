@@ -113,7 +113,7 @@ class Team:
             dist.destroy_process_group()
 
 
-def lost_contact(error: Exception) -> bool:
+def lost_contact(error: BaseException) -> bool:
     """Whether a library lost contact with another process. Gloo's errors have no class."""
     words = ("gloo", "Connection", "Broken pipe", "NCCL")
     return isinstance(error, dist.DistError) or (
