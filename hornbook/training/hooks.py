@@ -5,6 +5,7 @@ Each hook is called after every step and decides for itself.
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,7 @@ from typing import Any
 
 from hornbook.core.errors import Interrupted
 from hornbook.core.metrics import MetricsLog
+from hornbook.core.ranks import world
 from hornbook.core.signals import STOPPING
 from hornbook.training.loop import Hook
 from hornbook.training.schedule import last_step
@@ -66,11 +68,16 @@ def remarked(show: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None
         return {"prompt": "", "text": "", "remark": f"no sample: {reason[:200]}"}
 
 
+_PASSED_ON_S = 2.0
+"""Within which a launcher passes on what the terminal has sent already."""
+
+
 class StopRequest:
     """Set by Ctrl-C (SIGINT) or SIGTERM; read between steps."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._at = 0.0
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
@@ -86,9 +93,11 @@ class StopRequest:
                 signal.signal(kind, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        now = time.monotonic()
+        if self.signal is None:
+            self.signal, self._at = number, now
+        elif world() == 1 or now - self._at > _PASSED_ON_S:
             raise KeyboardInterrupt
-        self.signal = number
 
 
 def stop_when(request: StopRequest, save: Hook, resume: str) -> Hook:

@@ -4,12 +4,15 @@ To whatever settles and trains a run, a led problem is a problem like any other.
 """
 
 import contextlib
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from hornbook.batches.batch import AnyBatch
 from hornbook.core.errors import HornbookError
+from hornbook.core.signals import STOPPING
 from hornbook.training.choices import Choice, replaced
 from hornbook.training.loop import Batches, Diverged, Hook, LoopConfig, go
 from hornbook.training.parallel.hands import Hands
@@ -129,7 +132,10 @@ def alone(problem: Any) -> Any:
 
 def follow(team: Team, prepare: Callable[..., Problem]) -> NoReturn:
     """Do what the leader says until it says that it is over; then this process ends. prepare: the
-    problem, by what the leader gives."""
+    problem, by what the leader gives. Whoever asks to stop is answered by the leader."""
+    if threading.current_thread() is threading.main_thread():
+        for kind in STOPPING:
+            signal.signal(kind, signal.SIG_IGN)
     hands: Hands | None = None
     while (name := (order := team.told()).pop("do")) != _END:
         if name == _PREPARE:
@@ -157,7 +163,9 @@ def company() -> Iterator[Team | None]:
     except BaseException as error:
         if isinstance(error, SystemExit):  # a helper that was told that it is over
             raise
-        raise _ended(team, error) from error
+        if (found := _ended(team, error)) is error:
+            raise
+        raise found from error
     finally:
         team.leave()
 
@@ -169,16 +177,15 @@ def _ended(team: Team, error: BaseException) -> BaseException:
         silent = isinstance(error, _EXPECTED) and not team.leads
         return SystemExit(1) if silent else error
     said = team.said()
-    if said is None:
-        team.failed("it lost contact with another")
-        return HornbookError(
-            "A process of this run ended without a word: it was killed, or its machine is gone. "
-            "The same command with --resume goes on from the last checkpoint."
-        )
-    if not team.leads:
-        return SystemExit(1)  # the leader says it
-    rank, reason = said
-    return HornbookError(f"Process {rank} failed: {reason}")
+    if said is not None and not team.leads:
+        return SystemExit(1)  # another one says it
+    if said is not None and said.reason:
+        return HornbookError(f"Process {said.rank} failed: {said.reason}")
+    team.failed("")
+    return HornbookError(
+        "A process of this run ended without a word: it was killed, or its machine is gone. "
+        "The same command with --resume goes on from the last checkpoint."
+    )
 
 
 _EXPECTED = (HornbookError, OSError, MemoryError)

@@ -6,15 +6,17 @@ Knows nothing of models.
 import contextlib
 import datetime
 import json
+import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from hornbook.core import ranks
+from hornbook.core.errors import UsageError
 
 _PATIENCE = datetime.timedelta(days=30)
 """How long helpers wait for an order: preparing a large corpus takes days."""
@@ -23,6 +25,13 @@ _FRAME = 1024
 _REASON, _REASON_S = "failed", 3.0
 """Where a process that fails says why, and how long the others wait for that."""
 _LENGTH = 8
+
+
+class LastWord(NamedTuple):
+    """Of a process that ended: which, and why."""
+
+    rank: int
+    reason: str
 
 
 class Team:
@@ -90,20 +99,20 @@ class Team:
         dist.barrier(group=self.orders)
 
     def failed(self, reason: str) -> None:
-        """Leave word for the others why this process ends, where none was left before."""
+        """Leave word for the others why this process ends, where none was left before; "" where it
+        knows no more than that another did."""
         with contextlib.suppress(RuntimeError):
             if not self.store.check([_REASON]):
                 self.store.set(_REASON, json.dumps([self.rank, reason]))
 
-    def said(self) -> tuple[int, str] | None:
-        """The first process that failed, and why; waits a moment for it. None where none says it:
+    def said(self) -> "LastWord | None":
+        """What the first that ended has said; waits a moment for it. None where none says it:
         it was killed."""
         until = time.monotonic() + _REASON_S
         with contextlib.suppress(RuntimeError):
             while time.monotonic() < until:
                 if self.store.check([_REASON]):
-                    rank, reason = json.loads(self.store.get(_REASON))
-                    return rank, reason
+                    return LastWord(*json.loads(self.store.get(_REASON)))
                 time.sleep(0.1)
         return None
 
@@ -121,13 +130,21 @@ def lost_contact(error: BaseException) -> bool:
     )
 
 
+_met: set[tuple[str, str]] = set()
+"""Where teams of this process met."""
+
+
 def contact() -> Team | None:
     """The team that a launcher started this process for; None for a process alone.
 
-    Each takes the accelerator of its number.
+    Each takes the accelerator of its number. Raises UsageError where the others have ended.
     """
     if ranks.world() == 1:
         return None
+    where = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    if where in _met:
+        raise UsageError("The other processes ended with the run before; start each by a launcher.")
+    _met.add(where)
     ranks.end_with_launcher()
     if not torch.cuda.is_available():
         return Team("cpu")
