@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hornbook.core.guarded import step
-from hornbook.read.formats.pdf_columns import Box, characters, in_columns
+from hornbook.read.formats.pdf_columns import Box, characters, in_columns, turned_box
 from hornbook.retrieve.matching import find, plain
 
 _FINE = 10_000
 """Steps that a page's side is measured in."""
+_TURNS = (0, 90, 270, 180)
+"""Degrees by which a line may run another way than from left to right."""
 _SCALE, _WIDEST = 1.5, 1600
 """Pixels a point, and of a picture's longer side at most."""
 
@@ -73,9 +75,16 @@ def rectangles(page: Any, quote: str, near: float = 0.0) -> list[Rectangle]:
             for i in range(span.start, span.end)
             if not read[i].isspace()
         ]
-        return [_seen(page, line) for line in _lines(boxes)]
+        return [_seen(page, line) for line in _fewest(boxes)]
     finally:
         textpage.close()
+
+
+def _fewest(boxes: Sequence[Box]) -> list[Box]:
+    """The lines of characters, whichever way they run on the page."""
+    ways = ((turn, _lines([turned_box(box, turn) for box in boxes])) for turn in _TURNS)
+    turn, lines = min(ways, key=lambda way: len(way[1]))
+    return [turned_box(line, (360 - turn) % 360) for line in lines]
 
 
 def _lines(boxes: Sequence[Box]) -> list[Box]:

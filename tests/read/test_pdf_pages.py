@@ -109,7 +109,13 @@ def test_what_goes_over_both_columns_stays_between():
 
 def test_a_page_that_is_turned():
     lines = [((0, 1, -1, 0, 800 - y, x), text) for (x, y), text in row_by_row(LEFT, RIGHT)]
-    assert text_of(drawn(lines, page=b"/Rotate 90")) == READ
+    data = drawn(lines, page=b"/Rotate 90")
+    assert text_of(data) == READ
+    with pypdfium2.PdfDocument(data) as opened:
+        boxes = rectangles(opened[0], "\n".join(RIGHT[1:3]))
+    assert len(boxes) == 2 and all(
+        box.right - box.left > 5 * (box.bottom - box.top) for box in boxes
+    )
 
 
 def test_three_columns():

@@ -38,3 +38,8 @@ def test_repeated_questions_of_few_sentences_differ(out):
         made = made_questions(index, 40, repeated=True)
         assert len(made) == 40 and len({one.place for one in made}) == LONG
         assert len({one.question for one in made}) > 2 * LONG
+        # In so small an index other words than a sentence's own are of no document.
+        inside = {word for text in TEXTS.values() for word in runs(text)}
+        assert any(word not in inside for one in made for word in one.question.split())
+        once = made_questions(index, LONG)
+        assert all(word in inside for one in once for word in one.question.split())

@@ -112,6 +112,34 @@ def test_a_tiny_collection_judges_by_several_questions_of_a_sentence(tmp_path):
     assert (there["refusal"]["questions"], there["refusal"]["sentences"]) == (40, 1)
 
 
+TINY = {
+    "Die Miete beträgt 300 Euro im Monat. Haustiere sind nur erlaubt, wo der Vermieter zustimmt.": (
+        ["Wie hoch ist die Miete?", "Welche Haustiere sind erlaubt?"],
+        "Wer gewann das Fußballspiel in Wien?",
+    ),
+    "The rent of the mill is 300 euros a month. Pets are kept only where the landlord agrees.": (
+        ["What does one pay as rent for the mill?", "Which pets may be kept there?"],
+        "Who won the football match in Vienna?",
+    ),
+    "本办法自二〇二四年五月一日起施行。每件商标注册申请的费用为三百元。": (
+        ["商标注册申请的费用是多少？", "本办法什么时候施行？"],
+        "足球比赛谁赢了？",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", TINY)
+def test_a_tiny_collection_answers_who_asks_in_other_words(tmp_path, text):
+    """People's words that stand nowhere in it are no reason to refuse them."""
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    made(tmp_path / "out", tmp_path / "a.txt")
+    opened = OpenIndex(tmp_path / "out", QUIET)
+    answered, refused = TINY[text]
+    with opened.index:
+        assert [ask(opened, question).refused for question in answered] == [False] * len(answered)
+        assert ask(opened, refused).refused
+
+
 def test_an_index_of_what_there_is_time_for(docs, tmp_path):
     heard = Heard()
     assert index_text([str(docs)], tmp_path / "none", 0.0, heard) is not None

@@ -108,7 +108,7 @@ class _Page:
         def place(i: int) -> Box:
             if not ask(textpage, i, into):
                 return 0.0, 0.0, 0.0, 0.0
-            return _seen((box.left, box.bottom, box.right, box.top), turned)
+            return turned_box((box.left, box.bottom, box.right, box.top), turned)
 
         self._place = place
 
@@ -142,8 +142,8 @@ def _both(one: PagePiece, other: PagePiece) -> PagePiece:
     )  # fmt: skip
 
 
-def _seen(box: Box, turned: int) -> Box:
-    """Left, bottom, right and top as a page is shown."""
+def turned_box(box: Box, turned: int) -> Box:
+    """A box as it stands on the page when that is shown turned to the right by so many degrees."""
     left, bottom, right, top = box
     if turned == 90:
         return bottom, -right, top, -left
