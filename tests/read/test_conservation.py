@@ -209,6 +209,11 @@ def plain():
 
 FILES = {
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), word_file),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), slides),
+    **dict.fromkeys((".odt", ".ott"), lambda: office.odt(*open_blocks())),
+    **dict.fromkeys((".odp", ".otp"), open_slides),
+    **dict.fromkeys((".xlsx", ".xlsm"), lambda: office.xlsx(**sheets())),
+    ".ods": lambda: office.ods(**sheets()),
     **dict.fromkeys((".xhtml", ".xht"), html_page),
     **dict.fromkeys((".txt", ".text", ".md", ".markdown", ".rst", ".py"), plain),
     **dict.fromkeys(
@@ -220,11 +225,6 @@ FILES = {
     ".tsv": lambda: table("\t"),
     ".parquet": lambda: parquet(rows()),
     ".pdf": pdf_file,
-    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), slides),
-    **dict.fromkeys((".odt", ".ott"), lambda: office.odt(*open_blocks())),
-    **dict.fromkeys((".odp", ".otp"), open_slides),
-    **dict.fromkeys((".xlsx", ".xlsm"), lambda: office.xlsx(**sheets())),
-    ".ods": lambda: office.ods(**sheets()),
     ".epub": epub_file,
     ".eml": letter,
     ".emlx": lambda: b"%d\n%s<plist/>" % (len(one := letter()), one),
