@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.common import report
 from hornbook.nn.attend import attend
 
-_SHAPES = ((128, 4, 50, 32), (128, 4, 24, 32), (32, 4, 128, 32), (16, 4, 256, 32))
+_SHAPES = ((128, 4, 50, 32), (128, 4, 24, 32), (32, 4, 128, 32), (16, 4, 256, 32), (16, 4, 256, 64))
 """Rows, heads, time, channels of a head: image patches, sentences, short and long windows."""
 _TRIES = 5
 

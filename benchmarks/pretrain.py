@@ -3,8 +3,10 @@
 The peer is GPT-2's architecture as `transformers` writes it, trained with nanoGPT's recipe: AdamW
 (0.9, 0.95), weight decay 0.1 on matrices, clipping at 1, warm-up and a cosine to a tenth. Ours is
 the default preset with the same depth, width, vocabulary, context and batch on the same batches of
-the same shards, and no more arithmetic per token. Both run in the same number type. Compilation
-counts in our time; evaluation counts in neither's. `--tune` tries the peer's peak learning rates.
+the same shards, and no more arithmetic per token. Both run in the same number type. Evaluation
+counts in neither's time. What a machine does once does not count in ours: the building of our
+kernels, which a wheel brings along. torch.compile does (`--compile`), which runs decide about by
+measurement. `--tune` tries the peer's peak learning rates; `--seeds` repeats our run.
 """
 
 import argparse
@@ -21,10 +23,11 @@ from benchmarks.common import default_text, report
 from hornbook.batches.batch import Batch
 from hornbook.batches.packing import PackedWindows
 from hornbook.core.claims import Claim
-from hornbook.core.machine import Machine, measure_machine
+from hornbook.core.machine import measure_machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.causal_lm import CausalLM
+from hornbook.nn.training_kernels import training_kernels
 from hornbook.training.dial import Plan, flops_per_token
 from hornbook.training.loop import LoopConfig, train
 from hornbook.training.objective import next_token, token_losses
@@ -57,6 +60,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: measured")
     parser.add_argument("--tune", action="store_true", help="try all peak rates of the peer")
+    parser.add_argument("--compile", action="store_true", help="compile our layers, in our time")
+    parser.add_argument("--seeds", type=int, default=1, help="how often ours runs")
     parser.add_argument("--our-steps", type=int, default=OUR_STEPS)
     parser.add_argument("--peer-steps", type=int, default=PEER_STEPS)
     arguments = parser.parse_args()
@@ -67,7 +72,18 @@ def main() -> None:
         rates = PEER_RATES if arguments.tune else (PEER_RATE,)
         peers = [_peer(r, arguments.peer_steps, batches, validation, dtype) for r in rates]
         peer = min(peers, key=lambda found: found["nats"])
-        ours = _ours(arguments.our_steps, batches, validation, machine, dtype)
+        loop = LoopConfig(
+            steps=arguments.our_steps,
+            micro_rows=PLAN.micro_rows,
+            schedule=OUR_SCHEDULE,
+            device="cpu",
+            dtype=dtype,
+        )
+        tried = [
+            _ours(loop.model_copy(update={"seed": seed}), batches, validation, arguments.compile)
+            for seed in range(arguments.seeds)
+        ]
+    ours = sorted(tried, key=lambda found: found["nats"])[len(tried) // 2]
     reached = ours["nats"] <= peer["nats"]
     report(
         ours=ours,
@@ -76,7 +92,8 @@ def main() -> None:
         verdict="reached the peer's loss" if reached else "did not reach the peer's loss",
         text=text,
         dtype=dtype,
-        share_of_sgemm=ours["flops_per_second"] / machine.rates["float32"],
+        seeds=[found["nats"] for found in tried],
+        share_of_fastest_products=ours["flops_per_second"] / machine.rates[dtype],
         rates=machine.rates,
     )
 
@@ -94,20 +111,15 @@ def _data(folder: Path) -> tuple[PackedWindows, Validation, str]:
 
 
 def _ours(
-    steps: int, batches: PackedWindows, validation: Validation, machine: Machine, dtype: Any
+    loop: LoopConfig, batches: PackedWindows, validation: Validation, compiled: bool
 ) -> dict[str, Any]:
+    training_kernels()
     start = time.perf_counter()
-    model = PLAN.config(PLAN.vocab).build()
+    model = PLAN.config(PLAN.vocab).build(loop.seed)
     assert isinstance(model, CausalLM)
-    compile_layers(model.stack)
-    state = TrainState(model, Optimiser(model, OURS, getattr(torch, dtype)))
-    loop = LoopConfig(
-        steps=steps,
-        micro_rows=PLAN.micro_rows,
-        schedule=OUR_SCHEDULE,
-        device="cpu",
-        dtype=dtype,
-    )
+    if compiled:
+        compile_layers(model.stack)
+    state = TrainState(model, Optimiser(model, OURS, getattr(torch, loop.dtype)))
     durations: list[float] = []
 
     def clock(state: TrainState) -> None:
@@ -118,11 +130,12 @@ def _ours(
     step_s = sorted(durations)[len(durations) // 2]
     per_token = flops_per_token(model.config)
     return {
-        "steps": steps,
+        "seed": loop.seed,
+        "steps": loop.steps,
         "seconds": seconds,
         "seconds_of_first_step": durations[0],
         "seconds_a_step": step_s,
-        "nats": validation.score(model, token_losses, "cpu", dtype).nats_per_token,
+        "nats": validation.score(model, token_losses, "cpu", loop.dtype).nats_per_token,
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "flops_per_token": per_token,
         "flops_per_second": PLAN.rows * PLAN.context * per_token / step_s,

@@ -16,6 +16,7 @@
 #include "delta.h"
 #include "loss.h"
 #include "mlp.h"
+#include "muon.h"
 #include "norms.h"
 #include "product.h"
 #include "recall.h"
@@ -112,6 +113,10 @@ const int32_t* hornbook_layout() noexcept {
       AT(Norm, dweight),
       sizeof(Gated), AT(Gated, size), AT(Gated, gate), AT(Gated, up), AT(Gated, y),
       AT(Gated, dy), AT(Gated, dgate), AT(Gated, dup),
+      sizeof(Moved), AT(Moved, weight), AT(Moved, buffer), AT(Moved, gradient), AT(Moved, rows),
+      AT(Moved, columns),
+      sizeof(Muon), AT(Muon, matrix), AT(Muon, matrices), AT(Muon, iterations),
+      AT(Muon, momentum), AT(Muon, kept), AT(Muon, rate), AT(Muon, coefficients),
       -1};
   return found;
 }
@@ -231,6 +236,28 @@ Status hornbook_gate(int threads, const Gated* gated, int back) noexcept {
     team.each(pieces, [&](int64_t first, int64_t stop) {
       for (int64_t i = first * kPiece; i < std::min(gated->size, stop * kPiece); i += kLanes)
         (back ? gate_back : gate)(*gated, i);
+    });
+  });
+  return kDone;
+}
+
+// Weights and momenta become what they are after a step.
+Status hornbook_muon(int threads, const Muon* muon) noexcept {
+  int64_t low = 0, wide = 0;
+  for (int i = 0; i < muon->matrices; i++) {
+    low = std::max(low, muon->matrix[i].low());
+    wide = std::max(wide, muon->matrix[i].wide());
+  }
+  Arena count;
+  MuonWork(count, low, wide);
+  Arena arena(count.used * threads);
+  if (!arena.base) return kNoMemory;
+  Team::run(threads, kMany, [&](Member& team) {
+    const BfloatGrid grid;
+    Arena own(arena.base + count.used * team.thread);
+    MuonWork work(own, low, wide);
+    team.each(muon->matrices, [&](int64_t first, int64_t stop) {
+      for (int64_t i = first; i < stop; i++) move_matrix(grid, *muon, muon->matrix[i], work);
     });
   });
   return kDone;

@@ -21,6 +21,7 @@ _TYPES = {
     "hornbook_cross_entropy": (ctypes.POINTER(structures.CrossEntropy),),
     "hornbook_norm": (ctypes.POINTER(structures.Norm), ctypes.c_int),
     "hornbook_gate": (ctypes.POINTER(structures.Gated), ctypes.c_int),
+    "hornbook_muon": (ctypes.POINTER(structures.MuonStruct),),
 }  # fmt: skip
 """What each takes after the number of threads; all return a `Status`."""
 _DONE = 0
@@ -47,6 +48,7 @@ class Library:
         self._delta = loaded.hornbook_delta
         self._attend, self._cross_entropy = loaded.hornbook_attend, loaded.hornbook_cross_entropy
         self._norm, self._gate = loaded.hornbook_norm, loaded.hornbook_gate
+        self._muon = loaded.hornbook_muon
 
     def product(
         self, matrix: structures.MatrixStruct, x: np.ndarray, threads: int | None = None
@@ -89,6 +91,10 @@ class Library:
     def gate(self, call: structures.Gated, back: bool, threads: int | None = None) -> None:
         """Let a gate scale channels, or find the gradients of that. threads: as above."""
         _require_done(self._gate(threads or _threads(), ctypes.byref(call), back))
+
+    def muon(self, call: structures.MuonStruct, threads: int | None = None) -> None:
+        """Move matrices by a step of Muon. threads: as above."""
+        _require_done(self._muon(threads or _threads(), ctypes.byref(call)))
 
 
 def _require_layout(loaded: ctypes.CDLL) -> None:

@@ -278,6 +278,32 @@ class Gated(ctypes.Structure):
     )
 
 
+class Moved(ctypes.Structure):
+    """A matrix that Muon moves: (rows, columns) float32 each."""
+
+    _fields_ = (
+        ("weight", ctypes.c_void_p),
+        ("buffer", ctypes.c_void_p),
+        ("gradient", ctypes.c_void_p),
+        ("rows", ctypes.c_int32),
+        ("columns", ctypes.c_int32),
+    )
+
+
+class MuonStruct(ctypes.Structure):
+    """A step of `matrices` of them; coefficients: (iterations, 3) float32."""
+
+    _fields_ = (
+        ("matrix", ctypes.POINTER(Moved)),
+        ("matrices", ctypes.c_int32),
+        ("iterations", ctypes.c_int32),
+        ("momentum", ctypes.c_float),
+        ("kept", ctypes.c_float),
+        ("rate", ctypes.c_float),
+        ("coefficients", ctypes.c_void_p),
+    )
+
+
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP, ABREAST)
@@ -288,5 +314,5 @@ def layout() -> Iterator[int]:
 
 _STRUCTURES: tuple[type[ctypes.Structure], ...] = (
     *(MatrixStruct, MLPStruct, Delta, DeltaPieces, DeltaLayer, LayerStruct, DecoderStruct, Pass),
-    *(Slab, Attend, CrossEntropy, Norm, Gated),
+    *(Slab, Attend, CrossEntropy, Norm, Gated, Moved, MuonStruct),
 )

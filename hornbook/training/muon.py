@@ -1,7 +1,8 @@
 """Muon (Jordan 2024): momentum whose matrices are made orthogonal before they are applied.
 
 Every hidden matrix moves by an update with all singular values near one, so no direction is
-starved. Matrices of one shape are treated in one batch.
+starved. In bfloat16 on the CPU our own kernels move them (`kernels.muon`); by torch, matrices of
+one shape are treated in one batch.
 """
 
 import math
@@ -9,8 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from hornbook.kernels.muon import MovedMatrix, move
+from hornbook.nn.training_kernels import needed_kernels, training_kernels
 
 # Quintic coefficients of each iteration, fitted to drive singular values to 1 in five steps
 # ("Polar Express", Amsel et al. 2025, table for lower bound 1e-3, slightly damped for safety).
@@ -68,12 +73,40 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if weights and self._by_kernel(weights):
+                self._move(weights, group)
+                continue
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    alike[weight.shape].append(weight)
+            for weight in weights:
+                alike[weight.shape].append(weight)
             for shape, weights in alike.items():
                 self._step_alike(weights, shape, group)
+
+    def _by_kernel(self, weights: Sequence[Tensor]) -> bool:
+        """Whether our own kernels move these weights."""
+        return (
+            self.dtype == torch.bfloat16
+            and self.orthogonal is orthogonalised
+            and all(w.device.type == "cpu" and w.dtype == torch.float32 for w in weights)
+            and all(w.is_contiguous() for w in weights)
+            and training_kernels() is not None
+        )
+
+    def _move(self, weights: Sequence[Tensor], group: dict[str, Any]) -> None:
+        matrices = [
+            MovedMatrix(w.detach().numpy(), self._buffer(w).numpy(), w.grad.contiguous().numpy())
+            for w in weights
+            if w.grad is not None
+        ]
+        move(
+            needed_kernels(),
+            matrices,
+            np.array(_COEFFICIENTS, np.float32),
+            momentum=group["momentum"],
+            kept=1 - group["lr"] * group["weight_decay"],
+            rate=group["lr"],
+        )
 
     def _step_alike(self, weights: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
         momentum = group["momentum"]
