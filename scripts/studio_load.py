@@ -1,6 +1,6 @@
 """How fast the studio's pages are over much: `python scripts/studio_load.py FOLDER`.
 
-Makes 50 runs of 10,000 points each, 100,000 documents, and a corpus and an index of them in FOLDER,
+Makes 50 runs of 10,000 points each, 100,000 documents, and a corpus of them in FOLDER,
 or takes what was made there before, and prints what each page takes: the first look and the fastest
 of five, and the processor seconds of the studio for the first one. With Chromium installed it says
 as well how long frames last while a run adds points.
@@ -26,19 +26,15 @@ SECONDS = 8
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[1]).absolute()
     if not folder.exists():
         for number in range(RUNS):
             make_run(folder / "work" / f"run-{number:02}")
         make_documents(folder / "documents")
-    for name, command in (
-        ("corpus", ["corpus", "build"]),
-        ("index", ["index", "--encoder", "none"]),
-    ):
-        out = folder / "work" / name
-        if not out.exists():
-            whole = [sys.executable, "-m", "hornbook", *command, "--out", out]
-            subprocess.run([*whole, folder / "documents"], check=True)
+    corpus = folder / "work" / "corpus"
+    if not corpus.exists():
+        build = [sys.executable, "-m", "hornbook", "corpus", "build", "--out", corpus]
+        subprocess.run([*build, folder / "documents.jsonl"], check=True)
     studio = [sys.executable, "-m", "hornbook", "studio", "--folder", folder / "work"]
     begun = subprocess.Popen(
         [*studio, "--port", "0", "--no-browser"], stderr=subprocess.PIPE, text=True
@@ -86,11 +82,15 @@ def point(step: int) -> dict[str, object]:
 
 
 def make_documents(folder: Path) -> None:
-    """As many short texts, a thousand in each folder."""
-    for number in range(DOCUMENTS):
-        place = folder / f"{number // 1000:03}"
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number}.txt").write_text(f"Document {number} says that the filing fee is due.")
+    """As many short texts, a thousand in each folder, and all of them as rows of one file."""
+    with (folder.parent / "documents.jsonl").open("w") as rows:
+        for number in range(DOCUMENTS):
+            place = folder / f"{number // 1000:03}"
+            if number % 1000 == 0:
+                place.mkdir(parents=True)
+            text = f"Document {number} says that the filing fee is due."
+            (place / f"{number}.txt").write_text(text)
+            rows.write(json.dumps({"text": text}) + "\n")
 
 
 def measure(address: str, folder: Path, process: psutil.Process) -> None:
@@ -99,10 +99,10 @@ def measure(address: str, folder: Path, process: psutil.Process) -> None:
     pages = [
         "/", "/runs", "/runs/now", "/run?id=run-00", "/run/figures?id=run-00",
         "/run/more?id=run-00", f"/together?{several}", f"/together/figures?{several}", "/new",
-        "/new?kind=labels", "/talk", "/ask?index=index", "/ask/now?index=index", "/understand",
+        "/new?kind=labels", "/talk", "/ask", "/ask/now", "/understand",
         "/models", "/compare", "/commands", "/commands/evaluate", "/corpora", "/corpus?id=corpus",
         "/corpus/documents?id=corpus", "/corpus/documents?id=corpus&at=3000",
-        f"/corpus/document?id=corpus&document={folder.absolute()}/documents/050/50123.txt:0",
+        f"/corpus/document?id=corpus&document={folder}/documents.jsonl:50123",
     ]  # fmt: skip
     with httpx2.Client(timeout=120, follow_redirects=True) as client:
         client.get(address)
@@ -114,7 +114,7 @@ def measure(address: str, folder: Path, process: psutil.Process) -> None:
             busy = after.user + after.system - before.user - before.system
             others = [taken(lambda page=page: client.get(site + page)) for _ in range(5)]
             show(page, [first, *others], busy)
-        look(client, site, str((folder / "documents").absolute()))
+        look(client, site, str(folder / "documents"))
 
 
 def look(client: httpx2.Client, site: str, place: str) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from hornbook.read.documents import Document
 from hornbook.read.pydocs import read_pydocs
 from hornbook.serve.studio.jobs import Jobs
 
@@ -104,7 +105,9 @@ def make(work: Path, model: str = "") -> None:
         if not (work / name).exists():
             run(*command, "--out", work / name)
     jobs = Jobs(work)
-    ahead = ["quickstart", f"--text={texts}", "--minutes=5", f"--out={work / 'ahead'}"]
+    manual = work / "texts" / "manual.txt"
+    manual.write_text("\n\n".join(one.text for one in read_pydocs() if is_language(one)))
+    ahead = ["quickstart", f"--text={manual}", "--minutes=5", f"--out={work / 'ahead'}"]
     begun = [("ahead.forecast", [*ahead, "--dry-run", "--json"])]
     if model:
         page = work / "understood" / "explain-1" / "report.html"
@@ -123,11 +126,16 @@ def run(*command: object) -> None:
     subprocess.run([sys.executable, "-m", "hornbook", *map(str, command)], check=True)
 
 
+def is_language(document: Document) -> bool:
+    """Whether it is of the language's reference."""
+    return ":topic " in document.id
+
+
 def write_table(path: Path) -> None:
     """Paragraphs of Python's documentation, and whether they are of the language or the library."""
     found: dict[str, list[str]] = {"language": [], "library": []}
     for document in read_pydocs():
-        kind = "language" if ":topic " in document.id else "library"
+        kind = "language" if is_language(document) else "library"
         some = (text for text in document.text.split("\n\n") if 80 < len(text) < 400)
         found[kind] += list(itertools.islice(some, 10))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -150,7 +158,7 @@ def ask(question: str):
     def act(page: Page) -> None:
         page.fill("#question", question)
         page.click(".ask button")
-        page.wait_for_selector("#answer .answer", timeout=120_000)
+        page.wait_for_selector("#answer .answer", timeout=300_000)
 
     return act
 
@@ -190,8 +198,8 @@ def talk(page: Page) -> None:
     page.click(".parameters summary")
     page.fill("#message", "What is the capital of France?")
     page.click("button.main")
-    page.wait_for_selector(".token", timeout=60_000)
-    page.wait_for_selector("#halt", state="hidden", timeout=60_000)
+    page.wait_for_selector(".token", timeout=300_000)
+    page.wait_for_selector("#halt", state="hidden", timeout=300_000)
     page.locator(".token").nth(6).click()
 
 

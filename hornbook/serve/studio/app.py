@@ -1,5 +1,6 @@
 """The application of the studio: the server's, its pages, and the door."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +50,15 @@ PAGES = (
     look_pages.router,
 )
 STATIC = Path(__file__).parent / "static"
+_WARM_AFTER_S = 2.0
+"""After the start, when the first page is there."""
+
+
+def warm() -> None:
+    """Load what pages of models need, which takes a second or two, before anybody opens one."""
+    import hornbook.models.presets
+    import hornbook.workflows.exchange.export
+    import hornbook.workflows.projects.answers.data  # noqa: F401
 
 
 def create_studio(server: ServerState, config: StudioConfig) -> FastAPI:
@@ -61,8 +71,12 @@ def create_studio(server: ServerState, config: StudioConfig) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = threading.Timer(_WARM_AFTER_S, warm)
+        warming.daemon = True
+        warming.start()
         async with server_s(app):
             yield
+        warming.cancel()
         studio.close()
 
     app.router.lifespan_context = lifespan

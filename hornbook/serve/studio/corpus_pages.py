@@ -141,7 +141,8 @@ def _dropped(card: dict[str, Any], number: int) -> list[dict[str, Any]]:
 
 
 def _languages(card: dict[str, Any], number: int) -> list[tuple[str, int]]:
-    rows = sorted(card["languages"], key=lambda row: -row["kept"])[:_LANGUAGES]
+    found = [row for row in card["languages"] if row["kept"]]
+    rows = sorted(found, key=lambda row: -row["kept"])[:_LANGUAGES]
     return [(words.language_name(row["language"])[number], row["kept"]) for row in rows]
 
 

@@ -43,10 +43,11 @@ class ListedModel(NamedTuple):
 def all_models(work: WorkFolder, given: Mapping[str, Path]) -> list[ListedModel]:
     """Those of the work folder first, then pulled ones, then others that the server has."""
     found = [_listed(*each) for each in _places(work)]
-    own = {model.path.resolve() for model in found}
-    return found + [
+    own = {path.resolve() for model in found for path in (model.path, model.place)}
+    others = [
         _listed("given", name, path) for name, path in given.items() if path.resolve() not in own
     ]
+    return found + [one for one in others if one.place.resolve() not in own]  # pulled, by its name
 
 
 def find_model(

@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 import shlex
-import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -55,7 +54,6 @@ _RECENT = datetime.timedelta(hours=1)
 @router.get("/models")
 def models(request: Request, studio: Studio, server: State) -> Response:
     """All that there are, and what can be had."""
-    threading.Thread(target=_warm, daemon=True).start()
     found = _table(studio, server)
     first = next((str(one.path) for one in found["models"] if one.about), "MODEL")
     return page(
@@ -214,8 +212,3 @@ def _done(last: dict[str, Any], models: list[ListedModel]) -> tuple[str, str] | 
         if made and one.path.absolute() == Path(made).absolute():
             return one.name, "/model?" + urlencode({"origin": one.origin, "name": one.name})
     return None
-
-
-def _warm() -> None:
-    """Load what the page of one model needs, while that of all is looked at."""
-    import hornbook.workflows.exchange.export  # noqa: F401
