@@ -6,6 +6,7 @@ of five, and the processor seconds of the studio for the first one. With Chromiu
 as well how long frames last while a run adds points.
 """
 
+import argparse
 import itertools
 import json
 import shutil
@@ -26,7 +27,9 @@ SECONDS = 8
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]).absolute()
+    parser = argparse.ArgumentParser(description="How fast the studio's pages are over much.")
+    parser.add_argument("folder", type=Path, help="where runs and documents are made, or were")
+    folder = parser.parse_args().folder.absolute()
     if not folder.exists():
         for number in range(RUNS):
             make_run(folder / "work" / f"run-{number:02}")
