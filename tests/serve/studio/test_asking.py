@@ -41,6 +41,8 @@ def test_nothing_is_asked_before_there_is_something(studio):
     with IndexWriter(studio.folder / "begun"):
         state = studio.get("/ask/now?index=begun&fresh=true").text
         assert "0 documents" in state and "Ask them now" not in state
+        page = studio.get("/ask?index=begun").text
+        assert "fresh=true" in page and 'id="question"' not in page
         found = studio.post("/ask/answer", {"index": "begun", "question": "What is the fee?"})
         assert "so far" in found.text
 
