@@ -4,10 +4,11 @@ Run as `python -m benchmarks.serve --model FILE.gguf`. At each number of `--stre
 ask for `--seconds`, each as soon as its last answer is whole: greedy chat answers of `--tokens`
 tokens to questions of their own. Measured by the clients: tokens a second of all, seconds to the
 first text and between texts (median and 95th percentile), and errors; of the server its memory at
-eleven times from beginning to end. Ours besides: whether each text is that of the same request
-alone, and its share of the tokens a second of the engine alone (the same requests, one after
-another in each stream, in one process without HTTP). The peer's server answers one request at a
-time.
+eleven times a round. Ours besides: whether each text is that of the same request alone, and its
+share of the tokens a second of the engine alone (the same requests, one after another in each
+stream, in one process without HTTP). Both are measured by turns, in `--rounds`, as what a machine
+can do changes within minutes; the share is the median of the rounds' own. The peer's server answers
+one request at a time.
 
 Clients run on the same cores, so `engine_beside_clients` is measured too: the engine alone, while a
 server of canned tokens streams to the same clients as many as it writes. `cpu_ms` are milliseconds
@@ -30,6 +31,7 @@ import urllib.request
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--streams", type=int, nargs="+", default=(8, 32))
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--peer-python", default=sys.executable)
@@ -64,7 +67,9 @@ def main() -> None:
         print(json.dumps(ours[str(streams)]), flush=True)
         if not arguments.without_peer:
             with _Server(_peer_command(arguments)) as server:
-                peer[str(streams)] = asyncio.run(_load(server, arguments, streams)).told()
+                found = _Found()
+                asyncio.run(_load(server, arguments, streams, arguments.seconds, found))
+            peer[str(streams)] = found.told()
             print(json.dumps(peer[str(streams)]), flush=True)
     key = "tokens_per_second"
     ratio = min((ours[n][key] / peer[n][key] for n in peer), default=None)
@@ -74,23 +79,30 @@ def main() -> None:
 def _ours(arguments: argparse.Namespace, streams: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "hornbook", "serve", str(arguments.model)]
     command += ["--slots", str(min(streams, _MOST_SLOTS)), "--context", "1024", "--port"]
+    found, seconds = _Found(), arguments.seconds / arguments.rounds
+    engines, shares = list[dict[str, float]](), list[float]()
     with _Server(command) as server:
         alone = asyncio.run(_alone(server, arguments, min(streams, 8)))
-        found = asyncio.run(_load(server, arguments, streams))
-    told, engine = found.told(), _Engine(arguments, streams).told()
-    rate = engine["tokens_per_second"]
+        for _ in range(arguments.rounds):
+            engines.append(_Engine(arguments, streams, seconds).told())
+            before = found.in_time
+            asyncio.run(_load(server, arguments, streams, seconds, found))
+            tokens = found.in_time - before
+            shares.append(tokens / seconds / engines[-1]["tokens_per_second"])
+    rate = median(each["tokens_per_second"] for each in engines)
     with _Server([sys.executable, "-m", "benchmarks.canned", str(streams / rate)]) as canned:
-        beside = _Engine(arguments, streams)
-        asyncio.run(_load(canned, arguments, streams, beside.is_running))
-    busy = beside.told()["tokens_per_second"]
+        beside = _Engine(arguments, streams, seconds)
+        asyncio.run(_load(canned, arguments, streams, seconds, _Found(), beside.is_running))
+    busy, told = beside.told()["tokens_per_second"], found.told()
     same = [found.texts[key] == {text} for key, text in alone.items() if key in found.texts]
-    told["cpu_ms"]["engine"] = engine["cpu_ms"]
+    told["cpu_ms"]["engine"] = median(each["cpu_ms"] for each in engines)
     return told | {
         "texts_compared": len(same),
         "texts_as_alone": sum(same),
         "engine_tokens_per_second": round(rate, 1),
         "engine_beside_clients": round(busy, 1),
-        "share_of_engine": round(told["tokens_per_second"] / rate, 3),
+        "share_of_engine": round(median(shares), 3),
+        "shares_of_engine": [round(each, 3) for each in shares],
         "share_of_engine_beside_clients": round(told["tokens_per_second"] / busy, 3),
     }
 
@@ -146,10 +158,11 @@ class _Server:
 
 @dataclass
 class _Found:
-    """What clients saw. until: when the time was over; tokens that came later are in no rate.
-    texts: of each request, by its question."""
+    """What clients saw, in one round or several. until: when a round's time was over; tokens that
+    came later are in no rate. texts: of each request, by its question."""
 
-    began: float
+    rounds: int = 0
+    elapsed_s: float = 0.0
     until: float = math.inf
     tokens: int = 0
     in_time: int = 0
@@ -185,7 +198,7 @@ class _Found:
         """As the report has it."""
         each = 1000 / max(self.tokens, 1)
         return {
-            "tokens_per_second": round(self.in_time / (self.until - self.began), 1),
+            "tokens_per_second": round(self.in_time / self.elapsed_s, 1),
             "answers": len(self.first_s),
             "first_s": _quantiles(self.first_s),
             "between_s": _quantiles(self.between_s),
@@ -205,8 +218,9 @@ def _quantiles(seconds: list[float]) -> dict[str, float]:
             for name, at in (("median", 0.5), ("p95", 0.95))}  # fmt: skip
 
 
-def _question(stream: int, number: int) -> str:
-    topic, year = _TOPICS[stream % len(_TOPICS)], 1500 + stream + number % _DIFFERENT
+def _question(stream: int, number: int, round: int = 0) -> str:
+    """Others in each round: none finds its beginning in a cache that the engine alone lacks."""
+    topic, year = _TOPICS[stream % len(_TOPICS)], 1500 + stream + number % _DIFFERENT + 100 * round
     return _ASKED.format(topic=topic, year=year)
 
 
@@ -222,7 +236,7 @@ def _ask(
 
 async def _alone(server: _Server, arguments: argparse.Namespace, streams: int) -> dict[str, str]:
     """The texts of some requests, one after another."""
-    found, client = _Found(time.monotonic()), await Connection.open(server.port)
+    found, client = _Found(), await Connection.open(server.port)
     for stream in range(streams):
         found.add(await _ask(client, server, arguments, _question(stream, 0)))
     client.close()
@@ -230,18 +244,20 @@ async def _alone(server: _Server, arguments: argparse.Namespace, streams: int) -
 
 
 async def _load(
-    server: _Server, arguments: argparse.Namespace, streams: int,
+    server: _Server, arguments: argparse.Namespace, streams: int, seconds: float, found: _Found,
     going_on: Callable[[], bool] = lambda: True,
-) -> _Found:  # fmt: skip
-    """So many clients at once, each asking again and again."""
-    exchanges, ended = list[Exchange](), asyncio.Event()
-    found = _Found(time.monotonic(), memory_bytes=[server.memory_bytes()])
+) -> None:  # fmt: skip
+    """So many clients at once, each asking again and again; what they see is added to `found`."""
+    exchanges, ended, began = list[Exchange](), asyncio.Event(), time.monotonic()
+    found.memory_bytes.append(server.memory_bytes())
     server_s, clients_s = server.cpu_s(), time.process_time()
 
     async def one(stream: int) -> None:
         client, number = await Connection.open(server.port), 0
-        while time.monotonic() - found.began < arguments.seconds and going_on():
-            exchanges.append(await _ask(client, server, arguments, _question(stream, number)))
+        while time.monotonic() - began < seconds and going_on():
+            exchanges.append(
+                await _ask(client, server, arguments, _question(stream, number, found.rounds))
+            )
             if exchanges[-1].broken:
                 client = await Connection.open(server.port)
             elif exchanges[-1].status == 429:
@@ -252,27 +268,29 @@ async def _load(
     async def look() -> None:
         while not ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), arguments.seconds / _LOOKS)
+                await asyncio.wait_for(ended.wait(), seconds / _LOOKS)
             found.memory_bytes.append(server.memory_bytes())
 
     looking = asyncio.create_task(look())
     await asyncio.gather(*map(one, range(streams)))
-    found.until = min(time.monotonic(), found.began + arguments.seconds)
-    found.server_s, found.clients_s = server.cpu_s() - server_s, time.process_time() - clients_s
+    found.until = min(time.monotonic(), began + seconds)
+    found.rounds += 1
+    found.elapsed_s += found.until - began
+    found.server_s += server.cpu_s() - server_s
+    found.clients_s += time.process_time() - clients_s
     ended.set()
     await looking
     for exchange in exchanges:
         found.add(exchange)
-    return found
 
 
 class _Engine:
     """The engine alone, in a process of its own: the same questions in as many streams."""
 
-    def __init__(self, arguments: argparse.Namespace, streams: int) -> None:
+    def __init__(self, arguments: argparse.Namespace, streams: int, seconds: float) -> None:
         values = {
             "model": str(arguments.model), "slots": min(streams, _MOST_SLOTS),
-            "seconds": min(arguments.seconds, 20), "max_tokens": arguments.tokens,
+            "seconds": min(seconds, 20), "max_tokens": arguments.tokens,
             "temperature": arguments.temperature,
             "questions": [[_question(s, n) for n in range(_DIFFERENT)] for s in range(streams)],
         }  # fmt: skip

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,9 +12,6 @@ from hornbook.generate.service import AnswerPiece, Busy, GenerationService, Tick
 from hornbook.generate.text import Writing
 from hornbook.serve.errors import busy
 from hornbook.tokenize.tokenizer import Tokenizer
-
-_TURN_S = 0.02
-"""That an engine waits for the event loop at the most, which may be busy with something else."""
 
 
 class AnswerPart(NamedTuple):
@@ -130,12 +126,8 @@ class Delivery:
 
 
 class Outbox:
-    """Pieces on their way from an engine's thread to the event loop: those of one step together.
-
-    The engine waits until they are on their way to their clients. Its kernels take all processors,
-    and what runs beside them stops one of their threads, for which all others then wait: so the
-    loop's work costs least between two steps.
-    """
+    """Pieces on their way from an engine's thread to the event loop: those of one step together, as
+    waking the loop takes a call to the system, and the other thread's turn with it."""
 
     def __init__(self) -> None:
         self._pieces: list[tuple[Delivery, int, AnswerPiece]] = []
@@ -145,23 +137,19 @@ class Outbox:
         self._pieces.append((delivery, number, piece))
 
     def send(self) -> None:
-        """In the engine's thread: let the event loop hand out all that has come."""
+        """In the engine's thread: wake the event loop for all that has come."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
-            loop, gone = pieces[0][0].loop, threading.Event()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                loop.call_soon_threadsafe(_hand_out, pieces, gone)
-                gone.wait(_TURN_S)
+                pieces[0][0].loop.call_soon_threadsafe(_hand_out, pieces)
 
 
-def _hand_out(pieces: Sequence[tuple[Delivery, int, AnswerPiece]], gone: threading.Event) -> None:
+def _hand_out(pieces: Sequence[tuple[Delivery, int, AnswerPiece]]) -> None:
     for delivery, number, piece in pieces:
         delivery.take(number, piece)
     for delivery in dict.fromkeys(delivery for delivery, _, _ in pieces):
         if delivery.heard is not None:
             delivery.heard()
-    # What was written in this turn of the loop goes out at its end.
-    asyncio.get_running_loop().call_soon(gone.set)
 
 
 @contextlib.asynccontextmanager

@@ -5,17 +5,14 @@ import contextlib
 import json
 import random
 import socket
-import threading
-import time
 from types import SimpleNamespace
 
 import pytest
 
 from hornbook.core.errors import HornbookError
 from hornbook.generate.service import AnswerPiece
-from hornbook.serve import delivery as deliveries
 from hornbook.serve.answered import AnswerForm, Begun
-from hornbook.serve.delivery import Delivery, Outbox
+from hornbook.serve.delivery import Delivery
 from hornbook.serve.wire import TextEvent, event
 from hornbook.serve.writer import STRAIGHT, EventWriter
 
@@ -137,27 +134,6 @@ def test_silence_is_broken_now_and_then(monkeypatch):
 
     said = asyncio.run(streamed())
     assert said.startswith(b"<: still here") and said.endswith(b"x>")
-
-
-def test_an_engine_waits_for_its_loop_but_not_for_long(monkeypatch):
-    """It goes on when its pieces are handed out, and when the loop does something else."""
-
-    async def sent(busy_s):
-        delivery, outbox, handed = Delivery([WRITING], None), Outbox(), []
-        delivery.heard = lambda: handed.append(delivery.parts())
-        outbox.put(delivery, 0, AnswerPiece("x", 1))
-        after = []
-        thread = threading.Thread(target=lambda: after.append((outbox.send(), len(handed))[1]))
-        thread.start()
-        time.sleep(busy_s)
-        await asyncio.sleep(0.05)
-        thread.join()
-        return after[0], len(handed)
-
-    monkeypatch.setattr(deliveries, "_TURN_S", 5.0)
-    assert asyncio.run(sent(0)) == (1, 1)
-    monkeypatch.setattr(deliveries, "_TURN_S", 0.01)
-    assert asyncio.run(sent(0.1)) == (0, 1)
 
 
 @pytest.mark.parametrize("text", ["", "plain", 'quoted "\\ \n', "春眠 🦉", "\0"])
