@@ -64,7 +64,7 @@ machine.sustained = sustained
 machine._matmul_rate = functools.cache(machine._matmul_rate)
 
 # The same examples every time, and no clock: other work on the machine must not fail a test.
-settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("hornbook", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("hornbook")
 
 

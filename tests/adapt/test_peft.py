@@ -16,6 +16,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.seq2seq import Seq2Seq
 from tests.adapt.test_method import MODELS, fresh, run
+from tests.tiny import slow
 
 
 @pytest.fixture
@@ -37,6 +38,11 @@ SAVED = (
     "qwen3", "tied", "llama", "qwen2", "gpt2", "mamba2", "lfm2", "qwen3.5", "qwen3-moe", "bert",
     "decoder classifier", "gpt2 classifier", "encoder classifier", "pair transformer",
 )  # fmt: skip
+DAILY = ("qwen3", "gpt2", "mamba2", "qwen3-moe", "encoder classifier", "pair transformer")
+"""One each of what is named, or laid out, otherwise."""
+every_saved = pytest.mark.parametrize(
+    "name", [*DAILY, *slow(*(name for name in SAVED if name not in DAILY))]
+)
 
 
 def tuned(name, folder, rank=4):
@@ -70,7 +76,7 @@ def classified_by_the_last(name):
     return name in ("decoder classifier", "gpt2 classifier")
 
 
-@pytest.mark.parametrize("name", SAVED)
+@every_saved
 def test_peft_computes_with_our_folder_what_we_do(peft, name, tmp_path):
     model = tuned(name, tmp_path)
     save_adapter(model, tmp_path / "adapter", base_of(tmp_path / "base"))
@@ -84,7 +90,7 @@ def test_peft_computes_with_our_folder_what_we_do(peft, name, tmp_path):
         assert (their_logits(there, model) - run(model)).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("name", SAVED)
+@every_saved
 def test_an_adapter_comes_back_as_it_was(name, tmp_path):
     model = tuned(name, tmp_path)
     base = base_of(tmp_path / "base")

@@ -204,6 +204,7 @@ def test_the_builder_goes_on_when_its_starter_ends_and_the_next_one_is_told(as_c
     assert b"failed: error: odd" in done.stdout
 
 
+@pytest.mark.slow
 def test_two_that_build_at_once_compile_once(as_compiler):
     folder = as_compiler('echo $$ >> calls; exec $REAL "$@" -O0')
     both = [subprocess.Popen(python("hornbook.kernels")) for _ in range(2)]

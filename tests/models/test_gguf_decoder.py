@@ -24,7 +24,7 @@ from hornbook.models.presets import PRESETS, llama, qwen3_moe
 from hornbook.models.variants import gemma3, granite, mistral, phi3, smollm3
 from hornbook.nn.frequencies import Llama3Scaling, LongScaling, RotaryConfig
 from hornbook.nn.mixture import MixtureConfig
-from tests.tiny import decoder_sizes, loud
+from tests.tiny import decoder_sizes, loud, slow
 
 SIZES = decoder_sizes(vocab=96, width=64, heads=4, head=16, hidden=96)
 LONG = LongScaling(short=(1.0, 1.5, 2.0), long=(2.0, 3.0, 5.0), original=20, attention=1.2)
@@ -63,7 +63,7 @@ def flat(value):
     return [value]
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, *slow(False)])
 @pytest.mark.parametrize(
     ("name", "kind"), [*((name, "q8_0") for name in FAMILIES), ("llama", "q4_0"), ("far", "f16")]
 )

@@ -20,7 +20,7 @@ from hornbook.models.packed_gguf import load_packed
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.packed import NativeLinear, PackedLinear, kernel_works, packed, quantise, takes
-from tests.tiny import need_kernels
+from tests.tiny import need_kernels, slow
 
 pytestmark = pytest.mark.skipif(not kernel_works(), reason="torch has no kernel for codes here")
 
@@ -98,9 +98,10 @@ LEFT = (".position.weight", ".router", ".rate.weight", ".step.weight", "0.layer.
 """What is small, as those of a row a head; and columns that lie in another order, by heads."""
 
 
-@pytest.mark.parametrize("kind", ["q4_0", "q8_0"])
+@pytest.mark.parametrize(
+    ("kind", "tied"), [("q4_0", True), *slow(("q4_0", False), ("q8_0", True), ("q8_0", False))]
+)
 @pytest.mark.parametrize("name", ["llama", "qwen3", "qwen2", "qwen3-moe", "qwen3.5", "gpt2"])
-@pytest.mark.parametrize("tied", [True, False])
 def test_a_file_of_codes_runs_without_floats(name, kind, tied, tmp_path):
     write_gguf(made(name, tied=tied), tmp_path / "m.gguf", kind, {})
     assert is_mostly_quantised(GGUFFile(tmp_path / "m.gguf"))
@@ -135,7 +136,7 @@ def ids(model, prompt, count=40):
     return [step.id for step in decode(model, [prompt], config, frozenset())]
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen3", "qwen2"])
+@pytest.mark.parametrize("name", ["qwen3", *slow("llama", "qwen2")])
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("kernels", ["torch"], indirect=True)
 def test_the_short_way_gives_the_same_ids_and_the_same_state(name, bits):

@@ -136,7 +136,7 @@ def test_rows_are_independent(config):
         same(whole(layer, x[row : row + 1]), y[row : row + 1])
 
 
-@settings(deadline=None, max_examples=15, derandomize=True)
+@settings(deadline=None, max_examples=8, derandomize=True)
 @given(counts=st.lists(st.tuples(*[st.integers(0, 4)] * ROWS), min_size=1, max_size=5))
 @every_layer
 def test_any_chunks_with_a_cache_are_the_whole(config, counts):

@@ -78,7 +78,7 @@ TEXTS = some.lists(
 ).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(TEXTS, some.sampled_from(["en", "de", "zh", ""]))
 def test_all_that_is_no_white_space_is_in_one_sentence_and_in_one_passage(text, language):
     for cut in (sentences, passages):

@@ -305,17 +305,25 @@ def test_other_tasks_bring_their_own_rows(folder, tmp_path, task):
         assert question.startswith({"translate": "Translate", "summarize": "Summarize"}[task])
 
 
-def test_preferences_are_tuned_and_resumed(folder, tmp_path, monkeypatch):
+@pytest.fixture
+def preferences(tmp_path):
     rows = [{**r, "chosen": r["output"], "rejected": f"no {r['output']}"} for r in ROWS]
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    wishes = {"task": "preference", "data": [tmp_path / "rows.json"], "epochs": 2}
-    facts = tune(folder, tmp_path / "run", **wishes)
-    held = facts["held_out"]
+    return {"task": "preference", "data": [tmp_path / "rows.json"], "epochs": 2}
+
+
+def test_preferences_are_tuned(folder, preferences, tmp_path):
+    held = tune(folder, tmp_path / "run", **preferences)["held_out"]
     assert held["before"]["value"] == pytest.approx(0.6931, abs=1e-3)
     assert held["change"]["high"] < 0
     assert held["chosen_preferred"]["value"] == 1.0
+
+
+@pytest.mark.slow
+def test_preferences_are_resumed(folder, preferences, tmp_path, monkeypatch):
+    held = tune(folder, tmp_path / "run", **preferences)["held_out"]
     with monkeypatch.context() as patch:
         crash_at(patch, 5)
         with pytest.raises(RuntimeError):
-            tune(folder, tmp_path / "cut", **wishes)
+            tune(folder, tmp_path / "cut", **preferences)
     assert resume(tmp_path / "cut", QUIET)["held_out"] == held

@@ -1,6 +1,6 @@
 """The command line stops and goes on: what is resumed ends with the bits of an undisturbed run.
 
-A process that is really killed is one; where else a run may stop, test_life.py tries in this one.
+A process that is really killed is one; where a run may stop, test_life.py tries in this one.
 """
 
 import json
@@ -66,6 +66,7 @@ def wait_for_a_step(run, process):
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(corpus, straight, tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "hornbook", "pretrain", "--corpus", corpus, "--out", run]

@@ -1,5 +1,6 @@
 """The frame of every page that is a file of its own: both languages, all text escaped."""
 
+from functools import cache
 from typing import Any
 
 from hornbook.core.language import chinese
@@ -10,6 +11,12 @@ Section = tuple[str, str, str]
 
 def render(template: str, **facts: Any) -> str:
     """The page that `template` makes of its `facts`; text in them is escaped."""
+    return str(_environment().get_template(template).render(**facts))
+
+
+@cache
+def _environment() -> Any:
+    """Made once a process, as it keeps the templates that were compiled."""
     import jinja2
     import markupsafe
 
@@ -26,7 +33,7 @@ def render(template: str, **facts: Any) -> str:
         count=lambda value: f"{value:,}",
         megabytes=_megabytes,
     )
-    return environment.get_template(template).render(**facts)
+    return environment
 
 
 def _megabytes(size: int) -> str:
