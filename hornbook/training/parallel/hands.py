@@ -3,14 +3,14 @@
 The names of the public methods are the orders; what they are given is plain data.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hornbook.core.errors import HornbookError
 from hornbook.training.checkpoint import counters
 from hornbook.training.loop import LoopConfig, advance
-from hornbook.training.parallel.plans import Replicated, Sharded, Sharing
+from hornbook.training.parallel.plans import Replicated, Sharing
 from hornbook.training.parallel.share import shared_gradient
 from hornbook.training.parallel.spread import together
 from hornbook.training.parallel.team import Team
@@ -25,15 +25,22 @@ class Hands:
     def __init__(self, problem: Problem, team: Team, sharded: bool) -> None:
         self.problem, self.team = problem, team
         self.state: TrainState
-        self._make: Callable[[Problem, Team], Sharing] = Sharded if sharded else Replicated
+        self._sharded = sharded
         self._sharing: Sharing | None = None
 
     @property
     def sharing(self) -> Sharing:
         """How the model is shared; made anew where the problem has another model by now."""
         if self._sharing is None or self._sharing.model is not self.problem.model:
-            self._sharing = self._make(self.problem, self.team)
+            self._sharing = self._shared()
         return self._sharing
+
+    def _shared(self) -> Sharing:
+        if not self._sharded:
+            return Replicated(self.problem, self.team)
+        from hornbook.training.parallel.shards import Sharded
+
+        return Sharded(self.problem, self.team)
 
     def begin(self) -> None:
         """The weights that training begins with."""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from hornbook.training.muon import Orthogonal, orthogonalise
 from hornbook.training.parallel.team import Team
@@ -30,6 +29,8 @@ def orthogonalised_apart(team: Team) -> Orthogonal:
 def orthogonalised_parts(team: Team) -> Orthogonal:
     """For matrices in parts by rows: each process is sent all parts of some of them, and sends the
     parts of what it made back."""
+
+    from torch.distributed.tensor import DTensor  # takes time to import
 
     def orthogonal(matrices: Sequence[Tensor], dtype: torch.dtype) -> Sequence[Tensor]:
         first = matrices[0]

@@ -1,5 +1,7 @@
 """Checkpoints in parts, each written by the process that holds it (torch's distributed checkpoints,
 in safetensors): any number of processes reads them again.
+
+What writes and reads them takes most of a second to import, and is imported where it is needed.
 """
 
 import warnings
@@ -8,13 +10,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint.hf_storage import (
-    HuggingFaceStorageReader,
-    HuggingFaceStorageWriter,
-)
-from torch.distributed.checkpoint.metadata import TensorStorageMetadata
-from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
 
 from hornbook.core.errors import HornbookError
 from hornbook.training.parallel.team import Team
@@ -33,6 +28,9 @@ def write_parts(
     checkpoint: Path, weights: Mapping[str, Tensor], state: TrainState, team: Team
 ) -> None:
     """What this process holds of the weights and of their moments; all write at once."""
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
+
     folder = checkpoint / _PARTS
     if team.leads:
         folder.mkdir()
@@ -51,6 +49,10 @@ def read_parts(
 
     Raises HornbookError where they are of another model.
     """
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+    from torch.distributed.checkpoint.state_dict_loader import load
+
     reader = HuggingFaceStorageReader(str(checkpoint / _PARTS))
     there = {
         name: tuple(about.size)
