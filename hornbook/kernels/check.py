@@ -49,8 +49,8 @@ _RESIDUALS, _ACTIVATIONS = (0.25, 0.5, 6.0), ("silu", "silu", "gelu_tanh")
 """Of three blocks, so that parts of all are seen in the end; the second has the gated delta rule in
 the place of an attention, the last one norms behind what it adds and none of what its attention
 reads."""
-_MLPS, _CHOSEN = (1, 1, 3), 2
-"""Of each, and how many of the last one's a row meets."""
+_MLPS, _CHOSEN = (1, 3, 3), 2
+"""Of each, and how many a row meets where there are several."""
 
 _Dense = tuple[np.ndarray, np.ndarray]
 """A matrix (N, K) and its bias (N,)."""
@@ -142,7 +142,7 @@ def _block(matrices: list[Tiles], number: int) -> BlockWeights:
         mlp_after=_norm(_WIDTH, 6) if behind else None,
         mixer=_mixer(matrices[:count], number),
         mlps=[MLPWeights(*mlps[i : i + 3]) for i in range(0, len(mlps), 3)],
-        routing=_routing() if behind else None,
+        routing=_routing() if _MLPS[number] > 1 else None,
         residual=_RESIDUALS[number],
         activation=_ACTIVATIONS[number],
     )
