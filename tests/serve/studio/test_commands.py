@@ -10,6 +10,7 @@ import typer
 
 from hornbook.cli import app
 from hornbook.core.errors import UsageError
+from hornbook.core.language import chinese
 from hornbook.serve.studio.command_forms import find_form
 from hornbook.serve.studio.command_pages import as_csv, table_of_answer
 from tests.serve.studio.conftest import FORMS, HOSTILE, open_studio, write_run
@@ -64,6 +65,13 @@ def test_every_command_and_option_has_a_field(studio):
 def test_forms_are_in_the_language_of_whoever_looks(studio, language):
     text = studio.get("/commands/evaluate", headers={"Accept-Language": language}).text
     assert ("A model folder, a run folder" in text) == (language == "en")
+
+
+def test_every_form_is_in_chinese_as_well():
+    for form in FORMS:
+        texts = [form.summary, form.group]
+        texts += [text for one in form.options for text in (one.help, one.group)]
+        assert [text for text in texts if text and chinese(text) == text] == [], form.name
 
 
 def command_of(name, work, /, **fields):
