@@ -58,6 +58,13 @@ def bleu_by_length(
     return found
 
 
+def sentence_bleu(outputs: Sequence[str], references: Sequence[str]) -> list[float]:
+    """BLEU of each sentence by itself, of the orders that it is long enough for."""
+    metric = _metric(effective_order=True)
+    pairs = zip(outputs, references, strict=True)
+    return [metric.sentence_score(output, [reference]).score for output, reference in pairs]
+
+
 def require_bleu() -> None:
     """Raises HornbookError where sacreBLEU is not installed: ask before long work."""
     _metric()

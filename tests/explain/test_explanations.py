@@ -17,17 +17,30 @@ from hornbook.explain.recall import recall
 from hornbook.explain.resampling import by_resampling
 from hornbook.explain.translated import TokensOfTranslation, alignment
 from hornbook.models.classifier import on_decoder, on_encoder
-from hornbook.models.encoder_presets import BertSizes, ViTSizes, bert, bert_masked_lm, vit
+from hornbook.models.encoder_presets import (
+    BertSizes,
+    ModernBertShape,
+    ViTSizes,
+    bert,
+    bert_masked_lm,
+    modernbert,
+    vit,
+    with_words,
+)
+from hornbook.models.masked_lm import TransformConfig
 from hornbook.models.presets import MASKED_PRESETS, PRESETS, llama
-from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
+from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes, T5Shape, t5
 from hornbook.nn.attend import DotProductAttention
 from hornbook.nn.contract import Context, Mask
+from hornbook.nn.norm import LayerNormConfig
 from tests.tiny import decoder_sizes, loud
 
 IDS = [3, 14, 15, 9, 26, 5, 35]
 SIDE = SideSizes(depth=2, heads=2, hidden=24)
 PAIR = PairSizes(vocab=50, width=16, context=32, encoder=SIDE, decoder=SIDE, start=49, dropout=0.0)
 BERT = BertSizes(vocab=50, width=16, depth=2, context=24, heads=2, hidden=24)
+MODERN = modernbert(BERT, ModernBertShape(everywhere=(True, False), window=4))
+MODERN_HEAD = TransformConfig(activation="gelu", norm=LayerNormConfig(bias=False), bias=False)
 VIT = ViTSizes(size=8, patch=4, channels=3, width=16, depth=2, heads=2, hidden=24)
 
 
@@ -45,13 +58,13 @@ def image():
     return ClassOfImage(loud(vit(VIT, "ab").build()), pixels, 1)
 
 
-def gap():
+def gap(config):
     ids = np.array([1, 3, 14, 4, 9, 26, 2])
-    return FilledWord(loud(bert_masked_lm(BERT).build()), ids, {1, 2}, 3, 7)
+    return FilledWord(loud(config.build()), ids, {1, 2}, 3, 7)
 
 
 def translation(preset):
-    model = loud(TRANSLATORS[preset](PAIR).build())
+    model = loud(preset(PAIR).build())
     return TokensOfTranslation(model, np.array([*IDS, 0]), [8, 9, 0], [0, 1, 2])
 
 
@@ -61,9 +74,12 @@ CASES = {
     "begun": lambda: after("llama", begin=(1, 2)),
     "label": lambda: label(on_encoder(bert(BERT), "ab")),
     "label by a decoder": lambda: label(on_decoder(PRESETS["lstm"](decoder_sizes()), "ab")),
+    "label by modernbert": lambda: label(on_encoder(MODERN, "ab")),
     "image": image,
-    "gap": gap,
-    **{name: lambda name=name: translation(name) for name in TRANSLATORS},
+    "gap": lambda: gap(bert_masked_lm(BERT)),
+    "gap of modernbert": lambda: gap(with_words(MODERN, MODERN_HEAD)),
+    **{name: lambda make=make: translation(make) for name, make in TRANSLATORS.items()},
+    "t5": lambda: translation(lambda sizes: t5(sizes, T5Shape(head=8))),
 }
 every_case = pytest.mark.parametrize("make", CASES.values(), ids=CASES)
 
@@ -179,7 +195,7 @@ def test_watched_weights_are_those_that_were_used():
 
 @pytest.mark.parametrize("preset", TRANSLATORS)
 def test_an_alignment_is_shares_of_the_source(preset):
-    found = alignment(translation(preset))
+    found = alignment(translation(TRANSLATORS[preset]))
     if preset == "lstm":
         assert found is None
         return

@@ -28,13 +28,14 @@ NOTHING = ("nothing", "无")
 def trial(centre, count=40, also=(), seed=0):
     gains = np.random.default_rng(seed).normal(centre, 1, count)
     marks = [Mark("one", 1, centre), Mark("one", 10, centre + 1), Mark("two", 1, -centre)]
-    return Trial(gains.tolist(), marks, also=also)
+    return Trial(gains.tolist(), marks, also=also, more=[[Mark("two", 3, centre + seed)]])
 
 
 def made(number, tried, axis=("words", "词")):
     drawn = Picture(("height", "高度"), {"one": "一", "two": "二"}, axis)
     said = (("It is said.", "有人说。"), ("It is tried.", "试过。"), ("the gain", "增益"))
-    return Statement(number, f"claim-{number}", *said, drawn, (), tried)
+    more = (drawn._replace(height=("depth", "深度")),)
+    return Statement(number, f"claim-{number}", *said, drawn, (), tried, more)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,7 @@ def test_each_has_its_turn_and_what_is_done_is_not_done_again(passes):
 def test_the_page_says_what_the_json_has_and_no_more(passes):
     go, _, out = passes
     result = go(0.9)
+    seeds = result["claims"][0]["seeds"]
     page = (out / "report.html").read_text(encoding="utf-8")
     for row in result["claims"]:
         assert row["sentence"] in page and row["zh"]["sentence"] in page
@@ -156,6 +158,9 @@ def test_the_page_says_what_the_json_has_and_no_more(passes):
     assert "There is too little." in page
     drawn = re.findall(r"<polyline[^>]*points=\"([^\"]*)\"", picture(result["claims"][0])[0])
     assert [len(line.split()) for line in drawn] == [2, 1]
+    (more,) = result["claims"][0]["more"]
+    assert [(mark["x"], mark["value"]) for mark in more["marks"]] == [(3, 3 + (seeds - 1) / 2)]
+    assert "Depth" in page and "深度" in page and page.count("<figure>") == 4
 
 
 def test_rows_are_drawn_where_there_is_no_axis():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,10 +26,17 @@ TOKENS = 200_000
 """That a body learns from at scale 1."""
 CONTEXT = 128
 PLAN = {"depth": 3, "width": 128, "context": CONTEXT, "rows": 16}
+_BASE = 3.0
+"""Of these tokens, what several claims begin with has read: about all that every machine has."""
 _KEPT = 5
 """Checkpoints that stay."""
 _WINDOWS, _ROWS = 200, 16
 """Of held-out text that are scored."""
+
+
+def base(lab: Lab, preset: str, seed: int) -> Path:
+    """The model folder of what claims about models that know something begin with."""
+    return pretrained(lab, preset, seed, share=_BASE)
 
 
 def pretrained(lab: Lab, preset: str, seed: int, text: str = "general", share: float = 1.0) -> Path:
@@ -42,6 +49,36 @@ def pretrained(lab: Lab, preset: str, seed: int, text: str = "general", share: f
     run = lab.train(
         f"{preset}-{text}{part}", seed, project, tokens=tokens, compiled=False, **values
     )
+    return run / layout.MODEL
+
+
+class Family(NamedTuple):
+    """preset: of the layers. blocks: how many of them hold as many weights as one block of the
+    Transformer."""
+
+    preset: str
+    blocks: float = 1.0
+
+
+TRANSFORMER, RECURRENT, ATTENDING = "Transformer", "LSTM", "LSTM with attention"
+FAMILIES = {
+    TRANSFORMER: Family("qwen3"),
+    RECURRENT: Family("lstm", 1.5),
+    ATTENDING: Family("lstm-attention"),
+    "Mamba-2": Family("mamba2"),
+    "LFM2": Family("lfm2"),
+}
+_MINUTES = 0.2
+"""Of the training of a family at scale 1."""
+
+
+def by_minutes(lab: Lab, name: str, seed: int) -> Path:
+    """The model folder of one of `FAMILIES` that learned from general text; all as long."""
+    family = FAMILIES[name]
+    plan = {**PLAN, "preset": family.preset, "depth": round(family.blocks * PLAN["depth"])}
+    project = Text(lab.text("general"), lab.tokenizer(), baselines=lab.baselines("general"))
+    minutes = _MINUTES * max(1.0, lab.scale)
+    run = lab.train(f"{family.preset}-minutes", seed, project, minutes=minutes, plan=plan)
     return run / layout.MODEL
 
 
@@ -59,8 +96,8 @@ def life(folder: Path) -> Iterator[tuple[int, Model]]:
 
 
 def untrained(lab: Lab, preset: str, seed: int) -> Path:
-    """The model folder of the same model before its first step."""
-    trained = pretrained(lab, preset, seed)
+    """The model folder of the same model as `base` before its first step."""
+    trained = base(lab, preset, seed)
     place = trained.parent.with_name(f"untrained-{trained.parent.name}")
 
     def work(aside: Path) -> None:

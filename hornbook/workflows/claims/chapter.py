@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.page import claims_page
 from hornbook.workflows.claims.said import spoken_of
 from hornbook.workflows.claims.sources import check_data, fingerprint
-from hornbook.workflows.claims.statement import Statement, statements
+from hornbook.workflows.claims.statement import Picture, Statement, statements
 from hornbook.workflows.runs.recipe import check_minutes
 
 RESULT, PAGE, _TRIALS = "result.json", "report.html", "trials"
@@ -159,17 +160,19 @@ def _facts(one: Statement, lab: Lab, reason: str | None) -> dict[str, Any]:
     """A claim as result.json has it."""
     trials = _trials(one, lab)
     texts = {name: getattr(one, name) for name in ("sentence", "experiment", "measure")}
-    texts |= {"height": one.picture.height, "axis": one.picture.axis}
-    found: dict[str, Any] = {"number": one.number, "name": one.name, "verdict": UNTRIED}
-    found |= {key: text and text[0] for key, text in texts.items()}
-    found["zh"] = {key: text and text[1] for key, text in texts.items()}
-    found["zh"]["names"] = dict(one.picture.names)
+    drawn = _drawn(one.picture, [trial["marks"] for trial in trials])
+    found: dict[str, Any] = {"number": one.number, "name": one.name, "verdict": UNTRIED, **drawn}
+    found |= {key: text[0] for key, text in texts.items()}
+    found["zh"] |= {key: text[1] for key, text in texts.items()}
     found |= {"reason": reason, "value": None, "low": None, "high": None, "seeds": 0, "samples": 0}
     if trials:
         found |= {"verdict": verdict_of(trials), **_figures(judge(trials))}
     found["data"] = [list(name) for name in lab.called(one.uses)]
-    found["marks"] = _marks(trials)
     found["also"] = _also(trials)
+    found["more"] = [
+        _drawn(picture, [trial["more"][place] for trial in trials])
+        for place, picture in enumerate(one.more)
+    ]
     notes = {tuple(note): None for trial in trials for note in trial["notes"]}
     found["notes"] = [list(note) for note in notes]
     found["seconds"] = round(sum(trial["seconds"] for trial in trials), 1)
@@ -193,13 +196,17 @@ def _also(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _marks(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The points of the picture: each the mean over its seeds, with what each of them gave."""
+def _drawn(picture: Picture, seeds: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
+    """A picture of the marks of each seed: each point the mean, with what each of them gave."""
     found: dict[tuple[str, float | None], list[float]] = {}
-    for trial in trials:
-        for mark in trial["marks"]:
-            found.setdefault((mark["name"], mark["x"]), []).append(mark["value"])
-    return [
+    for mark in chain.from_iterable(seeds):
+        found.setdefault((mark["name"], mark["x"]), []).append(mark["value"])
+    marks = [
         {"name": name, "x": x, "value": sum(values) / len(values), "seeds": values}
         for (name, x), values in found.items()
     ]
+    english, chinese = (
+        {"height": picture.height[place], "axis": picture.axis and picture.axis[place]}
+        for place in (0, 1)
+    )
+    return {**english, "marks": marks, "zh": {**chinese, "names": dict(picture.names)}}

@@ -6,18 +6,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hornbook.adapt.method import Method
 from hornbook.datasets.labelled import LabelledText, classes_of, split
+from hornbook.workflows.claims.bodies import PLAN
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.open.classifier import open_classifier
 from hornbook.workflows.projects.labels.data import LabelledSplits
 from hornbook.workflows.projects.labels.project import Labels
+from hornbook.workflows.projects.labels.rates import rates_of
 
 COUNTS = (50, 200, 800)
 """Labelled texts that are learned from at scale 1."""
 SEEN = 1600
 """Texts that a training reads at scale 1, however few there are: as many steps of each."""
-_JUDGED, _LOOKED_AT = 400, 0.2
+_JUDGED, _LOOKED_AT = 600, 0.2
 """Texts that are judged at most, and the share of the others by which a training is stopped."""
+POOLING = {"kind": "mean"}
+"""How the bodies that are compared make one vector of a text, whatever their family does: a body of
+this size does not learn in a few dozen steps to carry a text to its last token."""
+RATES = rates_of(Method(kind="full"), True, PLAN["width"]).optimiser.plain()
+"""Of a body that begins afresh, for all that are compared: at the gentle ones of large pretrained
+models a body of this size hardly moves, and rates would be compared instead of weights."""
 
 
 class DrawnRows(NamedTuple):
@@ -56,7 +65,8 @@ def tuned(
     **values: Any,
 ) -> Path:
     """The run of a classifier: a model folder, or a preset that begins afresh. seen: texts that the
-    training reads at scale 1, however few there are, so that all trainings have as many steps."""
+    training reads at scale 1, however few there are, so that all trainings have as many steps.
+    values: of the request, where they are not those of all bodies that are compared."""
     learned, looked_at = split(rows, _LOOKED_AT, seed)
     project, passes = (
         Labels(LabelledSplits(learned, looked_at), model),

@@ -25,13 +25,18 @@ def claims_page(result: Mapping[str, Any]) -> str:
         begun=lambda text: text[:1].upper() + text[1:],
         classes=_CLASSES,
         counts={word: sum(row["verdict"] == word for row in rows) for word in WORDS},
-        pictures={row["name"]: picture(row) for row in rows if row["marks"]},
+        pictures={row["name"]: _pictures(row) for row in rows},
         next=(),
     )
 
 
+def _pictures(row: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], tuple[str, str]]]:
+    """What each picture of a claim shows, and the picture."""
+    return [(one, picture(one)) for one in (row, *row["more"]) if one["marks"]]
+
+
 def picture(row: Mapping[str, Any]) -> tuple[str, str]:
-    """A claim's marks as SVG, in English and in Chinese."""
+    """The marks of a claim, or of what it has besides, as SVG, in English and in Chinese."""
     names = row["zh"]["names"]
     return (
         _drawn(row["marks"], row["axis"], row["height"], {}),

@@ -19,7 +19,7 @@ from hornbook.read import pydocs
 from hornbook.workflows.claims.said import Twice
 from hornbook.workflows.claims.stand_ins import STAND_INS, documents, is_topic, package_of
 
-VERSION = "claims-2"
+VERSION = "claims-3"
 """Changed when the same data would give other trials."""
 
 
@@ -66,6 +66,10 @@ OTHERS = {
     "instructions": (
         "instruct_small/instruction-data.json",
         ("instructions about words, made by program", "由程序生成的关于单词的指令"),
+    ),
+    "translations": (
+        "mt_multi30k",
+        ("rows of words and the same rows backwards", "词的序列与倒过来的序列"),
     ),
     "pairs": (
         "eval_blimp/blimp.jsonl.gz",

@@ -41,7 +41,8 @@ class Trial:
     gains: of each sample, above 0 where the claim is right; the sides are compared on the same
     samples. weights: what each sample counts, such as its bytes; the value is Σ gains / Σ weights.
     None for one each. marks: what the picture shows. also: other comparisons, the same in every
-    trial. notes: for people, such as what was taken in place of what is not there.
+    trial. notes: for people, such as what was taken in place of what is not there. more: the marks
+    of each further picture.
     """
 
     gains: Sequence[float]
@@ -49,12 +50,14 @@ class Trial:
     weights: Sequence[float] | None = None
     also: Sequence[Also] = ()
     notes: Sequence[Twice] = ()
+    more: Sequence[Sequence[Mark]] = ()
 
     def plain(self) -> dict[str, Any]:
         """As a JSON file has it."""
         return {
             **_paired(self.gains, self.weights),
             "marks": [mark._asdict() for mark in self.marks],
+            "more": [[mark._asdict() for mark in marks] for marks in self.more],
             "also": [
                 {
                     "measure": list(one.measure),
@@ -90,8 +93,8 @@ Tried = Callable[["Lab", int], Trial]
 
 class Statement(NamedTuple):
     """number: its place in the chapter. name: for --only. sentence: what is claimed. experiment:
-    how it is tried. measure: what a gain is, with its unit. uses: the data sets of `sources`.
-    tried: the experiment with one seed.
+    how it is tried. measure: what a gain is, with its unit. picture, more: what is drawn of it.
+    uses: the data sets of `sources`. tried: the experiment with one seed.
     """
 
     number: int
@@ -102,6 +105,7 @@ class Statement(NamedTuple):
     picture: Picture
     uses: tuple[str, ...]
     tried: Tried
+    more: tuple[Picture, ...] = ()
 
 
 _known: dict[str, Statement] = {}
@@ -116,6 +120,7 @@ def statement(
     measure: Twice,
     picture: Picture,
     uses: Sequence[str] = (),
+    more: Sequence[Picture] = (),
 ) -> Callable[[Tried], Tried]:
     """Decorates the function that tries a claim with one seed; arguments as in `Statement`."""
 
@@ -123,7 +128,7 @@ def statement(
         same = [one for one in _known.values() if one.number == number or one.name == name]
         assert not same, f"two claims are called {number} or {name}"
         said = (sentence, experiment, measure, picture)
-        _known[name] = Statement(number, name, *said, tuple(uses), tried)
+        _known[name] = Statement(number, name, *said, tuple(uses), tried, tuple(more))
         return tried
 
     return enter

@@ -12,6 +12,8 @@ _WIDTH, _HEIGHT = 770, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 200, 16, 40
 _LINE = 13
 """Height of a line of text."""
+_FEW, _ROOM = 7, 36
+"""Places of points that are all named on an axis, and between two names of it at least."""
 _NAMES, _ROW = 250, 24
 """Of a picture of intervals: room for names, and the height of a line."""
 
@@ -30,7 +32,7 @@ def curve(lines: Mapping[str, Points], baselines: Mapping[str, float], x_label: 
     top = min(max(ys), 1.6 * max([*baselines.values(), min(ys)])) if baselines else max(ys)
     bottom = min(ys) - 0.03 * abs(min(ys))
     y_scale = _scale(top, bottom, _TOP, _HEIGHT - _BOTTOM)
-    parts = [_y_axis(bottom, top, y_scale), _x_axis(min(xs), max(xs), x_scale, x_label)]
+    parts = [_y_axis(bottom, top, y_scale), _x_axis(xs, x_scale, x_label)]
     parts += [_baselines(baselines, y_scale)]
     heights = _apart([y_scale(line[-1][1]) + 4 for line in lines.values()])
     for number, (name, line) in enumerate(lines.items()):
@@ -130,7 +132,7 @@ def changes(groups: Mapping[str, Sequence[float]], x_label: str, zero: bool = Tr
                 f'<circle class="{kind}" cx="{scale(value):.1f}" cy="{y:.1f}" r="4">'
                 f"<title>{value:+.4f}</title></circle>"
             )
-    parts.append(_label((_NAMES + _WIDTH) / 2, height - 2, x_label, "middle"))
+    parts.append(_label((_NAMES + _WIDTH) / 2, height - 4, x_label, "middle"))
     return _svg(parts, f"{', '.join(groups)}: {x_label}", height)
 
 
@@ -159,17 +161,18 @@ def _y_axis(low: float, high: float, scale: _scale) -> str:
     )
 
 
-def _x_axis(low: float, high: float, scale: _scale, name: str) -> str:
-    ticks = [
-        (math.log10(digit * 10**power), f"{digit * 10**power:,.0f}")
-        for power in range(math.floor(low), math.ceil(high) + 1)
-        for digit in (1, 3)
-    ]
-    labels = [
-        _label(scale(at), _HEIGHT - _BOTTOM + 16, label, "middle")
-        for at, label in ticks
-        if low <= at <= high
-    ]
+def _x_axis(xs: Sequence[float], scale: _scale, name: str) -> str:
+    """Where the points are, if they are few; else powers of ten and their triples."""
+    ticks, low, high = sorted(set(xs)), min(xs), max(xs)
+    if len(ticks) > _FEW:
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        logs = (math.log10(digit) + power for power in powers for digit in (1, 3))
+        ticks = [at for at in logs if low <= at <= high]
+    labels, last = [], -math.inf
+    for at in ticks:
+        if scale(at) - last >= _ROOM:
+            last = scale(at)
+            labels.append(_label(last, _HEIGHT - _BOTTOM + 16, f"{10**at:,.0f}", "middle"))
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     return "".join(labels) + _label(middle, _HEIGHT - 4, name, "middle")
 

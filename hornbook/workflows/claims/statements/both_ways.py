@@ -10,11 +10,12 @@ from hornbook.models.folder import load_model
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.tokenize.masking import MASK
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.claims.bodies import held_out, pretrained
-from hornbook.workflows.claims.classified import COUNTS, draw_rows, right, tuned
+from hornbook.workflows.claims.bodies import base, held_out
+from hornbook.workflows.claims.classified import COUNTS, POOLING, RATES, draw_rows, right, tuned
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Also, Mark, Picture, Trial, statement
 
+_PRESETS = {"BERT": "bert", "GPT": "qwen3"}
 _GOING_ON = (
     "nats a token by which the decoder foretells what comes next better than the encoder",
     "解码器预测后文比编码器好多少（奈特/词元）",
@@ -32,10 +33,11 @@ _WINDOWS, _READ, _TOLD = 100, 48, 8
     ),
     experiment=(
         "BERT and GPT of one size learn from the same tokens, BERT to fill in hidden words, GPT to "
-        "go on. Both are then tuned on the same labelled texts and judged on the same others; and "
-        "both foretell the next tokens of held-out text, BERT with a hidden word at the end.",
+        "go on. Both are then tuned with the same rates on the same labelled texts and judged on "
+        "the same others; and both foretell the next tokens of held-out text, BERT with a hidden "
+        "word at the end. Of the tokens, BERT learns from the one in seven that is hidden.",
         "同样大小的 BERT 和 GPT 学习同样的词元：BERT 填补被遮住的词，GPT 续写。"
-        "然后两者用同样的标注文本微调，在同样的其他文本上评判；"
+        "然后两者用同样的标注文本和学习率微调，在同样的其他文本上评判；"
         "两者还要预测留出文本的后续词元，BERT 的做法是在末尾放一个被遮住的词。",
     ),
     measure=(
@@ -54,12 +56,14 @@ _WINDOWS, _READ, _TOLD = 100, 48, 8
     uses=("sentiment", "general"),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    bodies = {"BERT": pretrained(lab, "bert", seed), "GPT": pretrained(lab, "qwen3", seed)}
+    bodies = {name: base(lab, preset, seed) for name, preset in _PRESETS.items()}
     rows = draw_rows(lab.labelled("sentiment"), [lab.scaled(COUNTS[-1], 20)], seed)
     ((count, texts),) = rows.learned.items()
     labelled, foretold, marks = {}, {}, []
     for name, body in bodies.items():
-        labelled[name] = right(tuned(lab, f"{body.parent.name}-{count}", seed, body, texts), rows)
+        given = {"optimiser": RATES, "pooling": POOLING}
+        run = tuned(lab, f"{body.parent.name}-{count}", seed, body, texts, **given)
+        labelled[name] = right(run, rows)
         foretold[name], guessed = _foretold(body, _windows(lab))
         marks.append(Mark(f"{name}, labels", None, float(labelled[name].mean())))
         marks.append(Mark(f"{name}, next tokens", None, guessed))

@@ -9,14 +9,14 @@ from hornbook.batches.batch import IGNORE, Batch
 from hornbook.batches.shards import TokenShards
 from hornbook.models.folder import load_model
 from hornbook.training.objective import token_losses
-from hornbook.workflows.claims.bodies import CONTEXT, held_out, pretrained
+from hornbook.workflows.claims.bodies import CONTEXT, base, held_out
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
 
 ASKED, NEAR = 24, 8
 """Tokens that are foretold, and tokens before them that stand there in every case, so that the word
 before is the same."""
-_PASSAGES, _ROWS = 240, 16
+_PASSAGES, _ROWS = 600, 16
 _TRUE, _SHUFFLED, _FOREIGN, _SHORT = "true", "shuffled", "foreign", "shortened"
 
 
@@ -52,7 +52,7 @@ _TRUE, _SHUFFLED, _FOREIGN, _SHORT = "true", "shuffled", "foreign", "shortened"
     uses=("general",),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    model, shards = pretrained(lab, "qwen3", seed), held_out(lab, "general").shards
+    model, shards = base(lab, "qwen3", seed), held_out(lab, "general").shards
     losses = {name: made(model, rows) for name, rows in contexts(shards, seed).items()}
     marks = [Mark(name, None, float(one.mean())) for name, one in losses.items()]
     others = [one for name, one in losses.items() if name != _TRUE]

@@ -3,22 +3,18 @@
 import numpy as np
 
 from hornbook.models.folder import load_config
-from hornbook.workflows.claims.bodies import PLAN, bits, held_out
+from hornbook.workflows.claims.bodies import (
+    ATTENDING,
+    FAMILIES,
+    TRANSFORMER,
+    bits,
+    by_minutes,
+    held_out,
+)
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
-from hornbook.workflows.projects.text.project import Text
-from hornbook.workflows.runs import folder as layout
 
-_TRANSFORMER = "Transformer"
-_FAMILIES = {
-    _TRANSFORMER: ("qwen3", 1.0),
-    "LSTM": ("lstm", 1.5),
-    "Mamba-2": ("mamba2", 1.0),
-    "LFM2": ("lfm2", 1.0),
-}
-"""Presets, and how many blocks of each hold as many weights as one of the Transformer."""
-_MINUTES = 0.2
-"""Of a training at scale 1."""
+_COMPARED = [name for name in FAMILIES if name != ATTENDING]
 
 
 @statement(
@@ -42,24 +38,21 @@ _MINUTES = 0.2
         "最好的其他结构比 Transformer 每字节节省的比特数",
     ),
     picture=Picture(
-        height=("bits per byte", "比特/字节"), names={name: name for name in _FAMILIES}
+        height=("bits per byte", "比特/字节"), names={name: name for name in _COMPARED}
     ),
     uses=("general",),
 )
 def tried(lab: Lab, seed: int) -> Trial:
     windows, found, marks, weights = held_out(lab, "general"), {}, [], {}
     sizes = np.zeros(0)
-    for name, (preset, blocks) in _FAMILIES.items():
-        plan = {**PLAN, "preset": preset, "depth": round(blocks * PLAN["depth"])}
-        project = Text(lab.text("general"), lab.tokenizer(), baselines=lab.baselines("general"))
-        minutes = _MINUTES * max(1.0, lab.scale)
-        run = lab.train(f"{preset}-minutes", seed, project, minutes=minutes, plan=plan)
-        found[name], sizes = bits(run / layout.MODEL, windows)
-        weights[name] = load_config(run / layout.MODEL).parameters()
+    for name in _COMPARED:
+        model = by_minutes(lab, name, seed)
+        found[name], sizes = bits(model, windows)
+        weights[name] = load_config(model).parameters()
         marks.append(Mark(name, None, float(found[name].sum() / sizes.sum())))
-    others = [name for name in _FAMILIES if name != _TRANSFORMER]
+    others = [name for name in _COMPARED if name != TRANSFORMER]
     best = min(others, key=lambda name: float(found[name][::2].sum()))
-    saved = (found[_TRANSFORMER] - found[best])[1::2]
+    saved = (found[TRANSFORMER] - found[best])[1::2]
     shown = ", ".join(f"{name} {count:,}" for name, count in weights.items())
     note = (
         f"Best of the others: {best}. Weights: {shown}.",

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from hornbook.workflows.claims.bodies import pretrained
-from hornbook.workflows.claims.classified import COUNTS, draw_rows, right, tuned
+from hornbook.workflows.claims.bodies import base
+from hornbook.workflows.claims.classified import COUNTS, POOLING, RATES, draw_rows, right, tuned
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Also, Mark, Picture, Trial, statement
 from hornbook.workflows.runs import folder as layout
@@ -20,11 +20,10 @@ _LITTLE = 0.03
 _FULL, _LORA, _HEAD = "all weights", "LoRA", "head alone"
 _ZH = {_FULL: "全部权重", _LORA: "LoRA", _HEAD: "只有输出层"}
 METHODS: dict[str, dict[str, Any]] = {
-    _FULL: {},
-    _LORA: {"method": "lora:8"},
+    _FULL: {"optimiser": RATES},
+    _LORA: {"method": "lora:8", "optimiser": {"matrix_rate": RATES["matrix_rate"]}},
     _HEAD: {"method": "head"},
 }
-"""All weights of a small model move by default; other claims tune it so as well."""
 
 
 @statement(
@@ -54,13 +53,14 @@ METHODS: dict[str, dict[str, Any]] = {
     uses=("general", "sentiment"),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    body = pretrained(lab, "qwen3", seed)
+    body = base(lab, "qwen3", seed)
     rows = draw_rows(lab.labelled("sentiment"), [lab.scaled(COUNTS[-1], 20)], seed)
     ((count, texts),) = rows.learned.items()
     found, marks, counts = {}, [], {}
     for name, values in METHODS.items():
-        kind = f"-{values['method'].partition(':')[0]}" if values else ""
-        run = tuned(lab, f"{body.parent.name}-{count}{kind}", seed, body, texts, **values)
+        kind = values.get("method", "full").partition(":")[0]
+        given = {**values, "pooling": POOLING}
+        run = tuned(lab, f"{body.parent.name}-{count}-{kind}", seed, body, texts, **given)
         found[name] = right(run, rows)
         marks.append(Mark(name, None, float(found[name].mean())))
         counts[name] = f"{layout.result(run)['parameters']['trained']:,}"

@@ -11,7 +11,7 @@ from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.models.model import Model
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.claims.bodies import life, pretrained, untrained
+from hornbook.workflows.claims.bodies import base, life, untrained
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.minimal_pairs import PHENOMENA, MinimalPair, draw_pairs
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
@@ -46,7 +46,7 @@ _RIGHT = "grammatical one likelier"
     uses=("general", "pairs"),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    folder, pairs = pretrained(lab, "qwen3", seed), draw_pairs(lab.other("pairs"), PAIRS, seed)
+    folder, pairs = base(lab, "qwen3", seed), draw_pairs(lab.other("pairs"), PAIRS, seed)
     tokenizer = Tokenizer.load(folder)
     before = _right(load_model(untrained(lab, "qwen3", seed)), tokenizer, pairs)
     found = {tokens: _right(model, tokenizer, pairs) for tokens, model in life(folder)}

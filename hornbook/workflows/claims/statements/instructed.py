@@ -10,7 +10,7 @@ from hornbook.generate.likelihoods import Likelihood, LikelihoodRequest, encode_
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.claims.bodies import CONTEXT, pretrained
+from hornbook.workflows.claims.bodies import CONTEXT, base
 from hornbook.workflows.claims.instructions import Instruction, draw_instructions
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
@@ -48,12 +48,12 @@ _BEFORE, _AFTER = "base model", "tuned"
     uses=("general", "instructions"),
 )
 def tried(lab: Lab, seed: int) -> Trial:
-    base = pretrained(lab, "qwen3", seed)
+    began = base(lab, "qwen3", seed)
     drawn = draw_instructions(lab, lab.scaled(ROWS, 60), seed)
     values = {"task": "instruct", "method": "full", "epochs": _PASSES, "rate": _RATE}
-    project = Answers(base, drawn.learned, held_out=drawn.held_out)
+    project = Answers(began, drawn.learned, held_out=drawn.held_out)
     run = lab.train("instructed", seed, project, **values)
-    before, exact_before = helped(base, drawn.judged, chat=False)
+    before, exact_before = helped(began, drawn.judged, chat=False)
     after, exact_after = helped(run / layout.MODEL, drawn.judged, chat=True)
     marks = [Mark(_BEFORE, None, float(before.mean())), Mark(_AFTER, None, float(after.mean()))]
     note = (

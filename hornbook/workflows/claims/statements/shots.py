@@ -1,5 +1,8 @@
 """Zero-shot and few-shot: shots against score, over draws of shots."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from hornbook.core.errors import UsageError
@@ -9,7 +12,7 @@ from hornbook.evaluate.evaluated_model import EvaluatedModel
 from hornbook.evaluate.kinds.classify import ClassifyTask
 from hornbook.evaluate.prompts import draw_shots
 from hornbook.evaluate.task import Item
-from hornbook.workflows.claims.bodies import pretrained
+from hornbook.workflows.claims.bodies import base
 from hornbook.workflows.claims.classified import draw_rows
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.said import Twice
@@ -19,7 +22,9 @@ from hornbook.workflows.open.model import open_model
 
 SHOTS = (0, 1, 4, 8)
 MODEL = "smollm2-135m-instruct"
-_JUDGED, _POOL, _DRAWS = 32, 200, 2
+_JUDGED, _POOL, _DRAWS = 96, 200, 2
+_LABELS = 2
+"""The most frequent, between which a model chooses: it reads a text once for each."""
 _WORDS = {"pos": "positive", "neg": "negative"}
 _SCORE = "examples in the prompt"
 
@@ -32,11 +37,11 @@ _SCORE = "examples in the prompt"
         "提示中给几个例子，语言模型就能把任务做得更好。",
     ),
     experiment=(
-        "A decoder that was not trained for the task labels texts by which label's word is "
-        "likeliest after them: with no example, and with one, four and eight before the text, in "
-        "draws of their own. The verdict is that of the most examples against none, on the same "
-        "texts.",
-        "一个没有为此任务训练过的解码器给文本加标签：看哪个标签的词接在文本后面最可能。"
+        "A decoder that was not trained for the task labels texts by which label's word, of the "
+        "two most frequent ones, is likelier after them: with no example, and with one, four and "
+        "eight before the text, in draws of their own. The verdict is that of the most examples "
+        "against none, on the same texts.",
+        "一个没有为此任务训练过的解码器给文本加标签：看最常见的两个标签中哪个的词接在文本后面更可能。"
         "先不给例子，再在文本前给一、四、八个例子，每次另行抽取。结论取例子最多与没有例子之比，在同样的文本上。",
     ),
     measure=(
@@ -52,7 +57,7 @@ _SCORE = "examples in the prompt"
 )
 def tried(lab: Lab, seed: int) -> Trial:
     subject, note = _subject(lab, seed)
-    rows = lab.labelled("sentiment")
+    rows = _of_frequent_labels(lab.labelled("sentiment"))
     drawn = draw_rows(rows, [_POOL], seed)
     task = label_task(classes_of(row.label for row in rows), _WORDS)
     (pool,) = ([_item(i, row) for i, row in enumerate(texts)] for texts in drawn.learned.values())
@@ -68,12 +73,18 @@ def tried(lab: Lab, seed: int) -> Trial:
     return Trial((found[SHOTS[-1]] - found[0]).tolist(), marks, notes=[note])
 
 
+def _of_frequent_labels(rows: Sequence[LabelledText]) -> list[LabelledText]:
+    counts = Counter(row.label for row in rows).most_common(_LABELS)
+    frequent = {label for label, _ in counts}
+    return [row for row in rows if row.label in frequent]
+
+
 def _subject(lab: Lab, seed: int) -> tuple[EvaluatedModel, Twice]:
     """The model that was pulled, or one of our own that is far smaller."""
     try:
         pulled_model = open_model(pulled(MODEL), "cpu")
     except UsageError:
-        own = EvaluatedModel(*open_model(pretrained(lab, "qwen3", seed), "cpu"))
+        own = EvaluatedModel(*open_model(base(lab, "qwen3", seed), "cpu"))
         return own, (
             f"Tried on a small model trained here; `hornbook pull {MODEL}` brings a larger one.",
             f"用的是在这里训练的小模型；`hornbook pull {MODEL}` 可以取得更大的模型。",
