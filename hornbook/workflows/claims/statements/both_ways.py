@@ -1,6 +1,7 @@
 """Encoders suit classification, decoders generation: BERT and GPT of one size, both ways."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     ((count, texts),) = rows.learned.items()
     labelled, foretold, marks = {}, {}, []
     for name, body in bodies.items():
-        given = {"optimiser": RATES, "pooling": POOLING}
+        given: dict[str, Any] = {"optimiser": RATES, "pooling": POOLING}
         run = tuned(lab, f"{body.parent.name}-{count}", seed, body, texts, **given)
         labelled[name] = right(run, rows)
         foretold[name], guessed = _foretold(body, _windows(lab))

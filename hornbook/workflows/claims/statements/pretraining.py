@@ -1,5 +1,7 @@
 """Pretraining helps fine-tuning: one body, pretrained against random, over numbers of labels."""
 
+from typing import Any
+
 import numpy as np
 
 from hornbook.workflows.claims.bodies import base, untrained
@@ -49,7 +51,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     for count, texts in rows.learned.items():
         found = {}
         for name, body in bodies.items():
-            given = {"optimiser": RATES, "pooling": POOLING}
+            given: dict[str, Any] = {"optimiser": RATES, "pooling": POOLING}
             run = tuned(lab, f"{body.parent.name}-{count}", seed, body, texts, **given)
             found[name] = right(run, rows)
             marks.append(Mark(name, count, float(found[name].mean())))
