@@ -55,8 +55,8 @@ INITIAL: tuple[tuple[str, Initialiser], ...] = (
     # Layers begin as the identity: nothing is added to the stream until it has been learned.
     ("*.after_norm.weight", constant(0.0)),
     ("*.after_norm.excess", constant(-1.0)),
-    ("*norm*.weight", constant(1.0)),
-    ("*norm*.excess", constant(0.0)),
+    ("*norm.weight", constant(1.0)),
+    ("*norm.excess", constant(0.0)),
     ("*.decay_log", log_uniform(1.0, 16.0)),
     ("*.step_bias", softplus_log_uniform(1e-3, 0.1)),
     ("*.skip", constant(1.0)),

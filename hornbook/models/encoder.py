@@ -33,7 +33,7 @@ class EncoderConfig(ModelConfig):
 
 
 INITIAL: tuple[tuple[str, Initialiser], ...] = (
-    ("*norm*.weight", constant(1.0)),
+    ("*norm.weight", constant(1.0)),
     ("*.bias", constant(0.0)),
     # What a post-norm layer adds is normalised together with the stream, so there is no identity to
     # begin as. BERT's 0.02 is 0.55 of fan-in at its width of 768; the same share at other widths

@@ -51,7 +51,7 @@ def initial(width: int) -> tuple[tuple[str, Initialiser], ...]:
     """Token vectors have length 1: scaled by the root of the width they are as large as positions,
     and read as a head they give logits around 1."""
     return (
-        ("*norm*.weight", constant(1.0)),
+        ("*norm.weight", constant(1.0)),
         ("*.gates.bias", forget_bias()),
         ("*.bias", constant(0.0)),
         ("*.output.weight", constant(0.0)),

@@ -18,11 +18,11 @@ from tests.tiny import decoder_sizes
 MARK, NAMES, LENGTH = 1, range(20, 28), 16
 DEPTHS = {
     "qwen3": 2, "gpt2": 2, "qwen3-moe": 2, "mistral": 2, "mamba2": 2, "lfm2": 3, "qwen3.5": 2,
-    "lstm": 2,
+    "lstm": 2, "gemma2": 2, "gemma3": 2, "olmo2": 2, "phi3": 2, "smollm3": 2, "granite": 2,
 }  # fmt: skip
 """Of one preset of each way to look back; the third block of LFM2 is its first attention."""
-OTHERWISE = {"mistral": {"window": 12}}
-"""Its windows reach the first tokens in two blocks, and in no single one."""
+OTHERWISE = {name: {"window": 12} for name in ("mistral", "gemma2", "gemma3")}
+"""Their windows reach the first tokens in two blocks, and in no single one."""
 
 pytestmark = pytest.mark.slow
 
