@@ -52,7 +52,7 @@ def pretrained(lab: Lab, preset: str, seed: int, text: str = "general", share: f
     return run / layout.MODEL
 
 
-class Family(NamedTuple):
+class ComparedFamily(NamedTuple):
     """preset: of the layers. blocks: how many of them hold as many weights as one block of the
     Transformer."""
 
@@ -62,11 +62,11 @@ class Family(NamedTuple):
 
 TRANSFORMER, RECURRENT, ATTENDING = "Transformer", "LSTM", "LSTM with attention"
 FAMILIES = {
-    TRANSFORMER: Family("qwen3"),
-    RECURRENT: Family("lstm", 1.5),
-    ATTENDING: Family("lstm-attention"),
-    "Mamba-2": Family("mamba2"),
-    "LFM2": Family("lfm2"),
+    TRANSFORMER: ComparedFamily("qwen3"),
+    RECURRENT: ComparedFamily("lstm", 1.5),
+    ATTENDING: ComparedFamily("lstm-attention"),
+    "Mamba-2": ComparedFamily("mamba2"),
+    "LFM2": ComparedFamily("lfm2"),
 }
 _MINUTES = 0.2
 """Of the training of a family at scale 1."""
