@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hornbook.core.files import write_text
+from hornbook.core.lines import lines_of
 from hornbook.datasets.pairs import Pair, read_pairs
 from hornbook.evaluate.bleu import bleu_by_length, sentence_bleu
 from hornbook.workflows.claims.lab import Lab
@@ -50,7 +51,8 @@ def translated(lab: Lab, family: str, seed: int) -> Translated:
         plan=_PLAN,
         beams=1,
     )
-    rows = [json.loads(line) for line in (run / layout.OUTPUTS).read_text("utf-8").splitlines()]
+    lines = lines_of((run / layout.OUTPUTS).read_text("utf-8"))
+    rows = [json.loads(line) for line in lines]
     sources, outputs, targets = ([row[key] for row in rows] for key in ("source", "text", "target"))
     parts = bleu_by_length(sources, outputs, targets)
     return Translated(
