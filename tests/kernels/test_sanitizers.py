@@ -23,6 +23,7 @@ TESTS = {
     "address,undefined": (
         "tests/kernels/test_native.py",
         "tests/kernels/test_delta_kernel.py",
+        *(f"tests/kernels/test_{of}_kernel.py" for of in ("attend", "loss", "norm", "muon")),
         _DECODER,
         "tests/models/test_gguf_decoder.py",
     ),
