@@ -60,8 +60,9 @@ def test_the_architecture_names_what_is_there():
     modules = [parts for parts in modules if (package / parts[0]).is_dir() and "cpp" not in parts]
     assert len(modules) > 60
     for *above, last in modules:
-        place = package.joinpath(*above)  # what is named last is a module, or a class of one
-        assert place.joinpath(last).with_suffix(".py").exists() or place.with_suffix(".py").exists()
+        place = package.joinpath(*above)  # what is named last is a package, a module or one's class
+        found = (place / last, place / f"{last}.py", place.with_suffix(".py"))
+        assert any(path.exists() for path in found), ".".join((*above, last))
     for name in names:
         assert "/" not in name or any((root / name).exists() for root in (ROOT, package)), name
     assert ORDER.split() == re.search(r"^ {4}(core <.*\n.*)$", text, re.M)[1].split()

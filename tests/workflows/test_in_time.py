@@ -49,14 +49,14 @@ def test_training_is_given_what_is_left_and_all_ends_within_a_quarter(now, used,
         assert training_s == pytest.approx(100 - used - ending - 2)
 
 
-def test_looks_take_no_more_than_their_share():
+def test_evaluations_take_no_more_than_their_share():
     rehearsal = Rehearsal(8, 8, 1.0, 0.1, False, "", score_s=1.0, sample_s=2.0)
     for training_s in (10.0, 100.0, 1000.0):
-        evaluations, samples, hooks_s = settle._looks(rehearsal, training_s)
+        evaluations, samples, hooks_s = settle._evaluations(rehearsal, training_s)
         assert 1 <= evaluations <= 12
         assert 1 <= samples <= 5
         assert hooks_s <= max(3.0, 0.09 * training_s)
-    assert settle._looks(rehearsal, float("inf"))[:2] == (12, 5)
+    assert settle._evaluations(rehearsal, float("inf"))[:2] == (12, 5)
 
 
 class Rows:
