@@ -7,13 +7,17 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
 
+from hornbook.core.errors import UsageError
 from hornbook.core.progress import Progress
 from hornbook.training import loop
 from hornbook.training.checkpoint import checkpoints
+from hornbook.training.parallel import team
 from hornbook.workflows.projects import project_class, resume
 from hornbook.workflows.runs.run import run
 from tests.tiny import slow
@@ -21,6 +25,7 @@ from tests.workflows import test_life as life
 from tests.workflows.helper import take_part
 
 QUIET = Progress(quiet=True)
+ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 300
 """A hang must end, and load fails no test."""
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
@@ -57,23 +62,24 @@ def started(rank, *asked):
     """A process that takes part in runs."""
     command = [sys.executable, "-m", "tests.workflows.helper", *map(json.dumps, asked)]
     env = {**os.environ, **environment(rank, 2, 0)}
-    return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
 
 
 @contextlib.contextmanager
 def helping(*asked):
     """A process that helps this one with runs; this one leads them."""
-    before, helper = dict(os.environ), started(1, *asked)
-    os.environ.update(environment(0, 2, 0))
-    try:
-        yield
-        _, said = helper.communicate(timeout=_PATIENCE_S)
-        assert helper.returncode == 0, said
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        helper.kill()
-        helper.communicate()
+    before = dict(os.environ)
+    with started(1, *asked) as helper:
+        os.environ.update(environment(0, 2, 0))
+        try:
+            with contextlib.suppress(UsageError):  # it did not come, and says below why
+                yield
+            _, said = helper.communicate(timeout=_PATIENCE_S)
+            assert helper.returncode == 0, said
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            helper.kill()
 
 
 def made(kind, folder):
@@ -101,6 +107,12 @@ def assert_alike(folder, other):
 def _counts(name):
     """A bias of keys changes no attention: its gradient is rounding, which AdamW makes large."""
     return not name.endswith(("k_proj.bias", "key.bias"))
+
+
+@pytest.fixture(autouse=True)
+def soon_there(monkeypatch):
+    """A helper that ended before it came is no hang."""
+    monkeypatch.setattr(team, "_GATHERING", timedelta(seconds=100))
 
 
 @pytest.fixture

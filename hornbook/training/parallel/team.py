@@ -20,6 +20,8 @@ from hornbook.core.errors import UsageError
 
 _PATIENCE = datetime.timedelta(days=30)
 """How long helpers wait for an order: preparing a large corpus takes days."""
+_GATHERING = datetime.timedelta(minutes=30)
+"""How long those wait that came first: machines of a cluster start one after the other."""
 _FRAME = 1024
 """Bytes of an order that are sent at once, its length included."""
 _REASON, _REASON_S = "failed", 3.0
@@ -39,7 +41,14 @@ class Team:
     group that exchanges plain data."""
 
     def __init__(self, device: str) -> None:
-        self.store, self.rank, self.world = next(iter(rendezvous("env://")))
+        try:
+            self.store, self.rank, self.world = next(iter(rendezvous("env://", timeout=_GATHERING)))
+        except dist.DistStoreError:
+            minutes = round(_GATHERING.total_seconds() / 60)
+            raise UsageError(
+                f"After {minutes} minutes not all {ranks.world()} processes are there; what the "
+                "others printed says why."
+            ) from None
         backend = "gloo" if device == "cpu" else f"cpu:gloo,{device}:nccl"
         dist.init_process_group(backend, store=self.store, rank=self.rank, world_size=self.world)
         self.orders = dist.new_group(backend="gloo", timeout=_PATIENCE)
