@@ -226,6 +226,7 @@ def test_rehearsal_trains_to_an_end_and_says_why_it_does_not_compile(start, want
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own ways
 def test_compiled_layers_give_the_same_losses(start):
     from hornbook.training.precision import compile_layers
 
