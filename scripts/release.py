@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +53,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> None:
     subprocess.run(command, cwd=cwd, env=environment, check=True)
 
 
+@cache
 def epoch() -> int:
     """Seconds of the last commit, which every file in a release is as old as."""
     command = ["git", "log", "-1", "--format=%ct"]
