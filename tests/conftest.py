@@ -1,6 +1,7 @@
 """What holds for all tests; set before torch or transformers are imported."""
 
 import atexit
+import contextlib
 import functools
 import gc
 import os
@@ -68,7 +69,7 @@ settings.register_profile("hornbook", deadline=None, derandomize=True, max_examp
 settings.load_profile("hornbook")
 
 
-@pytest.fixture(autouse=True)
+@contextlib.contextmanager
 def process_as_it_was():
     """Commands run in the tests' own process, and a command changes where Python looks."""
     environment, path = dict(os.environ), list(sys.path)
@@ -77,6 +78,21 @@ def process_as_it_was():
     for name in set(os.environ) - set(environment):
         del os.environ[name]
     os.environ.update(environment)
+
+
+@pytest.fixture(autouse=True)
+def process_left_as_it_was():
+    with process_as_it_was():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    """What several tests share is made before any fixture of one test begins."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with process_as_it_was():
+        return (yield)
 
 
 TOGETHER = ("tests/serve/", "tests/evaluate/", "tests/tokenize/", "tests/test_")
