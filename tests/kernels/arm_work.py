@@ -1,18 +1,19 @@
 """What the kernels give for fixed inputs, as JSON: on ARM it must be what it is on x86.
 
 `python -m tests.kernels.arm_work results` takes every form of matrix; `... answers MODEL TOKENS`
-continues 24 prompts with a GGUF file. Takes the kernels that came with the package. No torch.
+continues 24 prompts with a GGUF file. Takes the kernels that came with the package, or with
+`--level=NAME` before all, builds those of a level of this machine. No torch.
 """
 
+import argparse
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from hornbook import kernels as native
-from hornbook.kernels import check, pointers
+from hornbook.kernels import check, pointers, prebuilt, recipe
 from hornbook.kernels.quantised import matrix_of, tiles
 from hornbook.kernels.structures import FORMS
 
@@ -78,6 +79,19 @@ def _hash(x: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()[:16]
 
 
+def _build(level: str) -> None:
+    prebuilt.FOLDER = Path("none")
+    recipe.NATIVE = next(each.options for each in recipe.levels() if each.name == level)
+    native.build()
+
+
 if __name__ == "__main__":
-    work = {"results": results, "answers": answers}[sys.argv[1]]
-    print(json.dumps({"kernels": Path(str(native.build())).stem, "found": work(*sys.argv[2:])}))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--level")
+    parser.add_argument("work", choices=("results", "answers"))
+    parser.add_argument("more", nargs="*")
+    asked = parser.parse_args()
+    if asked.level:
+        _build(asked.level)
+    work = {"results": results, "answers": answers}[asked.work]
+    print(json.dumps({"kernels": Path(str(native.build())).stem, "found": work(*asked.more)}))

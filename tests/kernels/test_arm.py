@@ -1,11 +1,15 @@
-"""The kernels on ARM, under an emulator: the same bits as AVX2 makes, and the same answers.
+"""The kernels on ARM, under an emulator: the bits of AVX2, the same answers, their own tests.
 
 `make test-arm`. Needs `qemu-aarch64`, `aarch64-linux-gnu-g++` and a folder that `scripts/arm.py`
-made, in HORNBOOK_ARM. An emulator says nothing about speed.
+made, in HORNBOOK_ARM. Each test starts one process, whose words are in FOLDER/logs while it runs.
+What passed is not run again for the same sources, so that a run that was stopped goes on where it
+was. An emulator says nothing about speed.
 """
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,19 +27,23 @@ CROSS = "aarch64-linux-gnu-g++"
 PROCESSORS = {"max": "i8mm", "neoverse-n1": "dotprod", "cortex-a72": "neon"}
 """Of the emulator, and which kernels each should take."""
 TESTS = (
-    "tests/kernels/test_native.py",
-    "tests/kernels/test_products.py",
-    "tests/generate/test_native_decoder.py",
-    "tests/models/test_gguf_decoder.py",
+    *(f"kernels/test_{part}.py" for part in ("native", "builder", "products")),
+    *(f"kernels/test_{of}_kernel.py" for of in ("attend", "delta", "loss", "muon", "norm")),
+    *(f"generate/test_native_{part}.py" for part in ("decoder", "families", "hybrid")),
+    *(f"models/test_gguf_{part}.py" for part in ("decoder", "forms")),
 )
-LEFT_OUT = ("test_what_the_system_refuses_is_an_error_or_done_otherwise",)
+LEFT_OUT = (
+    "tests/kernels/test_native.py::test_what_the_system_refuses_is_an_error_or_done_otherwise"
+)
 """The emulator keeps no limits of memory."""
 # For the processor that runs it, the native compiler knows what that is; a cross compiler is told.
 COMPILER = f"""#!/bin/sh
 exec {CROSS} $(echo "$@" | sed 's/-mcpu=native/-march=armv8.2-a+dotprod+i8mm/')
 """
 MODEL = "models/smollm2-135m-instruct/*.gguf"
-TOKENS = "24"
+TOKENS = "12"
+RUN = ("core", "generate", "kernels", "models", "nn", "tokenize")
+"""Packages that the tests here run; a change to another one makes none of them run again."""
 
 
 @pytest.fixture(scope="module")
@@ -47,89 +55,127 @@ def arm():
     folder = Path(os.environ.get("HORNBOOK_ARM", ""))
     if not (folder / "python").is_file():
         pytest.skip("HORNBOOK_ARM names no folder that scripts/arm.py made")
+    (folder / "logs").mkdir(exist_ok=True)
     return folder.absolute()
 
 
 @pytest.fixture(scope="module")
-def package(arm, tmp_path_factory):
-    """Starts this tree's modules on ARM, with kernels as a wheel has them; gives what was said."""
-    tree = tmp_path_factory.mktemp("arm")
-    for part in ("hornbook", "tests"):
-        shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tree)
-    prebuild(tree, CROSS, "aarch64")
-    (tree / "g++").write_text(COMPILER)
-    (tree / "g++").chmod(0o755)
+def sources():
+    """The hash of all that is run."""
+    files = [ROOT / "tests/conftest.py", ROOT / "tests/tiny.py", Path(__file__)]
+    files += [ROOT / "tests" / path for path in TESTS]
+    for package in RUN:
+        files += [path for end in ("py", "h", "cpp") for path in (
+            ROOT / "hornbook" / package).rglob(f"*.{end}")]  # fmt: skip
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
-    def run(processor, module, *arguments, **more):
-        own = {"QEMU_CPU": processor, "PYTHONPATH": str(tree), "HORNBOOK_HOME": str(tree / "home")}
-        done = subprocess.run(
-            [arm / "python", "-m", module, *arguments],
-            cwd=tree, env={**os.environ, **own, **more}, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        return done.stdout
 
-    run.tree = tree
-    return run
+class Part:
+    """What one test starts on ARM. log: what it says; note: written when it passed."""
+
+    def __init__(self, folder, name, sources):
+        name = re.sub(r"\W+", "-", name).strip("-")
+        self.folder, self.sources = folder, sources
+        self.log, self.note = (folder / "logs" / f"{name}.{end}" for end in ("log", "passed"))
+
+    def run(self, tree, processor, module, *arguments, **more):
+        """The last line of what it says."""
+        own = {
+            "QEMU_CPU": processor, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1",
+            "HORNBOOK_HOME": str(self.folder / "home"), "HF_HUB_OFFLINE": "1", **more,
+        }  # fmt: skip
+        command = [self.folder / "python", "-m", module, *arguments]
+        with self.log.open("w") as log:
+            done = subprocess.run(
+                command, cwd=tree, env={**os.environ, **own}, stdout=log, stderr=subprocess.STDOUT
+            )
+        said = self.log.read_text()
+        assert done.returncode == 0, said[-4000:]
+        return said.splitlines()[-1]
+
+    def passed(self):
+        self.note.write_text(self.sources)
+
+
+@pytest.fixture
+def part(arm, sources, request):
+    """Of this test, unless it passed already."""
+    own = Part(arm, request.node.name.removeprefix("test_"), sources)
+    if own.note.is_file() and own.note.read_text() == sources:
+        pytest.skip(f"it passed for these sources: {own.log}")
+    return own
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """The same on this processor, with the kernels for AVX2."""
+def plain(arm):
+    """This tree's modules, which build their kernels."""
+    tree = copied(arm / "plain")
+    (tree / "g++").write_text(COMPILER)
+    (tree / "g++").chmod(0o755)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def package(arm):
+    """This tree's modules with kernels as a wheel has them."""
+    tree = copied(arm / "package")
+    folder, kept = tree / "hornbook/kernels/prebuilt", arm / "prebuilt"
+    book = kept / "libraries.json"
+    if not book.is_file() or json.loads(book.read_text())["sources"] != recipe.sources():
+        command = [sys.executable, ROOT / "scripts/prebuild.py", kept, "aarch64"]
+        subprocess.run(command, env={**os.environ, "CXX": CROSS}, check=True)
+    shutil.copytree(kept, folder)
+    return tree
+
+
+def copied(tree):
+    shutil.rmtree(tree, ignore_errors=True)
+    aside = shutil.ignore_patterns("__pycache__", "prebuilt")
+    for part in ("hornbook", "tests"):
+        shutil.copytree(ROOT / part, tree / part, ignore=aside)
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def here():
+    """Runs `arm_work` on this processor, with kernels for AVX2."""
     level = recipe.levels("x86_64")[-1]
     if level not in recipe.fitting(cpu_flags()):
         pytest.skip("this processor has no AVX2 to compare with")
-    tree = tmp_path_factory.mktemp("here")
-    shutil.copytree(ROOT / "hornbook", tree / "hornbook")
-    shutil.copytree(ROOT / "tests", tree / "tests")
-    prebuild(tree, "g++", "x86_64")
-    for path in (tree / "hornbook/kernels/prebuilt").glob("*.so"):
-        if path.stem != level.name:
-            path.unlink()
 
     def run(*arguments):
+        command = [sys.executable, "-m", "tests.kernels.arm_work", f"--level={level.name}"]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.kernels.arm_work", *arguments],
-            cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        found = json.loads(done.stdout)
-        assert found["kernels"] == level.name
-        return found["found"]
+            [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return json.loads(done.stdout)["found"]
 
     return run
 
 
-def prebuild(tree, compiler, machine):
-    folder = tree / "hornbook/kernels/prebuilt"
-    shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, ROOT / "scripts/prebuild.py", folder, machine]
-    subprocess.run(command, env={**os.environ, "CXX": compiler}, check=True)
-
-
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_every_form_of_matrix_and_a_decoder_give_the_bits_of_avx2(processor, package, here):
-    found = json.loads(package(processor, "tests.kernels.arm_work", "results"))
+def test_every_form_of_matrix_and_a_decoder_give_the_bits_of_avx2(part, processor, package, here):
+    found = json.loads(part.run(package, processor, "tests.kernels.arm_work", "results"))
     assert found["kernels"] == f"aarch64-{PROCESSORS[processor]}"
     assert found["found"] == here("results")
+    part.passed()
 
 
-def test_24_prompts_are_answered_alike(package, here):
+def test_24_prompts_are_answered_alike(part, package, here):
     paths = sorted(home().glob(MODEL))
     if not paths:
         pytest.skip("hornbook pull smollm2-135m-instruct brings the model")
     more = str(paths[0].resolve()), TOKENS
-    found = json.loads(package("max", "tests.kernels.arm_work", "answers", *more))
+    found = json.loads(part.run(package, "max", "tests.kernels.arm_work", "answers", *more))
     assert len(found["found"]) == 24 and found["found"] == here("answers", *more)
+    part.passed()
 
 
 @pytest.mark.parametrize("tests", TESTS)
-def test_the_tests_of_the_kernels_pass(tests, package):
-    shutil.rmtree(package.tree / "hornbook/kernels/prebuilt")  # they build their own
-    try:
-        options = "-p", "no:cacheprovider", "--deselect", f"{tests}::{LEFT_OUT[0]}"
-        said = package("max", "pytest", *options, tests, CXX=str(package.tree / "g++"))
-        assert "passed" in said or "[100%]" in said
-    finally:
-        prebuild(package.tree, CROSS, "aarch64")
+def test_the_tests_of_the_kernels_pass(part, tests, plain):
+    options = "-p", "no:cacheprovider", "--deselect", f"tests/{tests}::{LEFT_OUT}"
+    compiler = {"CXX": str(plain / "g++")}
+    said = part.run(plain, "max", "pytest", *options, f"tests/{tests}", **compiler)
+    assert re.search(r"\b\d+ passed", said), said
+    part.passed()
