@@ -1,11 +1,13 @@
 """The GGUF container: its keys and the places of its tensors, checked against the file's size.
 
-The library `gguf` reads headers too, but takes over twenty times as long for a vocabulary of 49,152
+A model may be in several files, NAME-00001-of-00003.gguf and so on; the first has the keys. The
+library `gguf` reads headers too, but takes over twenty times as long for a vocabulary of 49,152
 tokens, and fails without a reason where a file was cut short.
 """
 
 import math
 import mmap
+import re
 import struct
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -15,7 +17,9 @@ import numpy as np
 from hornbook.core.errors import HornbookError
 
 SUFFIX = ".gguf"
-ALIGNMENT, PARTS = "general.alignment", "split.count"
+ALIGNMENT = "general.alignment"
+_NUMBER, _PARTS, _TENSORS = "split.no", "split.count", "split.tensors.count"
+_PART = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _VERSIONS = (2, 3)
 _SCALARS = {
     0: "B",
@@ -41,8 +45,15 @@ _LONGEST = 2**21
 """Entries of a list: eight times the largest vocabulary with its merges."""
 
 
+_GIVEN_UP = {
+    4: "Q4_2", 5: "Q4_3", 31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8",
+    36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8",
+}  # fmt: skip
+"""Types of tensors that llama.cpp had; of what they begin with it has the same weights."""
+
+
 class TensorPlace(NamedTuple):
-    """Where a tensor lies in the file. kind: "F32", "Q4_1", ... shape: rows first."""
+    """Where a tensor lies in a file. kind: "F32", "Q4_1", ... shape: rows first."""
 
     kind: str
     shape: tuple[int, ...]
@@ -55,6 +66,23 @@ def is_gguf(path: Path) -> bool:
     return path.suffix == SUFFIX and path.is_file()
 
 
+def parts_of(path: Path) -> list[Path]:
+    """The files of a model whose first one this is, by its name: itself, or all parts."""
+    named = _PART.fullmatch(path.name)
+    if named is None or int(named["number"]) != 1:
+        return [path]
+    count = int(named["parts"])
+    names = [f"{named['name']}-{i:05}-of-{count:05}{SUFFIX}" for i in range(1, count + 1)]
+    return [path.with_name(name) for name in names]
+
+
+def is_model(name: str) -> bool:
+    """Whether a file of this name is one to open: no later part, nor what reads images for one."""
+    named = _PART.fullmatch(name)
+    whole = named is None or int(named["number"]) == 1
+    return whole and name.endswith(SUFFIX) and not name.startswith("mmproj")
+
+
 def forget(mapped: mmap.mmap) -> None:
     """Give back the memory of what was read of a file; read again, it comes from there."""
     if hasattr(mapped, "madvise"):
@@ -62,13 +90,69 @@ def forget(mapped: mmap.mmap) -> None:
 
 
 class GGUFFile:
-    """values: the metadata, strings and numbers and lists of them. tensors: places by name. mapped:
-    the whole file.
+    """values: the metadata, strings and numbers and lists of them. tensors: places by name. files:
+    the path, or those of all parts.
 
     float32 numbers are the shortest decimals that mean the same, so 1e-5 is 1e-05. Raises
-    HornbookError naming the file when it is not GGUF, is cut short, or holds a type of tensor
-    that the library `gguf` does not know.
+    HornbookError naming the file when it is not GGUF, is cut short, holds a type of tensor that the
+    library `gguf` does not know, or is not the first of several parts that are all there.
     """
+
+    def __init__(self, path: Path) -> None:
+        self.path, first = path, _Part(path)
+        self.values, self.files = first.values, [path]
+        self.tensors: dict[str, TensorPlace] = {}
+        self._mapped: dict[str, mmap.mmap] = {}
+        if (count := self.values.get(_PARTS, 1)) not in (0, 1):
+            self.files = self._named(count)
+        for number, file in enumerate(self.files):
+            part = _Part(file) if number else first
+            if part.values.get(_NUMBER, 0) != number or part.values.get(_PARTS, 1) != count:
+                raise HornbookError(f"{file} is not part {number + 1} of {count} of {path}.")
+            if twice := self.tensors.keys() & part.tensors.keys():
+                raise HornbookError(f"{file} has the tensor {min(twice)!r}, as a part before it.")
+            self.tensors |= part.tensors
+            self._mapped |= dict.fromkeys(part.tensors, part.mapped)
+        if (said := self.values.get(_TENSORS, len(self.tensors))) != len(self.tensors):
+            found = len(self.tensors)
+            raise HornbookError(f"{path} says that its parts have {said} tensors, not {found}.")
+
+    def _named(self, count: Any) -> list[Path]:
+        """All parts, beside the first one."""
+        if (number := self.values.get(_NUMBER, 0)) != 0:
+            raise HornbookError(
+                f"{self.path} is part {number + 1} of {count} of a model. Name the first one."
+            )
+        files = parts_of(self.path)
+        if len(files) != count:
+            raise HornbookError(
+                f"{self.path} is one of {count} parts of a model, which are found by their names: "
+                f"this one is to end with -00001-of-{count:05}{SUFFIX}."
+            )
+        if gone := next((file for file in files if not file.is_file()), None):
+            raise HornbookError(
+                f"{self.path} is one of {count} parts of a model, and {gone.name} is not beside "
+                "it. Copy or download it, too."
+            )
+        return files
+
+    def mapped(self, name: str) -> mmap.mmap:
+        """The whole file in which a tensor lies."""
+        return self._mapped[name]
+
+    def read(self, name: str) -> np.ndarray:
+        """The bytes of a tensor as they are stored, one row below the other, (..., bytes) uint8."""
+        place = self.tensors[name]
+        stored = np.frombuffer(self.mapped(name), np.uint8, place.bytes, place.start)
+        return stored.reshape(*place.shape[:-1], -1)
+
+    def forget(self, name: str) -> None:
+        """As the function of this name, of the file in which a tensor lies."""
+        forget(self.mapped(name))
+
+
+class _Part:
+    """One file: values, tensors and the whole of it, mapped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,24 +174,8 @@ class GGUFFile:
             if key in self.values:
                 self._refuse(f"has the key {key!r} twice.")
             self.values[key] = self._value(self._number("I"))
-        parts = self.values.get(PARTS, 1)
-        if parts not in (0, 1):
-            self._refuse(
-                f"is one of {parts} parts of a model. Join them with llama.cpp's "
-                "`llama-gguf-split --merge FIRST-PART WHOLE.gguf`."
-            )
         self.tensors = self._places(tensors)
         self._check_apart()
-
-    def read(self, name: str) -> np.ndarray:
-        """The bytes of a tensor as they are stored, one row below the other, (..., bytes) uint8."""
-        place = self.tensors[name]
-        stored = np.frombuffer(self.mapped, np.uint8, place.bytes, place.start)
-        return stored.reshape(*place.shape[:-1], -1)
-
-    def forget(self) -> None:
-        """As the function of this name."""
-        forget(self.mapped)
 
     def _places(self, count: int) -> dict[str, TensorPlace]:
         """Read the table of tensors; what it says must fit into the file."""
@@ -133,10 +201,7 @@ class GGUFFile:
         try:
             kind = gguf.GGMLQuantizationType(number)
         except ValueError:
-            self._refuse(
-                f"stores {name} as type {number}, which is not known here. Ask for the same model "
-                "as F16, Q8_0, Q4_K or the like."
-            )
+            self._refuse(f"stores {name} as {_unknown(number)}.")
         block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
         if min(shape) < 1 or shape[-1] % block:
             self._refuse(f"gives {name} the shape {shape}, which {kind.name} cannot store.")
@@ -224,3 +289,15 @@ class GGUFFile:
 
     def _refuse(self, what: str) -> NoReturn:
         raise HornbookError(f"{self.path} {what}")
+
+
+def _unknown(number: int) -> str:
+    """What a type of tensor is that is not known, and what to ask for."""
+    if old := _GIVEN_UP.get(number):
+        kept = "_".join(old.split("_")[:2])
+        kept = {"Q4_2": "Q4_0", "Q4_3": "Q4_1"}.get(kept, kept)
+        return f"{old}, which llama.cpp has given up. Ask for the same model as {kept}"
+    return (
+        f"type {number}, which is not known here. Ask for the same model as F16, Q8_0, Q4_K or "
+        "the like"
+    )

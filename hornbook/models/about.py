@@ -58,9 +58,8 @@ def _of_file(place: Path) -> ModelAbout:
         counts[tensor.kind] += math.prod(tensor.shape)
     context = _whole(file.values.get(f"{family}.context_length"))
     licence = str(file.values.get("general.license", ""))
-    return ModelAbout(
-        place, family, counts.total(), context, _most(counts), place.stat().st_size, licence
-    )
+    size = sum(part.stat().st_size for part in file.files)
+    return ModelAbout(place, family, counts.total(), context, _most(counts), size, licence)
 
 
 def _of_folder(place: Path) -> ModelAbout:

@@ -22,7 +22,7 @@ from hornbook.core.files import (
     write_text,
 )
 from hornbook.core.folders import atomic_folder
-from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.core.gguf import GGUFFile, is_gguf, parts_of
 from hornbook.models.classifier import ClassifierConfig
 from hornbook.models.convert import from_hf, to_hf
 from hornbook.models.convert.family import Family, TensorRule
@@ -50,7 +50,7 @@ def load_config(folder: Path) -> ModelConfig:
 def weights_fingerprint(folder: Path) -> str:
     """What decides a model's weights: the bytes of its files."""
     folder = resolve(folder)
-    files = [folder] if is_gguf(folder) else weight_files(folder)
+    files = parts_of(folder) if is_gguf(folder) else weight_files(folder)
     return hash_json([hash_file(file) for file in files])
 
 

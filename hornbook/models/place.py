@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hornbook.core.errors import HornbookError, UsageError, nearest
-from hornbook.core.gguf import SUFFIX, is_gguf
+from hornbook.core.gguf import SUFFIX, is_gguf, is_model
 from hornbook.core.home import HUB, pulled
 
 WEIGHTS = "model.safetensors"
@@ -53,7 +53,8 @@ def _model_at(place: Path) -> Path | None:
     """The model that a folder or file is, or that is the one GGUF file in it."""
     if (place / CONFIG).is_file() or is_gguf(place):
         return place
-    files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
+    found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
+    files = [file for file in found if is_model(file.name)]
     return files[0] if len(files) == 1 else None
 
 

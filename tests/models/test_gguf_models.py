@@ -191,15 +191,6 @@ def test_what_others_offer_in_other_ways_is_refused_with_what_to_do(llama):
     refused(llama, "is big-endian; the same model is offered little-endian")
     llama.write_bytes(whole[:4] + b"\x07\0\0\0" + whole[8:])
     refused(llama, "has version 7; only 2 and 3")
-    part = llama.with_name("m-00001-of-00003.gguf")
-    writer = gguf.GGUFWriter(part, "llama")
-    writer.add_uint16("split.no", 0)
-    writer.add_uint16("split.count", 3)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    refused(part, "is one of 3 parts of a model. Join them with")
 
 
 def test_a_type_from_tomorrow_is_refused_with_those_that_are_there(llama):

@@ -359,24 +359,3 @@ def test_a_config_of_version_4(family, tmp_path):
     values |= {"rope_theta": theta, "rope_scaling": None, "torch_dtype": values.pop("dtype")}
     path.write_text(json.dumps(values))
     same(load_model(tmp_path)(tokens(1, 9)), theirs(tokens(1, 9)).logits)
-
-
-@pytest.mark.parametrize("tied", [True, False])
-def test_the_text_inside_a_model_of_text_and_images(tied, tmp_path):
-    text = {
-        **HYBRID,
-        "num_hidden_layers": 4,
-        "rope_parameters": PARTLY,
-        "tie_word_embeddings": tied,
-    }
-    sight = {
-        "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 2, "out_hidden_size": 24
-    }  # fmt: skip
-    config = transformers.Qwen3_5Config(
-        text_config=text, vision_config=sight, tie_word_embeddings=tied
-    )
-    theirs = loud(transformers.Qwen3_5ForConditionalGeneration(config))
-    theirs.save_pretrained(tmp_path)
-    ours = load_model(tmp_path)
-    assert ours.config.tied == tied
-    same(ours(tokens(1, 20)), theirs(tokens(1, 20)).logits)

@@ -215,7 +215,10 @@ def test_of_a_repository_only_what_a_model_needs_is_chosen():
         *shards,
         *sorted(beside, key=hub._BESIDE.index),
     ]
-    assert chosen(["README.md", "m.gguf"], named) == ["m.gguf"]
+    assert chosen(["README.md", "m.gguf", "mmproj-F16.gguf"], named) == ["m.gguf"]
+    parts = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]
+    assert chosen(parts, named) == parts
+    assert chosen([*parts, "n.gguf"], named._replace(file=parts[0])) == parts
     assert chosen(["m.gguf", "n.gguf"], named._replace(file="n.gguf")) == ["n.gguf"]
     with pytest.raises(UsageError, match=r"several models.*m\.gguf, n\.gguf"):
         chosen(["m.gguf", "n.gguf"], named)

@@ -51,6 +51,7 @@ FAMILIES: tuple[Family, ...] = (
     phi3.CLASSIFIER,
     gemma.GEMMA2,
     gemma.GEMMA3,
+    gemma.WITH_IMAGES,
     *gemma.CLASSIFIERS,
     olmo2.FAMILY,
     olmo2.CLASSIFIER,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.fields import Fields
+from hornbook.models.fields import WITHOUT_EFFECT, Fields
 from hornbook.models.model import ModelConfig
 from hornbook.nn.mlp import Activation
 
@@ -125,7 +125,7 @@ class Family:
     some files were saved without it. copies: their tensors that repeat another (by its name in the
     rules) when the model has no parameter of its own for them. obsolete: globs of constant tensors
     in old files, and of tensors of other heads. renamed: ends of names in old files to those of
-    the rules.
+    the rules. moved: beginnings, the first that fits.
     """
 
     model_type: str
@@ -139,6 +139,7 @@ class Family:
     copies: Mapping[str, str] = field(default_factory=dict)
     obsolete: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, config: ModelConfig, parameters: Mapping[str, Tensor]) -> list[TensorRule]:
         """The rules that apply to a model, block by block. Every parameter has exactly one."""
@@ -155,12 +156,21 @@ class Family:
 
     def full_names(self, stored: Iterable[str]) -> dict[str, str]:
         """Names as the rules have them to names as stored, without obsolete ones."""
-        kept = [name for name in stored if not any(fnmatchcase(name, g) for g in self.obsolete)]
-        if any(name.startswith(self.base) for name in kept):
-            return {self._renamed(name): name for name in kept}
+        named = {self._moved(name): name for name in stored}
+        kept = [name for name in named if not any(fnmatchcase(name, g) for g in self.obsolete)]
+        bare = not any(name.startswith(self.base) for name in kept)
         return {
-            self._renamed(name if self._in_head(name) else self.base + name): name for name in kept
+            self._renamed(self.base + name if bare and not self._in_head(name) else name): named[
+                name
+            ]
+            for name in kept
         }
+
+    def _moved(self, name: str) -> str:
+        for old, new in self.moved.items():
+            if name.startswith(old):
+                return new + name.removeprefix(old)
+        return name
 
     def _renamed(self, name: str) -> str:
         for old, new in self.renamed.items():
@@ -214,4 +224,41 @@ def decoder_family(
         base="model.",
         copies=COPIES,
         obsolete=obsolete,
+    )
+
+
+_INSIDE = "model.language_model."
+
+
+def with_images(
+    text: Family, model_type: str, architecture: str, others: tuple[str, ...]
+) -> Family:
+    """A family whose files hold a decoder inside a model that sees images as well: its text is
+    read, and written as what it is. others: globs of the tensors that are not its."""
+
+    def read(fields: Fields) -> ModelConfig:
+        inner = fields.inner("text_config")
+        config = text.read(inner)
+        inner.ignore(*WITHOUT_EFFECT)
+        inner.finish()
+        fields.ignore("vision_config", "*_token_id", "*_token_index", "mm_tokens_per_image")
+        assert isinstance(config, CausalLMConfig)
+        return config.model_copy(update={"tied": fields.flag("tie_word_embeddings", config.tied)})
+
+    def inside(name: str) -> str:
+        kept = name.removeprefix("model.")
+        return name if kept == name else _INSIDE + kept
+
+    return replace(
+        text,
+        model_type=model_type,
+        architecture=architecture,
+        read=read,
+        write=lambda config: None,
+        rules=tuple(replace(rule, theirs=inside(rule.theirs)) for rule in text.rules),
+        base=_INSIDE,
+        copies={head: inside(of) for head, of in text.copies.items()},
+        obsolete=(*text.obsolete, *others),
+        # As version 4.51 of `transformers` and all before had it.
+        moved={"language_model.model.": _INSIDE, "language_model.lm_head.": "lm_head."},
     )

@@ -1,11 +1,14 @@
-"""`gemma2` and `gemma3_text`: windows in most blocks, norms on both sides of each layer."""
+"""`gemma2` and `gemma3_text`: windows in most blocks, norms on both sides of each layer.
+
+Files of `gemma3` hold the latter inside a model that sees images as well; its text is read.
+"""
 
 from dataclasses import replace
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import llama
-from hornbook.models.convert.family import TensorRule, decoder_family
+from hornbook.models.convert.family import TensorRule, decoder_family, with_images
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import parameters, read_parameters, read_rotary, together
 from hornbook.models.fields import Fields
@@ -191,6 +194,12 @@ GEMMA3 = replace(
     architecture="Gemma3ForCausalLM",
     read=read_3,
     write=write_3,
+)
+WITH_IMAGES = with_images(
+    GEMMA3,
+    "gemma3",
+    "Gemma3ForConditionalGeneration",
+    ("*vision_tower.*", "*multi_modal_projector.*"),
 )
 CLASSIFIERS = (
     decoder_classifier(GEMMA2, "Gemma2ForSequenceClassification"),

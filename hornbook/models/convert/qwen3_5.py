@@ -3,11 +3,10 @@
 Files of `qwen3_5` hold such a model inside one that sees images as well; its text is read.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
-from hornbook.models.convert.family import Family, TensorRule, decoder_family
+from hornbook.models.convert.family import TensorRule, decoder_family, with_images
 from hornbook.models.convert.labels import decoder_classifier
 from hornbook.models.convert.rotary import parameters, read_parameters, together
 from hornbook.models.fields import Fields
@@ -190,32 +189,6 @@ FAMILY = decoder_family(
     "qwen3_5_text", "Qwen3_5ForCausalLM", read, write, RULES, obsolete=("mtp.*",)
 )
 CLASSIFIER = decoder_classifier(FAMILY, "Qwen3_5TextForSequenceClassification")
-
-
-def _read_inside(fields: Fields) -> CausalLMConfig:
-    """The text's part of a model of text and images."""
-    inner = fields.inner("text_config")
-    inner.ignore("model_type", "dtype", "*_token_id", "initializer_range", "use_cache", "*_dropout")
-    config = read(inner)
-    inner.finish()
-    fields.ignore("vision_config", "*_token_id")
-    return config.model_copy(update={"tied": fields.flag("tie_word_embeddings", config.tied)})
-
-
-_TEXT = "model.language_model."
-WITH_IMAGES = Family(
-    model_type="qwen3_5",
-    architecture="Qwen3_5ForConditionalGeneration",
-    config=CausalLMConfig,
-    read=_read_inside,
-    write=lambda config: None,
-    rules=tuple(
-        replace(rule, theirs=_TEXT + rule.theirs.removeprefix("model."))
-        if rule.theirs.startswith("model.")
-        else rule
-        for rule in RULES
-    ),
-    base=_TEXT,
-    copies={"lm_head.weight": f"{_TEXT}embed_tokens.weight"},
-    obsolete=("mtp.*", "model.visual.*"),
+WITH_IMAGES = with_images(
+    FAMILY, "qwen3_5", "Qwen3_5ForConditionalGeneration", ("model.visual.*", "visual.*")
 )

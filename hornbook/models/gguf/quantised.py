@@ -66,7 +66,7 @@ def floats(file: GGUFFile, name: str) -> np.ndarray:
 def row_reader(file: GGUFFile, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """Rows (R,) of a matrix as (R, K) float32: the file is mapped, and read when they are asked
     for."""
-    stored, kind, mapped = file.read(name), file.tensors[name].kind, file.mapped
+    stored, kind, mapped = file.read(name), file.tensors[name].kind, file.mapped(name)
     _check_rows(file, name)
     if kind not in FORMS:
         return lambda rows: _floats(file, name, stored[rows])
@@ -92,9 +92,20 @@ def _floats(file: GGUFFile, name: str, stored: np.ndarray) -> np.ndarray:
     except NotImplementedError:
         raise HornbookError(
             f"{file.path}: {name} is stored as {kind}, which cannot be turned into floats. "
-            "Ask for the same model as F16, Q8_0, Q4_K or the like."
+            f"Ask for the same model as {_nearest(kind)}."
         ) from None
     return found
+
+
+def _nearest(kind: str) -> str:
+    """Of the types that the kernels read the one with about as many bits."""
+    import gguf
+
+    def bits(name: str) -> float:
+        weights, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
+        return 8 * size / weights
+
+    return min(FORMS, key=lambda name: abs(bits(name) - bits(kind)))
 
 
 def _parts(file: GGUFFile, name: str, rows: slice, order: Order | None) -> Iterator[Codes]:
@@ -107,7 +118,7 @@ def _parts(file: GGUFFile, name: str, rows: slice, order: Order | None) -> Itera
         if not are_numbers(part, kind):
             raise no_numbers(file.path, name)
         yield decode(part, kind)
-        file.forget()
+        file.forget(name)
 
 
 def _check_rows(file: GGUFFile, name: str) -> None:
@@ -121,4 +132,4 @@ def _check_rows(file: GGUFFile, name: str) -> None:
             right = bool(np.isfinite(_floats(file, name, rows)).all())
         if not right:
             raise no_numbers(file.path, name)
-        file.forget()
+        file.forget(name)

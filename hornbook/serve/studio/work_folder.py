@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hornbook.core.claims import MARKER
 from hornbook.core.config import read_recipe
 from hornbook.core.files import read_object
-from hornbook.core.gguf import SUFFIX
+from hornbook.core.gguf import SUFFIX, is_model
 from hornbook.models.place import CONFIG, LINEAR
 from hornbook.retrieve.store import FILE as INDEX_FILE
 from hornbook.serve.studio.alive import is_locked
@@ -93,7 +93,8 @@ class WorkFolder:
             places = (path / name for path in (path, path / layout.MODEL) for name in _MODELS)
             if any(place.is_file() for place in places):
                 found[self._id(path)] = path
-            found |= {self._id(file): file for file in sorted(path.glob(f"*{SUFFIX}"))}
+            files = [file for file in path.glob(f"*{SUFFIX}") if is_model(file.name)]
+            found |= {self._id(file): file for file in sorted(files)}
         return found
 
     def corpora(self) -> dict[str, Path]:

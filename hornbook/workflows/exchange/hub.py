@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.core.errors import UsageError, unknown
+from hornbook.core.gguf import is_model, parts_of
 from hornbook.core.lines import first_line
 from hornbook.workflows.exchange.catalogue import File, Hub
 from hornbook.workflows.exchange.record import Unreachable
@@ -40,7 +41,6 @@ _BESIDE = (
     "USE_POLICY*",
 )
 """Globs of names; a model's own are at the top."""
-_GGUF = "*.gguf"
 _NAME = re.compile(
     r"hf:/{1,2}(?P<owner>[A-Za-z0-9][\w.-]*)/(?P<name>[A-Za-z0-9][\w.-]*)"
     r"(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>[\w.-]+\.gguf))?"
@@ -96,16 +96,16 @@ def chosen(names: Sequence[str], asked: Named) -> list[str]:
     not, and Unreachable where there is nothing that can be opened.
     """
     top = [name for name in names if "/" not in name]
-    quantised = [name for name in top if fnmatch.fnmatchcase(name, _GGUF)]
+    quantised = [name for name in top if is_model(name)]
     if asked.file is not None:
         if asked.file not in quantised:
             raise unknown(f"GGUF file of {asked.repository}", asked.file, quantised)
-        return [asked.file]
+        return [part.name for part in parts_of(Path(asked.file))]
     weights = next((w for glob in _WEIGHTS if (w := fnmatch.filter(top, glob))), [])
     if weights:
         return weights + [name for glob in _BESIDE for name in fnmatch.filter(names, glob)]
     if len(quantised) == 1:
-        return quantised
+        return [part.name for part in parts_of(Path(quantised[0]))]
     if quantised:
         raise UsageError(
             f"{asked.repository} has several models; name one: hf://{asked.repository}/FILE with "
