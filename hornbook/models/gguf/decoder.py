@@ -4,6 +4,7 @@ Token vectors stay in the file, which is mapped.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from hornbook.models.gguf import quantised, recall
 from hornbook.models.gguf.facts import FACTS, DecoderFacts, read_facts
 from hornbook.models.gguf.rotary import interleaved, to_halves
 from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
-from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD
+from hornbook.models.gguf.sizes import ARCHITECTURE, EMBEDDING, HEAD, OF_IMAGES
 from hornbook.models.turnings import turning
 from hornbook.nn.frequencies import RotaryConfig
 
@@ -121,8 +122,12 @@ def _is_plain(file: GGUFFile, kind: _Kind, facts: DecoderFacts) -> bool:
     matrices = [
         name for name, shape in expected.items() if len(shape) > 1 and not name.endswith(_AS_FLOATS)
     ]
-    constant = (DIVISORS, LONG, SHORT)
-    shapes = {each: place.shape for each, place in file.tensors.items() if each not in constant}
+    aside = (DIVISORS, LONG, SHORT, *OF_IMAGES)
+    shapes = {
+        each: place.shape
+        for each, place in file.tensors.items()
+        if not any(fnmatchcase(each, glob) for glob in aside)
+    }
     split = (facts.sizes.head, facts.sizes.hidden) if kind.fused else ()
     split = (facts.mixture.hidden, facts.sizes.width) if facts.mixture else split
     parted = all(size % TILE == 0 for size in split)

@@ -135,6 +135,9 @@ def _read_gemma2(fields: Fields, name: str, vocab: int, file: GGUFFile) -> Decod
 
 
 def _read_gemma3(fields: Fields, name: str, vocab: int, file: GGUFFile) -> DecoderFacts:
+    for key, other in (("freq_base", "global.freq_base"), ("freq_base_swa", "local.freq_base")):
+        for value in fields.taken(f"{name}.rope.{other}").values():  # as Ollama writes it
+            fields.assume(f"{name}.rope.{key}", value)
     found = read_plain(fields, name, vocab, file)
     key, cap = f"{name}.{WINDOW}", f"{name}.{LOGIT_CAP}"
     window = fields.taken(key).get(key)

@@ -23,7 +23,7 @@ from hornbook.models.convert import (
 )
 from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
-from hornbook.models.gguf.sizes import HEAD
+from hornbook.models.gguf.sizes import HEAD, OF_IMAGES
 
 _LLAMA = {
     "model.embed_tokens": "token_embd",
@@ -95,8 +95,8 @@ def _renamed(family: Family, table: Mapping[str, str]) -> Family:
     rules = tuple(_rename(rule, table) for rule in family.rules)
     # A file without a head is tied; one with a head is not, so nothing is stored twice.
     # Divisors of frequencies are the config's.
-    constant = (DIVISORS, LONG, SHORT)
-    return replace(family, rules=rules, base="", head=(HEAD,), copies={}, obsolete=constant)
+    aside = (DIVISORS, LONG, SHORT, *OF_IMAGES)
+    return replace(family, rules=rules, base="", head=(HEAD,), copies={}, obsolete=aside, moved={})
 
 
 def _rename(rule: TensorRule, table: Mapping[str, str]) -> TensorRule:

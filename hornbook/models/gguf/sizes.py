@@ -14,6 +14,11 @@ from hornbook.tokenize.gguf import TOKENS
 ARCHITECTURE = "general.architecture"
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 HEADS = "attention.head_count"
+OF_IMAGES = ("v.*", "mm.*")
+"""Tensors of a part that sees images, which some programs write into the same file."""
+_WITHOUT_EFFECT = ("vision.*", "mm.*", "pooling_type", "tensor_data_layout")
+_PLAIN = {"attention.causal": True, "expert_count": 0, "expert_used_count": 0}
+"""Keys that say what is so without them."""
 
 
 def open_fields(file: GGUFFile, name: str) -> tuple[Fields, int]:
@@ -33,6 +38,9 @@ def open_fields(file: GGUFFile, name: str) -> tuple[Fields, int]:
 
 def close_fields(fields: Fields, name: str, vocab: int, depth: int, tensors: int) -> None:
     """Refuse keys that are left, and more blocks than there can be."""
+    fields.ignore(*(f"{name}.{key}" for key in _WITHOUT_EFFECT))
+    for key, value in _PLAIN.items():
+        fields.only(f"{name}.{key}", value)
     fields.only(f"{name}.vocab_size", vocab)
     fields.finish()
     if depth > tensors:
