@@ -58,7 +58,7 @@ class NativeDecoder:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """(R, D) to (R, V) float32."""
-        found = self._library.product(self._head, np.ascontiguousarray(features))
+        found = self._library.product(self._head, np.ascontiguousarray(features))[:, : self.vocab]
         if self.weights.cap is not None:
             cap = np.float32(self.weights.cap)
             np.multiply(np.tanh(np.divide(found, cap, out=found), out=found), cap, out=found)

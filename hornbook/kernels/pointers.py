@@ -21,6 +21,7 @@ from hornbook.kernels.quantised import (
     DeltaWeights,
     RecallWeights,
     Tiles,
+    whole_tiles,
 )
 from hornbook.kernels.structures import ABREAST, TILE
 
@@ -102,7 +103,7 @@ def decoder(weights: DecoderWeights) -> structures.DecoderStruct:
     require(2 * w.pairs() <= w.head, "no more channels that turn than a head has")
     hidden = w.blocks[0].mlps[0].down.inputs
     layers = (structures.LayerStruct * len(w.blocks))(*(_layer(b, w, hidden) for b in w.blocks))
-    _product(w.logits, w.vocab, w.width)
+    _product(w.logits, whole_tiles(w.vocab), w.width)
     return structures.DecoderStruct(
         width=w.width,
         hidden=hidden,

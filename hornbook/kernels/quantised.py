@@ -22,7 +22,7 @@ class QuantisedMatrix(NamedTuple):
     """A matrix (outputs, inputs) of codes, part by part from its first rows on.
 
     parts: read once; those of a large matrix are made as they are asked for, so that the whole is
-    never there in a form that takes more memory. 16 divides the rows of each.
+    never there in a form that takes more memory. 16 divides the rows of each but the last.
     """
 
     outputs: int
@@ -269,26 +269,41 @@ def join(matrices: Sequence[QuantisedMatrix]) -> QuantisedMatrix:
     return matrices[0]._replace(outputs=outputs, parts=parts)
 
 
-def can_pack(rows: int, columns: int) -> bool:
-    """Whether the kernels take a matrix of this shape, in units that divide it."""
-    return rows % _TILE == 0 and columns % GROUP == 0
+def can_pack(rows: int, columns: int, ragged: bool = False) -> bool:
+    """Whether the kernels take a matrix of this shape, in units that divide it. ragged: whether
+    its last tile may be filled up, as that of a head, whose outputs nothing stands beside."""
+    return (ragged or rows % _TILE == 0) and columns % GROUP == 0
+
+
+def whole_tiles(rows: int) -> int:
+    """As many rows, and those that fill up the last tile."""
+    return -(-rows // _TILE) * _TILE
 
 
 def tiles(matrix: QuantisedMatrix, bias: np.ndarray | None = None) -> Tiles:
-    """The matrix as `forms.h` describes it."""
+    """The matrix as `forms.h` describes it; its outputs are whole tiles."""
     units, form = matrix.inputs // matrix.form.unit, matrix.form
-    found = in_huge_pages((matrix.outputs // _TILE, units, unit_bytes(form)))
+    whole = whole_tiles(matrix.outputs)
+    found = in_huge_pages((whole // _TILE, units, unit_bytes(form)))
     start = 0
-    for codes in matrix.parts:
+    for part in matrix.parts:
+        codes = Codes(part.form, *map(filled, part[1:]))
         count = len(codes.values) // _TILE
         at = 0
-        for part in (*_scales(codes, count), _fields(codes, count)):
-            flat = part.view(np.uint8).reshape(count, units, -1)
+        for field in (*_scales(codes, count), _fields(codes, count)):
+            flat = field.view(np.uint8).reshape(count, units, -1)
             found[start : start + count, :, at : at + flat.shape[2]] = flat
             at += flat.shape[2]
         assert at == found.shape[2], (at, form)
         start += count
-    return Tiles(found, bias, matrix.outputs, matrix.inputs, form)
+    return Tiles(found, filled(bias), whole, matrix.inputs, form)
+
+
+def filled(x: np.ndarray | None) -> np.ndarray | None:
+    """Rows (N, ...), with zeros behind them where they are no whole tiles."""
+    if x is None or not (more := whole_tiles(len(x)) - len(x)):
+        return x
+    return np.pad(x, ((0, more), *[(0, 0)] * (x.ndim - 1)))
 
 
 def _scales(codes: Codes, count: int) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hornbook import kernels as native
 from hornbook.kernels.codes import Form
 from hornbook.kernels.quantised import ROWS, QuantisedMatrix, can_pack, join
 from hornbook.models.causal_lm import CausalLM
@@ -137,7 +138,8 @@ def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Sour
     """A model's own weights, quantised: to `bits`, and 8 where errors reach every logit."""
 
     def source(name: str, linear: nn.Linear) -> QuantisedMatrix | None:
-        if not can_pack(*linear.weight.shape):
+        ragged = name == "head" and native.library() is not None
+        if not can_pack(*linear.weight.shape, ragged):
             return None
         own = 8 if name in exact else bits
         parts = (quantise(rows, own) for rows in linear.weight.split(ROWS))

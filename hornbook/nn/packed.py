@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from hornbook import kernels as native
 from hornbook.kernels import pointers
 from hornbook.kernels.codes import TABLE, Codes, Form
-from hornbook.kernels.quantised import ROWS, QuantisedMatrix, Tiles, matrix_of, tiles
+from hornbook.kernels.quantised import (
+    ROWS,
+    QuantisedMatrix,
+    Tiles,
+    filled,
+    matrix_of,
+    tiles,
+    whole_tiles,
+)
 from hornbook.kernels.structures import GROUP
 
 _MIDDLE = 8
@@ -56,14 +64,15 @@ class NativeLinear(nn.Module):
     def tiles(self) -> Tiles:
         """What the kernels take, in the layer's own memory."""
         bias = None if self.bias is None else self.bias.numpy()
-        return Tiles(self.blocks.numpy(), bias, self.outputs, self.inputs, self.form)
+        outputs = whole_tiles(self.outputs)
+        return Tiles(self.blocks.numpy(), filled(bias), outputs, self.inputs, self.form)
 
     def forward(self, x: Tensor) -> Tensor:
         library = native.library()
         assert library is not None
         rows = x.detach().reshape(-1, self.inputs).float().contiguous()
         y = torch.from_numpy(library.product(pointers.matrix(self.tiles()), rows.numpy()))
-        return y.to(x.dtype).view(*x.shape[:-1], self.outputs)
+        return y[:, : self.outputs].to(x.dtype).reshape(*x.shape[:-1], self.outputs)
 
 
 class PackedLinear(nn.Module):

@@ -12,6 +12,9 @@ from hornbook.models.about import about
 from hornbook.models.folder import load_model, weights_fingerprint
 from hornbook.models.gguf.decoder import read_decoder
 from hornbook.models.gguf.write import write_gguf
+from hornbook.models.kernel_weights import decoder_weights
+from hornbook.models.pack import from_weights, pack
+from hornbook.models.packed_gguf import load_packed
 from hornbook.models.place import resolve
 from hornbook.models.presets import PRESETS
 from tests.tiny import decoder_sizes, loud, need_kernels
@@ -131,3 +134,34 @@ def test_a_model_in_parts_computes_what_the_whole_does(tmp_path):
     rest[1].unlink()
     rest[1].write_bytes(changed)
     assert weights_fingerprint(first) != before
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q4_0", "f16"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_any_number_of_tokens_runs_in_our_kernels(kind, tied, tmp_path):
+    """As vocabularies are to which tokens were added: 32,001 or 49,155."""
+    need_kernels()
+    sizes = SIZES.model_copy(update={"vocab": 91, "tied": tied})
+    write_gguf(loud(PRESETS["granite"](sizes).build()), tmp_path / "m.gguf", kind, {})
+    decoder = NativeDecoder(read_decoder(GGUFFile(tmp_path / "m.gguf")))
+    found = decoder.sequences(1).check(0, IDS[0].tolist())
+    with torch.inference_mode():
+        wanted = load_model(tmp_path / "m.gguf")(IDS)[0].numpy()
+        packed = load_packed(tmp_path / "m.gguf")(IDS)[0].numpy()
+    assert found.shape == packed.shape == wanted.shape == (12, 91)
+    for each in (found, packed):
+        assert np.square(each - wanted).mean() < 1e-5 * np.square(wanted).mean()
+
+
+def test_weights_of_any_number_of_tokens_are_quantised_here_too():
+    need_kernels()
+    config = PRESETS["llama"](SIZES.model_copy(update={"vocab": 91}))
+    model, exact = (loud(config.build()) for _ in range(2))
+    pack(model, from_weights(8))
+    decoder = NativeDecoder(decoder_weights(model))
+    with torch.inference_mode():
+        wanted, packed = exact(IDS)[0].numpy(), model(IDS)[0].numpy()
+    found = decoder.sequences(1).check(0, IDS[0].tolist())
+    for each in (found, packed):
+        assert each.shape == (12, 91)
+        assert np.square(each - wanted).mean() < 1e-3 * np.square(wanted).mean()

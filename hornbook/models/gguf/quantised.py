@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile, forget
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.quantised import ROWS, QuantisedMatrix, can_pack
 from hornbook.models.gguf.blocks import FORMS, are_numbers, decode
+from hornbook.models.gguf.sizes import EMBEDDING, HEAD
 from hornbook.models.place import no_numbers
 
 Order = Callable[[np.ndarray], np.ndarray]
@@ -22,8 +24,10 @@ Takes = Callable[[Form], bool]
 def is_quantised(file: GGUFFile, name: str, takes: Takes = lambda form: True) -> bool:
     """Whether a tensor is a matrix in a form that the kernels have, and `takes` says yes to."""
     place = file.tensors[name]
-    known = place.kind in FORMS and len(place.shape) >= 2 and can_pack(*_flat(place.shape))
-    return known and takes(FORMS[place.kind])
+    if place.kind not in FORMS or len(place.shape) < 2:
+        return False
+    ragged = name in (EMBEDDING, HEAD) and native.library() is not None
+    return can_pack(*_flat(place.shape), ragged) and takes(FORMS[place.kind])
 
 
 def is_mostly_quantised(file: GGUFFile, takes: Takes = lambda form: True) -> bool:
