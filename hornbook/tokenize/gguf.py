@@ -16,7 +16,7 @@ from hornbook.core.gguf import GGUFFile, is_gguf
 from hornbook.core.stages import run_stage
 from hornbook.tokenize.begin import begin_with, prefix_of
 from hornbook.tokenize.pieces import begins_with_space, is_byte, is_pieces, parts, scores_of
-from hornbook.tokenize.pretokenizers import name_of, named
+from hornbook.tokenize.pretokenizers import NOT_SAID, name_of, named
 from hornbook.tokenize.settings import CONFIG, Settings
 
 MODEL, PRE, TOKENS, TYPES, MERGES = (
@@ -24,7 +24,10 @@ MODEL, PRE, TOKENS, TYPES, MERGES = (
 )
 TEMPLATE = "tokenizer.chat_template"
 ADD_BOS = "tokenizer.ggml.add_bos_token"
-_BEGINNING = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral")
+_BEGINNING = (
+    "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
+    "tekken",
+)  # fmt: skip
 """Ways of cutting text that belong to models whose texts begin with a token."""
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 """Types of tokens: of the merges, for what no token has, special, added as they are spelled, no
@@ -86,7 +89,7 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
 def _merged(file: GGUFFile, typed: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """The parts of a byte-level BPE."""
     merges = _list(file, MERGES, str)
-    pre = named(str(file.values.get(PRE, "default")), str(file.path))
+    pre = named(str(file.values.get(PRE, NOT_SAID)), str(file.path))
     return {
         "normalizer": None,
         "pre_tokenizer": pre.values,

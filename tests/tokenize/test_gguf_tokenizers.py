@@ -81,7 +81,8 @@ def test_what_is_not_known_is_refused_by_name(folder, tmp_path):
     known = keys(folder)
     for changed, reason in (
         ({"tokenizer.ggml.pre": "qwen2000"}, "'qwen2000' is not known here. Did you mean 'qwen2'"),
-        ({"tokenizer.ggml.pre": ""}, "the pre-tokenizer 'default' is not known here"),
+        ({"tokenizer.ggml.pre": ""}, "does not say how text is cut before merging"),
+        ({"tokenizer.ggml.pre": "default"}, "Ask for a newer file of the same model"),
         ({"tokenizer.ggml.model": "bert"}, "tokenizer.ggml.model = 'bert'"),
         ({"tokenizer.ggml.merges": []}, "tokenizer.ggml.merges is missing"),
         ({"tokenizer.ggml.token_type": [1, 1]}, "2 types of tokens"),

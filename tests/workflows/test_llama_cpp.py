@@ -202,10 +202,12 @@ def test_a_name_cuts_text_here_as_there(name, tmp_path):
     values["tokenizer.ggml.tokens"] += [a + b for a, b in pairs]
     values["tokenizer.ggml.merges"] += [f"{a} {b}" for a, b in pairs]
     values["tokenizer.ggml.token_type"] += [1] * len(pairs)
+    del values["tokenizer.ggml.add_bos_token"]
     path = file(tmp_path / "m.gguf", {**values, "tokenizer.ggml.pre": name})
     here, there = (
         Tokenizer.load(path), llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
     )  # fmt: skip
+    assert here.encode_beginning("a") == there.tokenize(b"a", add_bos=True, special=False)
     for text in [*ODD, *CUTS]:
         if name in WITHOUT_MARKS:
             text = "".join(c for c in text if unicodedata.category(c)[0] != "M")
