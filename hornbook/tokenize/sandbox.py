@@ -183,8 +183,8 @@ def _sum(filter_: Callable[..., Any]) -> Callable[..., Any]:
     return added
 
 
-def _tojson(value: Any, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, **options)
+def _tojson(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, **options)
 
 
 def _refuse(reason: Any) -> None:

@@ -132,3 +132,19 @@ def test_what_is_usual_is_what_jinja_makes_of_it(template):
     environment.filters["tojson"] = sandbox._tojson  # escapes nothing, as that of transformers
     wanted = environment.from_string(template).render(messages=MESSAGES)
     assert sandbox.render(template, {"messages": MESSAGES}) == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("", '{"b": "é<", "a": [1]}'),
+        ("(ensure_ascii=False)", '{"b": "é<", "a": [1]}'),
+        ("(ensure_ascii=True)", '{"b": "\\u00e9<", "a": [1]}'),
+        ("(True)", '{"b": "\\u00e9<", "a": [1]}'),
+        ("(separators=(',', ':'), sort_keys=True)", '{"a":[1],"b":"é<"}'),
+        ("(indent=1)", '{\n "b": "é<",\n "a": [\n  1\n ]\n}'),
+    ],
+)
+def test_json_takes_the_options_that_templates_give_it(options, wanted):
+    values = {"x": {"b": "é<", "a": [1]}}
+    assert sandbox.render("{{ x|tojson%s }}" % options, values) == wanted  # noqa: UP031
