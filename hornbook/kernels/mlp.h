@@ -55,7 +55,8 @@ void dense(Member& team, const Decoder& d, const Layer& layer, const Pass& pass,
   add_to_stream(team, d, only.down, work.inner, layer.mlp_after, layer.residual, pass, work);
 }
 
-// The experts of a row are those with the largest shares, the first of equals.
+// The experts of a row are those with the largest shares, the first of equals: always different ones,
+// also where shares are no numbers, as there is memory for one meeting of each. Weights are none then.
 void choose(const Decoder& d, const Layer& layer, const Pass& pass, const Slots& slots, int64_t row) {
   float *x = slots.normed + row * d.width, *share = slots.shares + row * layer.experts;
   read_row(d, layer.mlp_norm, pass, row, x);
@@ -63,7 +64,11 @@ void choose(const Decoder& d, const Layer& layer, const Pass& pass, const Slots&
     share[e] = dot(x, layer.router + int64_t(e) * d.width, d.width);
   const float most = *std::max_element(share, share + layer.experts);
   float all_of = 0, of_chosen = 0;
-  for (int e = 0; e < layer.experts; e++) all_of += share[e] = std::exp(share[e] - most);
+  for (int e = 0; e < layer.experts; e++) {
+    const float own = std::exp(share[e] - most);
+    all_of += own;
+    share[e] = own >= 0 ? own : 0;
+  }
   int32_t* chosen = slots.chosen + row * layer.chosen;
   float* weight = slots.weight + row * layer.chosen;
   for (int k = 0; k < layer.chosen; k++) {
@@ -72,7 +77,7 @@ void choose(const Decoder& d, const Layer& layer, const Pass& pass, const Slots&
     of_chosen += weight[k];
     share[chosen[k]] = -1;
   }
-  const float by = 1 / (layer.normalised ? of_chosen : all_of);
+  const float by = all_of > 0 ? 1 / (layer.normalised ? of_chosen : all_of) : NAN;
   for (int k = 0; k < layer.chosen; k++) weight[k] *= by;
 }
 
