@@ -114,10 +114,11 @@ def _moves(library: Library, threads: int | None) -> bool:
         for a, b, c in cubic:
             gram = x @ x.T
             x = a * x + (b * gram + c * gram @ gram) @ x
-        expected = 0.5 * weight - 0.3 * np.sqrt(max(1, shape[0] / shape[1])) * x
+        before = 0.5 * weight.astype(np.float64)
         moved = MovedMatrix(weight, momentum, gradient)
         move(library, [moved], cubic, momentum=0.9, kept=0.5, rate=0.3, threads=threads)
-        if not _near(weight, expected, _CLOSE) or not _near(momentum, mean, _CLOSE_LOSS):
+        by = -0.3 * np.sqrt(max(1, shape[0] / shape[1])) * x
+        if not _near(weight - before, by, _CLOSE) or not _near(momentum, mean, _CLOSE_LOSS):
             return False
     return True
 

@@ -6,39 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from hornbook import kernels as native
 from hornbook.core.errors import HornbookError
-from hornbook.core.machine import cpu_flags
 from hornbook.generate import native_decoder
 from hornbook.generate.decode import decode
 from hornbook.generate.engine import Engine
 from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import GenerationRequest, SchedulerConfig
-from hornbook.kernels import recipe
 from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.pack import from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
-from tests.tiny import decoder_sizes, need_kernels, slow
+from tests.levels import each_level  # noqa: F401
+from tests.tiny import decoder_sizes
 
 SIZES = decoder_sizes(vocab=96, width=64, context=96, heads=4, head=16, hidden=160, tied=True)
 NAMES = ("llama", "qwen2", "qwen3")
-LEVELS = {level.name: level for level in recipe.levels()}
-
-
-@pytest.fixture(scope="module", params=["native", *slow(*LEVELS)], autouse=True)
-def kernels(request):
-    """Kernels for this processor and for several, as far as it can run them; they are kept."""
-    level = LEVELS.get(request.param)
-    if level and level not in recipe.fitting(cpu_flags()):
-        pytest.skip("this processor cannot run them")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "NATIVE", level.options if level else recipe.NATIVE)
-        native._found.cache_clear()
-        need_kernels()
-        yield
-    native._found.cache_clear()
+pytestmark = pytest.mark.usefixtures("each_level")
 
 
 def made(name, bits=4, seed=0):

@@ -115,3 +115,13 @@ def parity(model, decoder, ids, capacity):
         for row in new:
             assert np.square(one[row] - other[row]).mean() < 1e-4 * np.square(one[row]).mean()
     return other[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_meets_different_experts_and_stays_none(value):
+    """There is memory for one meeting of a token and an expert: with two it was written behind."""
+    weights = decoder_weights(packed(lambda sizes: qwen3_moe(sizes, mixture(9, 9))))
+    found = weights._replace(embed=lambda ids: np.full((len(ids), 64), value, np.float32))
+    for rows in (1, 1, 1, 2, 9):
+        sequences = NativeDecoder(found).sequences(1)
+        assert np.isnan(sequences.check(0, list(range(rows)))).all()

@@ -1,10 +1,18 @@
-"""Mistakes in the kernels: each is seen by the check that a library passes before it is kept."""
+"""Mistakes in the kernels: each is seen by the check of a library before it is kept, or by a test."""
 
+import os
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from hornbook.core.machine import cpu_flags
 from hornbook.kernels import builder, recipe
+
+ROOT = Path(__file__).parents[2]
 
 MUTATIONS = {
     "turned backwards": ("functions.h", "subtract(multiply(a, c)", "add(multiply(a, c)"),
@@ -50,8 +58,204 @@ MUTATIONS = {
     "form": ("product.h", "Codes<3, 16, 256>", "Codes<6, 16, 256>"),
     "another epsilon": ("functions.h", "size + epsilon", "size + 0"),
     "fields swapped": ("decoder.h", "int32_t rows, reach,", "int32_t reach, rows,"),
+    "a row's last block left out": (
+        "product.h",
+        "each_group<F>(tile, lane, x.groups(), [",
+        "each_group<F>(tile, lane, x.groups() - 1, [",
+    ),
+    "rows' last block left out": ("product.h", "g < x.groups(); g++", "g < x.groups() - 1; g++"),
+    "scales and offsets swapped": (
+        "forms.h",
+        "own = scale, zero = offset;",
+        "own = offset, zero = scale;",
+    ),
+    "multiples of offsets for those of scales": (
+        "forms.h",
+        "multiply(offset, load_steps(step + kTile * F::kSteps))",
+        "multiply(offset, load_steps(step))",
+    ),
+    "the middle code added": ("forms.h", "all(-F::kZeroCode)", "all(F::kZeroCode)"),
+    "offsets taken away": (
+        "product.h",
+        "multiply_add(offset, all(kParts",
+        "multiply_add(subtract(zeros(), offset), all(kParts",
+    ),
+    "the lower halves of inputs left out": (
+        "product.h",
+        "add(times_power<7>(upper[m]), lower[m])",
+        "times_power<7>(upper[m])",
+    ),
+    "sums of the other half": ("product.h", "own.sums[p]", "own.sums[1 - p]"),
+    "sums of a half": ("inputs.h", "scale * float(sums[0] + sums[1])", "scale * float(sums[0])"),
+    "a group's first inputs for its largest": (
+        "inputs.h",
+        "i < kGroup; i += kLanes) most_of",
+        "i < kLanes; i += kLanes) most_of",
+    ),
+    "keys behind whole blocks left out": (
+        "attention.h",
+        "for (; p < to; p += kAbreast) score<1>",
+        "for (; p < to - kAbreast; p += kAbreast) score<1>",
+    ),
+    "channels behind whole registers left out": (
+        "attention.h",
+        "for (; i < x.size; i += kLanes) add_channels<1>",
+        "for (; i < 0; i += kLanes) add_channels<1>",
+    ),
+    "turned by the next position": (
+        "decoder.h",
+        "+ position * d.pairs",
+        "+ (position + (h < d.heads ? 1 : 0)) * d.pairs",
+    ),
+    "the rest of the pairs not turned": (
+        "functions.h",
+        "for (; i < pairs; i++)",
+        "for (; i < 0; i++)",
+    ),
+    "heads of another group": ("decoder.h", "first = kv * share", "first = kv"),
+    "a head's own token not seen": (
+        "decoder.h",
+        "pass.position[row] + 1;",
+        "std::max(1, pass.position[row]);",
+    ),
+    "keys kept once": (
+        "decoder.h",
+        "keep_key(x, position, size, pass.keys[number] + at);",
+        "if (position < 2) keep_key(x, position, size, pass.keys[number] + at);",
+    ),
+    "values of the place before": (
+        "decoder.h",
+        "pass.values[number] + at + position * size",
+        "pass.values[number] + at + (position ? position - 1 : 0) * size",
+    ),
+    "memory not written": ("delta.h", "store(at, now);", ""),
+    "nothing before the next call": ("delta.h", "if (count > 0) std::copy", "if (false) std::copy"),
+    "a tap too late": ("delta.h", "at(t - lags + k)", "at(t - lags + k - (k > 0))"),
+    "nothing forgotten": ("delta.h", "multiply(load(at), lasting)", "load(at)"),
+    "no gate behind the rule": (
+        "delta.h",
+        "multiply(load(y + i), silu(load(gate + i)))",
+        "load(y + i)",
+    ),
+    "the next key seen": (
+        "attend.h",
+        "std::min<int64_t>(q + 1, a.keys)",
+        "std::min<int64_t>(q + 2, a.keys)",
+    ),
+    "hidden keys seen": ("attend.h", "seen[k] ? scores[k] : kNever", "scores[k]"),
+    "the mean slope left": ("attend.h", "subtract(load(slopes + k), mean)", "load(slopes + k)"),
+    "slopes without the scale": (
+        "attend.h",
+        "multiply(load(scores + k), all(a.scale))",
+        "load(scores + k)",
+    ),
+    "gradients of keys and values swapped": (
+        "attend.h",
+        "put_sums(a, w.key_sums, a.dk, shared);\n  put_sums(a, w.value_sums, a.dv, shared);",
+        "put_sums(a, w.key_sums, a.dv, shared);\n  put_sums(a, w.value_sums, a.dk, shared);",
+    ),
+    "a panel's first block alone": ("attend.h", "depth = (stop - from) * kBlock", "depth = kBlock"),
+    "a loss without its bias": ("loss.h", "if (e.bias)", "if (false)"),
+    "the last logits left out": ("loss.h", "z[i] = of_bfloat(from[i])", "z[i] = 0"),
+    "a target that is not taken away": ("loss.h", "z[target] -= (1 - e.smoothing) * normal;", ""),
+    "a cap without its slope": (
+        "loss.h",
+        "if (e.cap != 0) found = multiply(found, load(steep + i));",
+        "",
+    ),
+    "a norm that does not feel its input": (
+        "norms.h",
+        "all(by * by * sum(along) / n.head)",
+        "all(0)",
+    ),
+    "gradients turned on": (
+        "norms.h",
+        "back ? subtract(zeros(), load(sin + i)) : load(sin + i)",
+        "load(sin + i)",
+    ),
+    "a gate's slope without its own": (
+        "norms.h",
+        "multiply_add(y, subtract(all(1), sigmoid), sigmoid)",
+        "sigmoid",
+    ),
+    "no look ahead": (
+        "muon.h",
+        "return gradient + m.momentum * (buffer - gradient);",
+        "return buffer;",
+    ),
+    "momentum by its rest": (
+        "muon.h",
+        "multiply_add(all(1 - m.momentum), subtract(g, old), old)",
+        "multiply_add(all(m.momentum), subtract(g, old), old)",
+    ),
+    "tall matrices as wide ones": (
+        "muon.h",
+        "std::max(1.0f, float(at.rows) / float(at.columns))",
+        "1.0f",
+    ),
+    "no cube": ("muon.h", "w.even, low, low, low, c[1], c[2]}", "w.even, low, low, low, c[1], 0}"),
+    "pairs the other way": (
+        "bfloats.h",
+        "even[j] | uint32_t(odd[j]) << 16",
+        "odd[j] | uint32_t(even[j]) << 16",
+    ),
 }
 """Where, what stands there, and what a mistake makes of it."""
+
+BY_TESTS = {
+    "rows together whatever their sequence": (
+        "decoder.h",
+        "pass.slot[row] == pass.slot[row - 1] &&",
+        "true &&",
+        "generate/test_native_decoder.py",
+    ),
+    "keys of interleaved heads": (
+        "attend.h",
+        "shared.head * group + i}",
+        "i * a.kv_heads + shared.head}",
+        "kernels/test_attend_kernel.py",
+    ),
+    "nothing spread": (
+        "loss.h",
+        "found = subtract(multiply(load(z + i), all(over)), spread)",
+        "found = multiply(load(z + i), all(over))",
+        "kernels/test_loss_kernel.py",
+    ),
+    "a part of the tokens": (
+        "norms.h",
+        "part < n.parts(); part++)\n      for (int64_t i = first",
+        "part < 1; part++)\n      for (int64_t i = first",
+        "kernels/test_norm_kernel.py",
+    ),
+    "rounded down": (
+        "bfloats.h",
+        "bits + 0x7fff + (bits >> 16 & 1)",
+        "bits",
+        "kernels/test_norm_kernel.py",
+    ),
+    "lower inputs left out": (
+        "split.h",
+        "grid_add_floats<1, kGridFloats, kGridUpper>();",
+        "",
+        "kernels/test_products.py",
+    ),
+    "lower weights left out": (
+        "split.h",
+        "grid_add_floats<2, kGridFloats, kGridLower>();",
+        "",
+        "kernels/test_products.py",
+    ),
+    "a row's lower inputs left out": (
+        "split.h",
+        "sums[1] = multiply_add(own.upper, all(lower[k]), sums[1]);",
+        "",
+        "kernels/test_products.py",
+    ),
+}
+"""Small or rare mistakes, which the check at each load is too short for: the tests that see them."""
+
+ON_GRID = ("split.h",)
+"""Parts that a processor without a grid leaves out."""
 
 
 @pytest.mark.slow
@@ -73,3 +277,24 @@ def test_kernels_that_compute_something_else_are_not_kept(name, tools, tmp_path,
         assert (
             "other structures" if name in ("fields swapped", "form") else "something else"
         ) in reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BY_TESTS)
+def test_what_the_check_does_not_see_a_test_does(name, tmp_path):
+    file, right, wrong, tests = BY_TESTS[name]
+    if file in ON_GRID and "amx_tile" not in cpu_flags():
+        pytest.skip("this processor has no grid")
+    for part in ("hornbook", "tests"):
+        aside = shutil.ignore_patterns("__pycache__", "prebuilt")
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=aside)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    source = tmp_path / "hornbook/kernels" / file
+    assert right in source.read_text()
+    source.write_text(source.read_text().replace(right, wrong, 1))
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"tests/{tests}"]
+    more = {"PYTHONPATH": str(tmp_path), "HORNBOOK_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **more}, capture_output=True, text=True
+    )
+    assert re.search(r"\b\d+ failed", done.stdout), done.stdout[-2000:]

@@ -7,17 +7,16 @@ from hornbook import kernels as native
 from hornbook.kernels import check, pointers
 from hornbook.kernels.quantised import matrix_of, tiles
 from hornbook.kernels.structures import FORMS
+from tests.levels import each_level  # noqa: F401
 
 OUTPUTS, INPUTS = 48, 512
 ROWS = (2, 3, 5, 8, 9, 15, 16, 17, 24, 31, 33, 40)
 """Computed as 16 on a grid where there is one, 8, 4, 2, 1, and as sums of these."""
 
 
+@pytest.mark.usefixtures("each_level")
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_a_row_gives_the_same_bits_in_any_company(form):
-    native.build()
-    if native.library() is None:
-        pytest.skip(f"no kernels of ours: {native.missing()}")
     codes = check._codes((OUTPUTS, INPUTS), form, 1)
     made = tiles(matrix_of(codes))
     matrix, library = pointers.matrix(made), native.library()
