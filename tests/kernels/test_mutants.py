@@ -1,4 +1,4 @@
-"""Mistakes in the kernels: each is seen by the check of a library before it is kept, or by a test."""
+"""Mistakes in the kernels: each is seen by the check before a library is kept, or by a test."""
 
 import os
 import re
@@ -203,6 +203,12 @@ MUTATIONS = {
 """Where, what stands there, and what a mistake makes of it."""
 
 BY_TESTS = {
+    "floats on the grid in another order": (
+        "split.h",
+        "found[i] = add(found[i], add(even[i], odd[i]))",
+        "found[i] = add(add(found[i], even[i]), odd[i])",
+        "kernels/test_products.py",
+    ),
     "rows together whatever their sequence": (
         "decoder.h",
         "pass.slot[row] == pass.slot[row - 1] &&",
@@ -252,7 +258,7 @@ BY_TESTS = {
         "kernels/test_products.py",
     ),
 }
-"""Small or rare mistakes, which the check at each load is too short for: the tests that see them."""
+"""Small or rare mistakes, which the check at a load is too short for: the tests that see them."""
 
 ON_GRID = ("split.h",)
 """Parts that a processor without a grid leaves out."""
