@@ -99,14 +99,14 @@ class GGUFFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, first = path, _Part(path)
+        self.path, first = path, _PartFile(path)
         self.values, self.files = first.values, [path]
         self.tensors: dict[str, TensorPlace] = {}
         self._mapped: dict[str, mmap.mmap] = {}
         if (count := self.values.get(_PARTS, 1)) not in (0, 1):
             self.files = self._named(count)
         for number, file in enumerate(self.files):
-            part = _Part(file) if number else first
+            part = _PartFile(file) if number else first
             if part.values.get(_NUMBER, 0) != number or part.values.get(_PARTS, 1) != count:
                 raise HornbookError(f"{file} is not part {number + 1} of {count} of {path}.")
             if twice := self.tensors.keys() & part.tensors.keys():
@@ -151,7 +151,7 @@ class GGUFFile:
         forget(self.mapped(name))
 
 
-class _Part:
+class _PartFile:
     """One file: values, tensors and the whole of it, mapped."""
 
     def __init__(self, path: Path) -> None:
