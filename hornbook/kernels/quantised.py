@@ -287,7 +287,7 @@ def tiles(matrix: QuantisedMatrix, bias: np.ndarray | None = None) -> Tiles:
     found = in_huge_pages((whole // _TILE, units, unit_bytes(form)))
     start = 0
     for part in matrix.parts:
-        codes = Codes(part.form, *map(filled, part[1:]))
+        codes = Codes(part.form, *(filled(each) for each in part[1:]))  # type: ignore[arg-type]
         count = len(codes.values) // _TILE
         at = 0
         for field in (*_scales(codes, count), _fields(codes, count)):

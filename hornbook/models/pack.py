@@ -138,12 +138,12 @@ def from_weights(bits: int, exact: frozenset[str] = frozenset({"head"})) -> Sour
     """A model's own weights, quantised: to `bits`, and 8 where errors reach every logit."""
 
     def source(name: str, linear: nn.Linear) -> QuantisedMatrix | None:
+        outputs, inputs = linear.weight.shape
         ragged = name == "head" and native.library() is not None
-        if not can_pack(*linear.weight.shape, ragged):
+        if not can_pack(outputs, inputs, ragged):
             return None
         own = 8 if name in exact else bits
         parts = (quantise(rows, own) for rows in linear.weight.split(ROWS))
-        outputs, inputs = linear.weight.shape
         return QuantisedMatrix(outputs, inputs, Form(own, offsets=True), parts)
 
     return source

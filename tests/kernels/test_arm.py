@@ -32,9 +32,7 @@ TESTS = (
     *(f"generate/test_native_{part}.py" for part in ("decoder", "families", "hybrid")),
     *(f"models/test_gguf_{part}.py" for part in ("decoder", "forms")),
 )
-LEFT_OUT = (
-    "tests/kernels/test_native.py::test_what_the_system_refuses_is_an_error_or_done_otherwise"
-)
+LEFT_OUT = "test_what_the_system_refuses_is_an_error_or_done_otherwise"
 """The emulator keeps no limits of memory."""
 # For the processor that runs it, the native compiler knows what that is; a cross compiler is told.
 COMPILER = f"""#!/bin/sh
@@ -59,14 +57,14 @@ def arm():
     return folder.absolute()
 
 
-@pytest.fixture(scope="module")
-def sources():
-    """The hash of all that is run."""
-    files = [ROOT / "tests/conftest.py", ROOT / "tests/tiny.py", Path(__file__)]
-    files += [ROOT / "tests" / path for path in TESTS]
+def sources(*tests):
+    """The hash of all that some test files run."""
+    files = [ROOT / "tests" / path for path in ("conftest.py", "tiny.py", "levels.py", *tests)]
+    files += [Path(__file__), Path(__file__).with_name("arm_work.py")]
+    files += [ROOT / "tests/kernels/conftest.py"]
     for package in RUN:
-        files += [path for end in ("py", "h", "cpp") for path in (
-            ROOT / "hornbook" / package).rglob(f"*.{end}")]  # fmt: skip
+        folder = ROOT / "hornbook" / package
+        files += [path for end in ("py", "h", "cpp") for path in folder.rglob(f"*.{end}")]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 
@@ -98,10 +96,11 @@ class Part:
 
 
 @pytest.fixture
-def part(arm, sources, request):
+def part(arm, request):
     """Of this test, unless it passed already."""
-    own = Part(arm, request.node.name.removeprefix("test_"), sources)
-    if own.note.is_file() and own.note.read_text() == sources:
+    tests = request.node.callspec.params.get("tests") if hasattr(request.node, "callspec") else None
+    own = Part(arm, request.node.name.removeprefix("test_"), sources(*filter(None, [tests])))
+    if own.note.is_file() and own.note.read_text() == own.sources:
         pytest.skip(f"it passed for these sources: {own.log}")
     return own
 
