@@ -5,7 +5,8 @@ The peer is GPT-2's architecture as `transformers` writes it, trained with nanoG
 the default preset with the same depth, width, vocabulary, context and batch on the same batches of
 the same shards, and no more arithmetic per token. Both run in the same number type. Evaluation
 counts in neither's time. What a machine does once does not count in ours: the building of our
-kernels, which a wheel brings along. torch.compile does (`--compile`), which runs decide about by
+kernels, which a wheel brings along, and the samples of how fast the machine multiplies, of whose
+median the share is printed. torch.compile does (`--compile`), which runs decide about by
 measurement. `--tune` tries the peer's peak learning rates; `--seeds` repeats our run.
 """
 
@@ -23,7 +24,7 @@ from benchmarks.common import default_text, report
 from hornbook.batches.batch import Batch
 from hornbook.batches.packing import PackedWindows
 from hornbook.core.claims import Claim
-from hornbook.core.machine import measure_machine
+from hornbook.core.machine import DType, fastest, measure_machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.causal_lm import CausalLM
@@ -54,6 +55,7 @@ OUR_SCHEDULE = ScheduleConfig(cooldown=0.4)
 """Tuned for so short a run, as the peer's rate is; the defaults are for longer ones."""
 
 _WARMUP = 30
+_SQUARE, _LOOK_EVERY = 1024, 5
 
 
 def main() -> None:
@@ -93,9 +95,35 @@ def main() -> None:
         text=text,
         dtype=dtype,
         seeds=[found["nats"] for found in tried],
-        share_of_fastest_products=ours["flops_per_second"] / machine.rates[dtype],
+        share_of_fastest_products=ours["flops_per_second"] / ours["product_rates"]["median"],
         rates=machine.rates,
     )
+
+
+class ProductRates:
+    """How fast the machine multiplies squares while a run goes on: FLOP/s, measured between steps.
+
+    The rate of a shared machine changes by the minute, that of the steps with it: both are looked
+    at in the same minutes. A sample is the fastest of a few products, each as large as fills the
+    machine.
+    """
+
+    def __init__(self, dtype: DType, every: int) -> None:
+        self.every, self.samples, self.seconds = every, list[float](), 0.0
+        self._square = torch.randn(_SQUARE, _SQUARE, dtype=getattr(torch, dtype))
+
+    def look(self, state: TrainState) -> None:
+        """A hook."""
+        if state.step % self.every == 0:
+            start = time.perf_counter()
+            seconds = fastest(lambda: self._square @ self._square, tries=5)
+            self.samples.append(2 * _SQUARE**3 / seconds)
+            self.seconds += time.perf_counter() - start
+
+    def summary(self) -> dict[str, float]:
+        """Of the samples, and how many they were."""
+        low, median, high = (float(torch.tensor(self.samples).quantile(q)) for q in (0, 0.5, 1))
+        return {"lowest": low, "median": median, "highest": high, "samples": len(self.samples)}
 
 
 def _data(folder: Path) -> tuple[PackedWindows, Validation, str]:
@@ -125,8 +153,9 @@ def _ours(
     def clock(state: TrainState) -> None:
         durations.append(state.elapsed_s - sum(durations))
 
-    train(state, next_token, batches, loop, [clock])
-    seconds = time.perf_counter() - start
+    rates = ProductRates(loop.dtype, _LOOK_EVERY)
+    train(state, next_token, batches, loop, [clock, rates.look])
+    seconds = time.perf_counter() - start - rates.seconds
     step_s = sorted(durations)[len(durations) // 2]
     per_token = flops_per_token(model.config)
     return {
@@ -139,6 +168,7 @@ def _ours(
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "flops_per_token": per_token,
         "flops_per_second": PLAN.rows * PLAN.context * per_token / step_s,
+        "product_rates": rates.summary(),
     }
 
 

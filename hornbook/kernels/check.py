@@ -15,6 +15,7 @@ import numpy as np
 
 from hornbook.kernels import pointers
 from hornbook.kernels.check_delta import defined, delta_is_right
+from hornbook.kernels.check_recurrence import recurrences_are_right
 from hornbook.kernels.check_training import training_is_right
 from hornbook.kernels.codes import Codes, Form
 from hornbook.kernels.library import Library
@@ -62,7 +63,7 @@ def checked(loaded: ctypes.CDLL, threads: int | None = 1) -> Library:
     threads: that try it; None for all, as when it was built.
     """
     library = Library(loaded)
-    tries = _is_right, delta_is_right, training_is_right
+    tries = _is_right, delta_is_right, training_is_right, recurrences_are_right
     if not all(is_right(library, threads) for is_right in tries):
         raise OSError("they compute something else than they should")
     return library

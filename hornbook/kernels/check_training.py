@@ -27,15 +27,15 @@ def training_is_right(library: Library, threads: int | None) -> bool:
 def _attends(library: Library, threads: int | None) -> bool:
     random = np.random.default_rng(0)
     queries, keys = (_ROWS, _HEADS, _TIME, _HEAD), (_ROWS, _KV_HEADS, _TIME, _HEAD)
-    q, k, v, dy = (_bfloats(random.normal(0, 1, s)) for s in (queries, keys, keys, queries))
+    q, k, v, dy = (bfloats(random.normal(0, 1, s)) for s in (queries, keys, keys, queries))
     seen = random.random((_TIME, _TIME)) < 0.7
     np.fill_diagonal(seen, True)
     looking = Looking(q, k, v, seen, causal=True)
     y, sums = attend(library, looking, threads)
     found = y, *attend_back(library, looking, sums, dy, threads)
     seen = seen & np.tri(_TIME, dtype=bool)
-    expected = _defined(_floats(q), _floats(k), _floats(v), _floats(dy), seen)
-    return all(_near(_floats(a), b, _CLOSE) for a, b in zip(found, expected, strict=True))
+    expected = _defined(floats(q), floats(k), floats(v), floats(dy), seen)
+    return all(_near(floats(a), b, _CLOSE) for a, b in zip(found, expected, strict=True))
 
 
 def _defined(
@@ -54,17 +54,17 @@ def _defined(
 
 def _judges(library: Library, threads: int | None) -> bool:
     random = np.random.default_rng(1)
-    logits = _bfloats(random.normal(0, 3, (3, _VOCAB)))
+    logits = bfloats(random.normal(0, 3, (3, _VOCAB)))
     bias = random.normal(0, 1, _VOCAB).astype(np.float32)
     targets = np.array([2, -1, 0])
-    z = _CAP * np.tanh((_floats(logits) + bias) / _CAP)
+    z = _CAP * np.tanh((floats(logits) + bias) / _CAP)
     logs = z - np.log(np.exp(z).sum(1, keepdims=True))
     wanted = _SMOOTHING / _VOCAB + (1 - _SMOOTHING) * np.eye(_VOCAB)[targets]
     asked = (targets >= 0)[:, None]
     losses = cross_entropy(library, logits, targets, bias, _SMOOTHING, _CAP, threads)
     gradient = asked * (np.exp(logs) - wanted) * (1 - np.square(z / _CAP))
     return _near(losses, -(asked * wanted * logs).sum(1), _CLOSE_LOSS) and _near(
-        _floats(logits), gradient, _CLOSE
+        floats(logits), gradient, _CLOSE
     )
 
 
@@ -73,8 +73,8 @@ def _turns(library: Library, threads: int | None) -> bool:
     x, dy = random.normal(0, 1, (2, 1, 2, _TIME, 48)).astype(np.float32)
     weight = random.normal(0, 1, 48).astype(np.float32)
     cos, sin = random.normal(0, 1, (2, 1, _TIME, 16)).astype(np.float32)
-    turned, slope = Turned(x, weight, 0.1, cos, sin), _floats(_bfloats(dy))
-    found = turn(library, turned, threads), *turn_back(library, turned, _bfloats(dy), threads)
+    turned, slope = Turned(x, weight, 0.1, cos, sin), floats(bfloats(dy))
+    found = turn(library, turned, threads), *turn_back(library, turned, bfloats(dy), threads)
     over = 1 / np.sqrt(np.square(x.astype(np.float64)).mean(-1, keepdims=True) + 0.1)
     slope = _rotated(slope, cos, -sin)
     along = over**3 * (slope * weight * x).mean(-1, keepdims=True)
@@ -84,7 +84,7 @@ def _turns(library: Library, threads: int | None) -> bool:
         (slope * x * over).sum((0, 1, 2)),
     )
     assert found[2] is not None
-    ours = _floats(found[0]), found[1], found[2]
+    ours = floats(found[0]), found[1], found[2]
     return all(_near(a, b, _CLOSE) for a, b in zip(ours, expected, strict=True))
 
 
@@ -94,12 +94,12 @@ def _rotated(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
 
 
 def _gates(library: Library, threads: int | None) -> bool:
-    gates, ups, dy = _bfloats(np.random.default_rng(3).normal(0, 2, (3, 5, 16)))
+    gates, ups, dy = bfloats(np.random.default_rng(3).normal(0, 2, (3, 5, 16)))
     found = gate(library, gates, ups, threads), *gate_back(library, gates, ups, dy, threads)
-    x, up, slope = map(_floats, (gates, ups, dy))
+    x, up, slope = map(floats, (gates, ups, dy))
     sigmoid = 1 / (1 + np.exp(-x))
     expected = x * sigmoid * up, slope * up * sigmoid * (1 + x * (1 - sigmoid)), slope * x * sigmoid
-    return all(_near(_floats(a), b, _CLOSE) for a, b in zip(found, expected, strict=True))
+    return all(_near(floats(a), b, _CLOSE) for a, b in zip(found, expected, strict=True))
 
 
 def _moves(library: Library, threads: int | None) -> bool:
@@ -127,11 +127,11 @@ def _near(found: np.ndarray, expected: np.ndarray, share: float) -> bool:
     return bool(np.abs(found - expected).max() < share * np.abs(expected).max())
 
 
-def _bfloats(x: np.ndarray) -> np.ndarray:
+def bfloats(x: np.ndarray) -> np.ndarray:
     """The upper halves of floats, cut off: any bfloats do."""
     return (x.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
 
 
-def _floats(x: np.ndarray) -> np.ndarray:
+def floats(x: np.ndarray) -> np.ndarray:
     found: np.ndarray = (x.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
     return found

@@ -12,14 +12,18 @@
 #include <initializer_list>
 
 #include "attend.h"
+#include "convolve.h"
 #include "decoder.h"
 #include "delta.h"
+#include "gated_norm.h"
 #include "loss.h"
 #include "mlp.h"
 #include "muon.h"
 #include "norms.h"
 #include "product.h"
 #include "recall.h"
+#include "rule.h"
+#include "scan.h"
 #include "team.h"
 
 namespace {
@@ -57,10 +61,29 @@ void pass_through(Member& team, const Decoder& d, const Pass& pass, const Work& 
   });
 }
 
-}  // namespace
-
 // What a call ends with. No exception leaves one: nothing inside throws.
 enum Status : int32_t { kDone, kNoMemory };
+
+// Calls run(grid, call, work, {row, head}) for all heads of all rows, with memory of each thread's own.
+template <typename Work, typename Call, typename Run>
+Status on_grids(int threads, const Call& call, bool back, int64_t rows, int64_t heads, Run run) {
+  Arena count;
+  Work(count, call, back);
+  Arena arena(count.used * threads);
+  if (!arena.base) return kNoMemory;
+  Team::run(threads, kMany, [&](Member& team) {
+    const BfloatGrid grid;
+    Arena own(arena.base + count.used * team.thread);
+    const Work work(own, call, back);
+    team.each(rows * heads, [&](int64_t first, int64_t stop) {
+      for (int64_t job = first; job < stop; job++)
+        run(grid, call, work, {job / heads, job % heads});
+    });
+  });
+  return kDone;
+}
+
+}  // namespace
 
 #define AT(type, field) offsetof(type, field)
 
@@ -117,6 +140,24 @@ const int32_t* hornbook_layout() noexcept {
       AT(Moved, columns),
       sizeof(Muon), AT(Muon, matrix), AT(Muon, matrices), AT(Muon, iterations),
       AT(Muon, momentum), AT(Muon, kept), AT(Muon, rate), AT(Muon, coefficients),
+      sizeof(Fades), AT(Fades, rows), AT(Fades, tokens), AT(Fades, heads), AT(Fades, decay),
+      AT(Fades, begin), AT(Fades, ddecay),
+      sizeof(Scan), AT(Scan, fades), AT(Scan, groups), AT(Scan, head), AT(Scan, state),
+      AT(Scan, value), AT(Scan, write), AT(Scan, read), AT(Scan, y), AT(Scan, dy),
+      AT(Scan, dvalue), AT(Scan, dwrite), AT(Scan, dread), AT(Scan, step), AT(Scan, skip),
+      AT(Scan, dstep), AT(Scan, dskip),
+      sizeof(Rule), AT(Rule, fades), AT(Rule, key_heads), AT(Rule, head), AT(Rule, keys),
+      AT(Rule, query), AT(Rule, key), AT(Rule, value), AT(Rule, y), AT(Rule, dy),
+      AT(Rule, dquery), AT(Rule, dkey), AT(Rule, dvalue), AT(Rule, rate), AT(Rule, drate),
+      sizeof(Convolution), AT(Convolution, rows), AT(Convolution, tokens),
+      AT(Convolution, channels), AT(Convolution, taps), AT(Convolution, active),
+      AT(Convolution, x), AT(Convolution, y), AT(Convolution, dy), AT(Convolution, dx),
+      AT(Convolution, weight), AT(Convolution, bias), AT(Convolution, begin),
+      AT(Convolution, dweight),
+      sizeof(GatedNorm), AT(GatedNorm, rows), AT(GatedNorm, groups), AT(GatedNorm, tokens),
+      AT(GatedNorm, size), AT(GatedNorm, before), AT(GatedNorm, epsilon), AT(GatedNorm, x),
+      AT(GatedNorm, gate), AT(GatedNorm, y), AT(GatedNorm, dy), AT(GatedNorm, dx),
+      AT(GatedNorm, dgate), AT(GatedNorm, weight), AT(GatedNorm, dweight),
       -1};
   return found;
 }
@@ -184,21 +225,44 @@ Status hornbook_delta(int threads, const Delta* delta, const DeltaPieces* rows) 
 // y becomes what the queries gather of the values, and `sums` what going back needs; or with `back`
 // dq, dk and dv become the gradients that belong to dy.
 Status hornbook_attend(int threads, const Attend* attend, int back) noexcept {
-  Arena count;
-  AttendWork(count, *attend, back);
-  Arena arena(count.used * threads);
+  return on_grids<AttendWork>(threads, *attend, back, attend->rows, attend->kv_heads,
+                              back ? attend_head_back : attend_head);
+}
+
+// y becomes what is read of memories; or with `back` the gradients that belong to dy.
+Status hornbook_scan(int threads, const Scan* scan, int back) noexcept {
+  return on_grids<ScanWork>(threads, *scan, back, scan->fades.rows, scan->groups,
+                            back ? scan_group_back : scan_group);
+}
+Status hornbook_rule(int threads, const Rule* rule, int back) noexcept {
+  return on_grids<RuleWork>(threads, *rule, back, rule->fades.rows, rule->key_heads,
+                            back ? rule_head_back : rule_head);
+}
+
+// y becomes what is convolved; or with `back` dx and dweight the gradients of dy.
+Status hornbook_convolve(int threads, const Convolution* v, int back) noexcept {
+  const int64_t room = back ? int64_t(v->tokens) * kAbreastChannels : 0;
+  Arena arena(room * threads * sizeof(float));
   if (!arena.base) return kNoMemory;
-  const int64_t jobs = int64_t(attend->rows) * attend->kv_heads;
   Team::run(threads, kMany, [&](Member& team) {
-    const BfloatGrid grid;
-    Arena own(arena.base + count.used * team.thread);
-    const AttendWork work(own, *attend, back);
-    team.each(jobs, [&](int64_t first, int64_t stop) {
+    float* slopes = reinterpret_cast<float*>(arena.base) + room * team.thread;
+    team.each(v->rows * v->blocks(), [&](int64_t first, int64_t stop) {
       for (int64_t job = first; job < stop; job++) {
-        const Head shared{job / attend->kv_heads, job % attend->kv_heads};
-        (back ? attend_head_back : attend_head)(grid, *attend, work, shared);
+        if (back) convolve_back(*v, {*v, job}, slopes);
+        else convolve(*v, {*v, job});
       }
     });
+  });
+  return kDone;
+}
+
+// y becomes what was normed and gated; or with `back` dx, dgate and dweight the gradients of dy.
+Status hornbook_gated_norm(int threads, const GatedNorm* norms, int back) noexcept {
+  Arena arena(back ? norms->parts() * norms->weights() * sizeof(float) : 0);
+  if (!arena.base) return kNoMemory;
+  Team::run(threads, kMany, [&](Member& team) {
+    if (back) norm_gated_back(team, *norms, reinterpret_cast<float*>(arena.base));
+    else norm_gated(team, *norms);
   });
   return kDone;
 }

@@ -22,6 +22,10 @@ _TYPES = {
     "hornbook_norm": (ctypes.POINTER(structures.Norm), ctypes.c_int),
     "hornbook_gate": (ctypes.POINTER(structures.Gated), ctypes.c_int),
     "hornbook_muon": (ctypes.POINTER(structures.MuonStruct),),
+    "hornbook_scan": (ctypes.POINTER(structures.ScanStruct), ctypes.c_int),
+    "hornbook_rule": (ctypes.POINTER(structures.RuleStruct), ctypes.c_int),
+    "hornbook_convolve": (ctypes.POINTER(structures.ConvolutionStruct), ctypes.c_int),
+    "hornbook_gated_norm": (ctypes.POINTER(structures.GatedNormStruct), ctypes.c_int),
 }  # fmt: skip
 """What each takes after the number of threads; all return a `Status`."""
 _DONE = 0
@@ -49,6 +53,8 @@ class Library:
         self._attend, self._cross_entropy = loaded.hornbook_attend, loaded.hornbook_cross_entropy
         self._norm, self._gate = loaded.hornbook_norm, loaded.hornbook_gate
         self._muon = loaded.hornbook_muon
+        self._scan, self._rule = loaded.hornbook_scan, loaded.hornbook_rule
+        self._convolve, self._gated_norm = loaded.hornbook_convolve, loaded.hornbook_gated_norm
 
     def product(
         self, matrix: structures.MatrixStruct, x: np.ndarray, threads: int | None = None
@@ -95,6 +101,26 @@ class Library:
     def muon(self, call: structures.MuonStruct, threads: int | None = None) -> None:
         """Move matrices by a step of Muon. threads: as above."""
         _require_done(self._muon(threads or _threads(), ctypes.byref(call)))
+
+    def scan(self, call: structures.ScanStruct, back: bool, threads: int | None = None) -> None:
+        """Take sequences through Mamba-2's recurrence, or find its gradients. threads: as above."""
+        _require_done(self._scan(threads or _threads(), ctypes.byref(call), back))
+
+    def rule(self, call: structures.RuleStruct, back: bool, threads: int | None = None) -> None:
+        """Take sequences through the gated delta rule, or find its gradients. threads: as above."""
+        _require_done(self._rule(threads or _threads(), ctypes.byref(call), back))
+
+    def convolve(
+        self, call: structures.ConvolutionStruct, back: bool, threads: int | None = None
+    ) -> None:
+        """Convolve single channels, or find the gradients of that. threads: as above."""
+        _require_done(self._convolve(threads or _threads(), ctypes.byref(call), back))
+
+    def gated_norm(
+        self, call: structures.GatedNormStruct, back: bool, threads: int | None = None
+    ) -> None:
+        """Norm and gate groups of channels, or find the gradients of that. threads: as above."""
+        _require_done(self._gated_norm(threads or _threads(), ctypes.byref(call), back))
 
 
 def _require_layout(loaded: ctypes.CDLL) -> None:

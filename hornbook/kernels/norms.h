@@ -122,6 +122,15 @@ void norm(Member& team, const Norm& n) {
   });
 }
 
+// to (size,) = the sums of parts, (parts, size), in their order; 16 divides size.
+void add_parts(Member& team, const float* sums, int64_t parts, int64_t size, float* to) {
+  team.each(size / kStrip, [&](int64_t first, int64_t stop) {
+    std::fill(to + first * kStrip, to + stop * kStrip, 0.0f);
+    for (int64_t part = 0; part < parts; part++)
+      for (int64_t i = first * kStrip; i < stop * kStrip; i++) to[i] += sums[part * size + i];
+  });
+}
+
 // sums: (parts, head).
 void norm_back(Member& team, const Norm& n, float* sums) {
   team.each(n.parts(), [&](int64_t first, int64_t stop) {
@@ -133,12 +142,7 @@ void norm_back(Member& team, const Norm& n, float* sums) {
       });
     }
   });
-  if (!n.weight) return;
-  team.each(n.head / kStrip, [&](int64_t first, int64_t stop) {
-    std::fill(n.dweight + first * kStrip, n.dweight + stop * kStrip, 0.0f);
-    for (int64_t part = 0; part < n.parts(); part++)
-      for (int64_t i = first * kStrip; i < stop * kStrip; i++) n.dweight[i] += sums[part * n.head + i];
-  });
+  if (n.weight) add_parts(team, sums, n.parts(), n.head, n.dweight);
 }
 
 // silu(gate) up, (rows, width) bfloats, and the gradients of gate and up. All in one piece.

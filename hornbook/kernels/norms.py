@@ -84,6 +84,55 @@ def gate_back(
     return found
 
 
+class GatedRows(NamedTuple):
+    """norm(x silu(gate)) weight, if `before`, else norm(x) weight silu(gate): x, gate (B, G, T, C)
+    bfloats, each group normed by itself. weight: float32, (G*C,), or (C,) for all groups."""
+
+    x: np.ndarray
+    gate: np.ndarray
+    weight: np.ndarray
+    epsilon: float
+    before: bool
+
+
+def norm_gated(library: Library, rows: GatedRows, threads: int | None = None) -> np.ndarray:
+    """What it says, (B, G, T, C) bfloats that lie as (B, T, G, C)."""
+    y = like(rows.x)
+    call = _gated_norm(rows)
+    call.y = slab(y, y.shape)
+    library.gated_norm(call, back=False, threads=threads)
+    return y
+
+
+def norm_gated_back(
+    library: Library, rows: GatedRows, dy: np.ndarray, threads: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The gradients of x, gate and weight that belong to dy."""
+    dx, dgate, dweight = like(rows.x), like(rows.x), np.empty_like(rows.weight)
+    call = _gated_norm(rows)
+    call.dy, call.dx, call.dgate = (slab(each, rows.x.shape) for each in (dy, dx, dgate))
+    call.dweight = array(dweight, rows.weight.shape, np.float32)
+    library.gated_norm(call, back=True, threads=threads)
+    return dx, dgate, dweight
+
+
+def _gated_norm(r: GatedRows) -> structures.GatedNormStruct:
+    rows, groups, tokens, size = r.x.shape
+    require(fits(size, 0) and r.x.size <= _MOST, "whole registers of channels")
+    weights = groups * size if r.before else size
+    return structures.GatedNormStruct(
+        rows=rows,
+        groups=groups,
+        tokens=tokens,
+        size=size,
+        before=r.before,
+        epsilon=r.epsilon,
+        x=slab(r.x, r.x.shape),
+        gate=slab(r.gate, r.x.shape),
+        weight=array(r.weight, (weights,), np.float32),
+    )
+
+
 def _call(t: Turned) -> structures.Norm:
     """The structure of a call without what it writes, as long as all arrays live."""
     rows, heads, tokens, head = t.x.shape

@@ -304,6 +304,64 @@ class MuonStruct(ctypes.Structure):
     )
 
 
+class Fades(ctypes.Structure):
+    """Sequences whose memories fade, as `recurrence.h` says. begin: int32, or None."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int32),
+        ("tokens", ctypes.c_int32),
+        ("heads", ctypes.c_int32),
+        ("decay", ctypes.c_void_p),
+        ("begin", ctypes.c_void_p),
+        ("ddecay", ctypes.c_void_p),
+    )
+
+
+class ScanStruct(ctypes.Structure):
+    """Mamba-2's recurrence, as `scan.h` says. Slabs of bfloats; float32."""
+
+    _fields_ = (
+        ("fades", Fades),
+        *((name, ctypes.c_int32) for name in ("groups", "head", "state")),
+        *((name, Slab) for name in ("value", "write", "read", "y")),
+        *((name, Slab) for name in ("dy", "dvalue", "dwrite", "dread")),
+        *((name, ctypes.c_void_p) for name in ("step", "skip", "dstep", "dskip")),
+    )
+
+
+class RuleStruct(ctypes.Structure):
+    """The gated delta rule of whole sequences, as `rule.h` says. Slabs of bfloats; float32."""
+
+    _fields_ = (
+        ("fades", Fades),
+        *((name, ctypes.c_int32) for name in ("key_heads", "head", "keys")),
+        *((name, Slab) for name in ("query", "key", "value", "y")),
+        *((name, Slab) for name in ("dy", "dquery", "dkey", "dvalue")),
+        *((name, ctypes.c_void_p) for name in ("rate", "drate")),
+    )
+
+
+class ConvolutionStruct(ctypes.Structure):
+    """Causal convolutions of single channels, as `convolve.h` says. Slabs of bfloats; float32."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("rows", "tokens", "channels", "taps", "active")),
+        *((name, Slab) for name in ("x", "y", "dy", "dx")),
+        *((name, ctypes.c_void_p) for name in ("weight", "bias", "begin", "dweight")),
+    )
+
+
+class GatedNormStruct(ctypes.Structure):
+    """Norms with a gate, as `gated_norm.h` says. Slabs of bfloats; float32."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("rows", "groups", "tokens", "size", "before")),
+        ("epsilon", ctypes.c_float),
+        *((name, Slab) for name in ("x", "gate", "y", "dy", "dx", "dgate")),
+        *((name, ctypes.c_void_p) for name in ("weight", "dweight")),
+    )
+
+
 def layout() -> Iterator[int]:
     """What a library's `hornbook_layout` has to say."""
     yield from (TILE, GROUP, ABREAST)
@@ -315,4 +373,5 @@ def layout() -> Iterator[int]:
 _STRUCTURES: tuple[type[ctypes.Structure], ...] = (
     *(MatrixStruct, MLPStruct, Delta, DeltaPieces, DeltaLayer, LayerStruct, DecoderStruct, Pass),
     *(Slab, Attend, CrossEntropy, Norm, Gated, Moved, MuonStruct),
+    *(Fades, ScanStruct, RuleStruct, ConvolutionStruct, GatedNormStruct),
 )

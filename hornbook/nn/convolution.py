@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hornbook.nn.contract import Mask
+from hornbook.nn.recurrence_kernel import begins, convolved, convolves
 
 
 class CausalConvolution(nn.Module):
@@ -27,15 +28,25 @@ class CausalConvolution(nn.Module):
 
         Invalid values count as zero, and so does what lies before the start or in another segment.
         """
+        return self._convolve(x, mask, past, active=False)
+
+    def _convolve(self, x: Tensor, mask: Mask, past: Tensor | None, active: bool) -> Tensor:
         if mask.valid is not None:
             x = x.masked_fill(~mask.valid[..., None], 0)
+        if past is None and convolves(x, self.weight.shape[0]):
+            return convolved(x, self.weight, self.bias, begins(mask.segments), active)
         lags = self.weight.shape[-1] - 1
         if past is None:
             known = F.pad(x, (0, 0, lags, 0))
         else:
             known = torch.cat([past.to(x.dtype), x], dim=1)
             past.copy_(_last(known, mask.valid, lags))
-        return self._taps(known, mask.segments, x.shape[1])
+        y = self._taps(known, mask.segments, x.shape[1])
+        return F.silu(y) if active else y
+
+    def activated(self, x: Tensor, mask: Mask, past: Tensor | None = None) -> Tensor:
+        """SiLU of it."""
+        return self._convolve(x, mask, past, active=True)
 
     def new_past(self, rows: int, like: Tensor) -> Tensor:
         """What lies before the first value: zeros, (rows, K-1, C)."""

@@ -31,10 +31,12 @@ from hornbook.kernels.delta import DeltaMemory, DeltaRows
 from hornbook.kernels.delta import delta_rule as delta_kernel
 from hornbook.kernels.library import Library
 from hornbook.kernels.quantised import DeltaSizes, DeltaWeights
+from hornbook.kernels.recurrence import RuleSizes
 from hornbook.nn.chunks import chunked, chunked_segments, running, segment_before
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, register
 from hornbook.nn.convolution import CausalConvolution
 from hornbook.nn.norm import RMSNorm
+from hornbook.nn.recurrence_kernel import begins, gated_norm, gates, recurs, ruled
 
 _TINY = 1e-6
 """Added to squared lengths of keys and queries before they are divided by."""
@@ -85,6 +87,11 @@ class GatedDeltaConfig(LayerConfig):
         return DeltaSizes(
             self.heads, self.head, self.key_heads, self.key, self.kernel, self.epsilon
         )
+
+    @property
+    def rule_sizes(self) -> RuleSizes:
+        """As the kernels of training take them."""
+        return RuleSizes(self.heads, self.head, self.key_heads, self.key)
 
     def build(self, width: int) -> Layer:
         return GatedDelta(self, width)
@@ -155,9 +162,13 @@ class GatedDelta(Layer):
         """What the output projection reads, (B, T, H*P)."""
         config, past = self.config, cache["conv"] if cache is not None else None
         wide = torch.promote_types(said.mixed.dtype, torch.float32)
-        mixed = F.silu(self.conv(said.mixed, mask, past)).to(wide)
-        query, key, value = mixed.split([config.keys, config.keys, config.inner], dim=-1)
+        mixed = self.conv.activated(said.mixed, mask, past)
         decay, rate = self._strengths(said, mask, wide)
+        if cache is None and recurs(mixed):
+            found = ruled(config.rule_sizes, mixed, rate, decay, begins(mask.segments))
+            return self._gated(found, said.gate)
+        parts = mixed.to(wide).split([config.keys, config.keys, config.inner], dim=-1)
+        query, key, value = parts
         y, end = delta_rule(
             _unit(query.unflatten(-1, (config.key_heads, -1))) * config.key**-0.5,
             _unit(key.unflatten(-1, (config.key_heads, -1))),
@@ -170,8 +181,17 @@ class GatedDelta(Layer):
         )
         if cache is not None:
             cache["state"].copy_(end)
-        gate = said.gate.to(wide).unflatten(-1, (config.heads, -1))
-        made: Tensor = self.norm(y) * F.silu(gate)
+        return self._gated(y.flatten(2), said.gate)
+
+    def _gated(self, y: Tensor, gate: Tensor) -> Tensor:
+        """Each head normed, and gated."""
+        heads, gain = self.config.heads, self.norm.gain()
+        if gates(y, gate, self.config.head):
+            return gated_norm(y, gate, gain, self.norm.epsilon, heads, before=False)
+        y, gate = (part.unflatten(-1, (heads, -1)) for part in (y, gate))
+        made: Tensor = self.norm(y) * F.silu(
+            gate.to(torch.promote_types(gate.dtype, torch.float32))
+        )
         return made.flatten(2)
 
     def _kernels(self, x: Tensor, cache: Cache) -> Library | None:

@@ -21,9 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hornbook.kernels.recurrence import ScanSizes
 from hornbook.nn.chunks import chunked, chunked_segments, running, segment_before
 from hornbook.nn.contract import Cache, Context, Layer, LayerConfig, Mask, register
 from hornbook.nn.convolution import CausalConvolution
+from hornbook.nn.recurrence_kernel import begins, gated_norm, gates, recurs, scanned
 
 
 @register("mamba2")
@@ -65,6 +67,11 @@ class Mamba2Config(LayerConfig):
     def convolved(self) -> int:
         """Channels that pass through the convolution: the heads', and two sets of state."""
         return self.inner + 2 * self.groups * self.state
+
+    @property
+    def sizes(self) -> ScanSizes:
+        """As the kernels take them."""
+        return ScanSizes(self.heads, self.head, self.groups, self.state)
 
     def build(self, width: int) -> Layer:
         return Mamba2(self, width)
@@ -108,27 +115,46 @@ class Mamba2(Layer):
         config = self.config
         sizes = [config.inner, config.convolved, config.heads]
         gate, mixed, step = self.input(x).split(sizes, dim=-1)
-        mixed = F.silu(self.conv(mixed, ctx.mask, cache["conv"] if cache is not None else None))
+        mixed = self.conv.activated(mixed, ctx.mask, cache["conv"] if cache is not None else None)
+        step = self._steps(step, ctx.mask)
+        if cache is None and recurs(mixed):
+            y = self._by_kernels(mixed, step, ctx.mask)
+        else:
+            y = self._by_products(mixed, step, ctx.mask, cache)
+        out: Tensor = self.output(self.norm(y, gate).to(x.dtype))
+        return out
+
+    def _decays(self, step: Tensor) -> Tensor:
+        """(B, T, H) float32, the logarithm of what is left of a state at each token."""
+        decay: Tensor = -self.decay_log.float().exp() * step
+        return decay
+
+    def _by_kernels(self, mixed: Tensor, step: Tensor, mask: Mask) -> Tensor:
+        """What the norm reads, (B, T, H*P)."""
+        begin = begins(mask.segments)
+        return scanned(self.config.sizes, mixed, step, self._decays(step), self.skip, begin)
+
+    def _by_products(self, mixed: Tensor, step: Tensor, mask: Mask, cache: Cache | None) -> Tensor:
+        """The same in torch."""
+        config = self.config
         states = config.groups * config.state
         value, write, read = mixed.float().split([config.inner, states, states], dim=-1)
         value = value.unflatten(-1, (config.heads, -1))  # (B, T, H, P)
         write = write.unflatten(-1, (config.groups, -1))  # (B, T, G, N)
         read = read.unflatten(-1, (config.groups, -1))
-        step = self._steps(step, ctx.mask)
         y, end = scan(
             value * step[..., None],
-            -self.decay_log.float().exp() * step,
+            self._decays(step),
             write,
             read,
             start=cache["state"].float() if cache is not None else None,
-            segments=ctx.mask.segments,
+            segments=mask.segments,
             chunk=config.chunk,
         )
         if cache is not None:
             cache["state"].copy_(end)
-        y = y + self.skip[:, None] * value
-        out: Tensor = self.output(self.norm(y.flatten(2), gate).to(x.dtype))
-        return out
+        skipped: Tensor = y + self.skip[:, None] * value
+        return skipped.flatten(2)
 
     def new_cache(self, rows: int, capacity: int, like: Tensor) -> Cache:
         shape = (rows, self.config.heads, self.config.head, self.config.state)
@@ -151,7 +177,9 @@ class GatedNorm(nn.Module):
         self.groups, self.epsilon = groups, epsilon
 
     def forward(self, y: Tensor, gate: Tensor) -> Tensor:
-        y = (y * F.silu(gate.float())).unflatten(-1, (self.groups, -1))
+        if gates(y, gate, y.shape[-1] // self.groups):
+            return gated_norm(y, gate, self.weight, self.epsilon, self.groups, before=True)
+        y = (y.float() * F.silu(gate.float())).unflatten(-1, (self.groups, -1))
         return F.rms_norm(y, y.shape[-1:], eps=self.epsilon).flatten(-2) * self.weight
 
 

@@ -18,16 +18,17 @@ RUNTIMES = {
     "thread": ("libtsan.so",),
 }
 ROOT = Path(__file__).parents[2]
+_OF_TRAINING = "attend", "loss", "norm", "muon", "recurrence"
 _DECODER = "tests/generate/test_native_decoder.py"
 TESTS = {
     "address,undefined": (
         "tests/kernels/test_native.py",
         "tests/kernels/test_delta_kernel.py",
-        *(f"tests/kernels/test_{of}_kernel.py" for of in ("attend", "loss", "norm", "muon")),
+        *(f"tests/kernels/test_{of}_kernel.py" for of in _OF_TRAINING),
         _DECODER,
         "tests/models/test_gguf_decoder.py",
     ),
-    "thread": (_DECODER,),
+    "thread": (_DECODER, "tests/kernels/test_recurrence_kernel.py"),
 }
 # Each makes the kernels do what `pointers` would refuse, or does it twice at once.
 FAULTS = {
