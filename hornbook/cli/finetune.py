@@ -100,6 +100,18 @@ _DType = Annotated[
     ),
 ]
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")]
+_DECODERS = ("instruct", "continue", "translate", "summarize", "preference")
+_TAKEN_BY: dict[str, tuple[str, ...]] = {
+    "--general": _DECODERS,
+    "--prompt": _DECODERS,
+    "--rate": (*_DECODERS, "embed", "rerank"),
+    "--context": (*_DECODERS, "embed", "rerank"),
+    "--beta": _DECODERS,
+    "--text-column": ("classify",),
+    "--label-column": ("classify",),
+    "--class-weights": ("classify",),
+}
+"""Options that mean something to some tasks only, and to which."""
 
 
 def command(
@@ -153,31 +165,38 @@ def command(
     }  # fmt: skip
     own: dict[str, Any] = {
         "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,
-        "--beta": beta,
-    }  # fmt: skip
-    columns: dict[str, Any] = {
-        "--text-column": text_column, "--label-column": label_column,
+        "--beta": beta, "--text-column": text_column, "--label-column": label_column,
         "--class-weights": class_weights,
     }  # fmt: skip
-    if task in ("embed", "rerank"):
-        for name in ("--general", "--prompt", "--beta"):
-            refuse({name: own.pop(name)}, f"does not go with --task {task}")
-        refuse(columns, "goes with --task classify")
-    elif task == "classify":
-        refuse(own, f"does not go with --task {task}")
-    else:
-        refuse(columns, "goes with --task classify")
+    _check_own(own, task)
     progress = Progress()
     progress.doing("loading libraries")
     from hornbook.workflows.train import forecast, train
 
-    wishes = columns if task == "classify" else {**own, "--task": task}
-    wishes.pop("--general", None)
+    if task != "classify":
+        own["--task"] = task
     project = tuning(model, data, task, general)
-    known |= {name.strip("-").replace("-", "_"): value for name, value in wishes.items()}
+    own.pop("--general")
+    known |= {
+        name.strip("-").replace("-", "_"): value for name, value in own.items() if value is not None
+    }
     known |= read_recipe(None, set_ or ())
     if dry_run:
         print_json(forecast(project, out, progress=progress, began=began, **known), json)
         return
     found = train(project, out, resume=resume, progress=progress, began=began, **known).result
     print_json(found, json)
+
+
+def _check_own(options: dict[str, Any], task: str) -> None:
+    """Raises UsageError for an option that means nothing to a task; a task that is none is refused
+    where tasks are known."""
+    if all(task not in tasks for tasks in _TAKEN_BY.values()):
+        return
+    for name, value in options.items():
+        alone, *others = tasks = _TAKEN_BY[name]
+        if task not in tasks:
+            refuse(
+                {name: value},
+                f"does not go with --task {task}" if others else f"goes with --task {alone}",
+            )

@@ -19,11 +19,11 @@ from hornbook.core.progress import Progress
 from hornbook.corpus.build import build, places_of
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.document_files import DOCUMENTS
+from hornbook.datasets.split import NothingToLearn
 from hornbook.workflows.documents.encoders import to_add_vectors
 from hornbook.workflows.documents.first_answer import first_answer, index_text
 from hornbook.workflows.projects.answers.instruct import mined
 from hornbook.workflows.projects.answers.mined import pairs_of
-from hornbook.workflows.projects.answers.split import NothingToLearn
 from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.report import write_report
 from hornbook.workflows.projects.text.request import TextRequest

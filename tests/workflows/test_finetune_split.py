@@ -4,8 +4,8 @@ import pytest
 
 from hornbook.core.errors import HornbookError
 from hornbook.datasets.instructions import Preference
+from hornbook.datasets.split import held_apart, split
 from hornbook.workflows.projects.answers.data import Sample
-from hornbook.workflows.projects.answers.split import held_apart, split
 
 
 def talk(*turns):

@@ -98,7 +98,7 @@ def _pairs(form: RunForm) -> RowsPreview:
 
 def _answers(form: RunForm) -> RowsPreview:
     from hornbook.datasets.instructions import read_preferences
-    from hornbook.workflows.projects.answers.data import collect
+    from hornbook.datasets.samples import collect
     from hornbook.workflows.projects.answers.data import read_rows as read_task
 
     task, files = form.get("task") or "instruct", form.files()

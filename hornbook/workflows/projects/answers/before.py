@@ -11,8 +11,9 @@ from hornbook.core.clock import Clock
 from hornbook.core.files import hash_json, read_json, write_json
 from hornbook.models.causal_lm import CausalLM
 from hornbook.training.forecast import timed
+from hornbook.training.forgetting import General, Scores, example_losses
 from hornbook.training.loop import LoopConfig
-from hornbook.workflows.projects.answers.goal import General, Goal, Parts, Scores, example_losses
+from hornbook.workflows.projects.answers.goal import Goal, Parts
 from hornbook.workflows.projects.answers.request import AnswersRequest
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place

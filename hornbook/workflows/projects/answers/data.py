@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,8 @@ from hornbook.datasets.instructions import (
     place_of,
 )
 from hornbook.datasets.pairs import NO_PAIR, Pair, naming_of, pair_in, pair_of, read_pairs
+from hornbook.datasets.samples import TaskRows, collect
+from hornbook.datasets.split import FEWEST
 from hornbook.datasets.tables import FORMATS, read_as
 from hornbook.read.documents import Document, Rejection
 from hornbook.read.formats.header import BY_LOOKS
@@ -38,8 +39,6 @@ PROMPTS = {
 }
 """What is asked where the rows hold no instruction."""
 
-FEWEST = 10
-"""Rows, so that some can be held out twice."""
 _SOURCES = ("document", "article", "source", "dialogue", "text", "content", "input")
 _SUMMARIES = ("summary", "highlights", "target", "tldr", "abstract", "output")
 _PIECE = 2000
@@ -56,14 +55,6 @@ class Sample(NamedTuple):
     text: str
     form: str
     place: str
-
-
-class TaskRows(NamedTuple):
-    """What was read: samples, how many in which form, and what could not be used."""
-
-    samples: list[Any]
-    forms: dict[str, int]
-    rejected: list[Rejection]
 
 
 def read_rows(
@@ -87,18 +78,6 @@ def read_rows(
             read_as(file, partial(_sample, file, asked, other), naming) for file in files
         )
     return collect(itertools.islice(found, most))
-
-
-def collect(found: Iterable[Any]) -> TaskRows:
-    """Samples and rejections apart, the forms counted."""
-    rows = TaskRows([], {}, [])
-    for item in found:
-        if isinstance(item, Rejection):
-            rows.rejected.append(item)
-        else:
-            rows.samples.append(item)
-    rows.forms.update(Counter(sample.form for sample in rows.samples))
-    return rows
 
 
 def encode_sample(sample: Sample, tokenizer: Tokenizer, context: int) -> list[Example]:

@@ -12,10 +12,10 @@ from hornbook.core.claims import Claim
 from hornbook.core.files import write_text
 from hornbook.core.stages import run_stage
 from hornbook.corpus.corpus import Corpus
+from hornbook.datasets.split import NothingToLearn
+from hornbook.training.forgetting import GENERAL
 from hornbook.workflows.projects.answers.mined import MinedPair, pairs
 from hornbook.workflows.projects.answers.project import Answers
-from hornbook.workflows.projects.answers.rows import GENERAL
-from hornbook.workflows.projects.answers.split import NothingToLearn
 
 _TRAIN, _HELD_OUT, _GENERAL = "train.jsonl", "held-out.jsonl", "general.txt"
 _MOST, _MOST_HELD_OUT, _FEWEST = 1500, 150, 20

@@ -9,9 +9,11 @@ import torch
 from hornbook.adapt.method import parameter_counts
 from hornbook.adapt.peft import Base
 from hornbook.core.machine import Machine
+from hornbook.datasets.split import wording
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
+from hornbook.training.forgetting import General
 from hornbook.training.loop import LoopConfig
 from hornbook.training.optimiser import Optimiser
 from hornbook.training.state import TrainState
@@ -22,10 +24,9 @@ from hornbook.workflows.projects.answers.before import (
     measured_before,
     sizes_in_time,
 )
-from hornbook.workflows.projects.answers.goal import General, Goal, goal_of
+from hornbook.workflows.projects.answers.goal import Goal, goal_of
 from hornbook.workflows.projects.answers.request import SCHEDULE, AnswersPlan, AnswersRequest
 from hornbook.workflows.projects.answers.rows import Encoded
-from hornbook.workflows.projects.answers.split import wording
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.timed import TimedProblem
 

@@ -17,6 +17,7 @@ from hornbook.tokenize.answers import with_template
 from hornbook.tokenize.gguf import tokenizer_folder
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.training.choices import Planned
+from hornbook.training.forgetting import general_text
 from hornbook.workflows.projects.answers.problem import AnswersProblem, Source, prepare
 from hornbook.workflows.projects.answers.report import write_report
 from hornbook.workflows.projects.answers.request import (
@@ -26,7 +27,7 @@ from hornbook.workflows.projects.answers.request import (
     plan_of,
 )
 from hornbook.workflows.projects.answers.result import finish
-from hornbook.workflows.projects.answers.rows import encoded, general_text, split_rows
+from hornbook.workflows.projects.answers.rows import encoded, split_rows
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place

@@ -9,10 +9,10 @@ from pydantic import Field
 from hornbook.adapt.method import Method
 from hornbook.core.config import Config
 from hornbook.core.errors import UsageError, unknown
+from hornbook.datasets.split import NothingToLearn
 from hornbook.training.choices import Choice, Planned
 from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
-from hornbook.workflows.projects.answers.split import NothingToLearn
 from hornbook.workflows.runs.recipe import Recipe, TimedRequest
 
 Task = Literal["instruct", "continue", "translate", "summarize", "preference"]

@@ -1,35 +1,23 @@
 """From the files of a tuning run to encoded samples on three sides of a split."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hornbook.batches.preferences import PreferencePair
-from hornbook.core.errors import HornbookError, UsageError
+from hornbook.core.errors import HornbookError
 from hornbook.core.progress import Progress
 from hornbook.datasets.instructions import Messages, Preference, read_preferences
-from hornbook.read.pydocs import read_pydocs
+from hornbook.datasets.samples import TaskRows, collect
+from hornbook.datasets.split import NothingToLearn, SampleSplit, held_apart, said, split
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.workflows.projects.answers.data import (
-    TaskRows,
-    collect,
     encode_conversation,
     encode_sample,
     read_rows,
 )
 from hornbook.workflows.projects.answers.goal import Parts
 from hornbook.workflows.projects.answers.request import AnswersRequest
-from hornbook.workflows.projects.answers.split import (
-    NothingToLearn,
-    SampleSplit,
-    held_apart,
-    said,
-    split,
-)
-
-GENERAL = 48 * 2**10
-"""Characters of the general text that are scored."""
 
 
 class Encoded(NamedTuple):
@@ -168,20 +156,3 @@ def _pair(sample: Preference, tokenizer: Tokenizer) -> PreferencePair:
         example.trained[: max(1, start - 1)] = False
         sides.append(example)
     return PreferencePair(*sides)
-
-
-def general_text(file: Path | None) -> str:
-    """The beginning of a user's text, or every third topic of Python's documentation.
-
-    Raises UsageError for a file that is no text.
-    """
-    if file is None:
-        picked = itertools.islice(read_pydocs(), 0, 60, 3)
-        return "\n\n".join(document.text for document in picked)[:GENERAL]
-    try:
-        text = file.read_text(encoding="utf-8")[:GENERAL]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--general {file} cannot be read as UTF-8 text: {error}.") from None
-    if not text.strip():
-        raise UsageError(f"--general {file} is empty.")
-    return text

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json
 from hornbook.datasets.instructions import Preference
-from hornbook.workflows.projects.answers.data import FEWEST, TaskRows
+from hornbook.datasets.samples import TaskRows
 
+FEWEST = 10
+"""Different prompts, so that some can be held out twice."""
 _HELD_OUT, _MOST_TEST, _MOST_VALIDATION = 0.1, 200, 64
 _LARGE = 0.5
 """Of a held-out part: rows that begin alike and are more are told apart by what follows, if any."""
