@@ -28,7 +28,7 @@ _Task = Annotated[
     str,
     typer.Option(
         help="What the model learns: instruct, continue, translate, "
-        "summarize, preference, classify, embed or rerank."
+        "summarize, preference, classify, embed, rerank or reward."
     ),
 ]
 _Data = Annotated[
@@ -36,7 +36,7 @@ _Data = Annotated[
     typer.Option(
         help="A file of rows to learn from: .json, .jsonl or .parquet; also pairs for "
         "translate, texts for continue, a table for classify, questions with passages for embed "
-        "and rerank."
+        "and rerank, prompts with what answers are checked against for reward."
     ),
 ]
 _Method = Annotated[
@@ -72,9 +72,31 @@ _Context = Annotated[int | None, typer.Option(help="Longest row, in tokens.")]
 _Beta = Annotated[
     float | None,
     typer.Option(
-        help="preference: how strongly the model is kept near its "
+        help="preference, reward: how strongly the model is kept near its "
         "start; larger values keep it nearer."
     ),
+]
+_Reward = Annotated[
+    str | None,
+    typer.Option(
+        help="reward: what an answer is paid for: quote (all that it quotes is word for word in "
+        "the row's context), json (it fits a JSON schema) or exact (it is the row's answer)."
+    ),
+]
+_JsonSchema = Annotated[
+    str | None,
+    typer.Option(
+        help="reward json: the schema for rows without one of their own: a file, or the schema "
+        "itself."
+    ),
+]
+_GroupSize = Annotated[
+    int | None,
+    typer.Option(help="reward: answers to a prompt, each judged beside the others. By default 8."),
+]
+_MaxTokens = Annotated[
+    int | None,
+    typer.Option(help="reward: the most tokens of an answer; one that has not ended is worth 0."),
 ]
 _TextColumn = Annotated[
     str | None,
@@ -102,11 +124,15 @@ _DType = Annotated[
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")]
 _DECODERS = ("instruct", "continue", "translate", "summarize", "preference")
 _TAKEN_BY: dict[str, tuple[str, ...]] = {
-    "--general": _DECODERS,
-    "--prompt": _DECODERS,
-    "--rate": (*_DECODERS, "embed", "rerank"),
+    "--general": (*_DECODERS, "reward"),
+    "--prompt": (*_DECODERS, "reward"),
+    "--rate": (*_DECODERS, "embed", "rerank", "reward"),
     "--context": (*_DECODERS, "embed", "rerank"),
-    "--beta": _DECODERS,
+    "--beta": (*_DECODERS, "reward"),
+    "--reward": ("reward",),
+    "--json-schema": ("reward",),
+    "--group-size": ("reward",),
+    "--max-tokens": ("reward",),
     "--text-column": ("classify",),
     "--label-column": ("classify",),
     "--class-weights": ("classify",),
@@ -128,6 +154,10 @@ def command(
     rate: _Rate = None,
     context: _Context = None,
     beta: _Beta = None,
+    reward: _Reward = None,
+    json_schema: _JsonSchema = None,
+    group_size: _GroupSize = None,
+    max_tokens: _MaxTokens = None,
     text_column: _TextColumn = None,
     label_column: _LabelColumn = None,
     class_weights: _ClassWeights = None,
@@ -165,7 +195,9 @@ def command(
     }  # fmt: skip
     own: dict[str, Any] = {
         "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,
-        "--beta": beta, "--text-column": text_column, "--label-column": label_column,
+        "--beta": beta, "--reward": reward, "--json-schema": json_schema,
+        "--group-size": group_size, "--max-tokens": max_tokens,
+        "--text-column": text_column, "--label-column": label_column,
         "--class-weights": class_weights,
     }  # fmt: skip
     _check_own(own, task)

@@ -23,8 +23,8 @@ OPTIONS = {
     "Budget": "minutes hours kwh watts tokens epochs dry_run",
     "Model": "model family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
-    "Training": "method rate beta class_weights rows micro_rows isolate keep canaries retrain "
-    "others",
+    "Training": "method rate beta reward group_size class_weights rows micro_rows isolate keep "
+    "canaries retrain others",
     "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
     "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
     "length_penalty part lead sentences",
@@ -47,8 +47,8 @@ VALUES = {
     "SECONDS": "timeout drain",
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
     "repetition_window window",
-    "NAME": "task family preset method device dtype rung rule runner to type_ weights draft model "
-    "column text_column label_column only text_field group class_weights encoder by rerank",
+    "NAME": "task reward family preset method device dtype rung rule runner to type_ weights draft "
+    "model column text_column label_column only text_field group class_weights encoder by rerank",
     "LANGUAGE": "language in_language",
     "BLOCKS": "depth",
     "CHANNELS": "width",

@@ -95,6 +95,10 @@ def tuning(model: str, data: Sequence[Path], task: str, general: Path | None = N
         from hornbook.workflows.projects.questions.project import Questions
 
         return Questions(model, data)
+    if task == "reward":
+        from hornbook.workflows.projects.rewards.project import Rewards
+
+        return Rewards(model, data, general)
     from hornbook.workflows.projects.answers.project import Answers
 
     return Answers(model, data, general)

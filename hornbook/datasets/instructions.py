@@ -64,6 +64,16 @@ class Preference(NamedTuple):
     place: str
 
 
+class AskedRow(NamedTuple):
+    """What a row asks, up to where an answer begins, and the answer that it brings, or None; form,
+    place as above."""
+
+    prompt: Messages
+    answer: str | None
+    form: str
+    place: str
+
+
 def read_conversations(file: Path) -> Iterator[Conversation | Rejection]:
     """The conversations of a table of any format, in their order.
 
@@ -107,6 +117,23 @@ def conversation_of(cells: Mapping[str, Any], place: str) -> Conversation | Faul
     if all(MASKED in m for m in found.messages if m["role"] == "assistant"):
         return Fault("no answer", f"{found.form} with no answer that is to be learned")
     return found
+
+
+def asked_in(cells: Mapping[str, Any], place: str) -> AskedRow | Fault:
+    """What a row of any form asks; the last message, where it is an assistant's, is its answer."""
+    values = _plain(cells)
+    form, messages = _prompt(values)
+    if isinstance(messages, Fault):
+        return messages
+    if not messages:
+        return Fault("no conversation", f"found {', '.join(map(str, values))}")
+    own = next((values[name] for name in (*_COMPLETIONS, "output") if values.get(name)), None)
+    answer = own if isinstance(own, str) and form in ("prompt/completion", "alpaca") else None
+    if messages[-1]["role"] == "assistant":
+        answer, messages = messages[-1]["content"], messages[:-1]
+    if not messages or not messages[-1]["content"].strip():
+        return Fault("no prompt", form)
+    return AskedRow(messages, answer, form, place)
 
 
 def _plain(cells: Mapping[str, Any]) -> dict[str, Any]:

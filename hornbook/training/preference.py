@@ -2,21 +2,20 @@
 reference.
 """
 
-import copy
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hornbook.batches.batch import IGNORE, Batch
+from hornbook.batches.batch import Batch
 from hornbook.batches.conversations import stack
 from hornbook.batches.preferences import PreferenceBatch, PreferencePair, PreferencePairs
 from hornbook.core.machine import DType
 from hornbook.models.causal_lm import CausalLM
-from hornbook.nn.contract import Context, Mask
 from hornbook.training.objective import Objective
 from hornbook.training.parallel.spread import spread
+from hornbook.training.policy import as_it_is, target_logs
 from hornbook.training.precision import product_type
 
 
@@ -50,15 +49,8 @@ def margins(model: nn.Module, batch: PreferenceBatch) -> Tensor:
 
 def answer_log_probabilities(model: nn.Module, batch: Batch) -> Tensor:
     """(B,) float32: the log-probability in nats of the trained targets of each row, their sum."""
-    assert isinstance(model, CausalLM)
-    mask = Mask(causal=True, segments=batch.segments)
-    x = model.features(batch.tokens, Context(batch.pos, mask))
-    trained = batch.targets != IGNORE
-    losses = F.cross_entropy(
-        model.head(x[trained]).float(), batch.targets[trained], reduction="none"
-    )
-    rows = trained.nonzero()[:, 0]
-    return -losses.new_zeros(len(x)).index_add(0, rows, losses)
+    rows, logs = target_logs(model, batch)
+    return logs.new_zeros(len(batch.targets)).index_add(0, rows, logs)
 
 
 class Reference:
@@ -69,8 +61,7 @@ class Reference:
     """
 
     def __init__(self, model: CausalLM, padding: int, device: str, dtype: DType) -> None:
-        frozen = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
-        self._model = copy.deepcopy(model, frozen).eval()
+        self._model = as_it_is(model)
         self._padding, self._device, self._dtype = padding, device, dtype
 
     @torch.no_grad()

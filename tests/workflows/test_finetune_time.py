@@ -4,9 +4,10 @@ import pytest
 
 from hornbook.core.clock import Clock
 from hornbook.core.files import read_json
+from hornbook.datasets.samples import evenly
 from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.answers import problem as preparing
-from hornbook.workflows.projects.answers.before import Sizes, evenly
+from hornbook.workflows.projects.answers.before import Sizes
 from hornbook.workflows.projects.answers.request import AnswersRecipe
 from hornbook.workflows.runs import settle as settling
 from hornbook.workflows.runs import timed as timing

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from hornbook.core.clock import Clock
@@ -23,9 +24,10 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.encoder_presets import BertSizes, bert
-from hornbook.models.folder import save_model
+from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
+from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import loop
 from hornbook.workflows.projects import kinds, project_class, resume
@@ -126,6 +128,20 @@ def questions(folder):
     save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
     data = {"model": folder / "model", "data": [folder / "rows.jsonl"]}
     return data, {"epochs": 12, "dtype": "float32", "rate": 0.003}
+
+
+def rewards(folder):
+    """Of a model that writes a figure now and then, so that some answers are paid for."""
+    data, values = answers(folder)
+    model, tokenizer = load_model(data["model"]), Tokenizer.load(data["model"])
+    with torch.no_grad():
+        model.embedding.token.weight += 1
+        for id in (tokenizer.eos_id, *tokenizer.encode("127a")):
+            model.head.weight[id] += 6 / model.config.width
+    save_model(model, data["model"], tokenizer_folder=folder / "tokenizer")
+    plain = {name: values[name] for name in ("dtype", "method")} | {"rate": 0.02}
+    sizes = {"max_tokens": 6, "group_size": 4, "rows": 4, "json_schema": '{"type": "integer"}'}
+    return data, {**plain, **sizes, "reward": "json", "epochs": 3}
 
 
 MAKERS = {name: maker for name, maker in globals().items() if name in kinds()}

@@ -110,12 +110,12 @@ def _rule(schema: Any, regex: Any, choices: Any, stop: Sequence[str]) -> constra
     if stop:
         raise UsageError(f"--stop could cut off what {names[0]} asks for; leave one out.")
     if schema is not None:
-        return constrain.json_schema(_schema(schema))
+        return constrain.json_schema(schema_of(schema))
     return constrain.regex(regex) if regex is not None else constrain.choices(choices)
 
 
-def _schema(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any] | str:
-    """The schema itself, or the content of its file."""
+def schema_of(given: Mapping[str, Any] | str | Path) -> Mapping[str, Any] | str:
+    """The schema itself, or the content of its file. Raises UsageError where it cannot be read."""
     if isinstance(given, Mapping) or (isinstance(given, str) and given.lstrip().startswith("{")):
         return given
     try:

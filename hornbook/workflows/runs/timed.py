@@ -5,7 +5,7 @@ There is no rehearsal: a law for how tunings go on is not known, and passes are 
 
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from hornbook.adapt.method import parameter_counts
 from hornbook.core.clock import Clock
@@ -32,7 +32,12 @@ _UPDATING = 1.1
 
 
 class TimedProblem(Problem):
-    """A problem whose validation part was scored before the first step, in `score_s` seconds."""
+    """A problem whose validation part was scored before the first step, in `score_s` seconds.
+
+    most_passes: over the data, however many minutes are given.
+    """
+
+    most_passes: ClassVar[int] = MOST_EPOCHS
 
     untrained: float
     score_s: float
@@ -63,7 +68,9 @@ def timed(
     once, training_s = round(problem.steps_per_epoch), None
     reason = f"{request.passes:g} passes of {once} steps"
     if steps is None:
-        steps, reason, training_s = steps_in_time(clock, spent, step_s, evaluations, once)
+        steps, reason, training_s = steps_in_time(
+            clock, spent, step_s, evaluations, once, problem.most_passes
+        )
     settled = [Choice("steps", steps, reason), Choice("evaluations", evaluations, why)]
     say(*(f"  {choice.name} = {choice.value}: {choice.reason}" for choice in settled))
     problem.choices += settled
@@ -101,17 +108,22 @@ def evaluations_in_time(clock: Clock, spent: Spent) -> tuple[int, str]:
 
 
 def steps_in_time(
-    clock: Clock, spent: Spent, step_s: float, evaluations: int, once: int
+    clock: Clock,
+    spent: Spent,
+    step_s: float,
+    evaluations: int,
+    once: int,
+    most: int = MOST_EPOCHS,
 ) -> tuple[int, str, float]:
     """How many steps, why, and the seconds for them with all that is done between them.
 
-    once: steps of a pass.
+    once: steps of a pass. most: passes.
     """
     training_s = training_seconds(clock, spent.ending)
     hooks_s = evaluations * (spent.validation + spent.keeping) + _SAVING * training_s
     room = max(training_s - hooks_s, 0.3 * training_s)
     steps = max(1, int(room / (_UPDATING * step_s)))
-    if steps > MOST_EPOCHS * once:
-        reason = f"{MOST_EPOCHS} passes, the most that minutes are spent on"
-        return MOST_EPOCHS * once, reason, training_s
+    if steps > most * once:
+        reason = f"{most} passes, the most that minutes are spent on"
+        return most * once, reason, training_s
     return steps, f"{step_s:.2f} s a step; {steps / once:.1f} passes", training_s

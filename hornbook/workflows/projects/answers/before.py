@@ -2,7 +2,7 @@
 the figures and the samples of the beginning."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from hornbook.workflows.projects.answers.goal import Goal, Parts
 from hornbook.workflows.projects.answers.request import AnswersRequest
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
-
-Sample = TypeVar("Sample")
 
 _SHARES = {"validation": 0.02, "test": 0.06, "general": 0.03}
 """Of what is left at the beginning, what scoring each part once may take; test and general text are
@@ -104,12 +102,6 @@ def sizes_in_time(
         most = max(room, min(_LEAST[name], _STRETCHED * room), _FEWEST)
         found[name] = min(len(side), int(most))
     return Sizes(**found)
-
-
-def evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """At most `count` of them, evenly spread."""
-    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
-    return [samples[i] for i in places]
 
 
 def _token_seconds(model: CausalLM, example: Example, loop: LoopConfig) -> float:

@@ -9,6 +9,7 @@ import torch
 from hornbook.adapt.method import parameter_counts
 from hornbook.adapt.peft import Base
 from hornbook.core.machine import Machine
+from hornbook.datasets.samples import evenly
 from hornbook.datasets.split import wording
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
@@ -19,7 +20,6 @@ from hornbook.training.optimiser import Optimiser
 from hornbook.training.state import TrainState
 from hornbook.workflows.projects.answers.before import (
     Before,
-    evenly,
     measure,
     measured_before,
     sizes_in_time,

@@ -1,0 +1,132 @@
+"""Tuning on rewards as a user means it: rows of any form, mistakes in a line, a verdict."""
+
+import json
+
+import pytest
+
+from hornbook.core.errors import HornbookError, UsageError
+from hornbook.models.folder import save_model
+from hornbook.models.presets import PRESETS
+from hornbook.tokenize.train import train_tokenizer
+from hornbook.workflows.projects.rewards.project import Rewards
+from hornbook.workflows.projects.rewards.result import SIGNS, verdict_line
+from hornbook.workflows.projects.rewards.rows import read_samples
+from hornbook.workflows.runs.run import run
+from tests.tiny import QUIET, Heard, decoder_sizes
+
+WORDS = ["red", "blue", "green", "seven", "nine"]
+ROWS = [{"question": f"Say {one} or {other}.", "answer": one} for one in WORDS for other in WORDS]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rewards")
+    (folder / "rows.json").write_text(json.dumps(ROWS))
+    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
+    tokenizer = train_tokenizer([json.dumps(ROWS)] * 2, 400, folder / "tokenizer", QUIET)
+    sizes = decoder_sizes(vocab=tokenizer.vocab_size, width=32, context=128, head=16, hidden=48)
+    model = PRESETS["qwen3"](sizes).build()
+    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
+    return folder
+
+
+def project(folder, data=None):
+    return Rewards(folder / "model", data or folder / "rows.json", folder / "general.txt")
+
+
+def asked(folder, **values):
+    return project(folder).request({"reward": "exact", **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"reward": None}, "--reward quote, json, exact"),
+        ({"reward": "exakt"}, "Did you mean 'exact'"),
+        ({"json_schema": "{}"}, "goes with --reward json"),
+        (
+            {"reward": "json", "json_schema": '{"type": "x"}'},
+            "--json-schema cannot be used: at $.type",
+        ),
+        ({"reward": "json", "json_schema": "nowhere.json"}, "does not exist"),
+        ({"prompt": "Say it."}, "{text}"),
+        ({"beta": -1}, "beta"),
+        ({"group_size": 1}, "group_size"),
+    ],
+)
+def test_mistakes_are_told_before_work(folder, values, said):
+    with pytest.raises(UsageError) as error:
+        asked(folder, **values)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("reward", "row", "prompt", "goal"),
+    [
+        ("exact", {"prompt": "2 + 2?", "answer": 4}, "2 + 2?", ["4"]),
+        ("exact", {"prompt": "2 + 2?", "completion": "4"}, "2 + 2?", ["4"]),
+        ("exact", {"instruction": "Add.", "input": "2, 2", "output": "4"}, "Add.\n\n2, 2", ["4"]),
+        ("exact", {"question": "2 + 2?", "answer": "2 + 2 = 4 #### 4"}, "2 + 2?", ["4"]),
+        (
+            "exact",
+            {
+                "messages": [
+                    {"role": "user", "content": "Hi"},
+                    {"role": "assistant", "content": "Ho"},
+                ]
+            },
+            "Hi",
+            ["ho"],
+        ),
+        (
+            "quote",
+            {"prompt": "Quote!", "context": "A tablet of wood."},
+            "A tablet of wood.\n\nQuote!",
+            "A tablet of wood.",
+        ),
+        (
+            "quote",
+            {"prompt": "A tablet of wood. Quote!", "context": "A tablet of wood."},
+            "A tablet of wood. Quote!",
+            "A tablet of wood.",
+        ),
+        ("json", {"prompt": "JSON!", "schema": {"type": "object"}}, "JSON!", '{"type": "object"}'),
+    ],
+)
+def test_rows_of_every_form_say_what_is_asked_and_checked(
+    folder, tmp_path, reward, row, prompt, goal
+):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    found = read_samples(asked(folder, reward=reward), [file])
+    assert [sample.goal for sample in found.samples] == [goal], found.rejected
+    assert found.samples[0].messages[-1]["content"] == prompt
+    assert all(message["role"] != "assistant" for message in found.samples[0].messages)
+
+
+def test_rows_of_which_nothing_can_be_checked_are_named(folder, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "2 + 2?"}\n{"answer": "4"}\n')
+    found = read_samples(asked(folder), [file])
+    assert [(one.line, one.reason) for one in found.rejected] == [
+        (1, "no answer"), (2, "no conversation"),
+    ]  # fmt: skip
+    with pytest.raises(HornbookError, match="can be rewarded by exact"):
+        run(project(folder, file), tmp_path / "run", asked(folder), progress=QUIET)
+
+
+def test_a_finished_run_says_what_it_found(folder, tmp_path):
+    heard, values = Heard(), {"epochs": 0.5, "max_tokens": 4, "group_size": 2, "dtype": "float32"}
+    own = project(folder)
+    found = run(own, tmp_path / "run", own.request({"reward": "exact", **values}), progress=heard)
+    assert found["verdict"] in ("better", "suspicious", "unsure", "worse")
+    assert verdict_line(found) in heard.lines
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert verdict_line(found) in card
+    assert set(found["hacking"]["signs"]) <= SIGNS.keys()
+    assert found["held_out"]["items"] == found["data"]["test"]
+    log = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    drawn = [row for row in log if row["kind"] == "answers"]
+    assert len(drawn) == found["steps"] and all(0 <= row["flat"] <= 1 for row in drawn)
