@@ -30,7 +30,7 @@ lock: .venv/installed-release
 	$(BIN)/python scripts/lock.py
 
 audit: .venv/installed-release
-	$(BIN)/python -m pip_audit --disable-pip --requirement requirements.lock
+	$(BIN)/python scripts/audit.py
 
 release: .venv/installed-release
 	$(BIN)/python scripts/release.py

@@ -7,6 +7,7 @@
 #
 # Arguments are those of `hornbook pretrain` but for --out. Where the run was begun, it goes on.
 set -euo pipefail
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-240}" # to save before SIGKILL
 if [ -f "$RUN/recipe.yaml" ]; then set -- --resume; fi
 exec "${TORCHRUN:-torchrun}" --nnodes "$MACHINES" --node-rank "$MACHINE" \
   --nproc-per-node "$PROCESSES" --master-addr "$HEAD" --master-port "${PORT:-29500}" \

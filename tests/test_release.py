@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import audit  # noqa: E402
 import release  # noqa: E402
 
 
@@ -49,6 +50,27 @@ def test_versions_are_those_that_are_tested(locked):
     assert {name: [v for v, _ in locked[name]] for name in both} == {
         name: [version] for name, version in both.items()
     }, "run `make lock`"
+
+
+SOUND = {"name": "a", "version": "1", "vulns": []}
+BAD = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]}
+SKIPPED = {"name": "c", "skip_reason": "not found"}
+
+
+@pytest.mark.parametrize(
+    ("found", "line", "out_of_reach"),
+    [
+        ([SOUND, SOUND], "2 of 2 versions looked up; no known faults.", False),
+        ([SOUND, BAD], "2 of 2 versions looked up; 1 known faults.", False),
+        ([SOUND, SKIPPED], "1 of 2 versions looked up, not c; no known faults.", False),
+        ([SKIPPED], "The list of known faults is out of reach: no version was looked up.", True),
+        ([], "The list of known faults is out of reach: no version was looked up.", True),
+    ],
+)
+def test_what_could_not_be_looked_up_is_not_called_sound(found, line, out_of_reach):
+    looked = audit.read(found)
+    assert (looked.line, looked.out_of_reach) == (line, out_of_reach)
+    assert looked.faults == (["b 2: PYSEC-1, mended in 3"] if BAD in found else [])
 
 
 @pytest.mark.slow

@@ -3,8 +3,12 @@ at all.
 """
 
 import contextlib
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +20,7 @@ from hornbook.core.folders import atomic_folder, damage, discard
 from hornbook.models.tensors import read_tensors, write_tensors
 from hornbook.training.parallel.parts import has_parts, read_parts
 from hornbook.training.schedule import Cut
-from hornbook.training.state import TrainState
+from hornbook.training.state import TrainState, Written, at_once
 
 KEPT = 2
 """The newest checkpoints are kept, so that one lost to a bad disk is not the end."""
@@ -32,13 +36,69 @@ def save_checkpoint(folder: Path, state: TrainState, kept: int | None = KEPT) ->
 
     Frozen weights are not written: they are what the model was built with.
     """
+    return begin_checkpoint(folder, state, kept)()
+
+
+def begin_checkpoint(folder: Path, state: TrainState, kept: int | None) -> Callable[[], Path]:
+    """What finishes a checkpoint of `state` as it is now, in any thread; it is there from then on.
+
+    Where many processes train (`state.files`), `state` may change before: what is needed of it was
+    copied.
+    """
     target = folder / f"step-{state.step:08d}"
-    with atomic_folder(target, CLAIM) as aside:
-        (state.files or PlainFiles()).write(aside, state)
-        write_json(aside / "state.json", {name: getattr(state, name) for name in _COUNTERS})
-    for old in checkpoints(folder)[:-kept] if kept else ():
-        discard(old)
-    return target
+    counted = {name: copy.copy(getattr(state, name)) for name in _COUNTERS}
+    with contextlib.ExitStack() as making:
+        aside = making.enter_context(atomic_folder(target, CLAIM))
+        written = (state.files or PlainFiles()).write(aside, state)
+        made = making.pop_all()
+
+    def finish() -> Path:
+        with made:
+            written()
+            write_json(aside / "state.json", counted)
+        for old in checkpoints(folder)[:-kept] if kept else ():
+            discard(old)
+        return target
+
+    return finish
+
+
+class Saver:
+    """Saves the checkpoints of a run, one after the other: beside the training where many processes
+    train, at once by one process alone. As a context: nothing is being written after it."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[Path] | None = None
+
+    def save(self, folder: Path, state: TrainState, kept: int | None = KEPT) -> None:
+        """As `save_checkpoint`; raises what went wrong with the one before, too."""
+        self.wait()
+        if state.files is None:
+            save_checkpoint(folder, state, kept)
+        else:
+            self._writing = self._threads.submit(begin_checkpoint(folder, state, kept))
+
+    def wait(self) -> None:
+        """Until the last one is there. Raises what went wrong with it."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self.wait()
+        finally:
+            self._threads.shutdown()
 
 
 def kept_steps(steps: int, count: int) -> set[int]:
@@ -101,10 +161,10 @@ def counters(path: Path, state: TrainState) -> str | None:
 class PlainFiles:
     """The tensors of a checkpoint as this process holds them all."""
 
-    def write(self, folder: Path, state: TrainState) -> None:
-        weights = {name: weight.detach() for name, weight in trainable(state.model)}
-        write_tensors(folder / "model.safetensors", weights)
-        write_tensors(folder / "optimiser.safetensors", state.optimiser.state())
+    def write(self, folder: Path, state: TrainState) -> Written:
+        """All at once."""
+        write_whole(folder, whole(state))
+        return at_once
 
     def read(self, folder: Path, state: TrainState) -> str | None:
         """Raises HornbookError where they are of another model."""
@@ -115,6 +175,24 @@ class PlainFiles:
             return moments
         state.optimiser.load_state(moments)
         return None
+
+
+Whole = Mapping[str, Mapping[str, Tensor]]
+"""The tensors of a checkpoint, by file and name."""
+
+
+def whole(state: TrainState) -> Whole:
+    """What moves, and its moments, as the process holds them that holds all."""
+    return {
+        "model": {name: weight.detach() for name, weight in trainable(state.model)},
+        "optimiser": state.optimiser.state(),
+    }
+
+
+def write_whole(folder: Path, files: Whole) -> None:
+    """The files that `read_whole` reads."""
+    for name, tensors in files.items():
+        write_tensors(folder / f"{name}.safetensors", tensors)
 
 
 @torch.no_grad()

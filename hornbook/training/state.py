@@ -1,5 +1,6 @@
 """Everything that a restart needs, as one object."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,12 +10,21 @@ from torch import nn
 from hornbook.training.optimiser import Optimiser
 from hornbook.training.schedule import Cut
 
+Written = Callable[[], object]
+"""Writes what is left to be written of a checkpoint, or waits for those who do, in any thread."""
+
+
+def at_once() -> None:
+    """Of a checkpoint that is written: nothing is left to be written."""
+
 
 class Files(Protocol):
     """How the tensors of a checkpoint are written and read, where others than this process hold
     some of them."""
 
-    def write(self, folder: Path, state: "TrainState") -> None: ...
+    def write(self, folder: Path, state: "TrainState") -> Written:
+        """Copy what a checkpoint holds and begin to write it: training may go on meanwhile."""
+        ...
 
     def read(self, folder: Path, state: "TrainState") -> str | None:
         """All into `state`; returns what is wrong with them, before it is touched."""

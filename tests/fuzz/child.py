@@ -27,6 +27,7 @@ def main() -> None:
             answers.write(json.dumps(found) + "\n")
             return
     _limit_memory()
+    outside = _watch(inputs)
     answers.write(json.dumps({"ready": True}) + "\n")
     for line in sys.stdin:
         asked = json.loads(line)
@@ -37,6 +38,9 @@ def main() -> None:
         whole = file.read_bytes()
         file.write_bytes(data)
         found = _verdict(form, file)
+        if outside:
+            found = {"verdict": "outside", "detail": f"{outside[0][0]} {outside[0][1]}"[:200]}
+            outside.clear()
         file.write_bytes(whole)
         answers.write(json.dumps(found) + "\n")
 
@@ -56,6 +60,39 @@ def _verdict(form: Format, file: Path) -> dict[str, str]:
             "detail": traceback.format_exc()[-3000:],
         }
     return {"verdict": "opened", "detail": ""}
+
+
+_CHANGES = (
+    "os.mkdir",
+    "os.remove",
+    "os.rmdir",
+    "os.rename",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def _watch(folder: Path) -> list[tuple[str, str]]:
+    """What is written, made or deleted outside of a folder, by event and path, as it happens."""
+    outside: list[tuple[str, str]] = []
+    inside = os.path.realpath(folder)
+
+    def hook(event: str, given: tuple[object, ...]) -> None:
+        if event == "open":
+            writes = isinstance(given[2], int) and given[2] & _WRITING
+            paths = given[:1] if writes else ()
+        else:
+            paths = given[:2] if event in _CHANGES else ()
+        for path in paths:
+            if isinstance(path, str | bytes | os.PathLike):
+                real = os.path.realpath(os.fsdecode(path))
+                if real != os.devnull and not real.startswith(f"{inside}{os.sep}"):
+                    outside.append((event, real))
+
+    sys.addaudithook(hook)
+    return outside
 
 
 def _limit_memory() -> None:

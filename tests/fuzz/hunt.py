@@ -8,11 +8,15 @@ of it.
 
 A child gets the numbers of mutants, one at a time; a mutant follows from (seed, number) alone. What
 is neither success nor a `HornbookError` is a finding: a traceback, a crash, more than `DEADLINE_S`
-(tried twice: other work may have had the processor), more than `MEMORY`. Findings are kept in
-`findings/` with the mutated bytes; `test_findings.py`, in the fast set, opens them all again.
+of processor time (or no end at all: `WAITING_S` by the clock, tried twice), more than `MEMORY`, a
+file written or left outside the child's folder. Findings are kept in `findings/` with the mutated
+bytes; `test_findings.py`, in the fast set, opens them all again.
 
     make test-fuzz                          all formats, as many mutants as each says
     HORNBOOK_FUZZ_MUTANTS=500 HORNBOOK_FUZZ_SEED=7 make test-fuzz
+
+With HORNBOOK_FUZZ_RECORD=FILE each format adds a line of JSON to the file when it is through: how
+many mutants were opened, refused and found, by seed.
 """
 
 import contextlib
@@ -26,10 +30,14 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 DEADLINE_S = 10
+"""Of processor time, that of the processes that it reads in included: load decides nothing."""
+WAITING_S = 120
+"""By the clock: for what waits and computes nothing."""
 MEMORY = 2**31
 """Bytes that a mutant may take beside what the program takes anyway."""
 ROOT = Path(__file__).parents[2]
@@ -39,7 +47,8 @@ _ALIKE = 3
 _LARGEST = 2**20
 """Bytes of a finding that is kept."""
 _START_S = 120
-_LIST, _STDERR = "FILES", "STDERR"
+_LIST, _STDERR, _TEMPORARY = "FILES", "STDERR", "TEMPORARY"
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 Mutator = Callable[[bytes, random.Random], bytes]
 
@@ -69,6 +78,7 @@ class Child:
     def __init__(self, module: str, name: str, inputs: Path, seed: int) -> None:
         self.work = inputs.with_name(f"{inputs.name}-{os.getpid()}-{id(self)}")
         shutil.copytree(inputs, self.work)
+        (self.work / _TEMPORARY).mkdir()
         self.alive = True
         command = [sys.executable, "-m", "tests.fuzz.child", module, name, self.work, seed]
         with (self.work / _STDERR).open("wb") as stderr:
@@ -80,7 +90,12 @@ class Child:
                 text=True,
                 bufsize=1,
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},  # safe paths leave the folder out
+                env=os.environ
+                | {
+                    "PYTHONPATH": str(ROOT),  # safe paths leave the folder out
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    "TMPDIR": str(self.work / _TEMPORARY),
+                },
             )
         started = self._answer(_START_S)
         assert started == {"ready": True}, f"the valid files of {name} are not opened: {started}"
@@ -104,10 +119,12 @@ class Child:
     def _answer(self, seconds: float) -> dict[str, str]:
         stdout = self._process.stdout
         assert stdout is not None
-        ready, _, _ = select.select([stdout], [], [], seconds)
-        if not ready:
-            self.end()
-            return {"verdict": "hang", "detail": f"no end after {seconds} s"}
+        began, until = processor_s(self._process.pid), time.monotonic() + max(WAITING_S, seconds)
+        while not select.select([stdout], [], [], seconds)[0]:
+            used = processor_s(self._process.pid) - began
+            if used > seconds or time.monotonic() > until:
+                self.end()
+                return {"verdict": "hang", "detail": f"no end after {seconds} s"}
         line = stdout.readline()
         if not line:
             code, said = self._process.wait(), (self.work / _STDERR).read_text(errors="replace")
@@ -115,6 +132,19 @@ class Child:
             last = next(reversed(said.strip().splitlines()), "")
             return {"verdict": "crash", "detail": f"exit code {code} {last[:200]}"}
         return json.loads(line)
+
+
+def processor_s(process: int) -> float:
+    """Seconds that a process and those that it started have computed until now, each of those that
+    have ended included."""
+    total = 0.0
+    with contextlib.suppress(OSError):
+        stat = Path(f"/proc/{process}/stat").read_text("ascii", errors="replace")
+        total = sum(map(int, stat.rpartition(")")[2].split()[11:15])) / _TICKS
+        for task in Path(f"/proc/{process}/task").iterdir():
+            children = (task / "children").read_text("ascii").split()
+            total += sum(map(processor_s, map(int, children)))
+    return total
 
 
 def verdicts(
@@ -141,8 +171,8 @@ def hunt(module: str, name: str, folder: Path) -> list[str]:
     form = format_of(module, name)
     seed = int(os.environ.get("HORNBOOK_FUZZ_SEED", "1"))
     mutants = int(os.environ.get("HORNBOOK_FUZZ_MUTANTS", form.mutants))
-    inputs = prepared(form, folder)
-    files = files_of(inputs)
+    inputs = prepared(form, folder / "deep" / "down")  # `../..` leads to where it is seen
+    files, there = files_of(inputs), set(folder.rglob("*"))
     counts: dict[str, int] = {}
     said = []
     for number, found in verdicts(module, name, inputs, seed, range(mutants)):
@@ -155,14 +185,22 @@ def hunt(module: str, name: str, folder: Path) -> list[str]:
             file, mutator, data = form.mutant(files, seed, number)
             kept = _keep(module, name, file.relative_to(inputs), data, kind)
             said.append(f"{name} seed {seed} number {number} ({mutator}): {kind}, kept as {kept}")
-    print(f"{name}: {mutants:,} mutants, {counts}")
+    said += [f"{name} seed {seed} left {path.name}" for path in set(folder.rglob("*")) - there]
+    _record({"format": name, "seed": seed, "mutants": mutants, "found": counts})
     return said
+
+
+def _record(line: dict[str, object]) -> None:
+    print(line)
+    if place := os.environ.get("HORNBOOK_FUZZ_RECORD"):
+        with Path(place).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
 
 
 def prepared(form: Format, folder: Path) -> Path:
     """A folder with the valid files of a format, and a list of those to mutate."""
     inputs = folder / "inputs"
-    inputs.mkdir()
+    inputs.mkdir(parents=True)
     files = form.prepare(inputs)
     (inputs / _LIST).write_text("\n".join(str(file.relative_to(inputs)) for file in files))
     return inputs

@@ -13,11 +13,37 @@ from tests.fuzz.hunt import Format, hunt
 from tests.read.test_readers import GOOD, pack
 
 MUTANTS = 5000
-_ALIKE = (".htm", ".ndjson", ".docm", ".dotx", ".dotm")
+_ALIKE = (
+    *(".htm", ".ndjson", ".docm", ".dotx", ".dotm", ".pptm", ".ppsx", ".ppsm", ".potx", ".ott"),
+    *(".otp", ".xlsm"),
+)
 """Other suffixes of a reader that is tried already."""
 TEXT = {"text_pieces": mutate.text_pieces, "pieces_again": mutate.text_pieces, **mutate.BYTES}
 GROWN = (1, 3, 50, 2000)
 """How often what a mutant repeats comes: nesting and long headers begin so."""
+
+NAMES = (
+    *(
+        "../../outside",
+        "/outside",
+        "..\\..\\outside",
+        "a/../../../outside",
+        "C:\\outside",
+        "x" * 300,
+    ),
+    *(
+        "",
+        ".",
+        "..",
+        "\u202e",
+        "a\n",
+        "con",
+        "word/document.xml/",
+        "content.xml",
+        "[Content_Types].xml",
+    ),
+)
+"""Of files in archives."""
 
 
 def grown(data: bytes, rng: random.Random) -> bytes:
@@ -42,6 +68,20 @@ def member(data: bytes, rng: random.Random) -> bytes:
     return out.getvalue()
 
 
+def renamed(data: bytes, rng: random.Random) -> bytes:
+    """A file inside a zip archive has a name that leads elsewhere, or comes twice."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        chosen, name = rng.choice(names), rng.choice(NAMES)
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as changed:
+            for old in names:
+                changed.writestr(name if old == chosen else old, archive.read(old))
+            if name not in names and rng.random() < 0.5:
+                changed.writestr(chosen, archive.read(chosen))
+    return out.getvalue()
+
+
 def _written(suffix: str, packing: str, folder: Path) -> list[Path]:
     path = folder / f"file{suffix}{packing}"
     path.write_bytes(pack(GOOD[suffix], packing))
@@ -63,8 +103,9 @@ def read(path: Path) -> None:
 def _format(suffix: str, packing: str = "") -> Format:
     mutators = TEXT if GOOD[suffix].isascii() and not packing else mutate.BYTES
     mutators = {**mutators, "grown": grown}
-    if suffix in (".docx", ".epub"):
-        mutators = {**mutate.BYTES, "member": member, "member_again": member, "other": member}
+    if GOOD[suffix].startswith(b"PK"):
+        inside = {"member": member, "member_again": member, "other": member, "renamed": renamed}
+        mutators = {**mutate.BYTES, **inside}
     return Format(functools.partial(_written, suffix, packing), mutators, read, MUTANTS)
 
 

@@ -23,7 +23,7 @@ def _sizes(**other):
     return DecoderSizes(**{**common, "head": 16, "hidden": 96, "tied": True, **other})
 
 
-def _folder(folder: Path, preset: str = "llama") -> Path:
+def model_folder(folder: Path, preset: str = "llama") -> Path:
     """A small model with its tokenizer and a chat template."""
     from hornbook.core.progress import Progress
     from hornbook.models.folder import save_model
@@ -40,7 +40,7 @@ def _gguf(kinds: tuple[str, ...], folder: Path) -> list[Path]:
     from hornbook.core.progress import Progress
     from hornbook.workflows.exchange.export import export
 
-    model, found = _folder(folder), []
+    model, found = model_folder(folder), []
     for kind in kinds:
         found.append(folder / f"{kind}.gguf")
         export(model, "gguf", kind, found[-1], None, Progress(quiet=True))
@@ -58,17 +58,17 @@ def _pulled(folder: Path) -> list[Path]:
 
 
 def _weights(folder: Path) -> list[Path]:
-    return [_folder(folder) / "model.safetensors"]
+    return [model_folder(folder) / "model.safetensors"]
 
 
 def _beside(names: tuple[str, ...], folder: Path) -> list[Path]:
-    model = _folder(folder)
+    model = model_folder(folder)
     return [model / name for name in names]
 
 
 def _template(folder: Path) -> list[Path]:
     """A chat template in a file of its own, with loops, macros and filters."""
-    model = _folder(folder)
+    model = model_folder(folder)
     path = model / "chat_template.jinja"
     path.write_text(
         "{%- macro said(m, n=2) -%}{{ m.role|upper }}: {{ m['content']|trim * n }}{%- endmacro -%}"

@@ -7,17 +7,24 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from hornbook.core.errors import UsageError
+from hornbook.core.clock import OVERTIME
+from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
-from hornbook.training import loop
+from hornbook.core.threads import slowness
+from hornbook.training import checkpoint, loop
 from hornbook.training.checkpoint import checkpoints
 from hornbook.training.parallel import team
+from hornbook.training.parallel.hands import Hands
+from hornbook.training.parallel.parts import has_parts
 from hornbook.workflows.projects import project_class, resume
 from hornbook.workflows.runs.run import run
 from tests.tiny import slow
@@ -49,12 +56,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def asked_for(kind, data, values, folder, goes_on=False, dies=0):
+def asked_for(kind, data, values, folder, goes_on=False):
     """A run of `test_life` as JSON."""
     plain = json.loads(json.dumps(data, default=str))
     return {
         "kind": kind, "data": plain, "values": values, "folder": str(folder), "resume": goes_on,
-        "port": free_port(), "dies": dies,
+        "port": free_port(), "befalls": {},
     }  # fmt: skip
 
 
@@ -157,18 +164,120 @@ def test_begun_by_two_and_gone_on_with_by_one_it_sees_the_same_samples(
     data, values = made("text", tmp_path)
     values["shard"] = shard
     single = one("text", data, values, tmp_path / "one")
-    asked = asked_for("text", data, values, tmp_path / "two")
-    both = [started(rank, {**asked, "dies": 6 if rank == who else 0}) for rank in (0, 1)]
-    said = [each.communicate(timeout=_PATIENCE_S)[1] for each in both]
-    assert both[who].returncode == 9
-    assert both[1 - who].returncode == 1, said
-    assert "ended without a word" in said[1 - who]
-    assert not (tmp_path / "two" / "result.json").exists()
+    killed(who, {"dies": 6}, asked_for("text", data, values, tmp_path / "two"))
     assert checkpoints(tmp_path / "two" / "checkpoints")
     found = resume(tmp_path / "two", QUIET)
     assert found["processes"] == 1 and found["steps"] == single["steps"]
     assert seen(tmp_path / "two") == pytest.approx(seen(tmp_path / "one"), abs=1e-5)
     assert_alike(tmp_path / "two", tmp_path / "one")
+
+
+def killed(who, by, asked):
+    """A run of two of which one is killed; the other one notices it."""
+    both = [started(rank, {**asked, "befalls": by if rank == who else {}}) for rank in (0, 1)]
+    said = [each.communicate(timeout=_PATIENCE_S)[1] for each in both]
+    assert both[who].returncode == 9
+    assert both[1 - who].returncode == 1, said
+    assert "ended without a word" in said[1 - who]
+    assert not (Path(asked["folder"]) / "result.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("who", "shard"), [(0, False), (0, True), (1, True)])
+def test_killed_while_it_writes_a_checkpoint_it_goes_on_from_the_one_before(
+    who, shard, tmp_path, few_threads
+):
+    """A checkpoint is there when all of it is: nothing of the third is taken for one."""
+    data, values = made("text", tmp_path)
+    values["shard"] = shard
+    single = one("text", data, values, tmp_path / "one")
+    killed(who, {"writing": 3}, asked_for("text", data, values, tmp_path / "two"))
+    there = checkpoints(tmp_path / "two" / "checkpoints")
+    assert [path.name for path in there] == ["step-00000001", "step-00000002"]
+    assert resume(tmp_path / "two", QUIET)["steps"] == single["steps"]
+    assert_alike(tmp_path / "two", tmp_path / "one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
+def test_a_checkpoint_is_written_while_training_goes_on(shard, tmp_path, few_threads, monkeypatch):
+    """And holds the weights of its step all the same: what goes on from it learns the same."""
+    data, values = made("text", tmp_path)
+    values |= {"shard": shard, "keep": 3}
+    single = one("text", data, values, tmp_path / "one")
+    asked = asked_for("text", data, values, tmp_path / "two")
+    write, step = checkpoint.write_json, Hands.step
+    taken, during = threading.Semaphore(0), []
+
+    def writes(path, facts):
+        if path.name == "state.json" and facts["step"] < single["steps"]:
+            during.append(taken.acquire(timeout=_PATIENCE_S))
+        write(path, facts)
+
+    def takes(self, step_, *given, **named):
+        step(self, step_, *given, **named)
+        if (tmp_path / "two" / "recipe.yaml").is_file():
+            taken.release()
+
+    with monkeypatch.context() as watched, helping(asked):
+        watched.setattr(checkpoint, "write_json", writes)
+        watched.setattr(Hands, "step", takes)
+        take_part(asked)
+    assert len(during) > 3 and all(during)
+    assert_alike(tmp_path / "two", tmp_path / "one")
+    kept = checkpoints(tmp_path / "one" / "kept")
+    assert [path.name for path in checkpoints(tmp_path / "two" / "kept")] == [p.name for p in kept]
+    for path in kept:
+        ours, theirs = tensors(tmp_path / "two" / "kept" / path.name), tensors(path)
+        apart = {name: float((ours[name] - theirs[name]).abs().max()) for name in theirs}
+        assert not {name: most for name, most in apart.items() if most > ALIKE}
+
+
+def tensors(folder):
+    """The weights of a checkpoint, in whatever way they were written."""
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+    from torch.distributed.checkpoint.state_dict_loader import load
+
+    if not has_parts(folder):
+        return load_file(folder / "model.safetensors")
+    found = {}
+    reader = HuggingFaceStorageReader(str(folder / "parts"))
+    for name, about in reader.read_metadata().state_dict_metadata.items():
+        if name.startswith("weight:"):
+            found[name] = torch.empty(about.size)
+    load(found, storage_reader=reader, no_dist=True)
+    return {name.removeprefix("weight:"): tensor for name, tensor in found.items()}
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_for_one_of_them_is_named(tmp_path, few_threads):
+    """The helper's, at its second part of a checkpoint in shards; the first one is whole."""
+    data, values = made("text", tmp_path)
+    values["shard"] = True
+    asked = asked_for("text", data, values, tmp_path / "two")
+    with pytest.raises(HornbookError, match="full"), helping({**asked, "befalls": {"full": 2}}):
+        take_part(asked)
+    (there,) = checkpoints(tmp_path / "two" / "checkpoints")
+    assert there.name == "step-00000001"
+    assert resume(tmp_path / "two", QUIET)["processes"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
+def test_minutes_are_minutes_and_all_come_to_the_same_step(shard, tmp_path, few_threads):
+    """One decides by its clock how many steps there are, and where they end."""
+    data, values = made("text", tmp_path)
+    values = {**values, "minutes": 0.3, "shard": shard}
+    del values["tokens"]
+    asked = asked_for("text", data, values, tmp_path / "two")
+    before = slowness()
+    with helping(asked):
+        began = time.monotonic()
+        result = take_part(asked)
+        used = (time.monotonic() - began) / 60 / values["minutes"]
+    assert result["processes"] == 2 and result["steps"] > 10
+    assert (tmp_path / "two.steps").read_text() == str(result["steps"])
+    assert used < OVERTIME * max(1.0, before, slowness())
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from hornbook.training.parallel.spread import together
 from hornbook.training.parallel.team import Team
 from hornbook.training.problem import Problem
 from hornbook.training.schedule import Cut
-from hornbook.training.state import TrainState
+from hornbook.training.state import TrainState, Written, at_once
 
 
 class Hands:
@@ -27,6 +27,7 @@ class Hands:
         self.state: TrainState
         self._sharded = sharded
         self._sharing: Sharing | None = None
+        self.written: Written = at_once
 
     @property
     def sharing(self) -> Sharing:
@@ -82,9 +83,13 @@ class Hands:
         """Compile the layers, or no longer."""
         self.sharing.compile(undo)
 
-    def write(self, path: str) -> None:
-        """This process's part of a checkpoint."""
-        self.sharing.write(Path(path), self.state)
+    def write(self, path: str) -> Written:
+        """Begin to write this process's part of a checkpoint; who leads has waited for the one
+        before."""
+        if not self.team.leads:
+            self.written()
+        self.written = self.sharing.write(Path(path), self.state)
+        return self.written
 
     def restore(self, path: str) -> None:
         """Take back what a checkpoint holds. Raises HornbookError where it cannot be read here."""

@@ -18,7 +18,7 @@ from hornbook.training.loop import Batches, Diverged, Hook, LoopConfig, go
 from hornbook.training.parallel.hands import Hands
 from hornbook.training.parallel.team import Team, contact, lost_contact
 from hornbook.training.problem import Problem
-from hornbook.training.state import TrainState
+from hornbook.training.state import TrainState, Written
 
 _END, _PREPARE = "end", "prepare"
 
@@ -86,6 +86,14 @@ class LedProblem:
     def compile(self, undo: bool = False) -> None:
         self._all("compile", undo=undo)
 
+    @property
+    def copy_bytes(self) -> int:
+        """Of a checkpoint, in the memory of this process while it is written and training goes on:
+        of what it holds of the weights and their moments, once steps were taken."""
+        optimiser = self._hands.state.optimiser
+        tensors = (*optimiser.names, *optimiser.state().values())
+        return sum(getattr(one, "to_local", lambda one=one: one)().nbytes for one in tensors)
+
     def ending_s(self, score_s: float) -> float:
         """The end is measured by this process alone."""
         seconds: float = self.alone.ending_s(score_s * self._hands.team.world)
@@ -98,8 +106,9 @@ class _Together:
     def __init__(self, problem: LedProblem) -> None:
         self._problem = problem
 
-    def write(self, folder: Path, state: TrainState) -> None:
-        self._problem._all("write", path=str(folder.absolute()))
+    def write(self, folder: Path, state: TrainState) -> Written:
+        written: Written = self._problem._all("write", path=str(folder.absolute()))
+        return written
 
     def read(self, folder: Path, state: TrainState) -> str | None:
         self._problem._all("restore", path=str(folder.absolute()))
@@ -144,6 +153,8 @@ def follow(team: Team, prepare: Callable[..., Problem]) -> NoReturn:
         else:
             with contextlib.suppress(Diverged):  # the leader says it
                 getattr(hands, name)(**order)
+    if hands is not None:
+        hands.written()
     raise SystemExit(0)
 
 

@@ -6,6 +6,7 @@ What writes and reads them takes most of a second to import, and is imported whe
 
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from hornbook.core.errors import HornbookError
 from hornbook.training.parallel.team import Team
-from hornbook.training.state import TrainState
+from hornbook.training.state import TrainState, Written
 
 _PARTS = "parts"
 _WEIGHT, _MOMENT = "weight:", "moment:"
@@ -26,10 +27,12 @@ def has_parts(checkpoint: Path) -> bool:
 
 def write_parts(
     checkpoint: Path, weights: Mapping[str, Tensor], state: TrainState, team: Team
-) -> None:
-    """What this process holds of the weights and of their moments; all write at once."""
+) -> Written:
+    """Begin to write what this process holds of the weights and of their moments, which it copies;
+    all write at once. What is returned raises what went wrong with any of them."""
+    from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
-    from torch.distributed.checkpoint.state_dict_saver import save
+    from torch.distributed.checkpoint.state_dict_saver import async_save
 
     folder = checkpoint / _PARTS
     if team.leads:
@@ -38,7 +41,16 @@ def write_parts(
     tensors = {_WEIGHT + name: weight.detach() for name, weight in weights.items()}
     tensors |= {_MOMENT + key: moment for key, moment in state.optimiser.state().items()}
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
-    save(tensors, storage_writer=writer, process_group=team.orders)
+    writing = async_save(tensors, storage_writer=writer, process_group=team.saving)
+    assert isinstance(writing, Future), "the copy is made by now"
+
+    def written() -> None:
+        try:
+            writing.result()
+        except CheckpointException as error:  # which is no Exception
+            raise next(iter(error.failures.values()))[0] from None
+
+    return written
 
 
 def read_parts(

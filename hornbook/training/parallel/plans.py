@@ -15,14 +15,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hornbook.batches.batch import AnyBatch
-from hornbook.training.checkpoint import PlainFiles, trainable
+from hornbook.training.checkpoint import PlainFiles, trainable, whole, write_whole
 from hornbook.training.loop import Hook
 from hornbook.training.objective import Objective
 from hornbook.training.parallel.matrices import orthogonalised_apart
 from hornbook.training.parallel.team import Team
 from hornbook.training.precision import compile_layers
 from hornbook.training.problem import Problem
-from hornbook.training.state import TrainState
+from hornbook.training.state import TrainState, Written, at_once
 
 
 class ModelWithObjective(nn.Module):
@@ -66,8 +66,9 @@ class Sharing(Protocol):
     def compile(self, undo: bool) -> None:
         """Compile the layers, or no longer."""
 
-    def write(self, folder: Path, state: TrainState) -> None:
-        """This process's part of a checkpoint."""
+    def write(self, folder: Path, state: TrainState) -> Written:
+        """Begin to write this process's part of a checkpoint, of which it keeps a copy."""
+        ...
 
     def read(self, folder: Path, state: TrainState) -> str | None:
         """Take a checkpoint back, whoever wrote it; returns what is wrong with it."""
@@ -126,9 +127,14 @@ class Replicated:
     def compile(self, undo: bool) -> None:
         compile_layers(self.model.get_submodule("stack"), undo)
 
-    def write(self, folder: Path, state: TrainState) -> None:
-        if self._team.leads:
-            PlainFiles().write(folder, state)
+    def write(self, folder: Path, state: TrainState) -> Written:
+        if not self._team.leads:
+            return at_once
+        copies = {
+            file: {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
+            for file, tensors in whole(state).items()
+        }
+        return lambda: write_whole(folder, copies)
 
     def read(self, folder: Path, state: TrainState) -> str | None:
         return PlainFiles().read(folder, state)

@@ -27,7 +27,7 @@ from hornbook.training.parallel.plans import ModelWithObjective
 from hornbook.training.parallel.team import Team
 from hornbook.training.precision import compile_layers
 from hornbook.training.problem import Problem
-from hornbook.training.state import TrainState
+from hornbook.training.state import TrainState, Written
 
 
 class Sharded:
@@ -102,8 +102,8 @@ class Sharded:
     def compile(self, undo: bool) -> None:
         compile_layers(self._parts.get_submodule("stack"), undo)
 
-    def write(self, folder: Path, state: TrainState) -> None:
-        write_parts(folder, dict(trainable(self._parts)), state, self._team)
+    def write(self, folder: Path, state: TrainState) -> Written:
+        return write_parts(folder, dict(trainable(self._parts)), state, self._team)
 
     def read(self, folder: Path, state: TrainState) -> str | None:
         weights = dict(trainable(self._parts))

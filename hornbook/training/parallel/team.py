@@ -38,7 +38,7 @@ class LastWord(NamedTuple):
 
 class Team:
     """All processes, of which rank 0 leads. device: where models are, "cpu" or "cuda". orders: the
-    group that exchanges plain data."""
+    group that exchanges plain data. saving: that of threads that write checkpoints meanwhile."""
 
     def __init__(self, device: str) -> None:
         try:
@@ -52,6 +52,7 @@ class Team:
         backend = "gloo" if device == "cpu" else f"cpu:gloo,{device}:nccl"
         dist.init_process_group(backend, store=self.store, rank=self.rank, world_size=self.world)
         self.orders = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        self.saving = dist.new_group(backend="gloo", timeout=_PATIENCE)
         self.device = device
 
     @property

@@ -9,7 +9,7 @@ import torch
 from hornbook.core.clock import Clock
 from hornbook.core.metrics import MetricsLog
 from hornbook.core.threads import own, use
-from hornbook.training.checkpoint import kept_steps, save_checkpoint
+from hornbook.training.checkpoint import Saver, kept_steps
 from hornbook.training.forecast import part_of_step
 from hornbook.training.hooks import StopRequest, every, log_to, record, remarked, stop_when
 from hornbook.training.keep_best import KeepBest, NothingBetter
@@ -92,19 +92,25 @@ def train_run(
             say(*problem.shown(found))
         return found
 
+    saver = Saver()
+
     def save(state: TrainState) -> None:
-        save_checkpoint(run / layout.CHECKPOINTS, state)
+        saver.save(run / layout.CHECKPOINTS, state)
+
+    def save_at_once(state: TrainState) -> None:
+        save(state)
+        saver.wait()
 
     kept = kept_steps(steps, recipe.request.keep) if recipe.request.keep else set()
 
     def keep(state: TrainState) -> None:
         if state.step in kept:
-            save_checkpoint(run / layout.KEPT, state, kept=None)
+            saver.save(run / layout.KEPT, state, kept=None)
 
     def shortened(state: TrainState, step_s: float) -> None:
         ends = state.cuts[-1].steps
         metrics.append(state.step, kind="shortened", steps=ends, step_s=round(step_s, 4))
-        save(state)  # a resumed run must know it
+        save_at_once(state)  # a resumed run must know it
         say(
             f"  step {state.step:>6}: a step takes {step_s:.2f} s by now; the run ends at step "
             f"{ends:,} instead of {steps:,}, so that it ends in time."
@@ -113,12 +119,12 @@ def train_run(
     def changed(state: TrainState) -> None:
         count = state.threads[-1][1]
         metrics.append(state.step, kind="threads", threads=count)
-        save(state)  # the bits depend on it
+        save_at_once(state)  # the bits depend on it
         say(f"  step {state.step:>6}: faster now with threads = {count}")
 
     if state.threads:
         use(state.threads[-1][1])
-    most = own() if loop.device == "cpu" else 1
+    most = own() if loop.device == "cpu" and not place.team else 1
     request = StopRequest()
     hooks: list[Hook] = [
         *problem.after_step,
@@ -131,9 +137,9 @@ def train_run(
     if recipe.samples:
         hooks.append(every(-(-steps // recipe.samples), steps, record(samples, "sample", sample)))
     hooks += [keep, every(-(-steps // _CHECKPOINTS), steps, sparing(save, clock))]
-    hooks.append(stop_when(request, save, f"hornbook {command} --out {run} --resume"))
+    hooks.append(stop_when(request, save_at_once, f"hornbook {command} --out {run} --resume"))
     stopped, bar = False, place.progress.bar("training", steps - state.step, "steps")
-    with request.listening(), bar as advance:
+    with request.listening(), bar as advance, saver:
         hooks.append(lambda state: advance(1))
         try:
             problem.learn(state, loop, hooks)

@@ -26,6 +26,7 @@ from hornbook.training.forecast import (
 from hornbook.training.loop import LoopConfig
 from hornbook.training.measures import MEASURES
 from hornbook.training.optimiser import is_hidden_matrix
+from hornbook.training.parallel.lead import LedProblem
 from hornbook.training.problem import Problem
 from hornbook.workflows.runs.ledger import Likeness, learned
 from hornbook.workflows.runs.place import Place
@@ -121,6 +122,9 @@ def rehearsed(
         ending_s=ending_s,
         disk_bytes=disk_bytes(problem.model, request.keep),
     )
+    if isinstance(problem, LedProblem):
+        most = expected.peak_bytes + problem.copy_bytes
+        expected = expected.model_copy(update={"peak_bytes": most})
     # One more checkpoint is written before the oldest goes.
     require_space(place.folder, 2 * expected.disk_bytes, "A run with its checkpoints")
     return Settlement(
@@ -157,8 +161,9 @@ def in_time(problem: Problem, machine: Machine, place: Place) -> tuple[Machine, 
 
 def faster_threads(problem: Problem, machine: Machine, place: Place) -> Machine:
     """The machine with one thread or all of them, whichever is faster now, where minutes decide:
-    whoever asks for steps gets the same bits at any time of the day."""
-    if not place.clock.limited or machine.device != "cpu":
+    whoever asks for steps gets the same bits at any time of the day. Of many processes each has the
+    threads that its launcher gave it."""
+    if not place.clock.limited or machine.device != "cpu" or place.team:
         return machine
     place.progress.doing("looking how many threads are faster")
     most_s = min(_TRYING * place.clock.left_s(), place.rehearsing_s)

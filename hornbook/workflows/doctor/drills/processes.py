@@ -38,32 +38,50 @@ def launcher(subject: Subject) -> Diagnosis:
     return _killed(subject.work / "launcher", lambda launcher, workers: launcher)
 
 
-def _killed(work: Path, choose: Any) -> Diagnosis:
-    """Kill what is chosen of a run by two, and go on with one."""
+@drill("saving", "One of the processes of a run that is killed while a checkpoint is written")
+def saving(subject: Subject) -> Diagnosis:
+    """All write their parts of it while they train; nothing of it is taken for a checkpoint."""
+    return _killed(subject.work / "saving", lambda launcher, workers: workers[0], half_made=True)
+
+
+def _killed(work: Path, choose: Any, half_made: bool = False) -> Diagnosis:
+    """Kill what is chosen of a run by two, and go on with one. half_made: in shards, and while a
+    checkpoint is written."""
     if sys.platform != "linux":
         return beside_the_point("who started which process is told by Linux only")
-    with _training(work) as (child, run):
-        saved = _wait(lambda: len(checkpoints(run / layout.CHECKPOINTS)) >= 2, child)
+    with _training(work, shard=half_made) as (child, run):
+        folder = run / layout.CHECKPOINTS
+        saved = _wait(lambda: len(checkpoints(folder)) >= 2, child)
         workers = _children(child.pid)
         if not saved or len(workers) != 2:
             return faulty(f"two processes did not begin: {_said(work)}", _REPORT)
+        if half_made:
+            _wait(lambda: _half_made(folder), child, pause_s=0.0)
         os.kill(choose(child.pid, workers), signal.SIGKILL)
         if not _wait(lambda: not any(map(_lives, (child.pid, *workers))), None):
             return faulty("the others did not end", _REPORT)
-    kept = checkpoints(run / layout.CHECKPOINTS)
+    kept, left = checkpoints(folder), _half_made(folder)
     saved_at = read_json(kept[-1] / "state.json")["step"]
     found = resume(run, QUIET)
     if found["processes"] != 1 or layout.is_finished(run) is False:
         return faulty("one process did not finish it", _REPORT)
-    return sound(f"they ended; one process went on from step {saved_at} of {found['steps']}")
+    if _half_made(folder):
+        return faulty("half a checkpoint was left behind", _REPORT)
+    lost = "half a checkpoint was cleared away; " if left else ""
+    return sound(f"they ended; {lost}one process went on from step {saved_at} of {found['steps']}")
+
+
+def _half_made(folder: Path) -> bool:
+    """Whether a checkpoint is being written, or was when its process was killed."""
+    return any(folder.glob(".step-*.partial"))
 
 
 @contextlib.contextmanager
-def _training(work: Path) -> Iterator[tuple[Any, Path]]:
+def _training(work: Path, shard: bool) -> Iterator[tuple[Any, Path]]:
     """A run by two processes, and its folder."""
     source, run = corpus(work), work / "run"
     recipe = work / "recipe.yaml"
-    recipe.write_text(write_yaml(text_values(tokens=_TOKENS)), encoding="utf-8")
+    recipe.write_text(write_yaml(text_values(tokens=_TOKENS, shard=shard)), encoding="utf-8")
     command = python(
         "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hornbook",
         "pretrain", "--corpus", str(source.folder), "--out", str(run), "--recipe", str(recipe),
@@ -95,13 +113,13 @@ def _lives(pid: int) -> bool:
     return state.split()[0] != "Z"
 
 
-def _wait(until: Any, child: Any) -> bool:
+def _wait(until: Any, child: Any, pause_s: float = 0.02) -> bool:
     """Whether something comes true while the child lives, within patience."""
     began = time.monotonic()
     while not until():
         if time.monotonic() - began > _PATIENCE_S or (child and child.poll() is not None):
             return False
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return True
 
 

@@ -10,12 +10,11 @@ from unittest.mock import patch
 from hornbook.core.clock import OVERTIME
 from hornbook.core.isolation import start_beside
 from hornbook.core.threads import slowness
-from hornbook.training.checkpoint import save_checkpoint
+from hornbook.training import checkpoint
 from hornbook.workflows.doctor.diagnosis import Diagnosis, beside_the_point, faulty, sound
 from hornbook.workflows.doctor.drills import drill
 from hornbook.workflows.doctor.drills.material import minutes_used
 from hornbook.workflows.doctor.subject import Subject
-from hornbook.workflows.runs import loop
 
 _MINUTES = 0.5
 _TOO_BUSY = 2.0
@@ -54,14 +53,14 @@ def clock_jump(subject: Subject) -> Diagnosis:
 @drill("slow_disk", "A disk that is slow")
 def slow_disk(subject: Subject) -> Diagnosis:
     """Each checkpoint takes long: fewer are written, and the minutes are kept."""
-    saved, before = [0], slowness()
+    saved, before, save = [0], slowness(), checkpoint.save_checkpoint
 
     def slow(*given: object, **named: object) -> object:
         saved[0] += 1
         time.sleep(_SLOW_S)
-        return save_checkpoint(*given, **named)  # type: ignore[arg-type]
+        return save(*given, **named)  # type: ignore[arg-type]
 
-    with patch.object(loop, "save_checkpoint", slow):
+    with patch.object(checkpoint, "save_checkpoint", slow):
         used = minutes_used(subject.work / "slow", _MINUTES)
     return _judged(used, f"with {saved[0]} checkpoints of {_SLOW_S:g} s", before)
 
