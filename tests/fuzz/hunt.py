@@ -57,13 +57,14 @@ Mutator = Callable[[bytes, random.Random], bytes]
 class Format:
     """prepare: writes valid inputs into an empty folder, and returns the files to mutate; what
     stands beside them stays as it is. use: what a user does with a mutated file. mutants: how many
-    a whole hunt tries.
+    a whole hunt tries. guided: `use` in the process itself, where coverage is seen, if it is not.
     """
 
     prepare: Callable[[Path], list[Path]]
     mutators: Mapping[str, Mutator]
     use: Callable[[Path], object]
     mutants: int = 5000
+    guided: Callable[[Path], object] | None = None
 
     def mutant(self, files: list[Path], seed: int, number: int) -> tuple[Path, str, bytes]:
         """The file it takes the place of, the mutator's name, and its bytes."""
@@ -183,7 +184,7 @@ def hunt(module: str, name: str, folder: Path) -> list[str]:
         counts[kind] = counts.get(kind, 0) + 1
         if counts[kind] <= _ALIKE:
             file, mutator, data = form.mutant(files, seed, number)
-            kept = _keep(module, name, file.relative_to(inputs), data, kind)
+            kept = keep(module, name, file.relative_to(inputs), data, kind)
             said.append(f"{name} seed {seed} number {number} ({mutator}): {kind}, kept as {kept}")
     said += [f"{name} seed {seed} left {path.name}" for path in set(folder.rglob("*")) - there]
     _record({"format": name, "seed": seed, "mutants": mutants, "found": counts})
@@ -216,7 +217,7 @@ def format_of(module: str, name: str) -> Format:
     return found
 
 
-def _keep(module: str, name: str, file: Path, data: bytes, kind: str) -> str:
+def keep(module: str, name: str, file: Path, data: bytes, kind: str) -> str:
     """Write a finding where `test_findings.py` looks for it, unless it is too large for that."""
     FINDINGS.mkdir(exist_ok=True)
     own = hashlib.sha256(data).hexdigest()[:12]
