@@ -128,6 +128,13 @@ def _run(folder: Path) -> list[Path]:
     return [folder / "run" / name for name in ("recipe.yaml", "result.json", "metrics.jsonl")]
 
 
+def _whole_run(folder: Path) -> list[Path]:
+    """Every file of a finished run but its page."""
+    run = _run(folder)[0].parent
+    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.stat().st_size)
+    return [path for path in files if path.suffix != ".html"]
+
+
 def _index(folder: Path) -> list[Path]:
     from hornbook.core.progress import Progress
     from hornbook.workflows.documents.indexing import IndexRequest, make_index
@@ -224,6 +231,14 @@ def look_at_a_run(path: Path) -> None:
     MetricsLog(run / layout.METRICS).rewind(3)
 
 
+def examine(path: Path) -> None:
+    """As `doctor RUN` does, as far as it comes in three seconds."""
+    from hornbook.workflows.doctor import examine as doctor
+
+    doctor.MINUTES = 0.05
+    doctor.examine(next(parent for parent in path.parents if parent.name == "run"))
+
+
 def search(path: Path) -> None:
     """Open the index that a file belongs to, ask it, and read what is found."""
     from hornbook.retrieve.index import DocumentIndex
@@ -258,6 +273,7 @@ FORMATS = {
     "idx": Format(_idx, mutate.BYTES, see, 3000),
     "adapter": Format(_adapter, mutate.BYTES, adapted, 3000),
     "run": Format(_run, LINES, look_at_a_run, 3000),
+    "doctor": Format(_whole_run, LINES, examine, 400),
     "index": Format(_index, mutate.BYTES, search, 3000),
 }
 
