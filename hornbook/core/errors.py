@@ -68,3 +68,8 @@ def _short(name: str) -> str:
 def unknown(kind: str, value: str, valid: Iterable[str]) -> UsageError:
     """The error for a name that is not among the valid ones."""
     return UsageError(f"Unknown {kind} {value!r}. {nearest(value, valid)}")
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a library in Rust gave up on what it was given, which is no `Exception`."""
+    return type(error).__name__ == "PanicException"

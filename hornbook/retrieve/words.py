@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hornbook.core.errors import HornbookError
+from hornbook.core.errors import HornbookError, is_panic
+from hornbook.core.lines import first_line
 from hornbook.retrieve.store import Store
 from hornbook.retrieve.terms import analyser, stemmed
 
@@ -51,13 +52,11 @@ class WordIndex:
         self._library, self._folder = tantivy, folder
         if not (folder / "meta.json").is_file():
             raise HornbookError(f"{folder} holds no word index.")
-        try:
+        with _broken_is_said(folder):
             self._index = tantivy.Index.open(str(folder))
             self._schema = self._index.schema
             self._seen = self._stamp()
             self._searcher = self._index.searcher()
-        except ValueError as error:
-            raise HornbookError(f"{folder} is no word index that can be opened: {error}.") from None
 
     @classmethod
     def made(cls, folder: Path) -> "WordIndex":
@@ -72,15 +71,18 @@ class WordIndex:
 
     def refresh(self) -> None:
         """See what was committed since."""
-        with contextlib.suppress(OSError, ValueError):  # it is being made anew: what was, stays
+        # It may be being made anew: what was, stays.
+        with contextlib.suppress(OSError, HornbookError), _broken_is_said(self._folder):
             if (stamp := self._stamp()) != self._seen:
                 self._index.reload()
                 self._searcher, self._seen = self._index.searcher(), stamp
 
     def generation_of(self, store: Store) -> int:
-        """That of the store up to which all is known here; 0 where it is none of this store."""
-        hits = self._searcher.search(self._number(_MARK, _mark(store)), 1, count=False).hits
-        found = self._numbers([address for _, address in hits])
+        """That of the store up to which all is known here; 0 where it is none of this store. Raises
+        HornbookError where it is broken."""
+        with _broken_is_said(self._folder):
+            hits = self._searcher.search(self._number(_MARK, _mark(store)), 1, count=False).hits
+            found = self._numbers([address for _, address in hits])
         return found[0] if found and found[0] <= store.generation else 0
 
     def _number(self, field: str, value: int) -> Any:
@@ -98,7 +100,7 @@ class WordIndex:
     ) -> list[Ranked]:
         """The best passages for words, each given as the terms that it may stand for.
 
-        among: the documents that are searched.
+        among: the documents that are searched. Raises HornbookError where the folder is broken.
         """
         query_of, should = self._library.Query, self._library.Occur.Should
         parts = []
@@ -114,14 +116,16 @@ class WordIndex:
             silent = query_of.const_score_query(named, 0.0)
             how = must if among.only else occur.MustNot
             query = query_of.boolean_query([(must, query), (how, silent)])
-        hits = self._searcher.search(query, count, count=False).hits
-        numbers = self._numbers([address for _, address in hits])
+        with _broken_is_said(self._folder):
+            hits = self._searcher.search(query, count, count=False).hits
+            numbers = self._numbers([address for _, address in hits])
         return [Ranked(number, score) for number, (score, _) in zip(numbers, hits, strict=True)]
 
     def rarity(self, terms: Iterable[str]) -> dict[str, float]:
         """The inverse document frequency of terms, as BM25 has it."""
         count = self._searcher.num_docs
-        seen = {term: self._searcher.doc_freq(_TERMS, term) for term in terms}
+        with _broken_is_said(self._folder):
+            seen = {term: self._searcher.doc_freq(_TERMS, term) for term in terms}
         return {term: math.log(1 + (count - n + 0.5) / (n + 0.5)) for term, n in seen.items()}
 
     def catch_up(
@@ -129,10 +133,12 @@ class WordIndex:
     ) -> None:
         """Take over what the store has had added and removed since. advance: told of passages."""
         try:
-            self._take_over(store, advance)
-        except ValueError:  # what a killed process left is in the way
+            with _broken_is_said(self._folder):
+                self._take_over(store, advance)
+        except HornbookError:  # what a killed process left, or a disk, is in the way
             self._begin_anew()
-            self._take_over(store, advance)
+            with _broken_is_said(self._folder):
+                self._take_over(store, advance)
 
     def _begin_anew(self) -> None:
         _begin_anew(self._folder)
@@ -188,6 +194,20 @@ class WordIndex:
             row.add_text(_TERMS, terms)
             writer.add_document(row)
         return count
+
+
+@contextlib.contextmanager
+def _broken_is_said(folder: Path) -> Iterator[None]:
+    """Raises HornbookError for what the library has against its files inside."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and not is_panic(error):
+            raise
+        raise HornbookError(
+            f"{folder} is no word index that can be opened: {first_line(str(error))[:300]}. "
+            "Delete it; the next search makes it anew."
+        ) from None
 
 
 def _mark(store: Store) -> int:

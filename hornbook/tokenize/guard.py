@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hornbook.core.errors import HornbookError
+from hornbook.core.errors import HornbookError, is_panic
 from hornbook.core.lines import first_line
 
 _MOST_TOKENS = 2**22
@@ -26,7 +26,7 @@ def panics_are_errors(where: Path | str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if not is_panic(error):
             raise
         first = first_line(str(error))[:300]
         raise HornbookError(f"{where}: the tokenizer cannot be used: {first}.") from None

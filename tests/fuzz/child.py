@@ -62,15 +62,12 @@ def _verdict(form: Format, file: Path) -> dict[str, str]:
     return {"verdict": "opened", "detail": ""}
 
 
-_CHANGES = (
-    "os.mkdir",
-    "os.remove",
-    "os.rmdir",
-    "os.rename",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-)
+_CHANGES = {
+    **dict.fromkeys(("os.mkdir", "os.remove", "os.rmdir"), 1),
+    **dict.fromkeys(("os.rename", "os.link", "os.symlink"), 2),
+}
+"""Audit events, and how many of their first arguments are paths. Their last one is the descriptor
+of a folder that the path is in, which was opened itself, or -1."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -84,7 +81,7 @@ def _watch(folder: Path) -> list[tuple[str, str]]:
             writes = isinstance(given[2], int) and given[2] & _WRITING
             paths = given[:1] if writes else ()
         else:
-            paths = given[:2] if event in _CHANGES else ()
+            paths = given[: _CHANGES.get(event, 0)] if given[-1:] == (-1,) else ()
         for path in paths:
             if isinstance(path, str | bytes | os.PathLike):
                 real = os.path.realpath(os.fsdecode(path))

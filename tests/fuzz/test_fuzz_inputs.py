@@ -4,6 +4,7 @@ import csv
 import functools
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -129,10 +130,10 @@ def _run(folder: Path) -> list[Path]:
 
 
 def _whole_run(folder: Path) -> list[Path]:
-    """Every file of a finished run but its page."""
+    """What of a finished run is opened by name."""
     run = _run(folder)[0].parent
-    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.stat().st_size)
-    return [path for path in files if path.suffix != ".html"]
+    model = ("config.json", "model.safetensors", "tokenizer.json")
+    return [run / "recipe.yaml", run / "result.json", *(run / "model" / name for name in model)]
 
 
 def _index(folder: Path) -> list[Path]:
@@ -244,11 +245,16 @@ def search(path: Path) -> None:
     from hornbook.retrieve.index import DocumentIndex
 
     folder = next(parent for parent in path.parents if parent.name == "index")
-    with DocumentIndex.open(folder) as index:
-        for hit in index.search("what is red", by="words"):
-            index.text(hit.document)
-        index.documents()
-        index.state()
+    copy = folder.with_name("copy")  # what is broken in it is made anew
+    shutil.copytree(folder, copy)
+    try:
+        with DocumentIndex.open(copy) as index:
+            for hit in index.search("what is red", by="words"):
+                index.text(hit.document)
+            index.documents()
+            index.state()
+    finally:
+        shutil.rmtree(copy)
 
 
 def _rows(use: object, name: str, mutants: int = 3000) -> Format:

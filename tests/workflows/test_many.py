@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from hornbook.training.parallel import team
 from hornbook.training.parallel.hands import Hands
 from hornbook.training.parallel.parts import has_parts
 from hornbook.workflows.projects import project_class, resume
+from hornbook.workflows.runs import settle
 from hornbook.workflows.runs.run import run
 from tests.tiny import slow
 from tests.workflows import test_life as life
@@ -201,29 +203,40 @@ def test_killed_while_it_writes_a_checkpoint_it_goes_on_from_the_one_before(
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", [False, True])
 def test_a_checkpoint_is_written_while_training_goes_on(shard, tmp_path, few_threads, monkeypatch):
-    """And holds the weights of its step all the same: what goes on from it learns the same."""
+    """And holds the weights of its step all the same; the forecast has room for the copy."""
     data, values = made("text", tmp_path)
     values |= {"shard": shard, "keep": 3}
     single = one("text", data, values, tmp_path / "one")
     asked = asked_for("text", data, values, tmp_path / "two")
-    write, step = checkpoint.write_json, Hands.step
-    taken, during = threading.Semaphore(0), []
+    write, step, forecast = checkpoint.write_json, Hands.step, settle.forecast
+    taken, during, without = [threading.Event() for _ in range(single["steps"])], [], []
 
     def writes(path, facts):
-        if path.name == "state.json" and facts["step"] < single["steps"]:
-            during.append(taken.acquire(timeout=_PATIENCE_S))
+        if path.parents[1].name == "checkpoints" and facts["step"] < single["steps"]:
+            during.append(taken[facts["step"]].wait(timeout=30))
         write(path, facts)
 
-    def takes(self, step_, *given, **named):
-        step(self, step_, *given, **named)
+    def takes(self, **given):
+        step(self, **given)
         if (tmp_path / "two" / "recipe.yaml").is_file():
-            taken.release()
+            taken[given["step"]].set()
+
+    def foretells(*given, **named):
+        found = forecast(*given, **named)
+        without.append(found.peak_bytes)
+        return found
 
     with monkeypatch.context() as watched, helping(asked):
         watched.setattr(checkpoint, "write_json", writes)
         watched.setattr(Hands, "step", takes)
-        take_part(asked)
+        watched.setattr(settle, "forecast", foretells)
+        copied = take_part(asked)["forecast"]["peak_bytes"] - without[0]
     assert len(during) > 3 and all(during)
+    last = checkpoints(tmp_path / "one" / "checkpoints")[-1]
+    held = sum(
+        one.nbytes for file in last.glob("*.safetensors") for one in load_file(file).values()
+    )
+    assert copied == held if not shard else held / 2 <= copied < 0.7 * held
     assert_alike(tmp_path / "two", tmp_path / "one")
     kept = checkpoints(tmp_path / "one" / "kept")
     assert [path.name for path in checkpoints(tmp_path / "two" / "kept")] == [p.name for p in kept]
@@ -245,7 +258,9 @@ def tensors(folder):
     for name, about in reader.read_metadata().state_dict_metadata.items():
         if name.startswith("weight:"):
             found[name] = torch.empty(about.size)
-    load(found, storage_reader=reader, no_dist=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        load(found, storage_reader=reader, no_dist=True)
     return {name.removeprefix("weight:"): tensor for name, tensor in found.items()}
 
 

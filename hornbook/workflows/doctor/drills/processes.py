@@ -67,8 +67,13 @@ def _killed(work: Path, choose: Any, half_made: bool = False) -> Diagnosis:
         return faulty("one process did not finish it", _REPORT)
     if _half_made(folder):
         return faulty("half a checkpoint was left behind", _REPORT)
-    lost = "half a checkpoint was cleared away; " if left else ""
-    return sound(f"they ended; {lost}one process went on from step {saved_at} of {found['steps']}")
+    steps = found["steps"]
+    if left:
+        return sound(
+            "they ended; half a checkpoint was cleared away, and one process went on from step "
+            f"{saved_at} of {steps}"
+        )
+    return sound(f"they ended; one process went on from step {saved_at} of {steps}")
 
 
 def _half_made(folder: Path) -> bool:
