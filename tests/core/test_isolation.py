@@ -14,7 +14,7 @@ import pytest
 from hornbook.core import isolation
 from hornbook.core.progress import Progress
 from hornbook.workflows.exchange.export import export
-from tests.fuzz.test_models import _folder
+from tests.fuzz.test_models import model_folder
 
 NAMES = (
     "numpy", "torch", "pip", "gguf", "yaml", "sitecustomize", "usercustomize", "token", "typer",
@@ -126,7 +126,7 @@ def _fill(folder):
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     table = "".join(f"{text.strip()},{'ab'[at % 2]}\n" for at, text in enumerate(texts))
     (folder / "table.csv").write_text("text,label\n" + table)
-    shutil.move(_folder(folder / "made"), folder / "m")
+    shutil.move(model_folder(folder / "made"), folder / "m")
     export(folder / "m", "gguf", "q8_0", folder / "m.gguf", None, Progress(quiet=True))
 
 
