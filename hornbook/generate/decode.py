@@ -4,7 +4,7 @@ What a row gives does not depend on the rows beside it. Knows ids; knows nothing
 what computes: models of torch and kernels of our own answer alike.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,9 +30,12 @@ class Sequences(Protocol):
     @property
     def lazy(self) -> bool: ...
 
-    def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+    def go_on(
+        self, new: Mapping[int, Sequence[int]], computing: Callable[[], None] | None = None
+    ) -> dict[int, np.ndarray]:
         """Go on with one or more tokens in some rows; the logits after the last of each, (V,)
-        float32. Raises HornbookError, before anything is changed, when a row would outgrow its
+        float32. computing: is called when computing begins, which keeps no other thread of Python
+        waiting. Raises HornbookError, before anything is changed, when a row would outgrow its
         capacity."""
 
     def check(self, row: int, ids: Sequence[int]) -> np.ndarray:

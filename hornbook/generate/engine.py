@@ -14,7 +14,7 @@ Not safe for threads: one owner calls, as a server's loop does.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -140,8 +140,11 @@ class Engine:
         self._answering.pop(handle, None)
         return self._scheduler.cancel(handle)
 
-    def step(self) -> list[RequestToken]:
+    def step(self, computing: Callable[[], None] | None = None) -> list[RequestToken]:
         """Compute one step; the new tokens, at most one a request, none while prompts are read.
+
+        computing: is called when the model's computing begins, if it does: what other threads of
+        Python do from then on keeps this one waiting least.
 
         Raises RequestFailed when a constraint allows nothing or fails: its request is cancelled,
         all others go on, and their tokens of this step come with the next one.
@@ -151,7 +154,7 @@ class Engine:
         if self._undelivered:
             ready, self._undelivered = self._undelivered, []
             return ready
-        logits = self._compute()
+        logits = self._compute(computing)
         tokens = []
         for slot in sorted(logits):
             handle = self._slots[slot].handle
@@ -170,7 +173,7 @@ class Engine:
         while not self.idle:
             yield from self.step()
 
-    def _compute(self) -> dict[int, np.ndarray]:
+    def _compute(self, computing: Callable[[], None] | None) -> dict[int, np.ndarray]:
         """Run the next plan; the logits (V,) of the slots that get a token."""
         plan = self._scheduler.plan()
         for slot in plan.forgotten:
@@ -184,7 +187,7 @@ class Engine:
             self._reuse(slot, more)
         new: dict[int, Sequence[int]] = {slot: [token] for slot, token in plan.decode.items()}
         new |= {chunk.slot: chunk.ids for chunk in plan.chunks}
-        logits = self._sequences.go_on(new) if new else {}
+        logits = self._sequences.go_on(new, computing) if new else {}
         self.prompt_tokens += sum(len(chunk.ids) for chunk in plan.chunks)
         unfinished = {chunk.slot for chunk in plan.chunks if not chunk.last}
         return {slot: each for slot, each in logits.items() if slot not in unfinished}

@@ -5,7 +5,7 @@ many prompts are one call, and each token gets the same bits whatever it is comp
 the kernels' structures; knows nothing of where weights come from.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -42,8 +42,11 @@ class NativeDecoder:
         """Empty sequences of at most `capacity` tokens (None: the context)."""
         return NativeSequences(self, rows, min(capacity or self.context, self.context))
 
-    def features(self, rows: Rows, caches: "Caches") -> np.ndarray:
-        """What the head reads of each row, (R, D); keys and values are written."""
+    def features(
+        self, rows: Rows, caches: "Caches", computing: Callable[[], None] | None = None
+    ) -> np.ndarray:
+        """What the head reads of each row, (R, D); keys and values are written. computing: is
+        called when all is ready."""
         least, largest = pointers.limits(rows.ids)
         if least < 0 or largest >= self.vocab:
             raise HornbookError(f"Tokens are 0 to {self.vocab - 1} in this model.")
@@ -51,6 +54,8 @@ class NativeDecoder:
         turns = self._turned(pointers.limits(rows.positions)[1] + 1, caches.capacity)
         pieces = pointers.pieces(rows.slots) if caches.recalls else None
         passed = pointers.call(self.weights, rows, x, turns, caches.kept, pieces)
+        if computing is not None:
+            computing()
         self._library.run(self._decoder, passed)
         if self.weights.multiplier != 1:
             x *= np.float32(self.weights.multiplier)
@@ -142,11 +147,13 @@ class NativeSequences:
         self.cuttable = not self._caches.recalls
         self._lengths = [0] * rows
 
-    def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+    def go_on(
+        self, new: Mapping[int, Sequence[int]], computing: Callable[[], None] | None = None
+    ) -> dict[int, np.ndarray]:
         """The logits (V,) after the last of one or more tokens in some rows."""
         self._require_room(new)
         ends = np.array([*accumulate(map(len, new.values()))]) - 1
-        logits = self._decoder.logits(self._through(new, ends))
+        logits = self._decoder.logits(self._through(new, ends, computing))
         return dict(zip(new, logits, strict=True))
 
     def check(self, row: int, ids: Sequence[int]) -> np.ndarray:
@@ -183,11 +190,17 @@ class NativeSequences:
         for row, ids in new.items():
             require_capacity(self._lengths[row] + len(ids), self.capacity)
 
-    def _through(self, new: Mapping[int, Sequence[int]], wanted: np.ndarray) -> np.ndarray:
+    def _through(
+        self,
+        new: Mapping[int, Sequence[int]],
+        wanted: np.ndarray,
+        computing: Callable[[], None] | None = None,
+    ) -> np.ndarray:
         """Take in all tokens, row after row; the features of those `wanted`, (W, D)."""
         found, start = [], 0
         for rows in self._passes(new):
-            features = self._decoder.features(rows, self._caches)
+            features = self._decoder.features(rows, self._caches, computing)
+            computing = None
             inside = wanted[(wanted >= start) & (wanted < start + len(features))]
             found.append(features[inside - start])
             start += len(features)

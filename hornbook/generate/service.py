@@ -99,6 +99,8 @@ class GenerationService:
         answer together (None: the model's context). kept_bytes: of memory for what ended answers
         left, where the config does not say how much is kept. delivered: is called when all pieces
         of a step are, in the engine's thread, so that whoever waits can be woken once for them.
+        That is when the next step is computed: a thread that were woken before would take turns
+        with this one at Python, and the processors would wait for both.
 
         Raises HornbookError where there is no memory for the caches.
         """
@@ -193,27 +195,27 @@ class GenerationService:
     def _work(self) -> None:
         while self._obey():
             try:
-                for token in self._engine.step():
+                for token in self._engine.step(self._delivered):
                     self._push(token)
             except RequestFailed as failed:
                 self._finish(failed.handle, failed.error)
             except Exception as error:
                 self._start_over(error)
-            self._delivered()
 
     def _obey(self) -> bool:
         """Do what was asked for meanwhile, waiting where there is nothing else to do; whether to go
         on."""
         while True:
             idle = self._engine.idle
-            if idle and self._closed and not self._open:
-                return False
+            if idle:
+                self._delivered()
+                if self._closed and not self._open:
+                    return False
             try:
                 order = self._orders.get(block=idle)
             except queue.Empty:
                 return True
             order()
-            self._delivered()
 
     def _begin(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:

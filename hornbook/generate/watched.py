@@ -29,10 +29,12 @@ class WatchedSequences:
         self.lazy, self.cut, self.copy = sequences.lazy, sequences.cut, sequences.copy
         self.drop, self.bytes_of_position = sequences.drop, sequences.bytes_of_position
 
-    def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+    def go_on(
+        self, new: Mapping[int, Sequence[int]], computing: Callable[[], None] | None = None
+    ) -> dict[int, np.ndarray]:
         """As the model's, if the work goes on."""
         self._look()
-        return self._go_on(new)
+        return self._go_on(new, computing)
 
     def check(self, row: int, ids: Sequence[int]) -> np.ndarray:
         """As the model's, if the work goes on."""

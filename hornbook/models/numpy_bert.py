@@ -1,10 +1,14 @@
 """Vectors of a few short texts by an encoder of BERT's kind, in numpy: a question needs no torch.
 
-To load torch takes longer than to compute the vector of a question (docs/log.md). Any model that is
-not exactly what is computed here is none for this: its own code opens it, or says what is wrong.
+To load torch takes longer than to compute the vector of a question (docs/log.md). Matrices are
+multiplied by our kernels, as half floats, where these are there: numpy's library puts a matrix into
+another order anew for each product, which for so few tokens takes longer than the product. Any
+model that is not exactly what is computed here is none for this: its own code opens it, or says
+what is wrong.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +16,10 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_json
+from hornbook.kernels import library, pointers
+from hornbook.kernels.codes import HALVES, Codes
+from hornbook.kernels.quantised import matrix_of, tiles
+from hornbook.kernels.structures import GROUP, TILE
 from hornbook.models.place import CONFIG, WEIGHTS
 
 _PREFIXES = ("", "bert.")
@@ -28,36 +36,60 @@ _ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 """Abramowitz & Stegun, 7.1.26: off by 1.5e-7 at most."""
 
 
-class _Affine(NamedTuple):
-    """weight: (out, in), or (D,) of a norm. bias: (out,)."""
+class _Norm(NamedTuple):
+    """weight, bias: (D,)."""
 
     weight: np.ndarray
     bias: np.ndarray
 
 
+class _Matrix:
+    """x (T, in) to (T, out)."""
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """weight: (out, in), of halves or floats. bias: (out,)."""
+        self._weight, self._bias, self._kernels = weight, bias, library()
+        (outputs, inputs), most = weight.shape, np.abs(weight).max(initial=0.0)
+        whole = outputs % TILE == 0 and inputs % GROUP == 0
+        if self._kernels is None or not whole or most > np.finfo(np.float16).max:
+            self._weight, self._kernels = weight.astype(np.float32, copy=False), None
+            return
+        halves = weight.astype(np.float16, copy=False).view(np.uint16)
+        self._tiles = tiles(matrix_of(Codes(HALVES, halves)), bias)
+        self._weight = self._tiles.blocks
+        self._matrix = pointers.matrix(self._tiles)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        if self._kernels is not None:
+            return self._kernels.product(self._matrix, np.ascontiguousarray(x), threads=1)
+        found: np.ndarray = x @ self._weight.T
+        found += self._bias
+        return found
+
+
 class NumpyBert:
     """heads: of attention. epsilon: of the norms. vocab, context, width: ids, positions, numbers of
-    a vector. Each layer has an `_Affine` for each name of the tables above."""
+    a vector. Each layer has a part for each name of the tables above."""
 
     def __init__(self, tensors: Any, prefix: str, facts: dict[str, Any], words: Any) -> None:
         self.heads = int(facts["num_attention_heads"])
         self.epsilon = float(facts.get("layer_norm_eps", 1e-12))
         self._words, self.vocab = words, int(words.get_shape()[0])
 
-        def affine(name: str) -> _Affine:
-            return _Affine(*(_floats(tensors, f"{prefix}{name}.{end}") for end in _ENDS))
+        def norm(name: str) -> _Norm:
+            return _Norm(*(_floats(tensors, f"{prefix}{name}.{end}") for end in _ENDS))
+
+        def matrix(name: str) -> _Matrix:
+            weight = _numbers(tensors, f"{prefix}{name}.weight")
+            return _Matrix(weight, _floats(tensors, f"{prefix}{name}.bias"))
 
         self._positions = _floats(tensors, f"{prefix}embeddings.position_embeddings.weight")
         self._type = _floats(tensors, f"{prefix}embeddings.token_type_embeddings.weight")[0]
-        self._norm = affine("embeddings.LayerNorm")
+        self._norm = norm("embeddings.LayerNorm")
         self.context, self.width = self._positions.shape
-        self._layers = [
-            {
-                name: affine(f"encoder.layer.{i}.{place}")
-                for name, place in {**_MATRICES, **_NORMS}.items()
-            }
-            for i in range(int(facts["num_hidden_layers"]))
-        ]
+        layers = [f"encoder.layer.{i}" for i in range(int(facts["num_hidden_layers"]))]
+        self._matrices = [{n: matrix(f"{at}.{p}") for n, p in _MATRICES.items()} for at in layers]
+        self._norms = [{n: norm(f"{at}.{p}") for n, p in _NORMS.items()} for at in layers]
 
     @classmethod
     def open(cls, folder: Path) -> Self | None:
@@ -87,19 +119,16 @@ class NumpyBert:
 
         One thread computes: for so little, several wait for one another longer than they work.
         """
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, "blas"):
+        with _libraries().limit(limits=1, user_api="blas"):
             return self._vectors(sequences)
 
     def _vectors(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
         ends = np.cumsum([len(one) for one in sequences])
         spans = list(zip([0, *ends[:-1]], ends, strict=True))
         x = self._embedded(sequences)
-        for layer in self._layers:
-            x = self._normed(x + self._attended(x, layer, spans), layer["mixed"])
-            inner = _gelu(_product(x, layer["into"]))
-            x = self._normed(x + _product(inner, layer["out"]), layer["done"])
+        for layer, norms in zip(self._matrices, self._norms, strict=True):
+            x = self._normed(x + self._attended(x, layer, spans), norms["mixed"])
+            x = self._normed(x + layer["out"](_gelu(layer["into"](x))), norms["done"])
         means = np.stack([x[start:end].mean(0) for start, end in spans])
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         found: np.ndarray = means / np.maximum(lengths, 1e-12)
@@ -113,10 +142,10 @@ class NumpyBert:
         return self._normed(rows[places] + positions + self._type, self._norm)
 
     def _attended(
-        self, x: np.ndarray, layer: dict[str, _Affine], spans: Sequence[tuple[int, int]]
+        self, x: np.ndarray, layer: dict[str, _Matrix], spans: Sequence[tuple[int, int]]
     ) -> np.ndarray:
         q, k, v = (
-            _product(x, layer[name]).reshape(len(x), self.heads, -1).swapaxes(0, 1)
+            layer[name](x).reshape(len(x), self.heads, -1).swapaxes(0, 1)
             for name in ("query", "key", "value")
         )  # (H, T, C)
         mixed = np.empty((len(x), self.width), np.float32)
@@ -126,9 +155,9 @@ class NumpyBert:
             scores = np.exp(scores - scores.max(2, keepdims=True))
             scores /= scores.sum(2, keepdims=True)
             mixed[start:end] = (scores @ v[:, start:end]).swapaxes(0, 1).reshape(end - start, -1)
-        return _product(mixed, layer["output"])
+        return layer["output"](mixed)
 
-    def _normed(self, x: np.ndarray, norm: _Affine) -> np.ndarray:
+    def _normed(self, x: np.ndarray, norm: _Norm) -> np.ndarray:
         x = x - x.mean(1, keepdims=True)
         spread = np.sqrt((x * x).mean(1, keepdims=True) + np.float32(self.epsilon))
         found: np.ndarray = x / spread * norm.weight + norm.bias
@@ -149,27 +178,38 @@ def _is_bert(facts: dict[str, Any]) -> bool:
     )
 
 
-def _floats(tensors: Any, name: str) -> np.ndarray:
-    """A tensor as float32. Raises ValueError for other numbers, and for what is not finite."""
-    found: np.ndarray = tensors.get_tensor(name).astype(np.float32, copy=False)
-    if not np.isfinite(found.sum()):
+@cache
+def _libraries() -> Any:
+    """Those that numpy computes with; to look for them takes as long as a layer."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _numbers(tensors: Any, name: str) -> np.ndarray:
+    """A tensor. Raises ValueError for what is not finite."""
+    found: np.ndarray = tensors.get_tensor(name)
+    if not np.isfinite(found.sum(dtype=np.float32)):
         raise ValueError(name)
     return found
 
 
-def _product(x: np.ndarray, affine: _Affine) -> np.ndarray:
-    found: np.ndarray = x @ affine.weight.T
-    found += affine.bias
-    return found
+def _floats(tensors: Any, name: str) -> np.ndarray:
+    """A tensor as float32."""
+    return _numbers(tensors, name).astype(np.float32, copy=False)
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
     """x Φ(x), by the error function."""
     y = np.abs(x) * np.float32(2**-0.5)
     t = 1 / (1 + np.float32(0.3275911) * y)
-    series = np.zeros_like(x)
+    tail = np.zeros_like(x)  # of Φ, beyond |x|; in place, as new memory takes as long as a sum
     for factor in reversed(_ERF):
-        series = (series + np.float32(factor)) * t
-    tail = series * np.exp(-y * y) / 2  # of Φ, beyond |x|
-    found: np.ndarray = x * np.where(x < 0, tail, 1 - tail)
-    return found
+        tail += np.float32(factor)
+        tail *= t
+    np.exp(np.negative(np.square(y, out=y), out=y), out=y)
+    tail *= y
+    tail /= 2
+    np.subtract(1, tail, out=tail, where=x >= 0)
+    tail *= x
+    return tail

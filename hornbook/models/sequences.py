@@ -7,7 +7,7 @@ and no other row is touched.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -45,9 +45,13 @@ class StateSequences:
         self.capacity, self.cuttable = state.capacity, state.cuttable
 
     @torch.inference_mode()
-    def go_on(self, new: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+    def go_on(
+        self, new: Mapping[int, Sequence[int]], computing: Callable[[], None] | None = None
+    ) -> dict[int, np.ndarray]:
         """The logits (V,) after the last of one or more tokens in some rows."""
         held = self._held(new)
+        if computing is not None:
+            computing()
         places = {self._places[row]: list(ids) for row, ids in new.items()}
         found = self._step({p: ids[0] for p, ids in places.items() if len(ids) == 1})
         found |= self._read({p: ids for p, ids in places.items() if len(ids) > 1}, held)

@@ -1,7 +1,7 @@
 """What is shown of a hit: the words that were found in it, and which passages say the same."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from hornbook.retrieve.sentences import Span
@@ -11,6 +11,8 @@ _SNIPPET = 280
 """Characters that are shown of a passage."""
 _ALIKE = 0.8
 """Share of words in both, from which two passages say the same."""
+_SOME = 0.4
+"""Share of an outline that is looked at first: twice what may be missing in another."""
 _LONGEST_WORD = 20
 """Characters of a word of a text with spaces, on average, at most."""
 
@@ -88,10 +90,18 @@ def outline(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def says_the_same(first: frozenset[str], second: frozenset[str]) -> bool:
-    """Whether two outlines are almost the same (Jaccard's index)."""
-    less, more = sorted((len(first), len(second)))
-    if less < _ALIKE * more:
-        return False
-    both = len(first & second)
-    return both >= _ALIKE * (less + more - both)
+def twin(one: frozenset[str], others: Sequence[frozenset[str]]) -> int | None:
+    """The place of the first outline that is almost the same as one (Jaccard's index).
+
+    A search compares some hundred pairs, so that most must be told apart by a part of them.
+    """
+    size = len(one)
+    some = frozenset(islice(one, int(_SOME * size)))
+    for place, other in enumerate(others):
+        less, more = (size, len(other)) if size < len(other) else (len(other), size)
+        if less < _ALIKE * more or len(some - other) > size - _ALIKE * more:
+            continue
+        both = len(one & other)
+        if both >= _ALIKE * (less + more - both):
+            return place
+    return None

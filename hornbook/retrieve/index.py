@@ -114,7 +114,7 @@ class DocumentIndex:
 
     def page(self, document: int, offset: int) -> int | None:
         """The page that a character is on, from 1; None where the document has no pages."""
-        return page_of(self.document(document), offset)
+        return page_of(self.document(document).pages, offset)
 
     def passages(
         self, document: int, start: int = 0, end: int | None = None

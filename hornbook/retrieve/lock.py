@@ -11,10 +11,15 @@ _PATIENCE_S = 0.2
 """For somebody who only looks whether it is held."""
 
 
+class WrittenElsewhere(HornbookError):
+    """Another process has the lock."""
+
+
 def locked(path: Path) -> sqlite3.Connection:
     """Hold the lock that the file at `path` stands for, until what is returned is closed.
 
-    Raises HornbookError where another process has it, or the folder cannot be written.
+    Raises WrittenElsewhere where another process has it, and HornbookError where the folder cannot
+    be written.
     """
     try:
         lock = sqlite3.connect(
@@ -28,7 +33,7 @@ def locked(path: Path) -> sqlite3.Connection:
             raise
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise HornbookError(
+            raise WrittenElsewhere(
                 f"{path.parent} is being written by another process; wait for it, or end it."
             ) from None
         raise HornbookError(f"{path.parent} cannot be written: {error}.") from None

@@ -37,16 +37,17 @@ def asked_words(question: str, languages: Sequence[str]) -> AskedWords:
     found = list(dict.fromkeys(runs(_ADDRESS.sub("", plain)) or runs(plain)))
     analysers = [analyser(language) for language in stemmed([*languages, ""])]
     low = [word.casefold() for word in found]
+    asked = frozenset(low)
     stops = max(
         (stop_words(language) for language in languages),
-        key=lambda words: sum(word in words for word in low),
+        key=lambda words: len(words & asked),
         default=frozenset[str](),
     )
     kept = [word for word, plain in zip(found, low, strict=True) if plain not in stops] or found
     words: dict[tuple[str, ...], None] = {}
     for word in kept:
         # Of a script without spaces all terms stand beside one another; of a word one is meant.
-        variants = dict.fromkeys(tuple(one.terms(word)) for one in analysers)
+        variants = dict.fromkeys(one.terms_of(word) for one in analysers)
         if len(variants) == 1 or any(len(terms) != 1 for terms in variants):
             words |= {(term,): None for terms in variants for term in terms}
         else:

@@ -5,16 +5,16 @@ the vectors between the worst and the best of all that either found. Knows an op
 """
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hornbook.core.errors import UsageError
-from hornbook.retrieve.hits import Shown, highlights, outline, says_the_same, snippet
+from hornbook.retrieve.hits import Shown, highlights, outline, snippet, twin
 from hornbook.retrieve.question import AskedWords, asked_words
 from hornbook.retrieve.sentences import Span
-from hornbook.retrieve.store import IndexedDocument, Store, StoredPassage
+from hornbook.retrieve.store import FoundPassage, Store
 from hornbook.retrieve.vectors import MOSTLY, VectorIndex
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.words import Among, Ranked, WordIndex
@@ -32,7 +32,9 @@ WEIGHT = "vector_weight"
 DEFAULT_WEIGHT = 0.5
 _CANDIDATES = 100
 """Passages that words and vectors each propose, at least."""
-_MORE, _AT_ONCE = 4, 16
+_TWICE, _MORE, _BESIDE = 2, 4, 4
+"""Of what is asked for by words alone, of which hardly any say the same; of what was too little;
+and passages that are looked at beside as many as are asked for."""
 
 
 class Copy(NamedTuple):
@@ -147,7 +149,7 @@ class Searching:
         """
         words = asked_words(asked.question, self.languages())
         documents = self._documents(asked.where)
-        wanted = max(_CANDIDATES, asked.most * _MORE)
+        wanted = asked.most * _TWICE if asked.by == "words" else _CANDIDATES + asked.most * _MORE
         while True:
             ranked = self._ranked(asked, words, documents, wanted)
             found = self._shown(ranked, asked, words)
@@ -226,89 +228,82 @@ class Searching:
         found: list[Hit] = []
         seen: list[frozenset[str]] = []
         exactly: dict[str, int] = {}
-        for one, passage, document in self._there(ranked):
-            text = self.store.text(passage.document, passage.start, passage.end)
+        for one, there in self._there(ranked, asked.most + _BESIDE):
+            text, passage = there.text, there.passage
             same = exactly.get(text)
             if same is None:
                 lines = outline(text)
-                same = next((i for i, one in enumerate(seen) if says_the_same(one, lines)), None)
+                same = twin(lines, seen)
             if same is not None:
-                copy = Copy(document.id, document.source, passage.start, passage.end)
+                copy = Copy(passage.document, there.source, passage.start, passage.end)
                 found[same].copies.append(copy)
             elif len(found) == asked.most:
                 break
             else:
-                found.append(_hit(one, passage, document, text, words))
+                found.append(_hit(one, there, words))
                 exactly[text] = len(seen)
                 seen.append(lines)
         return found
 
     def _there(
-        self, ranked: list[Candidate]
-    ) -> Iterator[tuple[Candidate, StoredPassage, IndexedDocument]]:
+        self, ranked: list[Candidate], at_once: int
+    ) -> Iterator[tuple[Candidate, FoundPassage]]:
         """Those that the store has, and whose files are there."""
-        places = _Places(self.store)
-        for start in range(0, len(ranked), _AT_ONCE):
-            some = ranked[start : start + _AT_ONCE]
-            passages = self.store.passages_by_id([one.passage for one in some])
+        files = _Files()
+        for start in range(0, len(ranked), at_once):
+            some = ranked[start : start + at_once]
+            passages = self.store.found([one.passage for one in some])
             for one in some:
-                passage = passages.get(one.passage)
-                document = places.document(passage.document) if passage else None
-                if passage and document:
-                    yield one, passage, document
+                there = passages.get(one.passage)
+                if there and not files.is_gone(there.path, there.root):
+                    yield one, there
 
 
-class _Places:
-    """The documents of hits, each read once. A document whose file is gone is none, unless the
-    folder that it was found in is gone as well, as on another machine."""
+class _Files:
+    """The files of hits, each looked at once."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[int, IndexedDocument | None] = {}
+    def __init__(self) -> None:
+        self._gone: dict[str, bool] = {}
+        self._folders: dict[str, bool] = {}
 
-    def document(self, id: int) -> IndexedDocument | None:
-        if id not in self._known:
-            found = self._store.document(id)
-            self._known[id] = found if found and not self._is_gone(id) else None
-        return self._known[id]
-
-    def _is_gone(self, id: int) -> bool:
-        row = self._store.execute(
-            "SELECT path, root FROM files JOIN documents ON file = files.id WHERE documents.id = ?",
-            (id,),
-        ).fetchone()
-        if row is None:
-            return True
-        path, root = row
-        folder = os.path.dirname(path) if root == path else root  # noqa: PTH120
-        return os.path.isdir(folder) and not os.path.lexists(path)  # noqa: PTH112
+    def is_gone(self, path: str, root: str) -> bool:
+        """Whether a file is gone, but not the folder that it was found in, as on another
+        machine."""
+        if path not in self._gone:
+            folder = os.path.dirname(path) if root == path else root  # noqa: PTH120
+            if folder not in self._folders:
+                self._folders[folder] = os.path.isdir(folder)  # noqa: PTH112
+            self._gone[path] = self._folders[folder] and not os.path.lexists(path)
+        return self._gone[path]
 
 
-def _hit(
-    one: Candidate, passage: StoredPassage, document: IndexedDocument, text: str, words: AskedWords
-) -> Hit:
+def _hit(one: Candidate, there: FoundPassage, words: AskedWords) -> Hit:
+    passage, pages = there.passage, there.pages
     return Hit(
-        document=document.id,
-        source=document.source,
-        title=document.title,
-        language=document.language,
-        record=document.record,
-        page=page_of(document, passage.start),
+        document=passage.document,
+        source=there.source,
+        title=there.title,
+        language=there.language,
+        record=there.record,
+        page=page_of(pages, passage.start),
         start=passage.start,
         end=passage.end,
-        text=text,
+        text=there.text,
         score=one.score,
         words=one.words,
         vector=one.vector,
         passage=passage.id,
         asked=words.terms,
-        page_starts=tuple(at for at in document.pages if passage.start < at < passage.end),
+        page_starts=tuple(
+            pages[bisect_right(pages, passage.start) : bisect_left(pages, passage.end)]
+        ),
     )
 
 
-def page_of(document: IndexedDocument, place: int) -> int | None:
-    """The page that a character is on, from 1; None where the document has no pages."""
-    return bisect_right(document.pages, place) if document.pages else None
+def page_of(pages: Sequence[int], place: int) -> int | None:
+    """The page that a character is on, from 1; None where a document has no pages. pages: where
+    they begin."""
+    return bisect_right(pages, place) if pages else None
 
 
 def fused(

@@ -84,6 +84,10 @@ class Analyser:
                 for term in self._learn(unicodedata.normalize("NFKC", run[0])):
                     yield Term(term, start, run.end())
 
+    def terms_of(self, run: str) -> tuple[str, ...]:
+        """Those of one of the `runs` of a text in NFKC."""
+        return self._known.get(run) or self._learn(run)
+
     def _learn(self, run: str) -> tuple[str, ...]:
         """The terms of a run of letters."""
         if _is_close(run):

@@ -100,7 +100,7 @@ class Counted:
     def sequences(self, rows, capacity=None):
         return self
 
-    def go_on(self, new):
+    def go_on(self, new, computing=None):
         self.read += len(new[0])
         return {0: np.zeros(300)}
 

@@ -154,7 +154,7 @@ class Speller:
     def sequences(self, rows, capacity):
         return self
 
-    def go_on(self, new):
+    def go_on(self, new, computing=None):
         logits = np.zeros(200, np.float32)
         logits[next(self.ids)] = 1
         return {0: logits}

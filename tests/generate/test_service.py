@@ -1,6 +1,7 @@
 """Answers that come and go while others run: the same text as alone, whole characters, no leaks."""
 
 import random
+import re
 import threading
 import time
 
@@ -13,6 +14,7 @@ from hornbook.generate.sampling import SamplingConfig
 from hornbook.generate.scheduler import SchedulerConfig
 from hornbook.generate.service import Busy, GenerationService, keeping
 from hornbook.generate.text import Answer, Writing
+from hornbook.generate.watched import WatchedModel
 from hornbook.models.kernel_weights import decoder_weights
 from hornbook.models.pack import from_weights, pack
 from hornbook.models.presets import PRESETS, qwen3
@@ -225,7 +227,7 @@ def test_one_that_fails_says_so_and_others_go_on(service, model, tokenizer):
 def test_an_engine_that_breaks_ends_its_answers_and_serves_the_next(
     service, model, tokenizer, monkeypatch, caplog
 ):
-    def broken(new):
+    def broken(*given):
         raise MemoryError("no more")
 
     with monkeypatch.context() as patch:
@@ -298,3 +300,23 @@ def test_a_crowd_that_comes_and_goes_gets_what_each_gets_alone(tokenizer):
     assert not wrong
     assert len(compared) > 30
     assert service.reused_tokens > 300
+
+
+def test_whoever_waits_is_woken_as_soon_as_the_next_step_computes_or_there_is_none(
+    model, tokenizer
+):
+    """Not in between: what it does would keep the engine's thread from Python, and so computing."""
+    events = []
+    watched = WatchedModel(model, lambda: events.append("begins"))
+    service = GenerationService(watched, SLOTS, delivered=lambda: events.append("woken"))
+    reader = Reader(service, tokenizer, "the tablet", submit=False)
+
+    def take(piece):
+        events.append("piece")
+        reader.take(piece)
+
+    service.submit((reader.writing, take))
+    reader.wait()
+    service.close()
+    told = "".join(event[0] for event in events)
+    assert re.fullmatch(r"w?(bw)+(pbw)+pw+", told), told

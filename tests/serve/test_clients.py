@@ -23,9 +23,9 @@ def slowed(monkeypatch, seconds):
 
     step = Engine.step
 
-    def slow(self):
+    def slow(*given):
         time.sleep(seconds)
-        return step(self)
+        return step(*given)
 
     monkeypatch.setattr(Engine, "step", slow)
 
@@ -176,7 +176,7 @@ def test_an_engine_that_fails_tells_its_clients_and_goes_on(server, monkeypatch)
 
     compute = Engine._compute
 
-    def broken(self):
+    def broken(*given):
         monkeypatch.setattr(Engine, "_compute", compute)
         raise RuntimeError("secret words")
 

@@ -20,9 +20,9 @@ SLOW = """
 import sys, time
 from hornbook.generate.engine import Engine
 step = Engine.step
-def slow(self):
+def slow(*given):
     time.sleep({pause})
-    return step(self)
+    return step(*given)
 Engine.step = slow
 import socket
 connect = socket.socket.connect

@@ -1,10 +1,12 @@
 """An index that follows its sources: looked at again and again until somebody stops it."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from hornbook.core.progress import Progress
+from hornbook.retrieve.lock import WrittenElsewhere
 from hornbook.workflows.documents.found import KeptSources, files_now, source_of
 from hornbook.workflows.documents.indexing import IndexReport, IndexRequest, make_index
 
@@ -19,14 +21,16 @@ def keep_up(
     every_s: float = _EVERY_S,
 ) -> None:
     """Take every change of the sources over, until interrupted. tell: of each run that changed
-    something."""
+    something. While another process writes the index, changes wait for it to end."""
     again = request._replace(sources=(), remove=())
     progress.say("Watching; stop with Ctrl-C.")
     before = _stamps(folder)
     while True:
         time.sleep(every_s)
         now = _stamps(folder)
-        if now != before:
+        if now == before:
+            continue
+        with contextlib.suppress(WrittenElsewhere):
             tell(make_index(again, folder, Progress(quiet=True)))
             before = now
 
