@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hornbook.core.progress import Progress
+from hornbook.models import numpy_bert
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm, roberta
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.prompts import write_prompts
@@ -29,14 +30,17 @@ def tokenizer(tmp_path_factory):
 
 @pytest.fixture
 def saved(tokenizer, tmp_path):
-    """Saves a model of a kind; weights large enough that every part of it counts."""
+    """Saves a model of a kind; weights large enough that every part of it counts, and such as half
+    floats hold, of which products are made."""
 
-    def save(kind, **more):
+    def save(kind, halves=True, **more):
         sizes = BertSizes(vocab=300, width=32, depth=2, context=24, heads=4, hidden=48)
         model = kind(sizes, **more).build(3)
         with torch.no_grad():
             for weight in model.parameters():
                 weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator()))
+                if halves:
+                    weight.copy_(weight.half())
         save_model(model, tmp_path / "model", tokenizer_folder=tokenizer)
         return tmp_path / "model"
 
@@ -55,6 +59,24 @@ def test_vectors_are_those_of_torch(kind, prompts, saved):
         wanted = theirs.embed(TEXTS, longest, prompt)
         assert np.abs(found - wanted).max() < 1e-4, (prompt, longest)
         assert found.dtype == np.float32
+
+
+def test_without_kernels_numpy_computes(saved, monkeypatch):
+    folder = saved(bert, halves=False)
+    wanted = open_encoder(folder, weights="float32").embed(TEXTS)
+    monkeypatch.setattr(numpy_bert, "library", lambda: None)
+    assert np.abs(QuickEncoder.open(folder).embed(TEXTS) - wanted).max() < 1e-4
+
+
+def test_a_question_is_nearer_to_the_model_than_its_passages_are(saved):
+    """Weights are rounded for a question, and more so for passages, which are many."""
+    folder = saved(bert, halves=False)
+    wanted = open_encoder(folder, weights="float32").embed(TEXTS)
+    off, theirs = (
+        np.abs(one.embed(TEXTS) - wanted).max()
+        for one in (QuickEncoder.open(folder), open_encoder(folder, weights="bfloat16"))
+    )
+    assert off < theirs / 4
 
 
 def test_half_floats_are_read(saved, tokenizer):
