@@ -9,6 +9,8 @@ import json
 import re
 import sys
 
+import uvloop
+
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _PACE = float(sys.argv[1])
 
@@ -51,4 +53,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    uvloop.run(_main())

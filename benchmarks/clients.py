@@ -1,7 +1,8 @@
 """Clients of a server that cost next to nothing, as they run on the cores that they measure.
 
-While answers come, what comes is kept with its time and nothing else is done; it is read when all
-is over. HTTP 1.1 over connections that stay open, server-sent events in chunks.
+They belong into uvloop's event loop, which takes half the time of asyncio's. While answers come,
+what comes is kept with its time and nothing else is done; it is read when all is over. HTTP 1.1
+over connections that stay open, server-sent events in chunks.
 """
 
 import asyncio

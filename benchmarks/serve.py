@@ -13,7 +13,8 @@ one request at a time.
 Clients run on the same cores, so `engine_beside_clients` is measured too: the engine alone, while a
 server of canned tokens streams to the same clients as many as it writes. `cpu_ms` are milliseconds
 of processor time a token, which do not depend on what else runs: of the server, of the engine
-alone, and of the clients.
+alone, and of the clients; `cores_busy` are the processors that server and clients kept busy
+together. `benchmarks.serve_cost` says where the server's own time goes.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import uvloop
 
 from benchmarks.clients import Connection, Exchange
 from benchmarks.common import report
@@ -68,7 +70,7 @@ def main() -> None:
         if not arguments.without_peer:
             with _Server(_peer_command(arguments)) as server:
                 found = _Found()
-                asyncio.run(_load(server, arguments, streams, arguments.seconds, found))
+                uvloop.run(_load(server, arguments, streams, arguments.seconds, found))
             peer[str(streams)] = found.told()
             print(json.dumps(peer[str(streams)]), flush=True)
     key = "tokens_per_second"
@@ -82,17 +84,17 @@ def _ours(arguments: argparse.Namespace, streams: int) -> dict[str, Any]:
     found, seconds = _Found(), arguments.seconds / arguments.rounds
     engines, shares = list[dict[str, float]](), list[float]()
     with _Server(command) as server:
-        alone = asyncio.run(_alone(server, arguments, min(streams, 8)))
+        alone = uvloop.run(_alone(server, arguments, min(streams, 8)))
         for _ in range(arguments.rounds):
             engines.append(_Engine(arguments, streams, seconds).told())
             before = found.in_time
-            asyncio.run(_load(server, arguments, streams, seconds, found))
+            uvloop.run(_load(server, arguments, streams, seconds, found))
             tokens = found.in_time - before
             shares.append(tokens / seconds / engines[-1]["tokens_per_second"])
     rate = median(each["tokens_per_second"] for each in engines)
     with _Server([sys.executable, "-m", "benchmarks.canned", str(streams / rate)]) as canned:
         beside = _Engine(arguments, streams, seconds)
-        asyncio.run(_load(canned, arguments, streams, seconds, _Found(), beside.is_running))
+        uvloop.run(_load(canned, arguments, streams, seconds, _Found(), beside.is_running))
     busy, told = beside.told()["tokens_per_second"], found.told()
     same = [found.texts[key] == {text} for key, text in alone.items() if key in found.texts]
     told["cpu_ms"]["engine"] = median(each["cpu_ms"] for each in engines)
@@ -204,6 +206,7 @@ class _Found:
             "between_s": _quantiles(self.between_s),
             "turned_away": self.turned_away,
             "errors": self.errors,
+            "cores_busy": round((self.server_s + self.clients_s) / self.elapsed_s, 2),
             "memory_mib": [round(b / 2**20) for b in self.memory_bytes],
             "cpu_ms": {
                 "server": round(self.server_s * each, 3), "clients": round(self.clients_s * each, 3)

@@ -149,7 +149,9 @@ class Searching:
         """
         words = asked_words(asked.question, self.languages())
         documents = self._documents(asked.where)
-        wanted = asked.most * _TWICE if asked.by == "words" else _CANDIDATES + asked.most * _MORE
+        wanted = max(_CANDIDATES, asked.most * _MORE)
+        if asked.by == "words":  # their order does not depend on how many there are
+            wanted = asked.most * _TWICE
         while True:
             ranked = self._ranked(asked, words, documents, wanted)
             found = self._shown(ranked, asked, words)
