@@ -149,14 +149,14 @@ class Searching:
         """
         words = asked_words(asked.question, self.languages())
         documents = self._documents(asked.where)
-        wanted = max(_CANDIDATES, asked.most * _MORE)
-        if asked.by == "words":  # their order does not depend on how many there are
-            wanted = asked.most * _TWICE
+        wanted, enough = max(_CANDIDATES, asked.most * _MORE), asked.most
+        if asked.by == "words":  # whose scores do not depend on how many are looked at
+            wanted, enough = asked.most * _TWICE, asked.most + 1  # of the last one all copies, too
         while True:
             ranked = self._ranked(asked, words, documents, wanted)
-            found = self._shown(ranked, asked, words)
-            if len(found) >= asked.most or len(ranked) < wanted:
-                return found
+            found = self._shown(ranked, enough, words)
+            if len(found) >= enough or len(ranked) < wanted:
+                return found[: asked.most]
             wanted *= _MORE
 
     def languages(self) -> list[str]:
@@ -225,12 +225,12 @@ class Searching:
         )
         return np.fromiter((row[0] for row in rows), np.int64)
 
-    def _shown(self, ranked: list[Candidate], asked: SearchRequest, words: AskedWords) -> list[Hit]:
+    def _shown(self, ranked: list[Candidate], most: int, words: AskedWords) -> list[Hit]:
         """As hits, those that say the same together."""
         found: list[Hit] = []
         seen: list[frozenset[str]] = []
         exactly: dict[str, int] = {}
-        for one, there in self._there(ranked, asked.most + _BESIDE):
+        for one, there in self._there(ranked, most + _BESIDE):
             text, passage = there.text, there.passage
             same = exactly.get(text)
             if same is None:
@@ -239,7 +239,7 @@ class Searching:
             if same is not None:
                 copy = Copy(passage.document, there.source, passage.start, passage.end)
                 found[same].copies.append(copy)
-            elif len(found) == asked.most:
+            elif len(found) == most:
                 break
             else:
                 found.append(_hit(one, there, words))

@@ -10,7 +10,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.read.documents import Document, Rejection
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.question import asked_words
-from hornbook.retrieve.store import Store
+from hornbook.retrieve.store import PIECE, Store
 from hornbook.retrieve.vectors import ENCODER, FOLDER, add_vectors, without_vectors, write_map
 from hornbook.retrieve.where import Where
 from hornbook.retrieve.writer import FoundFile, IndexWriter
@@ -154,6 +154,24 @@ def test_same_passages_are_one_hit(tmp_path):
     with DocumentIndex.open(fill(tmp_path, texts, tmp_path / "out")) as index:
         (hit,) = index.search("otters")
         assert len(hit.copies) == 2
+
+
+def test_all_copies_are_told_however_few_hits_are_asked_for(tmp_path):
+    texts = {f"{i}.txt": "Otters hold hands while they sleep on their backs." for i in range(15)}
+    texts["other.txt"] = "Otters eat crabs, and mussels which they break with stones."
+    with DocumentIndex.open(fill(tmp_path, texts, tmp_path / "out")) as index:
+        (hit,) = index.search("otters sleep", 1)
+        assert len(hit.copies) == 14
+
+
+def test_a_passage_in_two_rows_of_text_is_whole(tmp_path):
+    text = " ".join(f"Clause {n} is about matter {n}." for n in range(1000))
+    with DocumentIndex.open(fill(tmp_path, {"long.txt": text}, tmp_path / "out")) as index:
+        (passage,) = index.passages(1, PIECE, PIECE + 1)
+        assert passage.start < PIECE < passage.end
+        asked = text[PIECE - 30 : PIECE + 30]
+        hit = next(hit for hit in index.search(asked) if hit.passage == passage.id)
+        assert hit.text == text[passage.start : passage.end]
 
 
 def test_what_is_found_has_its_own_page(tmp_path):
