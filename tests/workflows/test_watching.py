@@ -1,14 +1,15 @@
 """An index that is watched follows its sources, whoever else writes it meanwhile."""
 
-import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.lock import WRITER_LOCK, locked
+from hornbook.workflows.documents import watching
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
-from hornbook.workflows.documents.watching import keep_up
 
 QUIET = Progress(quiet=True)
 
@@ -18,52 +19,71 @@ class Stopped(Exception):
 
 
 @pytest.fixture
-def watched(tmp_path):
-    """Changes a folder, as a function says, until a run of its index has taken that over."""
+def watched(tmp_path, monkeypatch):
+    """Watches a folder, in which something happens before each look; what is then found in it, and
+    what was told."""
     docs, index = tmp_path / "docs", tmp_path / "index"
     docs.mkdir()
     (docs / "a.txt").write_text("The lighthouse stands on the cliff.")
     request = IndexRequest((str(docs),), encoder="none")
     make_index(request, index, QUIET)
 
-    def until(change, done):
-        changed = threading.Timer(0.05, change, [docs, index])
-        changed.start()
+    def after(*events):
+        told, looks = [], iter(events)
 
-        def tell(report):
-            if done(report):
-                raise Stopped
+        def sleep(seconds):
+            try:
+                next(looks)(docs, index)
+            except StopIteration:
+                raise Stopped from None
 
+        clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+        monkeypatch.setattr(watching, "time", clock)
         with pytest.raises(Stopped):
-            keep_up(request, index, QUIET, tell, every_s=0.02)
-        changed.join()
+            watching.keep_up(request, index, QUIET, told.append)
         with DocumentIndex.open(index) as opened:
-            return [(hit.source.rpartition("/")[2], hit.text) for hit in opened.search("cliff sea")]
+            hits = opened.search("cliff sea")
+        return {hit.source.rpartition("/")[2]: hit.text for hit in hits}, told
 
-    return until
+    return after
+
+
+def nothing(docs, index):
+    pass
+
+
+def added(docs, index):
+    (docs / "b.txt").write_text("The sea is cold.")
+
+
+def renamed(docs, index):
+    (docs / "b.txt").rename(docs / "c.txt")
 
 
 def test_what_is_added_and_renamed_is_followed(watched):
-    def added(docs, index):
-        (docs / "b.txt").write_text("The sea is cold.")
-
-    found = dict(watched(added, lambda report: report.documents == 2))
-    assert found["b.txt"] == "The sea is cold."
-
-    def renamed(docs, index):
-        (docs / "b.txt").rename(docs / "c.txt")
-
-    found = dict(watched(renamed, lambda report: report.moved))
+    found, told = watched(nothing, added, nothing, renamed, nothing)
     assert found["c.txt"] == "The sea is cold."
-    assert "b.txt" not in found
+    assert set(found) == {"a.txt", "c.txt"}
+    assert [(report.read, report.moved) for report in told] == [(1, 0), (0, 1)]
+
+
+def test_what_changed_before_the_first_look_is_seen(watched):
+    found, told = watched(added)
+    assert set(found) == {"a.txt", "b.txt"}
+    assert len(told) == 1
 
 
 def test_changes_wait_for_another_writer(watched):
     """As for a search that finds the words behind, or a second `hornbook index`."""
+    locks = []
 
     def held(docs, index):
-        lock = locked(index / WRITER_LOCK)
+        locks.append(locked(index / WRITER_LOCK))
         (docs / "a.txt").unlink()
-        threading.Timer(0.4, lock.close).start()
 
-    assert watched(held, lambda report: report.removed) == []
+    def freed(docs, index):
+        locks.pop().close()
+
+    found, told = watched(nothing, held, nothing, freed, nothing)
+    assert not found
+    assert [report.removed for report in told] == [1]

@@ -24,14 +24,16 @@ def keep_up(
     something. While another process writes the index, changes wait for it to end."""
     again = request._replace(sources=(), remove=())
     progress.say("Watching; stop with Ctrl-C.")
-    before = _stamps(folder)
+    before: dict[str, str] = {}  # what changed since the run before is taken over at the first look
     while True:
         time.sleep(every_s)
         now = _stamps(folder)
         if now == before:
             continue
         with contextlib.suppress(WrittenElsewhere):
-            tell(make_index(again, folder, Progress(quiet=True)))
+            report = make_index(again, folder, Progress(quiet=True))
+            if report.read or report.moved or report.removed:
+                tell(report)
             before = now
 
 
