@@ -77,14 +77,14 @@ def command(
         raise UsageError("--model goes with --make-questions.")
     request = IndexRequest(tuple(sources or ()), tuple(remove or ()), text_field, encoder, wait)
     report = make_index(request, out, progress)
-    _say(report, progress)
+    _say(report, out, progress)
     about = {}
     if make_questions is not None:
         made = made_set(out, make_questions, questions, model, progress)
         about = {"made_questions": made.plain()}
         _say_questions(made, progress)
     if watch:
-        keep_up(request, out, progress, lambda more: _say(more, progress))
+        keep_up(request, out, progress, lambda more: _say(more, out, progress))
     if not json:
         show(
             f"{out}: {report.documents:,} documents, {report.passages:,} passages, "
@@ -107,7 +107,7 @@ def _say_questions(made: "QuestionSet", progress: "Progress") -> None:
     )
 
 
-def _say(report: "IndexReport", progress: "Progress") -> None:
+def _say(report: "IndexReport", out: Path, progress: "Progress") -> None:
     """What happened, on stderr."""
     progress.say(
         f"{report.files:,} files: {report.read:,} read, {report.unchanged:,} unchanged, "
@@ -136,7 +136,6 @@ def _say(report: "IndexReport", progress: "Progress") -> None:
             f"background by {report.encoder}"
         )
     elif not report.encoder and report.passages:
-        progress.say(
-            "  no vectors: only words are searched (`hornbook pull multilingual-e5-small`, then "
-            "index again)"
-        )
+        from hornbook.workflows.documents.encoders import to_add_vectors
+
+        progress.say(f"  no vectors: only words are searched; to add some: {to_add_vectors(out)}")
