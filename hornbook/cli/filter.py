@@ -27,6 +27,7 @@ def command(
     from hornbook.core.progress import Progress
     from hornbook.retrieve.quotes import one_line
     from hornbook.workflows.documents.asking import OpenIndex
+    from hornbook.workflows.documents.encoders import to_add_vectors
     from hornbook.workflows.documents.filter import filter_documents
 
     opened = OpenIndex(index, Progress())
@@ -41,6 +42,8 @@ def command(
     note(f"{meets:,} of {len(found['rows']):,} documents meet it.")
     if found.get("strength", {}).get("weak"):
         note("The model is too weak for these documents: words and vectors judged instead.")
+    elif model is None and not opened.encodes:
+        note(f"Only words were compared; to compare meanings as well: {to_add_vectors(index)}")
     if found["calibration"] == "none":
         note("No model judged: what is shown is the share of the criterion's words, 0.5 is enough.")
     print_json(found, json)
