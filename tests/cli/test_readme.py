@@ -22,7 +22,7 @@ from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.folder import save_model
 from hornbook.tokenize.train import train_tokenizer
 from tests.in_process import hornbook
-from tests.read.test_readers import page, pdf, record
+from tests.read.samples import page, pdf, record
 from tests.tables import jsonl
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fuzz import mutate
 from tests.fuzz.hunt import Format, hunt
-from tests.read.test_readers import GOOD, pack
+from tests.read.samples import GOOD, pack
 
 MUTANTS = 5000
 _ALIKE = (

@@ -15,7 +15,7 @@ import pytest
 from hornbook.corpus.corpus import Corpus
 from hornbook.read.formats import packed, warc_frames
 from tests.in_process import hornbook
-from tests.read.test_readers import MAIL, SEPARATOR, pack, page, record
+from tests.read.samples import MAIL, SEPARATOR, pack, page, record
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 KINDS = "http://schemas.openxmlformats.org/package/2006/content-types"
