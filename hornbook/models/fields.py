@@ -86,6 +86,13 @@ class Fields:
             self.refuse(key, value, f"It must be a positive whole number, {most:,} at most.")
         return value
 
+    def heads(self, key: str, width_key: str, width: int, default: int | None = None) -> int:
+        """A number of heads, of equal width each."""
+        heads = self.size(key, default)
+        if width % heads:
+            self.refuse(key, heads, f"It must divide {width_key} = {width}.")
+        return heads
+
     def depth(self, key: str, default: int | None = None) -> int:
         """How many blocks a stack has."""
         return self.size(key, default, most=_DEEPEST)

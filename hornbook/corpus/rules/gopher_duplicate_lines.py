@@ -26,6 +26,7 @@ class GopherDuplicateLines(Rule):
     misses: ClassVar[tuple[str, ...]] = (
         "Yes.\nThe river was calm and the boats lay still at noon.\nYes.\nSo it was for days.",
     )
+    most: ClassVar[float] = 1.0
 
     lines: PositiveFloat = 0.30
     characters: PositiveFloat = 0.20
@@ -33,7 +34,3 @@ class GopherDuplicateLines(Rule):
     def measure(self, texts: Texts) -> np.ndarray:
         number, size = repeated_shares(texts, texts.lines)
         return np.maximum(number / self.lines, size / self.characters)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= 1
-        return kept

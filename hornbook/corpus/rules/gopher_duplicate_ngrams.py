@@ -31,6 +31,7 @@ class GopherDuplicateNgrams(Rule):
         "It was the best of times, it was the worst of times, and so on.",
         "春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。",
     )
+    most: ClassVar[float] = 1.0
 
     five: PositiveFloat = 0.15
     six: PositiveFloat = 0.14
@@ -42,10 +43,6 @@ class GopherDuplicateNgrams(Rule):
     def measure(self, texts: Texts) -> np.ndarray:
         limits = (self.five, self.six, self.seven, self.eight, self.nine, self.ten)
         return largest(texts, list(enumerate(limits, 5)), _share_of_repeated)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= 1
-        return kept
 
 
 def _share_of_repeated(texts: Texts, size: int) -> np.ndarray:

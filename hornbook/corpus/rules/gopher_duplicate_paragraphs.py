@@ -27,6 +27,7 @@ class GopherDuplicateParagraphs(Rule):
         "Yes.\n\nThe river was calm and the boats lay still.\n\nYes.\n\nSo it was for days.",
         "One line.\nOne line.\nOne line.",
     )
+    most: ClassVar[float] = 1.0
 
     paragraphs: PositiveFloat = 0.30
     characters: PositiveFloat = 0.20
@@ -34,7 +35,3 @@ class GopherDuplicateParagraphs(Rule):
     def measure(self, texts: Texts) -> np.ndarray:
         number, size = repeated_shares(texts, texts.paragraphs)
         return np.maximum(number / self.paragraphs, size / self.characters)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= 1
-        return kept

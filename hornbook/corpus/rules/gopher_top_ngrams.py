@@ -29,6 +29,7 @@ class GopherTopNgrams(Rule):
         "The river was calm and the boats lay still at noon.",
         "夜來風雨聲，花落知多少。春眠不覺曉，處處聞啼鳥。",
     )
+    most: ClassVar[float] = 1.0
 
     two: PositiveFloat = 0.20
     three: PositiveFloat = 0.18
@@ -37,10 +38,6 @@ class GopherTopNgrams(Rule):
     def measure(self, texts: Texts) -> np.ndarray:
         limits = ((2, self.two), (3, self.three), (4, self.four))
         return largest(texts, limits, _share_of_top)
-
-    def keeps(self, values: np.ndarray) -> np.ndarray:
-        kept: np.ndarray = values <= 1
-        return kept
 
 
 def _share_of_top(texts: Texts, size: int) -> np.ndarray:

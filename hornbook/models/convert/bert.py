@@ -46,9 +46,8 @@ def keys(fields: Fields) -> tuple[BertSizes, float, Activation]:
     # Training; a pooler's sizes that no program ever read; whether a head is tied that is not here.
     fields.ignore("*_dropout_prob", "gradient_checkpointing", "pooler_*", "directionality")
     fields.ignore("tie_word_embeddings")
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    if width % heads:
-        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    width = fields.size("hidden_size")
+    heads = fields.heads("num_attention_heads", "hidden_size", width)
     sizes = BertSizes(
         vocab=fields.size("vocab_size"),
         width=width,

@@ -30,9 +30,8 @@ def read(fields: Fields) -> EncoderConfig:
     """Its keys; what they leave out is what `transformers` assumes."""
     # Training; how the position vectors began; a classifier's dropout; a head that is not here.
     fields.ignore("*dropout", "sinusoidal_pos_embds", "tie_weights_", "tie_word_embeddings")
-    width, heads = fields.size("dim", 768), fields.size("n_heads", 12)
-    if width % heads:
-        fields.refuse("n_heads", heads, f"It must divide dim = {width}.")
+    width = fields.size("dim", 768)
+    heads = fields.heads("n_heads", "dim", width, 12)
     sizes = BertSizes(
         vocab=fields.size("vocab_size", 30522),
         width=width,

@@ -24,9 +24,8 @@ def read(fields: Fields) -> CausalLMConfig:
     fields.only("add_cross_attention", False)
     # The upcast is for 16-bit training; the summary head belongs to another class.
     fields.ignore("reorder_and_upcast_attn", "summary_*")
-    width, heads = fields.size("n_embd"), fields.size("n_head")
-    if width % heads:
-        fields.refuse("n_head", heads, f"It must divide n_embd = {width}.")
+    width = fields.size("n_embd")
+    heads = fields.heads("n_head", "n_embd", width)
     context = fields.size("n_positions")
     fields.only("n_ctx", context)
     sizes = DecoderSizes(

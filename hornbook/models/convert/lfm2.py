@@ -4,12 +4,12 @@ from typing import Any
 
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import TensorRule, decoder_family
+from hornbook.models.convert.llama import mixer_of
 from hornbook.models.convert.rotary import read_rotary, write_rotary
 from hornbook.models.fields import Fields
 from hornbook.models.presets import lfm2
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
-from hornbook.nn.contract import AnyLayer
 from hornbook.nn.mlp import GatedMLPConfig
 from hornbook.nn.norm import RMSNormConfig
 from hornbook.nn.residual import PreNormConfig
@@ -23,9 +23,8 @@ def read(fields: Fields) -> CausalLMConfig:
     fields.only("use_pos_enc", True)
     fields.only("block_use_swiglu", True)
     fields.ignore("*_use_xavier_init", "block_mlp_init_scale", "block_out_init_scale")
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads", 32)
-    if width % heads:
-        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    width = fields.size("hidden_size")
+    heads = fields.heads("num_attention_heads", "hidden_size", width, 32)
     for key in ("block_dim", "conv_dim", "conv_dim_out"):
         fields.only(key, width)
     fields.only("num_heads", heads)
@@ -79,7 +78,7 @@ def _attention(fields: Fields, depth: int) -> tuple[int, ...]:
 def write(config: CausalLMConfig) -> dict[str, Any] | None:
     """Our config in LFM2's keys, or None when it is wired otherwise."""
     blocks = config.stack.blocks()
-    mixers = [_mixer(block) for block in blocks]
+    mixers = [mixer_of(block) for block in blocks]
     attention = [mixer for mixer in mixers if isinstance(mixer, AttentionConfig)]
     convolution = [mixer for mixer in mixers if isinstance(mixer, ShortConvConfig)]
     match blocks[0]:
@@ -118,14 +117,6 @@ def write(config: CausalLMConfig) -> dict[str, Any] | None:
         "head_dim": first.head,
         **write_rotary(first.rotary, first.head),
     }
-
-
-def _mixer(block: tuple[AnyLayer, ...]) -> AnyLayer | None:
-    match block:
-        case (PreNormConfig(layer=mixer), PreNormConfig()):
-            return mixer
-        case _:
-            return None
 
 
 _BLOCK, _MIXER, _MLP = "model.layers.{block}", "stack.layers.{0}", "stack.layers.{1}"

@@ -10,10 +10,11 @@ from hornbook.models.fields import Fields
 from hornbook.models.presets import llama
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
+from hornbook.nn.contract import AnyLayer
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.mlp import GatedMLPConfig
 from hornbook.nn.norm import RMSNormConfig
-from hornbook.nn.residual import ResidualConfig
+from hornbook.nn.residual import PreNormConfig, ResidualConfig
 from hornbook.nn.stack import Block
 
 
@@ -22,9 +23,8 @@ def read(fields: Fields) -> CausalLMConfig:
     fields.only("mlp_bias", False)
     fields.only("rope_interleaved", False)
     fields.ignore("is_llama_config")
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    if width % heads:
-        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    width = fields.size("hidden_size")
+    heads = fields.heads("num_attention_heads", "hidden_size", width)
     sizes = read_sizes(fields, width, heads, width // heads)
     return llama(sizes, **read_variant(fields, sizes))
 
@@ -112,24 +112,34 @@ def attention_of(block: Block) -> AttentionConfig | None:
     return None
 
 
+def mixer_of(block: Block) -> AnyLayer | None:
+    """The mixer of a block of two layers, each behind a norm."""
+    match block:
+        case (PreNormConfig(layer=mixer), PreNormConfig()):
+            return mixer
+    return None
+
+
+ATTENTION = (
+    ("q_proj.weight", "query.weight"),
+    ("q_proj.bias", "query.bias"),
+    ("k_proj.weight", "key.weight"),
+    ("k_proj.bias", "key.bias"),
+    ("v_proj.weight", "value.weight"),
+    ("v_proj.bias", "value.bias"),
+    ("o_proj.weight", "output.weight"),
+    ("o_proj.bias", "output.bias"),
+    ("q_norm.weight", "query_norm.weight"),
+    ("k_norm.weight", "key_norm.weight"),
+)
+"""Their names in an attention to ours."""
 _MIXER, _MLP = "stack.layers.{0}", "stack.layers.{1}"
 RULES = (
     TensorRule("model.embed_tokens.weight", ("embedding.token.weight",)),
     TensorRule("model.layers.{block}.input_layernorm.weight", (f"{_MIXER}.norm.weight",)),
     *(
         TensorRule(f"model.layers.{{block}}.self_attn.{theirs}", (f"{_MIXER}.layer.{ours}",))
-        for theirs, ours in (
-            ("q_proj.weight", "query.weight"),
-            ("q_proj.bias", "query.bias"),
-            ("k_proj.weight", "key.weight"),
-            ("k_proj.bias", "key.bias"),
-            ("v_proj.weight", "value.weight"),
-            ("v_proj.bias", "value.bias"),
-            ("o_proj.weight", "output.weight"),
-            ("o_proj.bias", "output.bias"),
-            ("q_norm.weight", "query_norm.weight"),
-            ("k_norm.weight", "key_norm.weight"),
-        )
+        for theirs, ours in ATTENTION
     ),
     TensorRule("model.layers.{block}.post_attention_layernorm.weight", (f"{_MLP}.norm.weight",)),
     TensorRule("model.layers.{block}.mlp.gate_proj.weight", (f"{_MLP}.layer.gate.weight",)),

@@ -45,9 +45,7 @@ def read(fields: Fields) -> Seq2SeqConfig:
 
 
 def _read_side(fields: Fields, side: str, width: int) -> SideSizes:
-    heads = fields.size(f"{side}_attention_heads", 16)
-    if width % heads:
-        fields.refuse(f"{side}_attention_heads", heads, f"It must divide d_model = {width}.")
+    heads = fields.heads(f"{side}_attention_heads", "d_model", width, 16)
     return SideSizes(
         depth=fields.depth(f"{side}_layers", 12),
         heads=heads,

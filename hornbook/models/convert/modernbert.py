@@ -31,9 +31,8 @@ def read(fields: Fields) -> EncoderConfig:
     # Training, speed, and a key that `norm_eps` says again.
     fields.ignore("initializer_cutoff_factor", "gradient_checkpointing", "layer_norm_eps")
     fields.ignore("deterministic_flash_attn", "sparse_*", "reference_compile", "repad_logits_*")
-    width, heads = fields.size("hidden_size", 768), fields.size("num_attention_heads", 12)
-    if width % heads:
-        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    width = fields.size("hidden_size", 768)
+    heads = fields.heads("num_attention_heads", "hidden_size", width, 12)
     sizes = BertSizes(
         vocab=fields.size("vocab_size", 50_368),
         width=width,

@@ -11,7 +11,8 @@ from hornbook.models.variants import olmo2
 
 def read(fields: Fields) -> CausalLMConfig:
     """OLMo 2's keys; what they leave out is what `transformers` assumes."""
-    width, heads = fields.size("hidden_size", 4096), fields.size("num_attention_heads", 32)
+    width = fields.size("hidden_size", 4096)
+    heads = fields.heads("num_attention_heads", "hidden_size", width, 32)
     sizes = llama.read_sizes(fields, width, heads, width // heads)
     return olmo2(
         sizes,
@@ -27,18 +28,7 @@ RULES = (
     TensorRule("model.embed_tokens.weight", ("embedding.token.weight",)),
     *(
         TensorRule(f"{_BLOCK}.self_attn.{theirs}", (f"{_MIXER}.normed.{ours}",))
-        for theirs, ours in (
-            ("q_proj.weight", "query.weight"),
-            ("q_proj.bias", "query.bias"),
-            ("k_proj.weight", "key.weight"),
-            ("k_proj.bias", "key.bias"),
-            ("v_proj.weight", "value.weight"),
-            ("v_proj.bias", "value.bias"),
-            ("o_proj.weight", "output.weight"),
-            ("o_proj.bias", "output.bias"),
-            ("q_norm.weight", "query_norm.weight"),
-            ("k_norm.weight", "key_norm.weight"),
-        )
+        for theirs, ours in llama.ATTENTION
     ),
     TensorRule(f"{_BLOCK}.post_attention_layernorm.weight", (f"{_MIXER}.after_norm.weight",)),
     *(

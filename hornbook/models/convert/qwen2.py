@@ -15,9 +15,8 @@ def read(fields: Fields) -> CausalLMConfig:
     qwen3.read_window(fields)
     # The biases are the architecture's: a file cannot turn them off.
     fields.only("attention_bias", True)
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    if width % heads:
-        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    width = fields.size("hidden_size")
+    heads = fields.heads("num_attention_heads", "hidden_size", width)
     sizes = llama.read_sizes(fields, width, heads, width // heads)
     fields.only("layer_types", ["full_attention"] * sizes.depth)
     variant = llama.read_variant(fields, sizes)

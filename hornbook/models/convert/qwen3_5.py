@@ -8,12 +8,12 @@ from typing import Any
 from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.family import TensorRule, decoder_family, with_images
 from hornbook.models.convert.labels import decoder_classifier
+from hornbook.models.convert.llama import mixer_of
 from hornbook.models.convert.rotary import parameters, read_parameters, together
 from hornbook.models.fields import Fields
 from hornbook.models.presets import qwen3_5
 from hornbook.models.sizes import DecoderSizes
 from hornbook.nn.attention import AttentionConfig
-from hornbook.nn.contract import AnyLayer
 from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.frequencies import RotaryConfig
 from hornbook.nn.mlp import GatedMLPConfig
@@ -84,7 +84,7 @@ def _rotary(fields: Fields, sizes: DecoderSizes) -> RotaryConfig:
 def write(config: CausalLMConfig) -> dict[str, Any] | None:
     """Our config in Qwen3.5's keys, or None when it is wired otherwise."""
     blocks, norm = config.stack.blocks(), config.stack.norm
-    mixers = [_mixer(block) for block in blocks]
+    mixers = [mixer_of(block) for block in blocks]
     attention = [mixer for mixer in mixers if isinstance(mixer, AttentionConfig)]
     delta = [mixer for mixer in mixers if isinstance(mixer, GatedDeltaConfig)]
     match blocks[0]:
@@ -131,14 +131,6 @@ def _write_delta(delta: GatedDeltaConfig) -> dict[str, Any]:
         "linear_key_head_dim": delta.key,
         "linear_conv_kernel_dim": delta.kernel,
     }
-
-
-def _mixer(block: tuple[AnyLayer, ...]) -> AnyLayer | None:
-    match block:
-        case (PreNormConfig(layer=mixer), PreNormConfig()):
-            return mixer
-        case _:
-            return None
 
 
 _BLOCK, _MIXER, _MLP = "model.layers.{block}", "stack.layers.{0}", "stack.layers.{1}"

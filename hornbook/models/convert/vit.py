@@ -18,9 +18,8 @@ def read(fields: Fields) -> ClassifierConfig:
     """ViT's keys; what they leave out is what `transformers` assumes."""
     # Training; the decoder of masked images and a pooler, which belong to other heads.
     fields.ignore("*_dropout_prob", "encoder_stride", "pooler_*")
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    if width % heads:
-        fields.refuse("num_attention_heads", heads, f"It must divide hidden_size = {width}.")
+    width = fields.size("hidden_size")
+    heads = fields.heads("num_attention_heads", "hidden_size", width)
     sizes = ViTSizes(
         size=fields.size("image_size", 224),
         patch=fields.size("patch_size", 16),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hornbook.core.clock import Clock
 from hornbook.core.config import read_recipe
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.core.machine import Machine, versions
+from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.corpus.corpus import Corpus
 from hornbook.corpus.subset import CorpusSubset
@@ -28,6 +28,7 @@ from hornbook.training.problem import Problem
 from hornbook.workflows.projects import kinds, project_class
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.prepared import prepared, recipe_of
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Recipe
 from hornbook.workflows.runs.settle import machine_for
@@ -197,21 +198,15 @@ def _prepared(subject: Subject, request: Any, plan: Any, progress: Progress) -> 
         if plan is None:
             plan, subject.choices = project.plan(subject.machine, request, place)
         subject.light = lighten(project, not encoded)
-        subject.problem = project.prepare(request, plan, subject.machine, place)
+        problem = prepared(project, request, plan, subject.machine, place)
         subject.preparing_s = time.monotonic() - began
     except HornbookError as error:
         subject.refused = str(error)
         return
-    subject.problem.choices = []
-    subject.recipe = project.recipe(
-        kind=project.kind,
-        request=request,
-        places=project.places(),
-        machine=subject.machine,
-        plan=subject.problem.plan,
-        choices=[],
-        versions=versions(),
-        loop=subject.problem.loop,
+    problem.choices = []
+    subject.problem = problem
+    subject.recipe = recipe_of(
+        project, request, problem, machine=subject.machine, loop=problem.loop
     )
 
 

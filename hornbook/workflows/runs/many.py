@@ -8,11 +8,11 @@ from hornbook.core.clock import NO_LIMIT
 from hornbook.core.machine import Machine
 from hornbook.core.progress import Progress
 from hornbook.training.checkpoint import trainable
-from hornbook.training.layers import recompute_layers
 from hornbook.training.parallel.lead import follow, led
 from hornbook.training.parallel.team import Team
 from hornbook.training.problem import Problem
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.prepared import prepared
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Request
 from hornbook.workflows.runs.settle import machine_for
@@ -61,11 +61,6 @@ def help_along(
 
     def prepare(plan: dict[str, Any], machine: dict[str, Any]) -> Problem:
         known = machine_for(Machine.parse(machine, "the order"), request.device)
-        problem: Problem = project.prepare(
-            request, plan_class.parse(plan, "the order"), known, quiet
-        )
-        if request.recompute:
-            recompute_layers(problem.model)
-        return problem
+        return prepared(project, request, plan_class.parse(plan, "the order"), known, quiet)
 
     follow(team, prepare)

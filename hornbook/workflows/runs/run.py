@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 from hornbook.adapt.method import parameter_counts
 from hornbook.core.clock import Clock
 from hornbook.core.files import place_errors, write_json
-from hornbook.core.machine import peak_memory_bytes, versions
+from hornbook.core.machine import peak_memory_bytes
 from hornbook.core.progress import Progress
 from hornbook.training.checkpoint import load_checkpoint
-from hornbook.training.layers import recompute_layers
 from hornbook.training.parallel.lead import alone, company
 from hornbook.training.problem import Problem
 from hornbook.training.schedule import last_step
@@ -22,6 +21,7 @@ from hornbook.workflows.runs import ledger
 from hornbook.workflows.runs.loop import Trained, train_run
 from hornbook.workflows.runs.many import help_along, helped
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.prepared import prepared, recipe_of
 from hornbook.workflows.runs.project import Project
 from hornbook.workflows.runs.recipe import Recipe, Request
 from hornbook.workflows.runs.settle import announcement, machine_for
@@ -116,9 +116,7 @@ def settled(
     machine = machine_for(there.machine if there else None, request.device)
     plan, choices = (there.plan, there.choices) if there else project.plan(machine, request, place)
     place.progress.say(*(f"  {one.name} = {one.value}: {one.reason}" for one in choices))
-    problem = project.prepare(request, plan, machine, place)
-    if request.recompute:
-        recompute_layers(problem.model)
+    problem = prepared(project, request, plan, machine, place)
     problem.choices = list(choices)
     if there is not None:
         return helped(problem, request, machine, place), there
@@ -128,16 +126,7 @@ def settled(
     settlement = project.settle(problem, machine, steps, request, place)
     if not project.settles_together:
         problem = helped(problem, request, settlement.machine, place)
-    return problem, project.recipe(
-        kind=project.kind,
-        request=request,
-        places=project.places(),
-        plan=problem.plan,
-        choices=problem.choices,
-        versions=versions(),
-        steps_per_epoch=problem.steps_per_epoch,
-        **settlement._asdict(),
-    )
+    return problem, recipe_of(project, request, problem, **settlement._asdict())
 
 
 def _training_clock(recipe: Recipe, state: TrainState, clock: Clock) -> Clock:
