@@ -16,6 +16,7 @@ from hornbook.core.files import write_json
 from hornbook.nn.contract import Mask
 from hornbook.training import objective
 from hornbook.training.checkpoint import save_checkpoint
+from hornbook.training.layers import layers_of
 from hornbook.training.loop import train as train_steps
 from hornbook.training.optimiser import Optimiser
 from hornbook.workflows.doctor import checks, drills
@@ -47,7 +48,7 @@ def data(tmp_path_factory):
 def opened(data, tmp_path_factory):
     project = project_class("answers")(**data[0])
     work, clock = tmp_path_factory.mktemp("work"), Clock.start(None)
-    found = open_subject(None, project, data[1], work, clock, QUIET)
+    found = open_subject(None, project, {**data[1], "recompute": True}, work, clock, QUIET)
     assert not found.refused
     return found
 
@@ -77,6 +78,12 @@ def changed(batches, change):
 def test_nothing_is_wrong_where_nothing_was_planted(subject, name):
     if all(getattr(subject, need) is not None for need in CHECKS[name].needs):
         assert found(name, subject).status != "fault", found(name, subject)
+
+
+def test_layers_are_computed_again_where_the_run_would_do_so(subject):
+    layers = list(layers_of(subject.problem.model))
+    assert layers
+    assert all("forward" in vars(layer) for layer in layers)
 
 
 def test_a_sample_of_which_nothing_is_learned(subject):

@@ -81,6 +81,7 @@ def _train(work: Path, order: dict[str, Any]) -> None:
     from hornbook.workflows.projects import project_class
     from hornbook.workflows.runs import folder as layout
     from hornbook.workflows.runs.place import Place
+    from hornbook.workflows.runs.prepared import prepared
 
     use(order["threads"])
     kind = project_class(order["kind"])
@@ -88,7 +89,7 @@ def _train(work: Path, order: dict[str, Any]) -> None:
     project = kind.reopen(recipe)
     lighten(project, order["light"])
     place = Place(work, Progress(quiet=True), Clock.start(PREPARING))
-    problem = project.prepare(recipe.request, recipe.plan, recipe.machine, place)
+    problem = prepared(project, recipe.request, recipe.plan, recipe.machine, place)
     if problem.size != order["size"]:
         problem.resize(order["size"])
 

@@ -19,6 +19,7 @@ from hornbook.workflows.projects.text.project import Text
 from hornbook.workflows.projects.text.request import TextRecipe
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.prepared import prepared
 from hornbook.workflows.runs.settle import machine_for
 
 QUICKSTART = "pretrain"
@@ -63,7 +64,7 @@ def opened(folder: Path, progress: Progress) -> Iterator[OpenedRun]:
     machine = machine_for(recipe.machine, request.device)
     with layout.alone(folder):
         place = Place(folder, progress, Clock.start(None))
-        problem = project.prepare(request, recipe.plan, machine, place)
+        problem = prepared(project, request, recipe.plan, machine, place)
         windows = PackedWindows(
             problem.train, recipe.plan.context, recipe.plan.rows, request.seed, request.isolate
         )
