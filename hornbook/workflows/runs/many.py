@@ -61,6 +61,9 @@ def help_along(
 
     def prepare(plan: dict[str, Any], machine: dict[str, Any]) -> Problem:
         known = machine_for(Machine.parse(machine, "the order"), request.device)
-        return prepared(project, request, plan_class.parse(plan, "the order"), known, quiet)
+        problem: Problem = prepared(
+            project, request, plan_class.parse(plan, "the order"), known, quiet
+        )
+        return problem
 
     follow(team, prepare)
