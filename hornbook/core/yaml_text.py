@@ -14,6 +14,7 @@ LONGEST = 2**20
 """Characters of a text that people write by hand."""
 DEEPEST, MOST_VALUES = 100, 100_000
 """Values inside values; and values in all, each alias counted as all that it stands for."""
+_TOO_DEEP = f"values lie more than {DEEPEST} deep inside one another"
 _MOST_DIGITS = 4300
 
 
@@ -33,7 +34,7 @@ def parse_yaml(text: str) -> Any:
         _count(node, {}, 1)
         return loader.construct_document(node)
     except RecursionError:
-        raise NotYaml(f"values lie more than {DEEPEST} deep inside one another") from None
+        raise NotYaml(_TOO_DEEP) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -56,7 +57,7 @@ def _count(node: yaml.Node, known: dict[int, int], depth: int) -> int:
     if known.get(id(node)) == 0:
         raise NotYaml(f"line {node.start_mark.line + 1}: a value that holds itself")
     if depth > DEEPEST:
-        raise NotYaml(f"values lie more than {DEEPEST} deep inside one another")
+        raise NotYaml(_TOO_DEEP)
     if id(node) not in known:
         known[id(node)] = 0
         inner: list[yaml.Node] = []
@@ -74,6 +75,12 @@ class _Loader(yaml.SafeLoader):
     """Safe, with YAML 1.2's scalars, 1_000 besides, and texts as keys."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's way to have none)
+
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
+        """Refuses what would take the square of its depth to read."""
+        if self.flow_level > DEEPEST:
+            raise NotYaml(_TOO_DEEP)
+        super().fetch_flow_collection_start(token_class)  # type: ignore[no-untyped-call]
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
         if not isinstance(node, yaml.MappingNode):

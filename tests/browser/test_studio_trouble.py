@@ -6,10 +6,10 @@ import shutil
 import signal
 import time
 
-import httpx2
 import pytest
 
 from hornbook.serve.studio.jobs import Jobs
+from tests import web
 from tests.browser.conftest import MINUTE
 from tests.lived import SENTENCE, lived_run
 from tests.serve.studio.conftest import KEY, open_studio, write_run
@@ -143,7 +143,7 @@ def test_a_life_a_memory_and_claims_have_their_pages(browser, tmp_path):
         page.click("button:has-text('Stop')")
         page.locator(".state", has_text="failed").wait_for(timeout=2 * MINUTE)
         cookies = {each["name"]: each["value"] for each in page.context.cookies()}
-        policy = httpx2.get(f"{one.url}/understand/claims", cookies=cookies).headers
+        policy = web.get(f"{one.url}/understand/claims", cookies=cookies).headers
         assert "default-src 'self'" in policy["content-security-policy"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
+from tests.tiny import slow
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_a_full_disk_behind_stdout_is_one_line(corpus):
     assert err.count("\n") == 1 and "No space left" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slow(signal.SIGINT)])
 def test_stopped_while_reading_leaves_nothing_half_made(tmp_path, number):
     (tmp_path / "text").mkdir()
     lines = "".join(f"Line {i} of {i * i}.\n" for i in range(2000))

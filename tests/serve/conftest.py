@@ -65,7 +65,7 @@ def running(paths, index=None, memory=None, **values):
     documents = None if index is None else ServedDocuments(index, config)
     state = ServerState(config, Shelf(named(paths), config, "cpu", memory=memory), documents)
     app = create_app(state)
-    with httpx2.Client(timeout=30) as web, listening(app, config) as url:
+    with httpx2.Client(timeout=30, verify=False) as web, listening(app, config) as url:
         yield Running(web, url, state, app)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hornbook.serve import routes
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
+from tests import web
 from tests.serve.conftest import running
 from tests.tiny import QUIET
 
@@ -35,7 +36,7 @@ def test_a_client_that_leaves_frees_its_slot(server, monkeypatch, stream):
     slowed(monkeypatch, 0.05)
     body = {**LONG, "stream": stream, "n": 3}
     try:
-        with httpx2.stream(
+        with web.stream(
             "POST", f"{server.url}/v1/chat/completions", json=body, timeout=20 if stream else 0.3
         ) as found:
             for _ in found.iter_lines():
@@ -48,7 +49,7 @@ def test_a_client_that_leaves_frees_its_slot(server, monkeypatch, stream):
 def leave(server, path, body):
     """Ask, and go before the answer comes."""
     with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(server.url + path, json=body, timeout=0.4)
+        web.post(server.url + path, json=body, timeout=0.4)
 
 
 def slow_method(monkeypatch, kind, name, seconds):
@@ -95,7 +96,7 @@ def test_the_others_go_on_when_one_leaves(server, client, monkeypatch):
     slowed(monkeypatch, 0.01)
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(client.chat.completions.create, model="decoder", **LONG)
-        with httpx2.stream(
+        with web.stream(
             "POST", f"{server.url}/v1/chat/completions", json={**LONG, "stream": True}
         ) as found:
             next(found.iter_lines())

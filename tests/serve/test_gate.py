@@ -4,13 +4,13 @@ import http.client
 import socket
 import time
 
-import httpx2
 import pytest
 
 from hornbook.core.errors import UsageError
 from hornbook.serve.config import KEY, ServeConfig, is_loopback
 from hornbook.serve.gate import Gate
 from hornbook.serve.run import check_address, key_of_environment
+from tests import web
 from tests.serve.conftest import running
 
 LOCAL = ("localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:9", "127.1.2.3")
@@ -60,7 +60,7 @@ def test_a_request_has_one_host(server):
 def test_a_page_of_another_site_gets_nothing(server, origin):
     assert status(server, Origin=origin) == 403
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-    found = httpx2.options(f"{server.url}/v1/chat/completions", headers=asked)
+    found = web.options(f"{server.url}/v1/chat/completions", headers=asked)
     assert found.status_code == 403
     assert not [name for name in found.headers if name.lower().startswith("access-control")]
 
@@ -72,7 +72,7 @@ def test_a_picture_or_form_of_another_site_gets_nothing(server):
     assert status(server, Sec_Fetch_Site="none") == 200
     body = b'{"messages": [{"role": "user", "content": "hi"}]}'
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        found = httpx2.post(
+        found = web.post(
             f"{server.url}/v1/chat/completions", content=body, headers={"Content-Type": kind}
         )
         assert found.status_code == 400, kind
@@ -152,7 +152,7 @@ def test_a_large_body_is_refused_before_it_has_come(folder):
         found = server.post("/v1/chat/completions", {"messages": "x" * 2000})
         assert found.status_code == 413 and found.json()["error"]["code"] == "body_too_large"
         pieces = (b"x" * 100 for _ in range(1000))
-        found = httpx2.post(f"{server.url}/v1/chat/completions", content=pieces)
+        found = web.post(f"{server.url}/v1/chat/completions", content=pieces)
         assert found.status_code == 413
         with socket.create_connection(server.url[7:].split(":"), timeout=10) as raw:
             raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")

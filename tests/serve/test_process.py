@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 
-import httpx2
 import pytest
 
+from tests import web
 from tests.in_process import hornbook
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def process(*arguments, pause=0.0, **environment):
 
 def wait_for_first_text(url, found):
     body = {**ASKED, "stream": True}
-    with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as response:
+    with web.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as response:
         found.extend(response.iter_lines())
 
 
@@ -97,11 +97,11 @@ def test_sigterm_while_a_long_prompt_is_read(folder, drain):
 
         def ask():
             body = {**ASKED, **content, "max_tokens": 2}
-            found.append(httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=30))
+            found.append(web.post(f"{url}/v1/chat/completions", json=body, timeout=30))
 
         asking = threading.Thread(target=ask)
         asking.start()
-        while 'running{model="decoder"} 1' not in httpx2.get(f"{url}/metrics").text:
+        while 'running{model="decoder"} 1' not in web.get(f"{url}/metrics").text:
             time.sleep(0.05)
         began = time.monotonic()
         started.send_signal(signal.SIGTERM)
@@ -116,7 +116,7 @@ def test_sigterm_while_a_long_prompt_is_read(folder, drain):
 
 def test_ctrl_c_ends_it_too(folder):
     with process(str(folder / "linear")) as (started, url, _):
-        assert httpx2.get(f"{url}/health").status_code == 200
+        assert web.get(f"{url}/health").status_code == 200
         started.send_signal(signal.SIGINT)
         assert started.wait(10) == 0
 
@@ -124,9 +124,9 @@ def test_ctrl_c_ends_it_too(folder):
 def test_texts_are_logged_only_when_asked(folder):
     for more, logged in (((), False), (("--log-texts",), True)):
         with process(str(folder / "linear"), *more) as (started, url, lines):
-            httpx2.post(f"{url}/v1/classify", json={"input": "confidential"})
-            httpx2.post(f"{url}/v1/classify", json={"confidential": 1})
-            httpx2.get(f"{url}/confidential?confidential=1")
+            web.post(f"{url}/v1/classify", json={"input": "confidential"})
+            web.post(f"{url}/v1/classify", json={"confidential": 1})
+            web.get(f"{url}/confidential?confidential=1")
             started.terminate()
             started.wait(10)
         assert any("POST /v1/classify 200" in line for line in lines)

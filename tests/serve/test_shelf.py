@@ -3,10 +3,10 @@
 import threading
 import time
 
-import httpx2
 import pytest
 
 from hornbook.serve.shelf import Shelf, named
+from tests import web
 from tests.serve.conftest import running
 from tests.serve.test_clients import LONG, slowed
 
@@ -31,7 +31,7 @@ def test_no_model_leaves_while_it_writes(small, monkeypatch):
     alone = small.post("/v1/chat/completions", CHAT).json()["choices"][0]["message"]["content"]
     slowed(monkeypatch, 0.02)
     body, url = {**CHAT, "stream": True}, f"{small.url}/v1/chat/completions"
-    with httpx2.stream("POST", url, json=body, timeout=20) as stream:
+    with web.stream("POST", url, json=body, timeout=20) as stream:
         lines = stream.iter_lines()
         next(lines)
         found = small.post("/v1/embeddings", EMBED)

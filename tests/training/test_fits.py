@@ -54,11 +54,17 @@ def test_memory_is_that_of_the_machine():
     assert 2**28 < memory_bytes() < 2**50
 
 
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "a.txt").write_text("".join(f"Line {i} of {i * i}.\n" for i in range(500)))
+    assert hornbook("corpus", "build", folder / "a.txt", "--out", folder / "corpus")[0] == 0
+    return folder / "corpus"
+
+
 @pytest.mark.parametrize("option", ["--context", "--width", "--rows", "--depth", "--vocab-size"])
-def test_before_anything_starts(tmp_path, option):
-    (tmp_path / "a.txt").write_text("".join(f"Line {i} of {i * i}.\n" for i in range(500)))
-    hornbook("corpus", "build", tmp_path / "a.txt", "--out", tmp_path / "corpus")
-    asked = ["pretrain", "--corpus", tmp_path / "corpus", "--out", tmp_path / "run"]
+def test_before_anything_starts(corpus, tmp_path, option):
+    asked = ["pretrain", "--corpus", corpus, "--out", tmp_path / "run"]
     code, _, err = hornbook(*asked, "--minutes", 1, option, 999_999_999_999)
     assert (code, f"{option} 999999999999: a step needs" in err) == (2, True), err
     assert not (tmp_path / "run").exists()

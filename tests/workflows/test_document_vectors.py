@@ -33,6 +33,7 @@ from hornbook.workflows.documents.encoders import open_encoder, question_encoder
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
 from tests.in_process import hornbook
 from tests.retrieve.test_index import fill
+from tests.tiny import slow
 from tests.workflows.test_ask import towns
 
 TEXTS = [f"Number {i} says that otters hold hands while they sleep." for i in range(70)]
@@ -141,7 +142,7 @@ def test_one_process_makes_them_at_a_time(docs, tmp_path, model):
     lock.close()
 
 
-@pytest.mark.parametrize("whole", [0, 12_000])
+@pytest.mark.parametrize("whole", [12_000, *slow(0)])
 def test_while_vectors_are_made_words_answer_as_if_there_were_none(
     tmp_path, model, whole, monkeypatch
 ):

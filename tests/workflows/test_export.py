@@ -24,7 +24,7 @@ from hornbook.workflows.exchange.export import export
 from hornbook.workflows.exchange.parity import TOLERANCES, tolerance
 from hornbook.workflows.open.model import open_model
 from tests.schemas import check
-from tests.tiny import QUIET, Heard, decoder_folder, sentences
+from tests.tiny import QUIET, Heard, decoder_folder, sentences, slow
 
 TEXTS = ["春眠不覺曉，處處聞啼鳥。 The hornbook's 12345 words.\n"] * 50
 
@@ -34,7 +34,7 @@ def made(folder, preset):
     return decoder_folder(folder, "".join(TEXTS), preset, **sizes)
 
 
-@pytest.fixture(scope="module", params=["qwen3", "llama"])
+@pytest.fixture(scope="module", params=["qwen3", *slow("llama")])
 def model(request, tmp_path_factory):
     return made(tmp_path_factory.mktemp("model"), request.param)
 

@@ -58,7 +58,7 @@ def pieces(folder, place):
     return place
 
 
-@pytest.mark.parametrize("form", ["pieces", "gguf", "pulled", *slow("folder")])
+@pytest.mark.parametrize("form", ["pieces", "gguf", *slow("pulled", "folder")])
 def test_any_form_of_a_model_goes_on(folder, form, tmp_path, monkeypatch):
     init = folder / "model"
     if form == "pieces":

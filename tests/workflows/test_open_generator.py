@@ -12,7 +12,7 @@ from hornbook.generate.native_decoder import NativeDecoder
 from hornbook.generate.sampling import SamplingConfig
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.generator import open_generator
-from tests.tiny import QUIET, decoder_folder, need_kernels
+from tests.tiny import QUIET, decoder_folder, need_kernels, slow
 
 PROBE = """
 import sys
@@ -69,8 +69,8 @@ def test_torch_opens_the_same_file_and_gives_the_same_ids(file, monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [
-        ["--prompt", "the hornbook", "--draft", "lookup"],
         ["--prompt", "the", "--choice", "others", "--choice", "hornbook"],
+        *slow((["--prompt", "the hornbook", "--draft", "lookup"],)),
     ],
 )
 def test_a_file_of_codes_is_continued_without_torch(file, options):

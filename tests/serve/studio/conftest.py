@@ -4,7 +4,6 @@ import contextlib
 import json
 from pathlib import Path
 
-import httpx2
 import pytest
 import typer
 
@@ -16,6 +15,7 @@ from hornbook.serve.shelf import Shelf
 from hornbook.serve.state import ServerState
 from hornbook.serve.studio.app import create_studio
 from hornbook.serve.studio.config import StudioConfig
+from tests import web
 from tests.serve.conftest import listening
 
 KEY = "the-key-of-this-studio"
@@ -78,17 +78,15 @@ class OpenStudio:
 
     def get(self, path, **options):
         headers = {"Accept": "text/html", **options.pop("headers", {})}
-        return httpx2.get(
+        return web.get(
             self.url + path, cookies=self.cookies, headers=headers, timeout=30, **options
         )
 
     def post(self, path, values, **options):
-        return httpx2.post(
-            self.url + path, data=values, cookies=self.cookies, timeout=60, **options
-        )
+        return web.post(self.url + path, data=values, cookies=self.cookies, timeout=60, **options)
 
     def put(self, path, body):
-        return httpx2.put(self.url + path, content=body, cookies=self.cookies, timeout=30)
+        return web.put(self.url + path, content=body, cookies=self.cookies, timeout=30)
 
 
 @contextlib.contextmanager
@@ -98,7 +96,7 @@ def open_studio(folder, key=KEY, port=0, **values):
     state = ServerState(config, Shelf({}, config))
     studio = StudioConfig(folder=folder, commands=FORMS, **values)
     with listening(create_studio(state, studio), port=port) as url:
-        found = httpx2.get(f"{url}/enter", params={"key": key})
+        found = web.get(f"{url}/enter", params={"key": key})
         assert found.status_code == 303
         yield OpenStudio(url, folder, dict(found.cookies))
 

@@ -5,10 +5,10 @@ import json
 import re
 import time
 
-import httpx2
 import pytest
 
 from hornbook.serve.studio.app import STATIC
+from tests import web
 from tests.serve.studio.conftest import HOSTILE, KEY, open_studio, write_run
 
 PAGES = (
@@ -39,11 +39,11 @@ PAGES = (
 @pytest.mark.parametrize("path", [*PAGES, "/changes", "/run/figures?id=tablet", "/v1/models"])
 def test_nothing_is_seen_without_the_key(studio, path):
     for cookies in ({}, dict.fromkeys(studio.cookies, "wrong")):
-        found = httpx2.get(studio.url + path, cookies=cookies, headers={"Accept": "text/html"})
+        found = web.get(studio.url + path, cookies=cookies, headers={"Accept": "text/html"})
         assert found.status_code == 401
         assert "tablet" not in found.text and KEY not in found.text
-    assert httpx2.get(studio.url + path).status_code == 401
-    assert httpx2.get(f"{studio.url}/enter", params={"key": "wrong"}).status_code == 401
+    assert web.get(studio.url + path).status_code == 401
+    assert web.get(f"{studio.url}/enter", params={"key": "wrong"}).status_code == 401
 
 
 def test_pages_of_other_sites_start_and_stop_nothing(studio):
@@ -59,15 +59,15 @@ def test_studios_at_other_ports_are_not_disturbed(studio, tmp_path):
         assert KEY not in {*other.cookies.values(), *studio.cookies.values()}
         both = {**studio.cookies, **other.cookies}
         for one in (studio, other):
-            found = httpx2.get(f"{one.url}/language/zh", cookies=both)
+            found = web.get(f"{one.url}/language/zh", cookies=both)
             both |= dict(found.cookies)
-            english = httpx2.get(f"{other.url}/language/en", cookies=both)
+            english = web.get(f"{other.url}/language/en", cookies=both)
             both |= dict(english.cookies)
         accept = {"Accept": "text/html"}
-        assert 'lang="zh"' in httpx2.get(studio.url, cookies=both, headers=accept).text[:60]
-        assert 'lang="en"' in httpx2.get(other.url, cookies=both, headers=accept).text[:60]
+        assert 'lang="zh"' in web.get(studio.url, cookies=both, headers=accept).text[:60]
+        assert 'lang="en"' in web.get(other.url, cookies=both, headers=accept).text[:60]
         wrong = dict.fromkeys(other.cookies, next(iter(studio.cookies.values())) + "x")
-        assert httpx2.get(other.url, cookies=wrong, headers=accept).status_code == 401
+        assert web.get(other.url, cookies=wrong, headers=accept).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["x:y", "[::1", "a:b:c", ""])
