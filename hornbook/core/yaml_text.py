@@ -80,7 +80,7 @@ class _Loader(yaml.SafeLoader):
         """Refuses what would take the square of its depth to read."""
         if self.flow_level > DEEPEST:
             raise NotYaml(_TOO_DEEP)
-        super().fetch_flow_collection_start(token_class)  # type: ignore[no-untyped-call]
+        super().fetch_flow_collection_start(token_class)
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
         if not isinstance(node, yaml.MappingNode):
