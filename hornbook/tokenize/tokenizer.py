@@ -136,8 +136,9 @@ class Tokenizer:
 
     @cached_property
     def _bulk(self) -> BulkEncoder:
-        words = [self.decode([i]) for i in range(self.vocab_size)]
-        return bulk_encoder(self._json, self.reference, words)
+        return bulk_encoder(
+            self._json, self.reference, lambda: [self.decode([i]) for i in range(self.vocab_size)]
+        )
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """The bytes that ids stand for; special tokens give their spelling.
