@@ -30,8 +30,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Where this is installed, jsonschema imports it, which takes two seconds of each process, for a format
-# of addresses that no schema here names.
+# Where this is installed, jsonschema imports it, which takes two seconds of each process, for a
+# format of addresses that no schema here names.
 sys.modules.setdefault("rfc3987_syntax", None)
 
 # A shell's background jobs ignore Ctrl-C, and so would the commands that they start.
