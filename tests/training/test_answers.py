@@ -23,7 +23,7 @@ from hornbook.training.optimiser import Optimiser, OptimiserConfig
 from hornbook.training.preference import Reference, answer_log_probabilities, judge, prefer
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.training.state import TrainState
-from tests.tiny import decoder_sizes
+from tests.tiny import decoder_sizes, slow
 
 BOUND, VOCAB, STOP = 1e-6, 60, 1
 SIZES = decoder_sizes(vocab=VOCAB, width=32, context=96, head=16, hidden=48, tied=True)
@@ -124,7 +124,7 @@ def test_no_gradient_from_one_packed_sample_to_another(name):
     assert torch.equal(x.grad[0, outside], torch.zeros_like(x.grad[0, outside]))
 
 
-@pytest.mark.parametrize("method", ["full", "lora:16"])
+@pytest.mark.parametrize("method", ["lora:16", *slow("full")])
 def test_after_overfitting_eight_samples_every_answer_ends_by_itself(method):
     random = np.random.default_rng(1)
     prompts = [random.integers(2, VOCAB, n) for n in (3, 5, 4, 6, 3, 5, 7, 4)]
