@@ -60,8 +60,8 @@ def sustained(work, *given):
     return _seconds[name]
 
 
-# Every new tokenizer is tried with thousands of texts, which takes a tenth of a second: a part of them
-# is enough here.
+# Every new tokenizer is tried with thousands of texts, which takes a tenth of a second: a part of
+# them is enough here.
 _probe_texts = fast.probe_texts
 fast.probe_texts = lambda words: _probe_texts(words)[:300]
 
