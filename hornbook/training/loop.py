@@ -18,6 +18,8 @@ from hornbook.training.precision import product_type
 from hornbook.training.schedule import ScheduleConfig, last_step
 from hornbook.training.state import TrainState
 
+_APART = 1_000_003
+"""Between the seeds of two processes."""
 Hook = Callable[[TrainState], None]
 """Called after every optimiser step."""
 
@@ -44,6 +46,17 @@ class LoopConfig(Config):
     device: str
     dtype: DType
     seed: int = 0
+
+    def seed_step(self, step: int, rank: int = 0) -> None:
+        """What is drawn from now on is that of a step; by each of several processes something else.
+
+        `torch.manual_seed` would, where no GPU is used, write down the whole stack each time.
+        """
+        seed = (self.seed + (step << 32) + _APART * rank) % 2**63
+        if self.device == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
 
 class Diverged(HornbookError):
@@ -82,7 +95,7 @@ def go(
 def advance(state: TrainState, config: LoopConfig, learn: Learn) -> None:
     """One optimiser step. Raises Diverged where it is not finite, before the weights move."""
     started = time.perf_counter()
-    torch.manual_seed((config.seed + (state.step << 32)) % 2**63)
+    config.seed_step(state.step)
     loss, count = learn(state)
     norm = float(state.optimiser.finish_gradient(count))
     if not math.isfinite(loss) or not math.isfinite(norm):

@@ -18,7 +18,7 @@ from hornbook.models.pack import from_weights, pack
 from hornbook.models.presets import PRESETS
 from hornbook.models.sequences import StateSequences
 from tests.levels import each_level  # noqa: F401
-from tests.tiny import decoder_sizes
+from tests.tiny import decoder_sizes, slow
 
 SIZES = decoder_sizes(vocab=96, width=64, context=96, heads=4, head=16, hidden=160, tied=True)
 NAMES = ("llama", "qwen2", "qwen3")
@@ -141,12 +141,13 @@ def test_a_copy_goes_on_as_what_it_was_copied_of(monkeypatch):
         assert np.array_equal(sequences.go_on({1: ids[length : length + 1]})[1], expected[length])
 
 
-def test_an_engine_gives_every_request_the_ids_it_gets_alone(monkeypatch):
+@pytest.mark.parametrize("schedules", [12, *slow(40)])
+def test_an_engine_gives_every_request_the_ids_it_gets_alone(monkeypatch, schedules):
     monkeypatch.setattr(native_decoder, "_WORTH_GIVING_BACK", 1)
     _, decoder = made("llama", seed=4)
     draw = random.Random(5)
     begin = some_ids(20)
-    for seed in range(40):
+    for seed in range(schedules):
         requests = [
             GenerationRequest(
                 [*begin[: draw.randint(0, 20)], *some_ids(draw.randint(1, 30), draw.random())],

@@ -7,16 +7,11 @@ All compute equally many, as they meet in each: who has none left computes one t
 import itertools
 from collections.abc import Iterator
 
-import torch
-
 from hornbook.batches.batch import AnyBatch
 from hornbook.training.loop import LoopConfig
 from hornbook.training.parallel.plans import Sharing
 from hornbook.training.parallel.team import Team
 from hornbook.training.precision import product_type
-
-_APART = 1_000_003
-"""Between the seeds of two processes: what is drawn in a step, as dropout is, differs."""
 
 
 def share(batch: AnyBatch, micro_rows: int, team: Team) -> Iterator[tuple[AnyBatch, bool]]:
@@ -40,7 +35,7 @@ def shared_gradient(
     """Add up the gradient of the loss sum over all pieces of all processes; return that sum and its
     count, the same for all."""
     if team.rank:
-        torch.manual_seed((config.seed + (step << 32) + _APART * team.rank) % 2**63)
+        config.seed_step(step, team.rank)
     total, count = 0.0, 0
     pieces = list(share(batch, config.micro_rows, team))
     for number, (piece, counts) in enumerate(pieces, 1):
