@@ -11,10 +11,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from hornbook.core.errors import HornbookError
 from hornbook.core.gguf import GGUFFile
 from hornbook.core.machine import return_freed_memory
 from hornbook.kernels.quantised import QuantisedMatrix
-from hornbook.models.causal_lm import CausalLM
+from hornbook.models.causal_lm import CausalLM, CausalLMConfig
 from hornbook.models.convert.family import TensorRule
 from hornbook.models.folder import check_size, match
 from hornbook.models.gguf import quantised
@@ -52,6 +53,8 @@ def load_packed(path: Path) -> CausalLM:
     """
     file = GGUFFile(path)
     family, config = read_config(file)
+    if not isinstance(config, CausalLMConfig):
+        raise HornbookError(f"{path} holds no decoder: it does not continue text.")
     tensors, heads = GGUFTensors(file), reordered(family.model_type, config)
     check_size(config, tensors)
     model = cast(CausalLM, config.outline())

@@ -18,6 +18,7 @@ from hornbook.tokenize.begin import begin_with, prefix_of
 from hornbook.tokenize.pieces import begins_with_space, is_byte, is_pieces, parts, scores_of
 from hornbook.tokenize.pretokenizers import NOT_SAID, name_of, named
 from hornbook.tokenize.settings import CONFIG, Settings
+from hornbook.tokenize.wordpiece import KIND, read_wordpiece
 
 MODEL, PRE, TOKENS, TYPES, MERGES = (
     f"tokenizer.ggml.{name}" for name in ("model", "pre", "tokens", "token_type", "merges")
@@ -54,6 +55,8 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
     text in a way not known here.
     """
     where, kind = str(file.path), file.values.get(MODEL)
+    if kind == KIND:
+        raise HornbookError(f"{where} holds no decoder: it does not continue text.")
     if kind not in ("gpt2", "llama"):
         raise HornbookError(
             f"{where}: {MODEL} = {kind!r}. Only 'gpt2', byte-level BPE, and 'llama', pieces with "
@@ -84,6 +87,11 @@ def read_tokenizer(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
         **(_merged(file, typed) if kind == "gpt2" else _scored(file, typed)),
     }
     return made, settings
+
+
+def read_sequences(file: GGUFFile) -> tuple[dict[str, Any], Settings]:
+    """As `read_tokenizer`, for what only encodes: word pieces too."""
+    return read_wordpiece(file) if file.values.get(MODEL) == KIND else read_tokenizer(file)
 
 
 def _merged(file: GGUFFile, typed: Sequence[tuple[str, int]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import numpy as np
 
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import hash_json, read_json
+from hornbook.core.gguf import GGUFFile, is_gguf
+from hornbook.tokenize.gguf import read_sequences
 from hornbook.tokenize.guard import check_parts, opening, panics_are_errors
 from hornbook.tokenize.settings import Settings, read_settings
 from hornbook.tokenize.tokenizer import TOKENIZER, Tokenizer, is_lossless
@@ -62,7 +64,11 @@ class SequenceTokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "SequenceTokenizer":
-        """Open the tokenizer of a folder; raises HornbookError naming the file that is wrong."""
+        """Open the tokenizer of a folder or GGUF file; raises HornbookError naming the file that is
+        wrong."""
+        if is_gguf(folder):
+            values, settings = read_sequences(GGUFFile(folder))
+            return cls(values, settings, folder)
         path = folder / TOKENIZER
         if not path.is_file():
             raise HornbookError(f"{folder} holds no tokenizer: {TOKENIZER} is missing.")

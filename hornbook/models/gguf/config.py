@@ -15,6 +15,7 @@ from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert import to_hf
 from hornbook.models.convert.family import Family
 from hornbook.models.convert.llama import attention_of, parts_of
+from hornbook.models.encoder import EncoderConfig
 from hornbook.models.fields import Fields
 from hornbook.models.gguf.architectures import (
     WRITE,
@@ -22,23 +23,26 @@ from hornbook.models.gguf.architectures import (
     read_architecture,
     without_windows,
 )
-from hornbook.models.gguf.names import ARCHITECTURES, architecture_of
+from hornbook.models.gguf.encoders import read_encoder, write_encoder
+from hornbook.models.gguf.names import ARCHITECTURES, BERT, ENCODER, architecture_of
 from hornbook.models.gguf.qwen import write_hybrid, write_moe
 from hornbook.models.gguf.rotary import interleaved
 from hornbook.models.gguf.scaling import write_turning
 from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
 
 
-def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
+def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig | EncoderConfig]:
     """The architecture as a family with GGUF's names, and our config.
 
     Raises HornbookError naming file, key and value for what we would compute otherwise.
     """
     name = file.values.get(ARCHITECTURE)
+    if name == BERT:
+        return ENCODER, read_encoder(file)
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise HornbookError(
             f"{file.path}: {ARCHITECTURE} = {name!r} cannot be opened. "
-            f"{nearest(str(name), ARCHITECTURES)}"
+            f"{nearest(str(name), (*ARCHITECTURES, BERT))}"
         )
     try:
         return ARCHITECTURES[name], read_architecture(file, name)
@@ -46,28 +50,32 @@ def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig]:
         raise HornbookError(f"{file.path}: {error.errors()[0]['msg']}.") from None
 
 
-def reordered(architecture: str, config: CausalLMConfig) -> dict[str, int]:
+def reordered(architecture: str, config: CausalLMConfig | EncoderConfig) -> dict[str, int]:
     """The modules whose rows GGUF has in another order, with their heads."""
     attention = attention_of(config.stack.blocks()[0])
     return interleaved(architecture, attention.heads, attention.kv_heads) if attention else {}
 
 
 def write_config(
-    config: CausalLMConfig,
+    config: CausalLMConfig | EncoderConfig,
 ) -> tuple[Family, dict[str, Any], Mapping[str, np.ndarray]]:
     """The family with GGUF's names that computes what `config` does, its keys, and tensors that
     are none of the weights.
 
     Raises HornbookError when no architecture of GGUF does.
     """
-    config = without_windows(config)
+    if isinstance(config, CausalLMConfig):
+        config = without_windows(config)
     family, values = to_hf(config)
     name = architecture_of(family)
     if name is None:
         raise HornbookError(
             f"A {family.model_type} model cannot be written as GGUF. Valid: "
-            f"{', '.join(ARCHITECTURES)}."
+            f"{', '.join((*ARCHITECTURES, BERT))}."
         )
+    if isinstance(config, EncoderConfig):
+        found = write_encoder(values)
+        return ENCODER, {ARCHITECTURE: name, **{f"{name}.{k}": v for k, v in found.items()}}, {}
     fields = Fields(values, f"GGUF has no key for what a {name} model of this kind needs")
     tensors: Mapping[str, np.ndarray] = {}
     if name in WRITE:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hornbook.models.causal_lm import CausalLMConfig
 from hornbook.models.convert.own import layers_of
+from hornbook.models.model import ModelConfig
 from hornbook.nn.delta import GatedDeltaConfig
 from hornbook.nn.mixture import MixtureConfig
 
@@ -42,7 +42,7 @@ def part_of(name: str) -> str:
     return name.split(".", 2)[2] if name.startswith("blk.") else name
 
 
-def layouts_of(architecture: str, config: CausalLMConfig) -> Mapping[str, StoredLayout]:
+def layouts_of(architecture: str, config: ModelConfig) -> Mapping[str, StoredLayout]:
     """What is stored otherwise, by `part_of` its name."""
     match architecture:
         case "qwen3moe":

@@ -120,7 +120,7 @@ def _shared(place: MatrixPlace) -> bool:
     return place.shared >= 4
 
 
-_FLOATS = ("position_embd", "ffn_gate_inp", "ssm_conv1d")
+_FLOATS = ("position_embd", "token_types", "ffn_gate_inp", "ssm_conv1d")
 """Matrices that are small, and added or told apart by little."""
 _SHORT = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL")
 """Types with blocks of 32; those of the others are of 256."""

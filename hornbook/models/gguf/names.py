@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hornbook.models.convert import (
+    bert,
     gemma,
     gpt2,
     granite,
@@ -90,6 +91,22 @@ _GPT2 = {
 }
 
 
+_BERT = {
+    "embeddings.word_embeddings": "token_embd",
+    "embeddings.position_embeddings": "position_embd",
+    "embeddings.token_type_embeddings": "token_types",
+    "embeddings.LayerNorm": "token_embd_norm",
+    "encoder.layer.{block}.attention.self.query": "blk.{block}.attn_q",
+    "encoder.layer.{block}.attention.self.key": "blk.{block}.attn_k",
+    "encoder.layer.{block}.attention.self.value": "blk.{block}.attn_v",
+    "encoder.layer.{block}.attention.output.dense": "blk.{block}.attn_output",
+    "encoder.layer.{block}.attention.output.LayerNorm": "blk.{block}.attn_output_norm",
+    "encoder.layer.{block}.intermediate.dense": "blk.{block}.ffn_up",
+    "encoder.layer.{block}.output.dense": "blk.{block}.ffn_down",
+    "encoder.layer.{block}.output.LayerNorm": "blk.{block}.layer_output_norm",
+}
+
+
 def _renamed(family: Family, table: Mapping[str, str]) -> Family:
     """The family with GGUF's names in its rules."""
     rules = tuple(_rename(rule, table) for rule in family.rules)
@@ -123,7 +140,16 @@ ARCHITECTURES = {name: _renamed(family, table) for name, (family, table) in _NAM
 """By `general.architecture`."""
 
 
+BERT = "bert"
+ENCODER = replace(
+    _renamed(bert.BODY, _BERT),
+    # Of classifiers and of what judges pairs, which are other heads on the same.
+    obsolete=("cls.*", "cls"),
+)
+"""Of `general.architecture` = `bert`."""
+
+
 def architecture_of(family: Family) -> str | None:
     """What GGUF calls a family, None where it has none."""
     types = {one.model_type: name for name, one in ARCHITECTURES.items()}
-    return types.get(family.model_type)
+    return BERT if family.architecture == bert.BODY.architecture else types.get(family.model_type)

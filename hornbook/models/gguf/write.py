@@ -17,6 +17,7 @@ from hornbook.core.errors import HornbookError
 from hornbook.core.files import atomic_file, require_space
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.convert.family import TensorRule
+from hornbook.models.encoder import EncoderNetwork
 from hornbook.models.gguf.config import reordered, write_config
 from hornbook.models.gguf.layouts import StoredLayout, layouts_of, part_of
 from hornbook.models.gguf.mixture import FILE_TYPES, FileType, ModelShape, stored_as
@@ -53,7 +54,7 @@ class StoredTensor(NamedTuple):
 
 
 def write_gguf(
-    model: CausalLM,
+    model: CausalLM | EncoderNetwork,
     path: Path,
     kind: str,
     metadata: Mapping[str, Any],
@@ -69,7 +70,9 @@ def write_gguf(
     family, sizes, constant = write_config(model.config)
     parameters = dict(model.named_parameters())
     layouts = layouts_of(architecture_of(family) or "", model.config)
-    shape = _shape_of(sizes, model.config.tied, importance is not None)
+    # An encoder's token vectors have the bits of a head, as it has none.
+    tied = not isinstance(model, CausalLM) or model.config.tied
+    shape = _shape_of(sizes, tied, importance is not None)
     stored = [
         StoredTensor(rule, shaped, stored_as(rule.theirs, shaped, FILE_TYPES[kind], shape))
         for rule in family.table(model.config, parameters)

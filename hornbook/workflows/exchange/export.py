@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hornbook.adapt import lora
 from hornbook.adapt.peft import base_of, base_of_adapter, is_adapter, load_adapter
@@ -21,16 +21,20 @@ from hornbook.core.machine import versions
 from hornbook.core.outputs import check_file, output_file
 from hornbook.core.progress import Progress
 from hornbook.models.causal_lm import CausalLM, CausalLMConfig
+from hornbook.models.encoder import EncoderConfig
 from hornbook.models.folder import load_config, load_model, write_model
 from hornbook.models.gguf.config import write_config
 from hornbook.models.gguf.mixture import FILE_TYPES, SHORT_NAMES, takes_importance
+from hornbook.models.masked_lm import MaskedLMConfig
 from hornbook.models.place import resolve
 from hornbook.read.pydocs import read_pydocs
 from hornbook.tokenize.gguf import unpack_tokenizer
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.workflows.exchange.gguf_file import write_gguf_file
+from hornbook.workflows.exchange.encoder_file import certify_encoder, write_encoder_file
+from hornbook.workflows.exchange.gguf_file import by_type, write_gguf_file
 from hornbook.workflows.exchange.importance import importance_source
 from hornbook.workflows.exchange.parity import ModelWithTokenizer, compare, tolerance
+from hornbook.workflows.open.encoder import body_of
 from hornbook.workflows.open.model import open_model
 from hornbook.workflows.runs import folder as layout
 
@@ -67,6 +71,8 @@ def export(
     else:
         check_place(out, claim)
     sample = _read(text) if text else _documentation()
+    if form == "gguf" and isinstance(load_config(source), EncoderConfig | MaskedLMConfig):
+        return _export_encoder(_Encoding(source, out, chosen, claim), sample, importance, progress)
     adapter = _adapter_of(source) if form == "peft" else None
     before = ModelWithTokenizer(*open_model(source, "cpu"))
 
@@ -109,13 +115,51 @@ def export(
     return {"path": str(out), **certificate}
 
 
+class _Encoding(NamedTuple):
+    """An encoder that is written, and as what."""
+
+    source: Path
+    out: Path
+    kind: str
+    claim: Claim
+
+
+def _export_encoder(
+    asked: _Encoding, sample: str, importance: str | None, progress: Progress
+) -> dict[str, Any]:
+    """As `export`, of what makes vectors of texts: a GGUF file of its body."""
+    if importance:
+        raise UsageError("--importance is for models that continue text.")
+    certificate_at = beside(asked.out, "", PARITY)
+    with (
+        output_file(asked.out, asked.claim) as file,
+        output_file(certificate_at, asked.claim) as note,
+    ):
+        before, stored = write_encoder_file(asked.source, file, asked.kind)
+        progress.say(f"Written for {asked.out}; opening it to compare.")
+        certificate = {
+            "from": asked.source.name,
+            "to": asked.out.name,
+            "type": asked.kind,
+            "tensors": by_type(stored),
+            **certify_encoder(before, file, asked.kind, sample, progress),
+            "bytes": {"before": _bytes(asked.source), "after": _bytes(file)},
+        }
+        write_json(note, certificate)
+    return {"path": str(asked.out), **certificate}
+
+
 def forms_of(path: Path) -> dict[str, str]:
     """Of each form why the model of `path` cannot be written in it, "" where it can; no weights
     are read. Raises UsageError where there is no model."""
     source = resolve(path)
     config = load_config(source)
+    if isinstance(config, MaskedLMConfig):
+        config = body_of(config)
     if not isinstance(config, CausalLMConfig):
-        return dict.fromkeys(FORMS, "It does not continue text.")
+        none = dict.fromkeys(FORMS, "It does not continue text.")
+        body = config if isinstance(config, EncoderConfig) else None
+        return none | ({"gguf": _refusal(lambda: write_config(body))} if body else {})
     return {
         "hf": "",
         "gguf": _refusal(lambda: write_config(config)),

@@ -42,7 +42,7 @@ def write_gguf_file(
         progress.say(f"The weights of {source.name} were {before} already: what that lost is lost.")
     stored = write_gguf(model, out, kind, metadata, found.columns if found else None)
     _say_replaced(stored, kind, progress)
-    return {"tensors": _by_type(stored), "importance": found.summary() if found else None}
+    return {"tensors": by_type(stored), "importance": found.summary() if found else None}
 
 
 def _about(source: Path, parameters: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _say_replaced(stored: Sequence[StoredTensor], kind: str, progress: Progress)
         )
 
 
-def _by_type(stored: Sequence[StoredTensor]) -> dict[str, dict[str, int]]:
+def by_type(stored: Sequence[StoredTensor]) -> dict[str, dict[str, int]]:
     """How many tensors and bytes a file has of each type, the most bytes first."""
     found: dict[str, dict[str, int]] = {}
     for tensor in stored:

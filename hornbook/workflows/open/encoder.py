@@ -10,7 +10,7 @@ from hornbook.core.errors import UsageError, unknown
 from hornbook.core.machine import has_bfloat16, pick_device
 from hornbook.models.encoder import EncoderConfig, EncoderNetwork
 from hornbook.models.folder import load_model
-from hornbook.models.masked_lm import MaskedLM
+from hornbook.models.masked_lm import MaskedLM, MaskedLMConfig
 from hornbook.models.place import resolve
 from hornbook.models.prompts import Prompts, read_prompts
 from hornbook.models.sentences import Embedded, embed_stream
@@ -104,10 +104,14 @@ def _opened(path: Path, device: str, dtype: torch.dtype) -> Encoder:
     return Encoder(path, model, SequenceTokenizer.load(folder), read_prompts(folder))
 
 
-def _without_head(model: MaskedLM) -> EncoderNetwork:
+def body_of(config: MaskedLMConfig) -> EncoderConfig:
+    """What the head that fills in words reads."""
     names = ("vocab", "width", "context", "embedding", "stack", "pooling")
-    config = EncoderConfig(**{name: getattr(model.config, name) for name in names})
-    found = config.outline()
+    return EncoderConfig(**{name: getattr(config, name) for name in names})
+
+
+def _without_head(model: MaskedLM) -> EncoderNetwork:
+    found = body_of(model.config).outline()
     assert isinstance(found, EncoderNetwork)
     found.embedding, found.stack = model.embedding, model.stack
     return found.eval()
