@@ -151,10 +151,17 @@ class GGUFFile:
         forget(self.mapped(name))
 
 
-class _PartFile:
-    """One file: values, tensors and the whole of it, mapped."""
+def value_of(path: Path, key: str) -> Any:
+    """What a file says of one key, None where it does not; read no further than to it, which for
+    keys at the beginning is much sooner."""
+    return _PartFile(path, until=key).values.get(key)
 
-    def __init__(self, path: Path) -> None:
+
+class _PartFile:
+    """One file: values, tensors and the whole of it, mapped. until: the last key that is read, and
+    no tensors then."""
+
+    def __init__(self, path: Path, until: str | None = None) -> None:
         self.path = path
         with path.open("rb") as stream:
             self._size = path.stat().st_size
@@ -174,6 +181,8 @@ class _PartFile:
             if key in self.values:
                 self._refuse(f"has the key {key!r} twice.")
             self.values[key] = self._value(self._number("I"))
+            if key == until:
+                return
         self.tensors = self._places(tensors)
         self._check_apart()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hornbook.core.errors import HornbookError
-from hornbook.core.gguf import GGUFFile, is_model, parts_of
+from hornbook.core.gguf import GGUFFile, is_model, parts_of, value_of
 
 KINDS = {
     kind.name: (kind.value, *gguf.GGML_QUANT_SIZES[kind]) for kind in gguf.GGMLQuantizationType
@@ -121,6 +121,14 @@ def test_what_a_type_cannot_store_or_the_file_does_not_hold_is_refused(kind, put
     for offset in (0, size - 1, 2 * size - 1):
         table = [Tensor("m", number, (2 * block,), 0), Tensor("n", number, (block,), offset)]
         refused(put(header(table) + data), "stores 'n' where 'm' lies" if offset else "lies")
+
+
+def test_one_key_is_read_without_what_is_behind_it(put):
+    path = put(header([])[:150])
+    refused(path)
+    assert value_of(path, "general.architecture") == "llama"
+    with pytest.raises(HornbookError, match="cut short"):
+        value_of(path, "not.there")
 
 
 def test_counts_and_lengths_that_no_file_has_are_refused_at_once(put):

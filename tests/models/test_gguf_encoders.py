@@ -8,12 +8,17 @@ import torch
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.gguf import GGUFFile
+from hornbook.models.about import about
 from hornbook.models.encoder_presets import BertSizes, bert, bert_masked_lm
 from hornbook.models.folder import load_model, save_model
 from hornbook.models.gguf.write import write_gguf
 from hornbook.models.packed_gguf import load_packed
 from hornbook.workflows.exchange.export import export, forms_of
-from hornbook.workflows.open.encoder import open_encoder
+from hornbook.workflows.open.decoder import Decoder
+from hornbook.workflows.open.encoder import Encoder, open_encoder
+from hornbook.workflows.open.generator import open_generator
+from hornbook.workflows.open.load import load
+from hornbook.workflows.open.quick_encoder import QuickEncoder
 from tests.models.test_gguf_found import rewritten
 from tests.tiny import QUIET, loud
 
@@ -121,8 +126,17 @@ def test_what_would_be_computed_otherwise_is_refused(change, said, folder, tmp_p
         open_encoder(tmp_path / "other.gguf", "cpu", "float32")
 
 
-def test_an_encoder_continues_no_text(folder, tmp_path):
+def test_an_encoder_is_opened_as_what_it_is(folder, tmp_path):
     export(folder, "gguf", "q8_0", tmp_path / "m.gguf", None, QUIET)
+    model = load(tmp_path / "m.gguf")
+    assert isinstance(model, Encoder) and QuickEncoder.open(tmp_path / "m.gguf") is None
+    assert about(tmp_path / "m.gguf").family == "bert"
+    with pytest.raises(UsageError, match="is an encoder"):
+        load(tmp_path / "m.gguf", Decoder)
+    with pytest.raises(UsageError, match="holds no decoder"):
+        open_generator(tmp_path / "m.gguf", "cpu", "float32")
+    with pytest.raises(HornbookError, match="holds no decoder: it does not continue text"):
+        open_generator(tmp_path / "m.gguf", "cpu")
     with pytest.raises(HornbookError, match="holds no decoder: it does not continue text"):
         load_packed(tmp_path / "m.gguf")
 

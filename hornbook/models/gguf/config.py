@@ -24,11 +24,11 @@ from hornbook.models.gguf.architectures import (
     without_windows,
 )
 from hornbook.models.gguf.encoders import read_encoder, write_encoder
-from hornbook.models.gguf.names import ARCHITECTURES, BERT, ENCODER, architecture_of
+from hornbook.models.gguf.names import ARCHITECTURES, ENCODER, architecture_of
 from hornbook.models.gguf.qwen import write_hybrid, write_moe
 from hornbook.models.gguf.rotary import interleaved
 from hornbook.models.gguf.scaling import write_turning
-from hornbook.models.gguf.sizes import ARCHITECTURE, HEADS
+from hornbook.models.gguf.sizes import ARCHITECTURE, BERT, HEADS
 
 
 def read_config(file: GGUFFile) -> tuple[Family, CausalLMConfig | EncoderConfig]:

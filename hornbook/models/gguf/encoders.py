@@ -10,8 +10,7 @@ from hornbook.core.gguf import GGUFFile
 from hornbook.models.encoder import EncoderConfig
 from hornbook.models.encoder_presets import BertSizes, bert
 from hornbook.models.fields import Fields
-from hornbook.models.gguf.names import BERT
-from hornbook.models.gguf.sizes import HEADS, close_fields, open_fields
+from hornbook.models.gguf.sizes import BERT, HEADS, close_fields, open_fields
 
 _TYPES = "token_types.weight"
 _MEAN = 1

@@ -24,7 +24,7 @@ from hornbook.models.convert import (
 )
 from hornbook.models.convert.family import Family, TensorRule
 from hornbook.models.gguf.scaling import DIVISORS, LONG, SHORT
-from hornbook.models.gguf.sizes import HEAD, OF_IMAGES
+from hornbook.models.gguf.sizes import BERT, HEAD, OF_IMAGES
 
 _LLAMA = {
     "model.embed_tokens": "token_embd",
@@ -140,7 +140,6 @@ ARCHITECTURES = {name: _renamed(family, table) for name, (family, table) in _NAM
 """By `general.architecture`."""
 
 
-BERT = "bert"
 ENCODER = replace(
     _renamed(bert.BODY, _BERT),
     # Of classifiers and of what judges pairs, which are other heads on the same.

@@ -12,6 +12,8 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.gguf import TOKENS
 
 ARCHITECTURE = "general.architecture"
+BERT = "bert"
+"""The architecture of encoders."""
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 HEADS = "attention.head_count"
 OF_IMAGES = ("v.*", "mm.*")

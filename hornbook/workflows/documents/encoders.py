@@ -97,6 +97,8 @@ def _weights(folder: Path) -> str:
 
 
 def _file(folder: Path) -> Path | None:
+    if folder.is_file():
+        return folder
     return next(iter(sorted(folder.glob("*.safetensors"))), None)
 
 

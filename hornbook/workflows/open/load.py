@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, overload
 
 from hornbook.core.errors import UsageError
-from hornbook.core.gguf import is_gguf
+from hornbook.core.gguf import is_gguf, value_of
+from hornbook.models.gguf.sizes import ARCHITECTURE, BERT
 from hornbook.models.place import linear_folder, resolve
 from hornbook.workflows.open.opened import Opened, wrong_kind
 
@@ -99,7 +100,7 @@ def kind_of(path: Path) -> type[Opened]:
 
         return Classifier
     place = resolve(path)
-    if is_gguf(place):
+    if is_gguf(place) and value_of(place, ARCHITECTURE) != BERT:
         from hornbook.workflows.open.decoder import Decoder
 
         return Decoder
