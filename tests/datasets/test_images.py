@@ -122,9 +122,9 @@ def large():
 
 
 def chatty():
-    """A picture with a comment that unpacks to gigabytes."""
+    """A picture with a comment that unpacks to far more than a comment may hold."""
     whole = png(PIXELS[0])
-    text = b"zTXtComment\0\0" + zlib.compress(bytes(2**28))
+    text = b"zTXtComment\0\0" + zlib.compress(bytes(2**26), 1)
     chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
     return whole[:33] + chunk + whole[33:]
 
