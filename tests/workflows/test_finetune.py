@@ -169,7 +169,8 @@ def test_mixed_forms_are_said_and_bad_rows_named(folder, tmp_path):
     lines[3] = '{"instruction": "no output"}'
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
     heard = Heard()
-    facts = tune(folder, tmp_path / "run", data=[tmp_path / "rows.jsonl"], progress=heard)
+    data = [tmp_path / "rows.jsonl"]
+    facts = tune(folder, tmp_path / "run", data=data, progress=heard, epochs=1)
     assert facts["data"]["forms"] == {"alpaca": 29, "prompt/completion": 30}
     assert facts["data"]["rejected"] == 1
     assert "29 alpaca, 30 prompt/completion" in heard.lines[0]
@@ -180,7 +181,7 @@ def test_a_prompt_stands_on_one_side_only(folder, tmp_path):
     rows = [{**row, "output": f"{row['output']} {i % 3}"} for i, row in enumerate(ROWS[:20] * 3)]
     rows += rows[:5]
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    facts = tune(folder, tmp_path / "run", data=[tmp_path / "rows.json"])
+    facts = tune(folder, tmp_path / "run", data=[tmp_path / "rows.json"], epochs=1)
     data = facts["data"]
     assert data["doubles"] == 5 + 60 - len({json.dumps(row) for row in rows[:60]})
     assert data["test"] >= 3 and data["validation"] >= 3
@@ -221,7 +222,7 @@ def test_a_row_that_a_template_refuses_costs_itself(folder, tmp_path):
     heard = Heard()
     facts = tune(
         folder, tmp_path / "run", model=tmp_path / "model", data=[tmp_path / "rows.jsonl"],
-        progress=heard,
+        progress=heard, epochs=1,
     )  # fmt: skip
     data = facts["data"]
     assert data["refused"] == 4 and data["train"] + data["validation"] + data["test"] == 26
