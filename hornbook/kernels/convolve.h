@@ -1,5 +1,6 @@
 // Causal convolutions of single channels (LeCun et al. 1989), with SiLU behind them or without, as
-// training needs them: of bfloats, and back. A job is some channels of a row.
+// training needs them: of bfloats, and back. A job is some channels of a row, which go through its
+// tokens side by side: what was last seen, and what is not yet whole, stays in registers.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +13,12 @@
 namespace {
 
 constexpr int kAbreastChannels = 64;  // of a job
+constexpr int kMostTaps = 4;
 
 // y_t = bias + sum_k weight_k x_(t-taps+1+k), or SiLU of it if `active`; values before a token's segment
 // are 0. x, y and their gradients: (rows, 1, tokens, channels), bfloats. weight: (taps, channels); bias:
 // (channels,) or null. begin: as `Fades` has it. dweight: (rows, taps + 1, channels), that of the bias
-// last. 16 divides channels.
+// last. 16 divides channels; at most kMostTaps.
 struct Convolution {
   int32_t rows, tokens, channels, taps, active;
   Slab x, y, dy, dx;
@@ -25,79 +27,81 @@ struct Convolution {
   float* dweight;
 
   int64_t blocks() const { return (channels + kAbreastChannels - 1) / kAbreastChannels; }
-  int64_t begins(int64_t row, int64_t t) const { return begin ? begin[row * tokens + t] : 0; }
-  // How far a token looks back.
-  int64_t lags(int64_t row, int64_t t) const {
-    return std::min<int64_t>(taps - 1, t - begins(row, t));
+  bool begins(int64_t row, int64_t t) const {
+    return t == 0 || (begin && begin[row * tokens + t] == t);
   }
-  const float* tap(int64_t lag) const { return weight + (taps - 1 - lag) * channels; }
 };
 
-// Channels [first, stop) of a row.
+// A register of channels of a row, from `at` on. Of taps the newest comes first.
+template <int kTaps>
 struct Strand {
-  int64_t row, first, stop;
+  const Convolution& v;
+  const int64_t row, at;
+  Floats weight[kTaps], seen[kTaps], bias;
 
-  Strand(const Convolution& v, int64_t job)
-      : row(job / v.blocks()), first(job % v.blocks() * kAbreastChannels),
-        stop(std::min<int64_t>(first + kAbreastChannels, v.channels)) {}
+  Strand(const Convolution& v, int64_t row, int64_t at)
+      : v(v), row(row), at(at), bias(v.bias ? load(v.bias + at) : zeros()) {
+    for (int k = 0; k < kTaps; k++) weight[k] = load(v.weight + (kTaps - 1 - k) * v.channels + at);
+  }
+
+  template <typename T>
+  T* of(const Slab& x, int64_t t) const {
+    return x.of<T>(row, 0, t) + at;
+  }
+
+  // What is summed up at a token.
+  Floats next(int64_t t) {
+    for (int k = kTaps - 1; k > 0; k--) seen[k] = v.begins(row, t) ? zeros() : seen[k - 1];
+    seen[0] = load_bfloats(of<const uint16_t>(v.x, t));
+    Floats found = bias;
+    for (int k = 0; k < kTaps; k++) found = multiply_add(weight[k], seen[k], found);
+    return found;
+  }
+
+  void forward() {
+    for (int64_t t = 0; t < v.tokens; t++) {
+      const Floats found = next(t);
+      store_bfloats(of<uint16_t>(v.y, t), v.active ? silu(found) : found);
+    }
+  }
+
+  void back() {
+    Floats waiting[kTaps], sums[kTaps + 1];  // of the last tokens, and of the taps and the bias
+    for (Floats& each : sums) each = zeros();
+    int64_t first = 0;  // token of the segment
+    // Tokens before t that wait for no other of their segment.
+    const auto end = [&](int64_t t) {
+      for (int k = 0; k + 1 < kTaps && t - 1 - k >= first; k++)
+        store_bfloats(of<uint16_t>(v.dx, t - 1 - k), waiting[k]);
+    };
+    for (int64_t t = 0; t < v.tokens; t++) {
+      const Floats found = next(t), dy = load_bfloats(of<const uint16_t>(v.dy, t));
+      const Floats slope = v.active ? multiply(dy, silu_slope(found)) : dy;
+      if (v.begins(row, t)) {
+        end(t);
+        first = t;
+        for (Floats& each : waiting) each = zeros();
+      }
+      for (int k = kTaps - 1; k > 0; k--) waiting[k] = multiply_add(weight[k], slope, waiting[k - 1]);
+      waiting[0] = multiply(weight[0], slope);
+      if (t + 1 - kTaps >= first) store_bfloats(of<uint16_t>(v.dx, t + 1 - kTaps), waiting[kTaps - 1]);
+      for (int k = 0; k < kTaps; k++) sums[k] = multiply_add(slope, seen[k], sums[k]);
+      sums[kTaps] = add(sums[kTaps], slope);
+    }
+    end(v.tokens);
+    float* to = v.dweight + row * (kTaps + 1) * v.channels + at;
+    for (int k = 0; k < kTaps; k++) store(to + (kTaps - 1 - k) * v.channels, sums[k]);
+    store(to + kTaps * v.channels, sums[kTaps]);
+  }
 };
 
-Floats convolved(const Convolution& v, const uint16_t* x, int64_t lags, int64_t c) {
-  Floats found = v.bias ? load(v.bias + c) : zeros();
-  for (int64_t lag = 0; lag <= lags; lag++)
-    found = multiply_add(load(v.tap(lag) + c), load_bfloats(x - lag * v.x.token + c), found);
-  return found;
-}
-
-void convolve(const Convolution& v, const Strand& s) {
-  for (int64_t t = 0; t < v.tokens; t++) {
-    const uint16_t* x = v.x.of<const uint16_t>(s.row, 0, t);
-    uint16_t* y = v.y.of<uint16_t>(s.row, 0, t);
-    const int64_t lags = v.lags(s.row, t);
-    for (int64_t c = s.first; c < s.stop; c += kLanes) {
-      const Floats found = convolved(v, x, lags, c);
-      store_bfloats(y + c, v.active ? silu(found) : found);
-    }
-  }
-}
-
-// How steep SiLU is.
-Floats silu_slope(Floats x) {
-  const Floats sigmoid = divide(all(1), one_and_power(x));
-  return multiply_add(multiply(x, sigmoid), subtract(all(1), sigmoid), sigmoid);
-}
-
-// slopes: (tokens, kAbreastChannels), of what was summed up.
-void convolve_back(const Convolution& v, const Strand& s, float* slopes) {
-  float* dweight = v.dweight + s.row * (v.taps + 1) * v.channels;
-  const auto grow = [&](float* to, Floats by, Floats x) { store(to, multiply_add(by, x, load(to))); };
-  for (int64_t k = 0; k <= v.taps; k++)
-    std::fill(dweight + k * v.channels + s.first, dweight + k * v.channels + s.stop, 0.0f);
-  for (int64_t t = 0; t < v.tokens; t++) {
-    const uint16_t* x = v.x.of<const uint16_t>(s.row, 0, t);
-    const uint16_t* dy = v.dy.of<const uint16_t>(s.row, 0, t);
-    const int64_t lags = v.lags(s.row, t);
-    for (int64_t c = s.first; c < s.stop; c += kLanes) {
-      Floats slope = load_bfloats(dy + c);
-      if (v.active) slope = multiply(slope, silu_slope(convolved(v, x, lags, c)));
-      store(slopes + t * kAbreastChannels + c - s.first, slope);
-      grow(dweight + v.taps * v.channels + c, slope, all(1));
-      for (int64_t lag = 0; lag <= lags; lag++)
-        grow(dweight + (v.taps - 1 - lag) * v.channels + c, slope,
-             load_bfloats(x - lag * v.x.token + c));
-    }
-  }
-  for (int64_t t = 0; t < v.tokens; t++) {
-    uint16_t* dx = v.dx.of<uint16_t>(s.row, 0, t);
-    int64_t seen = 1;  // by so many tokens from its own on
-    while (seen < v.taps && t + seen < v.tokens && v.begins(s.row, t + seen) <= t) seen++;
-    for (int64_t c = s.first; c < s.stop; c += kLanes) {
-      Floats found = zeros();
-      for (int64_t lag = 0; lag < seen; lag++)
-        found = multiply_add(load(v.tap(lag) + c),
-                             load(slopes + (t + lag) * kAbreastChannels + c - s.first), found);
-      store_bfloats(dx + c, found);
-    }
+template <int kTaps>
+void convolve(const Convolution& v, int64_t job, bool back) {
+  const int64_t first = job % v.blocks() * kAbreastChannels;
+  for (int64_t c = first; c < std::min<int64_t>(first + kAbreastChannels, v.channels); c += kLanes) {
+    Strand<kTaps> strand(v, job / v.blocks(), c);
+    if (back) strand.back();
+    else strand.forward();
   }
 }
 

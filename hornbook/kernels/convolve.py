@@ -11,7 +11,7 @@ from hornbook.kernels import structures
 from hornbook.kernels.library import Library
 from hornbook.kernels.pointers import array, require, slab
 
-_LANES, _MOST = 16, 2**31 - 1
+_LANES, _TAPS, _MOST = 16, 4, 2**31 - 1
 
 
 class Convolved(NamedTuple):
@@ -25,9 +25,9 @@ class Convolved(NamedTuple):
     active: bool
 
 
-def fits(channels: int) -> bool:
-    """Whether the kernels take so many channels."""
-    return channels % _LANES == 0
+def fits(channels: int, taps: int) -> bool:
+    """Whether the kernels take so many channels and taps."""
+    return channels % _LANES == 0 and 1 <= taps <= _TAPS
 
 
 def convolve(library: Library, convolved: Convolved, threads: int | None = None) -> np.ndarray:
@@ -68,8 +68,8 @@ def begins(begin: np.ndarray | None, rows: int, tokens: int) -> int | None:
 def _call(v: Convolved) -> structures.ConvolutionStruct:
     """The structure of a call without what it writes, as long as all arrays live."""
     rows, tokens, channels = v.x.shape
-    require(fits(channels) and v.x.size <= _MOST, "whole registers of channels")
-    require(len(v.weight) > 0, "a tap or more")
+    require(fits(channels, len(v.weight)), "whole registers of channels, and few taps")
+    require(v.x.size <= _MOST, "sizes of 32 bits")
     return structures.ConvolutionStruct(
         rows=rows,
         tokens=tokens,

@@ -73,6 +73,12 @@ Floats one_and_power(Floats x) {
 
 Floats silu(Floats x) { return divide(x, one_and_power(x)); }
 
+// How steep `silu` is.
+Floats silu_slope(Floats x) {
+  const Floats sigmoid = divide(all(1), one_and_power(x));
+  return multiply_add(multiply(x, sigmoid), subtract(all(1), sigmoid), sigmoid);
+}
+
 // tanh(x), within 2e-7.
 Floats hyperbolic_tangent(Floats x) {
   return subtract(divide(all(2), one_and_power(add(x, x))), all(1));

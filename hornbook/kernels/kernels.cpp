@@ -241,16 +241,11 @@ Status hornbook_rule(int threads, const Rule* rule, int back) noexcept {
 
 // y becomes what is convolved; or with `back` dx and dweight the gradients of dy.
 Status hornbook_convolve(int threads, const Convolution* v, int back) noexcept {
-  const int64_t room = back ? int64_t(v->tokens) * kAbreastChannels : 0;
-  Arena arena(room * threads * sizeof(float));
-  if (!arena.base) return kNoMemory;
+  static_assert(kMostTaps == 4);
+  constexpr decltype(&convolve<1>) kByTaps[] = {convolve<1>, convolve<2>, convolve<3>, convolve<4>};
   Team::run(threads, kMany, [&](Member& team) {
-    float* slopes = reinterpret_cast<float*>(arena.base) + room * team.thread;
     team.each(v->rows * v->blocks(), [&](int64_t first, int64_t stop) {
-      for (int64_t job = first; job < stop; job++) {
-        if (back) convolve_back(*v, {*v, job}, slopes);
-        else convolve(*v, {*v, job});
-      }
+      for (int64_t job = first; job < stop; job++) kByTaps[v->taps - 1](*v, job, back);
     });
   });
   return kDone;

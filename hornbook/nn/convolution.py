@@ -33,7 +33,7 @@ class CausalConvolution(nn.Module):
     def _convolve(self, x: Tensor, mask: Mask, past: Tensor | None, active: bool) -> Tensor:
         if mask.valid is not None:
             x = x.masked_fill(~mask.valid[..., None], 0)
-        if past is None and convolves(x, self.weight.shape[0]):
+        if past is None and convolves(x, self.weight.shape[-1]):
             return convolved(x, self.weight, self.bias, begins(mask.segments), active)
         lags = self.weight.shape[-1] - 1
         if past is None:

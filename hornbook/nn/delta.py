@@ -127,6 +127,7 @@ class Projected(NamedTuple):
 class GatedDelta(Layer):
     """output(norm(delta_rule(silu(conv(x)))) * silu(gate(x)))"""
 
+    begins_with_products = True
     # A number a head, which the usual ranks do not fit.
     unadapted: ClassVar[frozenset[str]] = frozenset({"rate", "step"})
 

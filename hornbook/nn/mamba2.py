@@ -94,6 +94,7 @@ class Mamba2Config(LayerConfig):
 class Mamba2(Layer):
     """output(norm((scan(conv(x)) + skip * conv(x)) * silu(gate)))"""
 
+    begins_with_products = True
     # `peft` refuses it: kernels of theirs take the matrix as it is.
     unadapted: ClassVar[frozenset[str]] = frozenset({"output"})
 

@@ -26,9 +26,9 @@ def begins(segments: Tensor | None) -> np.ndarray | None:
     return found
 
 
-def convolves(x: Tensor, channels: int) -> bool:
-    """Whether the kernels convolve x (B, T, C) here."""
-    return _short(x) and convolve.fits(channels)
+def convolves(x: Tensor, taps: int) -> bool:
+    """Whether the kernels convolve x (B, T, C) here, by so many taps."""
+    return _short(x) and convolve.fits(x.shape[-1], taps)
 
 
 def convolved(

@@ -37,6 +37,8 @@ class ShortConvConfig(LayerConfig):
 class ShortConv(Layer):
     """output(after * conv(before * x)), where before, after and x are projections of the input."""
 
+    begins_with_products = True
+
     def __init__(self, config: ShortConvConfig, width: int) -> None:
         super().__init__()
         self.input = nn.Linear(width, 3 * width, bias=config.bias)
