@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hornbook.workflows.projects.labels.project import Labels
     from hornbook.workflows.projects.pairs.project import Pairs
     from hornbook.workflows.projects.questions.project import Questions
+    from hornbook.workflows.projects.rewards.project import Rewards
     from hornbook.workflows.projects.text.project import Text
     from hornbook.workflows.train import Run, train
 
@@ -51,6 +52,7 @@ __all__ = [
     "Question",
     "Questions",
     "Reranker",
+    "Rewards",
     "Run",
     "Text",
     "Translation",
@@ -79,6 +81,7 @@ _PLACES = {
     "workflows.projects.labels.project": ("Labels",),
     "workflows.projects.pairs.project": ("Pairs",),
     "workflows.projects.questions.project": ("Questions",),
+    "workflows.projects.rewards.project": ("Rewards",),
     "workflows.projects.text.project": ("Text",),
     "workflows.train": ("Run", "train"),
 }

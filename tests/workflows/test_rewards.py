@@ -3,10 +3,13 @@
 import json
 
 import pytest
+import torch
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.models.folder import save_model
+from hornbook.evaluate.rewards import REWARDS
+from hornbook.models.folder import load_model, save_model
 from hornbook.models.presets import PRESETS
+from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.projects.rewards.project import Rewards
 from hornbook.workflows.projects.rewards.result import SIGNS, verdict_line
@@ -130,3 +133,29 @@ def test_a_finished_run_says_what_it_found(folder, tmp_path):
     ]
     drawn = [row for row in log if row["kind"] == "answers"]
     assert len(drawn) == found["steps"] and all(0 <= row["flat"] <= 1 for row in drawn)
+
+
+def longer(text, goal):
+    return min(1.0, len(text) / 30)
+
+
+@pytest.mark.slow
+def test_a_reward_that_can_be_hacked_is_hacked_and_said_so(folder, tmp_path, monkeypatch):
+    """A program that pays for length is pleased by length: the reward rises, and the sign stands
+    in the result, the card and what is said."""
+    planted = REWARDS["exact"]._replace(score=longer)
+    monkeypatch.setitem(REWARDS, "exact", planted)
+    model, tokenizer = load_model(folder / "model"), Tokenizer.load(folder / "model")
+    with torch.no_grad():  # writes some letters, and ends soon
+        model.embedding.token.weight += 1
+        for id in (tokenizer.eos_id, *tokenizer.encode("12a")):
+            model.head.weight[id] += 6 / model.config.width
+    save_model(model, tmp_path / "model", tokenizer_folder=folder / "tokenizer")
+    own = Rewards(tmp_path / "model", folder / "rows.json", folder / "general.txt")
+    values = {"max_tokens": 32, "beta": 0, "method": "full", "rate": 0.003, "dtype": "float32"}
+    found = run(
+        own, tmp_path / "run", own.request({"reward": "exact", "epochs": 20, **values}),
+        progress=QUIET,
+    )  # fmt: skip
+    assert found["verdict"] == "suspicious" and "longer" in found["hacking"]["signs"]
+    assert SIGNS["longer"] in (tmp_path / "run" / "model" / "README.md").read_text()
