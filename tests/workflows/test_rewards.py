@@ -44,7 +44,7 @@ def asked(folder, **values):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"reward": None}, "--reward quote, json, exact"),
+        ({"reward": None}, "quote, json, exact"),
         ({"reward": "exakt"}, "Did you mean 'exact'"),
         ({"json_schema": "{}"}, "goes with --reward json"),
         (

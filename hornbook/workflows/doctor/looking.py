@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hornbook.batches.batch import Batch
 from hornbook.batches.preferences import PreferenceBatch
+from hornbook.batches.rollouts import RolloutBatch
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.training.objective import masked_losses, token_losses
@@ -31,6 +32,8 @@ def rows_of(batch: Any) -> Batch | None:
     """The rows of tokens with targets that a batch holds; of preferences the preferred answers."""
     if isinstance(batch, PreferenceBatch):
         return batch.chosen
+    if isinstance(batch, RolloutBatch):
+        return batch.answers
     return batch if isinstance(batch, Batch) else None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from hornbook.batches.questions import QuestionBatch
+from hornbook.batches.rollouts import RolloutBatch
 from hornbook.training.checkpoint import trainable
 from hornbook.training.loop import gradient
 from hornbook.training.problem import Problem
@@ -82,7 +83,13 @@ def all_move(subject: Subject) -> Diagnosis:
     problem = subject.problem
     assert problem is not None
     moving = [name for name, _ in trainable(problem.model)]
-    part = next(next(first_batches(problem, 1)).split(_ROWS))
+    batch = next(first_batches(problem, 1))
+    if isinstance(batch, RolloutBatch) and not batch.scale:
+        return doubtful(
+            "all answers of the first step are worth the same: it teaches nothing",
+            "Show an example in the prompts, or tune on some answers first.",
+        )
+    part = next(batch.split(_ROWS))
     with weights_kept(problem), awake(problem.model):
         _, count, found = _gradient(problem, part, _ROWS)
     broken = [name for name, value in found.items() if not bool(torch.isfinite(value).all())]

@@ -60,7 +60,10 @@ class RewardsRequest(TimedRequest):
         given = {name: value for name, value in values.items() if value is not None}
         given.pop("task", None)
         if "reward" not in given:
-            raise UsageError(f"Say what is rewarded: --reward {', '.join(REWARDS)}.")
+            names = ", ".join(REWARDS)
+            raise UsageError(
+                f"Say what is rewarded: --reward NAME, or reward=NAME in a recipe: {names}."
+            )
         reward_of(given["reward"])
         method = Method.parse(given.get("method", "lora"))
         if "json_schema" in given:
