@@ -30,10 +30,7 @@ FORMS = (
     "In {city} you can meet {name}, aged {age}.",
     "{name} turned {age} last week and moved to {city}.",
 )
-ASKED = (
-    'Write what the sentence says as JSON with the keys "name", "age" and "city", and nothing '
-    "else.\n\n{sentence}"
-)
+ASKED = 'Say it as JSON with "name", "age" and "city".\n{sentence}'
 SCHEMA = {
     "type": "object",
     "required": ["name", "age", "city"],
@@ -72,25 +69,25 @@ def small_model(folder: Path, taught: list[dict[str, Any]]) -> Path:
     texts = [json.dumps(row, ensure_ascii=False) for row in taught]
     tokenizer = train_tokenizer(texts, 512, folder / "tokenizer", Progress(quiet=True))
     sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=96, depth=3, context=192, heads=3, kv_heads=3, head=32,
-        hidden=256, tied=True,
+        vocab=tokenizer.vocab_size, width=64, depth=2, context=160, heads=2, kv_heads=2, head=32,
+        hidden=192, tied=True,
     )  # fmt: skip
     save_model(llama(sizes).build(0), folder / "empty", tokenizer_folder=folder / "tokenizer")
     data = write_rows(folder / "taught.jsonl", taught, "prompt", "completion")
     run = hb.train(
-        hb.Answers(folder / "empty", data), folder / "taught", method="full", rate=2e-3,
+        hb.Answers(folder / "empty", data), folder / "taught", method="full", rate=4e-3,
         epochs=EPOCHS, dtype="float32", progress=True,
     )  # fmt: skip
     return run.folder
 
 
-EPOCHS = 6
+EPOCHS = 5
 """Passes over the rows in which the small decoder learns to answer."""
 
 
 def measured(model: Path | str, folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     """The result of a tuning by the reward, on rows that the model was not taught."""
-    data = write_rows(folder / "rows.jsonl", rows(400, 1), "prompt")
+    data = write_rows(folder / "rows.jsonl", rows(240, 1), "prompt")
     project = Rewards(model, data)
     given = {"reward": "json", "json_schema": SCHEMA, "max_tokens": 48, **values}
     return hb.train(project, folder / "rewarded", progress=True, **given).result
@@ -99,14 +96,14 @@ def measured(model: Path | str, folder: Path, values: dict[str, Any]) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="a decoder to tune; a small one is made without")
-    parser.add_argument("--minutes", type=float, help="of the tuning; two passes without")
+    parser.add_argument("--minutes", type=float, help="of the tuning; one pass without")
     parser.add_argument("--rate", type=float)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    length = {"minutes": asked.minutes} if asked.minutes else {"epochs": 2}
+    length = {"minutes": asked.minutes} if asked.minutes else {"epochs": 1}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        model = asked.model or small_model(folder, rows(1500, 0))
+        model = asked.model or small_model(folder, rows(600, 0))
         found = measured(model, folder, {**length, "rate": asked.rate})
     kept = ("reward", "steps", "seconds", "verdict", "held_out", "general", "hacking", "examples")
     shown = json.dumps({name: found[name] for name in kept}, ensure_ascii=False, indent=1)
