@@ -22,6 +22,13 @@ test-slow: MARK = slow and not data and not browser and not gpu and not fuzz
 test-slow test-data test-browser test-gpu test-fuzz test-sanitize test-arm: test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -m "$(MARK)" || test $$? -eq 5
 
+# What looks for barriers on pages (tests/browser/test_studio_access.py); without npm that is left out.
+test-browser: build/axe
+
+build/axe:
+	npm install --prefix $@ --no-save --no-audit --no-fund --silent axe-core@4.14.1 \
+		|| echo "axe-core is not to be had: its tests are skipped"
+
 docs: .venv/installed-docs
 	$(BIN)/python scripts/site.py
 

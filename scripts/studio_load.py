@@ -102,8 +102,10 @@ def measure(address: str, folder: Path, process: psutil.Process) -> None:
     pages = [
         "/", "/runs", "/runs/now", "/run?id=run-00", "/run/figures?id=run-00",
         "/run/more?id=run-00", f"/together?{several}", f"/together/figures?{several}", "/new",
-        "/new?kind=labels", "/talk", "/ask", "/ask/now", "/understand",
-        "/models", "/compare", "/commands", "/commands/evaluate", "/corpora", "/corpus?id=corpus",
+        "/new?kind=labels", "/new?kind=answers", "/talk", "/ask", "/ask/now", "/understand",
+        "/understand/explain", "/understand/biography", "/understand/memorization",
+        "/understand/claims", "/models", "/compare", "/commands", "/commands/evaluate",
+        "/corpora", "/corpus?id=corpus",
         "/corpus/documents?id=corpus", "/corpus/documents?id=corpus&at=3000",
         f"/corpus/document?id=corpus&document={folder}/documents.jsonl:50123",
     ]  # fmt: skip

@@ -3,8 +3,8 @@
 WORK is the work folder of a studio; what the pictures show is made there by Hornbook's commands
 where it is not there yet, of Python's documentation, in about five minutes. MODEL is what is talked
 to and explained, a pulled name; NAME a picture, by default all. Chromium must be installed. Writes
-docs/studio/*.png; with --every FOLDER, instead of them, each page there in light and dark, English
-and Chinese, for desktop and phone.
+docs/studio/*.png; with --every FOLDER, instead of them, all pages there in light and dark, English
+and Chinese, for desktop and phone, and the form of each command in two of these ways.
 """
 
 import argparse
@@ -17,9 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import typer
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from hornbook.cli import app
+from hornbook.cli.command_forms import command_forms
 from hornbook.read.documents import Document
 from hornbook.read.pydocs import read_pydocs
 from hornbook.serve.studio.jobs import Jobs
@@ -32,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("work")
     parser.add_argument("models", nargs="*")
-    parser.add_argument("--only", nargs="*", default=[picture[0] for picture in PICTURES])
+    parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--every", type=Path)
     given = parser.parse_args()
     make(Path(given.work), *given.models[:1])
@@ -47,8 +50,9 @@ def main() -> None:
             browser = started.chromium.launch(
                 executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
             )
-            chosen = [one for one in PICTURES if one[0] in given.only]
-            for name, path, width, scheme, locale, act in every(chosen) if given.every else chosen:
+            pictures = every() if given.every else PICTURES
+            chosen = [one for one in pictures if not given.only or one[0] in given.only]
+            for name, path, width, scheme, locale, act in chosen:
                 out = (given.every or OUT) / f"{name}.png"
                 out.parent.mkdir(parents=True, exist_ok=True)
                 take(browser, address, (path, width, scheme, locale, act), out, bool(given.every))
@@ -72,15 +76,20 @@ def take(browser: Browser, address: str, what: tuple, out: Path, whole: bool) ->
     make_small(out)
 
 
-def every(pictures: list[tuple]) -> list[tuple]:
-    """Each page in all ways."""
-    pages = {(path, act): name.removesuffix("-phone") for name, path, *_, act in pictures}
+def every() -> list[tuple]:
+    """Each page in all ways, and the form of each command, of which one looks like another, wide in
+    English and narrow in Chinese."""
+    pages = {name.removesuffix("-phone"): (path, act) for name, path, *_, act in PICTURES} | MORE
+    ways = list(itertools.product((WIDE, PHONE), ("light", "dark"), ("en-GB", "zh-CN")))
+    found = [(name, path, *way, act) for name, (path, act) in pages.items() for way in ways]
+    found += [
+        (f"form-{form.name}", f"/commands/{form.name}", *way, look)
+        for form in command_forms(typer.main.get_command(app))
+        for way in (ways[0], ways[-1])
+    ]
     return [
         (f"{name}-{width}-{scheme}-{locale[:2]}", path, width, scheme, locale, act)
-        for (path, act), name in pages.items()
-        for width, scheme, locale in itertools.product(
-            (WIDE, PHONE), ("light", "dark"), ("en-GB", "zh-CN")
-        )
+        for name, path, width, scheme, locale, act in found
     ]
 
 
@@ -97,8 +106,9 @@ def make(work: Path, model: str = "") -> None:
     made = {
         "rules": ["index", "--wait", texts],
         "web": ["corpus", "build", "python-docs", "--recipe", "web"],
-        **{f"depth-{n}": ["pretrain", "--corpus", work / "web", "--depth", n, "--minutes", 1]
-           for n in (2, 4)},
+        **{f"depth-{n}": ["pretrain", "--corpus", work / "web", "--depth", n, "--minutes", 1,
+                          "--keep", 6, "--canaries", 5] for n in (2, 4)},
+        "claims": ["claims", "--only", "domain", "--only", "curated", "--minutes", 2],
         "manuals": ["compare", "--task", "classify", "--data", table, "--minutes", 1],
     }  # fmt: skip
     for name, command in made.items():
@@ -108,17 +118,31 @@ def make(work: Path, model: str = "") -> None:
     manual = work / "texts" / "manual.txt"
     manual.write_text("\n\n".join(one.text for one in read_pydocs() if is_language(one)))
     ahead = ["quickstart", f"--text={manual}", "--minutes=5", f"--out={work / 'ahead'}"]
-    begun = [("ahead.forecast", [*ahead, "--dry-run", "--json"])]
+    sentence = next(one.text for one in read_pydocs() if is_language(one)).split("\n\n")[1]
+    depth = str(work / "depth-4")
+    begun = [
+        ("ahead.forecast", [*ahead, "--dry-run", "--json"]),
+        (f"understood/{BIOGRAPHY}", ["biography", *page_of(work, BIOGRAPHY), depth, sentence]),
+        ("understood/memorization-1", ["memorization", "--json", "--", depth]),
+        ("commands/plan-1", ["plan", "--task", "text", "--text", str(manual), "--json"]),
+        ("doctor", ["doctor", "--json"]),
+    ]
     if model:
-        page = work / "understood" / "explain-1" / "report.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        text = ["--text=The capital of France is", "--contexts", "0", "--html", str(page)]
-        begun.append(("understood/explain-1", ["explain", *text, "--json", "--", model]))
+        text = ["--text=The capital of France is", "--contexts", "0"]
+        explain = ["explain", *text, *page_of(work, EXPLANATION), model]
+        begun.append((f"understood/{EXPLANATION}", explain))
     for out, command in begun:
         if jobs.making(out) is None and jobs.find(out) is None:
             jobs.begin(out, command, answers=True)
             while (job := jobs.find(out.replace("/", "."))) and job.alive:
                 time.sleep(0.5)
+
+
+def page_of(work: Path, name: str) -> list[str]:
+    """Options by which a command writes its page where the studio looks for it."""
+    page = work / "understood" / name / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    return ["--html", str(page), "--json", "--"]
 
 
 def run(*command: object) -> None:
@@ -216,6 +240,7 @@ ROWS = [
     ("Who held it?", "The child, by its handle."),
     ("What stood on it?", "The alphabet, and often a prayer."),
 ]
+EXPLANATION, BIOGRAPHY = "explain-1", "biography-1"
 RUN = "/run?id=depth-4"
 TOGETHER = "/together?id=depth-2&id=depth-4"
 PICTURES = [
@@ -244,6 +269,35 @@ PICTURES = [
     ("explanation", "/understand/explain", WIDE, "light", "en-GB", open_last),
     ("ask-phone", "/ask?index=rules", PHONE, "light", "zh-CN", ask("商标注册申请的费用是多少？")),
 ]
+UNDERSTOOD = "/understood?id=understood/"
+MORE = {
+    "runs": ("/runs", look),
+    "new": ("/new", look),
+    **{f"new-{kind}": (f"/new?kind={kind}", look) for kind in ("labels", "pairs", "images")},
+    **{
+        f"talk-{use}": (f"/talk?use={use}", look)
+        for use in ("translate", "summarise", "classify", "decide")
+    },
+    "understand": ("/understand", look),
+    "claims": ("/understand/claims", look),
+    "claims-page": ("/report?id=claims", look),
+    "explain": ("/understand/explain", look),
+    "explain-page": (f"/report?id=understood/{EXPLANATION}", look),
+    "biography": ("/understand/biography", look),
+    "biography-done": (f"{UNDERSTOOD}{BIOGRAPHY}", look),
+    "biography-page": (f"/report?id=understood/{BIOGRAPHY}", look),
+    "memorization": ("/understand/memorization", look),
+    "memorization-done": (f"{UNDERSTOOD}memorization-1", look),
+    "run-report": ("/report?id=depth-4", look),
+    "model": ("/model?origin=run&name=depth-4", look),
+    "corpora": ("/corpora", look),
+    "corpus-card": ("/report?id=web&name=card.html", look),
+    "documents": ("/corpus/documents?id=web", look),
+    "comparison-page": ("/report?id=manuals", look),
+    "commands": ("/commands", look),
+    "planned": ("/command?id=commands/plan-1", look),
+}
+"""Pages that docs/studio.md does not show, by name: the address, and what is done there."""
 
 if __name__ == "__main__":
     main()

@@ -35,6 +35,9 @@ _CANDIDATES = 100
 _TWICE, _MORE, _BESIDE = 2, 4, 4
 """Of what is asked for by words alone, of which hardly any say the same; of what was too little;
 and passages that are looked at beside as many as are asked for."""
+_WIDEST, _FOLD = 1_000, 8
+"""Passages, and of what is asked for, from which on a search ends with fewer hits, where the best all
+say the same. Else each question to a collection of alike rows would read all of it."""
 
 
 class Copy(NamedTuple):
@@ -152,10 +155,11 @@ class Searching:
         wanted, enough = max(_CANDIDATES, asked.most * _MORE), asked.most
         if asked.by == "words":  # whose scores do not depend on how many are looked at
             wanted, enough = asked.most * _TWICE, asked.most + 1  # of the last one all copies, too
+        widest = max(_WIDEST, asked.most * _FOLD)
         while True:
             ranked = self._ranked(asked, words, documents, wanted)
             found = self._shown(ranked, enough, words)
-            if len(found) >= enough or len(ranked) < wanted:
+            if len(found) >= enough or len(ranked) < wanted or (found and wanted >= widest):
                 return found[: asked.most]
             wanted *= _MORE
 

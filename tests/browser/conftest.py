@@ -48,7 +48,7 @@ PAGES = (
 MINUTE = 60_000
 KINDS = ("decoder", "network", "pairs")
 AXE = ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-"""By `npm install --prefix build/axe axe-core`, as CI does it."""
+"""By `make build/axe`, as `make test-browser` does it."""
 
 
 @pytest.fixture(scope="module")
@@ -107,5 +107,5 @@ def opened(browser, studio):
 def axe():
     """The source of axe-core, which looks for what keeps people out."""
     if not AXE.is_file():
-        pytest.skip("axe-core is not there: npm install --prefix build/axe axe-core")
+        pytest.skip("axe-core is not there: make build/axe")
     return AXE.read_text(encoding="utf-8")

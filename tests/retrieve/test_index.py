@@ -8,6 +8,7 @@ import pytest
 
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.read.documents import Document, Rejection
+from hornbook.retrieve import search
 from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.question import asked_words
 from hornbook.retrieve.store import PIECE, Store
@@ -172,6 +173,26 @@ def test_a_passage_in_two_rows_of_text_is_whole(tmp_path):
         asked = text[PIECE - 30 : PIECE + 30]
         hit = next(hit for hit in index.search(asked) if hit.passage == passage.id)
         assert hit.text == text[passage.start : passage.end]
+
+
+def test_alike_rows_are_not_all_read(tmp_path, monkeypatch):
+    """A search ends with fewer hits; where no hit is left at all, it looks further."""
+    monkeypatch.setattr(search, "_WIDEST", 100)
+    out = tmp_path / "out"
+    out.mkdir()
+    with IndexWriter(out) as writer:
+        file = writer.begin(found_file(tmp_path, "rows.csv"))
+        for i in range(600):
+            text = f"Otters hold hands while they sleep on their backs, number {i}."
+            writer.take(file, Document(str(i), text, "rows.csv"))
+        writer.end(file, found_file(tmp_path, "rows.csv"))
+        writer.catch_up()
+    (tmp_path / "rows.csv").touch()
+    with DocumentIndex.open(out) as index:
+        (hit,) = index.search("otters", 2)
+        assert 100 <= len(hit.copies) < 500
+        (tmp_path / "rows.csv").unlink()
+        assert index.search("otters", 2) == []
 
 
 def test_what_is_found_has_its_own_page(tmp_path):

@@ -1,6 +1,7 @@
 """How a command that was begun goes: a part of any page, which follows it and can stop it."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -29,6 +30,35 @@ def job_facts(studio: StudioState, name: str) -> dict[str, Any]:
         "said": studio.jobs.said(name)[-_LINES:] if job else [],
         "answered": (studio.jobs.answer(name) or {}) if job and not job.alive else {},
     }
+
+
+Facts = Callable[[StudioState, str], dict[str, Any]]
+
+
+def add_pages(to: APIRouter, place: str, templates: tuple[str, str], facts_of: Facts) -> None:
+    """Add the pages that follow one kind of what was begun, by its id: at `place` the whole, and
+    below it what changes (`now`) and when (`changes`).
+
+    templates: of the whole, and of what changes. facts_of: for both, with `job`; raises
+    RequestRefused for an id that is of no such thing.
+    """
+    whole, changing = templates
+
+    @to.get(place)
+    def one(request: Request, studio: Studio, id: str) -> Response:
+        """How it goes, and what came out."""
+        return page(request, whole, **facts_of(studio, id))
+
+    @to.get(f"{place}/now")
+    def one_now(request: Request, studio: Studio, id: str) -> Response:
+        """All of it but its name."""
+        return page(request, changing, **facts_of(studio, id))
+
+    @to.get(f"{place}/changes")
+    def one_changes(studio: Studio, id: str) -> EventStream:
+        """An event whenever something was said, or it ended."""
+        job = facts_of(studio, id)["job"]
+        return job_changes(studio, job.name if job else id)
 
 
 @router.get("/job/now")

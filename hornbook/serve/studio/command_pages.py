@@ -13,13 +13,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from hornbook.core.errors import HornbookError
-from hornbook.serve.routes import EventStream, refusal
-from hornbook.serve.studio.begun import job_facts
+from hornbook.serve.routes import refusal
+from hornbook.serve.studio.begun import add_pages, job_facts
 from hornbook.serve.studio.command_forms import CommandForm, find_form
 from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.jobs import COMMANDS, BegunCommand, own_page, page_of
-from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.model_list import pulled_models
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.render import HEADERS, language_of, page
@@ -109,25 +108,6 @@ def _start(
     return studio.jobs.begin(out, command, language_of(request), answers=form.answers)
 
 
-@router.get("/command")
-def one(request: Request, studio: Studio, id: str) -> Response:
-    """How one goes that was begun, and what came out."""
-    return page(request, "command.html.jinja", **_facts(studio, id))
-
-
-@router.get("/command/now")
-def one_now(request: Request, studio: Studio, id: str) -> Response:
-    """All of it but its name."""
-    return page(request, "command_now.html.jinja", **_facts(studio, id))
-
-
-@router.get("/command/changes")
-def one_changes(studio: Studio, id: str) -> EventStream:
-    """An event whenever something was said, or it ended."""
-    job = _job(studio, id)
-    return changes(lambda: (studio.jobs.find(job.name), studio.jobs.mark(job.name)))
-
-
 def _job(studio: StudioState, id: str) -> BegunCommand:
     job = studio.jobs.find(id.replace("/", "."))
     if job is None or job.out != id or not id.startswith(f"{COMMANDS}/"):
@@ -147,6 +127,9 @@ def _facts(studio: StudioState, id: str) -> dict[str, Any]:
         "made": made if made and made.is_file() else None,
         **facts,
     }
+
+
+add_pages(router, "/command", ("command.html.jinja", "command_now.html.jinja"), _facts)
 
 
 def made_by(command: list[str]) -> Path | None:

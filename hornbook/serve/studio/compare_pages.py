@@ -10,13 +10,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hornbook.core.errors import HornbookError, UsageError
-from hornbook.serve.routes import EventStream, refusal
-from hornbook.serve.studio.begun import job_facts
+from hornbook.serve.routes import refusal
+from hornbook.serve.studio.begun import add_pages, job_facts
 from hornbook.serve.studio.comparison import read_comparison, result_of
 from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of
 from hornbook.serve.studio.jobs import checked_name
-from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.look_pages import looked
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.render import language_of, page
@@ -118,25 +117,6 @@ def _texts(form: dict[str, str]) -> list[str]:
     return found
 
 
-@router.get("/comparison")
-def one(request: Request, studio: Studio, id: str) -> Response:
-    """One comparison, or how it goes."""
-    return page(request, "comparison.html.jinja", **_facts(studio, id))
-
-
-@router.get("/comparison/now")
-def one_now(request: Request, studio: Studio, id: str) -> Response:
-    """All of it but its name."""
-    return page(request, "comparison_now.html.jinja", **_facts(studio, id))
-
-
-@router.get("/comparison/changes")
-def one_changes(studio: Studio, id: str) -> EventStream:
-    """An event whenever something was said, or it ended."""
-    job = studio.jobs.making(id)
-    return changes(lambda: (job and studio.jobs.find(job.name), job and studio.jobs.mark(job.name)))
-
-
 def _facts(studio: StudioState, id: str) -> dict[str, Any]:
     folder, job = studio.work.inside(id), studio.jobs.making(id)
     has_result = folder is not None and result_of(folder) is not None
@@ -151,6 +131,9 @@ def _facts(studio: StudioState, id: str) -> dict[str, Any]:
         "has_page": bool(folder and (folder / layout.REPORT).is_file()),
         **(job_facts(studio, job.name) if job else begun),
     }
+
+
+add_pages(router, "/comparison", ("comparison.html.jinja", "comparison_now.html.jinja"), _facts)
 
 
 def _table(studio: StudioState) -> dict[str, Any]:

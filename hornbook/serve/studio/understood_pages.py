@@ -12,13 +12,12 @@ from fastapi.responses import RedirectResponse
 from hornbook.core.errors import HornbookError
 from hornbook.core.files import read_object
 from hornbook.core.language import Language
-from hornbook.serve.routes import EventStream, refusal
+from hornbook.serve.routes import refusal
 from hornbook.serve.state import State
-from hornbook.serve.studio.begun import job_facts
+from hornbook.serve.studio.begun import add_pages, job_facts
 from hornbook.serve.studio.config import Studio, StudioState
 from hornbook.serve.studio.forms import form_of, number_of
 from hornbook.serve.studio.jobs import BegunCommand
-from hornbook.serve.studio.live import changes
 from hornbook.serve.studio.model_list import all_models, find_model
 from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.render import language_of, page
@@ -155,25 +154,6 @@ def title_of(job: BegunCommand) -> str:
     return f"{Path(of).name}{text}"
 
 
-@router.get("/understood")
-def one(request: Request, studio: Studio, id: str) -> Response:
-    """How it goes, and what came out."""
-    return page(request, "understood_one.html.jinja", **_facts(studio, id))
-
-
-@router.get("/understood/now")
-def one_now(request: Request, studio: Studio, id: str) -> Response:
-    """All of it but its name."""
-    return page(request, "understood_now.html.jinja", **_facts(studio, id))
-
-
-@router.get("/understood/changes")
-def one_changes(studio: Studio, id: str) -> EventStream:
-    """An event whenever something was said, or it ended."""
-    job = _job(studio, id)
-    return changes(lambda: (studio.jobs.find(job.name), studio.jobs.mark(job.name)))
-
-
 def _job(studio: StudioState, id: str) -> BegunCommand:
     job = studio.jobs.making(id)
     if job is None or job.out != id or job.command[0] not in WAYS:
@@ -191,3 +171,6 @@ def _facts(studio: StudioState, id: str) -> dict[str, Any]:
         "has_page": bool(folder and (folder / layout.REPORT).is_file()),
         **job_facts(studio, job.name),
     }
+
+
+add_pages(router, "/understood", ("understood_one.html.jinja", "understood_now.html.jinja"), _facts)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from hornbook.core.files import read_object
+from hornbook.core.metrics import MetricsLog
 from hornbook.core.stages import run_stage
 from hornbook.models.folder import load_config, load_model, save_model
 from hornbook.models.model import Model
@@ -68,18 +69,33 @@ FAMILIES = {
     "Mamba-2": ComparedFamily("mamba2"),
     "LFM2": ComparedFamily("lfm2"),
 }
-_MINUTES = 0.2
+_SECONDS = 20.0
 """Of the training of a family at scale 1."""
+_PROBED, _WARMING = 12, 3
+"""Steps by which a family's pace is measured, and the first of them, which do not count."""
 
 
-def by_minutes(lab: Lab, name: str, seed: int) -> Path:
-    """The model folder of one of `FAMILIES` that learned from general text; all as long."""
+def by_time(lab: Lab, name: str, seed: int) -> Path:
+    """The model folder of one of `FAMILIES` that learned from general text; all for as long.
+
+    As many steps as take so long by the pace of a few beforehand: the minutes of a run are those of
+    all of it, and what stands before its first step takes some families longer than others.
+    """
     family = FAMILIES[name]
     plan = {**PLAN, "preset": family.preset, "depth": round(family.blocks * PLAN["depth"])}
     project = Text(lab.text("general"), lab.tokenizer(), baselines=lab.baselines("general"))
-    minutes = _MINUTES * max(1.0, lab.scale)
-    run = lab.train(f"{family.preset}-minutes", seed, project, minutes=minutes, plan=plan)
+    values: dict[str, Any] = {"plan": plan, "compiled": False}
+    probe = lab.train(f"{family.preset}-pace", 0, project, steps=_PROBED, **values)
+    steps = round(_SECONDS * max(1.0, lab.scale) / _step_seconds(probe))
+    run = lab.train(f"{family.preset}-timed", seed, project, steps=max(_PROBED, steps), **values)
     return run / layout.MODEL
+
+
+def _step_seconds(run: Path) -> float:
+    """What a step of a run took, the median."""
+    rows = MetricsLog(run / layout.METRICS).rows()
+    ends = [row["elapsed_s"] for row in rows if row["kind"] == "train"]
+    return float(np.median(np.diff(ends[_WARMING:])))
 
 
 def life(folder: Path) -> Iterator[tuple[int, Model]]:

@@ -19,7 +19,7 @@ from hornbook.workflows.claims.bodies import (
     PLAN,
     RECURRENT,
     TRANSFORMER,
-    by_minutes,
+    by_time,
     held_out,
 )
 from hornbook.workflows.claims.lab import Lab
@@ -103,7 +103,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     recalled, marks = _recalled(lab, seed)
     near, far = _DISTANCES[0], _DISTANCES[-1]
     forgotten = recalled[RECURRENT, near] - recalled[RECURRENT, far]
-    read = {name: _by_place(by_minutes(lab, name, seed), held_out(lab, "general")) for name in _ZH}
+    read = {name: _by_place(by_time(lab, name, seed), held_out(lab, "general")) for name in _ZH}
     ahead = read[RECURRENT] - read[TRANSFORMER]
     beside = {name: translated(lab, family, seed) for family, name in _TRANSLATORS.items()}
     attending, alone = beside[ATTENDING], beside[RECURRENT]

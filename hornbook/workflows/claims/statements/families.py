@@ -8,7 +8,7 @@ from hornbook.workflows.claims.bodies import (
     FAMILIES,
     TRANSFORMER,
     bits,
-    by_minutes,
+    by_time,
     held_out,
 )
 from hornbook.workflows.claims.lab import Lab
@@ -46,7 +46,7 @@ def tried(lab: Lab, seed: int) -> Trial:
     windows, found, marks, weights = held_out(lab, "general"), {}, [], {}
     sizes = np.zeros(0)
     for name in _COMPARED:
-        model = by_minutes(lab, name, seed)
+        model = by_time(lab, name, seed)
         found[name], sizes = bits(model, windows)
         weights[name] = load_config(model).parameters()
         marks.append(Mark(name, None, float(found[name].sum() / sizes.sum())))

@@ -16,17 +16,24 @@ from hornbook.workflows.claims.bodies import base
 from hornbook.workflows.claims.classified import draw_rows
 from hornbook.workflows.claims.lab import Lab
 from hornbook.workflows.claims.said import Twice
-from hornbook.workflows.claims.statement import Mark, Picture, Trial, statement
+from hornbook.workflows.claims.statement import Also, Mark, Picture, Trial, statement
 from hornbook.workflows.compare.ladder import label_task
 from hornbook.workflows.open.model import open_model
 
-SHOTS = (0, 1, 4, 8)
 MODEL = "smollm2-135m-instruct"
-_JUDGED, _POOL, _DRAWS = 96, 200, 2
+_POOL, _DRAWS, _EACH = 200, 16, 6
+"""Texts to draw examples from; draws of them at scale 1, and texts that are judged after each.
+Accuracy differs more between draws of examples than between texts, so there are many draws, and the
+interval is over them."""
 _LABELS = 2
 """The most frequent, between which a model chooses: it reads a text once for each."""
 _WORDS = {"pos": "positive", "neg": "negative"}
-_SCORE = "examples in the prompt"
+_ROWS = {0: "none", 1: "one", 4: "four", 8: "eight"}
+SHOTS = tuple(_ROWS)
+_PLAIN = (
+    "the same by likelihoods as they are, where what a label's word has by itself is left in",
+    "直接用可能性（不扣除标签词本身的可能性）时的同一差值",
+)
 
 
 @statement(
@@ -39,10 +46,12 @@ _SCORE = "examples in the prompt"
     experiment=(
         "A decoder that was not trained for the task labels texts by which label's word, of the "
         "two most frequent ones, is likelier after them: with no example, and with one, four and "
-        "eight before the text, in draws of their own. The verdict is that of the most examples "
-        "against none, on the same texts.",
+        "eight before the text, each few texts after a draw of their own. How likely a label's "
+        "word is with no text there is taken out. The verdict is that of the most examples "
+        "against none, on the same texts; its samples are the draws.",
         "一个没有为此任务训练过的解码器给文本加标签：看最常见的两个标签中哪个的词接在文本后面更可能。"
-        "先不给例子，再在文本前给一、四、八个例子，每次另行抽取。结论取例子最多与没有例子之比，在同样的文本上。",
+        "先不给例子，再在文本前给一、四、八个例子，每几篇文本另行抽取一次例子。标签的词在没有文本时就有的可能性"
+        "已经扣除。结论取例子最多与没有例子之差，在同样的文本上；样本是各次抽取。",
     ),
     measure=(
         "accuracy with eight examples less that with none",
@@ -50,8 +59,7 @@ _SCORE = "examples in the prompt"
     ),
     picture=Picture(
         height=("accuracy", "准确率"),
-        names={_SCORE: "提示中的例子"},
-        axis=("examples in the prompt, and one", "提示中的例子数加一"),
+        names={"none": "没有例子", "one": "一个", "four": "四个", "eight": "八个"},
     ),
     uses=("sentiment",),
 )
@@ -61,16 +69,30 @@ def tried(lab: Lab, seed: int) -> Trial:
     drawn = draw_rows(rows, [_POOL], seed)
     task = label_task(classes_of(row.label for row in rows), _WORDS)
     (pool,) = ([_item(i, row) for i, row in enumerate(texts)] for texts in drawn.learned.values())
-    order = np.random.default_rng(seed).permutation(len(drawn.judged))[: lab.scaled(_JUDGED, 8)]
+    draws = min(lab.scaled(_DRAWS, 5), len(drawn.judged))
+    order = np.random.default_rng(seed).permutation(len(drawn.judged))[: draws * _EACH]
     judged = [_item(int(i), LabelledText("", drawn.judged[i], drawn.labels[i])) for i in order]
-    found = {
-        shots: np.mean(
-            [_right(subject, task, judged, pool, shots, seed + draw) for draw in range(_DRAWS)], 0
+    parts = [judged[draw::draws] for draw in range(draws)]
+    sizes = [float(len(part)) for part in parts]
+
+    def rights(task: ClassifyTask, shots: int) -> np.ndarray:
+        """(D,) texts of each draw that are labelled rightly after so many examples."""
+        return np.array(
+            [
+                _right(subject, task, part, pool, shots, 1000 * seed + draw)
+                for draw, part in enumerate(parts)
+            ]
         )
-        for shots in SHOTS
-    }
-    marks = [Mark(_SCORE, shots + 1, float(right.mean())) for shots, right in found.items()]
-    return Trial((found[SHOTS[-1]] - found[0]).tolist(), marks, notes=[note])
+
+    found = {shots: rights(task, shots) for shots in SHOTS}
+    plain = task.model_copy(update={"calibrate_prior": False})
+    beside = rights(plain, SHOTS[-1]) - rights(plain, 0)
+    also = Also(_PLAIN, beside.tolist(), sizes, needed=False)
+    marks = [
+        Mark(_ROWS[shots], None, float(right.sum() / sum(sizes))) for shots, right in found.items()
+    ]
+    gains = found[SHOTS[-1]] - found[0]
+    return Trial(gains.tolist(), marks, sizes, also=[also], notes=[note])
 
 
 def _of_frequent_labels(rows: Sequence[LabelledText]) -> list[LabelledText]:
@@ -103,8 +125,8 @@ def _right(
     pool: list[Item],
     shots: int,
     seed: int,
-) -> np.ndarray:
-    """(N,) 1.0 for each text that is labelled rightly after so many examples."""
+) -> int:
+    """How many texts are labelled rightly after so many examples, drawn by a seed."""
     examples = [item.row for item in draw_shots(task, pool, shots, seed)]
     found = task.measure(subject, judged, examples)
-    return np.array([float(one.found["answer"] == one.found["label"]) for one in found])
+    return sum(one.found["answer"] == one.found["label"] for one in found)
