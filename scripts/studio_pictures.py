@@ -2,9 +2,10 @@
 
 WORK is the work folder of a studio; what the pictures show is made there by Hornbook's commands
 where it is not there yet, of Python's documentation, in about five minutes. MODEL is what is talked
-to and explained, a pulled name; NAME a picture, by default all. Chromium must be installed. Writes
-docs/studio/*.png; with --every FOLDER, instead of them, all pages there in light and dark, English
-and Chinese, for desktop and phone, and the form of each command in two of these ways.
+to and explained, a pulled name; NAME a picture, or a pattern of names, by default all. Chromium
+must be installed. Writes docs/studio/*.png; with --every FOLDER, instead of them, all pages there
+in light and dark, English and Chinese, for desktop and phone, and the form of each command in two
+of these ways.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 import typer
@@ -35,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("work")
     parser.add_argument("models", nargs="*")
-    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--only", nargs="*", default=["*"])
     parser.add_argument("--every", type=Path)
     given = parser.parse_args()
     make(Path(given.work), *given.models[:1])
@@ -51,7 +53,7 @@ def main() -> None:
                 executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
             )
             pictures = every() if given.every else PICTURES
-            chosen = [one for one in pictures if not given.only or one[0] in given.only]
+            chosen = [one for one in pictures if any(fnmatch(one[0], only) for only in given.only)]
             for name, path, width, scheme, locale, act in chosen:
                 out = (given.every or OUT) / f"{name}.png"
                 out.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +126,7 @@ def make(work: Path, model: str = "") -> None:
         ("ahead.forecast", [*ahead, "--dry-run", "--json"]),
         (f"understood/{BIOGRAPHY}", ["biography", *page_of(work, BIOGRAPHY), depth, sentence]),
         ("understood/memorization-1", ["memorization", "--json", "--", depth]),
-        ("commands/plan-1", ["plan", "--task", "text", "--text", str(manual), "--json"]),
+        ("commands/plan-1", ["plan", "--json", "--", depth]),
         ("doctor", ["doctor", "--json"]),
     ]
     if model:
