@@ -36,8 +36,8 @@ _TWICE, _MORE, _BESIDE = 2, 4, 4
 """Of what is asked for by words alone, of which hardly any say the same; of what was too little;
 and passages that are looked at beside as many as are asked for."""
 _WIDEST, _FOLD = 1_000, 8
-"""Passages, and of what is asked for, from which on a search ends with fewer hits, where the best all
-say the same. Else each question to a collection of alike rows would read all of it."""
+"""Passages, and of what is asked for, from which on a search ends with fewer hits, where the best
+all say the same. Else each question to a collection of alike rows would read all of it."""
 
 
 class Copy(NamedTuple):
