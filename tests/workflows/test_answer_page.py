@@ -10,8 +10,9 @@ import pytest
 
 from hornbook.core.errors import UsageError
 from hornbook.core.language import speak
+from hornbook.retrieve.index import DocumentIndex
 from hornbook.retrieve.page_pictures import pictures, png, rectangles
-from hornbook.workflows.documents.answer_page import check_page, write_page
+from hornbook.workflows.documents.answer_page import check_page, views_of, write_page
 from hornbook.workflows.documents.ask import ask
 from hornbook.workflows.documents.asking import OpenIndex
 from hornbook.workflows.documents.indexing import IndexRequest, make_index
@@ -97,6 +98,20 @@ def test_the_page_of_an_answer(tmp_path, language):
         speak("en")
     assert "<mark>" in text and "&lt;b&gt;garden" in text and "<b>garden" not in text
     assert ("第 2 页" in text or "查看了" in text) == (language == "zh")
+
+
+def test_a_quote_without_a_place_on_its_page_is_shown_as_text(tmp_path):
+    """As one that was read from a scan."""
+    docs, out = tmp_path / "docs", tmp_path / "out"
+    docs.mkdir()
+    (docs / "lease.pdf").write_bytes(pdf(LINES))
+    make_index(IndexRequest((str(docs),), encoder="none"), out, QUIET)
+    (docs / "lease.pdf").write_bytes(pdf([b"A picture of the same page."]))
+    quote = {"source": str(docs / "lease.pdf"), "document": 1, "page": 1, "start": 17, "end": 40}
+    with DocumentIndex.open(out) as index:
+        (view,) = views_of(index, [{**quote, "text": index.text(1, 17, 40)}])
+        assert view["picture"] and view["rectangles"] == [[]]
+        assert view["unplaced"][0]["quote"] == index.text(1, 17, 40)
 
 
 def test_a_file_of_others_is_not_replaced(tmp_path):

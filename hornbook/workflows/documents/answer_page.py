@@ -73,7 +73,8 @@ def _around(index: DocumentIndex, one: dict[str, Any]) -> dict[str, str]:
 def _pictured(
     index: DocumentIndex, document: int, page: int, inside: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The picture of a page with rectangles; nothing where the file is no PDF or is gone."""
+    """The picture of a page with rectangles, and the texts of quotes that have none, as those that
+    were read from a scan; nothing where the file is no PDF or is gone."""
     source = Path(inside[0]["source"])
     if source.suffix.lower() != ".pdf" or not source.is_file():
         return {}
@@ -86,4 +87,9 @@ def _pictured(
         items = list(guarded(work, [str(source), [page], [wanted]], source.stat().st_size))
     except (GaveUp, HornbookError, OSError):
         return {}  # the text is shown
-    return {**items[0][0], "picture": items[0][1]} if items else {}
+    if not items:
+        return {}
+    facts, picture = items[0]
+    pairs = zip(inside, facts["rectangles"], strict=True)
+    unplaced = [_around(index, one) for one, rectangles in pairs if not rectangles]
+    return {**facts, "picture": picture, "unplaced": unplaced}
