@@ -105,7 +105,7 @@ def _gates(library: Library, threads: int | None) -> bool:
 def _moves(library: Library, threads: int | None) -> bool:
     """A tall matrix and a wide one."""
     random = np.random.default_rng(4)
-    cubic = np.array([[1.5, -0.5, 0], [1.2, -0.6, 0.4]], np.float32)
+    cubic = np.array([[3.4, -4.8, 2], [1.2, -0.6, 0.4]], np.float32)
     for shape in ((40, 20), (20, 40)):
         weight, momentum, gradient = random.normal(0, 1, (3, *shape)).astype(np.float32)
         mean = 0.9 * momentum + 0.1 * gradient
