@@ -1,11 +1,13 @@
 """A training step of each family of decoders at equal size, on one thread.
 
-Run as `python -m benchmarks.steps`. Seconds are the process's own of the fastest of a few steps, so
-that other work on the machine counts less; the ratios are tokens a second, to those of attention.
+Run as `python -m benchmarks.steps`. Seconds are the process's own of the fastest of a few steps, by
+turns, so that other work on the machine counts less; the ratios are tokens a second, to those of
+attention.
 """
 
 import argparse
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -24,7 +26,7 @@ PLAN = Plan(
     context=256, rows=8, micro_rows=8,
 )  # fmt: skip
 _FAMILIES = ("llama", "mamba2", "qwen3.5", "lfm2", "gpt2", "lstm")
-_TRIES = 5
+_TRIES = 8
 
 
 def main() -> None:
@@ -35,8 +37,14 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     training_kernels()
-    names = arguments.family or _FAMILIES
-    ours = {name: seconds(name, arguments.segments) for name in names}
+    steps = {name: step_of(name, arguments.segments) for name in arguments.family or _FAMILIES}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(_TRIES + 1):  # by turns: the machine's speed changes by the minute
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            seconds[name].append(time.process_time() - start)
+    ours = {name: min(found[1:]) for name, found in seconds.items()}
     first = next(iter(ours.values()))
     report(
         ours={f"{name}, s": found for name, found in ours.items()},
@@ -46,8 +54,8 @@ def main() -> None:
     )
 
 
-def seconds(preset: str, segments: bool) -> float:
-    """CPU seconds of the fastest of a few steps, the first not counted."""
+def step_of(preset: str, segments: bool) -> Callable[[], None]:
+    """A step of a fresh model on tokens that are drawn, all of it."""
     plan = PLAN.model_copy(update={"preset": preset})
     torch.manual_seed(0)
     model = plan.config(plan.vocab).build(0)
@@ -55,20 +63,18 @@ def seconds(preset: str, segments: bool) -> float:
     optimiser = Optimiser(model, OptimiserConfig(), torch.bfloat16)
     tokens = torch.randint(plan.vocab, (plan.rows, plan.context))
     places = torch.arange(plan.context).expand(plan.rows, -1)
-    batch = Batch(
-        tokens, tokens, places, (places >= plan.context // 3).long() if segments else None
-    )
-    found = []
-    for _ in range(_TRIES + 1):
-        start = time.process_time()
+    texts = (places >= plan.context // 3).long() if segments else None
+    batch = Batch(tokens, tokens, places, texts)
+
+    def step() -> None:
         with product_type("cpu", "bfloat16"):
             loss, count = next_token(model, batch)
         loss.backward()
         optimiser.finish_gradient(count)
         optimiser.step(1.0)
         optimiser.clear_gradient()
-        found.append(time.process_time() - start)
-    return min(found[1:])
+
+    return step
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ def heads_of(x, parts):
         yield part.unflatten(-1, (heads, size)).repeat_interleave(most // heads, 2)
 
 
+WHOLE = "whole blocks", None
 SCANS = {
     "whole blocks": ScanSizes(2, 64, 1, 64),
     "groups": ScanSizes(2, 32, 2, 96),
@@ -87,8 +88,7 @@ SCANS = {
 }
 
 
-@pytest.mark.parametrize("segments", [None, SEGMENTS], ids=["whole", "segments"])
-@pytest.mark.parametrize("name", SCANS)
+@pytest.mark.parametrize(("name", "segments"), [(name, SEGMENTS) for name in SCANS] + [WHOLE])
 def test_a_scan_is_the_recurrence(name, segments):
     sizes = SCANS[name]
     begin = ours.begins(segments)
@@ -123,8 +123,7 @@ def unit(x):
     return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + 1e-6)
 
 
-@pytest.mark.parametrize("segments", [None, SEGMENTS], ids=["whole", "segments"])
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(("name", "segments"), [(name, SEGMENTS) for name in RULES] + [WHOLE])
 def test_a_rule_is_the_recurrence(name, segments):
     sizes = RULES[name]
     begin = ours.begins(segments)
