@@ -73,6 +73,8 @@ _SECONDS = 20.0
 """Of the training of a family at scale 1."""
 _PROBED, _WARMING = 12, 3
 """Steps by which a family's pace is measured, and the first of them, which do not count."""
+_STEP = PLAN["context"] * PLAN["rows"]
+"""Tokens of a step."""
 
 
 def by_time(lab: Lab, name: str, seed: int) -> Path:
@@ -85,9 +87,9 @@ def by_time(lab: Lab, name: str, seed: int) -> Path:
     plan = {**PLAN, "preset": family.preset, "depth": round(family.blocks * PLAN["depth"])}
     project = Text(lab.text("general"), lab.tokenizer(), baselines=lab.baselines("general"))
     values: dict[str, Any] = {"plan": plan, "compiled": False}
-    probe = lab.train(f"{family.preset}-pace", 0, project, steps=_PROBED, **values)
-    steps = round(_SECONDS * max(1.0, lab.scale) / _step_seconds(probe))
-    run = lab.train(f"{family.preset}-timed", seed, project, steps=max(_PROBED, steps), **values)
+    probe = lab.train(f"{family.preset}-pace", 0, project, tokens=_PROBED * _STEP, **values)
+    steps = max(_PROBED, round(_SECONDS * max(1.0, lab.scale) / _step_seconds(probe)))
+    run = lab.train(f"{family.preset}-timed", seed, project, tokens=steps * _STEP, **values)
     return run / layout.MODEL
 
 
