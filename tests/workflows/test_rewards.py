@@ -136,7 +136,7 @@ def test_a_finished_run_says_what_it_found(folder, tmp_path):
 
 
 def longer(text, goal):
-    return min(1.0, len(text) / 16)
+    return min(1.0, len(text) / 30)
 
 
 @pytest.mark.slow
@@ -152,9 +152,9 @@ def test_a_reward_that_can_be_hacked_is_hacked_and_said_so(folder, tmp_path, mon
             model.head.weight[id] += 6 / model.config.width
     save_model(model, tmp_path / "model", tokenizer_folder=folder / "tokenizer")
     own = Rewards(tmp_path / "model", folder / "rows.json", folder / "general.txt")
-    values = {"max_tokens": 16, "beta": 0, "method": "full", "rate": 0.003, "dtype": "float32"}
+    values = {"max_tokens": 32, "beta": 0, "method": "full", "rate": 0.003, "dtype": "float32"}
     found = run(
-        own, tmp_path / "run", own.request({"reward": "exact", "epochs": 10, **values}),
+        own, tmp_path / "run", own.request({"reward": "exact", "epochs": 20, **values}),
         progress=QUIET,
     )  # fmt: skip
     assert found["verdict"] == "suspicious" and "longer" in found["hacking"]["signs"]
