@@ -204,10 +204,11 @@ def _images(run: Foretold, place: Path, small: bool) -> Images:
 
     pixels, labels = load_digits(return_X_y=True)
     pixels = (pixels.reshape(-1, 8, 8, 1) * 15).astype(np.uint8)
-    names = tuple(map(str, range(10)))
+    names, folder = tuple(map(str, range(10))), place / "images"
+    folder.mkdir()
     for part, chosen in (("train", slice(1400)), ("t10k", slice(1400, None))):
-        write(place, part, LabelledImages(pixels[chosen], labels[chosen].astype(np.int64), names))
-    return Images(place)
+        write(folder, part, LabelledImages(pixels[chosen], labels[chosen].astype(np.int64), names))
+    return Images(folder)
 
 
 def _row(entry: LedgerEntry) -> dict[str, Any]:
