@@ -8,6 +8,8 @@ import ctypes
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 from hornbook.core.errors import UsageError
 
@@ -27,6 +29,26 @@ def rank() -> int:
 def local_rank() -> int:
     """Which of those on this machine: the number of its accelerator."""
     return _number("LOCAL_RANK", rank())
+
+
+def began(at: float) -> float:
+    """When a command began, by time.monotonic, of which this process began at `at`: with its
+    `torchrun`, where that started all processes, and on this machine."""
+    everyone = os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE")
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "") != "0"
+    if sys.platform != "linux" or world() == 1 or not everyone or again:
+        return at
+    try:
+        launcher = Path(f"/proc/{os.getppid()}")
+        said = launcher.joinpath("cmdline").read_bytes()
+        if b"torchrun" not in said and b"torch.distributed.run" not in said:
+            return at
+        stat = launcher.joinpath("stat").read_text("ascii", errors="replace")
+        since_boot_s = int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return at
+    ago_s = time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot_s
+    return min(at, time.monotonic() - ago_s)
 
 
 def is_helper() -> bool:

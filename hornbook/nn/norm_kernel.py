@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from hornbook.kernels.norms import Turned, fits, gate, gate_back, turn, turn_back
-from hornbook.nn.training_kernels import bfloats, from_bfloats, in_rows, needed_kernels, trains
+from hornbook.nn.training_kernels import (
+    bfloats,
+    floats,
+    from_bfloats,
+    in_rows,
+    needed_kernels,
+    trains,
+)
 
 Angles = tuple[Tensor, Tensor]
 """Cosines and sines (B or 1, 1, T, pairs), float32."""
@@ -86,11 +93,8 @@ def _turned(
     x: Tensor, weight: Tensor | None, epsilon: float, cos: Tensor | None, sin: Tensor | None
 ) -> Turned:
     numbers = bfloats(x) if x.dtype == torch.bfloat16 else in_rows(x.detach()).numpy()
-    return Turned(numbers, _floats(weight), epsilon, _table(cos), _table(sin))
-
-
-def _floats(weight: Tensor | None) -> np.ndarray | None:
-    return None if weight is None else weight.detach().float().contiguous().numpy()
+    gain = None if weight is None else floats(weight)
+    return Turned(numbers, gain, epsilon, _table(cos), _table(sin))
 
 
 def _table(angles: Tensor | None) -> np.ndarray | None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hornbook.kernels import convolve, norms, recurrence
-from hornbook.nn.training_kernels import bfloats, from_bfloats, needed_kernels, trains
+from hornbook.nn.training_kernels import bfloats, floats, from_bfloats, needed_kernels, trains
 
 
 def begins(segments: Tensor | None) -> np.ndarray | None:
@@ -122,9 +122,9 @@ class _Convolved(torch.autograd.Function):
         begin: np.ndarray | None,
         active: bool,
     ) -> convolve.Convolved:
-        taps = weight.detach()[:, 0].float().T.contiguous().numpy()
+        taps = floats(weight[:, 0].T)
         return convolve.Convolved(
-            bfloats(x), taps, None if bias is None else _floats(bias), begin, active
+            bfloats(x), taps, None if bias is None else floats(bias), begin, active
         )
 
 
@@ -155,7 +155,7 @@ class _Scan(torch.autograd.Function):
     def arrays(
         ctx: Any, mixed: Tensor, step: Tensor, decay: Tensor, skip: Tensor
     ) -> recurrence.Scanned:
-        numbers = _floats(step), _floats(decay), _floats(skip)
+        numbers = floats(step), floats(decay), floats(skip)
         return recurrence.Scanned(bfloats(mixed), *numbers, ctx.begin)
 
 
@@ -183,7 +183,7 @@ class _Rule(torch.autograd.Function):
 
     @staticmethod
     def arrays(ctx: Any, mixed: Tensor, rate: Tensor, decay: Tensor) -> recurrence.Ruled:
-        return recurrence.Ruled(bfloats(mixed), _floats(rate), _floats(decay), ctx.begin)
+        return recurrence.Ruled(bfloats(mixed), floats(rate), floats(decay), ctx.begin)
 
 
 class _GatedNorm(torch.autograd.Function):
@@ -214,7 +214,7 @@ class _GatedNorm(torch.autograd.Function):
         x: Tensor, gate: Tensor, weight: Tensor, epsilon: float, groups: int, before: bool
     ) -> norms.GatedRows:
         parts = _grouped(x, groups), _grouped(gate, groups)
-        return norms.GatedRows(*parts, _floats(weight), epsilon, before)
+        return norms.GatedRows(*parts, floats(weight), epsilon, before)
 
 
 def _grouped(x: Tensor, groups: int) -> np.ndarray:
@@ -225,8 +225,3 @@ def _grouped(x: Tensor, groups: int) -> np.ndarray:
 def _tokens(x: np.ndarray) -> Tensor:
     """The other way, of what lies so."""
     return from_bfloats(x).transpose(1, 2).flatten(2)
-
-
-def _floats(x: Tensor) -> np.ndarray:
-    found: np.ndarray = x.detach().float().contiguous().numpy()
-    return found

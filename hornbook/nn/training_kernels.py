@@ -62,6 +62,13 @@ def bfloats(x: Tensor) -> np.ndarray:
     return found
 
 
+def floats(x: Tensor) -> np.ndarray:
+    """A small tensor's numbers in float32, copied: a storage that numpy has seen is not given back,
+    as that of a weight must be which was gathered for one layer (FSDP2)."""
+    found: np.ndarray = x.detach().to(torch.float32, copy=True).contiguous().numpy()
+    return found
+
+
 def from_bfloats(x: np.ndarray) -> Tensor:
     """The tensor of an array of `bfloats`."""
     return torch.from_numpy(x).view(torch.bfloat16)

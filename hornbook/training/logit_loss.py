@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hornbook.batches.batch import IGNORE
 from hornbook.kernels.loss import cross_entropy
-from hornbook.nn.training_kernels import training_kernels
+from hornbook.nn.training_kernels import floats, training_kernels
 
 
 def judge(
@@ -47,7 +47,7 @@ def _judge_by_kernel(
 ) -> tuple[Tensor, Tensor]:
     library = training_kernels()
     assert library is not None
-    added = None if bias is None else bias.detach().float().numpy()
+    added = None if bias is None else floats(bias)
     bits = logits.detach().view(torch.uint16).numpy()
     losses = cross_entropy(library, bits, targets.numpy(), added, smoothing, cap)
     return torch.from_numpy(losses).sum(), logits

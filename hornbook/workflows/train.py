@@ -4,10 +4,12 @@ What is learned from is a project: `Text`, `Pairs`, `Images`, `Answers` or `Labe
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hornbook.core import ranks
 from hornbook.core.clock import Clock
 from hornbook.core.config import read_recipe
 from hornbook.core.errors import UsageError
@@ -98,7 +100,8 @@ def train(
     checkpoint written; Diverged where the loss is no number any more.
     """
     request = project.request(_values(project, values))
-    clock, where = Clock.start(request.minutes, began), Path(folder).expanduser()
+    since = ranks.began(time.monotonic() if began is None else began)
+    clock, where = Clock.start(request.minutes, since), Path(folder).expanduser()
     with _process_as_it_was():
         run(project, where, request, resume=resume, progress=_progress(progress), clock=clock)
     return Run(where)

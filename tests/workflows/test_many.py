@@ -296,6 +296,44 @@ def test_minutes_are_minutes_and_all_come_to_the_same_step(shard, tmp_path, few_
 
 
 @pytest.mark.slow
+def test_shards_are_computed_by_kernels_in_bfloat16(tmp_path, few_threads):
+    """Which read the weights of a layer that was gathered, and must let go of them."""
+    data, values = made("text", tmp_path)
+    single = one("text", data, values, tmp_path / "one")
+    asked = asked_for(
+        "text", data, {**values, "dtype": "bfloat16", "shard": True}, tmp_path / "two"
+    )
+    with helping(asked):
+        result = take_part(asked)
+    score = "bits_per_byte"
+    assert result[score]["value"] == pytest.approx(single[score]["value"], rel=0.03)
+
+
+STARTED = """
+import subprocess, sys, time
+time.sleep(0.4)
+look = "import time; from hornbook.core import ranks; now = time.monotonic(); "
+look += "print(now - ranks.began(now))"
+print(subprocess.check_output([sys.executable, "-c", look], text=True))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who started a process is told by Linux")
+@pytest.mark.parametrize(
+    ("launcher", "machines", "counts"),
+    [("torchrun", 1, True), ("something", 1, False), ("torchrun", 2, False)],
+)
+def test_the_clock_begins_with_the_launcher(launcher, machines, counts):
+    env = {
+        **os.environ, **environment(0, 2, 1), "LOCAL_WORLD_SIZE": str(2 // machines),
+        "TORCHELASTIC_RESTART_COUNT": "0",
+    }  # fmt: skip
+    command = [sys.executable, "-c", STARTED, launcher]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert (float(done.stdout) > 0.4) == counts
+
+
+@pytest.mark.slow
 def test_begun_by_one_it_goes_on_by_two(tmp_path, few_threads, monkeypatch):
     """In shards, of what was written whole."""
     data, values = made("text", tmp_path)
