@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from hornbook.cli import app
 from hornbook.cli.command_forms import command_forms
+from hornbook.corpus.corpus import Corpus
 from hornbook.read.documents import Document
 from hornbook.read.pydocs import read_pydocs
 from hornbook.serve.studio.jobs import Jobs
@@ -120,7 +121,8 @@ def make(work: Path, model: str = "") -> None:
     manual = work / "texts" / "manual.txt"
     manual.write_text("\n\n".join(one.text for one in read_pydocs() if is_language(one)))
     ahead = ["quickstart", f"--text={manual}", "--minutes=5", f"--out={work / 'ahead'}"]
-    sentence = next(one.text for one in read_pydocs() if is_language(one)).split("\n\n")[1]
+    text = next(iter(Corpus.open(work / "web").texts("train")))
+    sentence = next(line for line in text.split("\n") if len(line) > 40)
     depth = str(work / "depth-4")
     begun = [
         ("ahead.forecast", [*ahead, "--dry-run", "--json"]),
@@ -206,7 +208,7 @@ def rows(page: Page) -> None:
         file.write_text(json.dumps([{"instruction": one, "output": other} for one, other in ROWS]))
         page.fill("#paths", str(file))
         page.wait_for_selector("[name=model] option", state="attached", timeout=60_000)
-        page.click("button:has-text('Look at them')")
+        page.click("[data-hx-post='/new/look']")
         below("#look .tokens")(page)
     page.evaluate("scrollBy(0, -220)")
 
