@@ -23,6 +23,7 @@ from hornbook.serve.studio.page_route import PageRoute, nothing_there
 from hornbook.serve.studio.render import language_of, page
 from hornbook.serve.studio.run_log import kept
 from hornbook.serve.studio.understanding_ways import FOLDER, WAYS
+from hornbook.workflows.claims.judge import WORDS
 from hornbook.workflows.runs import folder as layout
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -72,9 +73,12 @@ def _tried(row: dict[str, Any], language: Language) -> dict[str, Any]:
     sentence = (other if isinstance(other, dict) else row).get("sentence", row.get("name", ""))
     interval = [row.get(name) for name in ("value", "low", "high")]
     numbers = all(isinstance(one, int | float) for one in interval)
+    verdict = str(row.get("verdict", ""))
+    words = WORDS[verdict][language == "zh"].rstrip(".。") if verdict in WORDS else verdict
     return {
         "sentence": str(sentence),
-        "verdict": str(row.get("verdict", "")),
+        "verdict": verdict,
+        "words": words,
         "interval": interval if numbers else None,
         "measure": str(row.get("measure", "")),
     }
