@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hornbook.workflows.open.reranker import Reranker
     from hornbook.workflows.open.translator import Translator
     from hornbook.workflows.projects.answers.project import Answers
+    from hornbook.workflows.projects.distil.project import Distil
     from hornbook.workflows.projects.images.project import Images
     from hornbook.workflows.projects.labels.project import Labels
     from hornbook.workflows.projects.pairs.project import Pairs
@@ -42,6 +43,7 @@ __all__ = [
     "Corpus",
     "Decision",
     "Decoder",
+    "Distil",
     "Encoder",
     "HornbookError",
     "Images",
@@ -77,6 +79,7 @@ _PLACES = {
     "workflows.open.reranker": ("Reranker",),
     "workflows.open.translator": ("Translator",),
     "workflows.projects.answers.project": ("Answers",),
+    "workflows.projects.distil.project": ("Distil",),
     "workflows.projects.images.project": ("Images",),
     "workflows.projects.labels.project": ("Labels",),
     "workflows.projects.pairs.project": ("Pairs",),

@@ -43,11 +43,15 @@ class PackedConversations:
 
     def batch(self, step: int) -> Batch:
         """The batch of optimiser step `step`; the last of an epoch may end in empty rows."""
+        return stack(self.rows_of(step), self.context, self.padding)
+
+    def rows_of(self, step: int) -> list[list[Example]]:
+        """The examples of each row of that batch, in their order."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self._packed))
         chosen = [self._packed[i] for i in order[index * self.rows : (index + 1) * self.rows]]
         empty: list[list[Example]] = [[]] * (self.rows - len(chosen))
-        return stack([*chosen, *empty], self.context, self.padding)
+        return [*chosen, *empty]
 
 
 def _first_fit(examples: Sequence[Example], context: int, seed: int) -> list[list[Example]]:

@@ -13,7 +13,7 @@ _LEFT_OUT = ("json", "dry_run", "resume")
 _OWN_PAGES = ("serve", "studio", "chat", "corpus review")
 """Commands that do not end by themselves, or ask a person at a terminal."""
 _SOURCES = "SOURCE"
-_MODELS = ("model", "models", "rerank", "encoder", "importance", "draft")
+_MODELS = ("model", "models", "rerank", "encoder", "importance", "draft", "teacher")
 """Names or places; as text in some commands."""
 _WRITERS = ("quickstart", "pretrain", "finetune", "compare", "claims")
 """Commands that write a folder in any case: a page has to say which."""

@@ -13,6 +13,7 @@ from hornbook.cli.options import (
     Recompute,
     Set,
     Shard,
+    Teacher,
     check_new,
     check_resumed_alone,
 )
@@ -28,7 +29,7 @@ _Task = Annotated[
     str,
     typer.Option(
         help="What the model learns: instruct, continue, translate, "
-        "summarize, preference, classify, embed, rerank or reward."
+        "summarize, preference, classify, embed, rerank, reward or distil."
     ),
 ]
 _Data = Annotated[
@@ -98,6 +99,27 @@ _MaxTokens = Annotated[
     int | None,
     typer.Option(help="reward: the most tokens of an answer; one that has not ended is worth 0."),
 ]
+_TeacherWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="distil: how much the teacher's word counts beside the data's, 0 to 1. By default 0.9."
+    ),
+]
+_OnPolicy = Annotated[
+    float | None,
+    typer.Option(
+        help="distil: share of the steps, the last ones, that learn from what the model writes "
+        "itself as well. By default 0.2."
+    ),
+]
+_Compare = Annotated[
+    bool | None,
+    typer.Option(
+        "--compare/--no-compare",
+        help="distil: tune without the teacher as well, in the same time, and print the gain; half "
+        "of the minutes go there. By default yes.",
+    ),
+]
 _TextColumn = Annotated[
     str | None,
     typer.Option(help="classify: column of the texts. Common names are found by themselves."),
@@ -124,15 +146,19 @@ _DType = Annotated[
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")]
 _DECODERS = ("instruct", "continue", "translate", "summarize", "preference")
 _TAKEN_BY: dict[str, tuple[str, ...]] = {
-    "--general": (*_DECODERS, "reward"),
+    "--general": (*_DECODERS, "reward", "distil"),
     "--prompt": (*_DECODERS, "reward"),
-    "--rate": (*_DECODERS, "embed", "rerank", "reward"),
-    "--context": (*_DECODERS, "embed", "rerank"),
+    "--rate": (*_DECODERS, "embed", "rerank", "reward", "distil"),
+    "--context": (*_DECODERS, "embed", "rerank", "distil"),
     "--beta": (*_DECODERS, "reward"),
     "--reward": ("reward",),
     "--json-schema": ("reward",),
     "--group-size": ("reward",),
     "--max-tokens": ("reward",),
+    "--teacher": ("distil",),
+    "--teacher-weight": ("distil",),
+    "--on-policy": ("distil",),
+    "--compare": ("distil",),
     "--text-column": ("classify",),
     "--label-column": ("classify",),
     "--class-weights": ("classify",),
@@ -158,6 +184,10 @@ def command(
     json_schema: _JsonSchema = None,
     group_size: _GroupSize = None,
     max_tokens: _MaxTokens = None,
+    teacher: Teacher = None,
+    teacher_weight: _TeacherWeight = None,
+    on_policy: _OnPolicy = None,
+    compare: _Compare = None,
     text_column: _TextColumn = None,
     label_column: _LabelColumn = None,
     class_weights: _ClassWeights = None,
@@ -196,7 +226,8 @@ def command(
     own: dict[str, Any] = {
         "--general": general, "--prompt": prompt, "--rate": rate, "--context": context,
         "--beta": beta, "--reward": reward, "--json-schema": json_schema,
-        "--group-size": group_size, "--max-tokens": max_tokens,
+        "--group-size": group_size, "--max-tokens": max_tokens, "--teacher": teacher,
+        "--teacher-weight": teacher_weight, "--on-policy": on_policy, "--compare": compare,
         "--text-column": text_column, "--label-column": label_column,
         "--class-weights": class_weights,
     }  # fmt: skip
@@ -207,8 +238,8 @@ def command(
 
     if task != "classify":
         own["--task"] = task
-    project = tuning(model, data, task, general)
-    own.pop("--general")
+    project = tuning(model, data, task, general, teacher)
+    del own["--general"], own["--teacher"]
     known |= {
         name.strip("-").replace("-", "_"): value for name, value in own.items() if value is not None
     }

@@ -21,10 +21,10 @@ OPTIONS = {
     "Search": "ask.strict quotes least places count by source folder since until in_language "
     "metadata rerank",
     "Budget": "minutes hours kwh watts tokens epochs dry_run",
-    "Model": "model family preset init depth width heads context",
+    "Model": "model teacher family preset init depth width heads context",
     "Tokenizer": "tokenizer vocab_size",
-    "Training": "method rate beta reward group_size class_weights rows micro_rows isolate keep "
-    "canaries retrain others",
+    "Training": "method rate beta reward group_size teacher_weight on_policy compare class_weights "
+    "rows micro_rows isolate keep canaries retrain others",
     "Generation": "max_tokens temperature top_k top_p min_p presence_penalty "
     "frequency_penalty repetition_penalty repetition_window logit_bias top_logprobs stop beam "
     "length_penalty part lead sentences",
@@ -48,7 +48,8 @@ VALUES = {
     "TOKENS": "tokens max_tokens longest part context vocab_size length most_tokens "
     "repetition_window window",
     "NAME": "task reward family preset method device dtype rung rule runner to type_ weights draft "
-    "model column text_column label_column only text_field group class_weights encoder by rerank",
+    "model column text_column label_column only text_field group class_weights encoder teacher by "
+    "rerank",
     "LANGUAGE": "language in_language",
     "BLOCKS": "depth",
     "CHANNELS": "width",
@@ -67,7 +68,7 @@ VALUES = {
     "TOKEN=BIAS": "logit_bias",
     "LABEL=WORD": "words",
     "COUNTS": "curve",
-    "SHARE": "validation_share top_p min_p",
+    "SHARE": "validation_share teacher_weight on_policy top_p min_p",
     "SOURCE": "sources remove source good bad against domain general importance",
     "PATTERN": "regex",
     "SCALE": "score",

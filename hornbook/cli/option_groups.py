@@ -77,6 +77,7 @@ class TrainedOn(NamedTuple):
     task: Annotated[
         str, typer.Option(help="What the model is to learn of --data, as in `finetune`.")
     ] = "instruct"
+    teacher: options.Teacher = None
     set_: options.Set = None
 
     @property
@@ -90,7 +91,7 @@ class TrainedOn(NamedTuple):
 
     def meant(self, target: Path | None) -> Meant:
         """The run that is meant by all of it. Raises UsageError."""
-        return meant(target, self.pretraining, (self.data, self.task), self.set_)
+        return meant(target, self.pretraining, (self.data, self.task, self.teacher), self.set_)
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

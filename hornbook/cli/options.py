@@ -107,6 +107,10 @@ Shard = Annotated[
         "default all, as long as that fits.",
     ),
 ]
+Teacher = Annotated[
+    Path | None,
+    typer.Option(help="distil: the larger model to learn from, with the same tokenizer."),
+]
 Recompute = Annotated[
     bool | None,
     typer.Option(

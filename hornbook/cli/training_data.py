@@ -36,21 +36,21 @@ class Meant(NamedTuple):
 def meant(
     target: Path | None,
     given: PretrainingData,
-    rows: tuple[Sequence[Path] | None, str],
+    rows: tuple[Sequence[Path] | None, str, Path | None],
     overrides: Sequence[str] | None,
 ) -> Meant:
-    """What was named. rows: files of --data, and the --task. Raises UsageError."""
+    """What was named. rows: files of --data, the --task and its --teacher. Raises UsageError."""
     from hornbook.core.config import read_recipe
     from hornbook.core.errors import UsageError
 
-    files, task = rows
+    files, task, teacher = rows
     if files:
         if target is None:
             raise UsageError("Say what is to be tuned as well: MODEL --data FILE.")
         values = read_recipe(None, overrides or ())
         if task != "classify":
             values["task"] = task
-        return Meant(None, tuning(str(target), files, task), values)
+        return Meant(None, tuning(str(target), files, task, teacher=teacher), values)
     if given.given:
         values = read_recipe(target, overrides or ())
         return Meant(target, pretraining(given, values, {}), values)
@@ -81,10 +81,24 @@ def pretraining(
     return _pairs(data) if kind == "--pairs" else _images(data.images, values)
 
 
-def tuning(model: str, data: Sequence[Path], task: str, general: Path | None = None) -> Any:
+def tuning(
+    model: str,
+    data: Sequence[Path],
+    task: str,
+    general: Path | None = None,
+    teacher: Path | None = None,
+) -> Any:
     """The project of what a model is tuned on. Raises UsageError."""
     from hornbook.core.errors import UsageError
 
+    if task == "distil":
+        from hornbook.workflows.projects.distil.project import Distil
+
+        if teacher is None:
+            raise UsageError("--task distil needs the model to learn from: --teacher MODEL.")
+        return Distil(model, teacher, data, general)
+    if teacher is not None:
+        raise UsageError("--teacher goes with --task distil.")
     if task == "classify":
         from hornbook.workflows.projects.labels.project import Labels
 

@@ -26,7 +26,8 @@ def judge(
     smoothing: the share of each target spread over all tokens (Szegedy et al. 2016, 7).
     """
     if by_kernel(x):
-        return _judge_by_kernel(x @ weight.T, bias, targets, smoothing, cap)
+        made = x @ weight.T
+        return kernel_losses(made, bias, targets, smoothing, cap).sum(), made
     logits = logits_of(x, weight, bias, cap)
     logs = logits.log_softmax(1)
     loss = _smooth(losses_of(logs, targets), logs, targets, smoothing).sum()
@@ -42,15 +43,16 @@ def by_kernel(x: Tensor) -> bool:
     return short and training_kernels() is not None
 
 
-def _judge_by_kernel(
+def kernel_losses(
     logits: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float, cap: float | None
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
+    """The loss of each row of logits (N, V) before bias and cap, (N,) float32; the logits become
+    the gradient of their sum. Only where the kernels judge."""
     library = training_kernels()
     assert library is not None
     added = None if bias is None else floats(bias)
     bits = logits.detach().view(torch.uint16).numpy()
-    losses = cross_entropy(library, bits, targets.numpy(), added, smoothing, cap)
-    return torch.from_numpy(losses).sum(), logits
+    return torch.from_numpy(cross_entropy(library, bits, targets.numpy(), added, smoothing, cap))
 
 
 def logits_of(x: Tensor, weight: Tensor, bias: Tensor | None, cap: float | None) -> Tensor:

@@ -4,7 +4,7 @@ The head and the softmax are computed a few rows at a time, forward and gradient
 the (B*T, V) logits are never stored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -101,45 +101,52 @@ def linear_cross_entropy(
 
     smoothing: the share of each target spread over all tokens (Szegedy et al. 2016, 7).
     """
-    rows = targets.flatten()
-    loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        x.flatten(0, 1), head.weight, head.bias, rows, smoothing, cap_of(head)
+    rows, cap = targets.flatten(), cap_of(head)
+
+    def judged(part: slice, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return judge(x, weight, head.bias, rows[part], smoothing, cap)
+
+    return linear_loss(x.flatten(0, 1), head, judged), int((rows != IGNORE).sum())
+
+
+Judged = Callable[[slice, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(which rows, their x (n, D), the head's weight (V, D), both in the type of the products) -> (the
+loss sum in nats, the gradient of the logits before bias and cap (n, V) in x's type)."""
+
+
+def linear_loss(x: Tensor, head: nn.Linear, judged: Judged) -> Tensor:
+    """The sum of what `judged` says of the logits that a head makes of x (N, D), a few rows at a
+    time."""
+    loss: Tensor = _LinearLoss.apply(  # type: ignore[no-untyped-call]
+        x, head.weight, head.bias, judged
     )
-    return loss, int((rows != IGNORE).sum())
+    return loss
 
 
 @torch.no_grad()
 def linear_losses(x: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
     """The loss of each target (B, T) in nats, float32; 0 where it is IGNORE. x: (B, T, D)."""
     x, weight, bias, rows = (
-        _short(x.flatten(0, 1)),
-        _short(head.weight),
+        short(x.flatten(0, 1)),
+        short(head.weight),
         head.bias,
         targets.flatten(),
     )
     losses = [
         losses_of(logits_of(x[chunk], weight, bias, cap_of(head)).log_softmax(1), rows[chunk])
-        for chunk in _chunks(len(x), len(weight))
+        for chunk in chunks(len(x), len(weight))
     ]
     if not losses:  # a batch in which nothing is asked
         return torch.zeros_like(targets, dtype=torch.float32)
     return torch.cat(losses).view_as(targets)
 
 
-class _LinearCrossEntropy(torch.autograd.Function):
-    """sum over rows of -log softmax(x W^T + b)[target], with gradients made on the way forward."""
+class _LinearLoss(torch.autograd.Function):
+    """A sum over rows of x W^T + b, with gradients made on the way forward."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        targets: Tensor,
-        smoothing: float,
-        cap: float | None,
-    ) -> Tensor:
-        short_x, short_weight = _short(x), _short(weight)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, judged: Judged) -> Tensor:
+        short_x, short_weight = short(x), short(weight)
         wide = torch.promote_types(x.dtype, torch.float32)
         total = torch.zeros((), dtype=wide, device=x.device)
         grad_x = torch.empty_like(short_x)
@@ -147,12 +154,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(x.device.type, enabled=False):
-            for rows in _chunks(
+            for rows in chunks(
                 len(x), len(weight), _AS_MANY_BY_KERNEL if by_kernel(short_x) else 1
             ):
-                loss, delta = judge(
-                    short_x[rows], short_weight, bias, targets[rows], smoothing, cap
-                )
+                loss, delta = judged(rows, short_x[rows], short_weight)
                 total += loss
                 if grad_bias is not None:
                     grad_bias += delta.sum(0, dtype=grad_bias.dtype)
@@ -166,16 +171,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grad_x, grad_weight, grad_bias = ctx.saved_tensors
         weight, bias = (g if g is None else g.mul_(grad) for g in (grad_weight, grad_bias))
-        return grad_x.mul_(grad), weight, bias, None, None, None
+        return grad_x.mul_(grad), weight, bias, None
 
 
-def _short(x: Tensor) -> Tensor:
+def short(x: Tensor) -> Tensor:
     """x in the type that matrix products run in here: autocast's, when it is on."""
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
-def _chunks(rows: int, vocab: int, times: int = 1) -> Iterator[slice]:
+def chunks(rows: int, vocab: int, times: int = 1) -> Iterator[slice]:
+    """Rows whose logits are made at once."""
     size = max(1, times * _LOGITS_AT_ONCE // vocab)
     return (slice(start, start + size) for start in range(0, rows, size))
 

@@ -5,10 +5,11 @@ The life of a run, its rehearsal and its loop know what they train by this alone
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import nn
 
+from hornbook.batches.batch import AnyBatch
 from hornbook.core.config import Config
 from hornbook.core.progress import quoted
 from hornbook.training.choices import Choice, replaced
@@ -49,6 +50,11 @@ class Problem(ABC):
     fixed: bool = False
 
     @property
+    def stored_bytes(self) -> int:
+        """What lies in the run's folder beside checkpoints and model."""
+        return 0
+
+    @property
     def size(self) -> int:
         """Of a step, in rows or tokens."""
         size: int = getattr(self.plan, self.step_size)
@@ -68,7 +74,15 @@ class Problem(ABC):
 
     def learn(self, state: TrainState, config: LoopConfig, hooks: Sequence[Hook] = ()) -> None:
         """Take steps, see `training.loop.train`."""
-        train(state, self.objective, self.batches, config, hooks)
+        train(state, self.objective, _Coming(self, state, config), config, hooks)
+
+    def batch(self, state: TrainState, config: LoopConfig) -> AnyBatch:
+        """Of the step that comes. What `writes` says may depend on the weights of now."""
+        return self.batches.batch(state.step)
+
+    def writes(self, state: TrainState, config: LoopConfig) -> bool:
+        """Whether the model itself makes a part of the batch of the step that comes."""
+        return False
 
     def compile(self, undo: bool = False) -> None:
         """Let the layers of the model be compiled, or run as they are written again."""
@@ -104,3 +118,15 @@ class Problem(ABC):
     def ending_s(self, score_s: float) -> float:
         """Seconds that measuring at the end will take, from those of `score`."""
         return score_s
+
+
+class _Coming(NamedTuple):
+    """The batch of the step that comes, as a problem gives it in the state of now."""
+
+    problem: Problem
+    state: TrainState
+    config: LoopConfig
+
+    def batch(self, step: int) -> AnyBatch:
+        assert step == self.state.step
+        return self.problem.batch(self.state, self.config)

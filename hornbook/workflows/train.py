@@ -1,6 +1,6 @@
 """`train`, `forecast` and `Run`: a run of any kind, and what lies in its folder.
 
-What is learned from is a project: `Text`, `Pairs`, `Images`, `Answers` or `Labels`.
+What is learned from is a project: `Text`, `Pairs`, `Images`, `Answers`, `Distil` or `Labels`.
 """
 
 import contextlib

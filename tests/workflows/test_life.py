@@ -24,7 +24,7 @@ from hornbook.core.errors import HornbookError, UsageError
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.models.encoder_presets import BertSizes, bert
-from hornbook.models.folder import load_model, save_model
+from hornbook.models.folder import load_config, load_model, save_model
 from hornbook.models.presets import PRESETS
 from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -113,6 +113,18 @@ def answers(folder):
     data = {"model": folder / "model", "data": folder / "rows.json"}
     values = {"epochs": 12, "dtype": "float32", "rate": 0.003, "method": "lora:4"}
     return {**data, "general": folder / "general.txt"}, values
+
+
+def distil(folder):
+    data, _ = answers(folder)
+    sizes = DecoderSizes(
+        vocab=load_config(data["model"]).vocab, width=48, depth=2, context=128, heads=2, kv_heads=2,
+        head=24, hidden=64, tied=False,
+    )  # fmt: skip
+    model = PRESETS["qwen3"](sizes).build(1)
+    save_model(model, folder / "teacher", tokenizer_folder=folder / "tokenizer")
+    values = {"epochs": 12, "dtype": "float32", "written": 6, "on_policy": 0.4}
+    return {**data, "teacher": folder / "teacher"}, values
 
 
 def questions(folder):

@@ -58,8 +58,11 @@ class Hands:
         loop = LoopConfig.parse(config, "the order")
         self.state.cuts = [Cut(*cut) for cut in cuts]
 
+        if self.problem.writes(self.state, loop):
+            self.show()
+
         def gradient(state: TrainState) -> tuple[float, int]:
-            batch = self.problem.batches.batch(state.step)
+            batch = self.problem.batch(state, loop)
             return shared_gradient(self.sharing, batch, loop, self.team, state.step)
 
         advance(self.state, loop, gradient)

@@ -1,4 +1,5 @@
-"""The kinds of run: what of the life of a run differs between them. No kind knows another."""
+"""The kinds of run: what of the life of a run differs between them. No kind knows another, but
+`distil`, which is a tuning of `answers` with a teacher."""
 
 import importlib
 import pkgutil

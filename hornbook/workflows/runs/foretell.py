@@ -118,8 +118,9 @@ def foretold(problem: Problem, recipe: Recipe, most_s: float) -> Foretold:
     if expected is not None:
         training_s, ending_s = expected.seconds, expected.ending_s
     else:
-        step_s = step_seconds(problem, _TIMED, most_s)
-        known = problem.score_s if isinstance(problem, TimedProblem) else None
+        step_s, known = step_seconds(problem, _TIMED, most_s), None
+        if isinstance(problem, TimedProblem):
+            step_s, known = problem.mean_step_s(step_s), problem.score_s
         score_s = timed(problem.score)[1] if known is None else known
         training_s = steps * step_s + recipe.evaluations * score_s
         ending_s = problem.ending_s(score_s)
@@ -129,7 +130,7 @@ def foretold(problem: Problem, recipe: Recipe, most_s: float) -> Foretold:
         training_s=min(training_s, recipe.training_s or training_s),
         ending_s=ending_s,
         peak_bytes=peak_memory_bytes(recipe.machine.device),
-        disk_bytes=disk_bytes(problem.model, recipe.request.keep),
+        disk_bytes=disk_bytes(problem.model, recipe.request.keep) + problem.stored_bytes,
         expected=expected,
     )
 

@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -57,12 +58,18 @@ def sparing(save: Hook, clock: Clock) -> Hook:
 
 
 def train_run(
-    recipe: Recipe, problem: Problem, state: TrainState, clock: Clock, place: Place, command: str
+    recipe: Recipe,
+    problem: Problem,
+    state: TrainState,
+    clock: Clock,
+    place: Place,
+    command: str,
+    whole: Path | None = None,
 ) -> Trained:
     """Go from `state.step` to the recipe's last step, or to where nothing better comes.
 
-    clock: of the training alone. command: what goes on with a stopped run. Raises Interrupted after
-    Ctrl-C, all saved.
+    clock: of the training alone. command: what goes on with a stopped run. whole: the folder of the
+    run of which this one is a part, if so. Raises Interrupted after Ctrl-C, all saved.
     """
     run, say = place.folder, place.progress.say
     steps, loop = recipe.loop.steps, recipe.loop
@@ -137,7 +144,8 @@ def train_run(
     if recipe.samples:
         hooks.append(every(-(-steps // recipe.samples), steps, record(samples, "sample", sample)))
     hooks += [keep, every(-(-steps // _CHECKPOINTS), steps, sparing(save, clock))]
-    hooks.append(stop_when(request, save_at_once, f"hornbook {command} --out {run} --resume"))
+    goes_on = f"hornbook {command} --out {whole or run} --resume"
+    hooks.append(stop_when(request, save_at_once, goes_on))
     stopped, bar = False, place.progress.bar("training", steps - state.step, "steps")
     with request.listening(), bar as advance, saver:
         hooks.append(lambda state: advance(1))

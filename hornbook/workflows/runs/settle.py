@@ -120,7 +120,7 @@ def rehearsed(
         epochs=steps / problem.steps_per_epoch,
         seconds=steps * rehearsal.step_s + hooks_s,
         ending_s=ending_s,
-        disk_bytes=disk_bytes(problem.model, request.keep),
+        disk_bytes=disk_bytes(problem.model, request.keep) + problem.stored_bytes,
     )
     if isinstance(problem, LedProblem):
         most = expected.peak_bytes + problem.copy_bytes

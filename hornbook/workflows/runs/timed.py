@@ -42,6 +42,10 @@ class TimedProblem(Problem):
     untrained: float
     score_s: float
 
+    def mean_step_s(self, first_s: float) -> float:
+        """Seconds of a step, by those of the first one: where later ones do more."""
+        return first_s
+
 
 class Spent(NamedTuple):
     """Seconds that parts of the run take. validation: scoring it once. ending: scoring the rest
@@ -68,9 +72,8 @@ def timed(
     once, training_s = round(problem.steps_per_epoch), None
     reason = f"{request.passes:g} passes of {once} steps"
     if steps is None:
-        steps, reason, training_s = steps_in_time(
-            clock, spent, step_s, evaluations, once, problem.most_passes
-        )
+        mean_s, most = problem.mean_step_s(step_s), problem.most_passes
+        steps, reason, training_s = steps_in_time(clock, spent, mean_s, evaluations, once, most)
     settled = [Choice("steps", steps, reason), Choice("evaluations", evaluations, why)]
     say(*(f"  {choice.name} = {choice.value}: {choice.reason}" for choice in settled))
     problem.choices += settled

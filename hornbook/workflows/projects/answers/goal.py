@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from hornbook.batches.conversations import PackedConversations
 from hornbook.batches.preferences import PreferencePairs
+from hornbook.batches.taught import TaughtConversations
 from hornbook.models.causal_lm import CausalLM
 from hornbook.training.forgetting import Scores, example_losses
 from hornbook.training.loop import LoopConfig
@@ -29,7 +30,7 @@ class Goal(NamedTuple):
     """
 
     objective: Objective
-    batches: PackedConversations | PreferencePairs
+    batches: PackedConversations | PreferencePairs | TaughtConversations
     score: Callable[[str, LoopConfig], Scores]
     before: Callable[[str, LoopConfig], Scores]
     unit: str
@@ -55,7 +56,9 @@ def goal_of(
     return answers(model, parts, batches)
 
 
-def answers(model: CausalLM, parts: Parts, batches: PackedConversations) -> Goal:
+def answers(
+    model: CausalLM, parts: Parts, batches: PackedConversations | TaughtConversations
+) -> Goal:
     """The next token of answers, packed; nats an answer token."""
 
     def score(part: str, loop: LoopConfig) -> Scores:

@@ -14,7 +14,7 @@ from hornbook.datasets.split import wording
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_model
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.training.forgetting import General
+from hornbook.training.forgetting import General, Scores
 from hornbook.training.loop import LoopConfig
 from hornbook.training.optimiser import Optimiser
 from hornbook.training.state import TrainState
@@ -24,7 +24,7 @@ from hornbook.workflows.projects.answers.before import (
     measured_before,
     sizes_in_time,
 )
-from hornbook.workflows.projects.answers.goal import Goal, goal_of
+from hornbook.workflows.projects.answers.goal import Goal, Parts, goal_of
 from hornbook.workflows.projects.answers.request import SCHEDULE, AnswersPlan, AnswersRequest
 from hornbook.workflows.projects.answers.rows import Encoded
 from hornbook.workflows.runs.place import Place
@@ -61,6 +61,7 @@ class AnswersProblem(TimedProblem):
 
     model: CausalLM
     plan: AnswersPlan
+    _tested: Scores | None = None
 
     def __init__(
         self,
@@ -96,6 +97,12 @@ class AnswersProblem(TimedProblem):
     def said(self, figures: dict[str, float]) -> str:
         return f"loss {figures['loss']:.4f} ({self.goal.unit})"
 
+    def tested(self) -> Scores:
+        """The test part by the model as it is when it is first asked, after the training."""
+        if self._tested is None:
+            self._tested = self.goal.score("test", self.loop)
+        return self._tested
+
     @property
     def tokenizer(self) -> Tokenizer:
         """With the chat template that is trained with."""
@@ -109,14 +116,31 @@ class AnswersProblem(TimedProblem):
         return self.before.rest_s
 
 
-def prepare(
-    source: Source, request: AnswersRequest, plan: AnswersPlan, machine: Machine, place: Place
-) -> AnswersProblem:
-    """Open the model and free what may move, keep what there is time to score, measure it."""
-    say = place.progress.say
-    model = load_model(source.place, machine.device, torch.float32)
+class Opened(NamedTuple):
+    """What is tuned, before it is measured. parts: all that is learned from, and what there is time
+    to score. known: what was measured before the run was stopped."""
+
+    model: CausalLM
+    parts: Parts
+    general: General
+    loop: LoopConfig
+    known: Before | None
+
+
+def fresh(source: Source, request: AnswersRequest, device: str) -> CausalLM:
+    """The model as it was, what may move of it freed."""
+    model = load_model(source.place, device, torch.float32)
     assert isinstance(model, CausalLM)
     request.method.apply(model, request.seed)
+    return model
+
+
+def opened(
+    source: Source, request: AnswersRequest, plan: AnswersPlan, machine: Machine, place: Place
+) -> Opened:
+    """Open the model and free what may move, keep what there is time to score."""
+    say = place.progress.say
+    model = fresh(source, request, machine.device)
     moved = parameter_counts(model)
     say(
         f"Method {request.method}: {moved.trained:,} of {moved.all:,} parameters move, "
@@ -141,10 +165,27 @@ def prepare(
             say(f"  {size:,} of {len(side):,} {name} samples are scored, as time is short")
         parts = parts._replace(**{name: evenly(side, size)})
     general.keep(evenly(range(len(general.windows)), sizes.general))
-    goal = goal_of(model, parts, request, plan, loop, source.tokenizer.pad_id or 0)
-    before = known or measure(request, model, goal, general, loop, place)
-    say(
+    return Opened(model, parts, general, loop, known)
+
+
+def looked_before(request: AnswersRequest, found: Opened, goal: Goal, place: Place) -> Before:
+    """What the model does before the first step, measured unless it is known; it is said."""
+    before = found.known or measure(request, found.model, goal, found.general, found.loop, place)
+    place.progress.say(
         f"Before: {before.test.ratio().value:.3f} {goal.unit} held out, "
         f"{before.general.ratio().value:.4f} bits per byte of general text."
     )
-    return AnswersProblem(source, goal, general, before, model, request, plan, loop)
+    return before
+
+
+def prepare(
+    source: Source, request: AnswersRequest, plan: AnswersPlan, machine: Machine, place: Place
+) -> AnswersProblem:
+    """All that stands before the first step."""
+    found = opened(source, request, plan, machine, place)
+    padding = source.tokenizer.pad_id or 0
+    goal = goal_of(found.model, found.parts, request, plan, found.loop, padding)
+    before = looked_before(request, found, goal, place)
+    return AnswersProblem(
+        source, goal, found.general, before, found.model, request, plan, found.loop
+    )

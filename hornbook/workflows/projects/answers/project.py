@@ -103,9 +103,12 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
         self, request: AnswersRequest, plan: AnswersPlan, machine: Machine, place: Place
     ) -> AnswersProblem:
         source = self._opened(request, place)
+        self._say_left_out(source, plan, place)
+        return prepare(source, request, plan, machine, place)
+
+    def _say_left_out(self, source: Source, plan: AnswersPlan, place: Place) -> None:
         if long := source.data.facts(plan.context)["too_long"]:
             place.progress.say(f"  Left out: {long:,} samples of more than {plan.context} tokens.")
-        return prepare(source, request, plan, machine, place)
 
     def steps(self, request: AnswersRequest, problem: AnswersProblem) -> int | None:
         if request.minutes is not None:
@@ -123,7 +126,8 @@ class Answers(Project[AnswersRequest, AnswersRecipe, AnswersProblem]):
         return finish(recipe, problem, trained, facts, place)
 
     def report(self, problem: AnswersProblem, result: dict[str, Any], place: Place) -> None:
-        write_report(place.folder / layout.REPORT, place.folder, result)
+        recipe = self.recipe.load(place.folder)
+        write_report(place.folder / layout.REPORT, place.folder, recipe, result)
 
     def _opened(self, request: AnswersRequest, place: Place) -> Source:
         """The tokenizer and the rows, read once; what would fail after the tuning fails now."""

@@ -11,6 +11,7 @@ from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.report import SHARED, points, write_page
 
 _MEASURED: Section = ("measured", "Before and after", "之前与之后")
+_GAIN: Section = ("gain", "Against plain tuning", "与普通微调相比")
 _EXAMPLES: Section = ("examples", "Answers", "回答")
 _ROWS: Section = ("rows", "The rows", "数据行")
 _BOOKS = (
@@ -24,17 +25,17 @@ _BOOKS = (
 )
 
 
-def write_report(path: Path, run: Path, result: dict[str, Any]) -> None:
+def write_report(path: Path, run: Path, recipe: AnswersRecipe, result: dict[str, Any]) -> None:
     """Write the report of the run in `run` to `path`, with the facts of its result."""
-    recipe = AnswersRecipe.load(run)
     losses = points(MetricsLog(run / layout.METRICS).rows(), "loss")
     examples = [_EXAMPLES] if result["examples"] else []
+    gain = [_GAIN] if "gain" in result else []
     write_page(
         path,
         "answers.html.jinja",
         recipe,
         result,
-        [_MEASURED, SHARED["curve"], *examples, SHARED["choices"], _ROWS],
+        [_MEASURED, *gain, SHARED["curve"], *examples, SHARED["choices"], _ROWS],
         curve=curve({"model": losses}, {}, "targets · 目标"),
         books=_BOOKS,
     )

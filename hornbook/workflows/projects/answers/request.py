@@ -58,7 +58,8 @@ class AnswersRequest(TimedRequest):
         meant."""
         given = {name: value for name, value in values.items() if value is not None}
         if (task := given.get("task", "instruct")) not in TASKS:
-            raise unknown("task", str(task), ("classify", "embed", "rerank", "reward", *TASKS))
+            known = ("classify", "embed", "rerank", "reward", "distil", *TASKS)
+            raise unknown("task", str(task), known)
         method = Method.parse(given.get("method", "lora"))
         return cls.parse({**given, "method": method.plain()}, "finetune")
 

@@ -1,6 +1,7 @@
 """What became of a tuning: measured beside what was before, written as adapter, model and card."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from hornbook.adapt import lora
 from hornbook.adapt.peft import save_adapter
@@ -22,15 +23,23 @@ _EXAMPLES = 5
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
 
 
+class Further(NamedTuple):
+    """What a task finds out besides: facts of the result, and lines for people and for the card."""
+
+    facts: dict[str, Any]
+    lines: list[str]
+
+
 def finish(
     recipe: AnswersRecipe,
     problem: AnswersProblem,
     trained: Trained,
     facts: dict[str, Any],
     place: Place,
+    further: Callable[[], Further] = lambda: Further({}, []),
 ) -> dict[str, Any]:
     """Write the adapter, fold it in, measure what is written, write it and its card; returns the
-    facts of result.json."""
+    facts of result.json. further: measured last, of the model as it is written."""
     model, source, request = problem.model, problem.source, recipe.request
     if request.method.kind == "lora":
         card = f"A LoRA adapter for {source.base.place}, made with Hornbook ({request.task}).\n"
@@ -53,12 +62,15 @@ def finish(
         else [],
     }
     place.progress.say(*_said(result))
+    more = further()
+    result |= more.facts
+    place.progress.say(*more.lines)
     save_model(
         model,
         place.folder / layout.MODEL,
         claim=layout.PART,
         tokenizer_folder=source.tokenizer_folder,
-        card=_card(recipe, result, source.base.weights),
+        card=_card(recipe, result, source.base.weights, more.lines),
     )
     return result
 
@@ -69,7 +81,7 @@ def _measured(problem: AnswersProblem) -> dict[str, Any]:
     goal, then = problem.goal, problem.before
     found: dict[str, Any] = {}
     for name, unit, before, after in (
-        ("held_out", goal.unit, then.test, goal.score("test", problem.loop)),
+        ("held_out", goal.unit, then.test, problem.tested()),
         ("general", "bits per byte", then.general, problem.general.score(problem.model)),
     ):
         found[name] = {
@@ -138,7 +150,7 @@ def _examples(problem: AnswersProblem, clock: Clock) -> list[dict[str, str]]:
     return found
 
 
-def _card(recipe: AnswersRecipe, facts: dict[str, Any], weights: str) -> str:
+def _card(recipe: AnswersRecipe, facts: dict[str, Any], weights: str, lines: Sequence[str]) -> str:
     """Markdown with the front matter that model hubs read."""
     request, data = recipe.request, facts["data"]
     forms = ", ".join(f"{count:,} {form}" for form, count in data["forms"].items())
@@ -148,7 +160,7 @@ def _card(recipe: AnswersRecipe, facts: dict[str, Any], weights: str) -> str:
         f"{_interval(part['change'], '+')} |\n"
         for what, part in (("held-out rows", held), ("general text", general))
     )
-    machine = describe(recipe.machine)
+    machine, beside = describe(recipe.machine), "".join(f"{line.strip()}\n\n" for line in lines)
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -169,7 +181,7 @@ out.
 | measured, with 95 % intervals | before | after | change |
 |---|---|---|---|
 {rows}
-It repeats what its rows say, right or wrong; check what matters.
+{beside}It repeats what its rows say, right or wrong; check what matters.
 """
 
 

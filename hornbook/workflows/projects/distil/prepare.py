@@ -1,0 +1,95 @@
+"""All that stands before the first step of a distillation: student and teacher are opened, the
+teacher is asked, the student measured.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hornbook.batches.conversations import PackedConversations
+from hornbook.batches.taught import Beginnings, Lookup, TaughtConversations, TaughtExample
+from hornbook.core.machine import Machine
+from hornbook.training.distillation import distil
+from hornbook.training.forecast import timed
+from hornbook.workflows.projects.answers.goal import answers
+from hornbook.workflows.projects.answers.problem import Opened, Source, looked_before, opened
+from hornbook.workflows.projects.distil.problem import DistilProblem, Taught, longest_written
+from hornbook.workflows.projects.distil.request import DistilPlan, DistilRequest
+from hornbook.workflows.projects.distil.teacher import Teacher, in_time, store
+from hornbook.workflows.runs.place import Place
+
+
+def prepare(
+    source: Source,
+    teacher: Teacher,
+    request: DistilRequest,
+    plan: DistilPlan,
+    machine: Machine,
+    place: Place,
+) -> DistilProblem:
+    """The problem, its student measured before the first step."""
+    found = opened(source, request, plan, machine, place)
+    order = np.random.default_rng(request.seed).permutation(len(found.parts.train)).tolist()
+    examples = [
+        TaughtExample(*found.parts.train[place], number) for number, place in enumerate(order)
+    ]
+    vocab, lookup = source.tokenizer.vocab_size, None
+    model, opening_s = timed(lambda: teacher.open(machine.device))
+    if plan.taught is None:
+        clock = place.clock.part(0.5 if compares(request, place) else 1.0)
+        count = in_time(model, examples, found.loop, clock)
+        plan = plan.model_copy(update={"taught": count})
+    examples = examples[: plan.taught]
+    if len(examples) < len(order):
+        place.progress.say(
+            f"  {len(examples):,} of {len(order):,} samples are learned from, as time is short"
+        )
+    if request.teacher_weight:
+        lookup = store(teacher, model, examples, request, (found.loop, vocab, place))
+    longest = plan.context - longest_written(request, plan)
+    sides = {**found.parts._asdict(), "train": examples}
+    taught = Taught(
+        teacher,
+        model,
+        examples,
+        {name: Beginnings(side, longest) for name, side in sides.items()},
+        opening_s + (lookup.seconds if lookup else 0.0),
+        vocab,
+        source.tokenizer.stop_ids,
+    )
+    problem = learning(source, found, examples, (taught, lookup), (request, plan, place))
+    problem.teach(taught, place.clock)
+    return problem
+
+
+def learning(
+    source: Source,
+    found: Opened,
+    examples: Sequence[TaughtExample],
+    by: tuple[Taught | None, Lookup | None],
+    asked: tuple[DistilRequest, DistilPlan, Place],
+) -> DistilProblem:
+    """The problem of what was opened; the student is measured unless it was.
+
+    by: the teacher with what it expects; neither for the data alone.
+    """
+    request, plan, place = asked
+    taught, lookup = by
+    padding = source.tokenizer.pad_id or 0
+    packed = PackedConversations(examples, plan.context, plan.rows, request.seed, padding)
+    goal = answers(found.model, found.parts, TaughtConversations(packed, lookup))
+    objective = distil(
+        request.teaching, taught.model if taught else None, source.tokenizer.vocab_size
+    )
+    goal = goal._replace(objective=objective)
+    before = looked_before(request, found, goal, place)
+    problem = DistilProblem(
+        source, goal, found.general, before, found.model, request, plan, found.loop
+    )
+    problem.parts = found.parts
+    return problem
+
+
+def compares(request: DistilRequest, place: Place) -> bool:
+    """Whether the same tuning is made without a teacher as well: by one process, beside another."""
+    return request.compare and place.team is None
