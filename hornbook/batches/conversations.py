@@ -11,10 +11,12 @@ from hornbook.batches.batch import IGNORE, Batch
 
 
 class Example(NamedTuple):
-    """One conversation: ids (N,) int and trained (N,) bool, True where the token is learned."""
+    """One conversation: ids (N,) int and trained (N,) bool, True where the token is learned.
+    number: by which what a teacher expects of it is found."""
 
     ids: np.ndarray
     trained: np.ndarray
+    number: int = 0
 
 
 class PackedConversations:

@@ -22,14 +22,6 @@ class Expected(NamedTuple):
     logs: Tensor
 
 
-class TaughtExample(NamedTuple):
-    """An example, and the number by which its teacher's expectations are found."""
-
-    ids: np.ndarray
-    trained: np.ndarray
-    number: int
-
-
 class TaughtBatch(NamedTuple):
     """given: rows of the data, with what is expected at their trained targets, row by row, None
     where no teacher was asked. written: rows that the student wrote, None where it wrote none;
@@ -91,7 +83,7 @@ class TaughtConversations:
         given = stack(chosen, self._packed.context, self._packed.padding)
         if self._lookup is None:
             return TaughtBatch(given)
-        found = [self._lookup(one.number) for row in chosen for one in row]  # type: ignore[attr-defined]
+        found = [self._lookup(one.number) for row in chosen for one in row]
         ids, logs = (np.concatenate(part) for part in zip(*found, strict=True))
         expected = Expected(
             torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(logs.astype(np.float32))
@@ -103,7 +95,7 @@ class Beginnings:
     """Beginnings of examples, for a student to go on with: up to where an answer begins, or in a
     text up to any token. longest: tokens that one has at most."""
 
-    def __init__(self, examples: Sequence[Example | TaughtExample], longest: int) -> None:
+    def __init__(self, examples: Sequence[Example], longest: int) -> None:
         self._examples = [one for one in examples if len(_cuts(one, longest))]
         self._longest = longest
 
@@ -126,7 +118,7 @@ class Beginnings:
         return [one.ids[:cut].tolist() for one, cut in zip(self._examples, cuts, strict=True)]
 
 
-def _cuts(example: Example | TaughtExample, longest: int) -> np.ndarray:
+def _cuts(example: Example, longest: int) -> np.ndarray:
     """Lengths of beginnings: where a trained token follows one that is not, or any where all but
     the first are trained."""
     trained = example.trained[1 : longest + 1]

@@ -13,7 +13,6 @@ from hornbook.batches.taught import (
     Expected,
     TaughtBatch,
     TaughtConversations,
-    TaughtExample,
     written_rows,
 )
 from hornbook.models.presets import PRESETS
@@ -136,14 +135,12 @@ def examples():
     """Two conversations and a text, each with the number of its expectations."""
     ids = [np.arange(2, 12), np.arange(20, 28), np.arange(30, 39)]
     trained = [np.arange(10) > 5, np.isin(np.arange(8), (3, 4, 7)), np.ones(9, bool)]
-    return [
-        TaughtExample(*both, number) for number, both in enumerate(zip(ids, trained, strict=True))
-    ]
+    return [Example(*both, number) for number, both in enumerate(zip(ids, trained, strict=True))]
 
 
 def batch_of(teacher, some):
     longest = max(len(one.ids) for one in some) - 1
-    packed = PackedConversations([Example(*one[:2]) for one in some], longest, len(some), 0, 0)
+    packed = PackedConversations(some, longest, len(some), 0, 0)
     return packed.batch(0)
 
 

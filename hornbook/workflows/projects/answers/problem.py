@@ -116,7 +116,7 @@ class AnswersProblem(TimedProblem):
         return self.before.rest_s
 
 
-class Opened(NamedTuple):
+class TuningStart(NamedTuple):
     """What is tuned, before it is measured. parts: all that is learned from, and what there is time
     to score. known: what was measured before the run was stopped."""
 
@@ -137,7 +137,7 @@ def fresh(source: Source, request: AnswersRequest, device: str) -> CausalLM:
 
 def opened(
     source: Source, request: AnswersRequest, plan: AnswersPlan, machine: Machine, place: Place
-) -> Opened:
+) -> TuningStart:
     """Open the model and free what may move, keep what there is time to score."""
     say = place.progress.say
     model = fresh(source, request, machine.device)
@@ -165,10 +165,10 @@ def opened(
             say(f"  {size:,} of {len(side):,} {name} samples are scored, as time is short")
         parts = parts._replace(**{name: evenly(side, size)})
     general.keep(evenly(range(len(general.windows)), sizes.general))
-    return Opened(model, parts, general, loop, known)
+    return TuningStart(model, parts, general, loop, known)
 
 
-def looked_before(request: AnswersRequest, found: Opened, goal: Goal, place: Place) -> Before:
+def looked_before(request: AnswersRequest, found: TuningStart, goal: Goal, place: Place) -> Before:
     """What the model does before the first step, measured unless it is known; it is said."""
     before = found.known or measure(request, found.model, goal, found.general, found.loop, place)
     place.progress.say(

@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 
-from hornbook.batches.taught import TaughtExample
 from hornbook.core.clock import Clock
 from hornbook.core.files import read_json, write_json
 from hornbook.training.checkpoint import load_checkpoint, trainable
 from hornbook.training.forgetting import Scores
 from hornbook.training.loop import LoopConfig
-from hornbook.workflows.projects.answers.problem import Opened, fresh
+from hornbook.workflows.projects.answers.problem import TuningStart, fresh
 from hornbook.workflows.projects.answers.result import Further
 from hornbook.workflows.projects.distil.prepare import learning
 from hornbook.workflows.projects.distil.problem import DistilProblem
@@ -89,8 +88,8 @@ def plain_tuning(
     one. Returns `test` and `own`, the parts of `Scores`, and the `seconds` and `steps` it took."""
     source, request = problem.source, problem.request.alone()
     model = fresh(source, request, problem.loop.device)
-    found = Opened(model, problem.parts, problem.general, problem.loop, problem.before)
-    examples = [TaughtExample(*one, number) for number, one in enumerate(problem.parts.train)]
+    found = TuningStart(model, problem.parts, problem.general, problem.loop, problem.before)
+    examples = [one._replace(number=number) for number, one in enumerate(problem.parts.train)]
     other = learning(source, found, examples, (None, None), (request, problem.plan, place))
     other.choices = []
     loop = _settled(other, seconds, place.folder)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hornbook.batches.conversations import PackedConversations
-from hornbook.batches.taught import Beginnings, Lookup, TaughtConversations, TaughtExample
+from hornbook.batches.conversations import Example, PackedConversations
+from hornbook.batches.taught import Beginnings, Lookup, TaughtConversations
 from hornbook.core.machine import Machine
 from hornbook.training.distillation import distil
 from hornbook.training.forecast import timed
 from hornbook.workflows.projects.answers.goal import answers
-from hornbook.workflows.projects.answers.problem import Opened, Source, looked_before, opened
+from hornbook.workflows.projects.answers.problem import Source, TuningStart, looked_before, opened
 from hornbook.workflows.projects.distil.problem import DistilProblem, Taught, longest_written
 from hornbook.workflows.projects.distil.request import DistilPlan, DistilRequest
 from hornbook.workflows.projects.distil.teacher import Teacher, in_time, store
@@ -31,7 +31,7 @@ def prepare(
     found = opened(source, request, plan, machine, place)
     order = np.random.default_rng(request.seed).permutation(len(found.parts.train)).tolist()
     examples = [
-        TaughtExample(*found.parts.train[place], number) for number, place in enumerate(order)
+        found.parts.train[place]._replace(number=number) for number, place in enumerate(order)
     ]
     vocab, lookup = source.tokenizer.vocab_size, None
     model, opening_s = timed(lambda: teacher.open(machine.device))
@@ -64,8 +64,8 @@ def prepare(
 
 def learning(
     source: Source,
-    found: Opened,
-    examples: Sequence[TaughtExample],
+    found: TuningStart,
+    examples: Sequence[Example],
     by: tuple[Taught | None, Lookup | None],
     asked: tuple[DistilRequest, DistilPlan, Place],
 ) -> DistilProblem:

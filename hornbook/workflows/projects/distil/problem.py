@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hornbook.batches.batch import Batch
+from hornbook.batches.conversations import Example
 from hornbook.batches.taught import (
     Beginnings,
     TaughtBatch,
     TaughtConversations,
-    TaughtExample,
     written_rows,
 )
 from hornbook.core.clock import Clock
@@ -45,7 +45,7 @@ class Taught(NamedTuple):
 
     teacher: Teacher
     model: CausalLM
-    examples: Sequence[TaughtExample]
+    examples: Sequence[Example]
     beginnings: dict[str, Beginnings]
     seconds: float
     vocab: int

@@ -14,7 +14,7 @@ from hornbook.read.sources import format_of
 from hornbook.training.choices import Choice, Planned
 from hornbook.workflows.projects.answers.data import read_rows
 from hornbook.workflows.projects.answers.project import Answers, Files
-from hornbook.workflows.projects.answers.request import plan_of
+from hornbook.workflows.projects.answers.request import AnswersRecipe, plan_of
 from hornbook.workflows.projects.answers.result import Further, finish
 from hornbook.workflows.projects.distil.compared import OWN_UNIT, against_plain
 from hornbook.workflows.projects.distil.prepare import compares, prepare
@@ -60,7 +60,7 @@ class Distil(Answers):
     """
 
     kind = "distil"
-    recipe = DistilRecipe
+    recipe: type[AnswersRecipe] = DistilRecipe
     settle = staticmethod(settled)
 
     def __init__(
@@ -81,9 +81,7 @@ class Distil(Answers):
         teacher = base_of(self.teacher.place).weights
         found = super().fingerprints(request)
         if teacher == found["base"]:
-            raise UsageError(
-                f"--teacher {self.teacher.place} is the model that is to learn from it."
-            )
+            raise UsageError(f"--teacher {self.teacher.place} is the model that is to learn.")
         return {**found, "teacher": teacher, "task": self._rows()}
 
     def _rows(self) -> str:

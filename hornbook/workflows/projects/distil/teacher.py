@@ -16,7 +16,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from hornbook.batches.conversations import Example, stack
-from hornbook.batches.taught import TaughtExample
 from hornbook.core.claims import Claim
 from hornbook.core.clock import Clock
 from hornbook.core.errors import UsageError
@@ -154,7 +153,7 @@ class Stored:
 def store(
     teacher: Teacher,
     model: CausalLM,
-    examples: Sequence[TaughtExample],
+    examples: Sequence[Example],
     request: DistilRequest,
     where: tuple[LoopConfig, int, Place],
 ) -> Stored:
@@ -179,7 +178,7 @@ def store(
                 **kept,
             }
 
-            def build(aside: Path, some: Sequence[TaughtExample] = some) -> None:
+            def build(aside: Path, some: Sequence[Example] = some) -> None:
                 (ids, logs), took_s = timed(lambda: _asked(model, some, request, loop, vocab))
                 seconds = {_SECONDS: f"{took_s:.6f}"}
                 save_file({"ids": ids, "logs": logs}, aside / _FILE, seconds)
@@ -191,7 +190,7 @@ def store(
 
 def _asked(
     model: CausalLM,
-    examples: Sequence[TaughtExample],
+    examples: Sequence[Example],
     request: DistilRequest,
     loop: LoopConfig,
     vocab: int,
@@ -202,7 +201,7 @@ def _asked(
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for places in _together(examples):
         longest = max(len(examples[i].ids) for i in places) - 1
-        batch = stack([[Example(*examples[i][:2])] for i in places], longest, 0).to(loop.device)
+        batch = stack([[examples[i]] for i in places], longest, 0).to(loop.device)
         with torch.no_grad(), product_type(loop.device, loop.dtype):
             ids, logs = expectations(model, batch, count, vocab, request.temperature)
         ends = np.cumsum([targets_of(examples[i]) for i in places])[:-1]
@@ -234,7 +233,7 @@ def in_time(model: CausalLM, examples: Sequence[Example], loop: LoopConfig, cloc
     return min(len(examples), max(1, int(_SHARE * max(0.0, clock.left_s()) / (token_s * mean))))
 
 
-def targets_of(example: Example | TaughtExample) -> int:
+def targets_of(example: Example) -> int:
     """How many tokens of an example are learned."""
     return int(example.trained[1:].sum())
 
@@ -256,7 +255,7 @@ def _starts(counts: Sequence[int]) -> list[int]:
     return [0, *np.cumsum(counts)[:-1].tolist()]
 
 
-def _together(examples: Sequence[Example | TaughtExample]) -> Iterator[list[int]]:
+def _together(examples: Sequence[Example]) -> Iterator[list[int]]:
     """Places of examples that are read at once, of like lengths."""
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
     some: list[int] = []
