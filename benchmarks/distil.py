@@ -9,23 +9,22 @@ with the pretraining. Compared are nats a token on documents that none of them s
 
 import argparse
 import json
-import math
 import os
 import tempfile
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from benchmarks.common import report
 from hornbook.core.clock import NO_LIMIT
 from hornbook.core.errors import HornbookError
+from hornbook.core.files import read_object
 from hornbook.core.progress import Progress
 from hornbook.corpus.build import build
 from hornbook.corpus.corpus import Corpus
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.folder import load_config, load_model
 from hornbook.training.forgetting import Scores, example_losses
-from hornbook.workflows.projects.distil.compared import plain_tuning
+from hornbook.workflows.projects.distil.compared import FOLDER, MEASURED, plain_tuning
 from hornbook.workflows.projects.distil.problem import DistilProblem
 from hornbook.workflows.projects.distil.project import Distil
 from hornbook.workflows.projects.distil.request import DistilRecipe
@@ -35,23 +34,32 @@ from hornbook.workflows.runs.place import Place
 from hornbook.workflows.train import train
 
 _QUARTER = 0.25
-_T95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36}
-"""Of Student's distribution with so many degrees of freedom, both tails 2.5 %."""
 _PLAN = {"vocab": 2048, "context": 256, "rows": 16}
 _TEACHER = {**_PLAN, "depth": 4, "width": 256}
 _STUDENT = {**_PLAN, "depth": 2, "width": 128}
 
 
 class Asked(NamedTuple):
-    """Minutes of the teacher's training, of the student's before, of each distillation with what it
-    is compared with; seeds; characters of text that the student learns from."""
+    """Minutes of the teacher's training, of the student's before; passes of the student over its
+    rows; seeds; characters of text that the student learns from; a file of HORNBOOK_DATA."""
 
     teacher: float
     before: float
-    minutes: float
+    epochs: float
     seeds: int
     characters: int
     text: str
+
+
+class Comparison(NamedTuple):
+    """The student by one seed: held-out documents distilled, plain in the same time, plain in the
+    time without the teacher's, and by pretraining that went on. facts: beside them."""
+
+    distilled: Scores
+    plain: Scores
+    free: Scores
+    going_on: Scores
+    facts: dict[str, Any]
 
 
 def main() -> None:
@@ -59,9 +67,9 @@ def main() -> None:
     for name, usual, what in (
         ("teacher", 2.0, "minutes of the teacher's training"),
         ("before", 0.3, "minutes of the student's training before"),
-        ("minutes", 1.2, "of each distillation with the plain tuning beside it"),
-        ("seeds", 3, "how many"),
-        ("characters", 2_000_000, "of text that the student learns from"),
+        ("epochs", 6.0, "passes of the student over its rows"),
+        ("seeds", 2, "how many"),
+        ("characters", 300_000, "of text that the student learns from"),
         ("text", "sentiment_imdb/train.jsonl.gz", "of HORNBOOK_DATA"),
     ):
         parser.add_argument(f"--{name}", type=type(usual), default=usual, help=what)
@@ -88,22 +96,23 @@ def _measured(folder: Path, asked: Asked) -> None:
         raise HornbookError(f"The student has {share:.3f} of the teacher's parameters.")
     rows = folder / "rows.jsonl"
     rows.write_text(_rows(corpus, asked.characters), encoding="utf-8")
-    found = [
-        _one(folder, corpus, (student.folder, teacher.folder, rows), asked, seed)
-        for seed in range(asked.seeds)
-    ]
-    gains = {
-        name: _over_seeds([one["changes"][name] for one in found]) for name in found[0]["changes"]
+    places = student.folder, teacher.folder, rows
+    found = [_one(folder, corpus, places, asked, seed) for seed in range(asked.seeds)]
+    distilled = _together([one.distilled for one in found])
+    others = {
+        "same_time": _together([one.plain for one in found]),
+        "teacher_for_nothing": _together([one.free for one in found]),
+        "pretraining_on": _together([one.going_on for one in found]),
     }
     report(
-        ours={"distilled": [one["distilled"] for one in found]},
-        peers={"plain": [one["plain"] for one in found]},
+        ours={"distilled": distilled.ratio()._asdict()},
+        peers={name: scores.ratio()._asdict() for name, scores in others.items()},
         ratio=None,
+        gains={name: distilled.change(scores)._asdict() for name, scores in others.items()},
         parameters={**sizes, "share": share},
         teacher_bits_per_byte=teacher.result["bits_per_byte"],
         student_bits_per_byte_before=student.result["bits_per_byte"],
-        gains=gains,
-        seeds=found,
+        seeds=[one.facts for one in found],
         asked=asked._asdict(),
     )
 
@@ -121,41 +130,37 @@ def _rows(corpus: Corpus, characters: int) -> str:
 
 def _one(
     folder: Path, corpus: Corpus, places: tuple[Path, Path, Path], asked: Asked, seed: int
-) -> dict[str, Any]:
-    """With one seed: what is better than what, in nats a token, negative where distilling is."""
+) -> Comparison:
+    """With one seed."""
     student, teacher, rows = places
     project = Distil(student, teacher, rows)
     run = train(
-        project, folder / f"distilled-{seed}", minutes=asked.minutes, seed=seed, progress=True
+        project, folder / f"distilled-{seed}", epochs=asked.epochs, seed=seed, progress=True
     )
     result, recipe = run.result, DistilRecipe.load(run.folder)
-    gain, place = result["gain"], Place(run.folder, Progress(quiet=True), NO_LIMIT)
+    place = Place(run.folder, Progress(quiet=True), NO_LIMIT)
     problem = project.prepare(recipe.request, recipe.plan, recipe.machine, place)
-    distilled = _scores(problem, run.folder)
-    seconds = gain["seconds"]
+    seconds = result["gain"]["seconds"]
     aside = place._replace(folder=folder / f"plain-{seed}")
-    free = Scores(*plain_tuning(problem, recipe, seconds["distilled"], aside)["test"])
-    minutes = (seconds["teacher"] + seconds["distilled"]) / 60
-    going_on = train(
-        Text(corpus, None, student), folder / f"on-{seed}", minutes=max(minutes, 0.1), seed=seed
-    )
-    other = _scores(problem, going_on.folder)
-    changes = {
-        "same_time": gain["change"],
-        "teacher_for_nothing": distilled.change(free)._asdict(),
-        "pretraining_on": distilled.change(other)._asdict(),
-        "own_text": gain["own_text"]["change"],
-    }
-    return {
+    free = plain_tuning(problem, recipe, seconds["distilled"], aside)
+    minutes = max(0.1, (seconds["teacher"] + seconds["distilled"]) / 60)
+    going_on = train(Text(corpus, None, student), folder / f"on-{seed}", minutes=minutes, seed=seed)
+    facts = {
         "seed": seed,
-        "distilled": gain["distilled"]["value"],
-        "plain": gain["plain"]["value"],
-        "seconds": seconds,
-        "pretraining_s": going_on.result["seconds"],
-        "steps": {"distilled": result["steps"], "plain": gain["plain_steps"]},
+        "seconds": {**seconds, "free": free["seconds"], "going_on": going_on.result["seconds"]},
+        "steps": {"distilled": result["steps"], "plain": result["gain"]["plain_steps"]},
         "samples": result["distil"]["samples"],
-        "changes": changes,
+        "same_time": result["gain"]["change"],
+        "own_text": result["gain"]["own_text"],
     }
+    plain = read_object(run.folder / FOLDER / MEASURED)
+    return Comparison(
+        _scores(problem, run.folder),
+        Scores(*plain["test"]),
+        Scores(*free["test"]),
+        _scores(problem, going_on.folder),
+        facts,
+    )
 
 
 def _scores(problem: DistilProblem, run: Path) -> Scores:
@@ -166,16 +171,11 @@ def _scores(problem: DistilProblem, run: Path) -> Scores:
     return Scores(sums, [float(one.trained[1:].sum()) for one in examples])
 
 
-def _over_seeds(changes: list[dict[str, float]]) -> dict[str, Any]:
-    """The mean over seeds with its interval by Student's distribution, and how many of the
-    intervals over documents are below zero."""
-    values = [one["value"] for one in changes]
-    below = sum(one["high"] < 0 for one in changes)
-    found: dict[str, Any] = {"value": mean(values), "clear_of_zero": below, "seeds": len(values)}
-    if len(values) > 1:
-        half = _T95[len(values) - 1] * stdev(values) / math.sqrt(len(values))
-        found |= {"low": found["value"] - half, "high": found["value"] + half}
-    return found
+def _together(parts: list[Scores]) -> Scores:
+    """The documents of all seeds: each has a split and weights of its own."""
+    return Scores(
+        [one for part in parts for one in part.sums], [n for p in parts for n in p.counts]
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hornbook.batches.batch import Batch
 from hornbook.batches.preferences import PreferenceBatch
 from hornbook.batches.rollouts import RolloutBatch
+from hornbook.batches.taught import TaughtBatch
 from hornbook.models.causal_lm import CausalLM
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.training.objective import masked_losses, token_losses
@@ -34,6 +35,8 @@ def rows_of(batch: Any) -> Batch | None:
         return batch.chosen
     if isinstance(batch, RolloutBatch):
         return batch.answers
+    if isinstance(batch, TaughtBatch):
+        return batch.given
     return batch if isinstance(batch, Batch) else None
 
 

@@ -14,7 +14,7 @@ from hornbook.workflows.doctor.diagnosis import (
     faulty,
     sound,
 )
-from hornbook.workflows.doctor.looking import first_batches
+from hornbook.workflows.doctor.looking import first_batches, rows_of
 from hornbook.workflows.doctor.subject import Subject
 
 _STEPS = 50
@@ -64,7 +64,7 @@ def _longest(subject: Subject) -> int:
     """Tokens of the longest row in the first steps."""
     if subject.problem is None:
         return 0
-    batches = first_batches(subject.problem, _STEPS)
+    batches = (rows_of(batch) or batch for batch in first_batches(subject.problem, _STEPS))
     widths = [_width(part) for batch in batches for part in batch if isinstance(part, torch.Tensor)]
     return max(widths, default=0)
 

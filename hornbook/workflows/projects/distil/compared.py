@@ -22,7 +22,7 @@ from hornbook.workflows.runs.loop import Trained, train_run
 from hornbook.workflows.runs.place import Place
 
 FOLDER, OWN_UNIT = "plain", "nats a token from the teacher"
-_MEASURED, _SETTLED = "measured.json", "settled.json"
+MEASURED, _SETTLED = "measured.json", "settled.json"
 _TIMED = 3
 """Steps that are timed."""
 
@@ -36,14 +36,14 @@ def against_plain(
     assert taught is not None
     own = problem.own_text("test")
     seconds = taught.seconds + trained.state.elapsed_s
-    if not (folder / _MEASURED).is_file():
+    if not (folder / MEASURED).is_file():
         place.progress.say(
             f"Plain tuning for the same {seconds:,.1f} s, to compare with; "
             f"{taught.seconds:,.1f} s of them were the teacher's."
         )
         aside = place._replace(folder=folder)
-        write_json(folder / _MEASURED, plain_tuning(problem, recipe, seconds, aside))
-    plain = read_json(folder / _MEASURED)
+        write_json(folder / MEASURED, plain_tuning(problem, recipe, seconds, aside))
+    plain = read_json(folder / MEASURED)
     test, written = Scores(*plain["test"]), Scores(*plain["own"])
     distilled = problem.tested()
     change, apart = distilled.change(test), own.change(written)

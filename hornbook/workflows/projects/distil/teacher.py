@@ -94,7 +94,9 @@ def _difference(theirs: Any, ours: Any) -> str | None:
             as_theirs = "no token there" if other is None else f"token {other:,} there"
             return f"{token!r} is token {number:,} here and {as_theirs}"
     if merges != own:
-        place = next(i for i, (one, two) in enumerate(zip(merges, own, strict=False)) if one != two)
+        pairs = enumerate(zip(merges, own, strict=False))
+        last = min(len(merges), len(own))
+        place = next((i for i, (one, two) in pairs if one != two), last)
         return f"its rules for joining tokens are others, from rule {place + 1:,} on"
     return None
 
