@@ -55,7 +55,7 @@ def test_a_teacher_of_another_tokenizer_is_refused_with_what_differs(data, tmp_p
         ["quite another text, of other words " * 9] * 2, 300, tmp_path / "t", QUIET
     )
     teacher = decoder(tmp_path / "other", tmp_path / "t", other.vocab_size)
-    refused(data, teacher, r"it has 300 tokens, and here are \d+", tmp_path)
+    refused(data, teacher, r"it has \d+ tokens, and here are \d+", tmp_path)
     values = json.loads((own / "tokenizer.json").read_text())
     vocab = values["model"]["vocab"]
     one, two = list(vocab)[-2:]
