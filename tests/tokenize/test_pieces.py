@@ -84,7 +84,8 @@ def test_what_gguf_cannot_say_is_refused(change, said, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("tokenizer.ggml.model", "bert", "Only 'gpt2', .* and 'llama'"),
+        ("tokenizer.ggml.model", "rwkv", "Only 'gpt2', .* and 'llama'"),
+        ("tokenizer.ggml.model", "bert", "holds no decoder"),
         ("tokenizer.ggml.scores", [0.0], "1 scores"),
         ("tokenizer.ggml.token_type", [1], "1 types"),
     ],
