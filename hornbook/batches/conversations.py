@@ -19,6 +19,12 @@ class Example(NamedTuple):
     number: int = 0
 
 
+def answered(prompt: Sequence[int], answer: Sequence[int]) -> Example:
+    """Prompt and answer by their ids, of which the answer is learned."""
+    ids = np.array([*prompt, *answer], np.int64)
+    return Example(ids, np.arange(len(ids)) >= len(prompt))
+
+
 class PackedConversations:
     """Batches of `rows` rows of `context` tokens; every example is seen exactly once an epoch.
 

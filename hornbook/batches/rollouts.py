@@ -7,12 +7,11 @@ Ids are those that were drawn; no text is encoded again, which could give others
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.batches.conversations import Example, stack
+from hornbook.batches.conversations import answered, stack
 
 
 class Rollout(NamedTuple):
@@ -58,14 +57,8 @@ class RolloutBatch(NamedTuple):
 def batch_of(rollouts: Sequence[Rollout], scale: float, padding: int) -> RolloutBatch:
     """The longest first, so that pieces are of like lengths."""
     order = sorted(rollouts, key=lambda one: -len(one.prompt) - len(one.answer))
-    rows = [[example_of(one)] for one in order]
+    rows = [[answered(one.prompt, one.answer)] for one in order]
     longest = max(len(one.prompt) + len(one.answer) for one in order) - 1
     answers = stack(rows, longest, padding)._replace(segments=None)
     advantages = torch.tensor([one.advantage for one in order], dtype=torch.float32)
     return RolloutBatch(answers, advantages, None, scale)
-
-
-def example_of(one: Rollout) -> Example:
-    """Prompt and answer, of which the answer is learned."""
-    ids = np.array([*one.prompt, *one.answer], np.int64)
-    return Example(ids, np.arange(len(ids)) >= len(one.prompt))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hornbook.batches.batch import IGNORE, Batch
-from hornbook.batches.conversations import Example, PackedConversations, stack
+from hornbook.batches.conversations import Example, PackedConversations, answered, stack
 
 
 class Expected(NamedTuple):
@@ -93,11 +93,11 @@ class TaughtConversations:
 
 class Beginnings:
     """Beginnings of examples, for a student to go on with: up to where an answer begins, or in a
-    text up to any token. longest: tokens that one has at most."""
+    text up to any token that leaves room for so many `written` ones. context: tokens of both."""
 
-    def __init__(self, examples: Sequence[Example], longest: int) -> None:
-        self._examples = [one for one in examples if len(_cuts(one, longest))]
-        self._longest = longest
+    def __init__(self, examples: Sequence[Example], context: int, written: int) -> None:
+        self._sizes = context, written
+        self._examples = [one for one in examples if len(_cuts(one, *self._sizes))]
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -108,21 +108,20 @@ class Beginnings:
         found = []
         for place in draws.integers(len(self._examples), size=count).tolist():
             example = self._examples[place]
-            found.append(example.ids[: draws.choice(_cuts(example, self._longest))].tolist())
+            found.append(example.ids[: draws.choice(_cuts(example, *self._sizes))].tolist())
         return found
 
-    def each(self, seed: Sequence[int]) -> list[list[int]]:
-        """One of each example, in their order."""
-        draws = np.random.default_rng(list(seed))
-        cuts = (draws.choice(_cuts(one, self._longest)) for one in self._examples)
-        return [one.ids[:cut].tolist() for one, cut in zip(self._examples, cuts, strict=True)]
+    def each(self, seed: Sequence[int], count: int) -> list[list[int]]:
+        """One of each of the first examples, in their order."""
+        draws, some = np.random.default_rng(list(seed)), self._examples[:count]
+        return [one.ids[: draws.choice(_cuts(one, *self._sizes))].tolist() for one in some]
 
 
-def _cuts(example: Example, longest: int) -> np.ndarray:
+def _cuts(example: Example, context: int, written: int) -> np.ndarray:
     """Lengths of beginnings: where a trained token follows one that is not, or any where all but
     the first are trained."""
-    trained = example.trained[1 : longest + 1]
     whole = bool(example.trained[1:].all())
+    trained = example.trained[1 : 1 + context - (written if whole else 1)]
     starts = trained if whole else trained & ~example.trained[: len(trained)]
     found: np.ndarray = np.flatnonzero(starts) + 1
     return found
@@ -132,12 +131,6 @@ def written_rows(
     prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], padding: int
 ) -> Batch:
     """A row for each text that a student wrote: what it wrote after each prompt are the targets."""
-    examples = [
-        Example(
-            np.array([*prompt, *answer], np.int64),
-            np.arange(len(prompt) + len(answer)) >= len(prompt),
-        )
-        for prompt, answer in zip(prompts, answers, strict=True)
-    ]
+    examples = [answered(*pair) for pair in zip(prompts, answers, strict=True)]
     longest = max(len(one.ids) for one in examples) - 1
     return stack([[one] for one in examples], longest, padding)

@@ -8,7 +8,6 @@ Of its own text: the generalised Jensen-Shannon divergence on what it wrote itse
 given: no gradient goes through the drawing of it.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,6 @@ from torch import Tensor, nn
 
 from hornbook.batches.batch import IGNORE, Batch
 from hornbook.batches.taught import Expected, TaughtBatch
-from hornbook.generate.sampler import TokenSampler
-from hornbook.generate.sampling import SamplingConfig
 from hornbook.models.causal_lm import CausalLM
 from hornbook.nn.contract import Context, Mask
 from hornbook.nn.head import cap_of
@@ -225,45 +222,6 @@ def expectations(
         ids.append(best.indices)
         logs.append(torch.cat([best.values, rest], 1).clamp(min=LEAST_LOG))
     return Expected(torch.cat(ids), torch.cat(logs))
-
-
-def write_on(
-    model: CausalLM,
-    prompts: Sequence[Sequence[int]],
-    tokens: int,
-    seed: Sequence[int],
-    stop_ids: frozenset[int],
-    vocab: int,
-) -> list[list[int]]:
-    """What a model writes after each prompt: at most `tokens` tokens, as it would draw them.
-
-    seed: two numbers, of the text and of the draw; each row has random numbers of its own. The
-    model is left in the mode in which it came.
-    """
-    was_training = model.training
-    model.eval()
-    sequences = model.sequences(len(prompts), max(map(len, prompts)) + tokens)
-    base = int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
-    samplers = [
-        TokenSampler(SamplingConfig(seed=base, answer=row), prompt, vocab)
-        for row, prompt in enumerate(prompts)
-    ]
-    written: list[list[int]] = [[] for _ in prompts]
-    new: dict[int, Sequence[int]] = dict(enumerate(prompts))
-    while new:
-        logits = sequences.go_on(new)
-        chosen = {row: samplers[row].next(logits[row][:vocab]).id for row in new}
-        for row, token in chosen.items():
-            written[row].append(token)
-        new = {
-            row: [token]
-            for row, token in chosen.items()
-            if token not in stop_ids and len(written[row]) < tokens
-        }
-        if new and len(new) < len(chosen):
-            sequences.drop([row for row in chosen if row not in new])
-    model.train(was_training)
-    return written
 
 
 def _features(model: CausalLM, batch: Batch) -> Tensor:

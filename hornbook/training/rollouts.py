@@ -66,12 +66,7 @@ class Drawing:
             for prompt, seed in zip(prompts, seeds, strict=True)
             for number in range(count)
         ]
-        was_training = self.model.training
-        self.model.eval()
-        with product_type(self.loop.device, self.loop.dtype):
-            write_together(self.model, writings)
-        self.model.train(was_training)
-        answers = [writing.answer for writing in writings]
+        answers = write_all(self.model, writings, self.loop)
         return [
             self._judged(prompt, answers[at * count : (at + 1) * count])
             for at, prompt in enumerate(prompts)
@@ -164,6 +159,16 @@ class RolloutBatches:
             first = at * loop.micro_rows
             found[first : first + len(logs), : logs.shape[1]] = logs.cpu()
         return batch._replace(reference=found)
+
+
+def write_all(model: CausalLM, writings: Sequence[Writing], loop: LoopConfig) -> list[Answer]:
+    """Write answers by a model that learns, as it is now; it keeps its mode."""
+    was_training = model.training
+    model.eval()
+    with product_type(loop.device, loop.dtype):
+        write_together(model, writings)
+    model.train(was_training)
+    return [writing.answer for writing in writings]
 
 
 def seed_of(*place: int) -> int:

@@ -22,12 +22,33 @@ SCHEMA = {
 }
 
 
+PAID = {
+    "quote": ({"context": CONTEXT}, '"A hornbook was a small tablet"'),
+    "json": ({"schema": SCHEMA}, '{"name": "Ann"}'),
+    "exact": ({"answer": "Paris"}, "paris."),
+}
+"""A row of each reward, and an answer that is worth all of it."""
+HOSTILE = ("", " ", "\0", "\ud800", '"' * 50_001, "[" * 50_000, "1" * 50_000, "<answer>####“")
+
+
 def paid(name, text, /, **cells):
     given = Given(cells, "What is it?")
     goal = REWARDS[name].goal(given)
     assert not isinstance(goal, Fault), goal
     assert json.loads(json.dumps(goal)) == goal
     return REWARDS[name].score(text, goal)
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_a_reward_pays_from_nothing_to_one_whatever_is_written(name):
+    """In no time, and a row that brings nothing to check is told, not guessed at."""
+    cells, answer = PAID[name]
+    began = time.monotonic()
+    assert paid(name, answer, **cells) == 1
+    assert [paid(name, text, **cells) for text in HOSTILE] == [0] * len(HOSTILE)
+    assert time.monotonic() - began < 1
+    assert isinstance(REWARDS[name].goal(Given({}, "?")), Fault)
+    assert REWARDS[name].tokens > 0 and "{text}" in REWARDS[name].prompt
 
 
 @pytest.mark.parametrize(
@@ -67,6 +88,7 @@ def test_without_a_context_the_prompt_is_quoted():
         ('```json\n{"name": "Ann"}\n```', 0),
         ('{"name": "Ann"', 0),
         ("[" * 100_000, 0),
+        ('{"name": "A\\ud800"}', 0),  # half a character
         ("", 0),
     ],
 )
@@ -86,6 +108,8 @@ def test_json_is_what_the_schema_describes(answer, worth):
         ({"$ref": "https://example.org/schema"}, "leads out of the schema"),
         ({"pattern": "(?=a)a"}, "pattern"),
         ({"patternProperties": {"a": {}}}, "patternProperties is not taken"),
+        ({"$schema": 5}, r"at \$\.\$schema: 5 is no text"),
+        ({"$schema": "http://[bad"}, "."),
     ],
 )
 def test_a_schema_that_cannot_be_used_is_told(schema, why):
@@ -93,6 +117,15 @@ def test_a_schema_that_cannot_be_used_is_told(schema, why):
     assert isinstance(found, Fault)
     with pytest.raises(AssertionError, match=why):
         raise AssertionError(found.detail)
+
+
+def test_a_number_too_large_to_be_divided_is_worth_nothing():
+    assert paid("json", "1" + "0" * 400, schema={"multipleOf": 0.5}) == 0
+    assert paid("json", "1.5", schema={"multipleOf": 0.5}) == 1
+
+
+def test_patterns_are_those_of_re2():
+    assert paid("json", '"Über"', schema={"pattern": r"^\pL+\z"}) == 1
 
 
 def test_a_hostile_pattern_takes_no_time():
@@ -125,6 +158,9 @@ def test_a_schema_for_all_rows_gives_way_to_that_of_the_row():
         ("Seven and five are twelve.\n#### 12", "12", 1),
         ("I think so. <answer>12</answer>", "a thought #### 12", 1),
         ("12 or 13", "12", 0),
+        ("-0.0", 0, 1),
+        ("1" * 39 + "2", "1" * 40, 0),
+        ("0." + "1" * 39, "0." + "1" * 40, 0),
         ("", "12", 0),
     ],
 )

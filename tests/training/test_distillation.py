@@ -25,7 +25,6 @@ from hornbook.training.distillation import (
     expected_loss,
     given_text,
     jensen_shannon,
-    write_on,
 )
 from hornbook.training.objective import answer_token
 from hornbook.training.precision import product_type
@@ -215,10 +214,7 @@ def test_a_student_learns_from_its_own_text_alone():
     """Only what it wrote is learned, and no gradient reaches the teacher."""
     student, teacher = model(), model(1, width=24).requires_grad_(False)
     prompts = [[2, 3, 4], [5, 6], [7, 8, 9, 10, 11]]
-    texts = write_on(student, prompts, 6, (0, 1), frozenset({0}), REAL)
-    assert all(1 <= len(text) <= 6 and max(text) < REAL for text in texts)
-    assert texts == write_on(student, prompts, 6, (0, 1), frozenset({0}), REAL)
-    assert texts != write_on(student, prompts, 6, (0, 2), frozenset({0}), REAL)
+    texts = [[12, 13, 14], [15], [16, 17, 18, 19]]
     batch = written_rows(prompts, texts, 0)
     for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
         assert batch.targets[row][batch.targets[row] != IGNORE].tolist() == text
@@ -234,20 +230,15 @@ def test_a_student_learns_from_its_own_text_alone():
     assert not student.head.weight.grad[REAL:].any()
 
 
-def test_own_text_alone_or_in_company_is_the_same():
-    """What a row draws does not depend on how long others are."""
-    student, prompts = model(), [[2, 3, 4], [5, 6]]
-    both = write_on(student, prompts, 5, (0, 1), frozenset(), REAL)
-    assert write_on(student, prompts[:1], 5, (0, 1), frozenset(), REAL) == both[:1]
-
-
 def test_a_text_is_gone_on_with_from_anywhere_and_an_answer_from_its_beginning():
     conversation, several, text = examples()
-    assert {len(one) for one in Beginnings([conversation], 9).draw(50, (0,))} == {6}
-    assert {len(one) for one in Beginnings([several], 9).draw(50, (0,))} == {3, 7}
-    assert {len(one) for one in Beginnings([text], 5).draw(200, (0,))} == {1, 2, 3, 4, 5}
-    assert len(Beginnings([conversation], 5)) == 0
-    drawn = Beginnings(examples(), 9)
+    assert {len(one) for one in Beginnings([conversation], 18, 9).draw(50, (0,))} == {6}
+    assert {len(one) for one in Beginnings([several], 18, 9).draw(50, (0,))} == {3, 7}
+    assert {len(one) for one in Beginnings([text], 9, 4).draw(200, (0,))} == {1, 2, 3, 4, 5}
+    assert {len(one) for one in Beginnings([conversation], 7, 4).draw(5, (0,))} == {6}
+    assert len(Beginnings([conversation], 6, 4)) == 0
+    drawn = Beginnings(examples(), 18, 9)
+    assert len(drawn.each((0,), 2)) == 2
     assert drawn.draw(4, (0, 3)) == drawn.draw(4, (0, 3)) != drawn.draw(4, (0, 4))
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from hornbook.batches.batch import IGNORE
-from hornbook.batches.rollouts import Rollout, batch_of, example_of
+from hornbook.batches.conversations import answered
+from hornbook.batches.rollouts import Rollout, batch_of
 from hornbook.models.presets import PRESETS
 from hornbook.training.loop import LoopConfig
 from hornbook.training.policy import (
@@ -64,7 +65,7 @@ def test_the_prompt_is_not_learned_and_the_end_is_and_nothing_after_it():
         assert first == len(one.prompt) - 1  # what the last token of the prompt foretells
         assert int(learned[row].nonzero()[-1]) == first + len(one.answer) - 1
     assert batch.advantages.tolist() == [0.75, -0.5, -0.25]
-    assert example_of(ROLLOUTS[1]).trained.tolist() == [False] * 3 + [True]
+    assert answered([5, 6, 7], [4]).trained.tolist() == [False] * 3 + [True]
 
 
 def test_log_probabilities_are_those_of_each_token(model):

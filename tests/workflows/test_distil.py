@@ -14,6 +14,7 @@ from hornbook.models.presets import PRESETS
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import loop
 from hornbook.workflows.projects import resume
+from hornbook.workflows.projects.distil import prepare as preparing
 from hornbook.workflows.projects.distil import teacher as asking
 from hornbook.workflows.projects.distil.project import Distil
 from hornbook.workflows.projects.distil.teacher import FOLDER, Teacher
@@ -92,6 +93,47 @@ def test_a_head_with_more_rows_than_tokens_is_a_teacher(data, tmp_path):
     )
 
 
+def opened(folder, progress=QUIET):
+    """The problem of a run, as it is before its first step."""
+    recipe = Distil.recipe.load(folder)
+    place = Place(folder, progress, NO_LIMIT)
+    return Distil.reopen(recipe).prepare(recipe.request, recipe.plan, recipe.machine, place)
+
+
+def test_what_a_student_writes_is_of_the_tokenizer_and_has_room(data, tmp_path):
+    """However many rows its head has; a row draws the same whoever stands beside it."""
+    size, own = load_config(data[0]["model"]).vocab, data[0]["model"].parent / "tokenizer"
+    student = decoder(tmp_path / "wide", own, size + 400)
+    tuned(({**data[0], "model": student}, data[1]), tmp_path / "run", epochs=0.1)
+    problem = opened(tmp_path / "run")
+    context, longest = problem.plan.context, problem.request.written
+    prompts = [[5] * (context - 2), [6, 7], [8, 9, 10]]
+    batch = problem._written(problem.model, prompts, (1, 2))
+    for row, (prompt, most) in enumerate(zip(prompts, (2, longest, longest), strict=True)):
+        ids = batch.targets[row][batch.targets[row] >= 0].tolist()
+        assert 1 <= len(ids) <= most and max(ids) < problem.tokenizer.vocab_size
+        assert batch.tokens[row, : len(prompt)].tolist() == prompt
+    again, other = (problem._written(problem.model, prompts[:2], (1, seed)) for seed in (2, 3))
+    assert (again.targets == batch.targets[:2]).all() and (other.targets != again.targets).any()
+
+
+def test_long_prompts_are_gone_on_with_as_far_as_there_is_room(data, tmp_path):
+    rows = [{"prompt": f"Say {n} {'and so on ' * 6}", "completion": f"{n}"} for n in range(40)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = {**data[0], "data": tmp_path / "rows.jsonl"}
+    found = tuned((given, data[1]), tmp_path / "run", on_policy=0.5, epochs=1, written=60)
+    assert found["distil"]["own_text"]["items"] > 0
+
+
+def test_a_teacher_that_is_not_asked_takes_no_samples_away(data, tmp_path, monkeypatch):
+    """Where only its word on the student's own text counts, there is time for all rows."""
+    monkeypatch.setattr(preparing, "in_time", lambda *_: 1)
+    values = {"teacher_weight": 0.0, "on_policy": 0.5, "epochs": None, "minutes": 0.2}
+    found = tuned(data, tmp_path / "run", **values)
+    assert found["distil"]["samples"] > 1
+    assert not (tmp_path / "run" / FOLDER).exists()
+
+
 def test_the_teacher_is_asked_once_and_never_moves(data, tmp_path, monkeypatch):
     """In parts; one that is there is not asked for again, one that is damaged is."""
     monkeypatch.setattr(asking, "_PART", 30)
@@ -128,10 +170,7 @@ def test_the_teacher_is_asked_once_and_never_moves(data, tmp_path, monkeypatch):
 
 def test_what_is_stored_is_what_the_teacher_expects(data, tmp_path):
     tuned(data, tmp_path / "run", top_k=4)
-    project = Distil(**data[0])
-    recipe = project.recipe.load(tmp_path / "run")
-    place = Place(tmp_path / "run", QUIET, NO_LIMIT)
-    problem = project.prepare(recipe.request, recipe.plan, recipe.machine, place)
+    problem = opened(tmp_path / "run")
     teacher = Teacher(data[0]["teacher"]).open("cpu")
     for example in problem.taught.examples[:3]:
         ids, logs = problem.batches._lookup(example.number)

@@ -93,6 +93,13 @@ def test_mistakes_are_told_before_work(folder, values, said):
             "A tablet of wood. Quote!",
             "A tablet of wood.",
         ),
+        (
+            "quote",  # the task's own words are no text to be quoted
+            {"text": "A tablet of wood."},
+            "A tablet of wood.\n\nAnswer with a sentence of the text, copied word for word, in "
+            "quotation marks.",
+            "A tablet of wood.",
+        ),
         ("json", {"prompt": "JSON!", "schema": {"type": "object"}}, "JSON!", '{"type": "object"}'),
     ],
 )

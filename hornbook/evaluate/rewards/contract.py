@@ -12,7 +12,8 @@ from hornbook.read.formats.lines import Fault
 
 
 class Given(NamedTuple):
-    """What there is to check the answers of a row against. prompt: all that is asked, as text.
+    """What there is to check the answers of a row against. prompt: all that the row asks, as text,
+    without what a task says of itself.
     answer: that the row brings, or None. schema: for all rows, or None."""
 
     cells: Mapping[str, Any]
@@ -39,9 +40,10 @@ class Reward(NamedTuple):
     """goal: what the answers of a row are checked against, as plain data, or why there is nothing.
     score: of an answer, 0 to 1; of one that has not ended it is not asked. prompt: what is asked
     where rows hold no instruction, {text} for the row's text. quotes: whether to copy from the
-    prompt is what is wanted."""
+    prompt is what is wanted. tokens: that an answer usually has, at most."""
 
     goal: Callable[[Given], Any | Fault]
     score: Callable[[str, Any], float]
     prompt: str = "{text}"
     quotes: bool = False
+    tokens: int = 64

@@ -7,7 +7,7 @@ its end by `####` or `<answer>`, only that counts: what was thought before it is
 
 import re
 import unicodedata
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from hornbook.datasets.columns import as_text
 from hornbook.evaluate.rewards.contract import Given, Reward
@@ -19,6 +19,8 @@ _AROUND = " \t\n\"'`“”„‘’«»「」『』()[]{}*_"
 _AFTER = f"{_AROUND}.,;:!?。，；：！？"
 _NUMBER = re.compile(r"([-+]?)([0-9]{0,40}|[0-9]{1,3}(?:,[0-9]{3}){1,12})(\.[0-9]{1,40})?")
 _MINUS = str.maketrans("−–", "--")
+_WHOLE = Context(prec=100)
+"""Digits that are compared: more than a number that is taken has."""
 
 
 def goal(given: Given) -> list[str] | Fault:
@@ -45,8 +47,8 @@ def plain(text: str) -> str:
     if number is None or not any(number.groups()[1:]):
         return found
     sign, whole, rest = number.groups()
-    value = Decimal(f"{sign}{whole.replace(',', '')}{rest or ''}")
-    return f"{value.normalize() + 0:f}"
+    value = Decimal(f"{sign}{whole.replace(',', '')}{rest or ''}").normalize(_WHOLE)
+    return f"{value or Decimal(0):f}"  # not -0
 
 
 def _last(text: str) -> str:
@@ -58,4 +60,4 @@ def _last(text: str) -> str:
     return text
 
 
-REWARD = Reward(goal, score)
+REWARD = Reward(goal, score, tokens=32)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hornbook.core.errors import UsageError
-from hornbook.core.json_text import NotJson, parse_record
+from hornbook.core.json_text import NotJson, half_character, parse_record
 from hornbook.core.lines import first_line
 from hornbook.evaluate.rewards.contract import Given, Reward
 from hornbook.read.formats.lines import Fault
@@ -44,20 +44,20 @@ def checked(schema: Any) -> str | Fault:
 
 
 def score(answer: str, schema: str) -> float:
-    """1 for a value that the schema describes, else 0."""
+    """1 for a value that the schema describes, else 0; so for one with half a character, and for a
+    number that is too large to be divided."""
     try:
         value = parse_record(answer.strip())
-    except NotJson:
-        return 0.0
-    try:
-        return float(_validator(schema).is_valid(value))
-    except RecursionError:
+        return float(half_character(value) is None and _validator(schema).is_valid(value))
+    except (NotJson, RecursionError, OverflowError):
         return 0.0
 
 
 def _wrong(schema: dict[str, Any], text: str) -> str:
     """What keeps answers from being held against a schema, or nothing."""
     library, pattern = _library(), _pattern()
+    if not isinstance(schema.get("$schema", ""), str):
+        return f"at $.$schema: {json.dumps(schema['$schema'])[:80]} is no text"
     for name, value in _keywords(schema):
         if name == "patternProperties":
             return "patternProperties is not taken; name the properties"
@@ -69,7 +69,7 @@ def _wrong(schema: dict[str, Any], text: str) -> str:
             except ValueError as error:
                 return f"pattern {json.dumps(value)[:80]}: {first_line(str(error))[:120]}"
     try:
-        library.validators.validator_for(schema, library.Draft202012Validator).check_schema(schema)
+        _kind(schema).check_schema(schema, _formats())
         for name, value in _keywords(schema):
             if name in _REFERENCES and isinstance(value, str):
                 _resolver(schema).lookup(value)
@@ -79,6 +79,8 @@ def _wrong(schema: dict[str, Any], text: str) -> str:
         return f"at {error.json_path}: {error.message[:160]}"
     except RecursionError:
         return "it refers to itself without end"
+    except ValueError as error:  # an address that is none
+        return first_line(str(error))[:120]
     except importlib.import_module("referencing").exceptions.Unresolvable as error:
         return f"{error.ref[:80]} leads nowhere"
     return ""
@@ -99,10 +101,21 @@ def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
 @functools.lru_cache(maxsize=1024)
 def _validator(schema: str) -> Any:
     """Of a schema's text."""
-    library, value = _library(), json.loads(schema)
-    kind = library.validators.validator_for(value, library.Draft202012Validator)
-    own = library.validators.extend(kind, {"pattern": _matched})
+    value = json.loads(schema)
+    own = _library().validators.extend(_kind(value), {"pattern": _matched})
     return own(value, registry=importlib.import_module("referencing").Registry())
+
+
+def _kind(schema: dict[str, Any]) -> Any:
+    """What validates by the draft that a schema names, or else the newest."""
+    library = _library()
+    return library.validators.validator_for(schema, library.Draft202012Validator)
+
+
+def _formats() -> Any:
+    """The forms of texts in a schema that are looked at. Patterns are RE2's, not Python's."""
+    checker = _library().FormatChecker
+    return checker(checker.checkers.keys() - {"regex"})
 
 
 def _resolver(schema: dict[str, Any]) -> Any:
@@ -133,4 +146,4 @@ def _library() -> Any:
         ) from None
 
 
-REWARD = Reward(goal, score)
+REWARD = Reward(goal, score, tokens=96)

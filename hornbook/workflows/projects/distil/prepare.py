@@ -9,6 +9,7 @@ import numpy as np
 from hornbook.batches.conversations import Example, PackedConversations
 from hornbook.batches.taught import Beginnings, Lookup, TaughtConversations
 from hornbook.core.machine import Machine
+from hornbook.datasets.split import NothingToLearn
 from hornbook.training.distillation import distil
 from hornbook.training.forecast import timed
 from hornbook.workflows.projects.answers.goal import answers
@@ -35,7 +36,15 @@ def prepare(
     ]
     vocab, lookup = source.tokenizer.vocab_size, None
     model, opening_s = timed(lambda: teacher.open(machine.device))
-    if plan.taught is None:
+    longest = longest_written(request, plan)
+    sides = found.parts._asdict().items()
+    beginnings = {name: Beginnings(side, plan.context, longest) for name, side in sides}
+    for name, some in beginnings.items():
+        if not len(some):
+            raise NothingToLearn(
+                f"No prompt of the {name} part leaves room for an answer; raise --context."
+            )
+    if plan.taught is None and request.teacher_weight:
         clock = place.clock.part(0.5 if compares(request, place) else 1.0)
         count = in_time(model, examples, found.loop, clock)
         plan = plan.model_copy(update={"taught": count})
@@ -46,17 +55,9 @@ def prepare(
         )
     if request.teacher_weight:
         lookup = store(teacher, model, examples, request, (found.loop, vocab, place))
-    longest = plan.context - longest_written(request, plan)
-    sides = {**found.parts._asdict(), "train": examples}
-    taught = Taught(
-        teacher,
-        model,
-        examples,
-        {name: Beginnings(side, longest) for name, side in sides.items()},
-        opening_s + (lookup.seconds if lookup else 0.0),
-        vocab,
-        source.tokenizer.stop_ids,
-    )
+    beginnings["train"] = Beginnings(examples, plan.context, longest)
+    seconds = opening_s + (lookup.seconds if lookup else 0.0)
+    taught = Taught(teacher, model, examples, beginnings, seconds)
     problem = learning(source, found, examples, (taught, lookup), (request, plan, place))
     problem.teach(taught, place.clock)
     return problem

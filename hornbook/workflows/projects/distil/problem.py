@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from hornbook.batches.batch import Batch
 from hornbook.batches.conversations import Example
 from hornbook.batches.taught import (
@@ -12,13 +14,16 @@ from hornbook.batches.taught import (
     written_rows,
 )
 from hornbook.core.clock import Clock
+from hornbook.generate.sampling import SamplingConfig
+from hornbook.generate.text import Answer, Writing
 from hornbook.models.causal_lm import CausalLM
-from hornbook.training.distillation import divergences, write_on
+from hornbook.training.distillation import divergences
 from hornbook.training.forecast import gradient_seconds, timed
 from hornbook.training.forgetting import Scores
 from hornbook.training.loop import LoopConfig
 from hornbook.training.parallel.spread import spread
 from hornbook.training.precision import product_type
+from hornbook.training.rollouts import seed_of, write_all
 from hornbook.training.schedule import last_step
 from hornbook.training.state import TrainState
 from hornbook.workflows.projects.answers.goal import Parts
@@ -40,16 +45,27 @@ _WRITING = 1_000_003
 
 class Taught(NamedTuple):
     """The teacher with its weights. examples: those that it was asked about. beginnings: of the
-    parts, to go on with. seconds: that asking took. vocab: ids of the tokenizer. stop_ids: what
-    ends a text."""
+    parts, to go on with. seconds: that asking took."""
 
     teacher: Teacher
     model: CausalLM
     examples: Sequence[Example]
     beginnings: dict[str, Beginnings]
     seconds: float
-    vocab: int
-    stop_ids: frozenset[int]
+
+
+class TokenizerIds:
+    """Allows the ids that a tokenizer has: a student's head may have more, which its teacher does
+    not know."""
+
+    def __init__(self, count: int, vocab: int) -> None:
+        self._allowed = np.arange(vocab) < count
+
+    def allowed(self) -> np.ndarray:
+        return self._allowed
+
+    def advance(self, id: int, /) -> None:
+        """Nothing changes."""
 
 
 class DistilProblem(AnswersProblem):
@@ -114,11 +130,24 @@ class DistilProblem(AnswersProblem):
     def _written(
         self, model: CausalLM, prompts: Sequence[Sequence[int]], seed: Sequence[int]
     ) -> Batch:
-        """What a model writes after some beginnings."""
-        assert self.taught is not None
-        vocab, stops = self.taught.vocab, self.taught.stop_ids
-        longest = longest_written(self.request, self.plan)
-        texts = write_on(model, prompts, longest, seed, stops, vocab)
+        """What a model writes after some beginnings, with random numbers of its own each."""
+        tokenizer, longest = self.tokenizer, longest_written(self.request, self.plan)
+        more = model.vocab > tokenizer.vocab_size
+        known = TokenizerIds(tokenizer.vocab_size, model.vocab) if more else None
+        writings = [
+            Writing(
+                tokenizer,
+                Answer(list(prompt)),
+                tokenizer.stop_ids,
+                SamplingConfig(
+                    seed=seed_of(*seed, row),
+                    max_tokens=min(longest, self.plan.context - len(prompt)),
+                ),
+                known,
+            )
+            for row, prompt in enumerate(prompts)
+        ]
+        texts = [answer.token_ids for answer in write_all(model, writings, self.loop)]
         return written_rows(prompts, texts, self.goal.batches.padding)
 
     def own_text(self, part: str, model: CausalLM | None = None) -> Scores:
@@ -137,13 +166,13 @@ class DistilProblem(AnswersProblem):
         """Of some beginnings of a part: nats a token of what a model writes after each."""
         taught = self.taught
         assert taught is not None
-        held = taught.beginnings[part].each((_WRITING, 0))
+        held = taught.beginnings[part].each((_WRITING, 0), places[-1] + 1)
         was_training = model.training
         model.eval()
         batch = self._written(model, [held[i] for i in places], (_WRITING, places[0]))
         batch = batch.to(self.loop.device)
         with product_type(self.loop.device, self.loop.dtype):
-            sums, counts = divergences(model, taught.model, batch, taught.vocab)
+            sums, counts = divergences(model, taught.model, batch, self.tokenizer.vocab_size)
         model.train(was_training)
         return [nats / tokens for nats, tokens in zip(sums, counts, strict=True)]
 
@@ -183,7 +212,7 @@ class DistilProblem(AnswersProblem):
         if self.taught is None:
             return 0
         targets = sum(map(targets_of, self.taught.examples))
-        stored = expected_bytes(targets, self.request, self.taught.vocab)
+        stored = expected_bytes(targets, self.request, self.tokenizer.vocab_size)
         return stored + (disk_bytes(self.model) if self.request.compare else 0)
 
 

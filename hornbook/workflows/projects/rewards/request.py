@@ -20,7 +20,6 @@ from hornbook.workflows.runs.recipe import Recipe, TimedRequest
 
 SCHEDULE = ScheduleConfig(warmup=0.05, cooldown=0.5)
 _ROWS, _GROUP = 4, 8
-_MOST_TOKENS = {"quote": 64, "json": 96, "exact": 32}
 _TOKENS_AT_ONCE = 1024
 _LONGEST = 1024
 """Tokens of a prompt and its answer: more take minutes for a step on a CPU."""
@@ -82,7 +81,7 @@ class RewardsRequest(TimedRequest):
         """Of an answer, and why so many."""
         if self.max_tokens is not None:
             return self.max_tokens, "as asked for"
-        return _MOST_TOKENS[self.reward], f"usual for the reward {self.reward}"
+        return self.program.tokens, f"usual for the reward {self.reward}"
 
     @property
     def program(self) -> Reward:

@@ -131,28 +131,33 @@ def encoded(rows: TaskRows, parts: SampleSplit, tokenizer: Tokenizer, room: int)
 def _sample(request: RewardsRequest, file: Path, row: Row) -> RewardSample | Fault:
     """A row as what it asks and what its answers are held against."""
     place = place_of(file, row)
-    found = _asked(request, row.cells, place)
+    found, question = asked_in(row.cells, place), None
+    if isinstance(found, Fault) and (question := _question(request, row.cells)):
+        found = _put(request, question, place)
     if isinstance(found, Fault):
         return found
     prompt = _with_context(request, found.prompt, row.cells)
     every = "\n".join(message["content"] for message in prompt)
-    given = Given(row.cells, every, found.answer, request.json_schema)
+    given = Given(row.cells, question or every, found.answer, request.json_schema)
     goal = request.program.goal(given)
     if isinstance(goal, Fault):
         return goal
     return RewardSample(prompt, "", goal, found.form, place)
 
 
-def _asked(request: RewardsRequest, cells: Mapping[str, Any], place: str) -> AskedRow | Fault:
-    """A row's own conversation, or its question put as the task says."""
-    found = asked_in(cells, place)
+def _question(request: RewardsRequest, cells: Mapping[str, Any]) -> str | None:
+    """What a row of no conversation asks, after its context where that is to be quoted."""
     names = [name for name in (spelled(one, cells) for one in _QUESTIONS) if name]
     text = next(filter(None, (as_text(cells[name]) for name in names)), None)
-    if not isinstance(found, Fault) or text is None:
-        return found
-    context = _context(cells) if request.program.quotes else ""
-    whole = f"{context}\n\n{text}" if context and context not in text else text
-    asked = (request.prompt or request.program.prompt).replace("{text}", whole)
+    if text is None or not request.program.quotes:
+        return text
+    context = _context(cells)
+    return f"{context}\n\n{text}" if context and context not in text else text
+
+
+def _put(request: RewardsRequest, question: str, place: str) -> AskedRow:
+    """A question put as the task says."""
+    asked = (request.prompt or request.program.prompt).replace("{text}", question)
     return AskedRow(({"role": "user", "content": asked},), None, "question", place)
 
 
