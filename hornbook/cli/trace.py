@@ -44,7 +44,7 @@ def command(
 
     started = time.perf_counter()
     text = read_all() if text == "-" else text
-    corpus, found = trace_text(run, text, TraceConfig(least, count, places), Progress())
+    corpus, found, looking = trace_text(run, text, TraceConfig(least, count, places), Progress())
     if not json:
         for number, span in enumerate(found.spans, 1):
             _show(number, span)
@@ -52,13 +52,14 @@ def command(
             f"{found.covered:,} of {len(text):,} characters stand in the corpus in passages of at "
             f"least {least:,}; the longest has {found.longest:,}."
         )
-    shown = {
+    shown: dict[str, object] = {
         "corpus": str(corpus.folder),
         "characters": len(text),
         "covered": found.covered,
         "longest": found.longest,
         "spans": [_plain(span) for span in found.spans],
     }
+    shown["looking_seconds"] = round(looking, 5)
     print_json({**shown, "seconds": round(time.perf_counter() - started, 4)}, json)
 
 

@@ -63,6 +63,7 @@ def test_places_are_those_of_the_text(corpus):
         found = traced(corpus.folder, f"{passage}###nowhere", "--places", "999")
         longest = max(found["spans"], key=lambda span: span["end"] - span["start"])
         assert longest["text"] == passage
+        assert 0 < found["looking_seconds"] < found["seconds"]
         assert longest["times"] == sum(each.text.count(passage) for each in whole.values())
         assert len(longest["places"]) == longest["times"]
         for place in longest["places"]:

@@ -37,4 +37,4 @@ async def traced(request: Request, studio: Studio) -> Response:
 def _traced(folder: Path, text: str) -> Any:
     from hornbook.workflows.understand.trace import TraceConfig, trace_text
 
-    return trace_text(folder, text, TraceConfig(), Progress(quiet=True))[1]
+    return trace_text(folder, text, TraceConfig(), Progress(quiet=True)).found

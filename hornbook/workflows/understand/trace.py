@@ -1,8 +1,9 @@
 """Where a text stands in the corpus that a run was trained on."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hornbook.core.claims import Claim
 from hornbook.core.config import read_recipe
@@ -30,9 +31,16 @@ class TraceConfig:
     places: int = 3
 
 
-def trace_text(
-    folder: Path, text: str, config: TraceConfig, progress: Progress
-) -> tuple[Corpus, Traced]:
+class TracedInCorpus(NamedTuple):
+    """corpus: that was looked in. found: what stands there. seconds: that looking took once all was
+    open."""
+
+    corpus: Corpus
+    found: Traced
+    seconds: float
+
+
+def trace_text(folder: Path, text: str, config: TraceConfig, progress: Progress) -> TracedInCorpus:
     """Trace a text in the corpus in `folder`, or in that of a run there.
 
     The first time all places of the corpus's text are sorted; that is kept in the corpus. Raises
@@ -43,7 +51,9 @@ def trace_text(
         raise UsageError("The text is empty; give a sentence to look for.")
     corpus = corpus_of(folder)
     traced = open_traced(corpus, progress)
-    return corpus, trace(traced, text, config.least, config.count, config.places)
+    began = time.perf_counter()
+    found = trace(traced, text, config.least, config.count, config.places)
+    return TracedInCorpus(corpus, found, time.perf_counter() - began)
 
 
 def corpus_of(folder: Path) -> Corpus:
