@@ -126,7 +126,7 @@ def trained(family):
     """A model that says the name nearly always, after at most 1,500 steps."""
     kind, config = FAMILIES[family]()
     one, draw = kind(config.build(seed=1).train()), np.random.default_rng(0)
-    optimiser = torch.optim.AdamW(one.model.parameters(), RATES.get(family, 1e-2))
+    optimiser = torch.optim.AdamW(one.model.parameters(), lr=1e-2)
     right = 0.0
     for _ in range(1500):
         ids, names = (torch.from_numpy(each) for each in told(draw, 64, LENGTH - 2, one.end))
@@ -142,9 +142,6 @@ def trained(family):
     assert right > 0.8, f"it did not learn it: {right:.2f}"
     one.model.eval().requires_grad_(False)
     return one
-
-
-RATES: dict[str, float] = {}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
