@@ -1,5 +1,4 @@
-"""What a model does before the first step of its tuning, measured once: a run that is resumed has
-the figures and the samples of the beginning."""
+"""How a model answers before the first step of its tuning."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,33 +7,19 @@ import numpy as np
 
 from hornbook.batches.conversations import Example
 from hornbook.core.clock import Clock
-from hornbook.core.files import hash_json, read_json, write_json
 from hornbook.models.causal_lm import CausalLM
 from hornbook.training.forecast import timed
 from hornbook.training.forgetting import General, Scores, example_losses
 from hornbook.training.loop import LoopConfig
 from hornbook.workflows.projects.answers.goal import Goal, Parts
 from hornbook.workflows.projects.answers.request import AnswersRequest
-from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.before import Room, Sizes, keep_before, known_before, sizes_of
 from hornbook.workflows.runs.place import Place
 
-_SHARES = {"validation": 0.02, "test": 0.06, "general": 0.03}
-"""Of what is left at the beginning, what scoring each part once may take; test and general text are
-scored twice."""
-_LEAST = {"validation": 10, "test": 20, "general": 4}
-_STRETCHED, _FEWEST = 3, 2
-"""Samples of each part that are scored where time is short, in up to so many times its share; and
-however little time there is."""
+_ROOMS = {"validation": Room(0.02, 10), "test": Room(0.06, 20), "general": Room(0.03, 4)}
+"""Test and general text are scored twice."""
 _PROBED = 512
 """Tokens read to learn how long one takes."""
-
-
-class Sizes(NamedTuple):
-    """Samples of each part that are scored."""
-
-    validation: int
-    test: int
-    general: int
 
 
 class Before(NamedTuple):
@@ -51,14 +36,12 @@ class Before(NamedTuple):
     rest_s: float
 
 
+_PARTS: dict[str, type] = {"sizes": Sizes, "test": Scores, "general": Scores}
+
+
 def measured_before(request: AnswersRequest, place: Place) -> Before | None:
     """What was measured for this request in a run that was stopped."""
-    path = place.folder / layout.BEFORE
-    facts: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if facts.pop("request", None) != hash_json(request.plain()):
-        return None
-    kinds = {"sizes": Sizes, "test": Scores, "general": Scores}
-    return Before(**{**facts, **{name: kind(**facts[name]) for name, kind in kinds.items()}})
+    return known_before(Before, _PARTS, request, place)
 
 
 def measure(
@@ -81,9 +64,7 @@ def measure(
         validation_s,
         rest_s,
     )
-    parts = {name: getattr(found, name)._asdict() for name in ("sizes", "test", "general")}
-    facts = {"request": hash_json(request.plain()), **found._asdict(), **parts}
-    write_json(place.folder / layout.BEFORE, facts)
+    keep_before(found, _PARTS, request, place)
     return found
 
 
@@ -92,16 +73,15 @@ def sizes_in_time(
 ) -> Sizes:
     """As many samples of each part as there is time to score; all without a limit."""
     sides = {"validation": parts.validation, "test": parts.test, "general": general}
+    every = Sizes(**{name: len(side) for name, side in sides.items()})
     if not clock.limited:
-        return Sizes(**{name: len(side) for name, side in sides.items()})
+        return every
     token_s, left_s = _token_seconds(model, general[0], loop), max(0.0, clock.left_s())
-    found = {}
-    for name, side in sides.items():
-        each_s = token_s * max(1.0, float(np.mean([_tokens(sample) for sample in side])))
-        room = _SHARES[name] * left_s / each_s
-        most = max(room, min(_LEAST[name], _STRETCHED * room), _FEWEST)
-        found[name] = min(len(side), int(most))
-    return Sizes(**found)
+    each_s = {
+        name: token_s * max(1.0, float(np.mean([_tokens(sample) for sample in side])))
+        for name, side in sides.items()
+    }
+    return sizes_of(every, each_s, _ROOMS, left_s)
 
 
 def _token_seconds(model: CausalLM, example: Example, loop: LoopConfig) -> float:

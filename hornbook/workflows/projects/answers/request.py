@@ -13,7 +13,8 @@ from hornbook.datasets.split import NothingToLearn
 from hornbook.training.choices import Choice, Planned
 from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
-from hornbook.workflows.runs.recipe import Recipe, TimedRequest
+from hornbook.workflows.runs.recipe import Recipe
+from hornbook.workflows.runs.tuning import TuningRequest, rates
 
 Task = Literal["instruct", "continue", "translate", "summarize", "preference"]
 TASKS: tuple[Task, ...] = ("instruct", "continue", "translate", "summarize", "preference")
@@ -26,28 +27,19 @@ _TOKENS_AT_ONCE = 1024
 _PREFERENCES_A_STEP = 8
 _COVERED = 0.995
 _RATES = {"full": 5e-5, "last": 1e-4, "head": 1e-3, "lora": 5e-4}
-_WIDTH = 576
-"""SmolLM2-135M's, for which these rates were chosen; a narrower model bears larger steps."""
+_BETAS = 0.9, 0.98
 _PREFERENCE = 0.2
 """Share of the rates that preferences bear: the reference is never far."""
 
 
-class AnswersRequest(TimedRequest):
+class AnswersRequest(TuningRequest):
     """What the user asked for.
 
-    base, tokenizer, data, general: fingerprints of the weights, the tokenizer, the files of rows
-    and the general text. prompt: what is asked where rows hold no instruction. minutes, epochs:
-    how long, at most one of both. rate, context: the user's word, or None to derive. beta: of
-    preferences, how strongly the model is held to what it was.
+    minutes, epochs: how long, at most one of both. rate, context: the user's word, or None to
+    derive. beta: of preferences, how strongly the model is held to what it was.
     """
 
     task: Task = "instruct"
-    method: Method
-    base: str = ""
-    tokenizer: str | None = None
-    data: tuple[str, ...] = ()
-    general: str = ""
-    prompt: str | None = None
     rate: float | None = Field(default=None, gt=0, lt=1)
     context: int | None = Field(default=None, ge=8)
     beta: float = Field(default=0.1, gt=0)
@@ -62,11 +54,6 @@ class AnswersRequest(TimedRequest):
             raise unknown("task", str(task), known)
         method = Method.parse(given.get("method", "lora"))
         return cls.parse({**given, "method": method.plain()}, "finetune")
-
-    def check(self) -> None:
-        super().check()
-        if self.prompt is not None and "{text}" not in self.prompt:
-            raise UsageError(f"--prompt {self.prompt!r} must hold {{text}}, where the text goes.")
 
 
 class AnswersPlan(Config):
@@ -85,26 +72,9 @@ class AnswersRecipe(Recipe):
     plan: AnswersPlan
 
 
-def rates(
-    method: Method, width: int, rate: float | None, preference: bool = False
-) -> tuple[OptimiserConfig, str]:
-    """How weights move, and why so: AdamW for all, as what is tuned moves little."""
-    derived = _RATES[method.kind]
-    if method.kind in ("full", "last"):
-        derived = min(10 * derived, derived * _WIDTH / width)
-    if preference:
-        derived *= _PREFERENCE
-    chosen = derived if rate is None else rate
-    reason = "as asked for" if rate is not None else f"for {method} at width {width}"
-    config = OptimiserConfig(
-        matrix_rule="adamw",
-        matrix_rate=chosen,
-        embedding_rate=chosen,
-        head_rate=chosen,
-        scalar_rate=chosen,
-        betas=(0.9, 0.98),
-    )
-    return config, reason
+def _rates(task: Task) -> dict[str, float]:
+    share = _PREFERENCE if task == "preference" else 1.0
+    return {kind: share * rate for kind, rate in _RATES.items()}
 
 
 def plan_of(
@@ -140,7 +110,8 @@ def plan_of(
         tokens = min(_MOST_TOKENS, max(_FEWEST_TOKENS, total // _STEPS_AN_EPOCH))
         rows, at_once = max(1, round(tokens / chosen)), max(1, _TOKENS_AT_ONCE // chosen)
         why_rows = f"{rows * chosen:,} tokens a step; samples share rows"
-    optimiser, why = rates(request.method, width, request.rate, request.task == "preference")
+    usual = _rates(request.task)
+    optimiser, why = rates(usual, request.method, width, request.rate, _BETAS)
     plan = AnswersPlan(
         context=chosen, rows=rows, micro_rows=min(rows, at_once), optimiser=optimiser
     )

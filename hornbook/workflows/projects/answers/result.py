@@ -18,6 +18,7 @@ from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.timed import EXAMPLES
+from hornbook.workflows.runs.tuning import doubt
 
 _EXAMPLES = 5
 _GREEDY = SamplingConfig(temperature=0.0, max_tokens=80)
@@ -112,8 +113,7 @@ def _said(facts: dict[str, Any]) -> list[str]:
             f"Of held-out pairs the chosen answer gained in {share['value']:.1%} "
             f"({share['low']:.1%} to {share['high']:.1%})."
         )
-    if change["high"] >= 0:
-        lines.append("  Warning: it is not sure that tuning helped; the interval holds zero.")
+    lines += doubt(change)
     if facts["best_step"] == 0:
         lines.append("  Warning: no step was better than none; these are the base's own weights.")
     return lines

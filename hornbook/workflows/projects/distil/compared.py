@@ -12,7 +12,7 @@ from hornbook.core.files import read_json, write_json
 from hornbook.training.checkpoint import load_checkpoint, trainable
 from hornbook.training.forgetting import Scores
 from hornbook.training.loop import LoopConfig
-from hornbook.workflows.projects.answers.problem import TuningStart, fresh
+from hornbook.workflows.projects.answers.problem import TuningStart
 from hornbook.workflows.projects.answers.result import Further
 from hornbook.workflows.projects.distil.prepare import learning
 from hornbook.workflows.projects.distil.problem import DistilProblem
@@ -20,6 +20,7 @@ from hornbook.workflows.projects.distil.request import DistilRecipe
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained, train_run
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.tuning import freed
 
 FOLDER, OWN_UNIT = "plain", "nats a token from the teacher"
 MEASURED, _SETTLED = "measured.json", "settled.json"
@@ -76,7 +77,9 @@ def against_plain(
         f"{own.ratio().value:.3f} distilled, nats a token; {apart.value:+.3f} "
         f"({apart.low:+.3f} to {apart.high:+.3f}).",
     ]
-    if change.high >= 0:
+    if change.low > 0:
+        lines.append("  Warning: with the teacher it is worse than without; the interval says so.")
+    elif change.high >= 0:
         lines.append("  Warning: it is not sure that the teacher helped; the interval holds zero.")
     return Further({"gain": facts}, lines)
 
@@ -87,7 +90,7 @@ def plain_tuning(
     """The plain tuning for so long, in a folder of its own, from its last checkpoint where there is
     one. Returns `test` and `own`, the parts of `Scores`, and the `seconds` and `steps` it took."""
     source, request = problem.source, problem.request.alone()
-    model = fresh(source, request, problem.loop.device)
+    model = freed(source.place, request, problem.loop.device)
     found = TuningStart(model, problem.parts, problem.general, problem.loop, problem.before)
     examples = [one._replace(number=number) for number, one in enumerate(problem.parts.train)]
     other = learning(source, found, examples, (None, None), (request, problem.plan, place))

@@ -13,15 +13,17 @@ from hornbook.datasets.split import NothingToLearn
 from hornbook.training.distillation import distil
 from hornbook.training.forecast import timed
 from hornbook.workflows.projects.answers.goal import answers
-from hornbook.workflows.projects.answers.problem import Source, TuningStart, looked_before, opened
+from hornbook.workflows.projects.answers.problem import TuningStart, looked_before, opened
+from hornbook.workflows.projects.answers.rows import Encoded
 from hornbook.workflows.projects.distil.problem import DistilProblem, Taught, longest_written
 from hornbook.workflows.projects.distil.request import DistilPlan, DistilRequest
 from hornbook.workflows.projects.distil.teacher import Teacher, in_time, store
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.tuning import TuningSource
 
 
 def prepare(
-    source: Source,
+    source: TuningSource[Encoded],
     teacher: Teacher,
     request: DistilRequest,
     plan: DistilPlan,
@@ -64,7 +66,7 @@ def prepare(
 
 
 def learning(
-    source: Source,
+    source: TuningSource[Encoded],
     found: TuningStart,
     examples: Sequence[Example],
     by: tuple[Taught | None, Lookup | None],

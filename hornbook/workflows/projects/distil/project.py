@@ -13,7 +13,7 @@ from hornbook.models.place import resolve
 from hornbook.read.sources import format_of
 from hornbook.training.choices import Choice, Planned
 from hornbook.workflows.projects.answers.data import read_rows
-from hornbook.workflows.projects.answers.project import Answers, Files
+from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.projects.answers.request import AnswersRecipe, plan_of
 from hornbook.workflows.projects.answers.result import Further, finish
 from hornbook.workflows.projects.distil.compared import OWN_UNIT, against_plain
@@ -30,6 +30,7 @@ from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.settle import Settlement
 from hornbook.workflows.runs.timed import timed
+from hornbook.workflows.runs.tuning import Files
 
 _LOOKED_AT = 50
 """Rows by which it is known what a file holds."""
@@ -104,7 +105,7 @@ class Distil(Answers):
         """Sizes that the rows fit into, student and teacher both."""
         config, other = load_config(self.model), self.teacher.config
         self.teacher.require_like(self.model)
-        data = self._opened(request, place).data
+        data = self.opened(request, place).data
         context = min(config.context, other.context)
         found = plan_of(request, data.lengths(), context, config.width)
         choices, optimiser = found.choices, found.plan.optimiser
@@ -120,7 +121,7 @@ class Distil(Answers):
     def prepare(  # type: ignore[override]
         self, request: DistilRequest, plan: DistilPlan, machine: Machine, place: Place
     ) -> DistilProblem:
-        source = self._opened(request, place)
+        source = self.opened(request, place)
         self._say_left_out(source, plan, place)
         place.progress.say(
             f"Teacher: {self.teacher.place}, {self.teacher.parameters:,} parameters; the student "

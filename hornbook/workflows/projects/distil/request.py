@@ -15,8 +15,6 @@ from hornbook.workflows.projects.answers.request import (
     AnswersRequest,
 )
 
-TASK = "distil"
-
 
 class DistilRequest(AnswersRequest):
     """What the user asked for.

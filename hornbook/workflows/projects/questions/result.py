@@ -14,6 +14,7 @@ from hornbook.workflows.projects.questions.request import QuestionsRecipe
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.loop import Trained
 from hornbook.workflows.runs.place import Place
+from hornbook.workflows.runs.tuning import doubt
 
 _BESIDE = (SETTINGS, "modules.json", "sentence_bert_config.json", str(POOLING))
 """What sentence-transformers keeps in a model's folder; it stays as it was."""
@@ -87,10 +88,7 @@ def _said(result: dict[str, Any]) -> list[str]:
         f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f}); "
         f"{held['questions']:,} questions, {held['passages']:,} passages."
     ]
-    if change["high"] < 0:
-        lines.append("  Warning: tuning did harm; the interval is below zero.")
-    elif change["low"] <= 0:
-        lines.append("  Warning: it is not sure that tuning helped; the interval holds zero.")
+    lines += doubt(change, lower_is_better=False)
     lines += _counting(result.get("counts"))
     if result["best_step"] == 0:
         lines.append("  Warning: no step was better than none; these are the base's own weights.")

@@ -4,40 +4,26 @@ The same random numbers are used each time, so that what differs is the model.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hornbook.core.clock import Clock
-from hornbook.core.files import hash_json, read_json, write_json
 from hornbook.evaluate.hacking import AnswersOf, figures
 from hornbook.models.causal_lm import CausalLM
 from hornbook.training.forecast import timed
 from hornbook.training.forgetting import General, Scores
 from hornbook.training.rollouts import CheckedPrompt, Drawing, DrawnAnswers, seed_of
 from hornbook.workflows.projects.rewards.request import RewardsRequest
-from hornbook.workflows.runs import folder as layout
+from hornbook.workflows.runs.before import Room, Sizes, keep_before, known_before, sizes_of
 from hornbook.workflows.runs.place import Place
 
 ANSWERS = 4
 """Drawn to each prompt."""
-_SHARES = {"validation": 0.015, "test": 0.06, "general": 0.02}
-"""Of what is left at the beginning, what looking at each part once may take; test and general text
-are looked at twice, validation several times."""
-_LEAST = {"validation": 4, "test": 8, "general": 4}
-_STRETCHED, _FEWEST = 3, 2
-"""Items of each part where time is short, in up to so many times its share; and however little time
-there is."""
+_ROOMS = {"validation": Room(0.015, 4), "test": Room(0.06, 8), "general": Room(0.02, 4)}
+"""Test and general text are looked at twice, validation several times."""
 _APART = {"validation": 2**40, "test": 2**40 + 1}
 """Where steps are counted for the seeds of training: no run has so many."""
-
-
-class LookSizes(NamedTuple):
-    """Prompts of each part, and windows of general text."""
-
-    validation: int
-    test: int
-    general: int
 
 
 class AnswersLook(NamedTuple):
@@ -56,7 +42,7 @@ class LookedBefore(NamedTuple):
     """What a model does before the first step. validation_s, rest_s: seconds of looking at that
     part, and at the others."""
 
-    sizes: LookSizes
+    sizes: Sizes
     validation: AnswersLook
     test: AnswersLook
     general: Scores
@@ -79,14 +65,14 @@ def look_of(drawn: Sequence[DrawnAnswers]) -> AnswersLook:
     )
 
 
+_PARTS: dict[str, type] = {
+    "sizes": Sizes, "validation": AnswersLook, "test": AnswersLook, "general": Scores,
+}  # fmt: skip
+
+
 def measured_before(request: RewardsRequest, place: Place) -> LookedBefore | None:
     """What was measured for this request in a run that was stopped."""
-    path = place.folder / layout.BEFORE
-    facts: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if facts.pop("request", None) != hash_json(request.plain()):
-        return None
-    kinds = {"sizes": LookSizes, "validation": AnswersLook, "test": AnswersLook, "general": Scores}
-    return LookedBefore(**{**facts, **{name: kind(**facts[name]) for name, kind in kinds.items()}})
+    return known_before(LookedBefore, _PARTS, request, place)
 
 
 def measure(
@@ -105,41 +91,28 @@ def measure(
     validation, validation_s = timed(lambda: look("validation"))
     (test, other), rest_s = timed(lambda: (look("test"), general.score(drawing.model)))
     found = LookedBefore(
-        LookSizes(len(validation.texts), len(test.texts), len(other.sums)),
+        Sizes(len(validation.texts), len(test.texts), len(other.sums)),
         validation,
         test,
         other,
         validation_s,
         rest_s,
     )
-    parts = {
-        name: getattr(found, name)._asdict() for name in ("sizes", "validation", "test", "general")
-    }
-    facts = {"request": hash_json(request.plain()), **found._asdict(), **parts}
-    write_json(place.folder / layout.BEFORE, facts)
+    keep_before(found, _PARTS, request, place)
     return found
 
 
 def sizes_in_time(
     drawing: Drawing, prompts: dict[str, list[CheckedPrompt]], general: General, clock: Clock
-) -> LookSizes:
+) -> Sizes:
     """As many items of each part as there is time to look at; all without a limit."""
-    every = {
-        "validation": len(prompts["validation"]),
-        "test": len(prompts["test"]),
-        "general": len(general.windows),
-    }
+    every = Sizes(len(prompts["validation"]), len(prompts["test"]), len(general.windows))
     if not clock.limited:
-        return LookSizes(**every)
+        return every
     left_s = max(0.0, clock.left_s())
     prompt_s, window_s = _prompt_seconds(drawing, prompts), _window_seconds(drawing.model, general)
     each_s = {"validation": prompt_s, "test": prompt_s, "general": window_s}
-    found = {}
-    for name, count in every.items():
-        room = _SHARES[name] * left_s / each_s[name]
-        most = max(room, min(_LEAST[name], _STRETCHED * room), _FEWEST)
-        found[name] = min(count, int(most))
-    return LookSizes(**found)
+    return sizes_of(every, each_s, _ROOMS, left_s)
 
 
 def _prompt_seconds(drawing: Drawing, prompts: dict[str, list[CheckedPrompt]]) -> float:

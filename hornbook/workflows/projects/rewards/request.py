@@ -16,7 +16,8 @@ from hornbook.training.choices import Choice, Planned
 from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.open.asked import schema_of
-from hornbook.workflows.runs.recipe import Recipe, TimedRequest
+from hornbook.workflows.runs.recipe import Recipe
+from hornbook.workflows.runs.tuning import TuningRequest, rates
 
 SCHEDULE = ScheduleConfig(warmup=0.05, cooldown=0.5)
 _ROWS, _GROUP = 4, 8
@@ -24,27 +25,18 @@ _TOKENS_AT_ONCE = 1024
 _LONGEST = 1024
 """Tokens of a prompt and its answer: more take minutes for a step on a CPU."""
 _RATES = {"full": 1e-5, "last": 5e-5, "head": 2e-4, "lora": 3e-4}
-_WIDTH = 576
-"""SmolLM2-135M's, for which these rates were chosen; a narrower model bears larger steps."""
+_BETAS = 0.9, 0.95
 
 
-class RewardsRequest(TimedRequest):
+class RewardsRequest(TuningRequest):
     """What the user asked for.
 
-    reward: one of REWARDS. base, tokenizer, data, general: fingerprints of the weights, the
-    tokenizer, the files of rows and the general text. prompt: what is asked where rows hold no
-    instruction. json_schema: that answers to all rows must fit, as text. rate, rows, group_size,
-    max_tokens: the user's word, or None to derive. beta: what a nat of distance from the model as
-    it was costs an answer, in units of the reward.
+    reward: one of REWARDS. json_schema: that answers to all rows must fit, as text. rate, rows,
+    group_size, max_tokens: the user's word, or None to derive. beta: what a nat of distance from
+    the model as it was costs an answer, in units of the reward.
     """
 
     reward: str
-    method: Method
-    base: str = ""
-    tokenizer: str | None = None
-    data: tuple[str, ...] = ()
-    general: str = ""
-    prompt: str | None = None
     json_schema: str | None = None
     rate: float | None = Field(default=None, gt=0, lt=1)
     rows: int | None = Field(default=None, ge=1, le=4096)
@@ -71,8 +63,6 @@ class RewardsRequest(TimedRequest):
 
     def check(self) -> None:
         super().check()
-        if self.prompt is not None and "{text}" not in self.prompt:
-            raise UsageError(f"--prompt {self.prompt!r} must hold {{text}}, where the text goes.")
         if self.json_schema is not None and self.reward != "json":
             raise UsageError("--json-schema goes with --reward json.")
 
@@ -116,23 +106,6 @@ class RewardsRecipe(Recipe):
     plan: RewardsPlan
 
 
-def rates(method: Method, width: int, rate: float | None) -> tuple[OptimiserConfig, str]:
-    """How weights move, and why so: AdamW for all, as what is tuned moves little."""
-    derived = _RATES[method.kind]
-    if method.kind in ("full", "last"):
-        derived = min(10 * derived, derived * _WIDTH / width)
-    chosen = derived if rate is None else rate
-    config = OptimiserConfig(
-        matrix_rule="adamw",
-        matrix_rate=chosen,
-        embedding_rate=chosen,
-        head_rate=chosen,
-        scalar_rate=chosen,
-        betas=(0.9, 0.95),
-    )
-    return config, "as asked for" if rate is not None else f"for {method} at width {width}"
-
-
 def plan_of(
     request: RewardsRequest, lengths: Sequence[int], context: int, width: int
 ) -> Planned[RewardsPlan]:
@@ -152,7 +125,7 @@ def plan_of(
         )
     chosen = max(length for length in lengths if length + most <= longest) + most
     rows, group = request.rows or _ROWS, request.group_size or _GROUP
-    optimiser, why_rate = rates(request.method, width, request.rate)
+    optimiser, why_rate = rates(_RATES, request.method, width, request.rate, _BETAS)
     at_once = max(1, _TOKENS_AT_ONCE // chosen)
     plan = RewardsPlan(
         context=chosen, rows=rows, group_size=group, max_tokens=most,
