@@ -14,6 +14,7 @@ from tests.sources import PACKAGE, ROOT, nodes, tree
 
 TEMPLATES = ROOT / "hornbook" / "serve" / "studio" / "templates"
 CLI = ROOT / "hornbook" / "cli"
+PAGES = ROOT / "hornbook" / "serve" / "studio"
 CATALOGUE = ROOT / "hornbook" / "core" / "chinese.json"
 
 SPOKEN = {
@@ -70,19 +71,20 @@ def said() -> set[str]:
     for path in PACKAGE:
         for node in nodes(path):
             if isinstance(node, ast.Call):
-                for argument in _arguments(node):
+                for argument in _arguments(node, path.is_relative_to(PAGES)):
                     found.update(patterns(argument))
         if path.is_relative_to(CLI):
             found |= _docstrings(tree(path))
     return {text for text in found if any(c.isalpha() for c in text.replace("{}", ""))}
 
 
-def _arguments(call: ast.Call) -> list[ast.expr]:
+def _arguments(call: ast.Call, of_pages: bool = False) -> list[ast.expr]:
+    """What a call says. of_pages: what is refused stands on a page, and not in JSON."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     helps = [keyword.value for keyword in call.keywords if keyword.arg == "help"]
     if name in PLACES:
         return helps + [call.args[place] for place in PLACES[name] if place < len(call.args)]
-    if name in _errors():
+    if name in _errors() or (of_pages and name == "RequestRefused"):
         return helps + call.args[:1]
     return helps + (call.args[: SPOKEN[name]] if name in SPOKEN else [])
 

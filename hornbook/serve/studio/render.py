@@ -1,6 +1,7 @@
 """Pages: templates in the language of whoever looks, and the policy that their browser keeps."""
 
 import datetime
+import re
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 LANGUAGE_COOKIE = "language"
+_CODE = re.compile(r"`([^`<>]+)`")
 
 
 def language_of(request: Request) -> Language:
@@ -87,6 +89,7 @@ def _templates(language: Language) -> jinja2.Environment:
     found.filters.update(
         count=lambda value: f"{value:,}",
         duration=lambda seconds: duration(seconds, t),
+        marked=marked,
         instant=lambda when: datetime.datetime.fromisoformat(when).timestamp(),
         moment=moment,
         score=lambda value, measure: written(measure, value),
@@ -95,6 +98,11 @@ def _templates(language: Language) -> jinja2.Environment:
         url=lambda text: quote(text, safe="/"),
     )
     return found
+
+
+def marked(text: str) -> markupsafe.Markup:
+    """A text of ours whose words between backticks are code."""
+    return markupsafe.Markup(_CODE.sub(r"<code>\1</code>", str(markupsafe.escape(text))))
 
 
 def duration(seconds: float, t: Any) -> str:
