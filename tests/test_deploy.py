@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.sources import ROOT
-from tests.workflows import test_life as life
+from tests.workflows.makers import MAKERS
 from tests.workflows.test_many import assert_alike, free_port, one
 
 DEPLOY = ROOT / "deploy"
@@ -101,7 +101,7 @@ def machines():
 @pytest.mark.slow
 def test_two_machines_train_one_model(machines, tmp_path):
     """`ssh` is a script that enters the namespace of an address."""
-    data, values = life.MAKERS["text"](tmp_path)
+    data, values = MAKERS["text"](tmp_path)
     one("text", data, {**values, "plan": {**values["plan"], "micro_rows": 4}}, tmp_path / "one")
     ssh = tmp_path / "ssh"
     cases = "".join(f"{address}) name={name};;\n" for name, address in machines.items())

@@ -51,6 +51,27 @@ def test_users_can_read_it_in_both_languages(page):
     assert len(headings(one)) == len(headings(other))
 
 
+def test_the_menu_of_the_site_has_every_page():
+    """Each with its name in Chinese; a page of reference for each package."""
+    settings = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), yaml.BaseLoader)
+    titles, there = set(), set()
+
+    def look(entries):
+        for entry in entries:
+            ((title, what),) = entry.items() if isinstance(entry, dict) else [("", entry)]
+            titles.add(title)
+            look(what) if isinstance(what, list) else there.add(what)
+
+    look(settings["nav"])
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    pages |= {"index.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+    pages |= {f"reference/{path.parent.name}.md" for path in ROOT.glob("hornbook/*/__init__.py")}
+    assert there == {page for page in pages if not page.endswith(".zh.md")}
+    plugin = next(one["i18n"] for one in settings["plugins"] if "i18n" in one)
+    chinese = next(one for one in plugin["languages"] if one["locale"] == "zh")
+    assert titles - {""} == chinese["nav_translations"].keys()
+
+
 def test_the_architecture_names_what_is_there():
     """Modules and files by their names, and the order of imports as it is enforced."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

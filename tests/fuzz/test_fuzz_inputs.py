@@ -123,7 +123,7 @@ def _run(folder: Path) -> list[Path]:
     """A finished run on a text, with what is read of it."""
     from tests.workflows import test_life as life
 
-    data, values = life.text(folder)
+    data, values = life.MAKERS["text"](folder)
     project = life.project_class("text")(**data)
     life.train(project, folder / "run", project.request(values), progress=life.QUIET)
     return [folder / "run" / name for name in ("recipe.yaml", "result.json", "metrics.jsonl")]

@@ -15,6 +15,7 @@ from hornbook.tokenize.train import train_tokenizer
 from hornbook.training import loop
 from hornbook.workflows.projects import resume
 from hornbook.workflows.projects.distil import prepare as preparing
+from hornbook.workflows.projects.distil import problem as distilling
 from hornbook.workflows.projects.distil import teacher as asking
 from hornbook.workflows.projects.distil.project import Distil
 from hornbook.workflows.projects.distil.teacher import FOLDER, Teacher
@@ -22,12 +23,13 @@ from hornbook.workflows.runs.place import Place
 from hornbook.workflows.runs.run import run as train
 from tests.in_process import hornbook
 from tests.tiny import QUIET, decoder_sizes
+from tests.workflows import makers
 from tests.workflows import test_life as life
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return life.distil(tmp_path_factory.mktemp("distil"))
+    return makers.distil(tmp_path_factory.mktemp("distil"))
 
 
 def tuned(data, folder, **other):
@@ -123,6 +125,25 @@ def test_long_prompts_are_gone_on_with_as_far_as_there_is_room(data, tmp_path):
     given = {**data[0], "data": tmp_path / "rows.jsonl"}
     found = tuned((given, data[1]), tmp_path / "run", on_policy=0.5, epochs=1, written=60)
     assert found["distil"]["own_text"]["items"] > 0
+
+
+def test_a_step_in_which_the_student_writes_is_timed_with_all_its_parts(
+    data, tmp_path, monkeypatch
+):
+    tuned(data, tmp_path / "run", epochs=0.1, on_policy=0.4)
+    problem, timed = opened(tmp_path / "run"), []
+
+    def seconds(problem, most_s):
+        timed.append(problem.batches.batch(0))
+        return 3.0
+
+    monkeypatch.setattr(distilling, "gradient_seconds", seconds)
+    given = problem.batches
+    half = max(1, problem.plan.rows // 2) / problem.plan.rows
+    assert problem.mean_step_s(1.0) == pytest.approx(0.6 + 0.4 * (3 + half))
+    assert problem.batches is given
+    assert len(timed) == 1 and timed[0].given is None, "those of the data are known"
+    assert len(timed[0].written.tokens) == -(-problem.plan.rows // 2)
 
 
 def test_a_teacher_that_is_not_asked_takes_no_samples_away(data, tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from hornbook.workflows.runs.run import run as train
 from tests.in_process import hornbook
 from tests.schemas import check as check_schema
 from tests.tiny import QUIET
-from tests.workflows.test_life import MAKERS
+from tests.workflows.makers import MAKERS
 
 load_all(checks)
 load_all(drills)

@@ -32,6 +32,7 @@ from hornbook.workflows.runs.run import run
 from tests.tiny import slow
 from tests.workflows import test_life as life
 from tests.workflows.helper import take_part
+from tests.workflows.makers import MAKERS
 
 QUIET = Progress(quiet=True)
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def helping(*asked):
 
 def made(kind, folder):
     """The data and the values of a small run of a kind."""
-    data, values = life.MAKERS[kind](folder)
+    data, values = MAKERS[kind](folder)
     if kind in STILL:
         values["plan"] = {**values["plan"], **STILL[kind]}
     if "steps" in values:
@@ -131,11 +132,21 @@ def few_threads():
     torch.set_num_threads(before)
 
 
-KINDS = ("text", *sorted(life.MAKERS.keys() - {"text"}))
+ALONE = {"rewards"}
+"""Kinds that one process trains, and say so."""
+KINDS = ("text", *sorted(MAKERS.keys() - {"text"} - ALONE))
 ONE_AND_TWO = [
     ("text", False),
     *slow(*itertools.islice(itertools.product(KINDS, (False, True)), 1, None)),
 ]
+
+
+def test_what_one_process_does_is_refused_to_several(monkeypatch, tmp_path):
+    assert ALONE <= MAKERS.keys()
+    for name, value in environment(0, 2, 0).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="--task reward is done by one process"):
+        project_class("rewards")(tmp_path, "rows.jsonl").asked({"reward": "json"})
 
 
 @pytest.mark.parametrize(("kind", "shard"), ONE_AND_TWO)

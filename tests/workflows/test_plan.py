@@ -9,7 +9,7 @@ from hornbook.workflows import plan
 from hornbook.workflows.plan import Budget
 from tests.in_process import hornbook
 from tests.tiny import slow
-from tests.workflows.test_life import MAKERS
+from tests.workflows.makers import MAKERS
 
 
 def test_minutes_hours_and_energy_are_the_same():

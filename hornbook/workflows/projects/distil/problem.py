@@ -110,7 +110,7 @@ class DistilProblem(AnswersProblem):
     def batch(self, state: TrainState, config: LoopConfig) -> TaughtBatch:
         """Of the data; in the last steps half of the rows are what the student writes now."""
         if self.writes(state, config):
-            return self.mixed(state.step, self.batches)
+            return self.mixed(state.step)
         return self.batches.batch(state.step)
 
     def writes(self, state: TrainState, config: LoopConfig) -> bool:
@@ -118,14 +118,21 @@ class DistilProblem(AnswersProblem):
         last = last_step(config.steps, state.cuts)
         return state.step >= last - round(self.request.on_policy * last)
 
-    def mixed(self, step: int, batches: TaughtConversations) -> TaughtBatch:
+    def mixed(self, step: int) -> TaughtBatch:
         """Rows of the data, and as many texts that the student writes as it is now."""
+        given = self.batches.batch(step, self._rows_given())
+        return given._replace(written=self.own_batch(step).written)
+
+    def _rows_given(self) -> int:
+        """Rows of the data in a step in which the student writes."""
+        return max(1, self.plan.rows // 2)
+
+    def own_batch(self, step: int) -> TaughtBatch:
+        """What the student writes in it."""
         assert self.taught is not None
-        count = -(-self.plan.rows // 2)
-        given = batches.batch(step, max(1, self.plan.rows - count))
         seed = (_WRITING + self.request.seed, step)
-        prompts = self.taught.beginnings["train"].draw(count, seed)
-        return given._replace(written=self._written(self.model, prompts, seed))
+        prompts = self.taught.beginnings["train"].draw(-(-self.plan.rows // 2), seed)
+        return TaughtBatch(None, None, self._written(self.model, prompts, seed))
 
     def _written(
         self, model: CausalLM, prompts: Sequence[Sequence[int]], seed: Sequence[int]
@@ -195,11 +202,12 @@ class DistilProblem(AnswersProblem):
         if not share or not first_s:
             return first_s
         given = self.batches
-        self.batches = _Written(self, given)  # type: ignore[assignment]
+        self.batches = _Written(self)  # type: ignore[assignment]
         try:
             written_s = gradient_seconds(self, first_s)
         finally:
             self.batches = given
+        written_s += first_s * self._rows_given() / self.plan.rows
         return (1 - share) * first_s + share * written_s
 
     def ending_s(self, score_s: float) -> float:
@@ -217,13 +225,12 @@ class DistilProblem(AnswersProblem):
 
 
 class _Written(NamedTuple):
-    """The batches of the steps in which the student writes."""
+    """What the student writes, as batches, to be timed by itself."""
 
     problem: DistilProblem
-    given: TaughtConversations
 
     def batch(self, step: int) -> TaughtBatch:
-        return self.problem.mixed(step, self.given)
+        return self.problem.own_batch(step)
 
 
 def longest_written(request: DistilRequest, plan: DistilPlan) -> int:
