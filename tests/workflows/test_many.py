@@ -142,11 +142,12 @@ ONE_AND_TWO = [
 
 
 def test_what_one_process_does_is_refused_to_several(monkeypatch, tmp_path):
-    assert ALONE <= MAKERS.keys()
+    data, values = MAKERS["rewards"](tmp_path)
+    project = project_class("rewards")(**data)
     for name, value in environment(0, 2, 0).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="--task reward is done by one process"):
-        project_class("rewards")(tmp_path, "rows.jsonl").asked({"reward": "json"})
+        project.request(values)
 
 
 @pytest.mark.parametrize(("kind", "shard"), ONE_AND_TWO)
