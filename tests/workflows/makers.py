@@ -15,9 +15,20 @@ from hornbook.models.sizes import DecoderSizes
 from hornbook.tokenize.tokenizer import Tokenizer
 from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.projects import kinds
-from tests.tiny import QUIET
+from tests.tiny import QUIET, decoder_sizes
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "red": "rot", "house": "Haus"}
+
+
+def to_tune(folder, rows):
+    """A model, rows to tune it on and a general text, as `model`, `rows.json`, `general.txt`."""
+    (folder / "rows.json").write_text(json.dumps(rows))
+    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
+    tokenizer = train_tokenizer([json.dumps(rows)] * 2, 400, folder / "tokenizer", QUIET)
+    sizes = decoder_sizes(vocab=tokenizer.vocab_size, width=32, context=128, head=16, hidden=48)
+    model = PRESETS["qwen3"](sizes).build()
+    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
+    return folder
 
 
 def text(folder):
@@ -73,15 +84,7 @@ def answers(folder):
         {"instruction": f"Say {one} and {other}.", "output": f"{one} {other}"}
         for one, other in itertools.permutations(["red", "blue", "green", "seven", "nine"], 2)
     ]
-    (folder / "rows.json").write_text(json.dumps(asked))
-    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
-    tokenizer = train_tokenizer([json.dumps(asked)] * 2, 400, folder / "tokenizer", QUIET)
-    sizes = DecoderSizes(
-        vocab=tokenizer.vocab_size, width=32, depth=2, context=128, heads=2, kv_heads=2, head=16,
-        hidden=48, tied=False,
-    )  # fmt: skip
-    model = PRESETS["qwen3"](sizes).build()
-    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
+    to_tune(folder, asked)
     data = {"model": folder / "model", "data": folder / "rows.json"}
     values = {"epochs": 12, "dtype": "float32", "rate": 0.003, "method": "lora:4"}
     return {**data, "general": folder / "general.txt"}, values

@@ -14,10 +14,8 @@ from hornbook.adapt import lora
 from hornbook.adapt.peft import load_adapter
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS
 from hornbook.models.translators import TRANSLATORS, PairSizes, SideSizes
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.training.keep_best import KeepBest
 from hornbook.workflows.exchange.export import export
 from hornbook.workflows.open.model import open_model
@@ -26,7 +24,8 @@ from hornbook.workflows.projects.answers.data import encode_conversation
 from hornbook.workflows.projects.answers.project import Answers
 from hornbook.workflows.runs import folder as layout
 from hornbook.workflows.runs.run import run
-from tests.tiny import QUIET, Heard, decoder_sizes, slow
+from tests.tiny import QUIET, Heard, slow
+from tests.workflows.makers import to_tune
 
 WORDS = ["red", "blue", "green", "seven", "nine", "river", "stone", "apple", "tree", "cloud"]
 ROWS = [
@@ -39,14 +38,7 @@ FAST = {"dtype": "float32", "device": "cpu", "rate": 0.003}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tuning")
-    (folder / "rows.json").write_text(json.dumps(ROWS))
-    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
-    tokenizer = train_tokenizer([json.dumps(ROWS)] * 2, 400, folder / "tokenizer", QUIET)
-    sizes = decoder_sizes(vocab=tokenizer.vocab_size, width=32, context=128, head=16, hidden=48)
-    model = PRESETS["qwen3"](sizes).build()
-    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
-    return folder
+    return to_tune(tmp_path_factory.mktemp("tuning"), ROWS)
 
 
 def tune(folder, out, progress=QUIET, **wishes):

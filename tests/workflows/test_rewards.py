@@ -8,14 +8,13 @@ import torch
 from hornbook.core.errors import HornbookError, UsageError
 from hornbook.evaluate.rewards import REWARDS
 from hornbook.models.folder import load_model, save_model
-from hornbook.models.presets import PRESETS
 from hornbook.tokenize.tokenizer import Tokenizer
-from hornbook.tokenize.train import train_tokenizer
 from hornbook.workflows.projects.rewards.project import Rewards
 from hornbook.workflows.projects.rewards.result import SIGNS, verdict_line
 from hornbook.workflows.projects.rewards.rows import read_samples
 from hornbook.workflows.runs.run import run
-from tests.tiny import QUIET, Heard, decoder_sizes
+from tests.tiny import QUIET, Heard
+from tests.workflows.makers import to_tune
 
 WORDS = ["red", "blue", "green", "seven", "nine"]
 ROWS = [{"question": f"Say {one} or {other}.", "answer": one} for one in WORDS for other in WORDS]
@@ -23,14 +22,7 @@ ROWS = [{"question": f"Say {one} or {other}.", "answer": one} for one in WORDS f
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rewards")
-    (folder / "rows.json").write_text(json.dumps(ROWS))
-    (folder / "general.txt").write_text("The hornbook was a small tablet. " * 20)
-    tokenizer = train_tokenizer([json.dumps(ROWS)] * 2, 400, folder / "tokenizer", QUIET)
-    sizes = decoder_sizes(vocab=tokenizer.vocab_size, width=32, context=128, head=16, hidden=48)
-    model = PRESETS["qwen3"](sizes).build()
-    save_model(model, folder / "model", tokenizer_folder=folder / "tokenizer")
-    return folder
+    return to_tune(tmp_path_factory.mktemp("rewards"), ROWS)
 
 
 def project(folder, data=None):
