@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from hornbook.batches.batch import IGNORE
+from hornbook.batches.rollouts import RolloutBatch
+from hornbook.batches.taught import TaughtBatch
 from hornbook.core import machine
 from hornbook.core.clock import Clock
 from hornbook.core.files import write_json
@@ -135,8 +137,24 @@ def test_an_end_of_text_that_is_ignored_like_padding(subject):
             targets=batch.targets.masked_fill(torch.isin(batch.targets, ends), IGNORE)
         )
 
-    subject.problem.batches = changed(subject.problem.batches, padded)
+    given = subject.problem.batches
+    subject.problem.batches = changed(given, padded)
     assert found("end_of_text", subject).status == "fault"
+
+    def drawn(batch):
+        rows = padded(batch)
+        return RolloutBatch(rows, torch.zeros(len(rows.targets)), None, 1.0)
+
+    subject.problem.batches = changed(given, drawn)
+    assert found("end_of_text", subject).status == "warning", "they were cut, and nothing is wrong"
+
+
+def test_what_batches_hold_in_others_counts(subject):
+    batch = subject.problem.batches.batch(0)
+    whole = room.values_of(batch)
+    assert whole >= 2 * batch.tokens.numel()
+    assert room.values_of(TaughtBatch(batch, None, batch)) == 2 * whole
+    assert room.values_of(RolloutBatch(batch, torch.zeros(3), None, 1.0)) == whole + 3
 
 
 def test_another_template_in_serving(subject, data, tmp_path):

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from hornbook.batches.batch import PairBatch
+from hornbook.batches.rollouts import RolloutBatch
 from hornbook.models.masked_lm import MaskedLM
 from hornbook.tokenize.settings import read_settings
 from hornbook.tokenize.tokenizer import Tokenizer
@@ -48,6 +49,11 @@ def ended(subject: Subject) -> Diagnosis:
         samples += len(rows.targets)
         if learned > samples and samples > 64:
             break
+    if not learned and isinstance(problem.batches.batch(0), RolloutBatch):
+        return doubtful(
+            f"none of {samples:,} drawn answers ended, and one that has not ended is worth nothing",
+            "Raise --max-tokens, or tune on some answers first.",
+        )
     if not learned:
         why = "it is ignored like padding" if read else "no sample has one"
         return faulty(

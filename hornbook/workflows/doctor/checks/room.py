@@ -81,8 +81,10 @@ def measured_peak(problem: Problem) -> tuple[int, int]:
 
 
 def values_of(part: Any) -> int:
-    """How many tokens or pixels a part of a batch holds."""
-    return sum(one.numel() for one in part if hasattr(one, "numel"))
+    """How many values a part of a batch holds, those of batches in it too."""
+    if isinstance(part, tuple):
+        return sum(map(values_of, part))
+    return part.numel() if hasattr(part, "numel") else 0
 
 
 def device_bytes(device: str) -> int:

@@ -52,9 +52,7 @@ class RewardsRequest(TuningRequest):
         given.pop("task", None)
         if "reward" not in given:
             names = ", ".join(REWARDS)
-            raise UsageError(
-                f"Say what is rewarded: --reward NAME, or reward=NAME in a recipe: {names}."
-            )
+            raise UsageError(f"Say what is rewarded: --reward NAME, or --set reward=NAME: {names}.")
         reward_of(given["reward"])
         method = Method.parse(given.get("method", "lora"))
         if "json_schema" in given:
