@@ -276,7 +276,7 @@ def begun(
     return model, loop, General(source.general, source.tokenizer, window, loop)
 
 
-def rates(
+def adamw_rates(
     usual: Mapping[str, float],
     method: Method,
     width: int,

@@ -14,7 +14,7 @@ from hornbook.training.choices import Choice, Planned
 from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.runs.recipe import Recipe
-from hornbook.workflows.runs.tuning import TuningRequest, rates
+from hornbook.workflows.runs.tuning import TuningRequest, adamw_rates
 
 Task = Literal["instruct", "continue", "translate", "summarize", "preference"]
 TASKS: tuple[Task, ...] = ("instruct", "continue", "translate", "summarize", "preference")
@@ -72,9 +72,13 @@ class AnswersRecipe(Recipe):
     plan: AnswersPlan
 
 
-def _rates(task: Task) -> dict[str, float]:
-    share = _PREFERENCE if task == "preference" else 1.0
-    return {kind: share * rate for kind, rate in _RATES.items()}
+def rates(
+    method: Method, width: int, rate: float | None, preference: bool = False
+) -> tuple[OptimiserConfig, str]:
+    """How weights move, and why so."""
+    share = _PREFERENCE if preference else 1.0
+    usual = {kind: share * each for kind, each in _RATES.items()}
+    return adamw_rates(usual, method, width, rate, _BETAS)
 
 
 def plan_of(
@@ -110,8 +114,7 @@ def plan_of(
         tokens = min(_MOST_TOKENS, max(_FEWEST_TOKENS, total // _STEPS_AN_EPOCH))
         rows, at_once = max(1, round(tokens / chosen)), max(1, _TOKENS_AT_ONCE // chosen)
         why_rows = f"{rows * chosen:,} tokens a step; samples share rows"
-    usual = _rates(request.task)
-    optimiser, why = rates(usual, request.method, width, request.rate, _BETAS)
+    optimiser, why = rates(request.method, width, request.rate, request.task == "preference")
     plan = AnswersPlan(
         context=chosen, rows=rows, micro_rows=min(rows, at_once), optimiser=optimiser
     )

@@ -17,7 +17,7 @@ from hornbook.training.optimiser import OptimiserConfig
 from hornbook.training.schedule import ScheduleConfig
 from hornbook.workflows.open.asked import schema_of
 from hornbook.workflows.runs.recipe import Recipe
-from hornbook.workflows.runs.tuning import TuningRequest, rates
+from hornbook.workflows.runs.tuning import TuningRequest, adamw_rates
 
 SCHEDULE = ScheduleConfig(warmup=0.05, cooldown=0.5)
 _ROWS, _GROUP = 4, 8
@@ -123,7 +123,7 @@ def plan_of(
         )
     chosen = max(length for length in lengths if length + most <= longest) + most
     rows, group = request.rows or _ROWS, request.group_size or _GROUP
-    optimiser, why_rate = rates(_RATES, request.method, width, request.rate, _BETAS)
+    optimiser, why_rate = adamw_rates(_RATES, request.method, width, request.rate, _BETAS)
     at_once = max(1, _TOKENS_AT_ONCE // chosen)
     plan = RewardsPlan(
         context=chosen, rows=rows, group_size=group, max_tokens=most,
